@@ -1,0 +1,142 @@
+package kubepki
+
+import (
+	"crypto/x509"
+	"io/fs"
+	"net/netip"
+)
+
+// Naming says whose names, organizations and SANs a cluster's certificates carry.
+type Naming string
+
+const (
+	NamingKubeadm Naming = "kubeadm" // what kubeadm of that release makes and expects; the default
+	NamingDocs    Naming = "docs"    // what the Kubernetes documentation's "PKI certificates and requirements" lists
+)
+
+// Role is what a node does in its cluster. A stacked control-plane node is both ControlPlane and Etcd.
+type Role string
+
+const (
+	ControlPlane Role = "control-plane"
+	Etcd         Role = "etcd"
+	Worker       Role = "worker"
+)
+
+// Authority names one of the four families of certificate authorities.
+// A plan may have several generations of a family, each with a name of its own.
+type Authority string
+
+const (
+	Root                Authority = "root"
+	KubernetesAuthority Authority = "kubernetes"
+	EtcdAuthority       Authority = "etcd"
+	FrontProxyAuthority Authority = "front-proxy"
+)
+
+// Cluster holds the facts of a cluster on which its certificates depend.
+// Zero values mean kubeadm's defaults; Complete puts them in.
+type Cluster struct {
+	Name                 string              `json:"name"`
+	KubernetesVersion    Version             `json:"kubernetesVersion"`
+	Naming               Naming              `json:"naming"`
+	ControlPlaneEndpoint string              `json:"controlPlaneEndpoint,omitempty"` // host or host:port
+	ServiceSubnet        string              `json:"serviceSubnet"`                  // one CIDR, or two separated by a comma
+	DNSDomain            string              `json:"dnsDomain"`
+	CertSANs             []string            `json:"certSANs,omitempty"` // API server: IPs, RFC 1123 names, *. wildcards
+	EtcdServerCertSANs   []string            `json:"etcdServerCertSANs,omitempty"`
+	EtcdPeerCertSANs     []string            `json:"etcdPeerCertSANs,omitempty"`
+	ExternalEtcd         bool                `json:"externalEtcd,omitempty"` // etcd runs on nodes of role etcd only, or elsewhere
+	Overrides            map[string]Override `json:"overrides,omitempty"`    // by Leaf.ID
+}
+
+// Override replaces parts of one kind of certificate's defaults on every node.
+type Override struct {
+	CommonName   string    `json:"commonName,omitempty"`
+	Organization *[]string `json:"organization,omitempty"` // nil keeps the default, empty means none
+	ExtraSANs    []string  `json:"extraSANs,omitempty"`
+}
+
+// Node holds the facts of one node on which its certificates depend.
+type Node struct {
+	Name     string     `json:"name"` // as the kubelet registers it
+	Roles    []Role     `json:"roles"`
+	Address  netip.Addr `json:"address"`            // advertise address; a worker's may be invalid (absent)
+	BindPort int        `json:"bindPort,omitempty"` // API server; 0 means 6443
+	First    bool       `json:"first,omitempty"`    // the control-plane node that runs `kubeadm init`
+}
+
+// Leaf is one end-entity certificate of one node, fully expanded.
+type Leaf struct {
+	ID           string      // "kube-apiserver", "kube-etcd", "admin.conf": the documentation's name of the row
+	Name         string      // "apiserver", "etcd/server", "admin.conf": kubeadm's base name, also the CSR's
+	File         string      // where the certificate goes below /etc/kubernetes: "pki/apiserver.crt", "admin.conf"
+	KeyFile      string      // where its key goes: "pki/apiserver.key"; empty when it goes into the kubeconfig
+	Kubeconfig   *Kubeconfig // nil unless File is a kubeconfig
+	Authority    Authority
+	CommonName   string
+	Organization []string
+	DNSNames     []string // in the order of the fact table, no doubles
+	IPAddresses  []netip.Addr
+	KeyUsage     x509.KeyUsage
+	ExtKeyUsage  []x509.ExtKeyUsage
+	Consumers    []Consumer
+}
+
+// Kubeconfig says how the kubeconfig around a client certificate is named and where it points.
+type Kubeconfig struct {
+	Cluster string // cluster entry's name
+	User    string // user entry's name
+	Context string // USER@CLUSTER, or the documentation's
+	Server  string // https://HOST:PORT
+}
+
+// Consumer is a component that reads a file.
+type Consumer struct {
+	Component string // "kube-apiserver", "kubelet", "etcd", "kubectl", …
+	Flag      string // "--tls-cert-file", or a configuration field
+	Reload    Reload // what makes it notice a new file
+}
+
+// Reload says whether a component notices a changed file by itself.
+type Reload string
+
+const (
+	Restart Reload = "restart" // has to be restarted
+	Live    Reload = "live"    // picks it up by itself
+	PerUse  Reload = "per-use" // reads it each time it is used (kubectl)
+)
+
+// FileKind says what a file is, and so how it is checked and written.
+type FileKind string
+
+const (
+	CertificateFile      FileKind = "certificate"            // leaf, then issuing intermediate
+	KeyFile              FileKind = "key"                    // a leaf's private key; never in a bundle
+	KubeconfigFile       FileKind = "kubeconfig"             // in a bundle without the key, on the node with it
+	TrustFile            FileKind = "trust"                  // exactly one authority's certificate: who may log in
+	ServerTrustFile      FileKind = "server-trust"           // intermediate, then root: for clients not written in Go
+	ServiceAccountKey    FileKind = "service-account-key"    // sa.key; sealed in a bundle
+	ServiceAccountPublic FileKind = "service-account-public" // sa.pub
+)
+
+// File is one file of a node's /etc/kubernetes.
+type File struct {
+	Path      string // below /etc/kubernetes, with forward slashes
+	Kind      FileKind
+	Mode      fs.FileMode // on the node
+	Authority Authority   // of TrustFile and ServerTrustFile
+	Leaf      string      // Leaf.Name, of CertificateFile, KeyFile, KubeconfigFile
+	Consumers []Consumer
+}
+
+// AuthoritySpec is what an authority's own certificate looks like.
+type AuthoritySpec struct {
+	Authority   Authority
+	CommonName  string    // "kubernetes", or the documentation's "kubernetes-ca"
+	File        string    // "pki/ca.crt"; empty for the root
+	Parent      Authority // Root, or empty for the root itself
+	MaxPathLen  int
+	KeyUsage    x509.KeyUsage
+	ExtKeyUsage []x509.ExtKeyUsage // empty for the root
+}

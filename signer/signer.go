@@ -1,0 +1,119 @@
+package signer
+
+import (
+	"context"
+	"crypto"
+	"errors"
+)
+
+// Key is a private key that stays where it is. It is safe for concurrent use.
+type Key interface {
+	crypto.Signer
+	// SignContext signs digest and ends at ctx's deadline, even when the device hangs.
+	// ECDSA signatures are ASN.1 DER, as with crypto/ecdsa.
+	SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error)
+	// Info says where the key lives and what proves that it never left.
+	Info() Info
+}
+
+// Store is an open token or KMS.
+type Store interface {
+	// Find returns the one key ref names: ErrNotFound when there is none,
+	// ErrAmbiguous when there are several.
+	Find(ctx context.Context, ref Ref) (Key, error)
+	// Create makes the key of ref in the device and refuses a name that exists
+	// (ErrExists). The caller has recorded id first, so that after a crash the
+	// key can be found again by it (CKA_ID, or a KMS tag).
+	Create(ctx context.Context, ref Ref, spec Spec, id ID) (Key, error)
+	Close() error
+}
+
+// IDFinder is a Store that finds a key by the id it was created with.
+type IDFinder interface {
+	FindID(ctx context.Context, ref Ref, id ID) (Key, error)
+}
+
+// Describer is a Store that says which device it is.
+type Describer interface {
+	Describe() Device
+}
+
+// Opener opens the token or KMS that ref names. A token is logged in to once,
+// with one try of the one PIN that ask returns.
+type Opener func(ctx context.Context, ref Ref, ask PINFunc) (Store, error)
+
+// PINFunc returns the PIN of the device that is about to be logged in to. The
+// caller of PINFunc clears the slice after use. Devices with a PIN pad do not ask.
+type PINFunc func(ctx context.Context, d Device) ([]byte, error)
+
+// ID is chosen at random and recorded before a key is made.
+type ID [16]byte
+
+// Ref names a key: where it lives, and what it is called there.
+type Ref struct {
+	URI   string // "pkcs11:token=…;object=…?module-path=…", without any PIN
+	Label string // CLUSTER/NAME; used when the URI names no object
+}
+
+// Algorithm is a kind and size of key.
+type Algorithm string
+
+const (
+	ECDSAP256 Algorithm = "ECDSA-P256"
+	ECDSAP384 Algorithm = "ECDSA-P384"
+	ECDSAP521 Algorithm = "ECDSA-P521"
+	RSA2048   Algorithm = "RSA-2048"
+	RSA3072   Algorithm = "RSA-3072"
+	RSA4096   Algorithm = "RSA-4096"
+)
+
+// Spec says what key to make.
+type Spec struct {
+	Algorithm Algorithm
+}
+
+// Grade is how well it is shown that a key was made inside and cannot leave.
+type Grade string
+
+const (
+	Attested   Grade = "attested"   // the maker vouches for it
+	Consistent Grade = "consistent" // hardware, and its attributes agree
+	Software   Grade = "software"   // attributes agree, but the token is software
+	Unproven   Grade = "unproven"   // something is missing or disagrees
+)
+
+// Device describes a token or KMS. Empty fields are unknown.
+type Device struct {
+	Backend      string // "pkcs11"
+	Label        string
+	Serial       string
+	Model        string
+	Manufacturer string
+	Firmware     string
+	Module       string // path of the PKCS#11 module
+	ModuleSHA256 string // lower-case hex
+	Software     bool   // SoftHSM and its like
+	// The PIN's state as the token tells it before a login.
+	PINCountLow, PINFinalTry, PINLocked, PINPad bool
+}
+
+// Info describes one key.
+type Info struct {
+	Device     Device
+	Label      string
+	ID         []byte // CKA_ID or what stands for it
+	Algorithm  Algorithm
+	Grade      Grade
+	Reason     string            // why the grade is not better; empty for Attested
+	Attributes map[string]string // raw, as read back: "CKA_SENSITIVE": "true", "CKA_LOCAL": "absent"
+}
+
+// Errors a caller branches on. Backends wrap them with the token's and key's names.
+var (
+	ErrNotFound    = errors.New("no such key")
+	ErrAmbiguous   = errors.New("more than one key of this name")
+	ErrExists      = errors.New("a key of this name exists")
+	ErrUnavailable = errors.New("token or KMS unavailable")
+	ErrPIN         = errors.New("PIN not accepted")
+	ErrUnsupported = errors.New("not supported by this token or KMS")
+)
