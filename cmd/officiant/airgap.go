@@ -1,0 +1,7 @@
+//go:build airgap
+
+package main
+
+// airgapSuffix tells the room's program from the one with the clouds in it.
+const airgapSuffix = " (airgap)"
+const airgap = true

@@ -1,0 +1,6 @@
+//go:build !airgap
+
+package main
+
+const airgapSuffix = ""
+const airgap = false

@@ -1,0 +1,27 @@
+// Officiant conducts root signing ceremonies for Kubernetes.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"officiant/bundle/durable"
+)
+
+// version is set by the linker.
+var version = "devel"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o := &options{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Setenv: os.Setenv,
+		NoColor: os.Getenv("NO_COLOR") != "", Version: version,
+	}
+	os.Exit(execute(ctx, o, os.Args[1:]))
+}
