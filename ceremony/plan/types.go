@@ -1,0 +1,179 @@
+package plan
+
+import (
+	"crypto/x509"
+	"net/netip"
+	"time"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/request"
+	"officiant/signer"
+)
+
+// Plan is plan.yaml: reviewed and approved beforehand, without any secret,
+// slot, module path or PIN. Zero values mean the defaults Load puts in.
+type Plan struct {
+	APIVersion     string         `yaml:"apiVersion"` // "officiant/v1"
+	Kind           string         `yaml:"kind"`       // "Plan"
+	Name           string         `yaml:"name"`       // typed to confirm a run; RFC 1123 label
+	Cluster        Cluster        `yaml:"cluster"`
+	Previous       Previous       `yaml:"previous"` // "none", or the ceremonies this one continues
+	Authorities    []Authority    `yaml:"authorities"`
+	Release        Release        `yaml:"release"`
+	ServiceAccount ServiceAccount `yaml:"serviceAccount"`
+	Leaves         Leaves         `yaml:"leaves"`
+	Nodes          []Node         `yaml:"nodes"`
+}
+
+// Cluster names a kubeadm configuration, or gives the facts inline; what is
+// given inline wins over the file.
+type Cluster struct {
+	Name                 string              `yaml:"name"`
+	KubernetesVersion    string              `yaml:"kubernetesVersion"`
+	Naming               kubepki.Naming      `yaml:"naming"`
+	Kubeadm              string              `yaml:"kubeadm"` // input file
+	ControlPlaneEndpoint string              `yaml:"controlPlaneEndpoint"`
+	ServiceSubnet        string              `yaml:"serviceSubnet"`
+	DNSDomain            string              `yaml:"dnsDomain"`
+	CertSANs             []string            `yaml:"certSANs"`
+	EtcdServerCertSANs   []string            `yaml:"etcdServerCertSANs"`
+	EtcdPeerCertSANs     []string            `yaml:"etcdPeerCertSANs"`
+	ExternalEtcd         bool                `yaml:"externalEtcd"`
+	Overrides            map[string]Override `yaml:"overrides"` // by certificate, "kube-apiserver"
+}
+
+// Override is kubepki.Override as the plan writes it.
+type Override struct {
+	CommonName   string    `yaml:"commonName"`
+	Organization *[]string `yaml:"organization"`
+	ExtraSANs    []string  `yaml:"extraSANs"`
+}
+
+// Previous is the list of predecessors; it unmarshals from "none" or a list, and must be given.
+type Previous struct {
+	Given      bool
+	Ceremonies []Predecessor
+}
+
+// Predecessor names a finished ceremony by its transcript, which is an input.
+type Predecessor struct {
+	Cluster    string             `yaml:"cluster"`
+	Sequence   int                `yaml:"sequence"`
+	Head       fingerprint.SHA256 `yaml:"head"`       // hash of the transcript's last line
+	Transcript string             `yaml:"transcript"` // input file
+}
+
+// Authority is one CA: a key to make, a key that exists, or a certificate alone.
+type Authority struct {
+	Name        string            `yaml:"name"`        // "root", "kubernetes", later "kubernetes-2"
+	Family      kubepki.Authority `yaml:"family"`      // defaults to Name
+	Key         Key               `yaml:"key"`         // absent when the schedule does not need it
+	Certificate string            `yaml:"certificate"` // input file; absent when it is to be made
+	Subject     Subject           `yaml:"subject"`
+	Validity    Duration          `yaml:"validity"` // of a certificate to be made
+	Evidence    signer.Grade      `yaml:"evidence"` // least grade accepted; "software" must be said
+}
+
+// Key says where a key comes from; exactly one field is set, or none.
+type Key struct {
+	Create   signer.Algorithm   `yaml:"create"`
+	Existing fingerprint.SHA256 `yaml:"existing"` // of the SubjectPublicKeyInfo
+}
+
+// Subject is a distinguished name of CN and O only. Nil Organization means [CLUSTER].
+type Subject struct {
+	CommonName   string    `yaml:"commonName"`
+	Organization *[]string `yaml:"organization"`
+}
+
+// Release is the key that signs bundles and transcripts: P-256 or RSA.
+type Release struct {
+	Key      Key          `yaml:"key"`
+	Evidence signer.Grade `yaml:"evidence"`
+}
+
+// ServiceAccount is the pair sealed to the control-plane nodes; exactly one of Create and Sealed.
+type ServiceAccount struct {
+	Create signer.Algorithm `yaml:"create"` // ECDSA-P256 (default) or RSA-2048…4096; made in memory
+	Sealed string           `yaml:"sealed"` // input file, carried over
+	Public string           `yaml:"public"` // input file, PEM, with Sealed
+}
+
+// Leaves holds what all leaves share.
+type Leaves struct {
+	Validity Duration `yaml:"validity"` // default 1y, or the kubeadm file's
+}
+
+// Node is one node and its request.
+type Node struct {
+	Name        string             `yaml:"name"`
+	Roles       []kubepki.Role     `yaml:"roles"`
+	Address     string             `yaml:"address"`
+	BindPort    int                `yaml:"bindPort"`
+	First       bool               `yaml:"first"`
+	Request     string             `yaml:"request"`     // input file
+	Fingerprint fingerprint.SHA256 `yaml:"fingerprint"` // of the request, received by another channel
+}
+
+// Duration is a validity: "1y" (365 days), "90d", "8760h".
+type Duration time.Duration
+
+// Kind says what a schedule entry signs.
+type Kind string
+
+const (
+	RootCertificate      Kind = "root"       // self-signed
+	AuthorityCertificate Kind = "authority"  // intermediate, by the root
+	LeafCertificate      Kind = "leaf"       // by an intermediate
+	BundleSignature      Kind = "bundle"     // by the release key
+	TranscriptSignature  Kind = "transcript" // by the release key
+)
+
+// Entry is one signature to be made: one line of schedule.txt.
+type Entry struct {
+	N                  int // line of the schedule, from 1
+	Kind               Kind
+	Name               string // unique: "root", "kubernetes", "cp-1/apiserver", "cp-1/admin.conf", "bundle cp-1", "transcript"
+	Signer             string // authority's name, or "release"
+	Node               string
+	Leaf               kubepki.Leaf // of a LeafCertificate
+	CommonName         string
+	Organization       []string
+	DNSNames           []string
+	IPAddresses        []netip.Addr
+	KeyUsage           x509.KeyUsage
+	ExtKeyUsage        []x509.ExtKeyUsage
+	IsCA               bool
+	MaxPathLen         int           // of a CA
+	Duration           time.Duration // from the ceremony's NotBefore
+	SignatureAlgorithm x509.SignatureAlgorithm
+	// The subject's public key: known already (SPKI), or that of a key made in the ceremony (SubjectKey).
+	SPKI       fingerprint.SHA256
+	SubjectKey string
+}
+
+// Ceremony is a plan with all its inputs, checked and expanded.
+type Ceremony struct {
+	Plan     *Plan
+	File     string            // name the plan was read from, for messages
+	Inputs   map[string][]byte // by path below the plan's folder; the plan itself is "plan.yaml"
+	Cluster  kubepki.Cluster
+	Nodes    []kubepki.Node             // in the plan's order
+	Requests map[string]*request.Opened // by node
+	// Certificates of authorities the plan names rather than makes, by authority name.
+	Certificates map[string]*x509.Certificate
+	Entries      []Entry
+	Schedule     []byte // schedule.txt
+	Digest       fingerprint.SHA256
+	Sequence     int
+	Warnings     []Problem
+}
+
+// Problem is one thing wrong with a plan or an input.
+type Problem struct {
+	File    string
+	Line    int // 0 when the place is not known
+	Column  int
+	Message string
+}

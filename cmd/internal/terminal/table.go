@@ -1,0 +1,7 @@
+package terminal
+
+// Table is aligned text.
+type Table struct {
+	Header []string
+	Rows   [][]string
+}
