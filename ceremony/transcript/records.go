@@ -1,0 +1,227 @@
+package transcript
+
+import (
+	"time"
+
+	"officiant/bundle/fingerprint"
+)
+
+// Type says what a line records. Each type has one record struct below.
+type Type string
+
+// Record is the body ("data") of one line.
+type Record interface{ Type() Type }
+
+// Open is the first line. It binds everything the ceremony starts from.
+type Open struct {
+	Format       string             `json:"format"` // "officiant-transcript/v1"
+	Name         string             `json:"name"`   // the plan's
+	Cluster      string             `json:"cluster"`
+	Sequence     int                `json:"sequence"`            // ordinal along the cluster's chain, from 1
+	Digest       fingerprint.SHA256 `json:"digest"`              // of the ceremony
+	Station      fingerprint.SHA256 `json:"station"`             // SHA-256 of the station file
+	Rehearsal    bool               `json:"rehearsal,omitempty"` // throw-away tokens; never for use
+	Approvals    []Approval         `json:"approvals"`
+	Program      Program            `json:"program"`
+	Modules      []Module           `json:"modules"`
+	Host         Host               `json:"host"`
+	Predecessors []Predecessor      `json:"predecessors"` // empty: the first of its chain
+	NotBefore    time.Time          `json:"notBefore"`    // of every certificate; UTC, whole seconds
+	Steps        int                `json:"steps"`        // how many the ceremony has
+}
+
+// Approval is one person's signature over the digest.
+type Approval struct {
+	Person    string             `json:"person"`
+	Key       string             `json:"key"`       // SSH fingerprint
+	Signature fingerprint.SHA256 `json:"signature"` // SHA-256 of the file in approvals/
+}
+
+// Program identifies the running program.
+type Program struct {
+	Version string             `json:"version"`
+	SHA256  fingerprint.SHA256 `json:"sha256"`
+	Go      string             `json:"go"`
+	Airgap  bool               `json:"airgap"`
+}
+
+// Module identifies a PKCS#11 module.
+type Module struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+}
+
+// Host holds facts of the machine in the room.
+type Host struct {
+	Name       string   `json:"name"`
+	Kernel     string   `json:"kernel"`
+	Interfaces []string `json:"interfaces"` // network interfaces that are up, loopback left out
+}
+
+// Predecessor names a ceremony this one continues.
+type Predecessor struct {
+	Cluster  string             `json:"cluster"`
+	Sequence int                `json:"sequence"`
+	Head     fingerprint.SHA256 `json:"head"`
+}
+
+// Resumed is the first line a later process writes.
+type Resumed struct {
+	Head    fingerprint.SHA256  `json:"head"`          // of what was found
+	Cut     *fingerprint.SHA256 `json:"cut,omitempty"` // SHA-256 of an unterminated last line that was cut off
+	Program Program             `json:"program"`
+	Host    Host                `json:"host"`
+	Removed []string            `json:"removed"` // leftovers of the interrupted process
+}
+
+// Paused is written when people stop the ceremony.
+type Paused struct {
+	Reason string `json:"reason"`
+}
+
+// Step opens a numbered step; the number stands in the line itself.
+type Step struct {
+	Title string `json:"title"`
+}
+
+// Token describes a token or KMS that was opened.
+type Token struct {
+	Backend      string `json:"backend"`
+	Label        string `json:"label"`
+	Serial       string `json:"serial"`
+	Model        string `json:"model"`
+	Manufacturer string `json:"manufacturer"`
+	Firmware     string `json:"firmware"`
+	Module       string `json:"module,omitempty"`
+	ModuleSHA256 string `json:"moduleSha256,omitempty"`
+}
+
+// KeyIntent is on disk before a key is made.
+type KeyIntent struct {
+	Name      string `json:"name"`  // "root", "kubernetes", …, "release"
+	Label     string `json:"label"` // CLUSTER/NAME
+	Algorithm string `json:"algorithm"`
+	ID        string `json:"id"` // hex, 16 bytes
+}
+
+// Key is a key that was made or found, and what the device says of it.
+type Key struct {
+	Name       string             `json:"name"`
+	Label      string             `json:"label"`
+	Algorithm  string             `json:"algorithm"`
+	ID         string             `json:"id"`
+	Made       bool               `json:"made"` // in this ceremony
+	SPKI       fingerprint.SHA256 `json:"spki"`
+	PublicKey  []byte             `json:"publicKey"` // DER SubjectPublicKeyInfo
+	Token      Token              `json:"token"`
+	Grade      string             `json:"grade"`
+	Reason     string             `json:"reason,omitempty"`
+	Attributes map[string]string  `json:"attributes"`
+}
+
+// KeyAbandoned names a key an interrupted process may have left behind.
+type KeyAbandoned struct {
+	Name   string `json:"name"`
+	ID     string `json:"id"`
+	Reason string `json:"reason"`
+}
+
+// ChallengeIntent is on disk before a key signs a challenge.
+type ChallengeIntent struct {
+	Name  string             `json:"name"`
+	Nonce []byte             `json:"nonce"`
+	SPKI  fingerprint.SHA256 `json:"spki"`
+}
+
+// Challenge is the key's answer.
+type Challenge struct {
+	Name      string `json:"name"`
+	Intent    int    `json:"intent"` // seq of its ChallengeIntent
+	Signature []byte `json:"signature"`
+}
+
+// Intent is on disk before a CA key signs a certificate.
+type Intent struct {
+	Entry  int    `json:"entry"` // line of the schedule
+	Name   string `json:"name"`  // the entry's name
+	Signer string `json:"signer"`
+	TBS    []byte `json:"tbs"` // the whole DER TBSCertificate
+}
+
+// Issued holds the certificate of an intent.
+type Issued struct {
+	Intent      int    `json:"intent"` // seq
+	Certificate []byte `json:"certificate"`
+}
+
+// Abandoned closes an intent whose result is not known. Its serial counts as issued.
+type Abandoned struct {
+	Intent int    `json:"intent"` // seq, of an Intent, ChallengeIntent or SignatureIntent
+	Reason string `json:"reason"`
+}
+
+// Sealed is a secret made in memory and sealed to nodes; written after the sealed file is on disk.
+type Sealed struct {
+	Secret     string             `json:"secret"` // "service-account"
+	File       string             `json:"file"`   // in the ceremony directory
+	SHA256     fingerprint.SHA256 `json:"sha256"` // of the sealed file
+	Recipients []string           `json:"recipients"`
+	PublicKey  []byte             `json:"publicKey"` // DER SubjectPublicKeyInfo
+}
+
+// IssuingClosed says that no CA key signs any more. Its line's hash stands in every bundle.
+type IssuingClosed struct {
+	Certificates int `json:"certificates"`
+	Abandoned    int `json:"abandoned"`
+}
+
+// SignatureIntent is on disk before the release key signs a file.
+type SignatureIntent struct {
+	Entry  int                `json:"entry"`
+	Name   string             `json:"name"` // the entry's: "bundle cp-1"
+	SHA256 fingerprint.SHA256 `json:"sha256"`
+}
+
+// Signature is the release key's signature over a file.
+type Signature struct {
+	Intent    int    `json:"intent"`
+	Signature []byte `json:"signature"`
+}
+
+// Note is text people dictate.
+type Note struct {
+	Text string `json:"text"`
+	By   string `json:"by,omitempty"`
+}
+
+// Deviation is a departure from script or policy, with who agreed to it.
+type Deviation struct {
+	Text string   `json:"text"`
+	By   []string `json:"by"`
+}
+
+// Closed is the last line. The release key then signs the file (transcript.sig).
+type Closed struct {
+	Signer fingerprint.SHA256 `json:"signer"` // SPKI of the release key
+}
+
+func (Open) Type() Type            { return "open" }
+func (Resumed) Type() Type         { return "resumed" }
+func (Paused) Type() Type          { return "paused" }
+func (Step) Type() Type            { return "step" }
+func (Token) Type() Type           { return "token" }
+func (KeyIntent) Type() Type       { return "key-intent" }
+func (Key) Type() Type             { return "key" }
+func (KeyAbandoned) Type() Type    { return "key-abandoned" }
+func (ChallengeIntent) Type() Type { return "challenge-intent" }
+func (Challenge) Type() Type       { return "challenge" }
+func (Intent) Type() Type          { return "intent" }
+func (Issued) Type() Type          { return "issued" }
+func (Abandoned) Type() Type       { return "abandoned" }
+func (Sealed) Type() Type          { return "sealed" }
+func (IssuingClosed) Type() Type   { return "issuing-closed" }
+func (SignatureIntent) Type() Type { return "signature-intent" }
+func (Signature) Type() Type       { return "signature" }
+func (Note) Type() Type            { return "note" }
+func (Deviation) Type() Type       { return "deviation" }
+func (Closed) Type() Type          { return "closed" }
