@@ -1,0 +1,73 @@
+package bundle
+
+import (
+	"crypto/x509"
+	"time"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+)
+
+// Names of the files a bundle has beside the node's own tree.
+const (
+	SumsFile      = "SHA256SUMS"
+	SignatureFile = "SHA256SUMS.sig"
+	VerifyFile    = "VERIFY.txt"
+	FactsFile     = "officiant/node.json"
+	RootFile      = "officiant/root.crt"
+)
+
+// Header is what the first lines of SHA256SUMS say.
+type Header struct {
+	Cluster    string
+	Node       string
+	Ceremony   fingerprint.SHA256 // the ceremony's digest
+	Transcript fingerprint.SHA256 // hash of the transcript line that closes issuing
+	Sequence   int                // the ceremony's ordinal along the chain, from 1
+	NotAfter   time.Time          // UTC, whole seconds: when the first certificate in it expires
+	Rehearsal  bool               // made on throw-away tokens: never for use
+}
+
+// Parts is what a bundle is made of.
+type Parts struct {
+	Cluster              kubepki.Cluster
+	Node                 kubepki.Node
+	Request              fingerprint.SHA256
+	Root                 *x509.Certificate
+	Authorities          map[kubepki.Authority]*x509.Certificate
+	Leaves               map[string]*x509.Certificate // by Leaf.Name
+	ServiceAccountSealed []byte                       // ASCII-armored age; nil for nodes without sa.key
+	ServiceAccountPublic []byte                       // PEM; nil for nodes without sa.pub
+}
+
+// Bundle is one node's bundle in memory.
+type Bundle struct {
+	Header
+	Files     map[string][]byte // path to content, without SHA256SUMS and SHA256SUMS.sig
+	Sums      []byte            // SHA256SUMS
+	Signature []byte            // SHA256SUMS.sig
+}
+
+// Facts is officiant/node.json: what the node is, as the ceremony knew it.
+type Facts struct {
+	APIVersion string             `json:"apiVersion"` // "officiant/v1"
+	Kind       string             `json:"kind"`       // "NodeFacts"
+	Cluster    kubepki.Cluster    `json:"cluster"`
+	Node       kubepki.Node       `json:"node"`
+	Request    fingerprint.SHA256 `json:"request"`
+}
+
+// Refusal says which file of which bundle is not as it must be, and why.
+// Open joins several when there are several (errors.Join).
+type Refusal struct {
+	Bundle string
+	File   string // empty when it is the bundle as a whole
+	Reason string
+}
+
+func (r *Refusal) Error() string {
+	if r.File == "" {
+		return r.Bundle + ": " + r.Reason
+	}
+	return r.Bundle + ": " + r.File + ": " + r.Reason
+}

@@ -1,0 +1,2 @@
+// Package bundle writes and checks signed node bundles.
+package bundle
