@@ -1,0 +1,163 @@
+package ceremony
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"math/big"
+	"time"
+
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/issue"
+	"officiant/ceremony/lint"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/profile"
+	"officiant/signer"
+)
+
+// dryRun goes through the whole schedule with throw-away keys, so that what
+// lint refuses is refused before any key exists.
+func dryRun(_ context.Context, r *run) error {
+	r.checker = issue.NewChecker(r.Rand)
+	if r.state.closing != nil {
+		return nil
+	}
+	return DryRun(r.checker, r.plan, r.base, r.Rand)
+}
+
+// DryRun checks and lints every certificate of the schedule as if it were
+// issued at notBefore, with throw-away keys in place of those to be made.
+// Refusals come back as *Refused, all of them.
+func DryRun(checker *issue.Checker, c *plan.Ceremony, notBefore time.Time, random io.Reader) error {
+	d := &rehearsal{checker: checker, plan: c, base: notBefore, random: random,
+		keys: map[string]crypto.Signer{}, certificates: map[string]*x509.Certificate{}}
+	for name, certificate := range c.Certificates {
+		d.certificates[name] = certificate
+	}
+	var reasons []string
+	for _, e := range c.Entries {
+		switch e.Kind {
+		case plan.RootCertificate, plan.AuthorityCertificate, plan.LeafCertificate:
+			if err := d.entry(e); err != nil {
+				reasons = append(reasons, err.Error())
+			}
+		}
+	}
+	reasons = append(reasons, d.layout()...)
+	if len(reasons) > 0 {
+		return &Refused{reasons}
+	}
+	return nil
+}
+
+// rehearsal is a throw-away hierarchy in memory.
+type rehearsal struct {
+	checker      *issue.Checker
+	plan         *plan.Ceremony
+	base         time.Time
+	random       io.Reader
+	keys         map[string]crypto.Signer
+	certificates map[string]*x509.Certificate
+}
+
+func (d *rehearsal) entry(e plan.Entry) error {
+	subject, err := d.subject(e)
+	if err != nil {
+		return fmt.Errorf("%s: %w", e.Name, err)
+	}
+	serial, err := profile.Serial(d.random, func(*big.Int) bool { return false })
+	if err != nil {
+		return err
+	}
+	issuer := d.certificates[e.Signer]
+	var issuerKey crypto.PublicKey = subject
+	if e.Kind == plan.RootCertificate {
+		issuer = nil
+	} else if issuer == nil {
+		return fmt.Errorf("%s: its issuer %s has no certificate", e.Name, e.Signer)
+	} else {
+		issuerKey = issuer.PublicKey
+	}
+	checked, err := checkEntry(d.checker, d.plan, e, subject, serial, d.base, issuer, issuerKey, nil)
+	if err != nil {
+		return err
+	}
+	if e.IsCA {
+		// What the throw-away key of Check signed stands in for the authority.
+		d.certificates[e.Name] = checked.Throwaway()
+	}
+	return nil
+}
+
+// subject is the entry's public key, or a throw-away one for a key to be made.
+func (d *rehearsal) subject(e plan.Entry) (crypto.PublicKey, error) {
+	if e.SubjectKey == "" {
+		csr, ok := d.plan.Requests[e.Node].CSR[e.Leaf.Name]
+		if !ok {
+			return nil, fmt.Errorf("no CSR named %s in the request", e.Leaf.Name)
+		}
+		return csr.PublicKey, nil
+	}
+	if k, ok := d.keys[e.SubjectKey]; ok {
+		return k.Public(), nil
+	}
+	k, err := throwaway(keyOf(d.plan, e.SubjectKey).Create)
+	if err != nil {
+		return nil, err
+	}
+	d.keys[e.SubjectKey] = k
+	return k.Public(), nil
+}
+
+// layout lints which certificate goes into which trust file.
+func (d *rehearsal) layout() []string {
+	var files []lint.TrustFile
+	byFamily := map[kubepki.Authority]*x509.Certificate{}
+	for _, a := range d.plan.Plan.Authorities {
+		byFamily[a.Family] = d.certificates[a.Name]
+	}
+	for _, spec := range kubepki.Authorities(d.plan.Cluster) {
+		if c := byFamily[spec.Authority]; spec.File != "" && c != nil {
+			files = append(files, lint.TrustFile{Path: spec.File, Kind: kubepki.TrustFile, Authority: spec.Authority, Certificates: []*x509.Certificate{c}})
+		}
+	}
+	var reasons []string
+	for _, f := range lint.Layout(files) {
+		reasons = append(reasons, f.String())
+	}
+	return reasons
+}
+
+// checkEntry makes an entry's template and checks it.
+func checkEntry(checker *issue.Checker, c *plan.Ceremony, e plan.Entry, subject crypto.PublicKey, serial *big.Int, base time.Time,
+	issuer *x509.Certificate, issuerKey crypto.PublicKey, used func(*big.Int) bool) (*issue.Checked, error) {
+	template, err := profile.Certificate(e, subject, serial, base, issuer)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.Name, err)
+	}
+	in := lintContext(c, e, issuer)
+	in.Used = used
+	return checker.Check(template, issuer, issuerKey, subject, in)
+}
+
+// throwaway makes a key in memory that only ever stands in for another.
+func throwaway(a signer.Algorithm) (crypto.Signer, error) {
+	switch a {
+	case signer.ECDSAP256:
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case signer.ECDSAP384:
+		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case signer.ECDSAP521:
+		return ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	case signer.RSA2048, signer.RSA3072, signer.RSA4096:
+		// The size changes nothing that lint looks at, and larger keys take seconds to make.
+		return rsa.GenerateKey(rand.Reader, 2048)
+	}
+	return nil, fmt.Errorf("unknown algorithm %q", a)
+}

@@ -1,0 +1,101 @@
+package ceremony
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/audit"
+	"officiant/ceremony/issue"
+	"officiant/ceremony/transcript"
+)
+
+// showFingerprints shows what people compare aloud.
+func showFingerprints(_ context.Context, r *run) error {
+	authorities, err := r.authorities()
+	if err != nil {
+		return err
+	}
+	r.Watch.Fingerprint("root certificate", fingerprint.Of(authorities[kubepki.Root].Raw))
+	r.Watch.Fingerprint("release key", r.state.keys[releaseKey].SPKI)
+	return nil
+}
+
+// closeRecord writes the last line and has the release key sign the file. The
+// closing line names that key: it is the intent of the signature, which
+// cannot stand in the file it signs.
+func closeRecord(ctx context.Context, r *run) error {
+	if _, err := transcriptEntry(r.plan); err != nil {
+		return err
+	}
+	if !r.state.closed {
+		if _, err := r.record(transcript.Closed{Signer: r.state.keys[releaseKey].SPKI}); err != nil {
+			return err
+		}
+	}
+	r.Watch.Fingerprint("head of the record", r.log.Head())
+	data, err := os.ReadFile(filepath.Join(r.Dir, transcriptFile))
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(r.Dir, signatureFile)
+	if sig, err := os.ReadFile(path); err == nil {
+		return r.checkTranscriptSignature(data, sig)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	sig, err := issue.File(ctx, fingerprint.Of(data), r.keys[releaseKey])
+	if err != nil {
+		return err
+	}
+	return r.Disk.Create(path, sig, 0o644)
+}
+
+func (r *run) checkTranscriptSignature(data, sig []byte) error {
+	pub, err := x509.ParsePKIXPublicKey(r.state.keys[releaseKey].PublicKey)
+	if err != nil {
+		return err
+	}
+	if err := issue.VerifyFile(pub, fingerprint.Of(data), sig); err != nil {
+		return fmt.Errorf("%s: %w", signatureFile, err)
+	}
+	return nil
+}
+
+// verifyDirectory looks at the finished directory as an auditor does, without
+// any token.
+func verifyDirectory(_ context.Context, r *run) error {
+	root := fingerprint.Of(r.mustRoot().Raw)
+	report, err := audit.Verify(r.Dir, audit.Options{Now: r.Now(), Root: &root})
+	if err != nil {
+		return err
+	}
+	if findings := report.Findings(); len(findings) > 0 {
+		return fmt.Errorf("%s does not verify: %s", r.Dir, findings[0])
+	}
+	r.Watch.Say(report.Summary())
+	return nil
+}
+
+func (r *run) mustRoot() *x509.Certificate {
+	authorities, err := r.authorities()
+	if err != nil {
+		return &x509.Certificate{}
+	}
+	return authorities[kubepki.Root]
+}
+
+func (r *run) result() *Result {
+	return &Result{
+		Resumed: r.resumed,
+		Head:    r.log.Head(),
+		Root:    fingerprint.Of(r.mustRoot().Raw),
+		Release: r.state.keys[releaseKey].SPKI,
+	}
+}

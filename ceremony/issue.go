@@ -1,0 +1,192 @@
+package ceremony
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/issue"
+	"officiant/ceremony/lint"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/profile"
+	"officiant/ceremony/transcript"
+)
+
+// groupSize is how many certificates share one sync of the record.
+const groupSize = 256
+
+// issue makes the certificates of the entries that have none yet: check and
+// lint all of a group, put their intents on disk, sign, record.
+func (r *run) issue(ctx context.Context, entries []plan.Entry) error {
+	var open []plan.Entry
+	for _, e := range entries {
+		if r.state.issued[e.Name] == nil {
+			open = append(open, e)
+		}
+	}
+	if done := len(entries) - len(open); done > 0 {
+		r.Watch.Say(fmt.Sprintf("%d of %d on record already", done, len(entries)))
+	}
+	for len(open) > 0 {
+		n := min(groupSize, len(open))
+		if err := r.issueGroup(ctx, open[:n]); err != nil {
+			return err
+		}
+		open = open[n:]
+	}
+	return nil
+}
+
+// issueGroup signs entries of one issuer. Results of a group are synced with
+// the intents of the next: a result that is lost costs its entry a new serial.
+func (r *run) issueGroup(ctx context.Context, entries []plan.Entry) error {
+	checked := make([]*issue.Checked, len(entries))
+	records := make([]transcript.Record, len(entries))
+	for i, e := range entries {
+		c, err := r.check(e)
+		if err != nil {
+			return err
+		}
+		checked[i] = c
+		r.state.serials[c.Serial().String()] = true
+		records[i] = transcript.Intent{Entry: e.N, Name: e.Name, Signer: e.Signer, TBS: c.TBS()}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	first, err := r.record(records...)
+	if err != nil {
+		return err
+	}
+	certificates, err := issue.SignAll(ctx, checked, r.keys[entries[0].Signer], r.Workers)
+	if err != nil {
+		return err
+	}
+	for i, der := range certificates {
+		records[i] = transcript.Issued{Intent: first + i, Certificate: der}
+	}
+	_, err = r.append(records...)
+	return err
+}
+
+// check turns an entry into the only thing that can be signed.
+func (r *run) check(e plan.Entry) (*issue.Checked, error) {
+	subject, err := r.publicKey(e)
+	if err != nil {
+		return nil, err
+	}
+	serial, err := profile.Serial(r.Rand, r.state.serialUsed)
+	if err != nil {
+		return nil, err
+	}
+	issuer, issuerKey, err := r.issuer(e)
+	if err != nil {
+		return nil, err
+	}
+	return checkEntry(r.checker, r.plan, e, subject, serial, r.base, issuer, issuerKey, r.state.serialUsed)
+}
+
+// issuer is the certificate and public key an entry is signed with; a root has
+// no certificate yet.
+func (r *run) issuer(e plan.Entry) (*x509.Certificate, crypto.PublicKey, error) {
+	if e.Kind == plan.RootCertificate {
+		k, ok := r.keys[e.Signer]
+		if !ok {
+			return nil, nil, fmt.Errorf("%s: the %s key is not open", e.Name, e.Signer)
+		}
+		return nil, k.Public(), nil
+	}
+	c, err := r.authority(e.Signer)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, c.PublicKey, nil
+}
+
+// authority is an authority's certificate: made in this ceremony, or an input.
+func (r *run) authority(name string) (*x509.Certificate, error) {
+	if c := r.state.issued[name]; c != nil {
+		return c, nil
+	}
+	if c := r.plan.Certificates[name]; c != nil {
+		return c, nil
+	}
+	return nil, fmt.Errorf("authority %s has no certificate yet", name)
+}
+
+// closeIssuing says on record that no CA key signs any more. The hash of that
+// line stands in every bundle.
+func closeIssuing(_ context.Context, r *run) error {
+	if r.state.closing != nil {
+		return nil
+	}
+	n := 0
+	for _, e := range r.plan.Entries {
+		switch e.Kind {
+		case plan.RootCertificate, plan.AuthorityCertificate, plan.LeafCertificate:
+			if r.state.issued[e.Name] == nil {
+				return fmt.Errorf("entry %d, %s, has no certificate on record", e.N, e.Name)
+			}
+			n++
+		}
+	}
+	if len(r.state.issued) != n {
+		return errors.New("the record holds certificates the schedule does not have")
+	}
+	if _, err := r.record(transcript.IssuingClosed{Certificates: n, Abandoned: r.state.abandoned}); err != nil {
+		return err
+	}
+	head := r.log.Head()
+	r.state.closing = &head
+	return nil
+}
+
+// authorities are the present certificates by family, as bundles hold them.
+func (r *run) authorities() (map[kubepki.Authority]*x509.Certificate, error) {
+	out := map[kubepki.Authority]*x509.Certificate{}
+	for _, a := range r.plan.Plan.Authorities {
+		c, err := r.authority(a.Name)
+		if err != nil {
+			return nil, err
+		}
+		out[a.Family] = c
+	}
+	return out, nil
+}
+
+func certificatePEM(c *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+}
+
+// tbsSerial reads the serial number of a DER TBSCertificate.
+func tbsSerial(tbs []byte) (*big.Int, error) {
+	var version int
+	var serial *big.Int
+	var outer asn1.RawValue
+	if _, err := asn1.Unmarshal(tbs, &outer); err != nil {
+		return nil, err
+	}
+	rest, err := asn1.UnmarshalWithParams(outer.Bytes, &version, "optional,explicit,default:0,tag:0")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := asn1.Unmarshal(rest, &serial); err != nil {
+		return nil, err
+	}
+	return serial, nil
+}
+
+// lintContext is what the rules need to know about an entry.
+func lintContext(c *plan.Ceremony, e plan.Entry, issuer *x509.Certificate) lint.Context {
+	in := lint.Context{Issuer: issuer, Cluster: c.Cluster, Authority: family(c, e.Signer), Name: e.Name}
+	if e.Kind == plan.LeafCertificate {
+		in.Leaf = &e.Leaf
+	}
+	return in
+}

@@ -1,0 +1,248 @@
+package ceremony
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
+	"officiant/signer"
+)
+
+// openToken opens the token of a phase's keys, with one login, and records
+// which device it is.
+func (r *run) openToken(ctx context.Context, p phase) error {
+	ref, err := r.ref(p.keys[0])
+	if err != nil {
+		return err
+	}
+	store, err := r.Open(ctx, ref, r.Ask)
+	if err != nil {
+		return err
+	}
+	r.opened = append(r.opened, store)
+	for _, name := range p.keys {
+		r.stores[name] = store
+	}
+	d, ok := store.(signer.Describer)
+	if !ok {
+		return nil
+	}
+	device := d.Describe()
+	r.Watch.Say(fmt.Sprintf("token %s, serial %s, %s %s", device.Label, device.Serial, device.Manufacturer, device.Model))
+	if r.state.closed {
+		return nil
+	}
+	for _, name := range p.keys {
+		if device.Software && !signer.Software.AtLeast(evidence(r.plan, name)) {
+			return &Refused{[]string{fmt.Sprintf("token %s is software, and the plan asks for evidence %q of the %s key", device.Label, evidence(r.plan, name), name)}}
+		}
+	}
+	_, err = r.record(tokenRecord(device))
+	return err
+}
+
+// key makes the named key, or opens the one there is, and lets it answer a challenge.
+func (r *run) key(ctx context.Context, name string) error {
+	if r.state.closed && name != releaseKey {
+		return nil
+	}
+	k, err := r.obtain(ctx, name)
+	if err != nil {
+		return err
+	}
+	r.keys[name] = k
+	spki, err := fingerprint.SPKI(k.Public())
+	if err != nil {
+		return err
+	}
+	if r.state.closed {
+		return nil
+	}
+	if err := r.challenge(ctx, name, k, spki); err != nil {
+		return err
+	}
+	r.Watch.Fingerprint(name+" key", spki)
+	if name == releaseKey {
+		return r.writeReleaseKey(k.Public())
+	}
+	return nil
+}
+
+// obtain finds a key by what the plan or the record says of it, or makes it.
+func (r *run) obtain(ctx context.Context, name string) (signer.Key, error) {
+	ref, err := r.ref(name)
+	if err != nil {
+		return nil, err
+	}
+	if recorded, ok := r.state.keys[name]; ok {
+		return r.reopen(ctx, ref, name, recorded.SPKI)
+	}
+	if origin := keyOf(r.plan, name); origin.Create == "" {
+		k, err := r.reopen(ctx, ref, name, origin.Existing)
+		if err != nil {
+			return nil, err
+		}
+		return k, r.recordKey(name, k, false)
+	}
+	return r.makeKey(ctx, ref, name)
+}
+
+// reopen finds a key and refuses any but the expected one.
+func (r *run) reopen(ctx context.Context, ref signer.Ref, name string, want fingerprint.SHA256) (signer.Key, error) {
+	k, err := r.stores[name].Find(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	got, err := fingerprint.SPKI(k.Public())
+	if err != nil {
+		return nil, err
+	}
+	if got != want {
+		return nil, &Refused{[]string{fmt.Sprintf("the key %s in the token is %s, the plan and the record say %s", ref.Label, got, want)}}
+	}
+	return k, nil
+}
+
+// makeKey makes a key whose id is on record first. A key that a former process
+// made just before it was killed is found by that id and taken.
+func (r *run) makeKey(ctx context.Context, ref signer.Ref, name string) (signer.Key, error) {
+	store := r.stores[name]
+	if intent, ok := r.state.keyIntents[name]; ok {
+		k, err := r.findIntended(ctx, store, ref, intent)
+		if err == nil {
+			return k, r.recordKey(name, k, true)
+		}
+		if !errors.Is(err, signer.ErrNotFound) {
+			return nil, err
+		}
+		gone := transcript.KeyAbandoned{Name: name, ID: intent.ID, Reason: "no key of this id in the token when the ceremony was resumed"}
+		if _, err := r.append(gone); err != nil {
+			return nil, err
+		}
+	}
+	var id signer.ID
+	if _, err := io.ReadFull(r.Rand, id[:]); err != nil {
+		return nil, err
+	}
+	algorithm := keyOf(r.plan, name).Create
+	intent := transcript.KeyIntent{Name: name, Label: ref.Label, Algorithm: string(algorithm), ID: hex.EncodeToString(id[:])}
+	if _, err := r.record(intent); err != nil {
+		return nil, err
+	}
+	k, err := store.Create(ctx, ref, signer.Spec{Algorithm: algorithm}, id)
+	if err != nil {
+		return nil, err
+	}
+	return k, r.recordKey(name, k, true)
+}
+
+func (r *run) findIntended(ctx context.Context, store signer.Store, ref signer.Ref, intent transcript.KeyIntent) (signer.Key, error) {
+	finder, ok := store.(signer.IDFinder)
+	if !ok {
+		return store.Find(ctx, ref)
+	}
+	id, err := keyID(intent.ID)
+	if err != nil {
+		return nil, err
+	}
+	return finder.FindID(ctx, ref, id)
+}
+
+// recordKey records a key and the evidence for it, and refuses one whose
+// evidence is weaker than the plan accepts. It is recorded first: a refused
+// key still exists.
+func (r *run) recordKey(name string, k signer.Key, made bool) error {
+	info := k.Info()
+	der, err := x509.MarshalPKIXPublicKey(k.Public())
+	if err != nil {
+		return err
+	}
+	_, err = r.record(transcript.Key{
+		Name: name, Label: info.Label, Algorithm: string(info.Algorithm), ID: hex.EncodeToString(info.ID), Made: made,
+		SPKI: fingerprint.Of(der), PublicKey: der, Token: tokenRecord(info.Device),
+		Grade: string(info.Grade), Reason: info.Reason, Attributes: info.Attributes,
+	})
+	if err != nil {
+		return err
+	}
+	if least := evidence(r.plan, name); !info.Grade.AtLeast(least) {
+		return &Refused{[]string{fmt.Sprintf("evidence for the %s key is %q (%s), the plan asks for %q", name, info.Grade, info.Reason, least)}}
+	}
+	return nil
+}
+
+// challenge proves that the handle and the expected public key belong together.
+func (r *run) challenge(ctx context.Context, name string, k signer.Key, spki fingerprint.SHA256) error {
+	nonce := make([]byte, 32)
+	if _, err := io.ReadFull(r.Rand, nonce); err != nil {
+		return err
+	}
+	seq, err := r.record(transcript.ChallengeIntent{Name: name, Nonce: nonce, SPKI: spki})
+	if err != nil {
+		return err
+	}
+	sig, err := signer.Challenge(ctx, k, k.Public(), nonce)
+	if err != nil {
+		return fmt.Errorf("%s key: %w", name, err)
+	}
+	// The next record's sync carries this line; losing it costs one more challenge.
+	_, err = r.append(transcript.Challenge{Name: name, Intent: seq, Signature: sig})
+	return err
+}
+
+func (r *run) ref(name string) (signer.Ref, error) {
+	return r.Station.Ref(r.plan.Plan.Cluster.Name, name)
+}
+
+// writeReleaseKey leaves the key that checks bundles and transcript.
+func (r *run) writeReleaseKey(pub crypto.PublicKey) error {
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return err
+	}
+	return r.ensure(releaseFile, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+// evidence is the least grade the plan accepts for a key.
+func evidence(c *plan.Ceremony, name string) signer.Grade {
+	if name == releaseKey {
+		return c.Plan.Release.Evidence
+	}
+	for _, a := range c.Plan.Authorities {
+		if a.Name == name {
+			return a.Evidence
+		}
+	}
+	return signer.Attested
+}
+
+func tokenRecord(d signer.Device) transcript.Token {
+	return transcript.Token{
+		Backend: d.Backend, Label: d.Label, Serial: d.Serial, Model: d.Model, Manufacturer: d.Manufacturer,
+		Firmware: d.Firmware, Module: d.Module, ModuleSHA256: d.ModuleSHA256,
+	}
+}
+
+// publicKey is the public key a schedule entry is about.
+func (r *run) publicKey(e plan.Entry) (crypto.PublicKey, error) {
+	if e.SubjectKey != "" {
+		recorded, ok := r.state.keys[e.SubjectKey]
+		if !ok {
+			return nil, fmt.Errorf("%s: its key is not on record", e.Name)
+		}
+		return x509.ParsePKIXPublicKey(recorded.PublicKey)
+	}
+	csr, ok := r.plan.Requests[e.Node].CSR[e.Leaf.Name]
+	if !ok {
+		return nil, fmt.Errorf("%s: no CSR", e.Name)
+	}
+	return csr.PublicKey, nil
+}

@@ -1,0 +1,149 @@
+package ceremony
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"officiant/bundle/durable"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
+)
+
+// Names in a ceremony directory.
+const (
+	transcriptFile = "transcript.jsonl"
+	signatureFile  = "transcript.sig"
+	releaseFile    = "release.pub"
+	sealedKeyFile  = "secrets/sa.key.age"
+)
+
+// backdate is how far NotBefore lies before the start, as with kubeadm: nodes'
+// clocks may be behind the room's.
+const backdate = 5 * time.Minute
+
+// openRecord begins the transcript, or goes on with the one there is.
+func openRecord(_ context.Context, r *run) error {
+	path := filepath.Join(r.Dir, transcriptFile)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return r.beginRecord(path)
+	} else if err != nil {
+		return err
+	}
+	return r.resumeRecord(path)
+}
+
+func (r *run) beginRecord(path string) error {
+	open := transcript.Open{
+		Format:       transcript.Format,
+		Name:         r.plan.Plan.Name,
+		Cluster:      r.plan.Plan.Cluster.Name,
+		Sequence:     r.plan.Sequence,
+		Digest:       r.plan.Digest,
+		Station:      r.Station.Digest(),
+		Approvals:    []transcript.Approval{},
+		Program:      r.Program,
+		Modules:      []transcript.Module{},
+		Host:         r.Host,
+		Predecessors: predecessors(r.plan),
+		NotBefore:    r.Now().UTC().Add(-backdate).Truncate(time.Second),
+		Steps:        len(r.steps),
+	}
+	log, err := transcript.Create(r.Disk, path, r.Now, open)
+	if err != nil {
+		return err
+	}
+	r.log = log
+	r.base = open.NotBefore
+	r.state.step = r.step
+	return r.state.apply(1, open)
+}
+
+// resumeRecord reads what former processes recorded into the state, and closes
+// the intents they left without a result.
+func (r *run) resumeRecord(path string) error {
+	log, found, recovered, err := transcript.Resume(r.Disk, path, r.Now)
+	if err != nil {
+		return err
+	}
+	r.log = log
+	r.resumed = true
+	head := found.Head()
+	if len(found.Lines) == 0 {
+		return r.beginRecord(path)
+	}
+	for _, l := range found.Lines {
+		if err := r.state.apply(l.Seq, l.Record); err != nil {
+			return err
+		}
+		if _, ok := l.Record.(transcript.IssuingClosed); ok {
+			r.state.closing = &l.Hash
+		}
+		r.state.step = l.Step
+	}
+	if err := r.sameCeremony(); err != nil {
+		return err
+	}
+	r.base = r.state.open.NotBefore
+	if r.state.closed {
+		r.Watch.Say("the record is closed already; what is missing beside it is written again")
+		return nil
+	}
+	r.Watch.Say("going on where the record ends")
+	r.Watch.Fingerprint("head of the record", head)
+	resumed := transcript.Resumed{Head: head, Cut: recovered.Cut, Program: r.Program, Host: r.Host, Removed: r.leftovers}
+	if resumed.Removed == nil {
+		resumed.Removed = []string{}
+	}
+	records := []transcript.Record{resumed}
+	for _, seq := range r.state.interrupted() {
+		records = append(records, transcript.Abandoned{Intent: seq, Reason: "no result on record when the ceremony was resumed"})
+	}
+	_, err = r.record(records...)
+	return err
+}
+
+// sameCeremony refuses a transcript that belongs to another plan or station.
+func (r *run) sameCeremony() error {
+	open := r.state.open
+	if open == nil || open.Digest != r.plan.Digest {
+		return ErrOtherCeremony
+	}
+	if open.Rehearsal {
+		return &Refused{[]string{"the directory holds a rehearsal"}}
+	}
+	if open.Station != r.Station.Digest() {
+		return &Refused{[]string{"the ceremony began with another station file: " + open.Station.String()}}
+	}
+	return nil
+}
+
+func predecessors(c *plan.Ceremony) []transcript.Predecessor {
+	out := []transcript.Predecessor{}
+	for _, p := range c.Plan.Previous.Ceremonies {
+		out = append(out, transcript.Predecessor{Cluster: p.Cluster, Sequence: p.Sequence, Head: p.Head})
+	}
+	return out
+}
+
+// removeLeftovers clears temporary files an interrupted process left behind.
+func (r *run) removeLeftovers() error {
+	return filepath.WalkDir(r.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == r.Dir || !durable.IsTemp(d.Name()) {
+			return err
+		}
+		rel, _ := filepath.Rel(r.Dir, path)
+		r.leftovers = append(r.leftovers, strings.ReplaceAll(rel, string(filepath.Separator), "/"))
+		if err := r.Disk.RemoveAll(path); err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return fs.SkipDir
+		}
+		return nil
+	})
+}

@@ -1,0 +1,293 @@
+package ceremony
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"officiant/bundle/durable"
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/issue"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/station"
+	"officiant/ceremony/transcript"
+	"officiant/signer"
+)
+
+// Config is what a run needs from outside.
+type Config struct {
+	Dir     string         // ceremony directory: absent, empty, or this ceremony's own
+	Plan    *plan.Ceremony // as people confirmed it
+	Station *station.Station
+	Open    signer.Opener // over all backends
+	Ask     signer.PINFunc
+	Disk    *durable.Disk
+	Now     func() time.Time
+	Rand    io.Reader
+	Program transcript.Program
+	Host    transcript.Host
+	Watch   Watcher
+	Workers int // signatures under way at once; 0 means 2
+}
+
+// Watcher is told how the ceremony goes on.
+type Watcher interface {
+	Step(n, of int, title string)
+	Say(line string) // one fact of the present step
+	Fingerprint(what string, f fingerprint.SHA256)
+}
+
+// Result is what a finished ceremony leaves.
+type Result struct {
+	Resumed bool
+	Head    fingerprint.SHA256 // of the transcript
+	Root    fingerprint.SHA256 // SHA-256 of the root certificate
+	Release fingerprint.SHA256 // SHA-256 of the release key's SubjectPublicKeyInfo
+}
+
+// ErrOtherCeremony says that a directory holds something else.
+var ErrOtherCeremony = errors.New("the directory holds another ceremony")
+
+// Refused says that nothing may be signed, and why.
+type Refused struct{ Reasons []string }
+
+func (e *Refused) Error() string {
+	s := "refused"
+	for _, r := range e.Reasons {
+		s += "\n" + r
+	}
+	return s
+}
+
+// Interrupted says that people stopped the ceremony, and where the record stands.
+type Interrupted struct {
+	Head  fingerprint.SHA256
+	cause error
+}
+
+func (e *Interrupted) Error() string { return "interrupted: " + e.cause.Error() }
+func (e *Interrupted) Unwrap() error { return e.cause }
+
+// run is one process's part of a ceremony.
+type run struct {
+	Config
+	plan    *plan.Ceremony // the directory's own copy
+	steps   []Step
+	step    int
+	log     *transcript.Writer
+	state   *state
+	stores  map[string]signer.Store // by key name
+	opened  []signer.Store
+	keys    map[string]signer.Key
+	checker *issue.Checker
+	resumed bool
+	// leftovers of an interrupted process, removed; they are named in the record.
+	leftovers []string
+	base      time.Time // NotBefore of every certificate
+}
+
+// Run carries out a plan, or goes on where a former process stopped.
+// Errors: *Refused and *plan.Invalid before anything is signed,
+// ErrOtherCeremony, *Interrupted, and those of signer and of the disk.
+func Run(ctx context.Context, cfg Config) (*Result, error) {
+	if cfg.Workers == 0 {
+		cfg.Workers = 2
+	}
+	r := &run{
+		Config: cfg,
+		state:  newState(),
+		stores: map[string]signer.Store{},
+		keys:   map[string]signer.Key{},
+	}
+	steps, err := Steps(cfg.Plan, cfg.Station)
+	if err != nil {
+		return nil, err
+	}
+	r.steps = steps
+	if err := r.Disk.MkdirAll(r.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	unlock, err := lock(r.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	defer r.close()
+	if err := r.adopt(); err != nil {
+		return nil, err
+	}
+	for _, s := range r.steps {
+		r.step = s.N
+		r.Watch.Step(s.N, len(r.steps), s.Title)
+		if err := s.do(ctx, r); err != nil {
+			return nil, r.stopped(ctx, s, err)
+		}
+	}
+	return r.result(), nil
+}
+
+// lock keeps a second process out of the directory.
+func lock(dir string) (func(), error) {
+	l := flock.New(filepath.Join(dir, ".lock"))
+	ok, err := l.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	if !ok {
+		return nil, fmt.Errorf("%s: another process conducts this ceremony", dir)
+	}
+	return func() {
+		os.Remove(l.Path())
+		l.Unlock()
+	}, nil
+}
+
+// adopt copies plan and inputs into the directory, or finds them there, and
+// goes on with the copy alone.
+func (r *run) adopt() error {
+	if err := r.foreign(); err != nil {
+		return err
+	}
+	if err := r.removeLeftovers(); err != nil {
+		return err
+	}
+	if err := r.ensure("schedule.txt", r.Plan.Schedule); err != nil {
+		return err
+	}
+	for path, data := range r.Plan.Inputs {
+		if path == "plan.yaml" {
+			continue
+		}
+		if err := r.ensure(path, data); err != nil {
+			return err
+		}
+	}
+	// The plan comes last: with it, the copy is whole.
+	if err := r.ensure("plan.yaml", r.Plan.Inputs["plan.yaml"]); err != nil {
+		return err
+	}
+	c, err := plan.OpenFS(os.DirFS(r.Dir), "plan.yaml", plan.Options{Now: r.Now()})
+	if err != nil {
+		return err
+	}
+	if c.Digest != r.Plan.Digest {
+		return fmt.Errorf("%s: its copy of the plan has digest %s, not the confirmed %s", r.Dir, c.Digest, r.Plan.Digest)
+	}
+	r.plan = c
+	return r.carryOn()
+}
+
+// carryOn takes the serials of the ceremonies this one continues, and refuses
+// a clock that stands before their end.
+func (r *run) carryOn() error {
+	for _, p := range r.plan.Plan.Previous.Ceremonies {
+		t, err := transcript.Read(p.Transcript, r.plan.Inputs[p.Transcript])
+		if err != nil {
+			return err
+		}
+		for _, n := range t.Serials() {
+			r.state.serials[n.String()] = true
+		}
+		if end := t.Lines[len(t.Lines)-1].Time; r.Now().Before(end) {
+			return &Refused{[]string{fmt.Sprintf("the clock says %s, but ceremony %d of %s ended at %s: set the clock",
+				r.Now().UTC().Format(time.RFC3339), p.Sequence, p.Cluster, end.Format(time.RFC3339))}}
+		}
+	}
+	return nil
+}
+
+// foreign refuses a directory whose plan is another, or that holds files
+// without any plan.
+func (r *run) foreign() error {
+	data, err := os.ReadFile(filepath.Join(r.Dir, "plan.yaml"))
+	if err == nil {
+		if string(data) != string(r.Plan.Inputs["plan.yaml"]) {
+			return fmt.Errorf("%s: %w", r.Dir, ErrOtherCeremony)
+		}
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(r.Dir, transcriptFile)); err == nil {
+		return fmt.Errorf("%s: there is a transcript but no plan: %w", r.Dir, ErrOtherCeremony)
+	}
+	return nil
+}
+
+// ensure writes a file that follows from the plan or the record, or finds the
+// very same bytes there. Nothing is ever overwritten.
+func (r *run) ensure(path string, data []byte) error {
+	full := filepath.Join(r.Dir, filepath.FromSlash(path))
+	found, err := os.ReadFile(full)
+	switch {
+	case err == nil && string(found) == string(data):
+		return nil
+	case err == nil:
+		return fmt.Errorf("%s: there already, with other content: %w", full, ErrOtherCeremony)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := r.Disk.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		return err
+	}
+	return r.Disk.Create(full, data, 0o644)
+}
+
+// append buffers records under the present step's number, after a line that
+// opens the step.
+func (r *run) append(records ...transcript.Record) (first int, err error) {
+	if r.state.step != r.step {
+		if _, err := r.log.Append(r.step, transcript.Step{Title: r.steps[r.step-1].Title}); err != nil {
+			return 0, err
+		}
+		r.state.step = r.step
+	}
+	first, err = r.log.Append(r.step, records...)
+	if err != nil {
+		return 0, err
+	}
+	for i, rec := range records {
+		if err := r.state.apply(first+i, rec); err != nil {
+			return 0, err
+		}
+	}
+	return first, nil
+}
+
+// record appends and syncs.
+func (r *run) record(records ...transcript.Record) (first int, err error) {
+	first, err = r.append(records...)
+	if err != nil {
+		return 0, err
+	}
+	return first, r.log.Sync()
+}
+
+// stopped writes down why people stopped the ceremony, when they did.
+func (r *run) stopped(ctx context.Context, s Step, cause error) error {
+	err := fmt.Errorf("step %d of %d, %s: %w", s.N, len(r.steps), s.Title, cause)
+	if ctx.Err() == nil || r.log == nil {
+		return err
+	}
+	if _, e := r.record(transcript.Paused{Reason: "interrupted at the terminal"}); e != nil {
+		return err
+	}
+	return &Interrupted{Head: r.log.Head(), cause: err}
+}
+
+func (r *run) close() {
+	for _, s := range r.opened {
+		s.Close()
+	}
+	if r.log != nil {
+		r.log.Close()
+	}
+}

@@ -1,0 +1,117 @@
+package ceremony
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/seal"
+	"officiant/ceremony/transcript"
+	"officiant/signer"
+)
+
+// sealServiceAccount makes the service-account pair in memory and leaves it
+// sealed to the control-plane nodes. Only a sealed file that is on record is
+// used: one without its line belonged to a process that was killed, and its
+// pair is made anew.
+func sealServiceAccount(_ context.Context, r *run) error {
+	if r.state.sealed != nil {
+		return r.checkSealed()
+	}
+	if err := r.Disk.MkdirAll(filepath.Join(r.Dir, "secrets"), 0o755); err != nil {
+		return err
+	}
+	key, err := serviceAccountKey(r)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	defer clear(der)
+	secret := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	defer clear(secret)
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return err
+	}
+	recipients := r.recipients()
+	sealed, err := seal.Seal(recipients, secret)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(r.Dir, sealedKeyFile)
+	if err := r.Disk.Replace(path, sealed, 0o644); err != nil {
+		return err
+	}
+	r.Watch.Say(fmt.Sprintf("sealed to %s", count(len(recipients), "node")))
+	_, err = r.record(transcript.Sealed{
+		Secret: "service-account", File: sealedKeyFile, SHA256: fingerprint.Of(sealed), Recipients: recipients, PublicKey: public,
+	})
+	return err
+}
+
+func serviceAccountKey(r *run) (crypto.Signer, error) {
+	switch a := r.plan.Plan.ServiceAccount.Create; a {
+	case signer.ECDSAP256:
+		return ecdsa.GenerateKey(elliptic.P256(), r.Rand)
+	case signer.RSA2048:
+		return rsa.GenerateKey(r.Rand, 2048)
+	case signer.RSA3072:
+		return rsa.GenerateKey(r.Rand, 3072)
+	case signer.RSA4096:
+		return rsa.GenerateKey(r.Rand, 4096)
+	default:
+		return nil, fmt.Errorf("service-account key: unknown algorithm %q", a)
+	}
+}
+
+// checkSealed holds the sealed file against its record.
+func (r *run) checkSealed() error {
+	data, err := os.ReadFile(filepath.Join(r.Dir, r.state.sealed.File))
+	if err != nil {
+		return err
+	}
+	if got := fingerprint.Of(data); got != r.state.sealed.SHA256 {
+		return fmt.Errorf("%s: SHA-256 %s, the record says %s", r.state.sealed.File, got, r.state.sealed.SHA256)
+	}
+	return nil
+}
+
+// recipients are the age recipients of the control-plane nodes, in plan order.
+func (r *run) recipients() []string {
+	var out []string
+	for _, n := range r.plan.Nodes {
+		if n.Has(kubepki.ControlPlane) {
+			out = append(out, r.plan.Requests[n.Name].Recipient)
+		}
+	}
+	return out
+}
+
+// serviceAccount returns the sealed private key and the public one, as bundles
+// hold them: made here, or carried over.
+func (r *run) serviceAccount() (sealed, public []byte, err error) {
+	sa := r.plan.Plan.ServiceAccount
+	if sa.Sealed != "" {
+		return r.plan.Inputs[sa.Sealed], r.plan.Inputs[sa.Public], nil
+	}
+	if r.state.sealed == nil {
+		return nil, nil, nil
+	}
+	sealed, err = os.ReadFile(filepath.Join(r.Dir, sealedKeyFile))
+	if err != nil {
+		return nil, nil, err
+	}
+	return sealed, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: r.state.sealed.PublicKey}), nil
+}

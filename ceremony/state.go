@@ -1,0 +1,126 @@
+package ceremony
+
+import (
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"sort"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/transcript"
+	"officiant/signer"
+)
+
+// state is what the transcript says so far.
+type state struct {
+	open       *transcript.Open
+	step       int // of the last step line
+	keyIntents map[string]transcript.KeyIntent
+	keys       map[string]transcript.Key
+	pending    map[int]transcript.Record // intents without a result, by seq
+	issued     map[string]*x509.Certificate
+	sealed     *transcript.Sealed
+	closing    *fingerprint.SHA256 // hash of the line that closes issuing
+	signatures map[string]signature
+	serials    map[string]bool
+	abandoned  int
+	closed     bool
+}
+
+// signature is a release key's signature and the SHA-256 of what it is over.
+type signature struct {
+	sha256    fingerprint.SHA256
+	signature []byte
+}
+
+func newState() *state {
+	return &state{
+		keyIntents: map[string]transcript.KeyIntent{},
+		keys:       map[string]transcript.Key{},
+		pending:    map[int]transcript.Record{},
+		issued:     map[string]*x509.Certificate{},
+		signatures: map[string]signature{},
+		serials:    map[string]bool{},
+	}
+}
+
+// apply takes one line into the state.
+func (s *state) apply(seq int, record transcript.Record) error {
+	switch r := record.(type) {
+	case transcript.Open:
+		s.open = &r
+	case transcript.Step:
+	case transcript.KeyIntent:
+		s.keyIntents[r.Name] = r
+	case transcript.KeyAbandoned:
+		delete(s.keyIntents, r.Name)
+	case transcript.Key:
+		s.keys[r.Name] = r
+	case transcript.Intent:
+		s.pending[seq] = r
+		serial, err := tbsSerial(r.TBS)
+		if err != nil {
+			return fmt.Errorf("intent of %s: %w", r.Name, err)
+		}
+		s.serials[serial.String()] = true
+	case transcript.ChallengeIntent, transcript.SignatureIntent:
+		s.pending[seq] = r
+	case transcript.Challenge:
+		delete(s.pending, r.Intent)
+	case transcript.Issued:
+		return s.applyIssued(r)
+	case transcript.Signature:
+		intent, ok := s.pending[r.Intent].(transcript.SignatureIntent)
+		if !ok {
+			return fmt.Errorf("signature without intent %d", r.Intent)
+		}
+		delete(s.pending, r.Intent)
+		s.signatures[intent.Name] = signature{intent.SHA256, r.Signature}
+	case transcript.Abandoned:
+		if _, ok := s.pending[r.Intent].(transcript.Intent); ok {
+			s.abandoned++
+		}
+		delete(s.pending, r.Intent)
+	case transcript.Sealed:
+		s.sealed = &r
+	case transcript.Closed:
+		s.closed = true
+	}
+	return nil
+}
+
+func (s *state) applyIssued(r transcript.Issued) error {
+	intent, ok := s.pending[r.Intent].(transcript.Intent)
+	if !ok {
+		return fmt.Errorf("certificate without intent %d", r.Intent)
+	}
+	certificate, err := x509.ParseCertificate(r.Certificate)
+	if err != nil {
+		return fmt.Errorf("certificate of %s: %w", intent.Name, err)
+	}
+	delete(s.pending, r.Intent)
+	s.issued[intent.Name] = certificate
+	return nil
+}
+
+// interrupted lists the intents without a result, oldest first.
+func (s *state) interrupted() []int {
+	var seqs []int
+	for seq := range s.pending {
+		seqs = append(seqs, seq)
+	}
+	sort.Ints(seqs)
+	return seqs
+}
+
+// keyID decodes the id of a key intent.
+func keyID(hexID string) (id signer.ID, err error) {
+	raw, err := hex.DecodeString(hexID)
+	if err != nil || len(raw) != len(id) {
+		return id, fmt.Errorf("key id %q is not %d hex bytes", hexID, len(id))
+	}
+	return signer.ID(raw), nil
+}
+
+func (s *state) serialUsed(n *big.Int) bool { return s.serials[n.String()] }

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/station"
+	"officiant/cmd/internal/terminal"
+	"officiant/signer"
+)
+
+type runOptions struct {
+	*options
+	station string
+	dir     string
+	confirm string
+}
+
+func newRunCommand(o *options) *cobra.Command {
+	run := &runOptions{options: o}
+	c := &cobra.Command{
+		Use:   "run PLAN --station STATION --dir DIR",
+		Short: "Carry out a plan; the same command resumes an interrupted one",
+		Long: `Carry out a plan: make the keys in the tokens, issue every certificate, sign the
+bundles and the transcript. What was approved is what runs: the digest that
+"ceremony check" printed is asked for, by --confirm, or by typing the plan's name.
+
+The same command goes on with a ceremony that was interrupted.`,
+		Args: exactArgs(1, "one plan"),
+		RunE: func(c *cobra.Command, args []string) error { return run.run(c.Context(), args[0]) },
+	}
+	c.Flags().StringVar(&run.station, "station", "", "station `FILE`: where each key lives (required)")
+	c.Flags().StringVar(&run.dir, "dir", "", "ceremony `DIR`, new or the one to go on with (required)")
+	c.Flags().StringVar(&run.confirm, "confirm", "", "the ceremony's `DIGEST`, in place of typing the plan's name")
+	return c
+}
+
+func (o *runOptions) run(ctx context.Context, planFile string) error {
+	if o.station == "" || o.dir == "" {
+		return usagef("ceremony run needs --station FILE and --dir DIR")
+	}
+	c, err := plan.Open(planFile, plan.Options{Now: o.Now()})
+	if err != nil {
+		return err
+	}
+	st, err := openStation(o.options, o.station)
+	if err != nil {
+		return err
+	}
+	if err := supported(c, st); err != nil {
+		return err
+	}
+	if err := o.confirmed(c); err != nil {
+		return err
+	}
+	program, err := thisProgram(o.Version)
+	if err != nil {
+		return err
+	}
+	watch := &watcher{out: o.Stderr}
+	result, err := ceremony.Run(ctx, ceremony.Config{
+		Dir: o.dir, Plan: c, Station: st, Open: openStore, Ask: askPIN(o.options), Disk: o.Disk,
+		Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Watch: watch,
+	})
+	if err != nil {
+		return o.unfinished(err, planFile)
+	}
+	fmt.Fprintf(o.Stderr, "\nThe ceremony is complete. Compare these, and keep them where the bundles are not:\n")
+	fmt.Fprintf(o.Stdout, "root     %s\nrelease  %s\nhead     %s\n", result.Root, result.Release, result.Head)
+	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony verify %s --root %s\n", o.dir, result.Root)
+	return nil
+}
+
+// unfinished adds how to go on.
+func (o *runOptions) unfinished(err error, planFile string) error {
+	again := fmt.Sprintf("to go on: officiant ceremony run %s --station %s --dir %s", planFile, o.station, o.dir)
+	code, hints := outcome(err)
+	var stopped *ceremony.Interrupted
+	if errors.As(err, &stopped) {
+		hints = append(hints, "the record ends at "+stopped.Head.String(), strings.Join(stopped.Head.Words()[:8], " ")+" …")
+	}
+	if code == exitUnavailable || code == exitInterrupted {
+		hints = append(hints, again)
+	}
+	return &exitError{code: code, err: err, hints: hints}
+}
+
+// confirmed asks people to say that this is the plan they approved.
+func (o *runOptions) confirmed(c *plan.Ceremony) error {
+	if o.confirm != "" {
+		want, err := fingerprint.Parse(o.confirm)
+		if err != nil {
+			return usagef("--confirm: %v", err)
+		}
+		if want != c.Digest {
+			return &exitError{exitRefused, fmt.Errorf("the plan's digest is %s, not the confirmed %s: plan or inputs have changed", c.Digest, want), []string{"nothing was signed; review again with: officiant ceremony check " + c.File}}
+		}
+		return nil
+	}
+	fmt.Fprintf(o.Stderr, "Plan %s for cluster %s, ceremony %d of its chain.\n", c.Plan.Name, c.Cluster.Name, c.Sequence)
+	fmt.Fprintf(o.Stderr, "Afterwards there will be:\n%s", afterwards(c))
+	fmt.Fprintf(o.Stderr, "Digest of the ceremony:\n%s", indentLines(c.Digest.Lines()))
+	p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
+	typed, err := p.Line("Type the plan's name to begin: ")
+	if errors.Is(err, terminal.ErrNoTerminal) {
+		return &exitError{exitUsage, errors.New("there is no terminal to confirm on"), []string{"in scripts: --confirm DIGEST, as `officiant ceremony check` prints it"}}
+	}
+	if err != nil {
+		return err
+	}
+	if typed != c.Plan.Name {
+		return &exitError{exitDeclined, fmt.Errorf("%q is not the plan's name; nothing was signed", typed), nil}
+	}
+	return nil
+}
+
+// afterwards says what will exist when the ceremony is over.
+func afterwards(c *plan.Ceremony) string {
+	var b strings.Builder
+	for _, a := range c.Plan.Authorities {
+		if a.Key.Create != "" {
+			fmt.Fprintf(&b, "  %-12s a new %s key, and its certificate\n", a.Name, a.Key.Create)
+		}
+	}
+	if c.Plan.Release.Key.Create != "" {
+		fmt.Fprintf(&b, "  %-12s a new %s key, which signs bundles and transcripts\n", "release", c.Plan.Release.Key.Create)
+	}
+	leaves := 0
+	for _, e := range c.Entries {
+		if e.Kind == plan.LeafCertificate {
+			leaves++
+		}
+	}
+	fmt.Fprintf(&b, "  %d leaf certificates, in %d signed bundles\n", leaves, len(c.Nodes))
+	return b.String()
+}
+
+func indentLines(lines []string) string {
+	return "  " + strings.Join(lines, "\n  ") + "\n"
+}
+
+// openStation reads the station and sets the environment its modules need.
+func openStation(o *options, file string) (*station.Station, error) {
+	st, err := station.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range st.Environment {
+		if err := o.Setenv(name, value); err != nil {
+			return nil, err
+		}
+	}
+	return st, nil
+}
+
+// openStore opens any backend's store.
+func openStore(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
+	b, err := backendOf(ref)
+	if err != nil {
+		return nil, err
+	}
+	return b.Open(ctx, ref, ask)
+}
+
+// askPIN asks for a token's PIN on the terminal, naming the token.
+func askPIN(o *options) signer.PINFunc {
+	return func(_ context.Context, d signer.Device) ([]byte, error) {
+		p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
+		warning := ""
+		if d.PINCountLow {
+			warning = " (a wrong PIN was entered before)"
+		}
+		if d.PINFinalTry {
+			warning = " (FINAL TRY: a wrong PIN locks the token)"
+		}
+		pin, err := p.Secret(fmt.Sprintf("PIN of token %s, serial %s, %s%s: ", d.Label, d.Serial, d.Model, warning))
+		if errors.Is(err, terminal.ErrNoTerminal) {
+			return nil, fmt.Errorf("PIN of token %s: %w; the station's URI can name a pin-source", d.Label, err)
+		}
+		return pin, err
+	}
+}
+
+// watcher prints the ceremony's steps.
+type watcher struct {
+	out interface{ Write([]byte) (int, error) }
+}
+
+func (w *watcher) Step(n, of int, title string) {
+	fmt.Fprintf(w.out, "step %d of %d  %s\n", n, of, title)
+}
+
+func (w *watcher) Say(line string) { fmt.Fprintf(w.out, "    %s\n", line) }
+
+func (w *watcher) Fingerprint(what string, f fingerprint.SHA256) {
+	fmt.Fprintf(w.out, "    %s\n", what)
+	for _, l := range f.Lines() {
+		fmt.Fprintf(w.out, "      %s\n", l)
+	}
+}
