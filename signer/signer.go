@@ -38,6 +38,12 @@ type Describer interface {
 	Describe() Device
 }
 
+// Parallel is a Store that says how many signatures it makes at once; more
+// callers than that wait for each other.
+type Parallel interface {
+	Sessions() int
+}
+
 // Opener opens the token or KMS that ref names. A token is logged in to once,
 // with one try of the one PIN that ask returns.
 type Opener func(ctx context.Context, ref Ref, ask PINFunc) (Store, error)
