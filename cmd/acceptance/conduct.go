@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// The nodes of the cluster; testdata holds each one's kubeadm configuration.
+const (
+	firstNode = "cp-1"
+	worker    = "worker-1"
+)
+
+//go:embed testdata
+var testdata embed.FS
+
+// conduct carries out one ceremony below dir with the two programs.
+type conduct struct {
+	officiant, node string // the programs
+	dir             string
+}
+
+func (c *conduct) path(elem ...string) string {
+	return filepath.Join(append([]string{c.dir}, elem...)...)
+}
+
+// root is what a node has for /.
+func (c *conduct) root(node string) string { return c.path("nodes", node) }
+
+// room is where SoftHSM keeps its tokens.
+func (c *conduct) room() string { return c.path("room") }
+
+// carryOut does what an administrator does, from the tokens to the installed
+// nodes. It stops at the first command that fails.
+func (c *conduct) carryOut(ctx context.Context, r *report) error {
+	var digest string
+	plan, station, ceremony := c.path("plan", "plan.yaml"), c.path("station.yaml"), c.path("ceremony")
+	release := filepath.Join(ceremony, "release.pub")
+	steps := []check{
+		{name: "officiant softhsm init", run: c.step(c.officiant, "softhsm", "init", "--dir", c.room(), "--station", station)},
+		{name: "officiant-node request: " + firstNode, run: c.request(firstNode, "control-plane,etcd")},
+		{name: "officiant-node request: " + worker, run: c.request(worker, "worker")},
+		{name: "officiant ceremony new", run: c.step(c.officiant, "ceremony", "new", "--kubeadm", c.path("plan", "kubeadm.yaml"),
+			"--requests", c.path("plan", "requests"), "--out", plan)},
+		{name: "officiant ceremony check", run: func(ctx context.Context, _ kubeadm, _ string) (err error) {
+			digest, err = c.digest(ctx, plan, station)
+			return err
+		}},
+		{name: "officiant ceremony run", run: func(ctx context.Context, _ kubeadm, _ string) error {
+			_, err := c.command(ctx, c.officiant, "ceremony", "run", plan, "--station", station, "--dir", ceremony, "--confirm", digest)
+			return err
+		}},
+		{name: "officiant ceremony verify", run: c.step(c.officiant, "ceremony", "verify", ceremony, "--release-key", release)},
+	}
+	for _, node := range []string{firstNode, worker} {
+		steps = append(steps, check{name: "officiant-node install: " + node, run: c.step(c.node, "install",
+			filepath.Join(ceremony, "bundles", node+".tar"), "--release-key", release, "--root", c.root(node))})
+	}
+	steps = append(steps, check{name: "no private key in the clear in the ceremony directory", run: func(context.Context, kubeadm, string) error {
+		return withoutPrivateKey(ceremony)
+	}})
+
+	if err := c.prepare(); err != nil {
+		return err
+	}
+	for _, step := range steps {
+		err := step.run(ctx, kubeadm{}, "")
+		r.check(step.name, err)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare lays out an empty run: each node's kubeadm configuration in its root,
+// the first one's in the plan's folder.
+func (c *conduct) prepare() error {
+	if err := os.RemoveAll(c.dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.path("plan", "requests"), 0o755); err != nil {
+		return err
+	}
+	for _, node := range []string{firstNode, worker} {
+		data, err := testdata.ReadFile("testdata/" + node + ".yaml")
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(c.root(node), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(c.root(node), config), data, 0o644); err != nil {
+			return err
+		}
+		if node == firstNode {
+			if err := os.WriteFile(c.path("plan", "kubeadm.yaml"), data, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// command runs one of the programs and returns what it has on standard output.
+// Nobody is there to be asked anything.
+func (c *conduct) command(ctx context.Context, program string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%s %s: %w\n%s%s", filepath.Base(program), strings.Join(args, " "), err, stderr.String(), stdout.String())
+	}
+	return stdout.Bytes(), nil
+}
+
+// step is a command whose output does not matter.
+func (c *conduct) step(program string, args ...string) func(context.Context, kubeadm, string) error {
+	return func(ctx context.Context, _ kubeadm, _ string) error {
+		_, err := c.command(ctx, program, args...)
+		return err
+	}
+}
+
+func (c *conduct) request(node, roles string) func(context.Context, kubeadm, string) error {
+	return c.step(c.node, "request", "--kubeadm", filepath.Join(c.root(node), config), "--roles", roles,
+		"--root", c.root(node), "--out", c.path("plan", "requests", node+".req"))
+}
+
+// digest checks the plan and returns what identifies the ceremony.
+func (c *conduct) digest(ctx context.Context, plan, station string) (string, error) {
+	stdout, err := c.command(ctx, c.officiant, "ceremony", "check", plan, "--station", station, "-o", "json")
+	if err != nil {
+		return "", err
+	}
+	var checked struct {
+		Digest string `json:"digest"`
+	}
+	if err := json.Unmarshal(stdout, &checked); err != nil {
+		return "", fmt.Errorf("ceremony check -o json: %w\n%s", err, stdout)
+	}
+	if checked.Digest == "" {
+		return "", fmt.Errorf("ceremony check -o json has no digest\n%s", stdout)
+	}
+	return checked.Digest, nil
+}
+
+// withoutPrivateKey fails when a file below dir says that it holds a private key.
+func withoutPrivateKey(dir string) error {
+	looked := 0
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		looked++
+		if bytes.Contains(data, []byte("PRIVATE KEY")) {
+			return fmt.Errorf("%s holds a private key", path)
+		}
+		return nil
+	})
+	if err == nil && looked == 0 {
+		return errors.New("it is empty")
+	}
+	return err
+}

@@ -1,0 +1,110 @@
+// Command acceptance lets real Kubernetes judge what Officiant hands out.
+//
+// It takes the two programs as processes, carries out a ceremony on SoftHSM
+// with the documented commands alone, and gives the installed node to the real
+// kubeadm, built through Go modules: kubeadm has to accept the tree, to call
+// its authorities external, and to leave every byte as it is. Then each of
+// these checks is shown failing, on a copy of the tree in which the cause has
+// been put by hand.
+//
+// It is a module of its own, so that nothing of Kubernetes is linked by the two
+// programs. Each check prints one line, "ok" or "FAIL"; the last line is
+// "N passed, N failed".
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+// kubernetesVersion is the release whose kubeadm judges; go.mod pins the same.
+const kubernetesVersion = "v1.37.2"
+
+type options struct {
+	officiant string // the two programs
+	node      string
+	kubeadm   string // a kubeadm to use in place of the built one
+	module    string // the folder of this module's go.mod
+	dir       string // where binaries are cached and the run's files go
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.officiant, "officiant", "build/officiant", "the program of the room")
+	flag.StringVar(&o.node, "officiant-node", "build/officiant-node", "the program of the nodes")
+	flag.StringVar(&o.kubeadm, "kubeadm", "", "a kubeadm "+kubernetesVersion+" to use instead of building one")
+	flag.StringVar(&o.module, "module", "cmd/acceptance", "the folder of this module")
+	flag.StringVar(&o.dir, "dir", "build/acceptance", "where built programs are kept and the run's files go")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	code, err := run(ctx, o, os.Stdout, os.Stderr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "acceptance:", err)
+	}
+	os.Exit(code)
+}
+
+// run does everything and returns the exit code.
+func run(ctx context.Context, o options, out, talk io.Writer) (int, error) {
+	for _, path := range []*string{&o.officiant, &o.node, &o.kubeadm, &o.module, &o.dir} {
+		if *path == "" {
+			continue
+		}
+		absolute, err := filepath.Abs(*path)
+		if err != nil {
+			return 1, err
+		}
+		*path = absolute
+	}
+	for _, program := range []string{o.officiant, o.node} {
+		if _, err := os.Stat(program); err != nil {
+			return 1, fmt.Errorf("%w: run make build first", err)
+		}
+	}
+	judge := kubeadm{o.kubeadm}
+	if judge.path == "" {
+		built, err := buildKubeadm(ctx, o.module, filepath.Join(o.dir, "bin"), talk)
+		if err != nil {
+			return 1, err
+		}
+		judge = built
+	}
+
+	r := &report{out: out}
+	defer r.close()
+	c := &conduct{officiant: o.officiant, node: o.node, dir: filepath.Join(o.dir, "run")}
+	err := c.carryOut(ctx, r)
+	if err != nil {
+		if ctx.Err() != nil {
+			return 130, ctx.Err()
+		}
+		return 1, nil // the report says what and why; without it there is nothing to judge
+	}
+	tree := c.root(firstNode)
+	for _, check := range checks {
+		r.check(check.name+": "+firstNode, check.run(ctx, judge, tree))
+	}
+	r.check("no key of an authority in what the ceremony leaves", noAuthorityKey(c.dir, c.room()))
+	r.check(worker+" holds its trust file and its kubelet's identity, nothing else", onlyFiles(c.root(worker), "kubelet.conf", "pki/ca.crt"))
+	for _, refusal := range refusals {
+		r.check(refusal.name, refusal.show(ctx, judge, tree, filepath.Join(c.dir, "spoiled")))
+	}
+	if ctx.Err() != nil {
+		return 130, ctx.Err()
+	}
+	if r.failed > 0 {
+		return 1, nil
+	}
+	return 0, nil
+}
+
+// errUnexpected is the failure of a check that was to fail and did not.
+var errUnexpected = errors.New("was accepted")
