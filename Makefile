@@ -1,0 +1,53 @@
+# Officiant. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+GO       ?= go
+FUZZTIME ?= 10s
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+
+.PHONY: help build build-airgap demo test lint fuzz acceptance clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The room's program speaks to PKCS#11 modules and needs cgo; the node's is static.
+build: ## build/officiant and build/officiant-node
+	@mkdir -p build
+	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/officiant ./cmd/officiant
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/officiant-node ./cmd/officiant-node
+
+build-airgap: ## build/officiant-airgap: no cloud backend, no cloud SDK
+	@mkdir -p build
+	CGO_ENABLED=1 $(GO) build -trimpath -tags airgap -ldflags '$(LDFLAGS)' -o build/officiant-airgap ./cmd/officiant
+
+demo: ## a whole ceremony on SoftHSM, under build/demo
+	@.ci/setup-softhsm softhsm2 openssl
+	@$(MAKE) --no-print-directory build
+	@softhsm/demo.sh
+
+test: ## go vet and every test that fits in a few minutes
+	@.ci/setup-softhsm softhsm2 openssl openssh-client
+	$(GO) vet ./...
+	OFFICIANT_REQUIRE_SOFTHSM=1 $(GO) test ./...
+
+lint: ## formatting and go vet, both modules
+	@unformatted=$$(gofmt -l cmd signer ceremony bundle softhsm); \
+	if [ -n "$$unformatted" ]; then printf 'not formatted by gofmt:\n%s\n' "$$unformatted" >&2; exit 1; fi
+	$(GO) vet ./...
+	cd cmd/acceptance && $(GO) vet .
+
+fuzz: ## every fuzzer, FUZZTIME (10s) each
+	@.ci/fuzz $(FUZZTIME)
+
+acceptance: ## real kubeadm judges an installed node; builds kubeadm once, about two minutes
+	@.ci/setup-softhsm softhsm2
+	@$(MAKE) --no-print-directory build
+	@mkdir -p build/acceptance/bin
+	@cd cmd/acceptance && CGO_ENABLED=0 $(GO) build -trimpath -o ../../build/acceptance/bin/acceptance .
+	@build/acceptance/bin/acceptance
+
+clean: ## remove build/, and with it the cached Kubernetes programs
+	rm -rf build
