@@ -1,0 +1,2 @@
+// Package audit proves a finished ceremony from outside, with no token at hand.
+package audit
