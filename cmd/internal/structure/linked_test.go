@@ -1,0 +1,117 @@
+package structure
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestAirgap holds the modules that the room's program links against the list.
+func TestAirgap(t *testing.T) {
+	holdModules(t, filepath.Join("testdata", "airgap-modules.txt"), "cmd/officiant", "-tags", "airgap")
+}
+
+// TestNode does so for the node's program, and shows that it is free of cgo.
+func TestNode(t *testing.T) {
+	holdModules(t, filepath.Join("testdata", "node-modules.txt"), "cmd/officiant-node")
+	for _, p := range goList(t, "-deps", "./cmd/officiant-node") {
+		// The standard library has a pure twin of what it does with cgo.
+		if !p.Standard && len(p.CgoFiles) > 0 {
+			t.Errorf("officiant-node links %s, which needs cgo", p.ImportPath)
+		}
+	}
+}
+
+// TestCgoIsSeen shows that the room's program is seen to need cgo: without it
+// TestNode could not fail.
+func TestCgoIsSeen(t *testing.T) {
+	skipUntilThere(t, "cmd/officiant")
+	if !slices.ContainsFunc(goList(t, "-deps", "./cmd/officiant"), func(p listed) bool { return !p.Standard && len(p.CgoFiles) > 0 }) {
+		t.Error("no package of officiant is seen to need cgo, though PKCS#11 modules are loaded through it")
+	}
+}
+
+func holdModules(t *testing.T, file, program string, tags ...string) {
+	t.Helper()
+	skipUntilThere(t, program)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed, err := modules(string(text))
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	var linked []string
+	for _, p := range goList(t, append(append([]string{"-deps"}, tags...), "./"+program)...) {
+		if p.Module != nil && p.Module.Path != module && !slices.Contains(linked, p.Module.Path) {
+			linked = append(linked, p.Module.Path)
+		}
+	}
+	for _, d := range differences(allowed, linked) {
+		t.Errorf("%s: %s", file, d)
+	}
+}
+
+// modules reads an allow-list: a module a line, then # and the reason.
+func modules(text string) ([]string, error) {
+	var out []string
+	for line := range strings.Lines(text) {
+		path, reason, _ := strings.Cut(strings.TrimSpace(line), "#")
+		if path = strings.TrimSpace(path); path == "" {
+			continue
+		}
+		if strings.TrimSpace(reason) == "" {
+			return nil, fmt.Errorf("%s stands there without a reason", path)
+		}
+		out = append(out, path)
+	}
+	return out, nil
+}
+
+// differences says which modules are linked and not allowed, or the other way
+// round: a list of more than is linked would let it come back unseen.
+func differences(allowed, linked []string) []string {
+	var out []string
+	for _, path := range linked {
+		if !slices.Contains(allowed, path) {
+			out = append(out, path+" is linked but not in the list")
+		}
+	}
+	for _, path := range allowed {
+		if !slices.Contains(linked, path) {
+			out = append(out, path+" is in the list but not linked")
+		}
+	}
+	return out
+}
+
+func TestDifferences(t *testing.T) {
+	allowed, err := modules("# a list\n\nfilippo.io/age  # sealing\nrsc.io/qr # codes\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := differences(allowed, []string{"filippo.io/age", "cloud.google.com/go/kms"})
+	want := []string{"cloud.google.com/go/kms is linked but not in the list", "rsc.io/qr is in the list but not linked"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if _, err := modules("rsc.io/qr\n"); err == nil {
+		t.Error("a module without a reason is let in")
+	}
+}
+
+// skipUntilThere skips when the program has no source yet.
+func skipUntilThere(t *testing.T, program string) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join("..", "..", "..", filepath.FromSlash(program), "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) == 0 {
+		t.Skipf("%s has no source yet", program)
+	}
+}

@@ -1,0 +1,76 @@
+package structure
+
+// row is a package's line in the table. A name that ends in /... stands for
+// the package of that name and everything below it.
+type row struct {
+	pkg string
+	may []string
+}
+
+// everybody may be imported by every package.
+var everybody = []string{"bundle/fingerprint"}
+
+const durable = "bundle/durable"
+
+// table says which of our packages a package may import. Names are relative to
+// the module; go.mod's own name is not in them.
+var table = []row{
+	{"bundle/durable", nil},
+	{"bundle/fingerprint", nil},
+	{"bundle/kubepki", nil},
+	{"bundle/kubeconfig", nil},
+	{"bundle/kubeadm", nil},
+	{"bundle/seal", nil},
+	{"bundle/request", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", durable}},
+	{"bundle", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", "bundle/request", durable}},
+	{"bundle/install", []string{"bundle", "bundle/kubepki", "bundle/kubeconfig", "bundle/seal", durable}},
+
+	{"signer", nil},
+	{"signer/pkcs11", []string{"signer"}},
+	{"signer/gcpkms", []string{"signer"}},
+	{"signer/awskms", []string{"signer"}},
+	{"signer/signertest", []string{"signer"}}, // in no other row: tests alone import it
+
+	{"ceremony/plan", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/request", "signer", durable}},
+	{"ceremony/station", []string{"signer", durable}},
+	{"ceremony/approval", []string{durable}},
+	{"ceremony/profile", []string{"ceremony/plan", "bundle/kubepki"}},
+	{"ceremony/lint", []string{"bundle/kubepki"}},
+	{"ceremony/issue", []string{"ceremony/lint", "signer", durable}},
+	{"ceremony/transcript", []string{durable}},
+	{"ceremony/audit", []string{"ceremony/transcript", "ceremony/plan", "ceremony/approval", "bundle", "bundle/kubepki", durable}},
+	{"ceremony/preflight", []string{"signer", durable}},
+	{"ceremony/inventory", []string{"ceremony/transcript", durable}},
+	{"ceremony/report", []string{"ceremony/transcript", "ceremony/plan", "ceremony/inventory", durable}},
+	{"ceremony", []string{"bundle/...", "ceremony/...", "signer"}},
+
+	{"softhsm", nil},
+
+	{"cmd/officiant", []string{"bundle/...", "ceremony/...", "signer", "signer/pkcs11", "signer/gcpkms", "signer/awskms", "softhsm", "cmd/internal/..."}},
+	{"cmd/officiant-node", []string{"bundle/...", "ceremony/transcript", "cmd/internal/..."}},
+	{"cmd/internal/...", nil},
+}
+
+// bound says what a package may reach through others. Of our packages it
+// reaches nothing that never names, and, where only is given, nothing else
+// than that.
+type bound struct {
+	pkg         string
+	only, never []string
+	why         string
+}
+
+var bounds = []bound{
+	{pkg: "bundle/...", only: []string{"bundle/..."},
+		why: "a node links it, and a node knows nothing of keys and ceremonies"},
+	{pkg: "signer/...", only: []string{"signer/...", "bundle/fingerprint"},
+		why: "a backend knows nothing of Kubernetes"},
+	{pkg: "ceremony/audit", never: []string{"ceremony/profile", "ceremony/issue", "ceremony/lint", "signer/pkcs11", "signer/gcpkms", "signer/awskms"},
+		why: "what proves a ceremony must not share code with what carried it out, and needs no token"},
+	{pkg: "ceremony/...", never: []string{"signer/pkcs11", "signer/gcpkms", "signer/awskms", "signer/signertest", "softhsm", "cmd/..."},
+		why: "backends are chosen in the program alone"},
+	{pkg: "cmd/officiant-node", only: []string{"bundle/...", "ceremony/transcript", "cmd/internal/..."},
+		why: "the node's program cannot reach a CA key"},
+	{pkg: "cmd/internal/...", only: []string{"cmd/internal/...", "bundle/fingerprint"},
+		why: "both programs link it"},
+}
