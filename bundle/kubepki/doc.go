@@ -1,0 +1,41 @@
+// Package kubepki knows what each Kubernetes certificate and kubeconfig must
+// look like in each release, where it goes, who reads it and who must restart.
+//
+// It holds facts and computes; it reads no file and asks no clock. Releases
+// 1.17 to 1.37 are covered, with changes that came to older minors in patch
+// releases; later releases use the newest facts, which Known tells.
+//
+// # Naming
+//
+// With NamingKubeadm, the default, names, organizations and SANs are those the
+// code of kubeadm of that release uses. With NamingDocs they are those of the
+// documentation's page "PKI certificates and requirements": kubernetes-ca,
+// kube-etcd, kube-etcd-peer, system:masters, default-admin in default-system,
+// kubernetes.default.svc.cluster in addition. Paths are the same.
+//
+// # Nodes
+//
+// A control-plane node has the API server's certificates, the kubeconfigs, the
+// three trust files and the service-account pair; an etcd node has etcd's; a
+// worker has ca.crt and kubelet.conf. A stacked control-plane node has both of
+// the first two roles; only with Cluster.ExternalEtcd may it lack etcd's, and
+// even then it has apiserver-etcd-client and etcd/ca.crt. super-admin.conf
+// exists since 1.29 and goes to the first control-plane node alone. Kubeconfigs
+// point at Cluster.ControlPlaneEndpoint; those of the controller manager and
+// the scheduler (since 1.20) and of a control-plane node's kubelet (since 1.33)
+// at the API server of the same node. A worker therefore needs the endpoint.
+//
+// # Trust
+//
+// ca.crt, etcd/ca.crt and front-proxy-ca.crt hold their own intermediate and
+// nothing else: with the root in them, a leaf of one authority would log in
+// where another's is asked for. server-ca.crt holds intermediate and root, for
+// clients not written in Go. The front-proxy authority makes client
+// certificates only. No file is any authority's private key.
+//
+// # Restarts
+//
+// Reload is Live only where the component's source was read; where a component
+// is merely said to notice, Restart stands. Kubelet serving certificates
+// (kubelet-serving) are not made yet: kubelets sign their own, as with kubeadm.
+package kubepki

@@ -1,0 +1,111 @@
+package kubepki
+
+import (
+	"cmp"
+	"io/fs"
+	"slices"
+)
+
+const (
+	pkiDir           = "pki/"
+	caFile           = pkiDir + "ca.crt"
+	serverCAFile     = pkiDir + "server-ca.crt"
+	etcdCAFile       = pkiDir + "etcd/ca.crt"
+	frontProxyCAFile = pkiDir + "front-proxy-ca.crt"
+	saKeyFile        = pkiDir + "sa.key"
+	saPubFile        = pkiDir + "sa.pub"
+)
+
+// kubeadm's modes: whatever its key writer writes is private, sa.pub included.
+const (
+	privateMode fs.FileMode = 0o600
+	publicMode  fs.FileMode = 0o644
+)
+
+// fileRow is a file that is not about one leaf.
+type fileRow struct {
+	path      string
+	kind      FileKind
+	mode      fs.FileMode
+	authority Authority
+	readers   []reader // a node has the file when one of its roles reads it
+}
+
+// reader is a consumer on nodes of a role, from a release on.
+type reader struct {
+	role  Role
+	since cutover
+	Consumer
+}
+
+var fileRows = []fileRow{
+	{caFile, TrustFile, publicMode, KubernetesAuthority, []reader{
+		{ControlPlane, always, Consumer{"kube-apiserver", "--client-ca-file", Live}},
+		{ControlPlane, always, Consumer{"kube-controller-manager", "--client-ca-file", Live}},
+		// kubeadm's default; better is serverCAFile, through extraArgs.
+		{ControlPlane, always, Consumer{"kube-controller-manager", "--root-ca-file", Restart}},
+		{ControlPlane, always, Consumer{"kubelet", "authentication.x509.clientCAFile", Restart}},
+		{Worker, always, Consumer{"kubelet", "authentication.x509.clientCAFile", Restart}},
+	}},
+	{serverCAFile, ServerTrustFile, publicMode, KubernetesAuthority, []reader{
+		{ControlPlane, always, Consumer{"kube-controller-manager", "--root-ca-file", Restart}},
+	}},
+	{frontProxyCAFile, TrustFile, publicMode, FrontProxyAuthority, []reader{
+		{ControlPlane, always, Consumer{"kube-apiserver", "--requestheader-client-ca-file", Live}},
+		{ControlPlane, always, Consumer{"kube-controller-manager", "--requestheader-client-ca-file", Live}},
+	}},
+	{etcdCAFile, TrustFile, publicMode, EtcdAuthority, []reader{
+		{ControlPlane, always, Consumer{"kube-apiserver", "--etcd-cafile", Restart}},
+		{Etcd, always, Consumer{"etcd", "--trusted-ca-file", Restart}},
+		{Etcd, always, Consumer{"etcd", "--peer-trusted-ca-file", Restart}},
+		{Etcd, always, Consumer{"etcdctl", "--cacert", PerUse}},
+	}},
+	{saKeyFile, ServiceAccountKey, privateMode, "", []reader{
+		{ControlPlane, always, Consumer{"kube-controller-manager", "--service-account-private-key-file", Restart}},
+		{ControlPlane, tokenSigning, Consumer{"kube-apiserver", "--service-account-signing-key-file", Restart}},
+	}},
+	{saPubFile, ServiceAccountPublic, privateMode, "", []reader{
+		{ControlPlane, always, Consumer{"kube-apiserver", "--service-account-key-file", Restart}},
+	}},
+}
+
+// Files returns everything the node's /etc/kubernetes holds after an install,
+// sorted by Path. No authority's private key is among them. It fails where
+// Leaves does.
+func Files(c Cluster, n Node) ([]File, error) {
+	leaves, err := Leaves(c, n)
+	if err != nil {
+		return nil, err
+	}
+	var files []File
+	for _, r := range fileRows {
+		if consumers := r.consumers(c.KubernetesVersion, n); len(consumers) > 0 {
+			files = append(files, File{
+				Path: r.path, Kind: r.kind, Mode: r.mode, Authority: r.authority, Consumers: consumers,
+			})
+		}
+	}
+	for _, l := range leaves {
+		if l.Kubeconfig != nil {
+			files = append(files, File{
+				Path: l.File, Kind: KubeconfigFile, Mode: privateMode, Leaf: l.Name, Consumers: l.Consumers,
+			})
+			continue
+		}
+		files = append(files,
+			File{Path: l.File, Kind: CertificateFile, Mode: publicMode, Leaf: l.Name, Consumers: l.Consumers},
+			File{Path: l.KeyFile, Kind: KeyFile, Mode: privateMode, Leaf: l.Name, Consumers: slices.Clone(findRow(l.ID).key)})
+	}
+	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+	return files, nil
+}
+
+func (r *fileRow) consumers(v Version, n Node) []Consumer {
+	var consumers []Consumer
+	for _, reader := range r.readers {
+		if n.Has(reader.role) && reader.since.reached(v) && !slices.Contains(consumers, reader.Consumer) {
+			consumers = append(consumers, reader.Consumer)
+		}
+	}
+	return consumers
+}

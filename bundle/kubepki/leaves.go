@@ -1,0 +1,180 @@
+package kubepki
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// AllLeafIDs returns the ID of every row of the fact table, sorted. They are
+// the keys Cluster.Overrides may have.
+func AllLeafIDs() []string {
+	ids := make([]string, 0, len(rows))
+	for _, r := range rows {
+		ids = append(ids, r.id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Leaves returns every certificate the node needs, fully expanded, sorted by
+// Name. It puts defaults in, and fails where Validate of cluster or node does,
+// and where the two do not fit together.
+func Leaves(c Cluster, n Node) ([]Leaf, error) {
+	c = c.Complete()
+	if err := check(c, n); err != nil {
+		return nil, err
+	}
+	var leaves []Leaf
+	for i := range rows {
+		r := &rows[i]
+		if !r.applies(c, n) {
+			continue
+		}
+		leaf, err := r.leaf(c, n)
+		if err != nil {
+			return nil, fmt.Errorf("node %s: %s: %w", n.Name, r.id, err)
+		}
+		leaves = append(leaves, leaf)
+	}
+	slices.SortFunc(leaves, func(a, b Leaf) int { return cmp.Compare(a.Name, b.Name) })
+	return leaves, nil
+}
+
+// check validates the facts, alone and together. c is complete.
+func check(c Cluster, n Node) error {
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("cluster %s: %w", c.Name, err)
+	}
+	if err := n.Validate(); err != nil {
+		return fmt.Errorf("node %s: %w", n.Name, err)
+	}
+	if n.Has(ControlPlane) && !n.Has(Etcd) && !c.ExternalEtcd {
+		return fmt.Errorf("node %s: %w", n.Name, &FieldError{"roles",
+			"control-plane without etcd needs a cluster with externalEtcd; a stacked node has both roles"})
+	}
+	if !n.Has(ControlPlane) && n.Has(Worker) && c.ControlPlaneEndpoint == "" {
+		return fmt.Errorf("cluster %s: %w", c.Name, &FieldError{"controlPlaneEndpoint",
+			fmt.Sprintf("missing; worker %s has no other way to know where the API server is", n.Name)})
+	}
+	return nil
+}
+
+func (r *row) applies(c Cluster, n Node) bool {
+	return slices.ContainsFunc(r.roles, n.Has) &&
+		r.since.reached(c.KubernetesVersion) && (n.First || !r.firstOnly)
+}
+
+func (r *row) leaf(c Cluster, n Node) (Leaf, error) {
+	cn, orgs := r.cn, at(r.orgs, c.KubernetesVersion)
+	if c.Naming == NamingDocs {
+		cn, orgs = cmp.Or(r.docsCN, r.cn), r.docsOrgs
+	}
+	o := c.Overrides[r.id]
+	if o.Organization != nil {
+		orgs = *o.Organization
+	}
+	l := Leaf{
+		ID: r.id, Name: r.name, Authority: r.authority,
+		CommonName:   strings.ReplaceAll(cmp.Or(o.CommonName, cn), nodeName, n.Name),
+		Organization: slices.Clone(orgs),
+		KeyUsage:     leafKeyUsage,
+		ExtKeyUsage:  r.usage.extKeys(),
+		Consumers:    slices.Clone(r.cert),
+	}
+	if r.config != nil {
+		l.File = r.name
+		l.Kubeconfig = r.kubeconfig(c, n)
+	} else {
+		l.File = pkiDir + r.name + ".crt"
+		l.KeyFile = pkiDir + r.name + ".key"
+	}
+	if r.names != nil {
+		names, err := r.names(c, n)
+		if err != nil {
+			return Leaf{}, err
+		}
+		l.addNames(names)
+		l.addNames(o.ExtraSANs)
+	}
+	return l, nil
+}
+
+// addNames adds IP addresses as such and everything else as DNS names, once each.
+func (l *Leaf) addNames(names []string) {
+	for _, s := range names {
+		if a, err := netip.ParseAddr(s); err == nil {
+			if !slices.Contains(l.IPAddresses, a) {
+				l.IPAddresses = append(l.IPAddresses, a)
+			}
+		} else if !slices.Contains(l.DNSNames, s) {
+			l.DNSNames = append(l.DNSNames, s)
+		}
+	}
+}
+
+// apiServerNames are those of kubeadm's GetAPIServerAltNames, in its order.
+func apiServerNames(c Cluster, n Node) ([]string, error) {
+	vip, err := serviceVIP(c.ServiceSubnet)
+	if err != nil {
+		return nil, err
+	}
+	names := []string{n.Name, "kubernetes", "kubernetes.default", "kubernetes.default.svc"}
+	if c.Naming == NamingDocs {
+		names = append(names, "kubernetes.default.svc.cluster") // listed there, never made by kubeadm
+	}
+	names = append(names, "kubernetes.default.svc."+c.DNSDomain, vip.String(), n.Address.String())
+	if c.ControlPlaneEndpoint != "" {
+		host, _, err := splitEndpoint(c.ControlPlaneEndpoint)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, host)
+	}
+	return append(names, c.CertSANs...), nil
+}
+
+func etcdServerNames(c Cluster, n Node) ([]string, error) {
+	return append(etcdNames(c, n), c.EtcdServerCertSANs...), nil
+}
+
+func etcdPeerNames(c Cluster, n Node) ([]string, error) {
+	return append(etcdNames(c, n), c.EtcdPeerCertSANs...), nil
+}
+
+func etcdNames(c Cluster, n Node) []string {
+	names := []string{n.Name, "localhost", n.Address.String(), "127.0.0.1"}
+	if c.Naming == NamingDocs {
+		return names
+	}
+	return append(names, "::1")
+}
+
+func (r *row) kubeconfig(c Cluster, n Node) *Kubeconfig {
+	k := &Kubeconfig{
+		Cluster: c.Name,
+		User:    strings.ReplaceAll(r.cn, nodeName, n.Name),
+		Server:  serverURL(c, n, at(r.config.endpoint, c.KubernetesVersion)),
+	}
+	k.Context = k.User + "@" + k.Cluster
+	if c.Naming == NamingDocs {
+		k.Cluster, k.User, k.Context = "default-cluster", r.config.docsUser, "default-system"
+	}
+	return k
+}
+
+// serverURL follows kubeadm's GetControlPlaneEndpoint and GetLocalAPIEndpoint.
+// c is valid, and so is its endpoint.
+func serverURL(c Cluster, n Node, e endpoint) string {
+	host, port := n.Address.String(), n.bindPort()
+	if c.ControlPlaneEndpoint != "" && (e == controlPlaneEndpoint || !n.Has(ControlPlane)) {
+		var given int
+		host, given, _ = splitEndpoint(c.ControlPlaneEndpoint)
+		port = cmp.Or(given, port)
+	}
+	return "https://" + net.JoinHostPort(host, strconv.Itoa(port))
+}

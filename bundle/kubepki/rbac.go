@@ -1,0 +1,50 @@
+package kubepki
+
+import "fmt"
+
+// Binding is a ClusterRoleBinding without which certificates of a release are
+// of no use. `kubeadm init` and `kubeadm upgrade apply` make them; whoever
+// skips those phases has to apply them.
+type Binding struct {
+	ID          string // "cluster-admins-binding"
+	Name        string // "kubeadm:cluster-admins"
+	ClusterRole string // "cluster-admin"
+	SubjectKind string // "Group" or "User"
+	Subject     string // "kubeadm:cluster-admins"
+}
+
+var bindingRows = []since[Binding]{
+	// kubernetes/kubernetes PR 121305: admin.conf is no longer in system:masters.
+	{from(1, 29, 0), Binding{"cluster-admins-binding", "kubeadm:cluster-admins", "cluster-admin", "Group", groupClusterAdmins}},
+	// PR 138957: apiserver-kubelet-client has no organization any more.
+	{kubeletClientWithoutGroup, Binding{"apiserver-kubelet-client-binding", "kubeadm:apiserver-kubelet-client", "system:kubelet-api-admin", "User", "kube-apiserver-kubelet-client"}},
+}
+
+// RBAC returns the bindings the certificates of that release rely on, with
+// the naming of kubeadm. With the documentation's organizations none is needed.
+func RBAC(v Version) []Binding {
+	var bindings []Binding
+	for _, r := range bindingRows {
+		if r.cutover.reached(v) {
+			bindings = append(bindings, r.value)
+		}
+	}
+	return bindings
+}
+
+// Manifest returns the binding as a YAML document for kubectl apply.
+func (b Binding) Manifest() string {
+	return fmt.Sprintf(`apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: %s
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: %s
+subjects:
+- apiGroup: rbac.authorization.k8s.io
+  kind: %s
+  name: %s
+`, b.Name, b.ClusterRole, b.SubjectKind, b.Subject)
+}

@@ -1,0 +1,55 @@
+package kubepki
+
+import "slices"
+
+// cutover is a change between releases. It may have been brought back to
+// patch releases of older minors.
+type cutover struct {
+	at        Version
+	backports []Version
+}
+
+func from(major, minor, patch int, backports ...Version) cutover {
+	return cutover{Version{major, minor, patch}, backports}
+}
+
+// reached says whether the change is in release v.
+func (c cutover) reached(v Version) bool {
+	return v.Compare(c.at) >= 0 || slices.ContainsFunc(c.backports, func(b Version) bool {
+		return v.Major == b.Major && v.Minor == b.Minor && v.Patch >= b.Patch
+	})
+}
+
+// since is a fact that holds from a cutover on, until the next one of its list.
+type since[T any] struct {
+	cutover cutover
+	value   T
+}
+
+// at returns the last fact of the list that release v has reached.
+func at[T any](facts []since[T], v Version) T {
+	var value T
+	for _, f := range facts {
+		if f.cutover.reached(v) {
+			value = f.value
+		}
+	}
+	return value
+}
+
+// The cutovers, each once. PR numbers are kubernetes/kubernetes.
+var (
+	always = from(1, 17, 0)
+	// PR 94398: controller-manager.conf and scheduler.conf point at their own API server.
+	localControllers = from(1, 20, 0)
+	// The API server signs service-account tokens itself.
+	tokenSigning = from(1, 20, 0)
+	// PRs 121305, 121837, 120521, 119859: system:masters is gone from all but super-admin.conf.
+	withoutMasters = from(1, 29, 0)
+	// Feature gate ControlPlaneKubeletLocalMode, on by default: a control-plane
+	// node's kubelet talks to its own API server.
+	localKubelets = from(1, 33, 0)
+	// PR 138957 and its cherry-picks 138958, 138959, 138960, 138964.
+	kubeletClientWithoutGroup = from(1, 37, 0,
+		Version{1, 33, 12}, Version{1, 34, 8}, Version{1, 35, 5}, Version{1, 36, 1})
+)
