@@ -1,8 +1,8 @@
 package transcript
 
 import (
+	"bytes"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"math/big"
 	"time"
@@ -20,7 +20,8 @@ type Line struct {
 	Hash   fingerprint.SHA256 // of the line's bytes with its newline
 }
 
-// Transcript is a transcript that was read and whose chain is whole.
+// Transcript is a transcript that was read and whose chain is whole. It has at
+// least its first line.
 type Transcript struct {
 	Lines []Line
 }
@@ -34,7 +35,7 @@ type Certificate struct {
 	Certificate *x509.Certificate
 }
 
-// Broken says which line of a transcript is not what it must be.
+// Broken says which line of a transcript is not what it must be, and why.
 type Broken struct {
 	File   string
 	Line   int // from 1
@@ -43,8 +44,36 @@ type Broken struct {
 
 func (e *Broken) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Reason) }
 
-// Read reads a whole transcript. Its error is a *Broken.
-func Read(file string, data []byte) (*Transcript, error) { return nil, errors.New("not yet") }
+// Read reads a whole transcript, finished or not. file is for messages. Its
+// error is a *Broken. An unterminated last line is an error; Resume cuts it.
+func Read(file string, data []byte) (*Transcript, error) {
+	t, _, err := read(file, data)
+	return t, err
+}
+
+func read(file string, data []byte) (*Transcript, *order, error) {
+	o := newOrder()
+	t := &Transcript{Lines: make([]Line, 0, bytes.Count(data, []byte("\n")))}
+	for n := 1; len(data) > 0; n++ {
+		raw, rest, ended := bytes.Cut(data, []byte("\n"))
+		if !ended {
+			return nil, nil, &Broken{file, n, "line is not ended by a newline"}
+		}
+		l, err := decode(raw)
+		if err == nil {
+			err = o.next(l)
+		}
+		if err != nil {
+			return nil, nil, &Broken{file, n, err.Error()}
+		}
+		t.Lines = append(t.Lines, l)
+		data = rest
+	}
+	if len(t.Lines) == 0 {
+		return nil, nil, &Broken{file, 1, "empty"}
+	}
+	return t, o, nil
+}
 
 // Head returns the hash of the last line.
 func (t *Transcript) Head() fingerprint.SHA256 { return t.Lines[len(t.Lines)-1].Hash }
@@ -53,16 +82,79 @@ func (t *Transcript) Head() fingerprint.SHA256 { return t.Lines[len(t.Lines)-1].
 func (t *Transcript) Open() Open { return t.Lines[0].Record.(Open) }
 
 // Closed says whether the ceremony came to its end.
-func (t *Transcript) Closed() bool { return false }
+func (t *Transcript) Closed() bool {
+	_, ok := t.Lines[len(t.Lines)-1].Record.(Closed)
+	return ok
+}
 
 // IssuingClosed returns the line after which no CA key signed.
-func (t *Transcript) IssuingClosed() (Line, bool) { return Line{}, false }
+func (t *Transcript) IssuingClosed() (Line, bool) {
+	for i := len(t.Lines) - 1; i >= 0; i-- {
+		if _, ok := t.Lines[i].Record.(IssuingClosed); ok {
+			return t.Lines[i], true
+		}
+	}
+	return Line{}, false
+}
 
-// Pending returns the intents that have neither result nor abandonment.
-func (t *Transcript) Pending() []Line { return nil }
+// Pending returns the lines of type Intent, ChallengeIntent and SignatureIntent
+// that have neither result nor abandonment: what a resume has to abandon.
+func (t *Transcript) Pending() []Line {
+	settled := map[int]bool{}
+	for _, l := range t.Lines {
+		switch r := l.Record.(type) {
+		case Issued:
+			settled[r.Intent] = true
+		case Challenge:
+			settled[r.Intent] = true
+		case Signature:
+			settled[r.Intent] = true
+		case Abandoned:
+			settled[r.Intent] = true
+		}
+	}
+	var open []Line
+	for _, l := range t.Lines {
+		switch l.Record.(type) {
+		case Intent, ChallengeIntent, SignatureIntent:
+			if !settled[l.Seq] {
+				open = append(open, l)
+			}
+		}
+	}
+	return open
+}
 
 // Certificates returns what was issued, in the transcript's order.
-func (t *Transcript) Certificates() []Certificate { return nil }
+func (t *Transcript) Certificates() []Certificate {
+	var certs []Certificate
+	for _, l := range t.Lines {
+		r, ok := l.Record.(Issued)
+		if !ok {
+			continue
+		}
+		in := t.Lines[r.Intent-1].Record.(Intent)
+		// Read has parsed it before; lines made by hand may panic here.
+		cert, err := x509.ParseCertificate(r.Certificate)
+		if err != nil {
+			panic(fmt.Sprintf("transcript: line %d: %v", l.Seq, err))
+		}
+		certs = append(certs, Certificate{Seq: l.Seq, Entry: in.Entry, Name: in.Name, Signer: in.Signer, Certificate: cert})
+	}
+	return certs
+}
 
 // Serials returns the serials of all intents, those of abandoned ones included.
-func (t *Transcript) Serials() []*big.Int { return nil }
+func (t *Transcript) Serials() []*big.Int {
+	var serials []*big.Int
+	for _, l := range t.Lines {
+		r, ok := l.Record.(Intent)
+		if !ok {
+			continue
+		}
+		if s, err := tbsSerial(r.TBS); err == nil { // Read has parsed it before
+			serials = append(serials, s)
+		}
+	}
+	return serials
+}

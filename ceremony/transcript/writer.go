@@ -1,15 +1,33 @@
 package transcript
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"os"
+	"reflect"
 	"time"
 
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 )
 
-// Writer appends to a transcript. It is for one goroutine.
-type Writer struct{}
+// mode of the transcript: it holds no secret, and auditors read it.
+const mode = 0o644
+
+// slack is how far the clock may stand behind the last line on Resume.
+const slack = 5 * time.Minute
+
+// Writer appends to a transcript. It is for one goroutine: whoever has several
+// workers collects their records first.
+type Writer struct {
+	path   string
+	log    *durable.Log
+	now    func() time.Time
+	order  *order
+	buffer []byte
+	failed error
+}
 
 // Recovered says what Resume had to cut off.
 type Recovered struct {
@@ -17,24 +35,120 @@ type Recovered struct {
 	Size int                 // its length in bytes
 }
 
-// Create makes the file path with its first line, durably or not at all.
+// Create makes the file path with its first line, whole or not at all. A file
+// that exists is an error (fs.ErrExist). It sets first's Format when empty.
 func Create(d *durable.Disk, path string, now func() time.Time, first Open) (*Writer, error) {
-	return nil, errors.New("not yet")
+	if first.Format == "" {
+		first.Format = Format
+	}
+	w := &Writer{path: path, now: now, order: newOrder()}
+	if _, err := w.Append(0, first); err != nil {
+		return nil, err
+	}
+	if err := d.Create(path, w.buffer, mode); err != nil {
+		return nil, err
+	}
+	w.buffer = nil
+	log, err := d.OpenLog(path, mode)
+	if err != nil {
+		return nil, err
+	}
+	w.log = log
+	return w, nil
 }
 
-// Resume opens an unfinished transcript to go on with it. The caller's first
-// Append is a Resumed.
+// Resume opens an unfinished transcript to go on with it: it cuts off an
+// unterminated last line and checks all others. The caller's first Append is a
+// Resumed with the transcript's head and what was cut. A closed transcript is
+// returned with a nil Writer: there is nothing to add to it.
 func Resume(d *durable.Disk, path string, now func() time.Time) (*Writer, *Transcript, *Recovered, error) {
-	return nil, nil, nil, errors.New("not yet")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	whole := data[:bytes.LastIndexByte(data, '\n')+1]
+	tail := data[len(whole):]
+	t, o, err := read(path, whole)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if t.Closed() {
+		if len(tail) > 0 {
+			return nil, nil, nil, &Broken{path, len(t.Lines) + 1, "text after the closed line"}
+		}
+		return nil, t, &Recovered{}, nil
+	}
+	if at := now(); at.Before(o.last.Add(-slack)) {
+		return nil, nil, nil, fmt.Errorf("%s: the clock says %s, before the last line's %s",
+			path, at.UTC().Format(timeLayout), o.last.Format(timeLayout))
+	}
+	log, err := d.OpenLog(path, mode)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	rec := &Recovered{}
+	if len(tail) > 0 {
+		cut := fingerprint.Of(tail)
+		rec.Cut, rec.Size = &cut, len(tail)
+		if err := log.Truncate(int64(len(whole))); err != nil {
+			return nil, nil, nil, errors.Join(err, log.Close())
+		}
+	}
+	return &Writer{path: path, log: log, now: now, order: o}, t, rec, nil
 }
 
-// Append adds records to memory and returns the sequence number of the first.
+// Append adds records, all with the present time, to those that the next Sync
+// writes, and returns the sequence number of the first. Nothing is on disk
+// before Sync. A record that cannot come here is refused, and none of recs is
+// then added after it; see the package's comment for the order.
 func (w *Writer) Append(step int, recs ...Record) (firstSeq int, err error) {
-	return 0, errors.New("not yet")
+	if w.failed != nil {
+		return 0, w.failed
+	}
+	firstSeq = w.order.seq + 1
+	at := w.now().UTC().Truncate(time.Millisecond)
+	if at.Before(w.order.last) {
+		at = w.order.last
+	}
+	for _, rec := range recs {
+		l := Line{Seq: w.order.seq + 1, Time: at, Step: step, Prev: w.order.head, Record: byValue(rec)}
+		raw, err := encode(l)
+		if err == nil {
+			l.Hash = fingerprint.Of(raw)
+			err = w.order.next(l)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("%s:%d: %w", w.path, l.Seq, err)
+		}
+		w.buffer = append(w.buffer, raw...)
+	}
+	return firstSeq, nil
 }
 
-// Sync writes what was appended in one write and one fsync.
-func (w *Writer) Sync() error { return nil }
+// Sync writes what was appended in one write and one fsync. After an error the
+// Writer refuses everything: what reached the disk is then not known, and only
+// Resume can tell.
+func (w *Writer) Sync() error {
+	if w.failed != nil {
+		return w.failed
+	}
+	if len(w.buffer) == 0 {
+		return nil
+	}
+	if _, err := w.log.Write(w.buffer); err != nil {
+		return w.fail(err)
+	}
+	if err := w.log.Sync(); err != nil {
+		return w.fail(err)
+	}
+	w.buffer = w.buffer[:0]
+	return nil
+}
+
+func (w *Writer) fail(err error) error {
+	w.failed = fmt.Errorf("%s: not recorded: %w", w.path, err)
+	return w.failed
+}
 
 // AppendSync is Append and Sync.
 func (w *Writer) AppendSync(step int, recs ...Record) (firstSeq int, err error) {
@@ -45,12 +159,19 @@ func (w *Writer) AppendSync(step int, recs ...Record) (firstSeq int, err error) 
 }
 
 // Head returns the hash of the last line appended, written or not.
-func (w *Writer) Head() fingerprint.SHA256 { return fingerprint.SHA256{} }
+func (w *Writer) Head() fingerprint.SHA256 { return w.order.head }
 
-// Issued returns how many certificates the transcript holds, Abandoned how many
-// certificate intents were abandoned: what IssuingClosed has to say.
-func (w *Writer) Issued() int    { return 0 }
-func (w *Writer) Abandoned() int { return 0 }
+// Issued returns how many certificates the transcript holds, and Abandoned how
+// many certificate intents were abandoned: what IssuingClosed has to say.
+func (w *Writer) Issued() int    { return w.order.issued }
+func (w *Writer) Abandoned() int { return w.order.abandoned }
 
 // Close closes the file. What was appended and not synced is lost.
-func (w *Writer) Close() error { return nil }
+func (w *Writer) Close() error { return w.log.Close() }
+
+func byValue(rec Record) Record {
+	if v := reflect.ValueOf(rec); v.Kind() == reflect.Pointer {
+		return v.Elem().Interface().(Record)
+	}
+	return rec
+}

@@ -1,0 +1,58 @@
+// Package transcript is the record of one ceremony: append-only, chained by
+// hashes, written before the act it records. This page is the format's
+// specification, version 1.
+//
+// # Lines
+//
+// A transcript is UTF-8 text: one JSON object a line, each line ended by one
+// newline, no blank line, no byte-order mark:
+//
+//	{"seq":1,"time":"2026-11-23T12:00:00.123Z","step":0,"type":"open","prev":"0000…","data":{…}}
+//	{"seq":2,"time":"2026-11-23T12:00:00.456Z","step":3,"type":"intent","prev":"9c4e…","data":{…}}
+//
+// The six fields are always there, in this order, without white space between
+// them. seq counts from 1 without a gap. time is UTC with three decimals, never
+// earlier than the line before; when the clock goes back, the earlier line's
+// time is written again. step is a step's number in the script, 0 before the
+// first, at most the open line's steps. type names one of the records in
+// records.go. prev is the SHA-256, in lower-case hex, of the previous line's
+// bytes with its newline; the first line's is 64 zeros. data is that record, its
+// fields in the order records.go declares them; optional fields are left out
+// when empty, lists and maps are never null, map keys are sorted, bytes are
+// base64 with padding, digests lower-case hex, "<", ">" and "&" not escaped.
+//
+// There is one way to write a line. Read decodes strictly, encodes again, and
+// refuses a line whose bytes differ, so no byte can change unseen, not even
+// where JSON has room for it. The head is the last line's hash; who knows the
+// head knows every line. `sha256sum` shows it:
+//
+//	tail -n 1 transcript.jsonl | sha256sum
+//
+// # Order
+//
+// Read and Append refuse what cannot have happened:
+//
+//   - "open" is the first line and no other; nothing follows "closed".
+//   - A result ("issued", "challenge", "signature") names, by seq, an earlier
+//     intent of its kind that has neither result nor abandonment yet;
+//     "abandoned" closes any of the three.
+//   - An issued certificate's to-be-signed bytes are its intent's, byte for byte.
+//   - No two intents have the same serial number, abandoned ones included.
+//   - A key "made" has an earlier "key-intent" of its name; "key-abandoned" names
+//     an earlier key-intent by name and id.
+//   - "issuing-closed" and "closed" come when no intent is open. After
+//     "issuing-closed" no "intent" follows; it counts the "issued" lines, and the
+//     "abandoned" ones of certificates.
+//   - A "resumed" line's head is the hash of the line before it.
+//
+// # Durability
+//
+// A line is on disk before what it announces happens. Lines are flushed in
+// groups: one write and one fsync for each Sync. A process that dies while
+// writing leaves whole lines and then at most one unterminated one. Resume cuts
+// that one off; the next line is "resumed", and holds the SHA-256 of what was
+// cut. A failed write or sync is final: the Writer then refuses everything.
+//
+// A transcript without a "closed" line is unfinished. Nothing from which a
+// secret could be derived or tested is ever in it.
+package transcript

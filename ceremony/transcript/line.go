@@ -1,0 +1,159 @@
+package transcript
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"time"
+
+	"officiant/bundle/fingerprint"
+)
+
+// timeLayout always has three decimals, so that a time has one spelling.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+// records maps each type to its record struct.
+var records = recordTypes(
+	Open{}, Resumed{}, Paused{}, Step{}, Token{}, KeyIntent{}, Key{}, KeyAbandoned{},
+	ChallengeIntent{}, Challenge{}, Intent{}, Issued{}, Abandoned{}, Sealed{}, IssuingClosed{},
+	SignatureIntent{}, Signature{}, Note{}, Deviation{}, Closed{},
+)
+
+func recordTypes(recs ...Record) map[Type]reflect.Type {
+	m := make(map[Type]reflect.Type, len(recs))
+	for _, r := range recs {
+		m[r.Type()] = reflect.TypeOf(r)
+	}
+	return m
+}
+
+// wire is a line as it is written; Data stays as it stands.
+type wire struct {
+	Seq  int             `json:"seq"`
+	Time string          `json:"time"`
+	Step int             `json:"step"`
+	Type Type            `json:"type"`
+	Prev string          `json:"prev"`
+	Data json.RawMessage `json:"data"`
+}
+
+// encode returns the one spelling of a line, with its newline. It ignores Hash.
+func encode(l Line) ([]byte, error) {
+	var data bytes.Buffer
+	enc := json.NewEncoder(&data)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(filled(l.Record)); err != nil { // ends with a newline
+		return nil, fmt.Errorf("%s record: %w", l.Record.Type(), err)
+	}
+	// json writes invalid UTF-8 so, and a line must hold what its writer meant.
+	if bytes.Contains(data.Bytes(), []byte(`\ufffd`)) {
+		return nil, fmt.Errorf("%s record: text is not UTF-8", l.Record.Type())
+	}
+	b := make([]byte, 0, data.Len()+180)
+	b = append(b, `{"seq":`...)
+	b = strconv.AppendInt(b, int64(l.Seq), 10)
+	b = append(b, `,"time":"`...)
+	b = l.Time.UTC().AppendFormat(b, timeLayout)
+	b = append(b, `","step":`...)
+	b = strconv.AppendInt(b, int64(l.Step), 10)
+	b = append(b, `,"type":"`...)
+	b = append(b, l.Record.Type()...)
+	b = append(b, `","prev":"`...)
+	b = append(b, l.Prev.String()...)
+	b = append(b, `","data":`...)
+	b = append(b, data.Bytes()[:data.Len()-1]...)
+	return append(b, '}', '\n'), nil
+}
+
+// decode reads one line, without its newline, and refuses every spelling but
+// encode's. It sets Hash; it does not know the lines before.
+func decode(raw []byte) (Line, error) {
+	var w wire
+	if err := strict(raw, &w); err != nil {
+		return Line{}, err
+	}
+	t, ok := records[w.Type]
+	if !ok {
+		return Line{}, fmt.Errorf("unknown type %q", w.Type)
+	}
+	l := Line{Seq: w.Seq, Step: w.Step}
+	var err error
+	if l.Time, err = time.Parse(timeLayout, w.Time); err != nil {
+		return Line{}, fmt.Errorf("time %q is not UTC with three decimals", w.Time)
+	}
+	if err := l.Prev.UnmarshalText([]byte(w.Prev)); err != nil {
+		return Line{}, fmt.Errorf("prev: %w", err)
+	}
+	if len(w.Data) == 0 {
+		return Line{}, errors.New("data is missing")
+	}
+	rec := reflect.New(t)
+	if err := strict(w.Data, rec.Interface()); err != nil {
+		return Line{}, fmt.Errorf("%s record: %w", w.Type, err)
+	}
+	l.Record = rec.Elem().Interface().(Record)
+	again, err := encode(l)
+	if err != nil {
+		return Line{}, err
+	}
+	if body := again[:len(again)-1]; !bytes.Equal(body, raw) {
+		return Line{}, fmt.Errorf("not in canonical form from byte %d on", differ(body, raw)+1)
+	}
+	l.Hash = fingerprint.Of(again)
+	return l, nil
+}
+
+// strict decodes one JSON value, the whole of raw, and refuses unknown fields.
+func strict(raw []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return fmt.Errorf("not a line of a transcript: %w", err)
+	}
+	if dec.InputOffset() != int64(len(raw)) {
+		return errors.New("not a line of a transcript: text after the object")
+	}
+	return nil
+}
+
+// differ returns where a and b differ first.
+func differ(a, b []byte) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return min(len(a), len(b))
+}
+
+// filled returns a copy of rec whose nil lists and maps are empty ones, so that
+// they have one spelling. Optional fields (omitempty) stay out either way.
+func filled(rec Record) any {
+	v := reflect.New(reflect.TypeOf(rec)).Elem()
+	v.Set(reflect.ValueOf(rec))
+	fill(v)
+	return v.Interface()
+}
+
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return
+		}
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case reflect.Slice:
+		if v.IsNil() {
+			v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+		}
+	case reflect.Map:
+		if v.IsNil() {
+			v.Set(reflect.MakeMap(v.Type()))
+		}
+	}
+}

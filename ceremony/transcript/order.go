@@ -1,0 +1,210 @@
+package transcript
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"officiant/bundle/fingerprint"
+)
+
+// Format is what the open line's format says.
+const Format = "officiant-transcript/v1"
+
+// pending is an intent whose result is not known yet.
+type pending struct {
+	kind Type
+	tbs  fingerprint.SHA256 // of a certificate intent
+}
+
+// order holds what the lines so far allow the next one to be. Reader and writer
+// share it, so that nothing can be written that cannot be read.
+type order struct {
+	seq, steps        int
+	last              time.Time
+	head              fingerprint.SHA256
+	open              map[int]pending // by seq
+	serials           map[string]bool // big-endian bytes
+	keys              map[string]string
+	issued, abandoned int // certificates
+	issuing, closed   bool
+}
+
+func newOrder() *order {
+	return &order{open: map[int]pending{}, serials: map[string]bool{}, keys: map[string]string{}, issuing: true}
+}
+
+// next takes l, whose Hash is set, as the next line or says why it cannot be.
+func (o *order) next(l Line) error {
+	switch {
+	case l.Seq != o.seq+1:
+		return fmt.Errorf("seq is %d, expected %d", l.Seq, o.seq+1)
+	case l.Prev != o.head:
+		return errors.New("prev is not the hash of the line before")
+	case l.Time.Before(o.last):
+		return errors.New("time is earlier than the line before")
+	case o.closed:
+		return errors.New("the transcript is closed")
+	}
+	if first, ok := l.Record.(Open); ok != (l.Seq == 1) {
+		return errors.New("the first line, and no other, is of type open")
+	} else if ok {
+		if err := o.start(first); err != nil {
+			return err
+		}
+	}
+	if l.Step < 0 || l.Step > o.steps {
+		return fmt.Errorf("step %d is not one of %d", l.Step, o.steps)
+	}
+	if err := o.record(l); err != nil {
+		return err
+	}
+	o.seq, o.last, o.head = l.Seq, l.Time, l.Hash
+	return nil
+}
+
+func (o *order) start(first Open) error {
+	if first.Format != Format {
+		return fmt.Errorf("format is %q, expected %q", first.Format, Format)
+	}
+	if nb := first.NotBefore; nb.Location() != time.UTC || nb.Nanosecond() != 0 {
+		return errors.New("notBefore is not in UTC and whole seconds")
+	}
+	if first.Sequence < 1 || first.Steps < 0 {
+		return errors.New("sequence or steps out of range")
+	}
+	o.steps = first.Steps
+	return nil
+}
+
+func (o *order) record(l Line) error {
+	switch r := l.Record.(type) {
+	case Resumed:
+		if r.Head != o.head {
+			return errors.New("resumed: head is not the hash of the line before")
+		}
+	case KeyIntent:
+		if id, err := hex.DecodeString(r.ID); err != nil || len(id) != 16 {
+			return fmt.Errorf("key-intent %s: id is not 16 bytes in hex", r.Name)
+		}
+		o.keys[r.Name] = r.ID
+	case Key:
+		if _, ok := o.keys[r.Name]; r.Made && !ok {
+			return fmt.Errorf("key %s was made without a key-intent", r.Name)
+		}
+	case KeyAbandoned:
+		if id, ok := o.keys[r.Name]; !ok || id != r.ID {
+			return fmt.Errorf("key-abandoned %s: no key-intent of this name and id", r.Name)
+		}
+		delete(o.keys, r.Name)
+	case ChallengeIntent, SignatureIntent:
+		o.open[l.Seq] = pending{kind: l.Record.Type()}
+	case Challenge:
+		return o.settle(r.Intent, ChallengeIntent{}.Type())
+	case Signature:
+		return o.settle(r.Intent, SignatureIntent{}.Type())
+	case Intent:
+		return o.intend(l.Seq, r)
+	case Issued:
+		return o.issue(r)
+	case Abandoned:
+		return o.abandon(r)
+	case IssuingClosed:
+		return o.closeIssuing(r)
+	case Closed:
+		if len(o.open) > 0 {
+			return fmt.Errorf("closed while %d intents are open", len(o.open))
+		}
+		o.closed = true
+	}
+	return nil
+}
+
+func (o *order) intend(seq int, r Intent) error {
+	if !o.issuing {
+		return fmt.Errorf("intent %s after issuing was closed", r.Name)
+	}
+	serial, err := tbsSerial(r.TBS)
+	if err != nil {
+		return fmt.Errorf("intent %s: %w", r.Name, err)
+	}
+	key := string(serial.Bytes())
+	if o.serials[key] {
+		return fmt.Errorf("intent %s: serial %x was used before", r.Name, serial)
+	}
+	o.serials[key] = true
+	o.open[seq] = pending{kind: r.Type(), tbs: fingerprint.Of(r.TBS)}
+	return nil
+}
+
+func (o *order) issue(r Issued) error {
+	p, ok := o.open[r.Intent]
+	if !ok || p.kind != (Intent{}).Type() {
+		return fmt.Errorf("issued: line %d is not an open intent", r.Intent)
+	}
+	cert, err := x509.ParseCertificate(r.Certificate)
+	if err != nil {
+		return fmt.Errorf("issued: certificate of intent %d: %w", r.Intent, err)
+	}
+	if !bytes.Equal(cert.Raw, r.Certificate) || fingerprint.Of(cert.RawTBSCertificate) != p.tbs {
+		return fmt.Errorf("issued: certificate is not the one of intent %d", r.Intent)
+	}
+	delete(o.open, r.Intent)
+	o.issued++
+	return nil
+}
+
+func (o *order) abandon(r Abandoned) error {
+	p, ok := o.open[r.Intent]
+	if !ok {
+		return fmt.Errorf("abandoned: line %d is not an open intent", r.Intent)
+	}
+	delete(o.open, r.Intent)
+	if p.kind == (Intent{}).Type() {
+		o.abandoned++
+	}
+	return nil
+}
+
+func (o *order) closeIssuing(r IssuingClosed) error {
+	switch {
+	case !o.issuing:
+		return errors.New("issuing was closed before")
+	case len(o.open) > 0:
+		return fmt.Errorf("issuing-closed while %d intents are open", len(o.open))
+	case r.Certificates != o.issued || r.Abandoned != o.abandoned:
+		return fmt.Errorf("issuing-closed counts %d certificates and %d abandoned, the lines hold %d and %d",
+			r.Certificates, r.Abandoned, o.issued, o.abandoned)
+	}
+	o.issuing = false
+	return nil
+}
+
+func (o *order) settle(intent int, kind Type) error {
+	if p, ok := o.open[intent]; !ok || p.kind != kind {
+		return fmt.Errorf("line %d is not an open %s", intent, kind)
+	}
+	delete(o.open, intent)
+	return nil
+}
+
+// tbsSerial reads the serial number out of a DER TBSCertificate (RFC 5280, 4.1).
+func tbsSerial(tbs []byte) (*big.Int, error) {
+	var v struct { // the fields after it are not looked at
+		Version int `asn1:"optional,explicit,default:0,tag:0"`
+		Serial  *big.Int
+	}
+	rest, err := asn1.Unmarshal(tbs, &v)
+	if err != nil || len(rest) > 0 {
+		return nil, errors.New("not a DER TBSCertificate")
+	}
+	if v.Serial.Sign() <= 0 {
+		return nil, errors.New("serial is not positive")
+	}
+	return v.Serial, nil
+}
