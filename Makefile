@@ -32,6 +32,7 @@ test: ## go vet and every test that fits in a few minutes
 	@.ci/setup-softhsm softhsm2 openssl openssh-client
 	$(GO) vet ./...
 	OFFICIANT_REQUIRE_SOFTHSM=1 $(GO) test ./...
+	cd cmd/acceptance && $(GO) vet . && CGO_ENABLED=0 $(GO) test .
 
 lint: ## formatting and go vet, both modules
 	@unformatted=$$(gofmt -l cmd signer ceremony bundle softhsm); \
