@@ -1,2 +1,50 @@
 // Package bundle writes and checks signed node bundles.
+//
+// A bundle is what a node gets back from a ceremony: a directory, or the same
+// as one tar file. Format "officiant-bundle: v1":
+//
+//	SHA256SUMS            header, then the SHA-256 of every other file
+//	SHA256SUMS.sig        signature over SHA256SUMS by the release key
+//	VERIFY.txt            for people: what this is, and how to check it
+//	officiant/node.json   kind NodeFacts: cluster, node, fingerprint of its request
+//	officiant/root.crt    the root, to be pinned; not placed below /etc/kubernetes
+//	pki/…, *.conf         the tree as it belongs below /etc/kubernetes
+//
+// SHA256SUMS is ASCII, each line ended by one newline, in exactly this order:
+//
+//	# officiant-bundle: v1
+//	# cluster: demo
+//	# node: cp-1
+//	# ceremony: 64 hex digits       the ceremony's digest
+//	# transcript: 64 hex digits     hash of the transcript line that closes issuing
+//	# sequence: 1                   the ceremony's ordinal along the chain
+//	# not-after: 2027-11-23T12:00:00Z
+//	# rehearsal: not for use        only in a rehearsal; never accepted by a node
+//	64 hex digits, two spaces, path    sorted by path, every file but the first two
+//
+// Any other spelling is refused. Paths are relative, with forward slashes; each
+// part is made of A-Z a-z 0-9 . _ - and starts with a letter, digit or _. No two
+// paths, or folders, differ in case alone (sticks with FAT). Only files and the
+// folders that hold them exist: no links (a file with two names is one), no
+// devices, nothing unlisted, nothing listed and absent. At most 4096 files and
+// 64 MiB.
+//
+// SHA256SUMS.sig is the plain signature of SHA256SUMS: ECDSA P-256 in ASN.1 DER,
+// or RSA PKCS #1 v1.5, the digest SHA-256 in both. So this checks a bundle:
+//
+//	openssl dgst -sha256 -verify release.pub -signature SHA256SUMS.sig SHA256SUMS && sha256sum --strict -c SHA256SUMS
+//
+// A leaf's file holds the leaf, then its issuing intermediate. A trust file
+// (pki/ca.crt, pki/front-proxy-ca.crt, pki/etcd/ca.crt) holds one intermediate
+// and nothing else, never the root. pki/server-ca.crt holds the kubernetes
+// intermediate, then the root, for --root-ca-file. A kubeconfig lacks its private
+// key: the node has it. pki/sa.key comes sealed to the node (ASCII-armored age)
+// as pki/sa.key.age, pki/sa.pub in clear. A bundle holds no private key, and it
+// is always complete. Nothing in it is secret, so all modes are 0644; the modes
+// on the node are kubepki's.
+//
+// The tar is a function of the directory: POSIX ustar (pax where a name is too
+// long), entries NODE/PATH sorted by path with SHA256SUMS and SHA256SUMS.sig
+// last, regular files only, mode 0644, owner 0, time 0. Any other archive of the
+// same files is refused.
 package bundle

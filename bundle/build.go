@@ -1,0 +1,235 @@
+package bundle
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"officiant/bundle/kubeconfig"
+	"officiant/bundle/kubepki"
+)
+
+const (
+	apiVersion   = "officiant/v1"
+	factsKind    = "NodeFacts"
+	sealedSuffix = ".age"
+)
+
+// Build makes a node's bundle, all but its signature. A zero h.NotAfter becomes
+// the time at which the first certificate in it expires. The same h and p give
+// the same bytes. Build refuses parts that are missing or that the node does not
+// need; whether they are right, Check says.
+func Build(h Header, p Parts) (*Bundle, error) {
+	cluster := p.Cluster.Complete()
+	if err := checkHeader(h, cluster, p.Node); err != nil {
+		return nil, err
+	}
+	leaves, err := kubepki.Leaves(cluster, p.Node)
+	if err != nil {
+		return nil, fmt.Errorf("bundle of %s: %w", h.Node, err)
+	}
+	files, err := kubepki.Files(cluster, p.Node)
+	if err != nil {
+		return nil, fmt.Errorf("bundle of %s: %w", h.Node, err)
+	}
+	b := &Bundle{Header: h, Files: map[string][]byte{}}
+	b.NotAfter = b.NotAfter.UTC().Truncate(time.Second)
+	if h.NotAfter.IsZero() {
+		b.NotAfter = earliest(p)
+	}
+	m := &maker{parts: p, leaves: map[string]kubepki.Leaf{}, used: map[string]bool{}}
+	for _, l := range leaves {
+		m.leaves[l.Name] = l
+	}
+	for _, f := range files {
+		path, data, err := m.file(f)
+		if err != nil {
+			return nil, fmt.Errorf("bundle of %s: %s: %w", h.Node, f.Path, err)
+		}
+		if path != "" {
+			b.Files[path] = data
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Leaves)) {
+		if !m.used[name] {
+			return nil, fmt.Errorf("bundle of %s: the node has no use for certificate %s", h.Node, name)
+		}
+	}
+	if err := b.addOwn(cluster, p, files); err != nil {
+		return nil, fmt.Errorf("bundle of %s: %w", h.Node, err)
+	}
+	b.Sums = renderSums(b.Header, listFiles(b.Files))
+	return b, nil
+}
+
+func checkHeader(h Header, c kubepki.Cluster, n kubepki.Node) error {
+	if h.Node != n.Name {
+		return fmt.Errorf("bundle of %s: the header's node is %s", n.Name, h.Node)
+	}
+	if h.Cluster != c.Name {
+		return fmt.Errorf("bundle of %s: the header's cluster is %s, the node's is %s", n.Name, h.Cluster, c.Name)
+	}
+	if err := plainName(h.Node); err != nil {
+		return fmt.Errorf("node: %w", err)
+	}
+	if err := plainName(h.Cluster); err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	if h.Sequence < 1 {
+		return fmt.Errorf("bundle of %s: sequence %d is not a number from 1", h.Node, h.Sequence)
+	}
+	return nil
+}
+
+// addOwn adds the files that are Officiant's and not Kubernetes'.
+func (b *Bundle) addOwn(c kubepki.Cluster, p Parts, files []kubepki.File) error {
+	if p.Root == nil {
+		return fmt.Errorf("%s: no root certificate", RootFile)
+	}
+	facts := Facts{APIVersion: apiVersion, Kind: factsKind, Cluster: c, Node: p.Node, Request: p.Request}
+	data, err := json.MarshalIndent(facts, "", "  ")
+	if err != nil {
+		return fmt.Errorf("%s: %w", FactsFile, err)
+	}
+	b.Files[FactsFile] = append(data, '\n')
+	b.Files[RootFile] = certificatePEM(p.Root)
+	b.Files[VerifyFile] = verifyText(b.Header, &facts, files)
+	return nil
+}
+
+// maker turns parts into files.
+type maker struct {
+	parts  Parts
+	leaves map[string]kubepki.Leaf
+	used   map[string]bool // leaves that were placed
+}
+
+// file returns where a node's file lies in the bundle and what it holds; no
+// path when the node makes the file itself.
+func (m *maker) file(f kubepki.File) (path string, data []byte, err error) {
+	switch f.Kind {
+	case kubepki.KeyFile:
+		return "", nil, nil
+	case kubepki.TrustFile:
+		data, err = m.chain(m.parts.Authorities[f.Authority], f.Authority)
+	case kubepki.ServerTrustFile:
+		if data, err = m.chain(m.parts.Authorities[f.Authority], f.Authority); err == nil {
+			var root []byte
+			root, err = m.chain(m.parts.Root, kubepki.Root)
+			data = append(data, root...)
+		}
+	case kubepki.CertificateFile:
+		data, err = m.leaf(f.Leaf)
+	case kubepki.KubeconfigFile:
+		data, err = m.kubeconfig(f.Leaf)
+	case kubepki.ServiceAccountKey:
+		return f.Path + sealedSuffix, m.parts.ServiceAccountSealed, present(m.parts.ServiceAccountSealed)
+	case kubepki.ServiceAccountPublic:
+		return f.Path, m.parts.ServiceAccountPublic, present(m.parts.ServiceAccountPublic)
+	default:
+		return "", nil, fmt.Errorf("unknown kind of file %q", f.Kind)
+	}
+	return f.Path, data, err
+}
+
+func present(data []byte) error {
+	if len(data) == 0 {
+		return fmt.Errorf("not given")
+	}
+	return nil
+}
+
+func (m *maker) chain(cert *x509.Certificate, a kubepki.Authority) ([]byte, error) {
+	if cert == nil {
+		return nil, fmt.Errorf("no certificate of authority %s", a)
+	}
+	return certificatePEM(cert), nil
+}
+
+func (m *maker) leaf(name string) ([]byte, error) {
+	leaf := m.leaves[name]
+	cert := m.parts.Leaves[name]
+	if cert == nil {
+		return nil, fmt.Errorf("no certificate %s", name)
+	}
+	m.used[name] = true
+	issuer, err := m.chain(m.parts.Authorities[leaf.Authority], leaf.Authority)
+	if err != nil {
+		return nil, err
+	}
+	return append(certificatePEM(cert), issuer...), nil
+}
+
+func (m *maker) kubeconfig(name string) ([]byte, error) {
+	leaf := m.leaves[name]
+	if leaf.Kubeconfig == nil {
+		return nil, fmt.Errorf("%s is no kubeconfig", name)
+	}
+	chain, err := m.leaf(name)
+	if err != nil {
+		return nil, err
+	}
+	// The CA is the intermediate alone: kubeadm copies it into cluster-info, from
+	// where it becomes the client trust of nodes that join.
+	ca := certificatePEM(m.parts.Authorities[leaf.Authority])
+	k := leaf.Kubeconfig
+	return (&kubeconfig.Config{
+		Cluster: k.Cluster, User: k.User, Context: k.Context, Server: k.Server,
+		CA: ca, Certificate: chain,
+	}).Render(), nil
+}
+
+func certificatePEM(c *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+}
+
+// earliest is when the first certificate of p expires.
+func earliest(p Parts) time.Time {
+	var t time.Time
+	add := func(c *x509.Certificate) {
+		if c != nil && (t.IsZero() || c.NotAfter.Before(t)) {
+			t = c.NotAfter
+		}
+	}
+	add(p.Root)
+	for _, c := range p.Authorities {
+		add(c)
+	}
+	for _, c := range p.Leaves {
+		add(c)
+	}
+	return t.UTC()
+}
+
+// Facts reads officiant/node.json.
+func (b *Bundle) Facts() (*Facts, error) {
+	data, ok := b.Files[FactsFile]
+	if !ok {
+		return nil, fmt.Errorf("%s: missing", FactsFile)
+	}
+	var f Facts
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		return nil, fmt.Errorf("%s:%s: %w", FactsFile, position(data, d.InputOffset()), err)
+	}
+	if d.More() {
+		return nil, fmt.Errorf("%s:%s: text after the document", FactsFile, position(data, d.InputOffset()))
+	}
+	if f.APIVersion != apiVersion || f.Kind != factsKind {
+		return nil, fmt.Errorf("%s: %s %s is not %s %s", FactsFile, f.APIVersion, f.Kind, apiVersion, factsKind)
+	}
+	return &f, nil
+}
+
+// position is line:column of a byte offset.
+func position(data []byte, offset int64) string {
+	before := string(data[:min(int(offset), len(data))])
+	return fmt.Sprintf("%d:%d", 1+strings.Count(before, "\n"), len(before)-strings.LastIndex(before, "\n"))
+}

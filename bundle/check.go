@@ -1,0 +1,224 @@
+package bundle
+
+import (
+	"bytes"
+	"cmp"
+	"crypto"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+)
+
+// Finding is one thing that is not as it must be.
+type Finding struct {
+	File    string `json:"file"`
+	Problem string `json:"problem"`
+}
+
+func (f Finding) String() string {
+	if f.File == "" {
+		return f.Problem
+	}
+	return f.File + ": " + f.Problem
+}
+
+// CheckOptions says what a bundle is held against.
+type CheckOptions struct {
+	Now      time.Time                   // zero: validity periods are not judged
+	Root     *fingerprint.SHA256         // SHA-256 of the DER root certificate; nil when not pinned
+	ValidFor time.Duration               // everything must be valid this much longer
+	Keys     map[string]crypto.PublicKey // the node's own keys, by Leaf.Name; nil in the room
+}
+
+// Check holds the bundle against what kubepki expects of its node: which files
+// there are, and in each certificate names, usages, issuer and dates. It shares
+// nothing with Build. Findings come sorted by file; none means that all is well.
+// Who made the bundle, CheckSignature says.
+func (b *Bundle) Check(o CheckOptions) []Finding {
+	c := &checker{b: b, o: o, authorities: map[kubepki.Authority]*x509.Certificate{}, serials: map[string]string{}}
+	c.header()
+	c.privateKeys()
+	if facts, err := b.Facts(); err != nil {
+		c.add("", "%v", err)
+	} else {
+		c.node(facts)
+	}
+	slices.SortStableFunc(c.findings, func(x, y Finding) int {
+		return cmp.Or(strings.Compare(x.File, y.File), strings.Compare(x.Problem, y.Problem))
+	})
+	return slices.Compact(c.findings)
+}
+
+// checker collects findings about one bundle.
+type checker struct {
+	b        *Bundle
+	o        CheckOptions
+	findings []Finding
+
+	leaves      map[string]kubepki.Leaf
+	specs       map[kubepki.Authority]kubepki.AuthoritySpec
+	root        *x509.Certificate
+	authorities map[kubepki.Authority]*x509.Certificate
+	serials     map[string]string // serial number to the file it was seen in
+	earliest    time.Time
+}
+
+func (c *checker) add(file, format string, args ...any) {
+	c.findings = append(c.findings, Finding{file, fmt.Sprintf(format, args...)})
+}
+
+// header checks what SHA256SUMS says of itself.
+func (c *checker) header() {
+	h, list, err := parseSums(c.b.Sums)
+	if err != nil {
+		c.add(SumsFile, "%v", err)
+		return
+	}
+	if h != c.b.Header || !slices.Equal(list, listFiles(c.b.Files)) {
+		c.add(SumsFile, "does not say what the bundle holds")
+	}
+	if h.Rehearsal {
+		c.add(SumsFile, "made in a rehearsal, on throw-away keys: not for use")
+	}
+	if !c.o.Now.IsZero() && c.o.Now.After(h.NotAfter) {
+		c.add(SumsFile, "the bundle expired at %s", formatTime(h.NotAfter))
+	}
+}
+
+// node checks everything that depends on which node this is.
+func (c *checker) node(f *Facts) {
+	if f.Cluster.Name != c.b.Cluster {
+		c.add(FactsFile, "cluster is %s, the header says %s", f.Cluster.Name, c.b.Cluster)
+	}
+	if f.Node.Name != c.b.Node {
+		c.add(FactsFile, "node is %s, the header says %s", f.Node.Name, c.b.Node)
+	}
+	if err := f.Cluster.Validate(); err != nil {
+		c.add(FactsFile, "cluster: %v", err)
+	}
+	if err := f.Node.Validate(); err != nil {
+		c.add(FactsFile, "node: %v", err)
+	}
+	files, err := kubepki.Files(f.Cluster, f.Node)
+	if err != nil {
+		c.add(FactsFile, "%v", err)
+		return
+	}
+	leaves, err := kubepki.Leaves(f.Cluster, f.Node)
+	if err != nil {
+		c.add(FactsFile, "%v", err)
+		return
+	}
+	c.leaves = map[string]kubepki.Leaf{}
+	for _, l := range leaves {
+		c.leaves[l.Name] = l
+	}
+	c.specs = map[kubepki.Authority]kubepki.AuthoritySpec{}
+	for _, s := range kubepki.Authorities(f.Cluster) {
+		c.specs[s.Authority] = s
+	}
+	c.fileSet(files)
+	c.rootCertificate()
+	c.trust(files)
+	for _, file := range files {
+		c.file(file)
+	}
+	c.sharedKeys()
+	if !c.earliest.IsZero() && c.b.NotAfter.After(c.earliest) {
+		c.add(SumsFile, "not-after is %s, but a certificate expires at %s", formatTime(c.b.NotAfter), formatTime(c.earliest))
+	}
+}
+
+// fileSet compares which files there are with which there must be.
+func (c *checker) fileSet(files []kubepki.File) {
+	want := map[string]bool{FactsFile: true, RootFile: true, VerifyFile: true}
+	for _, f := range files {
+		switch f.Kind {
+		case kubepki.KeyFile:
+		case kubepki.ServiceAccountKey:
+			want[f.Path+sealedSuffix] = true
+		default:
+			want[f.Path] = true
+		}
+	}
+	for path := range want {
+		if _, ok := c.b.Files[path]; !ok {
+			c.add(path, "missing")
+		}
+	}
+	for path := range c.b.Files {
+		if !want[path] {
+			c.add(path, "does not belong to a node of this kind")
+		}
+	}
+}
+
+// file checks one file of the tree; those that are missing were reported.
+func (c *checker) file(f kubepki.File) {
+	data, ok := c.b.Files[f.Path]
+	if f.Kind == kubepki.ServiceAccountKey {
+		path := f.Path + sealedSuffix
+		if sealed, ok := c.b.Files[path]; ok && !armored(sealed) {
+			c.add(path, "is not one ASCII-armored age file")
+		}
+		return
+	}
+	if !ok {
+		return
+	}
+	switch f.Kind {
+	case kubepki.CertificateFile:
+		c.certificateFile(f.Path, data, c.leaves[f.Leaf])
+	case kubepki.KubeconfigFile:
+		c.kubeconfigFile(f.Path, data, c.leaves[f.Leaf])
+	case kubepki.ServerTrustFile:
+		c.serverTrust(f, data)
+	case kubepki.ServiceAccountPublic:
+		c.serviceAccount(f.Path, data)
+	}
+}
+
+func armored(data []byte) bool {
+	const begin, end = "-----BEGIN AGE ENCRYPTED FILE-----\n", "-----END AGE ENCRYPTED FILE-----\n"
+	return bytes.HasPrefix(data, []byte(begin)) && bytes.HasSuffix(data, []byte(end)) &&
+		bytes.Count(data, []byte("-----BEGIN")) == 1
+}
+
+// serviceAccount checks sa.pub: one key, of a kind Kubernetes loads, and no CA's.
+func (c *checker) serviceAccount(path string, data []byte) {
+	pub, err := parsePublicKey(data)
+	if err != nil {
+		c.add(path, "%v", err)
+		return
+	}
+	if problem := serviceAccountKeyKind(pub); problem != "" {
+		c.add(path, "%s", problem)
+	}
+	for name, cert := range c.everyAuthority() {
+		if equalKeys(pub, cert.PublicKey) {
+			c.add(path, "is the key of authority %s", name)
+		}
+	}
+}
+
+// everyAuthority yields the root and the intermediates the bundle has.
+func (c *checker) everyAuthority() map[kubepki.Authority]*x509.Certificate {
+	all := map[kubepki.Authority]*x509.Certificate{}
+	for a, cert := range c.authorities {
+		all[a] = cert
+	}
+	if c.root != nil {
+		all[kubepki.Root] = c.root
+	}
+	return all
+}
+
+func equalKeys(a, b crypto.PublicKey) bool {
+	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.Equal(b)
+}

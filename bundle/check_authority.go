@@ -1,0 +1,186 @@
+package bundle
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"slices"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+)
+
+// certificates reads PEM certificates and nothing else: no text between them, no
+// PEM headers, no second way to write the same.
+func certificates(data []byte) ([]*x509.Certificate, error) {
+	var list []*x509.Certificate
+	var again []byte
+	for rest := data; len(rest) > 0; {
+		var block *pem.Block
+		block, rest = pem.Decode(rest)
+		if block == nil {
+			return nil, fmt.Errorf("holds something else than PEM certificates")
+		}
+		if block.Type != "CERTIFICATE" || len(block.Headers) > 0 {
+			return nil, fmt.Errorf("holds a PEM block %.40q; only plain certificates belong here", block.Type)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d: %w", len(list)+1, err)
+		}
+		list = append(list, cert)
+		again = append(again, certificatePEM(cert)...)
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("holds no certificate")
+	}
+	if !bytes.Equal(again, data) {
+		return nil, fmt.Errorf("holds something else than PEM certificates")
+	}
+	return list, nil
+}
+
+// rootCertificate checks officiant/root.crt and the pin.
+func (c *checker) rootCertificate() {
+	data, ok := c.b.Files[RootFile]
+	if !ok {
+		return
+	}
+	list, err := certificates(data)
+	if err != nil {
+		c.add(RootFile, "%v", err)
+		return
+	}
+	if len(list) != 1 {
+		c.add(RootFile, "holds %d certificates, not the root alone", len(list))
+		return
+	}
+	cert := list[0]
+	c.root = cert
+	if got := fingerprint.Of(cert.Raw); c.o.Root != nil && got != *c.o.Root {
+		c.add(RootFile, "is not the pinned root: SHA-256 is %s, pinned is %s", got, *c.o.Root)
+	}
+	if !selfIssued(cert) || cert.CheckSignatureFrom(cert) != nil {
+		c.add(RootFile, "is not self-signed")
+	}
+	c.common(RootFile, cert, nil)
+	c.authorityFields(RootFile, cert, c.specs[kubepki.Root])
+}
+
+// trust checks the files that say who may log in. With more in them than one
+// intermediate, leaves of a sibling authority would log in too.
+func (c *checker) trust(files []kubepki.File) {
+	for _, f := range files {
+		data, ok := c.b.Files[f.Path]
+		if f.Kind != kubepki.TrustFile || !ok {
+			continue
+		}
+		list, err := certificates(data)
+		if err != nil {
+			c.add(f.Path, "%v", err)
+			continue
+		}
+		if len(list) != 1 {
+			c.add(f.Path, "holds %d certificates; whoever any of them certifies could log in, so it must hold the %s intermediate alone", len(list), f.Authority)
+		}
+		for _, cert := range list {
+			if selfIssued(cert) || c.root != nil && equalKeys(cert.PublicKey, c.root.PublicKey) {
+				c.add(f.Path, "holds the root or another self-signed certificate; leaves of every authority below it could log in")
+			}
+		}
+		c.intermediate(f.Path, list[0], f.Authority)
+	}
+}
+
+// intermediate checks an issuing authority's certificate and takes it as the
+// issuer of this bundle's leaves.
+func (c *checker) intermediate(file string, cert *x509.Certificate, a kubepki.Authority) {
+	if known, ok := c.authorities[a]; ok {
+		if !cert.Equal(known) {
+			c.add(file, "holds another %s authority than the rest of the bundle", a)
+		}
+		return
+	}
+	c.authorities[a] = cert
+	c.common(file, cert, c.root)
+	c.authorityFields(file, cert, c.specs[a])
+	c.signedBy(file, cert, c.root, kubepki.Root)
+}
+
+func (c *checker) authorityFields(file string, cert *x509.Certificate, spec kubepki.AuthoritySpec) {
+	if !cert.BasicConstraintsValid || !cert.IsCA {
+		c.add(file, "is not a CA certificate")
+		return
+	}
+	if cert.MaxPathLen != spec.MaxPathLen {
+		c.add(file, "path length is %s, must be %d", pathLen(cert), spec.MaxPathLen)
+	}
+	c.usages(file, cert, spec.KeyUsage, spec.ExtKeyUsage)
+}
+
+func pathLen(cert *x509.Certificate) string {
+	if cert.MaxPathLen < 0 {
+		return "unlimited"
+	}
+	return fmt.Sprint(cert.MaxPathLen)
+}
+
+// signedBy checks that the issuer really issued cert, by name, key id and signature.
+func (c *checker) signedBy(file string, cert, issuer *x509.Certificate, a kubepki.Authority) bool {
+	if issuer == nil {
+		c.add(file, "its issuer, authority %s, is not in the bundle", a)
+		return false
+	}
+	if !bytes.Equal(cert.RawIssuer, issuer.RawSubject) {
+		c.add(file, "was issued by %q, not by authority %s (%q)", cert.Issuer, a, issuer.Subject)
+		return false
+	}
+	if len(cert.AuthorityKeyId) > 0 && len(issuer.SubjectKeyId) > 0 && !bytes.Equal(cert.AuthorityKeyId, issuer.SubjectKeyId) {
+		c.add(file, "names another key of its issuer than authority %s has", a)
+	}
+	if err := cert.CheckSignatureFrom(issuer); err != nil {
+		c.add(file, "signature is not authority %s's: %v", a, err)
+		return false
+	}
+	return true
+}
+
+func selfIssued(cert *x509.Certificate) bool {
+	return bytes.Equal(cert.RawSubject, cert.RawIssuer)
+}
+
+// serverTrust checks the file for clients that need the chain up to the root.
+func (c *checker) serverTrust(f kubepki.File, data []byte) {
+	list, err := certificates(data)
+	if err != nil {
+		c.add(f.Path, "%v", err)
+		return
+	}
+	if len(list) != 2 {
+		c.add(f.Path, "holds %d certificates, not the %s intermediate and the root", len(list), f.Authority)
+		return
+	}
+	c.intermediate(f.Path, list[0], f.Authority)
+	if c.root != nil && !list[1].Equal(c.root) {
+		c.add(f.Path, "its second certificate is not the root of this bundle")
+	}
+}
+
+// sharedKeys finds authorities that are one key under two names: what one of
+// them issues, the other one's clients would take.
+func (c *checker) sharedKeys() {
+	all := c.everyAuthority()
+	names := make([]kubepki.Authority, 0, len(all))
+	for a := range all {
+		names = append(names, a)
+	}
+	slices.Sort(names)
+	for i, a := range names {
+		for _, other := range names[i+1:] {
+			if equalKeys(all[a].PublicKey, all[other].PublicKey) {
+				c.add("", "authorities %s and %s have the same key", a, other)
+			}
+		}
+	}
+}

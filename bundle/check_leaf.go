@@ -1,0 +1,308 @@
+package bundle
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"officiant/bundle/kubeconfig"
+	"officiant/bundle/kubepki"
+)
+
+// certificateFile checks a file that holds a leaf and its issuing intermediate.
+func (c *checker) certificateFile(file string, data []byte, leaf kubepki.Leaf) {
+	list, err := certificates(data)
+	if err != nil {
+		c.add(file, "%v", err)
+		return
+	}
+	if len(list) != 2 {
+		c.add(file, "holds %d certificates, not the leaf and its issuing intermediate", len(list))
+	}
+	if len(list) >= 2 {
+		c.intermediate(file, list[1], leaf.Authority)
+	}
+	c.leaf(file, list[0], leaf)
+}
+
+// kubeconfigFile checks names, server, CA and client certificate of a kubeconfig.
+func (c *checker) kubeconfigFile(file string, data []byte, leaf kubepki.Leaf) {
+	k, err := kubeconfig.Parse(file, data)
+	if err != nil {
+		c.add("", "%v", err)
+		return
+	}
+	if len(k.Key) > 0 {
+		c.add(file, "holds a private key; the node has its own")
+	}
+	want := leaf.Kubeconfig
+	if want == nil {
+		c.add(file, "is not a kubeconfig this node has")
+		return
+	}
+	for _, f := range []struct{ what, got, want string }{
+		{"cluster entry", k.Cluster, want.Cluster},
+		{"user", k.User, want.User},
+		{"context", k.Context, want.Context},
+		{"server", k.Server, want.Server},
+	} {
+		if f.got != f.want {
+			c.add(file, "%s is %q, must be %q", f.what, f.got, f.want)
+		}
+	}
+	list, err := certificates(k.CA)
+	switch {
+	case err != nil:
+		c.add(file, "certificate-authority-data: %v", err)
+	case len(list) != 1:
+		c.add(file, "certificate-authority-data holds %d certificates, not the %s intermediate alone", len(list), leaf.Authority)
+	case selfIssued(list[0]):
+		c.add(file, "certificate-authority-data holds the root or another self-signed certificate")
+	default:
+		c.intermediate(file, list[0], leaf.Authority)
+	}
+	c.certificateFile(file, k.Certificate, leaf)
+}
+
+// leaf holds an end-entity certificate against its row of the fact table.
+func (c *checker) leaf(file string, cert *x509.Certificate, want kubepki.Leaf) {
+	c.subject(file, cert, want)
+	c.names(file, cert, want)
+	if cert.IsCA {
+		c.add(file, "is a CA certificate")
+	}
+	c.usages(file, cert, want.KeyUsage, want.ExtKeyUsage)
+	issuer := c.authorities[want.Authority]
+	c.common(file, cert, issuer)
+	if c.signedBy(file, cert, issuer, want.Authority) {
+		c.verify(file, cert, issuer, want)
+	}
+	for a, ca := range c.everyAuthority() {
+		if equalKeys(cert.PublicKey, ca.PublicKey) {
+			c.add(file, "has the key of authority %s", a)
+		}
+	}
+	if c.o.Keys == nil {
+		return
+	}
+	own, ok := c.o.Keys[want.Name]
+	if !ok {
+		c.add(file, "this node has no key %s", want.Name)
+	} else if !equalKeys(own, cert.PublicKey) {
+		c.add(file, "was made for another key than this node's %s", want.Name)
+	}
+}
+
+func (c *checker) subject(file string, cert *x509.Certificate, want kubepki.Leaf) {
+	commonNames := 0
+	for _, a := range cert.Subject.Names {
+		switch {
+		case a.Type.Equal(asn1.ObjectIdentifier{2, 5, 4, 3}):
+			commonNames++
+		case !a.Type.Equal(asn1.ObjectIdentifier{2, 5, 4, 10}):
+			c.add(file, "subject has attribute %s beside CN and O", a.Type)
+		}
+	}
+	if commonNames != 1 || cert.Subject.CommonName != want.CommonName {
+		c.add(file, "CN is %q, must be %q", cert.Subject.CommonName, want.CommonName)
+	}
+	// DER sorts a set, so the order of organizations says nothing.
+	if !sameSet(cert.Subject.Organization, want.Organization) {
+		c.add(file, "O is %q, must be %q", cert.Subject.Organization, want.Organization)
+	}
+}
+
+func (c *checker) names(file string, cert *x509.Certificate, want kubepki.Leaf) {
+	if !sameSet(cert.DNSNames, want.DNSNames) {
+		c.add(file, "DNS names are %q, must be %q", cert.DNSNames, want.DNSNames)
+	}
+	var got, must []string
+	for _, ip := range cert.IPAddresses {
+		a, ok := netip.AddrFromSlice(ip)
+		if !ok {
+			c.add(file, "holds an IP address of %d bytes", len(ip))
+			continue
+		}
+		got = append(got, a.Unmap().String())
+	}
+	for _, a := range want.IPAddresses {
+		must = append(must, a.Unmap().String())
+	}
+	if !sameSet(got, must) {
+		c.add(file, "IP addresses are %q, must be %q", got, must)
+	}
+	if n := subjectAltNames(cert); n != len(cert.DNSNames)+len(cert.IPAddresses) {
+		c.add(file, "has subject alternative names that are neither DNS names nor IP addresses")
+	}
+}
+
+// subjectAltNames counts all alternative names, of whatever kind.
+func subjectAltNames(cert *x509.Certificate) int {
+	n := 0
+	for _, e := range cert.Extensions {
+		if !e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 17}) {
+			continue
+		}
+		var names []asn1.RawValue
+		if rest, err := asn1.Unmarshal(e.Value, &names); err != nil || len(rest) > 0 {
+			return -1
+		}
+		n += len(names)
+	}
+	return n
+}
+
+func sameSet(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+func (c *checker) usages(file string, cert *x509.Certificate, usage x509.KeyUsage, ext []x509.ExtKeyUsage) {
+	if cert.KeyUsage != usage {
+		c.add(file, "key usage is %s, must be %s", keyUsages(cert.KeyUsage), keyUsages(usage))
+	}
+	got, want := slices.Clone(cert.ExtKeyUsage), slices.Clone(ext)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) || len(cert.UnknownExtKeyUsage) > 0 {
+		c.add(file, "extended key usage is %s, must be %s", extKeyUsages(got, len(cert.UnknownExtKeyUsage)), extKeyUsages(want, 0))
+	}
+}
+
+var usageNames = []string{"digitalSignature", "contentCommitment", "keyEncipherment", "dataEncipherment",
+	"keyAgreement", "keyCertSign", "cRLSign", "encipherOnly", "decipherOnly"}
+
+func keyUsages(u x509.KeyUsage) string {
+	var names []string
+	for i, name := range usageNames {
+		if u&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return orNone(names)
+}
+
+func extKeyUsages(list []x509.ExtKeyUsage, unknown int) string {
+	var names []string
+	for _, u := range list {
+		switch u {
+		case x509.ExtKeyUsageServerAuth:
+			names = append(names, "serverAuth")
+		case x509.ExtKeyUsageClientAuth:
+			names = append(names, "clientAuth")
+		default:
+			names = append(names, fmt.Sprintf("usage %d", u))
+		}
+	}
+	if unknown > 0 {
+		names = append(names, fmt.Sprintf("%d unknown", unknown))
+	}
+	return orNone(names)
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// common checks what holds for every certificate: form, key, dates, serial.
+func (c *checker) common(file string, cert, issuer *x509.Certificate) {
+	if cert.Version != 3 {
+		c.add(file, "is an X.509 version %d certificate", cert.Version)
+	}
+	if len(cert.UnhandledCriticalExtensions) > 0 {
+		c.add(file, "has unknown critical extension %s", cert.UnhandledCriticalExtensions[0])
+	}
+	if problem := certifiedKeyKind(cert.PublicKey); problem != "" {
+		c.add(file, "%s", problem)
+	}
+	serial := cert.SerialNumber
+	if serial.Sign() <= 0 || serial.BitLen() > 159 {
+		c.add(file, "serial number is not a positive number of at most 20 octets")
+	}
+	// etcd's revocation check matches serials alone, so no two may be alike.
+	if other, ok := c.serials[serial.String()]; ok && other != file {
+		c.add(file, "has the same serial number as the certificate in %s", other)
+	}
+	c.serials[serial.String()] = file
+	if c.earliest.IsZero() || cert.NotAfter.Before(c.earliest) {
+		c.earliest = cert.NotAfter
+	}
+	if issuer != nil && cert.NotAfter.After(issuer.NotAfter) {
+		c.add(file, "expires at %s, after its issuer (%s)", formatTime(cert.NotAfter), formatTime(issuer.NotAfter))
+	}
+	c.dates(file, cert)
+}
+
+func (c *checker) dates(file string, cert *x509.Certificate) {
+	now := c.o.Now
+	if !cert.NotBefore.Before(cert.NotAfter) {
+		c.add(file, "is valid from %s to %s, which is never", formatTime(cert.NotBefore), formatTime(cert.NotAfter))
+	}
+	switch {
+	case now.IsZero():
+	case now.Before(cert.NotBefore):
+		c.add(file, "is not valid before %s; the clock here says %s", formatTime(cert.NotBefore), formatTime(now))
+	case now.After(cert.NotAfter):
+		c.add(file, "expired at %s", formatTime(cert.NotAfter))
+	case now.Add(c.o.ValidFor).After(cert.NotAfter):
+		c.add(file, "expires at %s, within %s", formatTime(cert.NotAfter), c.o.ValidFor)
+	}
+}
+
+// verify asks Go's verifier, which Kubernetes and etcd use, with exactly the
+// trust they will have: the intermediate alone.
+func (c *checker) verify(file string, cert, issuer *x509.Certificate, want kubepki.Leaf) {
+	pool := x509.NewCertPool()
+	pool.AddCert(issuer)
+	at := c.o.Now
+	if at.Before(cert.NotBefore) || at.After(cert.NotAfter) || at.Before(issuer.NotBefore) || at.After(issuer.NotAfter) {
+		at = latest(cert.NotBefore, issuer.NotBefore) // dates were judged elsewhere
+	}
+	for _, usage := range want.ExtKeyUsage {
+		_, err := cert.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{usage}})
+		if err != nil {
+			c.add(file, "does not verify for %s: %v", extKeyUsages([]x509.ExtKeyUsage{usage}, 0), err)
+		}
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// certifiedKeyKind says what is wrong with a certified key, or nothing.
+// Kubernetes loads RSA and ECDSA keys only.
+func certifiedKeyKind(pub any) string {
+	switch k := pub.(type) {
+	case *rsa.PublicKey:
+		if k.N.BitLen() < 2048 {
+			return fmt.Sprintf("key is RSA of %d bits; 2048 is the least", k.N.BitLen())
+		}
+		return ""
+	case *ecdsa.PublicKey:
+		if k.Curve == elliptic.P256() || k.Curve == elliptic.P384() || k.Curve == elliptic.P521() {
+			return ""
+		}
+		return "key is on curve " + k.Curve.Params().Name
+	}
+	return fmt.Sprintf("key is %T; Kubernetes takes RSA and ECDSA", pub)
+}
+
+func serviceAccountKeyKind(pub any) string {
+	if k, ok := pub.(*ecdsa.PublicKey); ok && k.Curve != elliptic.P256() {
+		return "key is ECDSA " + k.Curve.Params().Name + "; it must be ECDSA P-256 or RSA"
+	}
+	return certifiedKeyKind(pub)
+}
