@@ -37,9 +37,11 @@
 //     intent of its kind that has neither result nor abandonment yet;
 //     "abandoned" closes any of the three.
 //   - An issued certificate's to-be-signed bytes are its intent's, byte for byte.
-//   - No two intents have the same serial number, abandoned ones included.
+//   - No two intents have the same serial number, abandoned ones included. An
+//     entry of the schedule has one result, and one open intent at a time.
 //   - A key "made" has an earlier "key-intent" of its name; "key-abandoned" names
-//     an earlier key-intent by name and id.
+//     an earlier key-intent by name and id. A key may be told again by a later
+//     process, but not changed: one name, one public key.
 //   - "issuing-closed" and "closed" come when no intent is open. After
 //     "issuing-closed" no "intent" follows; it counts the "issued" lines, and the
 //     "abandoned" ones of certificates.

@@ -18,8 +18,9 @@ const Format = "officiant-transcript/v1"
 
 // pending is an intent whose result is not known yet.
 type pending struct {
-	kind Type
-	tbs  fingerprint.SHA256 // of a certificate intent
+	kind  Type
+	entry int                // of the schedule; 0 for a challenge
+	tbs   fingerprint.SHA256 // of a certificate intent
 }
 
 // order holds what the lines so far allow the next one to be. Reader and writer
@@ -28,15 +29,20 @@ type order struct {
 	seq, steps        int
 	last              time.Time
 	head              fingerprint.SHA256
-	open              map[int]pending // by seq
-	serials           map[string]bool // big-endian bytes
-	keys              map[string]string
-	issued, abandoned int // certificates
+	open              map[int]pending               // by seq
+	taken             map[int]bool                  // entries that are signed, or about to be
+	serials           map[string]bool               // big-endian bytes
+	intended          map[string]string             // key intents: name to id
+	keys              map[string]fingerprint.SHA256 // SPKI by name
+	issued, abandoned int                           // certificates
 	issuing, closed   bool
 }
 
 func newOrder() *order {
-	return &order{open: map[int]pending{}, serials: map[string]bool{}, keys: map[string]string{}, issuing: true}
+	return &order{
+		open: map[int]pending{}, taken: map[int]bool{}, serials: map[string]bool{},
+		intended: map[string]string{}, keys: map[string]fingerprint.SHA256{}, issuing: true,
+	}
 }
 
 // next takes l, whose Hash is set, as the next line or says why it cannot be.
@@ -89,21 +95,18 @@ func (o *order) record(l Line) error {
 			return errors.New("resumed: head is not the hash of the line before")
 		}
 	case KeyIntent:
-		if id, err := hex.DecodeString(r.ID); err != nil || len(id) != 16 {
-			return fmt.Errorf("key-intent %s: id is not 16 bytes in hex", r.Name)
-		}
-		o.keys[r.Name] = r.ID
+		return o.intendKey(r)
 	case Key:
-		if _, ok := o.keys[r.Name]; r.Made && !ok {
-			return fmt.Errorf("key %s was made without a key-intent", r.Name)
-		}
+		return o.key(r)
 	case KeyAbandoned:
-		if id, ok := o.keys[r.Name]; !ok || id != r.ID {
-			return fmt.Errorf("key-abandoned %s: no key-intent of this name and id", r.Name)
+		if id, ok := o.intended[r.Name]; !ok || id != r.ID {
+			return fmt.Errorf("key-abandoned %s: no open key-intent of this name and id", r.Name)
 		}
-		delete(o.keys, r.Name)
-	case ChallengeIntent, SignatureIntent:
-		o.open[l.Seq] = pending{kind: l.Record.Type()}
+		delete(o.intended, r.Name)
+	case ChallengeIntent:
+		o.open[l.Seq] = pending{kind: r.Type()}
+	case SignatureIntent:
+		return o.begin(l.Seq, r.Name, pending{kind: r.Type(), entry: r.Entry})
 	case Challenge:
 		return o.settle(r.Intent, ChallengeIntent{}.Type())
 	case Signature:
@@ -137,8 +140,52 @@ func (o *order) intend(seq int, r Intent) error {
 	if o.serials[key] {
 		return fmt.Errorf("intent %s: serial %x was used before", r.Name, serial)
 	}
+	if err := o.begin(seq, r.Name, pending{kind: r.Type(), entry: r.Entry, tbs: fingerprint.Of(r.TBS)}); err != nil {
+		return err
+	}
 	o.serials[key] = true
-	o.open[seq] = pending{kind: r.Type(), tbs: fingerprint.Of(r.TBS)}
+	return nil
+}
+
+// begin opens an intent for an entry that has neither result nor open intent.
+func (o *order) begin(seq int, name string, p pending) error {
+	if p.entry < 1 {
+		return fmt.Errorf("intent %s: %d is no line of a schedule", name, p.entry)
+	}
+	if o.taken[p.entry] {
+		return fmt.Errorf("intent %s: entry %d is signed, or about to be", name, p.entry)
+	}
+	o.taken[p.entry] = true
+	o.open[seq] = p
+	return nil
+}
+
+func (o *order) intendKey(r KeyIntent) error {
+	if id, err := hex.DecodeString(r.ID); err != nil || len(id) != 16 || hex.EncodeToString(id) != r.ID {
+		return fmt.Errorf("key-intent %s: id is not 16 bytes in lower-case hex", r.Name)
+	}
+	if _, ok := o.keys[r.Name]; ok {
+		return fmt.Errorf("key-intent %s: there is such a key", r.Name)
+	}
+	if _, ok := o.intended[r.Name]; ok {
+		return fmt.Errorf("key-intent %s: there is one that is open", r.Name)
+	}
+	o.intended[r.Name] = r.ID
+	return nil
+}
+
+// key takes a key that was made or found. A later process may say it again.
+func (o *order) key(r Key) error {
+	if fingerprint.Of(r.PublicKey) != r.SPKI {
+		return fmt.Errorf("key %s: spki is not the digest of the public key", r.Name)
+	}
+	if _, ok := o.intended[r.Name]; r.Made && !ok {
+		return fmt.Errorf("key %s was made without a key-intent", r.Name)
+	}
+	if before, ok := o.keys[r.Name]; ok && before != r.SPKI {
+		return fmt.Errorf("key %s is another one than before", r.Name)
+	}
+	o.keys[r.Name] = r.SPKI
 	return nil
 }
 
@@ -165,6 +212,7 @@ func (o *order) abandon(r Abandoned) error {
 		return fmt.Errorf("abandoned: line %d is not an open intent", r.Intent)
 	}
 	delete(o.open, r.Intent)
+	delete(o.taken, p.entry)
 	if p.kind == (Intent{}).Type() {
 		o.abandoned++
 	}

@@ -59,8 +59,8 @@ func Create(d *durable.Disk, path string, now func() time.Time, first Open) (*Wr
 
 // Resume opens an unfinished transcript to go on with it: it cuts off an
 // unterminated last line and checks all others. The caller's first Append is a
-// Resumed with the transcript's head and what was cut. A closed transcript is
-// returned with a nil Writer: there is nothing to add to it.
+// Resumed with the transcript's head and what was cut. The Writer of a closed
+// transcript refuses every record.
 func Resume(d *durable.Disk, path string, now func() time.Time) (*Writer, *Transcript, *Recovered, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -72,13 +72,10 @@ func Resume(d *durable.Disk, path string, now func() time.Time) (*Writer, *Trans
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if t.Closed() {
-		if len(tail) > 0 {
-			return nil, nil, nil, &Broken{path, len(t.Lines) + 1, "text after the closed line"}
-		}
-		return nil, t, &Recovered{}, nil
+	if t.Closed() && len(tail) > 0 {
+		return nil, nil, nil, &Broken{path, len(t.Lines) + 1, "text after the closed line"}
 	}
-	if at := now(); at.Before(o.last.Add(-slack)) {
+	if at := now(); !t.Closed() && at.Before(o.last.Add(-slack)) {
 		return nil, nil, nil, fmt.Errorf("%s: the clock says %s, before the last line's %s",
 			path, at.UTC().Format(timeLayout), o.last.Format(timeLayout))
 	}

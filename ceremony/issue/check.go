@@ -1,0 +1,155 @@
+package issue
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"strings"
+	"sync"
+
+	"officiant/ceremony/lint"
+)
+
+// Checker checks what is about to be signed. It is safe for concurrent use.
+type Checker struct {
+	rand  io.Reader
+	ecdsa func() (crypto.Signer, error)
+	rsa   func() (crypto.Signer, error)
+}
+
+// NewChecker returns a Checker whose throw-away keys are made when first needed.
+func NewChecker(rand io.Reader) *Checker {
+	return &Checker{
+		rand:  rand,
+		ecdsa: sync.OnceValues(func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand) }),
+		rsa:   sync.OnceValues(func() (crypto.Signer, error) { return rsa.GenerateKey(rand, 2048) }),
+	}
+}
+
+// Checked is a certificate that may be signed. Only Check makes one; the zero
+// Checked is refused.
+type Checked struct {
+	name      string
+	hash      crypto.Hash
+	algorithm []byte            // DER AlgorithmIdentifier
+	issuerKey crypto.PublicKey  // the signature is verified with it
+	throwaway *x509.Certificate // nil in a zero Checked
+}
+
+// Name is the schedule's name of the certificate, for messages.
+func (c *Checked) Name() string { return c.name }
+
+// TBS is the DER TBSCertificate. The caller must not change it.
+func (c *Checked) TBS() []byte { return c.throwaway.RawTBSCertificate }
+
+// Serial is the certificate's serial number.
+func (c *Checked) Serial() *big.Int { return c.throwaway.SerialNumber }
+
+// Throwaway is the certificate with the throw-away key's signature. It stands in
+// for the real one where signatures do not count, and must never be written.
+func (c *Checked) Throwaway() *x509.Certificate { return c.throwaway }
+
+// Refused says why a certificate may not be signed.
+type Refused struct {
+	Name     string
+	Findings []lint.Finding
+}
+
+func (e *Refused) Error() string {
+	reasons := make([]string, len(e.Findings))
+	for i, f := range e.Findings {
+		reasons[i] = f.String()
+	}
+	return strings.Join(reasons, "\n")
+}
+
+// hashes lists the signature algorithms a token is asked for.
+var hashes = map[x509.SignatureAlgorithm]crypto.Hash{
+	x509.ECDSAWithSHA256: crypto.SHA256,
+	x509.ECDSAWithSHA384: crypto.SHA384,
+	x509.ECDSAWithSHA512: crypto.SHA512,
+	x509.SHA256WithRSA:   crypto.SHA256,
+	x509.SHA384WithRSA:   crypto.SHA384,
+	x509.SHA512WithRSA:   crypto.SHA512,
+}
+
+// Check makes the to-be-signed bytes of template for the public key subject, and
+// lints them. issuer is nil for a self-signed certificate; issuerKey is the key
+// that will sign, as the caller expects it. Findings come back as *Refused.
+// in.Issuer is set to issuer.
+func (c *Checker) Check(template, issuer *x509.Certificate, issuerKey, subject crypto.PublicKey, in lint.Context) (*Checked, error) {
+	in.Issuer = issuer
+	checked, err := c.prepare(template, issuer, issuerKey, subject)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", in.Name, err)
+	}
+	if findings := lint.Certificate(checked.throwaway, in); len(findings) > 0 {
+		return nil, &Refused{in.Name, findings}
+	}
+	checked.name = in.Name
+	return checked, nil
+}
+
+func (c *Checker) prepare(template, issuer *x509.Certificate, issuerKey, subject crypto.PublicKey) (*Checked, error) {
+	hash, ok := hashes[template.SignatureAlgorithm]
+	if !ok {
+		return nil, fmt.Errorf("signature algorithm %s is not supported", template.SignatureAlgorithm)
+	}
+	var certified crypto.PublicKey = subject // who signs a root
+	parent := *template
+	if issuer != nil {
+		certified, parent = issuer.PublicKey, *issuer
+	}
+	if !samePublicKey(issuerKey, certified) {
+		return nil, errors.New("the issuer's key is not the one its certificate holds")
+	}
+	var key crypto.Signer
+	var err error
+	switch issuerKey.(type) {
+	case *ecdsa.PublicKey:
+		key, err = c.ecdsa()
+	case *rsa.PublicKey:
+		key, err = c.rsa()
+	default:
+		err = fmt.Errorf("issuer key of type %T is neither ECDSA nor RSA", issuerKey)
+	}
+	if err != nil {
+		return nil, err
+	}
+	parent.PublicKey = nil // x509 would ask for the issuer's own private key
+	der, err := x509.CreateCertificate(c.rand, template, &parent, subject, key)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	if cert.SignatureAlgorithm != template.SignatureAlgorithm || !samePublicKey(cert.PublicKey, subject) {
+		return nil, errors.New("the certificate is not what was asked for")
+	}
+	var outer certificate
+	if _, err := asn1.Unmarshal(der, &outer); err != nil {
+		return nil, err
+	}
+	return &Checked{hash: hash, algorithm: outer.Algorithm.FullBytes, issuerKey: issuerKey, throwaway: cert}, nil
+}
+
+// certificate is RFC 5280's, its first two parts as they stand.
+type certificate struct {
+	TBS       asn1.RawValue
+	Algorithm asn1.RawValue
+	Signature asn1.BitString
+}
+
+func samePublicKey(a, b crypto.PublicKey) bool {
+	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.Equal(b)
+}

@@ -1,0 +1,167 @@
+package issue
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"officiant/signer"
+)
+
+var (
+	// ErrNotChecked is returned for a Checked that Check did not make.
+	ErrNotChecked = errors.New("certificate was not checked")
+	// ErrWrongSignature is returned when a device's signature does not verify.
+	ErrWrongSignature = errors.New("signature does not verify")
+)
+
+// Sign has key sign c and returns the certificate's DER. It ends at ctx's
+// deadline. The signature is verified before anything is returned.
+func Sign(ctx context.Context, c *Checked, key signer.Key) ([]byte, error) {
+	if c == nil || c.throwaway == nil {
+		return nil, ErrNotChecked
+	}
+	// A key that is not the expected one is not even asked.
+	if !samePublicKey(c.issuerKey, key.Public()) {
+		return nil, fmt.Errorf("%s: key %s is not the issuer's", c.name, key.Info().Label)
+	}
+	signature, err := sign(ctx, key, c.hash, c.TBS())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.name, err)
+	}
+	der, err := asn1.Marshal(certificate{
+		TBS:       asn1.RawValue{FullBytes: c.TBS()},
+		Algorithm: asn1.RawValue{FullBytes: c.algorithm},
+		Signature: asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.name, err)
+	}
+	if err := c.readBack(der); err != nil {
+		return nil, fmt.Errorf("%s: key %s: %w", c.name, key.Info().Label, err)
+	}
+	return der, nil
+}
+
+// readBack reads the certificate as anyone will and holds it against c.
+func (c *Checked) readBack(der []byte) error {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(cert.RawTBSCertificate, c.TBS()) {
+		return errors.New("the certificate is not the one that was checked")
+	}
+	issuer := x509.Certificate{PublicKey: c.issuerKey}
+	if err := issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature); err != nil {
+		return fmt.Errorf("%w: %v", ErrWrongSignature, err)
+	}
+	return nil
+}
+
+// sign has key sign the hash of message; RSA as PKCS #1 v1.5.
+func sign(ctx context.Context, key signer.Key, hash crypto.Hash, message []byte) ([]byte, error) {
+	h := hash.New()
+	h.Write(message)
+	return signDigest(ctx, key, hash, h.Sum(nil))
+}
+
+func signDigest(ctx context.Context, key signer.Key, hash crypto.Hash, digest []byte) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	signature, err := key.SignContext(ctx, digest, hash)
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", key.Info().Label, err)
+	}
+	return signature, nil
+}
+
+// SignAll signs all of checked, up to workers at a time. The result has the
+// order of checked. After an error no further signature is asked for, and the
+// result holds what was signed until then, nil elsewhere: those signatures were
+// made, and belong on record.
+func SignAll(ctx context.Context, checked []*Checked, key signer.Key, workers int) ([][]byte, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	results := make([][]byte, len(checked))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range max(1, min(workers, len(checked))) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(checked) || ctx.Err() != nil {
+					return
+				}
+				der, err := Sign(ctx, checked[i], key)
+				if err != nil {
+					cancel(err) // the first cause stays
+					return
+				}
+				results[i] = der
+			}
+		})
+	}
+	wg.Wait()
+	return results, context.Cause(ctx)
+}
+
+// File has the release key, P-256 or RSA, sign a file by its SHA-256. The
+// signature is verified with key's public key before it is returned.
+func File(ctx context.Context, sum [sha256.Size]byte, key signer.Key) ([]byte, error) {
+	if err := releaseKey(key.Public()); err != nil {
+		return nil, fmt.Errorf("key %s: %w", key.Info().Label, err)
+	}
+	signature, err := signDigest(ctx, key, crypto.SHA256, sum[:])
+	if err != nil {
+		return nil, err
+	}
+	if err := VerifyFile(key.Public(), sum, signature); err != nil {
+		return nil, fmt.Errorf("key %s: %w", key.Info().Label, err)
+	}
+	return signature, nil
+}
+
+// VerifyFile checks a signature File made.
+func VerifyFile(pub crypto.PublicKey, sum [sha256.Size]byte, signature []byte) error {
+	if err := releaseKey(pub); err != nil {
+		return err
+	}
+	switch k := pub.(type) {
+	case *ecdsa.PublicKey:
+		if !ecdsa.VerifyASN1(k, sum[:], signature) {
+			return ErrWrongSignature
+		}
+	case *rsa.PublicKey:
+		if err := rsa.VerifyPKCS1v15(k, crypto.SHA256, sum[:], signature); err != nil {
+			return fmt.Errorf("%w: %v", ErrWrongSignature, err)
+		}
+	}
+	return nil
+}
+
+// releaseKey says whether pub is a kind of key that signs bundles.
+func releaseKey(pub crypto.PublicKey) error {
+	switch k := pub.(type) {
+	case *ecdsa.PublicKey:
+		if k.Curve == elliptic.P256() {
+			return nil
+		}
+	case *rsa.PublicKey:
+		if k.N.BitLen() >= 2048 {
+			return nil
+		}
+	}
+	return errors.New("a release key is P-256, or RSA of 2048 bits and more")
+}

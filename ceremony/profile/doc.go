@@ -1,0 +1,22 @@
+// Package profile turns an entry of the schedule into the template of its
+// certificate. It is pure: the same entry, key, serial, time and issuer give
+// the same template.
+//
+// What every certificate has, beside what the entry says:
+//
+//   - Basic constraints, critical, also on leaves; pathLen on authorities.
+//   - Key usage, critical; extended key usage, not critical, when there is one.
+//   - A subject key identifier: the leftmost 160 bits of the SHA-256 of the
+//     public key's bits (RFC 7093, section 2, method 1).
+//   - The issuer's subject key identifier as authority key identifier; a root has
+//     none (RFC 5280, 4.2.1.1).
+//   - A subject of O attributes, then CN, each in an RDN of its own: RFC 5280
+//     readers, Kubernetes' own among them, take several values in one RDN and
+//     several RDNs alike, and people read the latter.
+//   - notBefore as given, the ceremony's; notAfter later by the entry's duration,
+//     both in UTC and whole seconds. A certificate that would outlive its issuer
+//     is an error; it is not shortened, because the schedule was approved as it
+//     stands.
+//
+// Serial numbers have 127 random bits in 16 octets.
+package profile
