@@ -74,13 +74,16 @@ func (r *row) leaf(c Cluster, n Node) (Leaf, error) {
 	if c.Naming == NamingDocs {
 		cn, orgs = cmp.Or(r.docsCN, r.cn), r.docsOrgs
 	}
+	// A node's name goes into the table's common names only: one that the plan
+	// sets is the same on every node.
+	cn = strings.ReplaceAll(cn, nodeName, n.Name)
 	o := c.Overrides[r.id]
 	if o.Organization != nil {
 		orgs = *o.Organization
 	}
 	l := Leaf{
 		ID: r.id, Name: r.name, Authority: r.authority,
-		CommonName:   strings.ReplaceAll(cmp.Or(o.CommonName, cn), nodeName, n.Name),
+		CommonName:   cmp.Or(o.CommonName, cn),
 		Organization: slices.Clone(orgs),
 		KeyUsage:     leafKeyUsage,
 		ExtKeyUsage:  r.usage.extKeys(),
