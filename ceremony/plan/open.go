@@ -1,29 +1,127 @@
 package plan
 
 import (
-	"errors"
+	"crypto/x509"
+	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
 	"time"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubeadm"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/request"
+	"officiant/signer"
+)
+
+const (
+	apiVersion = "officiant/v1"
+	kind       = "Plan"
+	planFile   = "plan.yaml"
+	// ScheduleFile is the schedule's name beside the plan and in a ceremony directory.
+	ScheduleFile = "schedule.txt"
 )
 
 // Options is what Open needs from outside.
 type Options struct {
-	Now time.Time // existing certificates must still be valid then
+	// Now is when the ceremony is taken to begin: certificates the plan names
+	// must be valid then and outlive what they issue. For a ceremony of the
+	// past it is that ceremony's NotBefore.
+	Now time.Time
 }
 
-// Invalid lists everything wrong with a plan.
-type Invalid struct{ Problems []Problem }
+// Open reads the plan at path and every input it names, below path's folder.
+// A plan with mistakes is an *Invalid that lists them all.
+func Open(path string, o Options) (*Ceremony, error) {
+	folder, name := filepath.Split(path)
+	if folder == "" {
+		folder = "."
+	}
+	// A root does not follow links that lead out of it.
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return open(root.FS(), name, path, func(input string) string { return filepath.Join(folder, filepath.FromSlash(input)) }, o)
+}
 
-func (e *Invalid) Error() string { return "invalid" }
+// OpenFS is Open over a file system that has the plan in its top folder.
+func OpenFS(fsys fs.FS, name string, o Options) (*Ceremony, error) {
+	return open(fsys, name, name, func(input string) string { return input }, o)
+}
 
-// Open reads the plan at path and every input it names.
-func Open(path string, o Options) (*Ceremony, error) { return nil, errors.New("not yet") }
+// builder makes a Ceremony of a plan and gathers what is wrong on the way.
+type builder struct {
+	*report
+	fsys    fs.FS
+	now     time.Time
+	p       *Plan
+	c       *Ceremony
+	kubeadm *kubeadm.Config   // nil when the plan names none
+	folded  map[string]string // input paths by their lower-case form
+	leaves  map[string][]kubepki.Leaf
+	sealed  *sealedRecord // of this cluster's predecessor; nil when it made no pair
+}
 
-// OpenFS is Open over a file system: name is the plan's file in fsys's root.
-func OpenFS(fsys fs.FS, name string, o Options) (*Ceremony, error) { return nil, errors.New("not yet") }
+func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*Ceremony, error) {
+	data, err := readFile(fsys, name, maxPlan)
+	if err != nil {
+		return nil, fmt.Errorf("plan %w", err)
+	}
+	r := &report{file: file, show: show}
+	p := decode(r, data)
+	if len(r.problems) > 0 {
+		return nil, r.invalid()
+	}
+	b := &builder{
+		report: r, fsys: fsys, now: o.Now, p: p,
+		c: &Ceremony{
+			Plan: p, File: file, Inputs: map[string][]byte{planFile: data},
+			Requests: map[string]*request.Opened{}, Certificates: map[string]*x509.Certificate{},
+			algorithms: map[string]signer.Algorithm{},
+		},
+		folded: map[string]string{planFile: planFile},
+		leaves: map[string][]kubepki.Leaf{},
+	}
+	b.header()
+	facts := b.cluster()
+	b.previous()
+	b.authorities()
+	b.release()
+	b.nodes(facts)
+	b.serviceAccount()
+	if len(r.problems) > 0 {
+		return nil, r.invalid()
+	}
+	if err := b.expand(); err != nil {
+		return nil, err
+	}
+	b.c.Warnings = r.warnings
+	b.c.Schedule = schedule(b.c)
+	b.c.Digest = fingerprint.Of(b.c.Listing())
+	return b.c, nil
+}
 
-// Listing is what the digest is the SHA-256 of.
-func (c *Ceremony) Listing() []byte { return nil }
+// label is an RFC 1123 label.
+var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// KeysNeeded names the keys the schedule signs with, in the order they are needed first.
-func (c *Ceremony) KeysNeeded() []string { return nil }
+const labelRule = "1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends"
+
+// header checks what stands above the sections.
+func (b *builder) header() {
+	if b.p.APIVersion != apiVersion {
+		b.refuse(at{"apiVersion"}, "apiVersion is %q; this program reads %s", b.p.APIVersion, apiVersion)
+	}
+	if b.p.Kind != kind {
+		b.refuse(at{"kind"}, "kind is %q, not %s", b.p.Kind, kind)
+	}
+	if !label.MatchString(b.p.Name) {
+		b.refuse(at{"name"}, "name is %q; it is %s", b.p.Name, labelRule)
+	}
+	if !b.p.Previous.Given {
+		b.refuse(nil, `previous is missing: name the ceremonies this one continues, or say "previous: none"`)
+	}
+}

@@ -90,6 +90,7 @@ type Subject struct {
 // Release is the key that signs bundles and transcripts: P-256 or RSA.
 type Release struct {
 	Key      Key          `yaml:"key"`
+	Public   string       `yaml:"public"` // input file, PEM, of an existing key
 	Evidence signer.Grade `yaml:"evidence"`
 }
 
@@ -176,4 +177,5 @@ type Problem struct {
 	Line    int // 0 when the place is not known
 	Column  int
 	Message string
+	Excerpt string // the line of the plan and a mark below the place; two lines, or empty
 }

@@ -1,0 +1,243 @@
+package plan
+
+import (
+	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"time"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/signer"
+)
+
+// releaseName is the release key's name beside those of the authorities.
+const releaseName = "release"
+
+// The names of schedule entries and of a station's keys that an authority
+// cannot have.
+var notAuthorities = map[string]bool{releaseName: true, "transcript": true, "default": true}
+
+// families in the order of the schedule.
+var families = []kubepki.Authority{kubepki.Root, kubepki.KubernetesAuthority, kubepki.EtcdAuthority, kubepki.FrontProxyAuthority}
+
+// authorities checks each authority by itself, then what holds them together.
+func (b *builder) authorities() {
+	names := map[string]bool{}
+	byFamily := map[kubepki.Authority]int{}
+	for i := range b.p.Authorities {
+		a := &b.p.Authorities[i]
+		where := at{"authorities", i}
+		if !label.MatchString(a.Name) || notAuthorities[a.Name] {
+			b.refuse(append(where, "name"), "authority name %q: it is %s, and not release, transcript or default", a.Name, labelRule)
+			continue
+		}
+		if names[a.Name] {
+			b.refuse(append(where, "name"), "two authorities are named %s", a.Name)
+			continue
+		}
+		names[a.Name] = true
+		if !b.family(a, where) {
+			continue
+		}
+		if j, ok := byFamily[a.Family]; ok {
+			b.refuse(where, "%s and %s are both of family %s; a ceremony issues from one", b.p.Authorities[j].Name, a.Name, a.Family)
+			continue
+		}
+		byFamily[a.Family] = i
+		if a.Key.Create != "" && a.Key.Existing != (fingerprint.SHA256{}) {
+			b.refuse(append(where, "key"), "authority %s: its key is either created or existing", a.Name)
+			continue
+		}
+		b.authority(a, where)
+	}
+	if _, ok := byFamily[kubepki.Root]; !ok {
+		b.refuse(at{"authorities"}, "no authority of family root")
+	}
+	b.hierarchy()
+	b.distinct()
+}
+
+func (b *builder) family(a *Authority, where at) bool {
+	if a.Family == "" {
+		a.Family = kubepki.Authority(a.Name)
+	}
+	for _, f := range families {
+		if a.Family == f {
+			return true
+		}
+	}
+	if string(a.Family) == a.Name {
+		b.refuse(where, "authority %s needs a family: root, kubernetes, etcd or front-proxy", a.Name)
+	} else {
+		b.refuse(append(where, "family"), "authority %s: family %q is not root, kubernetes, etcd or front-proxy", a.Name, a.Family)
+	}
+	return false
+}
+
+// authority checks one authority: made in the ceremony, or there already.
+func (b *builder) authority(a *Authority, where at) {
+	if a.Certificate == "" {
+		b.created(a, where)
+		return
+	}
+	if a.Key.Create != "" {
+		b.refuse(append(where, "certificate"), "authority %s: a key that is made in the ceremony has no certificate yet", a.Name)
+		return
+	}
+	if a.Subject.CommonName != "" || a.Subject.Organization != nil || a.Validity != 0 {
+		b.refuse(where, "authority %s: subject and validity are those of its certificate, and cannot be set", a.Name)
+	}
+	b.evidence(&a.Evidence, where, "authority "+a.Name, false)
+	certificate := b.certificate(a, where)
+	if certificate == nil {
+		return
+	}
+	b.c.Certificates[a.Name] = certificate
+	if want := a.Key.Existing; want != (fingerprint.SHA256{}) {
+		if got, err := fingerprint.SPKI(certificate.PublicKey); err != nil || got != want {
+			b.refuse(append(where, "key", "existing"), "authority %s: the key of %s is %s, not this", a.Name, a.Certificate, got)
+		}
+	}
+}
+
+// created checks an authority whose key and certificate are made.
+func (b *builder) created(a *Authority, where at) {
+	switch {
+	case a.Key.Existing != fingerprint.SHA256{}:
+		b.refuse(where, "authority %s: an existing key needs its certificate", a.Name)
+		return
+	case a.Key.Create == "":
+		b.refuse(where, "authority %s has neither a key nor a certificate: say key: {create: ALGORITHM}, or certificate: FILE", a.Name)
+		return
+	}
+	algorithm, err := signer.ParseAlgorithm(string(a.Key.Create))
+	if err != nil {
+		b.refuse(append(where, "key", "create"), "authority %s: %v", a.Name, err)
+	}
+	b.c.algorithms[a.Name] = algorithm
+	b.evidence(&a.Evidence, where, "authority "+a.Name, true)
+	cluster := b.p.Cluster.Name
+	if a.Subject.CommonName == "" {
+		a.Subject.CommonName = commonName(a.Family, b.c.Cluster)
+	}
+	if a.Subject.Organization == nil {
+		a.Subject.Organization = &[]string{cluster}
+	}
+	for _, s := range append([]string{a.Subject.CommonName}, *a.Subject.Organization...) {
+		// RFC 5280 appendix A.1, ub-common-name and ub-organization-name.
+		if s == "" || len([]rune(s)) > 64 {
+			b.refuse(append(where, "subject"), "authority %s: %q has not 1 to 64 characters", a.Name, s)
+		}
+	}
+	if a.Family == kubepki.Root {
+		validity(&a.Validity, 0, 20*year)
+		return
+	}
+	var said time.Duration
+	if b.kubeadm != nil {
+		said = b.kubeadm.CAValidity
+	}
+	validity(&a.Validity, said, 10*year)
+}
+
+// commonName is an authority's CN where the plan does not say one.
+func commonName(family kubepki.Authority, c kubepki.Cluster) string {
+	if family == kubepki.Root {
+		return c.Name + " root"
+	}
+	for _, spec := range kubepki.Authorities(c) {
+		if spec.Authority == family {
+			return spec.CommonName
+		}
+	}
+	return ""
+}
+
+// evidence checks the least grade a plan accepts. For a key that exists it may
+// be left out; then only hardware will do.
+func (b *builder) evidence(g *signer.Grade, where at, what string, made bool) {
+	switch {
+	case knownGrade(*g):
+	case *g == "" && made:
+		b.refuse(where, `%s: say the least evidence accepted for its key: "attested", "consistent", or "software" for a software token`, what)
+	case *g == "":
+		*g = signer.Consistent
+	default:
+		b.refuse(append(where, "evidence"), `%s: evidence %q is not "attested", "consistent" or "software"`, what, *g)
+	}
+}
+
+// certificate reads an authority's certificate and checks what it is.
+func (b *builder) certificate(a *Authority, where at) *x509.Certificate {
+	data := b.input(a.Certificate, append(where, "certificate"))
+	if data == nil {
+		return nil
+	}
+	c, err := parseCertificate(data)
+	if err != nil {
+		b.refuseInput(a.Certificate, "%v", err)
+		return nil
+	}
+	bad := func(format string, args ...any) { b.refuseInput(a.Certificate, format, args...) }
+	algorithm, err := signer.AlgorithmOf(c.PublicKey)
+	if err != nil {
+		bad("%v cannot be used", err)
+	}
+	b.c.algorithms[a.Name] = algorithm
+	switch {
+	case !c.BasicConstraintsValid || !c.IsCA:
+		bad("is not the certificate of a CA")
+	case c.KeyUsage&x509.KeyUsageCertSign == 0:
+		bad("its key usage does not allow certificates to be signed")
+	case a.Family == kubepki.Root && c.MaxPathLen == 0:
+		bad("path length 0: no intermediate can be below it")
+	case a.Family != kubepki.Root && !(c.MaxPathLen == 0 && c.MaxPathLenZero):
+		bad("an intermediate has path length 0")
+	}
+	if b.now.Before(c.NotBefore) {
+		bad("is not valid before %s", c.NotBefore.UTC().Format(time.RFC3339))
+	}
+	if b.now.After(c.NotAfter) {
+		bad("expired on %s", c.NotAfter.UTC().Format(time.RFC3339))
+	}
+	return c
+}
+
+// parseCertificate reads one PEM certificate and nothing else.
+func parseCertificate(data []byte) (*x509.Certificate, error) {
+	der, err := onePEM(data, "CERTIFICATE")
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
+}
+
+func onePEM(data []byte, kind string) ([]byte, error) {
+	block, rest := pem.Decode(data)
+	if block == nil || block.Type != kind || len(bytes.TrimSpace(rest)) > 0 || !bytes.HasPrefix(data, []byte("-----BEGIN ")) {
+		return nil, errors.New("not one PEM block of type " + kind + " and nothing else")
+	}
+	return block.Bytes, nil
+}
+
+// byFamily returns the authority of a family, or nil.
+func (p *Plan) byFamily(f kubepki.Authority) *Authority {
+	for i := range p.Authorities {
+		if p.Authorities[i].Family == f {
+			return &p.Authorities[i]
+		}
+	}
+	return nil
+}
+
+// dn writes a subject as x509.Certificate.Subject.String does.
+func dn(s Subject) string {
+	n := pkix.Name{CommonName: s.CommonName}
+	if s.Organization != nil {
+		n.Organization = *s.Organization
+	}
+	return n.String()
+}

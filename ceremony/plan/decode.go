@@ -1,0 +1,234 @@
+package plan
+
+import (
+	"encoding"
+	"errors"
+	"reflect"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// decode reads a plan strictly: one document, known fields, each of its own
+// kind, nothing empty, no anchors, aliases, tags or merges, no character a
+// reviewer does not see. Problems go into r; the plan is of use only when
+// there are none.
+func decode(r *report, data []byte) *Plan {
+	p := &Plan{}
+	r.lines = strings.Split(string(data), "\n")
+	if !readable(r) {
+		return p
+	}
+	file, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		var e yaml.Error
+		if errors.As(err, &e) {
+			r.refuseToken(e.GetToken(), "%s", e.GetMessage())
+		} else {
+			r.refuse(nil, "%v", err)
+		}
+		return p
+	}
+	var body ast.Node
+	for _, doc := range file.Docs {
+		switch {
+		case doc.Body == nil:
+		case doc.Body.Type() == ast.DirectiveType:
+			r.refuseNode(doc.Body, "a plan has no YAML directives")
+		case body != nil:
+			r.refuseNode(doc.Body, "a plan is one document; here begins another")
+		default:
+			body = doc.Body
+		}
+	}
+	if body == nil {
+		r.refuse(nil, "the plan is empty")
+		return p
+	}
+	r.root = body
+	d := decoder{r}
+	d.value(body, reflect.ValueOf(p).Elem(), "the plan")
+	return p
+}
+
+// readable refuses text that shows something else than it says: control
+// characters, invisible ones, ones that turn the direction of writing.
+func readable(r *report) bool {
+	for i, line := range r.lines {
+		column := 1
+		for rest := strings.TrimSuffix(line, "\r"); rest != ""; column++ {
+			c, size := utf8.DecodeRuneInString(rest)
+			if c == utf8.RuneError && size == 1 {
+				r.refuseCharacter(i+1, column, "byte 0x%02x is not UTF-8", rest[0])
+				return false
+			}
+			if !printable(c) {
+				r.refuseCharacter(i+1, column, "character %U cannot be seen; a plan has only printable ones", c)
+				return false
+			}
+			rest = rest[size:]
+		}
+	}
+	return true
+}
+
+func printable(c rune) bool { return c == '\t' || unicode.IsPrint(c) }
+
+func (r *report) refuseCharacter(line, column int, format string, arg any) {
+	r.refuse(nil, format, arg)
+	p := &r.problems[len(r.problems)-1]
+	p.Line, p.Column, p.Excerpt = line, column, r.excerpt(line, column)
+}
+
+// decoder fills the plan's types from a YAML tree, by their yaml tags.
+type decoder struct{ *report }
+
+// nodeDecoder is a type whose YAML has a form of its own.
+type nodeDecoder interface {
+	decodeNode(d decoder, n ast.Node, what string)
+}
+
+func (d decoder) value(n ast.Node, dst reflect.Value, what string) {
+	switch n.(type) {
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
+		d.refuseNode(n, "a plan has no anchors, aliases and tags: write the value out")
+		return
+	case *ast.NullNode:
+		d.refuseNode(n, "%s has no value", what)
+		return
+	}
+	switch v := dst.Addr().Interface().(type) {
+	case nodeDecoder:
+		v.decodeNode(d, n, what)
+		return
+	case encoding.TextUnmarshaler:
+		if text, ok := d.text(n, what); ok {
+			if err := v.UnmarshalText([]byte(text)); err != nil {
+				d.refuseNode(n, "%s: %v", what, err)
+			}
+		}
+		return
+	}
+	switch dst.Kind() {
+	case reflect.Struct:
+		d.structure(n, dst, what)
+	case reflect.Map:
+		d.mapping(n, dst, what)
+	case reflect.Slice:
+		d.list(n, dst, what)
+	case reflect.Pointer:
+		dst.Set(reflect.New(dst.Type().Elem()))
+		d.value(n, dst.Elem(), what)
+	case reflect.String:
+		if text, ok := d.text(n, what); ok {
+			dst.SetString(text)
+		}
+	case reflect.Int:
+		d.integer(n, dst, what)
+	case reflect.Bool:
+		b, ok := n.(*ast.BoolNode)
+		if !ok {
+			d.refuseNode(n, "%s is true or false", what)
+			return
+		}
+		dst.SetBool(b.Value)
+	default:
+		panic("plan: no YAML form for " + dst.Type().String())
+	}
+}
+
+func (d decoder) structure(n ast.Node, dst reflect.Value, what string) {
+	m, ok := n.(*ast.MappingNode)
+	if !ok {
+		d.refuseNode(n, "%s is a mapping", what)
+		return
+	}
+	fields := map[string]int{}
+	for i := range dst.NumField() {
+		fields[dst.Type().Field(i).Tag.Get("yaml")] = i
+	}
+	for _, v := range m.Values {
+		key := v.Key.GetToken().Value
+		i, known := fields[key]
+		if v.Key.Type() != ast.StringType || !known {
+			d.refuseToken(v.Key.GetToken(), "unknown field %q in %s", key, what)
+			continue
+		}
+		d.value(v.Value, dst.Field(i), key)
+	}
+}
+
+func (d decoder) mapping(n ast.Node, dst reflect.Value, what string) {
+	m, ok := n.(*ast.MappingNode)
+	if !ok {
+		d.refuseNode(n, "%s is a mapping", what)
+		return
+	}
+	dst.Set(reflect.MakeMap(dst.Type()))
+	for _, v := range m.Values {
+		if v.Key.Type() != ast.StringType {
+			d.refuseToken(v.Key.GetToken(), "%q is not a key of %s", v.Key.GetToken().Value, what)
+			continue
+		}
+		key := v.Key.GetToken().Value
+		item := reflect.New(dst.Type().Elem()).Elem()
+		d.value(v.Value, item, key)
+		dst.SetMapIndex(reflect.ValueOf(key), item)
+	}
+}
+
+func (d decoder) list(n ast.Node, dst reflect.Value, what string) {
+	l, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.refuseNode(n, "%s is a list", what)
+		return
+	}
+	dst.Set(reflect.MakeSlice(dst.Type(), len(l.Values), len(l.Values)))
+	for i, v := range l.Values {
+		d.value(v, dst.Index(i), "an item of "+what)
+	}
+}
+
+// text is a scalar as it was written; a number counts as its digits, so that
+// a version or a fingerprint need not be quoted.
+func (d decoder) text(n ast.Node, what string) (string, bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		for _, c := range n.Value {
+			if !unicode.IsPrint(c) {
+				d.refuseNode(n, "%s has the character %U", what, c)
+				return "", false
+			}
+		}
+		return n.Value, true
+	case *ast.IntegerNode, *ast.FloatNode:
+		return n.GetToken().Value, true
+	case *ast.BoolNode:
+		d.refuseNode(n, "%s is text: put quotes around %s", what, n.GetToken().Value)
+	default:
+		d.refuseNode(n, "%s is text on one line", what)
+	}
+	return "", false
+}
+
+func (d decoder) integer(n ast.Node, dst reflect.Value, what string) {
+	if i, ok := n.(*ast.IntegerNode); ok {
+		switch v := i.Value.(type) {
+		case uint64:
+			if v <= 1<<31-1 {
+				dst.SetInt(int64(v))
+				return
+			}
+		case int64:
+			if v >= -1<<31 && v <= 1<<31-1 {
+				dst.SetInt(v)
+				return
+			}
+		}
+	}
+	d.refuseNode(n, "%s is a whole number", what)
+}

@@ -1,0 +1,127 @@
+package plan
+
+import (
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/signer"
+)
+
+// expand lists every signature of a plan without mistakes, in the schedule's order.
+func (b *builder) expand() error {
+	specs := map[kubepki.Authority]kubepki.AuthoritySpec{}
+	for _, s := range kubepki.Authorities(b.c.Cluster) {
+		specs[s.Authority] = s
+	}
+	root := b.p.byFamily(kubepki.Root)
+	for _, f := range families {
+		if a := b.p.byFamily(f); a != nil && a.Key.Create != "" {
+			b.add(authorityEntry(a, specs[f], root))
+		}
+	}
+	for _, f := range families[1:] {
+		if err := b.expandLeaves(f); err != nil {
+			return err
+		}
+	}
+	for _, n := range b.c.Nodes {
+		b.add(Entry{Kind: BundleSignature, Name: "bundle " + n.Name, Signer: releaseName, Node: n.Name})
+	}
+	b.add(Entry{Kind: TranscriptSignature, Name: "transcript", Signer: releaseName})
+	return nil
+}
+
+// add numbers an entry; its signer's key says the signature algorithm.
+func (b *builder) add(e Entry) {
+	e.N = len(b.c.Entries) + 1
+	e.SignatureAlgorithm = signatureAlgorithm(b.c.algorithms[e.Signer])
+	b.c.Entries = append(b.c.Entries, e)
+}
+
+func authorityEntry(a *Authority, spec kubepki.AuthoritySpec, root *Authority) Entry {
+	e := Entry{
+		Kind:         AuthorityCertificate,
+		Name:         a.Name,
+		Signer:       root.Name,
+		CommonName:   a.Subject.CommonName,
+		Organization: *a.Subject.Organization,
+		KeyUsage:     spec.KeyUsage,
+		ExtKeyUsage:  spec.ExtKeyUsage,
+		IsCA:         true,
+		MaxPathLen:   spec.MaxPathLen,
+		Duration:     time.Duration(a.Validity),
+		SubjectKey:   a.Name,
+	}
+	if a.Family == kubepki.Root {
+		e.Kind = RootCertificate
+	}
+	return e
+}
+
+func (b *builder) expandLeaves(f kubepki.Authority) error {
+	issuer := b.p.byFamily(f)
+	for _, n := range b.c.Nodes {
+		for _, l := range b.leaves[n.Name] {
+			if l.Authority != f {
+				continue
+			}
+			spki, err := fingerprint.SPKI(b.c.Requests[n.Name].CSR[l.Name].PublicKey)
+			if err != nil {
+				return fmt.Errorf("node %s: %s: %w", n.Name, l.Name, err)
+			}
+			b.add(Entry{
+				Kind:         LeafCertificate,
+				Name:         n.Name + "/" + l.Name,
+				Signer:       issuer.Name,
+				Node:         n.Name,
+				Leaf:         l,
+				CommonName:   l.CommonName,
+				Organization: l.Organization,
+				DNSNames:     l.DNSNames,
+				IPAddresses:  l.IPAddresses,
+				KeyUsage:     l.KeyUsage,
+				ExtKeyUsage:  l.ExtKeyUsage,
+				Duration:     time.Duration(b.p.Leaves.Validity),
+				SPKI:         spki,
+			})
+		}
+	}
+	return nil
+}
+
+func signatureAlgorithm(a signer.Algorithm) x509.SignatureAlgorithm {
+	switch a {
+	case signer.ECDSAP256:
+		return x509.ECDSAWithSHA256
+	case signer.ECDSAP384:
+		return x509.ECDSAWithSHA384
+	case signer.ECDSAP521:
+		return x509.ECDSAWithSHA512
+	case signer.RSA2048, signer.RSA3072, signer.RSA4096:
+		return x509.SHA256WithRSA
+	}
+	return x509.UnknownSignatureAlgorithm
+}
+
+// KeysNeeded names the keys the ceremony makes or signs with, in the order
+// they are needed first. No other key is opened.
+func (c *Ceremony) KeysNeeded() []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, e := range c.Entries {
+		for _, name := range []string{e.Signer, e.SubjectKey} {
+			if name != "" && !seen[name] {
+				seen[name] = true
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// Algorithm returns the algorithm of a key by its name: an authority's, or
+// "release". It is empty when there is no such key.
+func (c *Ceremony) Algorithm(name string) signer.Algorithm { return c.algorithms[name] }

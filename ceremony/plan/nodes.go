@@ -1,0 +1,266 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/request"
+)
+
+// nodes checks the nodes and what they sent in. Certificates are expanded
+// only when the cluster's facts hold.
+func (b *builder) nodes(facts bool) {
+	var kubeadm time.Duration
+	if b.kubeadm != nil {
+		kubeadm = b.kubeadm.Validity
+	}
+	validity(&b.p.Leaves.Validity, kubeadm, year)
+	names := map[string]bool{}
+	var good []int
+	for i := range b.p.Nodes {
+		n, ok := b.node(i)
+		if names[n.Name] {
+			b.refuse(at{"nodes", i, "name"}, "two nodes are named %s", n.Name)
+			ok = false
+		}
+		names[n.Name] = true
+		b.c.Nodes = append(b.c.Nodes, n)
+		if ok && facts {
+			good = append(good, i)
+		}
+	}
+	b.together()
+	b.issuers(good)
+	b.requests(good)
+}
+
+// node reads one node's facts.
+func (b *builder) node(i int) (kubepki.Node, bool) {
+	in := &b.p.Nodes[i]
+	where := at{"nodes", i}
+	before := len(b.problems)
+	n := kubepki.Node{Name: in.Name, Roles: in.Roles, BindPort: in.BindPort, First: in.First}
+	if in.Address != "" {
+		a, err := netip.ParseAddr(in.Address)
+		if err != nil {
+			b.refuse(append(where, "address"), "node %s: %q is not an IP address", in.Name, in.Address)
+			return n, false
+		}
+		n.Address = a
+	}
+	for _, err := range list(n.Validate()) {
+		var f *kubepki.FieldError
+		if !errors.As(err, &f) {
+			b.refuse(where, "node %s: %v", in.Name, err)
+			continue
+		}
+		b.refuse(append(where, b.places(f.Field)...), "node %s: %v", in.Name, f)
+	}
+	if in.Request == "" {
+		b.refuse(where, "node %s has no request", in.Name)
+	}
+	if (in.Fingerprint == fingerprint.SHA256{}) {
+		b.refuse(where, "node %s: the fingerprint of its request is missing; it comes by another way than the request", in.Name)
+	}
+	return n, len(b.problems) == before
+}
+
+// together checks what only all nodes show.
+func (b *builder) together() {
+	var first, controlPlane, etcd []string
+	addresses := map[netip.Addr]string{}
+	for i, n := range b.c.Nodes {
+		if n.First {
+			first = append(first, n.Name)
+		}
+		if n.Has(kubepki.ControlPlane) {
+			controlPlane = append(controlPlane, n.Name)
+		}
+		if n.Has(kubepki.Etcd) {
+			etcd = append(etcd, n.Name)
+		}
+		if other, ok := addresses[n.Address]; ok && n.Address.IsValid() {
+			b.warn(at{"nodes", i, "address"}, "nodes %s and %s have the same address", other, n.Name)
+		}
+		addresses[n.Address] = n.Name
+	}
+	switch {
+	case len(first) > 1:
+		b.refuse(at{"nodes"}, "%s are all marked first; one control-plane node is", strings.Join(first, ", "))
+	case len(first) == 0 && len(controlPlane) > 0 && b.genesis():
+		b.refuse(at{"nodes"}, "no node is marked first: say first: true for the control-plane node that runs kubeadm init (%s)", strings.Join(controlPlane, ", "))
+	}
+	if len(controlPlane) > 0 && len(etcd) == 0 && b.genesis() && !b.p.Cluster.ExternalEtcd {
+		b.warn(at{"nodes"}, "no node has the role etcd, and externalEtcd is not said")
+	}
+	if len(b.c.Nodes) == 0 {
+		b.warn(at{"nodes"}, "there are no nodes; the ceremony makes authorities only")
+	}
+}
+
+// issuers checks that each certificate of the nodes has an authority that can
+// issue it and lives long enough, and that trust files can be filled.
+func (b *builder) issuers(good []int) {
+	signs := map[kubepki.Authority]int{}
+	trusts := map[kubepki.Authority]string{} // a node that needs it
+	for _, i := range good {
+		n := b.c.Nodes[i]
+		leaves, err := kubepki.Leaves(b.c.Cluster, n)
+		if err == nil {
+			b.leaves[n.Name] = leaves
+			var files []kubepki.File
+			files, err = kubepki.Files(b.c.Cluster, n)
+			for _, f := range files {
+				if f.Authority != "" {
+					trusts[f.Authority] = n.Name
+				}
+			}
+		}
+		if err != nil {
+			b.refuse(at{"nodes", i}, "node %s: %v", n.Name, err)
+		}
+		for _, l := range leaves {
+			signs[l.Authority]++
+			trusts[l.Authority] = n.Name
+		}
+	}
+	for _, f := range families[1:] {
+		if trusts[f] == "" {
+			continue
+		}
+		a := b.p.byFamily(f)
+		switch {
+		case a == nil:
+			b.refuse(at{"authorities"}, "no authority of family %s, which node %s needs", f, trusts[f])
+		case signs[f] == 0:
+		case a.Key == Key{}:
+			b.refuse(b.authorityPlace(a.Name), "authority %s is to sign %d certificates, but the plan does not name its key", a.Name, signs[f])
+		default:
+			b.outlives(at{"leaves"}, "a leaf", b.p.Leaves.Validity, a)
+		}
+	}
+}
+
+func (b *builder) authorityPlace(name string) at {
+	i := slices.IndexFunc(b.p.Authorities, func(a Authority) bool { return a.Name == name })
+	return at{"authorities", i}
+}
+
+// requests opens the nodes' requests and holds them against the plan.
+func (b *builder) requests(good []int) {
+	raw := make([][]byte, len(good))
+	for k, i := range good {
+		raw[k] = b.input(b.p.Nodes[i].Request, at{"nodes", i, "request"})
+	}
+	opened := make([]*request.Opened, len(good))
+	errs := make([]error, len(good))
+	parallel(len(good), func(k int) {
+		if raw[k] != nil {
+			opened[k], errs[k] = request.Parse(b.show(b.p.Nodes[good[k]].Request), raw[k])
+		}
+	})
+	seen := keyUses{}
+	for name, c := range b.c.Certificates {
+		if spki, err := fingerprint.SPKI(c.PublicKey); err == nil {
+			seen[spki] = "authority " + name
+		}
+	}
+	if f := b.p.Release.Key.Existing; f != (fingerprint.SHA256{}) {
+		seen[f] = "the release key"
+	}
+	for k, i := range good {
+		switch {
+		case errs[k] != nil:
+			b.refuseRequest(i, errs[k])
+		case opened[k] != nil && b.claims(i, opened[k]):
+			b.csrs(i, opened[k], seen)
+			b.c.Requests[b.p.Nodes[i].Name] = opened[k]
+		}
+	}
+}
+
+// parallel calls f for each of n numbers, on all processors.
+func parallel(n int, f func(int)) {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := range next {
+				f(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
+
+// refuseRequest notes why a request file is not one.
+func (b *builder) refuseRequest(i int, err error) {
+	var r *request.Refusal
+	if !errors.As(err, &r) {
+		b.refuseInput(b.p.Nodes[i].Request, "%v", err)
+		return
+	}
+	what := r.Reason
+	if r.Part != "" {
+		what = r.Part + ": " + what
+	}
+	b.refuseInput(b.p.Nodes[i].Request, "%s", what)
+}
+
+// claims holds what a request says of its node against the plan.
+func (b *builder) claims(i int, o *request.Opened) bool {
+	in := b.p.Nodes[i]
+	if o.Fingerprint != in.Fingerprint {
+		b.refuse(at{"nodes", i, "fingerprint"}, "node %s: the fingerprint of %s is %s, not this: it was altered, or belongs to another run of `officiant-node request`", in.Name, in.Request, o.Fingerprint)
+		return false
+	}
+	before := len(b.problems)
+	bad := func(format string, args ...any) {
+		b.refuseInput(in.Request, "request.json: %s, node %s of the plan", fmt.Sprintf(format, args...), in.Name)
+	}
+	if o.Node.Name != in.Name {
+		bad("is of node %s, but given for", o.Node.Name)
+	}
+	if o.Cluster.Name != b.c.Cluster.Name {
+		bad("is for cluster %s, not %s of", o.Cluster.Name, b.c.Cluster.Name)
+	}
+	if claimed, planned := roles(o.Node.Roles), roles(in.Roles); claimed != planned {
+		bad("claims the roles %s, not %s of", claimed, planned)
+	}
+	n := b.c.Nodes[i]
+	if o.Node.Address != n.Address {
+		b.warn(at{"nodes", i}, "node %s: its request claims the address %s, the plan says %s", in.Name, address(o.Node.Address), address(n.Address))
+	}
+	if v := o.Cluster.KubernetesVersion; v != b.c.Cluster.KubernetesVersion {
+		b.warn(at{"nodes", i}, "node %s: its request claims Kubernetes %s, the plan says %s", in.Name, v, b.c.Cluster.KubernetesVersion)
+	}
+	return len(b.problems) == before
+}
+
+func roles(r []kubepki.Role) string {
+	s := make([]string, len(r))
+	for i := range r {
+		s[i] = string(r[i])
+	}
+	slices.Sort(s)
+	return strings.Join(s, ",")
+}
+
+func address(a netip.Addr) string {
+	if !a.IsValid() {
+		return "(none)"
+	}
+	return a.String()
+}

@@ -1,0 +1,124 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"officiant/bundle/fingerprint"
+	"officiant/signer"
+)
+
+// line is what a plan has to know of a transcript's line. The chain itself is
+// proven by audit, and by run when it takes over the serials.
+type line struct {
+	Type string          `json:"type"`
+	Data json.RawMessage `json:"data"`
+}
+
+type openRecord struct {
+	Cluster   string `json:"cluster"`
+	Sequence  int    `json:"sequence"`
+	Rehearsal bool   `json:"rehearsal"`
+}
+
+// sealedRecord is what a predecessor recorded of the service-account pair it sealed.
+type sealedRecord struct {
+	SHA256     fingerprint.SHA256 `json:"sha256"`
+	Recipients []string           `json:"recipients"`
+	PublicKey  []byte             `json:"publicKey"`
+}
+
+// previous checks the ceremonies this one continues, and derives its sequence.
+func (b *builder) previous() {
+	b.c.Sequence = 1
+	seen := map[string]bool{}
+	for i, p := range b.p.Previous.Ceremonies {
+		where := at{"previous", i}
+		switch {
+		case p.Cluster == "":
+			b.refuse(where, "a predecessor needs its cluster's name")
+		case seen[p.Cluster]:
+			b.refuse(append(where, "cluster"), "two predecessors of cluster %s; a ceremony continues the last one only", p.Cluster)
+		case p.Sequence < 1:
+			b.refuse(append(where, "sequence"), "the predecessor's sequence is missing; it counts from 1")
+		case p.Head == fingerprint.SHA256{}:
+			b.refuse(append(where, "head"), "the predecessor's head is missing: the SHA-256 of its transcript's last line")
+		case p.Transcript == "":
+			b.refuse(where, "the predecessor's transcript is missing")
+		default:
+			b.predecessor(p, where)
+		}
+		seen[p.Cluster] = true
+	}
+}
+
+func (b *builder) predecessor(p Predecessor, where at) {
+	data := b.input(p.Transcript, append(where, "transcript"))
+	if data == nil {
+		return
+	}
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	if len(lines) < 2 || len(lines[len(lines)-1]) != 0 {
+		b.refuseInput(p.Transcript, "not a finished transcript: its last line has no end")
+		return
+	}
+	lines = lines[:len(lines)-1]
+	last := lines[len(lines)-1]
+	if head := fingerprint.Of(last); head != p.Head {
+		b.refuse(append(where, "head"), "the last line of %s has SHA-256 %s, not this", p.Transcript, head)
+		return
+	}
+	var open openRecord
+	if err := record(lines[0], "open", &open); err != nil {
+		b.refuseInput(p.Transcript, "line 1: %v", err)
+		return
+	}
+	switch {
+	case open.Rehearsal:
+		b.refuseInput(p.Transcript, "is the transcript of a rehearsal, which nothing can continue")
+	case open.Cluster != p.Cluster:
+		b.refuse(append(where, "cluster"), "%s is of cluster %s, not %s", p.Transcript, open.Cluster, p.Cluster)
+	case open.Sequence != p.Sequence:
+		b.refuse(append(where, "sequence"), "%s is of ceremony %d, not %d", p.Transcript, open.Sequence, p.Sequence)
+	}
+	if err := record(last, "closed", &struct{}{}); err != nil {
+		b.refuseInput(p.Transcript, "the ceremony is unfinished: line %d: %v", len(lines), err)
+	}
+	if p.Cluster == b.p.Cluster.Name {
+		b.c.Sequence = p.Sequence + 1
+		b.sealed = findSealed(lines)
+	}
+}
+
+// record decodes a line of one type.
+func record(raw []byte, kind string, into any) error {
+	var l line
+	if err := json.Unmarshal(raw, &l); err != nil {
+		return fmt.Errorf("not a line of a transcript: %w", err)
+	}
+	if l.Type != kind {
+		return fmt.Errorf("is of type %q, not %q", l.Type, kind)
+	}
+	return json.Unmarshal(l.Data, into)
+}
+
+func findSealed(lines [][]byte) *sealedRecord {
+	for _, l := range slices.Backward(lines) {
+		var s sealedRecord
+		// Certificates are by far the most lines; a look at the type is cheaper than decoding them.
+		if bytes.Contains(l, []byte(`"type":"sealed"`)) && record(l, "sealed", &s) == nil {
+			return &s
+		}
+	}
+	return nil
+}
+
+// genesis says whether this is the cluster's first ceremony.
+func (b *builder) genesis() bool { return b.c.Sequence == 1 }
+
+// knownGrade says whether a plan may ask for that grade.
+func knownGrade(g signer.Grade) bool {
+	return g == signer.Attested || g == signer.Consistent || g == signer.Software
+}

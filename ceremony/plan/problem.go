@@ -1,0 +1,185 @@
+package plan
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Invalid lists everything wrong with a plan and its inputs. Nothing may be
+// signed by it.
+type Invalid struct{ Problems []Problem }
+
+// Error has a line for each problem, and excerpts of the plan below.
+func (e *Invalid) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// String is "FILE:LINE:COLUMN: MESSAGE" with the excerpt below.
+func (p Problem) String() string {
+	s := p.Place() + ": " + p.Message
+	if p.Excerpt != "" {
+		s += "\n" + p.Excerpt
+	}
+	return s
+}
+
+// Place is "FILE:LINE:COLUMN", as far as it is known.
+func (p Problem) Place() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
+// report gathers what is wrong with a plan.
+type report struct {
+	file     string              // the plan's name in messages
+	show     func(string) string // an input's name in messages
+	lines    []string            // of the plan
+	root     ast.Node            // of the plan; nil until it is parsed
+	problems []Problem
+	warnings []Problem
+}
+
+// at is a place in the plan: keys and indexes from the top.
+type at []any
+
+// refuse notes a problem at a place of the plan, or at the closest one there is.
+func (r *report) refuse(where at, format string, args ...any) {
+	r.problems = append(r.problems, r.problem(where, format, args...))
+}
+
+func (r *report) warn(where at, format string, args ...any) {
+	r.warnings = append(r.warnings, r.problem(where, format, args...))
+}
+
+// refuseInput notes a problem of an input file.
+func (r *report) refuseInput(path, format string, args ...any) {
+	r.problems = append(r.problems, Problem{File: r.show(path), Message: fmt.Sprintf(format, args...)})
+}
+
+// refuseNode notes a problem at a node of the plan's tree.
+func (r *report) refuseNode(n ast.Node, format string, args ...any) {
+	r.refuseToken(start(n), format, args...)
+}
+
+func (r *report) refuseToken(t *token.Token, format string, args ...any) {
+	p := Problem{File: r.file, Message: fmt.Sprintf(format, args...)}
+	r.place(&p, t)
+	r.problems = append(r.problems, p)
+}
+
+func (r *report) problem(where at, format string, args ...any) Problem {
+	p := Problem{File: r.file, Message: fmt.Sprintf(format, args...)}
+	if n := r.find(where); n != nil && r.root != nil {
+		r.place(&p, start(n))
+	}
+	return p
+}
+
+func (r *report) place(p *Problem, t *token.Token) {
+	if t == nil || t.Position == nil {
+		return
+	}
+	p.Line, p.Column = t.Position.Line, t.Position.Column
+	p.Excerpt = r.excerpt(p.Line, p.Column)
+}
+
+// find descends to a place and stops early where the plan says nothing. A
+// section that is not there at all has no place.
+func (r *report) find(where at) ast.Node {
+	n := r.root
+	for i, step := range where {
+		var next ast.Node
+		switch s := step.(type) {
+		case string:
+			next = child(n, s)
+		case int:
+			if l, ok := n.(*ast.SequenceNode); ok && s < len(l.Values) {
+				next = l.Values[s]
+			}
+		}
+		if next == nil && i == 0 {
+			return nil
+		}
+		if next == nil {
+			return n
+		}
+		n = next
+	}
+	if len(where) == 0 {
+		return nil
+	}
+	return n
+}
+
+func child(n ast.Node, key string) ast.Node {
+	m, ok := n.(*ast.MappingNode)
+	if !ok {
+		return nil
+	}
+	for _, v := range m.Values {
+		if v.Key.GetToken().Value == key {
+			return v.Value
+		}
+	}
+	return nil
+}
+
+// start is where a node begins: a mapping in block style at its first key.
+func start(n ast.Node) *token.Token {
+	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+		return m.Values[0].Key.GetToken()
+	}
+	return n.GetToken()
+}
+
+// excerpt shows a line and marks a column, at most 72 columns of it.
+func (r *report) excerpt(line, column int) string {
+	if line < 1 || line > len(r.lines) {
+		return ""
+	}
+	text := []rune(strings.TrimRight(r.lines[line-1], "\r"))
+	for i, c := range text {
+		if !printable(c) || c == '\t' {
+			text[i] = ' '
+		}
+	}
+	const width = 72
+	mark := min(max(column-1, 0), len(text))
+	if from := mark - width/2; from > 0 && len(text) > width {
+		text, mark = text[from:], mark-from
+	}
+	if len(text) > width {
+		text = text[:width]
+	}
+	number := fmt.Sprintf("%5d | ", line)
+	return fmt.Sprintf("%s%s\n%s%s^", number, string(text), strings.Repeat(" ", len(number)-2)+"| ", strings.Repeat(" ", mark))
+}
+
+// invalid returns the problems in the order of the plan's lines, those of
+// inputs last.
+func (r *report) invalid() *Invalid {
+	sort.SliceStable(r.problems, func(i, j int) bool {
+		a, b := r.problems[i], r.problems[j]
+		if own := a.File == r.file; own != (b.File == r.file) {
+			return own
+		}
+		if a.File != b.File {
+			return a.File < b.File
+		}
+		if a.Line != b.Line {
+			return a.Line < b.Line
+		}
+		return a.Column < b.Column
+	})
+	return &Invalid{r.problems}
+}

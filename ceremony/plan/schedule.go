@@ -1,0 +1,131 @@
+package plan
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"crypto/x509/pkix"
+
+	"officiant/bundle/fingerprint"
+)
+
+// schedule writes schedule.txt. Its every byte is part of the digest: it can
+// only change together with the version in its first line.
+func schedule(c *Ceremony) []byte {
+	var b bytes.Buffer
+	certificates := 0
+	for _, e := range c.Entries {
+		if e.Kind != BundleSignature && e.Kind != TranscriptSignature {
+			certificates++
+		}
+	}
+	fmt.Fprintf(&b, "# officiant-schedule: v1\n# plan: %s\n# cluster: %s\n# sequence: %d\n# certificates: %d\n# signatures: %d\n",
+		c.Plan.Name, c.Plan.Cluster.Name, c.Sequence, certificates, len(c.Entries))
+	for _, e := range c.Entries {
+		b.WriteString(c.Line(e))
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+// Line is an entry as schedule.txt has it, without the newline.
+func (c *Ceremony) Line(e Entry) string {
+	fields := []string{fmt.Sprintf("%04d", e.N), string(e.Kind)}
+	put := func(key, value string) { fields = append(fields, key+"="+value) }
+	put("signer", quote(e.Signer))
+	put("name", quote(e.Name))
+	switch e.Kind {
+	case BundleSignature:
+		put("request", "sha256:"+c.Requests[e.Node].Fingerprint.String())
+	case TranscriptSignature:
+	default:
+		c.certificateFields(e, put)
+	}
+	put("sig", e.SignatureAlgorithm.String())
+	return strings.Join(fields, " ")
+}
+
+func (c *Ceremony) certificateFields(e Entry, put func(key, value string)) {
+	subject := pkix.Name{CommonName: e.CommonName, Organization: e.Organization}
+	put("subject", strconv.Quote(subject.String()))
+	if len(e.DNSNames) > 0 {
+		put("dns", strings.Join(e.DNSNames, ","))
+	}
+	if len(e.IPAddresses) > 0 {
+		ips := make([]string, len(e.IPAddresses))
+		for i, ip := range e.IPAddresses {
+			ips[i] = ip.String()
+		}
+		put("ip", strings.Join(ips, ","))
+	}
+	put("usage", strings.Join(Usages(e), ","))
+	put("ca", strconv.FormatBool(e.IsCA))
+	if e.IsCA {
+		put("pathlen", strconv.Itoa(e.MaxPathLen))
+	}
+	put("duration", hours(e.Duration))
+	if e.SPKI == (fingerprint.SHA256{}) {
+		put("key", "new:"+string(c.Algorithm(e.SubjectKey)))
+	} else {
+		put("key", "sha256:"+e.SPKI.String())
+	}
+}
+
+// quote puts a value with spaces or quotes in it into quotes.
+func quote(s string) string {
+	if s == "" || strings.ContainsAny(s, " \"\\=") {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+var usageNames = []struct {
+	usage x509.KeyUsage
+	name  string
+}{
+	{x509.KeyUsageDigitalSignature, "digitalSignature"},
+	{x509.KeyUsageContentCommitment, "contentCommitment"},
+	{x509.KeyUsageKeyEncipherment, "keyEncipherment"},
+	{x509.KeyUsageDataEncipherment, "dataEncipherment"},
+	{x509.KeyUsageKeyAgreement, "keyAgreement"},
+	{x509.KeyUsageCertSign, "keyCertSign"},
+	{x509.KeyUsageCRLSign, "cRLSign"},
+	{x509.KeyUsageEncipherOnly, "encipherOnly"},
+	{x509.KeyUsageDecipherOnly, "decipherOnly"},
+}
+
+// Usages names an entry's key usages and extended key usages as RFC 5280 does.
+func Usages(e Entry) []string {
+	var out []string
+	for _, u := range usageNames {
+		if e.KeyUsage&u.usage != 0 {
+			out = append(out, u.name)
+		}
+	}
+	for _, u := range e.ExtKeyUsage {
+		switch u {
+		case x509.ExtKeyUsageServerAuth:
+			out = append(out, "serverAuth")
+		case x509.ExtKeyUsageClientAuth:
+			out = append(out, "clientAuth")
+		default:
+			out = append(out, fmt.Sprintf("extKeyUsage-%d", u))
+		}
+	}
+	return out
+}
+
+// Listing is what `sha256sum` prints for plan, inputs and schedule, sorted
+// bytewise: a line "HEX  PATH" each. Its SHA-256 is the digest.
+func (c *Ceremony) Listing() []byte {
+	lines := []string{fmt.Sprintf("%s  %s\n", fingerprint.Of(c.Schedule), ScheduleFile)}
+	for path, data := range c.Inputs {
+		lines = append(lines, fmt.Sprintf("%s  %s\n", fingerprint.Of(data), path))
+	}
+	slices.Sort(lines)
+	return []byte(strings.Join(lines, ""))
+}

@@ -1,0 +1,96 @@
+package plan
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+const (
+	day  = 24 * time.Hour
+	year = 365 * day
+	// MaxValidity keeps NotAfter far from the four-digit year RFC 5280 allows.
+	maxValidity = 100 * year
+	minValidity = time.Hour
+)
+
+var longUnits = regexp.MustCompile(`^([0-9]{1,6})([dy])$`)
+
+// UnmarshalText reads "1y" (365 days), "90d", or a Go duration of whole
+// seconds ("8760h"); from one hour to 100 years.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := parseDuration(string(text))
+	if err != nil {
+		return err
+	}
+	if v < minValidity || v > maxValidity {
+		return fmt.Errorf("%s is not between 1h and 100y", text)
+	}
+	if v%time.Second != 0 {
+		return fmt.Errorf("%s is not in whole seconds", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+func parseDuration(s string) (time.Duration, error) {
+	if m := longUnits.FindStringSubmatch(s); m != nil {
+		n, err := strconv.Atoi(m[1])
+		unit := day
+		if m[2] == "y" {
+			unit = year
+		}
+		if err != nil || n > int(2*maxValidity/unit) {
+			return 0, fmt.Errorf("%s is too long", s)
+		}
+		return time.Duration(n) * unit, nil
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, fmt.Errorf(`%q is not a duration: write "1y" (365 days), "90d" or "8760h"`, s)
+	}
+	return v, nil
+}
+
+// MarshalText writes the largest unit that fits.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+func (d Duration) String() string {
+	v := time.Duration(d)
+	switch {
+	case v != 0 && v%year == 0:
+		return fmt.Sprintf("%dy", v/year)
+	case v != 0 && v%day == 0:
+		return fmt.Sprintf("%dd", v/day)
+	}
+	return hours(v)
+}
+
+// hours writes a duration of whole seconds in one unit, so that it has one spelling.
+func hours(v time.Duration) string {
+	switch {
+	case v%time.Hour == 0:
+		return fmt.Sprintf("%dh", v/time.Hour)
+	case v%time.Minute == 0:
+		return fmt.Sprintf("%dm", v/time.Minute)
+	}
+	return fmt.Sprintf("%ds", v/time.Second)
+}
+
+// decodeNode reads "none" or a list of predecessors.
+func (p *Previous) decodeNode(d decoder, n ast.Node, what string) {
+	p.Given = true
+	if s, ok := n.(*ast.StringNode); ok && s.Value == "none" {
+		return
+	}
+	l, ok := n.(*ast.SequenceNode)
+	if !ok || len(l.Values) == 0 {
+		d.refuseNode(n, `%s is "none" or a list of ceremonies`, what)
+		return
+	}
+	d.list(l, reflect.ValueOf(&p.Ceremonies).Elem(), what)
+}
