@@ -3,12 +3,11 @@ package plan
 import (
 	"bytes"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-
-	"crypto/x509/pkix"
 
 	"officiant/bundle/fingerprint"
 )

@@ -169,6 +169,8 @@ type Ceremony struct {
 	Digest       fingerprint.SHA256
 	Sequence     int
 	Warnings     []Problem
+
+	algorithms map[string]signer.Algorithm // of keys, by name
 }
 
 // Problem is one thing wrong with a plan or an input.
