@@ -1,0 +1,176 @@
+package pkcs11
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ThalesIgnite/crypto11"
+	"github.com/miekg/pkcs11"
+
+	"officiant/signer"
+)
+
+// Create makes the key pair of ref with the CKA_ID id, and reads back what the
+// token made of it. It does not judge the evidence: the key exists, and its
+// Info says how good it is. A label or id that exists is refused.
+func (s *store) Create(ctx context.Context, ref signer.Ref, spec signer.Spec, id signer.ID) (signer.Key, error) {
+	a, err := s.address(ref)
+	if err != nil {
+		return nil, err
+	}
+	label := a.object
+	if label == "" {
+		label = ref.Label
+	}
+	switch {
+	case label == "":
+		return nil, errors.New("pkcs11 URI: names no key to make: object or a label is needed")
+	case len(a.id) > 0 && !bytes.Equal(a.id, id[:]):
+		return nil, fmt.Errorf("key %q: its URI asks for another id than the one it is to be made with", label)
+	case id == signer.ID{}:
+		return nil, fmt.Errorf("key %q: an id of zeros is none", label)
+	}
+	if _, err := signer.ParseAlgorithm(string(spec.Algorithm)); err != nil {
+		return nil, fmt.Errorf("key %q: %w", label, err)
+	}
+	k, err := within(ctx, s, func(h pkcs11.SessionHandle) (*key, error) {
+		if err := s.lib.canDo(s.token, spec); err != nil {
+			return nil, err
+		}
+		if err := s.assertNew(h, label, id[:]); err != nil {
+			return nil, err
+		}
+		if err := s.generate(h, spec.Algorithm, label, id[:]); err != nil {
+			return nil, err
+		}
+		k, err := s.findOn(h, label, nil) // by label: it must be the only one after all
+		if err == nil && !bytes.Equal(k.info.ID, id[:]) {
+			err = fmt.Errorf("the token gave it the id %x, not %x", k.info.ID, id[:])
+		}
+		if err == nil && k.info.Algorithm != spec.Algorithm {
+			err = fmt.Errorf("the token made a key of %s, not %s", k.info.Algorithm, spec.Algorithm)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("made, but cannot be used: %w", err)
+		}
+		return k, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name(label, id[:]), err)
+	}
+	return k, nil
+}
+
+// assertNew refuses a label or an id that is taken. (NSS replaces a key by a
+// new one of its id, without a word.) A public key whose private half does not
+// exist is what a crash inside the token leaves; it is in nobody's way.
+func (s *store) assertNew(h pkcs11.SessionHandle, label string, id []byte) error {
+	for _, class := range []uint{pkcs11.CKO_PRIVATE_KEY, pkcs11.CKO_PUBLIC_KEY} {
+		if found, err := s.objects(h, class, "", id); err != nil {
+			return err
+		} else if len(found) > 0 {
+			return fmt.Errorf("%w: the id is taken", signer.ErrExists)
+		}
+	}
+	if found, err := s.objects(h, pkcs11.CKO_PRIVATE_KEY, label, nil); err != nil {
+		return err
+	} else if len(found) > 0 {
+		return signer.ErrExists
+	}
+	halves, err := s.objects(h, pkcs11.CKO_PUBLIC_KEY, label, nil)
+	if err != nil {
+		return err
+	}
+	for _, half := range halves {
+		halfID, err := s.attribute(h, half, pkcs11.CKA_ID)
+		if err != nil {
+			return err
+		}
+		if len(halfID) == 0 {
+			return fmt.Errorf("%w: a public key without an id", signer.ErrExists)
+		}
+		if owner, err := s.objects(h, pkcs11.CKO_PRIVATE_KEY, "", halfID); err != nil {
+			return err
+		} else if len(owner) > 0 {
+			return fmt.Errorf("%w: the public key with id %x", signer.ErrExists, halfID)
+		}
+	}
+	return nil
+}
+
+// refusals are what tokens answer to an attribute they do not take;
+// tpm2-pkcs11 answers CKR_GENERAL_ERROR to DECRYPT=0 on an RSA key.
+var refusals = []uint{
+	pkcs11.CKR_TEMPLATE_INCONSISTENT, pkcs11.CKR_ATTRIBUTE_TYPE_INVALID, pkcs11.CKR_ATTRIBUTE_VALUE_INVALID,
+	pkcs11.CKR_ATTRIBUTE_READ_ONLY, pkcs11.CKR_GENERAL_ERROR, pkcs11.CKR_FUNCTION_FAILED,
+}
+
+// generate makes a key pair: first with all that is wanted and then, when the
+// token refuses, without what it may do without. A refusal must have left
+// nothing behind.
+func (s *store) generate(h pkcs11.SessionHandle, algorithm signer.Algorithm, label string, id []byte) error {
+	err := s.generateWith(h, algorithm, label, id, true)
+	if !isCode(err, refusals...) {
+		return err
+	}
+	if err := s.assertNew(h, label, id); err != nil {
+		return fmt.Errorf("after the token refused to make it: %w", err)
+	}
+	return s.generateWith(h, algorithm, label, id, false)
+}
+
+func (s *store) generateWith(h pkcs11.SessionHandle, algorithm signer.Algorithm, label string, id []byte, decryptOff bool) error {
+	public, private, mechanism, err := templates(algorithm, label, id, decryptOff)
+	if err != nil {
+		return err
+	}
+	_, _, err = s.lib.ctx.GenerateKeyPair(h, []*pkcs11.Mechanism{pkcs11.NewMechanism(mechanism, nil)}, public, private)
+	return called("C_GenerateKeyPair", err)
+}
+
+// templates are the attributes of the two halves. crypto11's sets hold each
+// attribute once, and answer a value of the wrong type with an error where
+// miekg/pkcs11 panics; its own defaults are not used.
+func templates(algorithm signer.Algorithm, label string, id []byte, decryptOff bool) (public, private []*pkcs11.Attribute, mechanism uint, err error) {
+	pub, err := crypto11.NewAttributeSetWithIDAndLabel(id, []byte(label))
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	priv := pub.Copy()
+	var errs []error
+	set := func(to crypto11.AttributeSet, code uint, value any) { errs = append(errs, to.Set(code, value)) }
+
+	mechanism = pkcs11.CKM_EC_KEY_PAIR_GEN
+	if c, ok := curves[algorithm]; ok {
+		set(pub, pkcs11.CKA_EC_PARAMS, c.oid)
+	} else {
+		mechanism = pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN
+		set(pub, pkcs11.CKA_MODULUS_BITS, bits(algorithm))
+		set(pub, pkcs11.CKA_PUBLIC_EXPONENT, []byte{1, 0, 1})
+	}
+	set(pub, pkcs11.CKA_TOKEN, true)
+	set(pub, pkcs11.CKA_PRIVATE, false)
+	set(pub, pkcs11.CKA_VERIFY, true)
+	for _, code := range []uint{pkcs11.CKA_TOKEN, pkcs11.CKA_PRIVATE, pkcs11.CKA_SENSITIVE, pkcs11.CKA_SIGN} {
+		set(priv, code, true)
+	}
+	off := []uint{pkcs11.CKA_EXTRACTABLE, pkcs11.CKA_UNWRAP, pkcs11.CKA_SIGN_RECOVER, pkcs11.CKA_DERIVE}
+	if decryptOff {
+		off = append(off, pkcs11.CKA_DECRYPT)
+	}
+	for _, code := range off {
+		set(priv, code, false)
+	}
+	return inOrder(pub), inOrder(priv), mechanism, errors.Join(errs...)
+}
+
+// inOrder makes two runs ask a token the same way.
+func inOrder(set crypto11.AttributeSet) []*pkcs11.Attribute {
+	all := set.ToSlice()
+	slices.SortFunc(all, func(a, b *pkcs11.Attribute) int { return cmp.Compare(a.Type, b.Type) })
+	return all
+}

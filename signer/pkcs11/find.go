@@ -1,0 +1,140 @@
+package pkcs11
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/miekg/pkcs11"
+
+	"officiant/signer"
+)
+
+// Find returns the key with the label of ref's object attribute or, without
+// one, of ref itself, and with its id attribute. There must be exactly one
+// private key of that name.
+func (s *store) Find(ctx context.Context, ref signer.Ref) (signer.Key, error) {
+	a, err := s.address(ref)
+	if err != nil {
+		return nil, err
+	}
+	label, id, err := a.key(ref)
+	if err != nil {
+		return nil, err
+	}
+	return s.findKey(ctx, label, id)
+}
+
+// FindID returns the key with the CKA_ID that Create gave it; ref names only
+// the token.
+func (s *store) FindID(ctx context.Context, ref signer.Ref, id signer.ID) (signer.Key, error) {
+	if _, err := s.address(ref); err != nil {
+		return nil, err
+	}
+	return s.findKey(ctx, "", id[:])
+}
+
+// address takes ref's URI apart and makes sure that it names this token.
+func (s *store) address(ref signer.Ref) (address, error) {
+	a, err := parseURI(ref.URI)
+	if err != nil {
+		return a, err
+	}
+	if !a.matches(s.token.info) {
+		return a, fmt.Errorf("key %q: its URI names the token with %s, not %s", ref.Label, a, s.token)
+	}
+	return a, nil
+}
+
+func (s *store) findKey(ctx context.Context, label string, id []byte) (signer.Key, error) {
+	k, err := within(ctx, s, func(h pkcs11.SessionHandle) (*key, error) { return s.findOn(h, label, id) })
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name(label, id), err)
+	}
+	return k, nil
+}
+
+// findOn finds a private key by label, id or both, and its public half.
+func (s *store) findOn(h pkcs11.SessionHandle, label string, id []byte) (*key, error) {
+	private, err := s.objects(h, pkcs11.CKO_PRIVATE_KEY, label, id)
+	if err != nil {
+		return nil, err
+	}
+	switch len(private) {
+	case 0:
+		return nil, signer.ErrNotFound
+	case 1:
+		return s.keyOf(h, private[0], label, id)
+	}
+	return nil, fmt.Errorf("%w: at least %d", signer.ErrAmbiguous, len(private))
+}
+
+// keyOf reads all there is to know of a private key.
+func (s *store) keyOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, label string, id []byte) (*key, error) {
+	haveLabel, err := s.attribute(h, private, pkcs11.CKA_LABEL)
+	if err != nil {
+		return nil, err
+	}
+	haveID, err := s.attribute(h, private, pkcs11.CKA_ID)
+	if err != nil {
+		return nil, err
+	}
+	if label != "" && string(haveLabel) != label || id != nil && !bytes.Equal(haveID, id) {
+		return nil, fmt.Errorf("the token answers with another key: %s", name(string(haveLabel), haveID))
+	}
+	read, err := s.evidenceOf(h, private)
+	if err != nil {
+		return nil, err
+	}
+	if read["CKA_ALWAYS_AUTHENTICATE"] == isTrue {
+		return nil, fmt.Errorf("%w: the key wants its PIN at each signature (CKA_ALWAYS_AUTHENTICATE)", signer.ErrUnsupported)
+	}
+	pub, err := s.publicOf(h, private, haveID)
+	if err != nil {
+		return nil, err
+	}
+	algorithm, err := signer.AlgorithmOf(pub)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", signer.ErrUnsupported, err)
+	}
+	info := signer.Info{Device: s.device, Label: string(haveLabel), ID: haveID, Algorithm: algorithm, Attributes: read}
+	info.Grade, info.Reason = grade(read, algorithm, s.device.Software)
+	return &key{store: s, handle: private, public: pub, info: info}, nil
+}
+
+// enough is how many objects are asked for; more than one is too many already.
+const enough = 16
+
+// objects returns the objects of a class with a label, an id, or both.
+func (s *store) objects(h pkcs11.SessionHandle, class uint, label string, id []byte) ([]pkcs11.ObjectHandle, error) {
+	template := []*pkcs11.Attribute{
+		pkcs11.NewAttribute(pkcs11.CKA_CLASS, class),
+		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
+	}
+	if label != "" {
+		template = append(template, pkcs11.NewAttribute(pkcs11.CKA_LABEL, label))
+	}
+	if len(id) > 0 {
+		template = append(template, pkcs11.NewAttribute(pkcs11.CKA_ID, id))
+	}
+	if err := called("C_FindObjectsInit", s.lib.ctx.FindObjectsInit(h, template)); err != nil {
+		return nil, err
+	}
+	found, _, err := s.lib.ctx.FindObjects(h, enough)
+	end := called("C_FindObjectsFinal", s.lib.ctx.FindObjectsFinal(h))
+	if err := called("C_FindObjects", err); err != nil {
+		return nil, err
+	}
+	return found, end
+}
+
+// name is how a key is called in messages.
+func name(label string, id []byte) string {
+	switch {
+	case label == "":
+		return fmt.Sprintf("key with id %x", id)
+	case len(id) == 0:
+		return fmt.Sprintf("key %q", label)
+	}
+	return fmt.Sprintf("key %q with id %x", label, id)
+}

@@ -1,0 +1,133 @@
+package pkcs11
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+
+	"github.com/miekg/pkcs11"
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"officiant/signer"
+)
+
+// key is a private key on a token.
+type key struct {
+	store  *store
+	handle pkcs11.ObjectHandle
+	public crypto.PublicKey
+	info   signer.Info
+}
+
+// Public is the public half, as the token told it when the key was opened.
+func (k *key) Public() crypto.PublicKey { return k.public }
+
+// Info says where the key lives and what the token claims about it.
+func (k *key) Info() signer.Info { return k.info }
+
+// Sign signs digest with no time limit. The token has its own randomness.
+func (k *key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return k.SignContext(context.Background(), digest, opts)
+}
+
+// SignContext signs digest: ECDSA, RSA PKCS #1 v1.5, or RSA-PSS with a salt as
+// long as the hash. It returns at ctx's end at the latest.
+func (k *key) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if err := signer.CheckDigest(k.public, digest, opts); err != nil {
+		return nil, fmt.Errorf("key %q: %w", k.info.Label, err)
+	}
+	op := newOperation(k.public, digest, opts)
+	sig, err := within(ctx, k.store, func(h pkcs11.SessionHandle) ([]byte, error) { return k.store.sign(h, k.handle, op) })
+	if err != nil {
+		return nil, fmt.Errorf("key %q: %w", k.info.Label, err)
+	}
+	if pub, ok := k.public.(*ecdsa.PublicKey); ok {
+		sig, err = encodeECDSA(sig, (pub.Curve.Params().BitSize+7)/8)
+	} else if pub := k.public.(*rsa.PublicKey); len(sig) != pub.Size() {
+		err = fmt.Errorf("signature of %d bytes, want %d", len(sig), pub.Size())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key %q: %s: %w", k.info.Label, k.store.token, err)
+	}
+	return sig, nil
+}
+
+// operation is what C_SignInit and C_Sign get.
+type operation struct {
+	mechanism uint
+	parameter []byte
+	data      []byte // a copy: the caller's digest may change while a call is left behind
+}
+
+// digestInfo is what stands before a digest in a PKCS #1 v1.5 signature (RFC
+// 8017 section 9.2). CKM_RSA_PKCS takes it ready-made on every token, where
+// CKM_SHA256_RSA_PKCS is missing on some.
+var digestInfo = map[crypto.Hash][]byte{
+	crypto.SHA256: {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20},
+	crypto.SHA384: {0x30, 0x41, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05, 0x00, 0x04, 0x30},
+	crypto.SHA512: {0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0x04, 0x40},
+}
+
+// newOperation takes what signer.CheckDigest has passed.
+func newOperation(pub crypto.PublicKey, digest []byte, opts crypto.SignerOpts) operation {
+	hash := opts.HashFunc()
+	if pub, ok := pub.(*ecdsa.PublicKey); ok {
+		// FIPS 186-5 section 6.4: the leftmost bits, as many as the order has.
+		// Not every token cuts the digest itself.
+		n := min(len(digest), (pub.Curve.Params().BitSize+7)/8)
+		return operation{mechanism: pkcs11.CKM_ECDSA, data: append([]byte(nil), digest[:n]...)}
+	}
+	if _, ok := opts.(*rsa.PSSOptions); ok {
+		hashes := map[crypto.Hash][2]uint{
+			crypto.SHA256: {pkcs11.CKM_SHA256, pkcs11.CKG_MGF1_SHA256},
+			crypto.SHA384: {pkcs11.CKM_SHA384, pkcs11.CKG_MGF1_SHA384},
+			crypto.SHA512: {pkcs11.CKM_SHA512, pkcs11.CKG_MGF1_SHA512},
+		}[hash]
+		return operation{
+			mechanism: pkcs11.CKM_RSA_PKCS_PSS,
+			parameter: pkcs11.NewPSSParams(hashes[0], hashes[1], uint(hash.Size())),
+			data:      append([]byte(nil), digest...),
+		}
+	}
+	return operation{mechanism: pkcs11.CKM_RSA_PKCS, data: append(append([]byte(nil), digestInfo[hash]...), digest...)}
+}
+
+// maxSignature holds a signature by RSA-4096 and has room to spare.
+const maxSignature = 1024
+
+func (s *store) sign(h pkcs11.SessionHandle, k pkcs11.ObjectHandle, op operation) ([]byte, error) {
+	if s.shared {
+		out := make([]byte, maxSignature)
+		n, err := s.lib.native.sign(h, k, op, out)
+		return out[:n], err
+	}
+	mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(op.mechanism, op.parameter)}
+	if err := called("C_SignInit", s.lib.ctx.SignInit(h, mechanism, k)); err != nil {
+		return nil, err
+	}
+	sig, err := s.lib.ctx.Sign(h, op.data)
+	return sig, called("C_Sign", err)
+}
+
+// encodeECDSA turns r and s side by side into DER (RFC 3279 section 2.2.3).
+func encodeECDSA(raw []byte, size int) ([]byte, error) {
+	if len(raw) != 2*size {
+		return nil, fmt.Errorf("ECDSA signature of %d bytes, want %d", len(raw), 2*size)
+	}
+	r, s := new(big.Int).SetBytes(raw[:size]), new(big.Int).SetBytes(raw[size:])
+	if r.Sign() == 0 || s.Sign() == 0 {
+		return nil, errors.New("ECDSA signature of zeros")
+	}
+	var b cryptobyte.Builder
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1BigInt(r)
+		b.AddASN1BigInt(s)
+	})
+	return b.Bytes()
+}

@@ -1,0 +1,177 @@
+package pkcs11
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/miekg/pkcs11"
+
+	"officiant/signer"
+)
+
+// login is this process's login to one token. PKCS#11 logs in a process, not a
+// session, so all Stores on the token share it.
+type login struct {
+	turn   chan struct{} // holds one value; who has it may change stores
+	stores int
+}
+
+// loginOf returns the login to a slot, whether there is one yet or not.
+func (l *library) loginOf(slot uint) *login {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.logins[slot] == nil {
+		l.logins[slot] = &login{turn: make(chan struct{}, 1)}
+		l.logins[slot].turn <- struct{}{}
+	}
+	return l.logins[slot]
+}
+
+// join logs the store's token in, or shares the login there is.
+func (s *store) join(ctx context.Context, a address, ask signer.PINFunc, first pkcs11.SessionHandle) error {
+	select {
+	case <-s.login.turn:
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", s.token, ctx.Err())
+	}
+	defer func() { s.login.turn <- struct{}{} }()
+	if s.login.stores == 0 {
+		if err := s.firstLogin(ctx, a, ask, first); err != nil {
+			return err
+		}
+	}
+	state, err := await(ctx, s.token.String(), func() (uint, error) { return s.lib.sessionState(first) })
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.token, err)
+	}
+	if state != pkcs11.CKS_RW_USER_FUNCTIONS {
+		return fmt.Errorf("%w: %s: not logged in after the login (session state %d)", signer.ErrUnavailable, s.token, state)
+	}
+	s.login.stores++
+	return nil
+}
+
+// leave gives up the store's part in the login; the last one logs out.
+func (s *store) leave(session pkcs11.SessionHandle) error {
+	<-s.login.turn
+	defer func() { s.login.turn <- struct{}{} }()
+	if s.login.stores--; s.login.stores > 0 {
+		return nil
+	}
+	return called("C_Logout", s.lib.ctx.Logout(session))
+}
+
+// firstLogin tries one PIN once.
+func (s *store) firstLogin(ctx context.Context, a address, ask signer.PINFunc, first pkcs11.SessionHandle) error {
+	state, err := await(ctx, s.token.String(), func() (uint, error) { return s.lib.sessionState(first) })
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.token, err)
+	}
+	if state != pkcs11.CKS_RW_PUBLIC_SESSION {
+		return fmt.Errorf("%w: %s: other code in this process is logged in; the PIN could not be checked", signer.ErrUnavailable, s.token)
+	}
+	if err := s.pinAllowed(); err != nil {
+		return err
+	}
+	pin, err := s.pin(ctx, a, ask)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.token, err)
+	}
+	_, err = await(ctx, s.token.String(), func() (struct{}, error) {
+		defer clear(pin)
+		if err := ctx.Err(); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, s.lib.login(first, pin)
+	})
+	if err == nil || left(err) || ctx.Err() != nil {
+		return err
+	}
+	if !isCode(err, pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE, pkcs11.CKR_PIN_EXPIRED, pkcs11.CKR_PIN_LOCKED) {
+		return fmt.Errorf("%w: %s: %w", signer.ErrUnavailable, s.token, err)
+	}
+	left, _ := await(ctx, s.token.String(), func() (string, error) { return s.triesLeft(), nil })
+	return fmt.Errorf("%s: %w: %w; tried once; %s", s.token, signer.ErrPIN, err, left)
+}
+
+// pinAllowed refuses the try that could lock the token for good.
+func (s *store) pinAllowed() error {
+	switch {
+	case s.device.PINLocked:
+		return fmt.Errorf("%w: %s: its PIN is locked after too many wrong ones; no PIN was tried. "+
+			"Its security officer can set a new one: pkcs11-tool --module %s --token-label %q --login --login-type so --init-pin",
+			signer.ErrUnavailable, s.token, s.lib.path, s.device.Label)
+	case s.device.PINFinalTry:
+		return fmt.Errorf("%w: %s: one more wrong PIN locks it; no PIN was tried. "+
+			"To go on, enter the right PIN once in another program, which sets the count back: pkcs11-tool --module %s --token-label %q --login --list-objects",
+			signer.ErrUnavailable, s.token, s.lib.path, s.device.Label)
+	}
+	return nil
+}
+
+// pin returns the PIN to try; nil is for a token with a pad of its own.
+func (s *store) pin(ctx context.Context, a address, ask signer.PINFunc) ([]byte, error) {
+	switch {
+	case a.pin.has:
+		pin, err := a.pin.read()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", signer.ErrUnavailable, err)
+		}
+		return pin, nil
+	case s.device.PINPad:
+		return nil, nil
+	case ask == nil:
+		return nil, fmt.Errorf("%w: it needs a PIN, and there is nobody to ask and no pin-source", signer.ErrUnavailable)
+	}
+	pin, err := ask(ctx, s.device)
+	if err != nil {
+		clear(pin)
+		return nil, fmt.Errorf("its PIN: %w", err)
+	}
+	if len(pin) == 0 { // C_Login takes none for "ask at the pad"
+		return nil, errors.New("its PIN: nothing was entered; no PIN was tried")
+	}
+	return pin, nil
+}
+
+// triesLeft says in words what the token's flags tell after a wrong PIN.
+func (s *store) triesLeft() string {
+	info, err := s.lib.ctx.GetTokenInfo(s.token.slot)
+	switch {
+	case err != nil:
+		return "the token does not say how many tries are left"
+	case info.Flags&pkcs11.CKF_USER_PIN_LOCKED != 0:
+		return "the token is locked now"
+	case info.Flags&pkcs11.CKF_USER_PIN_FINAL_TRY != 0:
+		return "ONE TRY IS LEFT before the token locks"
+	case info.Flags&pkcs11.CKF_USER_PIN_COUNT_LOW != 0:
+		return "the count of tries left is low: at least one wrong PIN since the last right one"
+	}
+	return "the token does not report a low count of tries"
+}
+
+// login and sessionState go through the function list of our own where it
+// shares the state that miekg/pkcs11 set up.
+func (l *library) login(h pkcs11.SessionHandle, pin []byte) error {
+	if l.shared(h) {
+		return l.native.login(h, pin)
+	}
+	return called("C_Login", l.ctx.Login(h, pkcs11.CKU_USER, string(pin)))
+}
+
+func (l *library) sessionState(h pkcs11.SessionHandle) (uint, error) {
+	info, err := l.ctx.GetSessionInfo(h)
+	return info.State, called("C_GetSessionInfo", err)
+}
+
+// shared reports whether the module's two function lists are one module:
+// p11-kit's hand out a new one, with sessions of its own, to each caller.
+func (l *library) shared(h pkcs11.SessionHandle) bool {
+	theirs, err := l.ctx.GetSessionInfo(h)
+	if err != nil {
+		return false
+	}
+	ours, err := l.native.sessionState(h)
+	return err == nil && ours == theirs.State
+}

@@ -1,0 +1,113 @@
+package pkcs11
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/miekg/pkcs11"
+)
+
+// pool holds the sessions of a token. They are opened when they are first
+// needed, and the one used last is used next, so that few callers open few.
+type pool struct {
+	open  func() (pkcs11.SessionHandle, error)
+	close func(pkcs11.SessionHandle) error
+
+	tickets chan struct{} // the right to a session each
+	mu      sync.Mutex
+	idle    []pkcs11.SessionHandle
+}
+
+func newPool(first pkcs11.SessionHandle, size int, open func() (pkcs11.SessionHandle, error), close func(pkcs11.SessionHandle) error) *pool {
+	p := &pool{open: open, close: close, tickets: make(chan struct{}, size), idle: []pkcs11.SessionHandle{first}}
+	for range size {
+		p.tickets <- struct{}{}
+	}
+	return p
+}
+
+// deviceSessions bounds the sessions with a token that says it has no limit.
+// A device waits where software computes: more sessions than cores help it.
+const deviceSessions = 16
+
+// maxSessions bounds the sessions with any token.
+const maxSessions = 64
+
+// sessions is the size of the pool: all that a token allows when it says how
+// many, else enough to keep it busy, and two at least where they are allowed.
+func sessions(t pkcs11.TokenInfo, software bool, cores int) int {
+	limit := maxSessions
+	known := false
+	for _, n := range []uint{t.MaxSessionCount, t.MaxRwSessionCount} {
+		if n != pkcs11.CK_EFFECTIVELY_INFINITE && n != pkcs11.CK_UNAVAILABLE_INFORMATION {
+			limit, known = min(limit, int(n)), true
+		}
+	}
+	switch {
+	case known:
+		return max(1, limit)
+	case software:
+		return min(limit, max(2, cores))
+	}
+	return min(limit, max(deviceSessions, cores))
+}
+
+// wait waits for the right to a session; take must follow.
+func (p *pool) wait(ctx context.Context) error {
+	select {
+	case <-p.tickets:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// take returns a session. When the token has no more of them than are open,
+// against what it said, the pool gets smaller and the caller waits.
+func (p *pool) take() (pkcs11.SessionHandle, error) {
+	for {
+		p.mu.Lock()
+		if n := len(p.idle); n > 0 {
+			h := p.idle[n-1]
+			p.idle = p.idle[:n-1]
+			p.mu.Unlock()
+			return h, nil
+		}
+		p.mu.Unlock()
+		h, err := p.open()
+		if err == nil {
+			return h, nil
+		}
+		if !isCode(err, pkcs11.CKR_SESSION_COUNT) {
+			p.tickets <- struct{}{}
+			return 0, err
+		}
+		<-p.tickets // the first session is there, so another one comes back
+	}
+}
+
+// put gives a session back. After a failed call a fresh one replaces it, since
+// some modules leave the operation open.
+func (p *pool) put(h pkcs11.SessionHandle, failed error) {
+	var call *callError
+	if errors.As(failed, &call) && !isCode(failed, gone...) {
+		if fresh, err := p.open(); err == nil {
+			_ = p.close(h) // it is of no use either way
+			h = fresh
+		}
+	}
+	p.mu.Lock()
+	p.idle = append(p.idle, h)
+	p.mu.Unlock()
+	p.tickets <- struct{}{}
+}
+
+// drain returns all sessions, when no caller is left.
+func (p *pool) drain() []pkcs11.SessionHandle {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.idle
+	p.idle = nil
+	return all
+}

@@ -1,0 +1,126 @@
+package pkcs11
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/miekg/pkcs11"
+
+	"officiant/signer"
+)
+
+// curves by algorithm, with the DER of their OIDs (RFC 5480 section 2.1.1.1).
+var curves = map[signer.Algorithm]struct {
+	curve elliptic.Curve
+	oid   []byte
+}{
+	signer.ECDSAP256: {elliptic.P256(), []byte{0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07}},
+	signer.ECDSAP384: {elliptic.P384(), []byte{0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22}},
+	signer.ECDSAP521: {elliptic.P521(), []byte{0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23}},
+}
+
+// publicOf returns the public half of a private key: the public key object of
+// its id or, without one, what the private key object tells itself.
+func (s *store) publicOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, id []byte) (crypto.PublicKey, error) {
+	if len(id) > 0 {
+		halves, err := s.objects(h, pkcs11.CKO_PUBLIC_KEY, "", id)
+		if err != nil {
+			return nil, err
+		}
+		switch len(halves) {
+		case 0:
+		case 1:
+			return s.publicFrom(h, private, halves[0])
+		default:
+			return nil, fmt.Errorf("%w: %d public keys have its id %x", signer.ErrAmbiguous, len(halves), id)
+		}
+	}
+	if spki, err := s.attribute(h, private, pkcs11.CKA_PUBLIC_KEY_INFO); err != nil {
+		return nil, err
+	} else if len(spki) > 0 {
+		return x509.ParsePKIXPublicKey(spki)
+	}
+	pub, err := s.publicFrom(h, private, private)
+	if err != nil {
+		return nil, fmt.Errorf("no public key object has its id %x, and it cannot be derived: %w", id, err)
+	}
+	return pub, nil
+}
+
+// publicFrom reads the public key out of object, which is either half.
+func (s *store) publicFrom(h pkcs11.SessionHandle, private, object pkcs11.ObjectHandle) (crypto.PublicKey, error) {
+	kind, err := s.attribute(h, private, pkcs11.CKA_KEY_TYPE)
+	if err != nil {
+		return nil, err
+	}
+	if other, err := s.attribute(h, object, pkcs11.CKA_KEY_TYPE); err != nil || !bytes.Equal(kind, other) {
+		return nil, errors.Join(errors.New("private and public key are of different types"), err)
+	}
+	read := func(codes ...uint) ([][]byte, error) {
+		var values [][]byte
+		for _, code := range codes {
+			v, err := s.attribute(h, object, code)
+			if err != nil {
+				return nil, err
+			}
+			values = append(values, v)
+		}
+		return values, nil
+	}
+	n, _ := number(kind)
+	switch n {
+	case pkcs11.CKK_RSA:
+		v, err := read(pkcs11.CKA_MODULUS, pkcs11.CKA_PUBLIC_EXPONENT)
+		if err != nil {
+			return nil, err
+		}
+		return parseRSA(v[0], v[1])
+	case pkcs11.CKK_EC:
+		v, err := read(pkcs11.CKA_EC_PARAMS, pkcs11.CKA_EC_POINT)
+		if err != nil {
+			return nil, err
+		}
+		return parseEC(v[0], v[1])
+	}
+	return nil, fmt.Errorf("%w: keys of type 0x%X", signer.ErrUnsupported, n)
+}
+
+// parseRSA takes big-endian numbers.
+func parseRSA(modulus, exponent []byte) (*rsa.PublicKey, error) {
+	n, e := new(big.Int).SetBytes(modulus), new(big.Int).SetBytes(exponent)
+	if n.BitLen() < 2048 || n.Bit(0) == 0 {
+		return nil, fmt.Errorf("RSA modulus of %d bits, or even", n.BitLen())
+	}
+	if !e.IsInt64() || e.Int64() < 3 || e.Int64() > 1<<31-1 || e.Bit(0) == 0 {
+		return nil, errors.New("RSA exponent is not a small odd number")
+	}
+	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
+}
+
+// parseEC takes a curve's OID and a point, which by PKCS #11 v2.40 is a DER
+// OCTET STRING; some tokens leave that off, as versions before 2.20 did.
+func parseEC(params, point []byte) (*ecdsa.PublicKey, error) {
+	for _, c := range curves {
+		if !bytes.Equal(c.oid, params) {
+			continue
+		}
+		var inner []byte
+		if rest, err := asn1.Unmarshal(point, &inner); err != nil || len(rest) > 0 {
+			inner = point
+		}
+		pub, err := ecdsa.ParseUncompressedPublicKey(c.curve, inner)
+		if err != nil {
+			return nil, fmt.Errorf("elliptic curve point: %w", err)
+		}
+		return pub, nil
+	}
+	return nil, fmt.Errorf("%w: elliptic curve with parameters %x", signer.ErrUnsupported, params)
+}

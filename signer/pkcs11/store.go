@@ -1,0 +1,223 @@
+package pkcs11
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/pkcs11"
+
+	"officiant/signer"
+)
+
+// store is a token that is logged in to.
+type store struct {
+	lib    *library
+	token  token
+	device signer.Device
+	login  *login
+	shared bool // native.go works on the sessions of this token
+	pool   *pool
+
+	lost atomic.Pointer[loss] // set: the store is unavailable from now on
+
+	mu     sync.RWMutex // closed against calls that begin
+	closed bool
+	calls  sync.WaitGroup // into the device, those left behind too
+}
+
+// loss is why a store became unavailable.
+type loss struct{ cause error }
+
+// Open opens the token ref names and logs in to it with one try of one PIN:
+// the pin-source's, or the one ask returns. It tells a wrong PIN (signer.ErrPIN)
+// from a token that is absent, ambiguous, locked or silent (signer.ErrUnavailable).
+func Open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
+	a, err := parseURI(ref.URI)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	path, err := a.module()
+	if err != nil {
+		return nil, err
+	}
+	// A call left behind keeps what it holds: a module that hangs is never finalized.
+	lib, err := await(ctx, "PKCS#11 module "+path, func() (*library, error) { return acquire(path) })
+	if err != nil {
+		return nil, err
+	}
+	s, err := open(ctx, lib, a, ask)
+	if err == nil {
+		return s, nil
+	}
+	if !left(err) {
+		err = errors.Join(err, lib.release())
+	}
+	return nil, err
+}
+
+func open(ctx context.Context, lib *library, a address, ask signer.PINFunc) (*store, error) {
+	t, err := await(ctx, "PKCS#11 module "+lib.path, func() (token, error) { return lib.find(a) })
+	if err != nil {
+		return nil, err
+	}
+	if err := t.ready(); err != nil {
+		return nil, err
+	}
+	s := &store{lib: lib, token: t, device: t.device(lib), login: lib.loginOf(t.slot)}
+	first, err := await(ctx, t.String(), s.openSession)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", signer.ErrUnavailable, t, err)
+	}
+	if err := s.join(ctx, a, ask, first); err != nil {
+		if !left(err) {
+			err = errors.Join(err, called("C_CloseSession", lib.ctx.CloseSession(first)))
+		}
+		return nil, err
+	}
+	s.shared = lib.shared(first)
+	s.pool = newPool(first, sessions(t.info, s.device.Software, runtime.GOMAXPROCS(0)), s.openSession, lib.ctx.CloseSession)
+	return s, nil
+}
+
+func (s *store) openSession() (pkcs11.SessionHandle, error) {
+	h, err := s.lib.ctx.OpenSession(s.token.slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
+	return h, called("C_OpenSession", err)
+}
+
+func left(err error) bool {
+	var l *leftBehind
+	return errors.As(err, &l)
+}
+
+// Describe says which token it is; the PIN's state is that before the login.
+func (s *store) Describe() signer.Device { return s.device }
+
+// Sessions is how many signatures the token makes at once.
+func (s *store) Sessions() int { return cap(s.pool.tickets) }
+
+// within runs f on a session of the token, until ctx ends at the latest. An
+// answer that tells that the token is gone, and a deadline, make the store
+// unavailable for good: what a token holds after either is not known.
+func within[T any](ctx context.Context, s *store, f func(pkcs11.SessionHandle) (T, error)) (T, error) {
+	var none T
+	if err := ctx.Err(); err != nil {
+		return none, fmt.Errorf("%s: %w", s.token, err) // nothing was asked, nothing is lost
+	}
+	if err := s.begin(); err != nil {
+		return none, err
+	}
+	if err := s.pool.wait(ctx); err != nil {
+		s.calls.Done()
+		return none, s.judge(err)
+	}
+	v, err := await(ctx, s.token.String(), func() (T, error) {
+		defer s.calls.Done()
+		h, err := s.pool.take()
+		if err != nil {
+			return none, err
+		}
+		if err := ctx.Err(); err != nil { // take may have waited
+			s.pool.put(h, err)
+			return none, err
+		}
+		v, err := f(h)
+		s.pool.put(h, err)
+		return v, err
+	})
+	if err != nil {
+		return none, s.judge(err)
+	}
+	return v, nil
+}
+
+// begin counts a call in, unless the store is closed or lost.
+func (s *store) begin() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return fmt.Errorf("%w: %s: closed", signer.ErrUnavailable, s.token)
+	}
+	if l := s.lost.Load(); l != nil {
+		return fmt.Errorf("%w: %s: given up after an earlier failure: %v", signer.ErrUnavailable, s.token, l.cause)
+	}
+	s.calls.Add(1)
+	return nil
+}
+
+// judge wraps an error of the device and remembers one that is final.
+func (s *store) judge(err error) error {
+	switch {
+	case left(err):
+	case errors.Is(err, context.DeadlineExceeded):
+		err = &leftBehind{s.token.String(), err}
+	case isCode(err, gone...):
+		err = fmt.Errorf("%w: %s: %w", signer.ErrUnavailable, s.token, err)
+	default:
+		return fmt.Errorf("%s: %w", s.token, err)
+	}
+	s.lost.CompareAndSwap(nil, &loss{err})
+	return err
+}
+
+// closeWait is how long Close waits for signatures in hand.
+const closeWait = 5 * time.Second
+
+// Close closes the sessions and, after the last Store of the token, logs out.
+// It waits for calls in hand, but not for a device that hangs: then it returns
+// at once, and the call left behind cleans up if it ever comes back. Closing
+// twice is allowed.
+func (s *store) Close() error {
+	s.mu.Lock()
+	was := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if was {
+		return nil
+	}
+	done := make(chan error, 1)
+	go func() {
+		s.calls.Wait()
+		done <- s.shutdown()
+	}()
+	wait := closeWait
+	if l := s.lost.Load(); l != nil && left(l.cause) {
+		wait = 0
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return nil
+	}
+}
+
+// shutdown gives everything back. A token that is gone cannot be closed, which
+// is no failure of what was done with it before.
+func (s *store) shutdown() error {
+	sessions := s.pool.drain()
+	var errs []error
+	if len(sessions) > 0 {
+		errs = append(errs, s.leave(sessions[0]))
+	}
+	for _, h := range sessions {
+		errs = append(errs, called("C_CloseSession", s.lib.ctx.CloseSession(h)))
+	}
+	if s.lost.Load() != nil {
+		errs = nil
+	}
+	err := errors.Join(append(errs, s.lib.release())...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.token, err)
+	}
+	return nil
+}
