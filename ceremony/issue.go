@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
-	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/issue"
@@ -162,24 +160,6 @@ func (r *run) authorities() (map[kubepki.Authority]*x509.Certificate, error) {
 
 func certificatePEM(c *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
-}
-
-// tbsSerial reads the serial number of a DER TBSCertificate.
-func tbsSerial(tbs []byte) (*big.Int, error) {
-	var version int
-	var serial *big.Int
-	var outer asn1.RawValue
-	if _, err := asn1.Unmarshal(tbs, &outer); err != nil {
-		return nil, err
-	}
-	rest, err := asn1.UnmarshalWithParams(outer.Bytes, &version, "optional,explicit,default:0,tag:0")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := asn1.Unmarshal(rest, &serial); err != nil {
-		return nil, err
-	}
-	return serial, nil
 }
 
 // lintContext is what the rules need to know about an entry.

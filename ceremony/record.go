@@ -73,9 +73,6 @@ func (r *run) resumeRecord(path string) error {
 	r.log = log
 	r.resumed = true
 	head := found.Head()
-	if len(found.Lines) == 0 {
-		return r.beginRecord(path)
-	}
 	for _, l := range found.Lines {
 		if err := r.state.apply(l.Seq, l.Record); err != nil {
 			return err

@@ -59,7 +59,7 @@ func (s *state) apply(seq int, record transcript.Record) error {
 		s.keys[r.Name] = r
 	case transcript.Intent:
 		s.pending[seq] = r
-		serial, err := tbsSerial(r.TBS)
+		serial, err := r.Serial()
 		if err != nil {
 			return fmt.Errorf("intent of %s: %w", r.Name, err)
 		}

@@ -241,6 +241,9 @@ func (o *order) settle(intent int, kind Type) error {
 	return nil
 }
 
+// Serial is the serial number of the certificate that is to be signed.
+func (i Intent) Serial() (*big.Int, error) { return tbsSerial(i.TBS) }
+
 // tbsSerial reads the serial number out of a DER TBSCertificate (RFC 5280, 4.1).
 func tbsSerial(tbs []byte) (*big.Int, error) {
 	var v struct { // the fields after it are not looked at

@@ -1,0 +1,211 @@
+package ceremonytest
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"officiant/bundle/durable"
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/request"
+	"officiant/bundle/seal"
+	"officiant/ceremony"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/station"
+	"officiant/ceremony/transcript"
+	"officiant/signer"
+	"officiant/signer/pkcs11"
+	"officiant/softhsm"
+)
+
+// Fixture is a plan with its inputs, and a station with two tokens: one for
+// the root, one for the rest.
+type Fixture struct {
+	Folder     string // of plan.yaml and its inputs
+	PlanFile   string
+	Station    string                  // file
+	Identities map[string]string       // age identities by node
+	Keys       map[string]request.Keys // private keys by node
+	open       signer.Opener
+}
+
+// Shape says what a fixture's cluster looks like.
+type Shape struct {
+	Workers int
+	Root    signer.Algorithm // default ECDSA-P384
+	Below   signer.Algorithm // default ECDSA-P256
+}
+
+// New makes a fixture: cp-1 (first control-plane node, with etcd) and workers.
+// Its requests are made now; its tokens are empty.
+func New(t testing.TB, s Shape) *Fixture {
+	t.Helper()
+	if s.Root == "" {
+		s.Root = signer.ECDSAP384
+	}
+	if s.Below == "" {
+		s.Below = signer.ECDSAP256
+	}
+	f := &Fixture{Folder: t.TempDir(), Identities: map[string]string{}, Keys: map[string]request.Keys{}}
+	f.PlanFile = filepath.Join(f.Folder, "plan.yaml")
+	cluster := kubepki.Cluster{Name: "demo", KubernetesVersion: kubepki.Newest(), ControlPlaneEndpoint: "api.demo.test:6443"}.Complete()
+	nodes := []kubepki.Node{{
+		Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane, kubepki.Etcd}, Address: netip.MustParseAddr("10.0.0.11"), First: true,
+	}}
+	for i := range s.Workers {
+		nodes = append(nodes, kubepki.Node{Name: fmt.Sprintf("worker-%d", i+1), Roles: []kubepki.Role{kubepki.Worker}})
+	}
+	var list strings.Builder
+	for _, n := range nodes {
+		fp := f.request(t, cluster, n)
+		fmt.Fprintf(&list, "  - name: %s\n    roles: [%s]\n", n.Name, roles(n))
+		if n.Address.IsValid() {
+			fmt.Fprintf(&list, "    address: %s\n", n.Address)
+		}
+		if n.First {
+			list.WriteString("    first: true\n")
+		}
+		fmt.Fprintf(&list, "    request: requests/%s.req\n    fingerprint: %s\n", n.Name, fp)
+	}
+	write(t, f.PlanFile, fmt.Sprintf(planText, cluster.KubernetesVersion, s.Root, s.Below, s.Below, s.Below)+list.String())
+	f.Tokens(t)
+	return f
+}
+
+const planText = `apiVersion: officiant/v1
+kind: Plan
+name: demo-1
+cluster:
+  name: demo
+  kubernetesVersion: %s
+  controlPlaneEndpoint: api.demo.test:6443
+previous: none
+authorities:
+  - {name: root, key: {create: %s}, evidence: software, validity: 20y}
+  - {name: kubernetes, key: {create: %s}, evidence: software, validity: 10y}
+  - {name: etcd, key: {create: %s}, evidence: software, validity: 10y}
+  - {name: front-proxy, key: {create: %s}, evidence: software, validity: 10y}
+release: {key: {create: ECDSA-P256}, evidence: software}
+serviceAccount: {create: ECDSA-P256}
+leaves: {validity: 1y}
+nodes:
+`
+
+func roles(n kubepki.Node) string {
+	var out []string
+	for _, r := range n.Roles {
+		out = append(out, string(r))
+	}
+	return strings.Join(out, ", ")
+}
+
+// request makes a node's keys and its request.
+func (f *Fixture) request(t testing.TB, c kubepki.Cluster, n kubepki.Node) fingerprint.SHA256 {
+	t.Helper()
+	leaves, err := kubepki.Leaves(c, n)
+	check(t, err)
+	keys := request.Keys{}
+	for _, l := range leaves {
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		check(t, err)
+		keys[l.Name] = k
+	}
+	identity, recipient, err := seal.NewIdentity()
+	check(t, err)
+	data, err := request.Make(c, n, leaves, keys, recipient, time.Now().UTC().Truncate(time.Second), rand.Reader)
+	check(t, err)
+	opened, err := request.Parse(n.Name+".req", data)
+	check(t, err)
+	write(t, filepath.Join(f.Folder, "requests", n.Name+".req"), string(data))
+	f.Identities[n.Name], f.Keys[n.Name] = identity, keys
+	return opened.Fingerprint
+}
+
+// Tokens makes two fresh SoftHSM tokens and a station for them.
+func (f *Fixture) Tokens(t testing.TB) {
+	t.Helper()
+	module, err := softhsm.Find()
+	if err != nil {
+		if os.Getenv("OFFICIANT_REQUIRE_SOFTHSM") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	room := filepath.Join(t.TempDir(), "room")
+	_, made, err := softhsm.Init(room, module, []softhsm.Token{
+		{Label: "root", SOPIN: []byte("12345678"), PIN: []byte("1234")},
+		{Label: "issuing", SOPIN: []byte("12345678"), PIN: []byte("1234")},
+	}, func(k, v string) error { t.Setenv(k, v); return nil })
+	check(t, err)
+	pin := filepath.Join(room, "pin")
+	write(t, pin, "1234\n")
+	check(t, os.Chmod(pin, 0o600))
+	uri := func(i int) string {
+		return fmt.Sprintf("pkcs11:token=%s;serial=%s?module-path=%s&pin-source=file:%s", made[i].Label, made[i].Serial, module, pin)
+	}
+	f.Station = filepath.Join(room, "station.yaml")
+	write(t, f.Station, fmt.Sprintf("apiVersion: officiant/v1\nkind: Station\nname: test\nkeys:\n  root: %q\n  default: %q\n", uri(0), uri(1)))
+	f.open = pkcs11.Open
+}
+
+// Config is a run of the fixture's plan into dir. The same fixture may run
+// again into the same directory: that is a resume.
+func (f *Fixture) Config(t testing.TB, dir string) ceremony.Config {
+	t.Helper()
+	c, err := plan.Open(f.PlanFile, plan.Options{Now: time.Now()})
+	check(t, err)
+	st, err := station.Open(f.Station)
+	check(t, err)
+	return ceremony.Config{
+		Dir: dir, Plan: c, Station: st, Open: f.open, Disk: &durable.Disk{}, Now: time.Now, Rand: rand.Reader, Watch: silent{},
+		Ask:     func(context.Context, signer.Device) ([]byte, error) { return []byte("1234"), nil },
+		Program: transcript.Program{Version: "test"}, Host: transcript.Host{Interfaces: []string{}},
+	}
+}
+
+// Run carries the plan out into a new directory and returns it.
+func (f *Fixture) Run(t testing.TB) (dir string, result *ceremony.Result) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "ceremony")
+	result, err := ceremony.Run(context.Background(), f.Config(t, dir))
+	check(t, err)
+	return dir, result
+}
+
+// Public returns the public keys of a node by leaf name.
+func (f *Fixture) Public(node string) map[string]crypto.PublicKey {
+	out := map[string]crypto.PublicKey{}
+	for name, k := range f.Keys[node] {
+		out[name] = k.Public()
+	}
+	return out
+}
+
+type silent struct{}
+
+func (silent) Step(int, int, string)                  {}
+func (silent) Say(string)                             {}
+func (silent) Fingerprint(string, fingerprint.SHA256) {}
+
+func write(t testing.TB, path, text string) {
+	t.Helper()
+	check(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	check(t, os.WriteFile(path, []byte(text), 0o644))
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,164 @@
+package ceremony_test
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"officiant/bundle/durable"
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony"
+	"officiant/ceremony/audit"
+	"officiant/ceremony/ceremonytest"
+	"officiant/signer"
+)
+
+var errKilled = errors.New("killed")
+
+// killer stops everything at the nth event: from then on no file operation and
+// no call into a token happens, as after kill -9. A write dies half way.
+type killer struct {
+	at, n  int
+	events []string
+}
+
+func (k *killer) event(what string) error {
+	k.n++
+	k.events = append(k.events, what)
+	if k.at > 0 && k.n >= k.at {
+		return errKilled
+	}
+	return nil
+}
+
+func (k *killer) gate(op durable.Op, path string) error {
+	err := k.event(fmt.Sprintf("%s %s", op, filepath.Base(path)))
+	if err != nil && op == "write" && k.n == k.at {
+		return durable.ErrTorn
+	}
+	return err
+}
+
+// open wraps a backend so that each call into the token is two events: before
+// it is asked, and after it has answered but nobody heard.
+func (k *killer) open(open signer.Opener) signer.Opener {
+	return func(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
+		if err := k.event("before login"); err != nil {
+			return nil, err
+		}
+		s, err := open(ctx, ref, ask)
+		if err != nil {
+			return nil, err
+		}
+		if err := k.event("after login"); err != nil {
+			s.Close()
+			return nil, err
+		}
+		return &mortalStore{s, k}, nil
+	}
+}
+
+type mortalStore struct {
+	signer.Store
+	k *killer
+}
+
+func (s *mortalStore) Describe() signer.Device { return s.Store.(signer.Describer).Describe() }
+
+func (s *mortalStore) Find(ctx context.Context, ref signer.Ref) (signer.Key, error) {
+	return s.guard("find "+ref.Label, func() (signer.Key, error) { return s.Store.Find(ctx, ref) })
+}
+
+func (s *mortalStore) FindID(ctx context.Context, ref signer.Ref, id signer.ID) (signer.Key, error) {
+	return s.guard("find id "+ref.Label, func() (signer.Key, error) { return s.Store.(signer.IDFinder).FindID(ctx, ref, id) })
+}
+
+func (s *mortalStore) Create(ctx context.Context, ref signer.Ref, spec signer.Spec, id signer.ID) (signer.Key, error) {
+	return s.guard("create "+ref.Label, func() (signer.Key, error) { return s.Store.Create(ctx, ref, spec, id) })
+}
+
+func (s *mortalStore) guard(what string, call func() (signer.Key, error)) (signer.Key, error) {
+	if err := s.k.event("before " + what); err != nil {
+		return nil, err
+	}
+	key, err := call()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.k.event("after " + what); err != nil {
+		return nil, err
+	}
+	return &mortalKey{key, s.k}, nil
+}
+
+type mortalKey struct {
+	signer.Key
+	k *killer
+}
+
+func (m *mortalKey) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if err := m.k.event("before sign " + m.Info().Label); err != nil {
+		return nil, err
+	}
+	sig, err := m.Key.SignContext(ctx, digest, opts)
+	if err != nil {
+		return nil, err
+	}
+	return sig, m.k.event("after sign " + m.Info().Label)
+}
+
+// mortal is a configuration whose process dies at the killer's event.
+func mortal(cfg ceremony.Config, k *killer) ceremony.Config {
+	cfg.Disk = &durable.Disk{Gate: k.gate}
+	cfg.Open = k.open(cfg.Open)
+	cfg.Workers = 1 // one order of events in every run
+	return cfg
+}
+
+// TestKilledAtEveryInstant stops a whole ceremony at each write, sync, rename
+// and before and after each call into the token, then runs the same command
+// again. SoftHSM's own login, which rewrites the token's file, is one event.
+func TestKilledAtEveryInstant(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{Workers: 1})
+	whole := &killer{}
+	dir := filepath.Join(t.TempDir(), "whole")
+	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), whole)); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d events", whole.n)
+	for at := 1; at <= whole.n; at++ {
+		if testing.Short() && at%7 != 0 {
+			continue
+		}
+		t.Run(fmt.Sprintf("%03d %s", at, whole.events[at-1]), func(t *testing.T) { killAndResume(t, f, at) })
+	}
+}
+
+func killAndResume(t *testing.T, f *ceremonytest.Fixture, at int) {
+	f.Tokens(t)
+	dir := filepath.Join(t.TempDir(), "ceremony")
+	_, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), &killer{at: at}))
+	if err == nil {
+		t.Fatal("the ceremony finished although it was killed")
+	}
+	result, err := ceremony.Run(context.Background(), f.Config(t, dir))
+	if err != nil {
+		t.Fatalf("resume: %v", err)
+	}
+	wantVerified(t, dir, result.Root)
+}
+
+func wantVerified(t *testing.T, dir string, root fingerprint.SHA256) {
+	t.Helper()
+	report, err := audit.Verify(dir, audit.Options{Now: time.Now(), Root: &root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, finding := range report.Findings() {
+		t.Error(finding)
+	}
+}

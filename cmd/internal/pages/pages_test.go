@@ -1,0 +1,168 @@
+package pages
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"officiant/bundle/fingerprint"
+)
+
+// pages are the documents whose console blocks run, each in a folder of its
+// own: lines after "$ " are typed, the lines below must be what appears.
+var pages = []string{"README.md"}
+
+func TestPagesShowWhatOneSees(t *testing.T) {
+	root := moduleRoot(t)
+	bin := t.TempDir()
+	build(t, root, bin, "officiant", "1")
+	build(t, root, bin, "officiant-node", "0")
+	for _, page := range pages {
+		t.Run(page, func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join(root, page))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sessions := console(string(text))
+			if len(sessions) == 0 {
+				t.Fatalf("%s has no console block", page)
+			}
+			play(t, sessions, root, bin)
+		})
+	}
+}
+
+// TestConsoleCanFail shows that a page that tells something else is refused.
+func TestConsoleCanFail(t *testing.T) {
+	if same("root  0123456789abcdef", "root  fedcba9876543210") == false {
+		t.Error("fingerprints differ from run to run and must not matter")
+	}
+	for _, c := range [][2]string{{"done", "failed"}, {"2 bundles", "3 bundles"}, {"", "more"}} {
+		if same(c[0], c[1]) {
+			t.Errorf("%q passes for %q", c[1], c[0])
+		}
+	}
+}
+
+type session struct{ command, output string }
+
+// console reads the console blocks of a page.
+func console(text string) []session {
+	var out []session
+	in := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "```"):
+			in = line == "```console"
+		case in && strings.HasPrefix(line, "$ "):
+			out = append(out, session{command: line[2:]})
+		case in && len(out) > 0:
+			last := &out[len(out)-1]
+			if last.output == "" && strings.HasSuffix(last.command, "\\") {
+				last.command += "\n" + line
+			} else {
+				last.output += line + "\n"
+			}
+		}
+	}
+	return out
+}
+
+// play types the commands in one shell's folder.
+func play(t *testing.T, sessions []session, root, bin string) {
+	dir := t.TempDir()
+	for _, s := range sessions {
+		c := exec.Command("bash", "-c", s.command)
+		c.Dir = dir
+		c.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "OFFICIANT_SOURCE="+root, "NO_COLOR=1")
+		got, err := c.CombinedOutput()
+		if err != nil {
+			t.Fatalf("$ %s\n%s%v", s.command, got, err)
+		}
+		if !same(s.output, string(got)) {
+			t.Errorf("$ %s\nshows\n%s\nthe page says\n%s", s.command, got, s.output)
+		}
+	}
+}
+
+var changing = []struct {
+	what *regexp.Regexp
+	with string
+}{
+	{regexp.MustCompile(`\b([0-9a-f]{4} ){3,}[0-9a-f]{4}\b`), "HEX"},
+	{regexp.MustCompile(`\b[0-9a-f]{16,64}\b`), "HEX"},
+	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\b`), "TIME"},
+	{regexp.MustCompile(`\b\d{4}-\d\d-\d\d\b`), "DATE"},
+	{regexp.MustCompile(`/\S*/`), "DIR/"},
+}
+
+// same compares what a page shows with what appeared, but for what changes
+// from run to run: fingerprints, their words, times, folders. A line "…" in
+// the page stands for any lines.
+func same(page, got string) bool {
+	return pattern(page).MatchString(normal(got))
+}
+
+func pattern(page string) *regexp.Regexp {
+	var b strings.Builder
+	b.WriteString("^")
+	for line := range strings.Lines(normal(page)) {
+		if strings.TrimSpace(line) == "…" {
+			b.WriteString(`(?:.*\n)*`)
+		} else {
+			b.WriteString(regexp.QuoteMeta(line))
+		}
+	}
+	return regexp.MustCompile(b.String() + "$")
+}
+
+func normal(text string) string {
+	words := map[string]bool{}
+	for i := range 256 {
+		var f fingerprint.SHA256
+		f[0], f[1] = byte(i), byte(i)
+		for _, w := range f.Words()[:2] {
+			words[w] = true
+		}
+	}
+	var out []string
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		for _, c := range changing {
+			line = c.what.ReplaceAllString(line, c.with)
+		}
+		fields := strings.Fields(line)
+		spoken := len(fields) >= 3
+		for _, f := range fields {
+			spoken = spoken && (words[f] || f == "HEX" || f == "…")
+		}
+		if spoken {
+			line = "WORDS"
+		}
+		out = append(out, strings.Join(strings.Fields(line), " ")+"\n")
+	}
+	return strings.Join(out, "")
+}
+
+func build(t *testing.T, root, bin, name, cgo string) {
+	t.Helper()
+	c := exec.Command("go", "build", "-o", filepath.Join(bin, name), "./cmd/"+name)
+	c.Dir = root
+	c.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatal(fmt.Errorf("build %s: %w\n%s", name, err, out))
+	}
+}
+
+func moduleRoot(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join("..", "..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
