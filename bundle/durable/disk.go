@@ -1,0 +1,264 @@
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Op names an operation that changes the disk.
+type Op string
+
+// The operations a Gate is asked about.
+const (
+	OpCreate   Op = "create"
+	OpWrite    Op = "write"
+	OpChmod    Op = "chmod"
+	OpSync     Op = "sync"
+	OpRename   Op = "rename"
+	OpRemove   Op = "remove"
+	OpMkdir    Op = "mkdir"
+	OpSyncDir  Op = "syncdir"
+	OpTruncate Op = "truncate"
+)
+
+// ErrTorn, returned by a Gate for OpWrite, lets half of the bytes land and then
+// fails the write.
+var ErrTorn = errors.New("torn write")
+
+const tempPrefix = ".officiant-tmp-"
+
+// Disk does file operations. Its zero value is the real disk. It may be used
+// from several goroutines if its Gate may.
+type Disk struct {
+	// Gate, when set, is asked before each operation; its error fails the
+	// operation. path is the file's final name, also while the bytes still go
+	// to a temporary one, so a replay sees the same paths.
+	Gate func(op Op, path string) error
+}
+
+// do asks the gate, then acts.
+func (d *Disk) do(op Op, path string, act func() error) error {
+	if d != nil && d.Gate != nil {
+		if err := d.Gate(op, path); err != nil {
+			return &fs.PathError{Op: string(op), Path: path, Err: err}
+		}
+	}
+	return act()
+}
+
+// Create writes a new file of exactly this mode. When path exists it fails with
+// fs.ErrExist and leaves the file as it is.
+func (d *Disk) Create(path string, data []byte, mode fs.FileMode) error {
+	// Asked first so that a taken name costs nothing; the rename decides.
+	if _, err := os.Lstat(path); err == nil {
+		return &fs.PathError{Op: string(OpCreate), Path: path, Err: fs.ErrExist}
+	}
+	return d.place(path, data, mode, d.RenameNoReplace)
+}
+
+// Replace writes a file of exactly this mode in place of whatever path was.
+func (d *Disk) Replace(path string, data []byte, mode fs.FileMode) error {
+	return d.place(path, data, mode, d.Rename)
+}
+
+func (d *Disk) place(path string, data []byte, mode fs.FileMode, rename func(from, to string) error) error {
+	temp, err := d.Stage(path, data, mode)
+	if err != nil {
+		return err
+	}
+	if err := rename(temp, path); err != nil {
+		return errors.Join(err, d.discard(temp, path))
+	}
+	return d.SyncDir(filepath.Dir(path))
+}
+
+// Stage writes data under a temporary name beside path, with its final mode,
+// synced, and returns that name. Rename or RenameNoReplace and SyncDir make it
+// path; IsTemp is true for it until then.
+func (d *Disk) Stage(path string, data []byte, mode fs.FileMode) (staged string, err error) {
+	var f *os.File
+	err = d.do(OpCreate, path, func() (err error) {
+		f, err = os.CreateTemp(filepath.Dir(path), tempPrefix+"*") // mode 0600
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	err = errors.Join(d.fill(f, path, data, mode), f.Close())
+	if err != nil {
+		return "", errors.Join(err, d.discard(f.Name(), path))
+	}
+	return f.Name(), nil
+}
+
+func (d *Disk) fill(f *os.File, path string, data []byte, mode fs.FileMode) error {
+	if err := d.write(f, path, data); err != nil {
+		return err
+	}
+	if err := d.do(OpChmod, path, func() error { return f.Chmod(mode) }); err != nil {
+		return err
+	}
+	return d.do(OpSync, path, f.Sync)
+}
+
+// write is one gated write; a torn one leaves the first half of data.
+func (d *Disk) write(f *os.File, path string, data []byte) error {
+	err := d.do(OpWrite, path, func() error {
+		_, err := f.Write(data)
+		return err
+	})
+	if errors.Is(err, ErrTorn) {
+		if _, werr := f.Write(data[:len(data)/2]); werr != nil {
+			return errors.Join(err, werr)
+		}
+	}
+	return err
+}
+
+// discard removes a temporary file after a failure. It is gated as well: after
+// a crash that a test plays, nothing may be tidied up.
+func (d *Disk) discard(temp, path string) error {
+	err := d.do(OpRemove, path, func() error { return os.Remove(temp) })
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("left behind %s: %w", temp, err)
+}
+
+// Rename gives a file another name, replacing what has that name. The folder
+// is not synced.
+func (d *Disk) Rename(from, to string) error {
+	return d.do(OpRename, to, func() error { return os.Rename(from, to) })
+}
+
+// RenameNoReplace is Rename, but fails with fs.ErrExist when the name is taken.
+func (d *Disk) RenameNoReplace(from, to string) error {
+	return d.do(OpRename, to, func() error {
+		if err := renameNoReplace(from, to); err != nil {
+			return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+		}
+		return nil
+	})
+}
+
+// Chmod sets the mode of a file or folder.
+func (d *Disk) Chmod(path string, mode fs.FileMode) error {
+	return d.do(OpChmod, path, func() error { return os.Chmod(path, mode) })
+}
+
+// Remove removes a file or an empty folder. The folder above is not synced.
+func (d *Disk) Remove(path string) error {
+	return d.do(OpRemove, path, func() error { return os.Remove(path) })
+}
+
+// RemoveAll removes path and what is below it, one gated removal each. A path
+// that is not there is no error.
+func (d *Disk) RemoveAll(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := d.RemoveAll(filepath.Join(path, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return d.Remove(path)
+}
+
+// SyncDir makes what was created, renamed and removed in a folder last.
+func (d *Disk) SyncDir(dir string) error {
+	return d.do(OpSyncDir, dir, func() error {
+		f, err := os.Open(dir)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		// Some file systems cannot sync a folder, and say so in these words.
+		if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+		return nil
+	})
+}
+
+// MkdirAll makes a folder and the ones above it that are missing, all with
+// exactly this mode, and syncs the parent of each it made. Folders that exist
+// stay as they are.
+func (d *Disk) MkdirAll(path string, mode fs.FileMode) error {
+	path = filepath.Clean(path)
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		return &fs.PathError{Op: string(OpMkdir), Path: path, Err: syscall.ENOTDIR}
+	}
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(path)
+	if parent != path {
+		if err := d.MkdirAll(parent, mode); err != nil {
+			return err
+		}
+	}
+	if err := d.mkdir(path, mode); err != nil {
+		return err
+	}
+	return d.SyncDir(parent)
+}
+
+func (d *Disk) mkdir(path string, mode fs.FileMode) error {
+	return d.do(OpMkdir, path, func() error {
+		err := os.Mkdir(path, mode)
+		if errors.Is(err, fs.ErrExist) {
+			return nil // another process was faster
+		}
+		if err != nil {
+			return err
+		}
+		return os.Chmod(path, mode) // the umask does not count
+	})
+}
+
+// IsTemp tells whether name, a base name or a path, is one of Stage's
+// temporary names.
+func IsTemp(name string) bool {
+	return strings.HasPrefix(filepath.Base(name), tempPrefix)
+}
+
+// RemoveTemps removes the temporary files a killed process left in dir itself,
+// and returns their paths.
+func (d *Disk) RemoveTemps(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var removed []string
+	for _, e := range entries {
+		if !IsTemp(e.Name()) || !e.Type().IsRegular() {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		if err := d.Remove(path); err != nil {
+			return removed, err
+		}
+		removed = append(removed, path)
+	}
+	if removed == nil {
+		return nil, nil
+	}
+	return removed, d.SyncDir(dir)
+}
