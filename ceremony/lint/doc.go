@@ -15,6 +15,9 @@
 //     kubeadm and the signers of the CSR API put digitalSignature and
 //     keyEncipherment into each leaf whatever its key is, and the bit does
 //     nothing with such a key. It is passed over for leaves alone.
+//   - e_key_usage_and_extended_key_usage_inconsistent (RFC 5280, 4.2.1.12):
+//     keyEncipherment with clientAuth alone; for the same reason, on leaves.
+//     k8s_leaf_key_usage and k8s_expected_usage judge both instead.
 //   - e_subject_common_name_max_length (RFC 5280, A.1): a common name longer
 //     than 64. A kubelet's is "system:node:" and the node's name, and an etcd
 //     member's is the node's name, which may have 253 characters; Kubernetes

@@ -165,6 +165,9 @@ func issuerFits(cert *x509.Certificate, in Context) string {
 		if in.Issuer != nil || !bytes.Equal(cert.RawIssuer, cert.RawSubject) {
 			return "a root is issued by itself"
 		}
+		if !bytes.Equal(cert.AuthorityKeyId, cert.SubjectKeyId) {
+			return "a root's authority key identifier is its own"
+		}
 		return ""
 	}
 	i := in.Issuer

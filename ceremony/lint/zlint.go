@@ -33,12 +33,15 @@ var suite = sync.OnceValue(func() zlintSuite {
 // passedOver holds the results that do not refuse, with the condition under
 // which they do not; the package's comment says why.
 var passedOver = map[string]func(*x509.Certificate, Context) bool{
-	"e_ecdsa_allowed_ku": func(_ *x509.Certificate, in Context) bool { return in.Kind == Leaf },
+	"e_ecdsa_allowed_ku":                              isLeaf,
+	"e_key_usage_and_extended_key_usage_inconsistent": isLeaf,
 	"e_subject_common_name_max_length": func(cert *x509.Certificate, in Context) bool {
 		return in.Kind == Leaf && in.Leaf != nil && slices.Contains(namedByNode, in.Leaf.ID) &&
 			cert.Subject.CommonName == in.Leaf.CommonName
 	},
 }
+
+func isLeaf(_ *x509.Certificate, in Context) bool { return in.Kind == Leaf }
 
 // namedByNode are the leaves whose common name is or ends with a node's name.
 var namedByNode = []string{"kubelet.conf", "kube-etcd", "kube-etcd-peer"}

@@ -8,8 +8,8 @@
 //   - Key usage, critical; extended key usage, not critical, when there is one.
 //   - A subject key identifier: the leftmost 160 bits of the SHA-256 of the
 //     public key's bits (RFC 7093, section 2, method 1).
-//   - The issuer's subject key identifier as authority key identifier; a root has
-//     none (RFC 5280, 4.2.1.1).
+//   - The issuer's subject key identifier as authority key identifier; a root's
+//     is its own (RFC 5280, 4.2.1.1).
 //   - A subject of O attributes, then CN, each in an RDN of its own: RFC 5280
 //     readers, Kubernetes' own among them, take several values in one RDN and
 //     several RDNs alike, and people read the latter.

@@ -48,6 +48,7 @@ func Certificate(e plan.Entry, pub crypto.PublicKey, serial *big.Int, notBefore 
 		ExtKeyUsage:           e.ExtKeyUsage,
 		BasicConstraintsValid: true,
 		SubjectKeyId:          ski,
+		AuthorityKeyId:        ski,
 		DNSNames:              e.DNSNames,
 		IPAddresses:           addresses,
 	}

@@ -1,0 +1,44 @@
+package lint
+
+import (
+	"bytes"
+	"os"
+	"testing"
+)
+
+// Every rule has an identifier of its own, a citation, and a case that breaks it.
+func TestEveryRuleIsTested(t *testing.T) {
+	tests, err := os.ReadFile("lint_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, table := range [][]rule{everyCert, caRules, leafRules, familyRules, expectedRules} {
+		for _, r := range table {
+			if seen[r.id] || r.citation == "" {
+				t.Errorf("%s: twice, or without a citation", r.id)
+			}
+			seen[r.id] = true
+			if !bytes.Contains(tests, []byte(`{"`+r.id+`", `)) {
+				t.Errorf("%s: no case breaks it", r.id)
+			}
+		}
+	}
+}
+
+// What is passed over exists: a renamed lint must not go unnoticed.
+func TestPassedOverExists(t *testing.T) {
+	s := suite()
+	if len(s.lints) < 100 {
+		t.Errorf("only %d lints are run", len(s.lints))
+	}
+	for name := range passedOver {
+		found := false
+		for _, l := range s.lints {
+			found = found || l.Name == name
+		}
+		if !found {
+			t.Errorf("zlint has no %s", name)
+		}
+	}
+}
