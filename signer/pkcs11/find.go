@@ -79,7 +79,7 @@ func (s *store) keyOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, label
 	if err != nil {
 		return nil, err
 	}
-	if label != "" && string(haveLabel) != label || id != nil && !bytes.Equal(haveID, id) {
+	if label != "" && string(haveLabel) != label || len(id) > 0 && !bytes.Equal(haveID, id) {
 		return nil, fmt.Errorf("the token answers with another key: %s", name(string(haveLabel), haveID))
 	}
 	read, err := s.evidenceOf(h, private)
