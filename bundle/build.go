@@ -16,9 +16,10 @@ import (
 )
 
 const (
-	apiVersion   = "officiant/v1"
-	factsKind    = "NodeFacts"
-	sealedSuffix = ".age"
+	apiVersion = "officiant/v1"
+	factsKind  = "NodeFacts"
+	// SealedSuffix ends the name of a sealed file.
+	SealedSuffix = ".age"
 )
 
 // Build makes a node's bundle, all but its signature. A zero h.NotAfter becomes
@@ -129,7 +130,7 @@ func (m *maker) file(f kubepki.File) (path string, data []byte, err error) {
 	case kubepki.KubeconfigFile:
 		data, err = m.kubeconfig(f.Leaf)
 	case kubepki.ServiceAccountKey:
-		return f.Path + sealedSuffix, m.parts.ServiceAccountSealed, present(m.parts.ServiceAccountSealed)
+		return f.Path + SealedSuffix, m.parts.ServiceAccountSealed, present(m.parts.ServiceAccountSealed)
 	case kubepki.ServiceAccountPublic:
 		return f.Path, m.parts.ServiceAccountPublic, present(m.parts.ServiceAccountPublic)
 	default:

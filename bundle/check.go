@@ -141,7 +141,7 @@ func (c *checker) fileSet(files []kubepki.File) {
 		switch f.Kind {
 		case kubepki.KeyFile:
 		case kubepki.ServiceAccountKey:
-			want[f.Path+sealedSuffix] = true
+			want[f.Path+SealedSuffix] = true
 		default:
 			want[f.Path] = true
 		}
@@ -162,7 +162,7 @@ func (c *checker) fileSet(files []kubepki.File) {
 func (c *checker) file(f kubepki.File) {
 	data, ok := c.b.Files[f.Path]
 	if f.Kind == kubepki.ServiceAccountKey {
-		path := f.Path + sealedSuffix
+		path := f.Path + SealedSuffix
 		if sealed, ok := c.b.Files[path]; ok && !armored(sealed) {
 			c.add(path, "is not one ASCII-armored age file")
 		}

@@ -46,7 +46,7 @@ func verifyText(h Header, f *Facts, files []kubepki.File) []byte {
 func sealedNote(files []kubepki.File) string {
 	for _, f := range files {
 		if f.Kind == kubepki.ServiceAccountKey {
-			return "\n" + f.Path + sealedSuffix + " is sealed to the control-plane nodes' own identities."
+			return "\n" + f.Path + SealedSuffix + " is sealed to the control-plane nodes' own identities."
 		}
 	}
 	return ""

@@ -1,2 +1,33 @@
-// Package install places a verified bundle on a node, atomically, with a way back.
+// Package install places a verified bundle on a node, all or nothing, with a way back.
+//
+// A node keeps what it needs in /var/lib/officiant-node (mode 0700, files 0600):
+//
+//	identity.txt        the age identity, as age-keygen writes it; recipient.txt its recipient
+//	keys/NAME.key       the private keys, PKCS #8 PEM; NAME is kubepki.Leaf.Name
+//	NODE.req            the request as it was sent
+//	pins.json           kind NodePins: cluster, node, root, release key, newest bundle seen
+//	installed.tar       the bundle whose files are in place
+//	previous/tree.tar   the files that were in place before, for Rollback
+//	journal.json        kind InstallJournal: only while files are being put in place
+//
+// Install first checks everything that can be checked: signature, every
+// certificate, that each was made for this node's own key, pins, sequence, the
+// sealed secrets. Nothing is written before. Then it writes all new files under
+// temporary names beside the old ones, and syncs them. The journal is the point
+// of no return: without one, the node is as it was, and leftovers are removed by
+// the next Install or Rollback; with one, that next run puts the rest in place.
+// The files of the bundle, the pins, installed.tar and previous/tree.tar change
+// together.
+//
+// journal.json lists moves (path, temporary name, SHA-256, mode) and removals;
+// paths are below the root with forward slashes. previous/tree.tar holds
+// tree.json (kind PreviousTree: the paths that were absent), then the files under
+// the same paths with their modes.
+//
+// The first install pins the root certificate and the release key; later ones
+// demand the same. A node refuses a sequence below the highest it has seen, and
+// another bundle of the same sequence. Rollback swaps the files in place with
+// those before, once forth and once back; it does not lower the highest sequence.
+//
+// Private keys never have a mode other than 0600.
 package install

@@ -1,8 +1,18 @@
 package install
 
 import (
+	"bytes"
 	"crypto"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
 	"path/filepath"
+	"strings"
 
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
@@ -10,6 +20,23 @@ import (
 
 // StateDir is where a node keeps what it needs between request and install, below the root.
 const StateDir = "var/lib/officiant-node"
+
+// Files of the state directory.
+const (
+	identityFile  = "identity.txt"
+	recipientFile = "recipient.txt"
+	keysDir       = "keys"
+	pinsFile      = "pins.json"
+	installedFile = "installed.tar"
+	previousFile  = "previous/tree.tar"
+	journalFile   = "journal.json"
+)
+
+const (
+	secretMode fs.FileMode = 0o600
+	stateMode  fs.FileMode = 0o700
+	apiVersion             = "officiant/v1"
+)
 
 // State is a node's own directory: its age identity, its keys, its pins. Mode 0700.
 type State struct {
@@ -25,30 +52,188 @@ func OpenState(root string, disk *durable.Disk) *State {
 // Dir is the path of the directory.
 func (s *State) Dir() string { return s.dir }
 
-// Init makes the directory with mode 0700 if it is not there.
-func (s *State) Init() error { return errLater }
+func (s *State) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
 
-// WriteIdentity stores the age identity (identity.txt, 0600) and its recipient; it never overwrites.
-func (s *State) WriteIdentity(identity, recipient string) error { return errLater }
+// Init makes the directory with mode 0700 if it is not there. The folders above
+// it that are missing get 0755.
+func (s *State) Init() error {
+	if err := s.disk.MkdirAll(filepath.Dir(s.dir), 0o755); err != nil {
+		return fmt.Errorf("node state: %w", err)
+	}
+	if err := s.disk.MkdirAll(s.dir, stateMode); err != nil {
+		return fmt.Errorf("node state: %w", err)
+	}
+	return nil
+}
+
+func (s *State) write(name string, data []byte) error {
+	at := s.path(name)
+	if err := s.disk.MkdirAll(filepath.Dir(at), stateMode); err != nil {
+		return fmt.Errorf("node state: %w", err)
+	}
+	if err := s.disk.Create(at, data, secretMode); err != nil {
+		return fmt.Errorf("node state: %w", err)
+	}
+	return nil
+}
+
+// WriteIdentity stores the age identity and its recipient; it never overwrites
+// an identity. identity.txt has the form of age-keygen's files and names the
+// recipient too, so that the two cannot part when the process is killed;
+// recipient.txt repeats it for people.
+func (s *State) WriteIdentity(identity, recipient string) error {
+	text := []byte(recipientComment + recipient + "\n" + identity + "\n")
+	defer clear(text)
+	if err := s.write(identityFile, text); err != nil {
+		return err
+	}
+	if err := s.disk.Replace(s.path(recipientFile), []byte(recipient+"\n"), secretMode); err != nil {
+		return fmt.Errorf("node state: %w", err)
+	}
+	return nil
+}
+
+const recipientComment = "# public key: "
 
 // Identity reads the age identity; fs.ErrNotExist when there is none.
-func (s *State) Identity() (string, error) { return "", errLater }
+func (s *State) Identity() (string, error) {
+	identity, _, err := s.identity()
+	return identity, err
+}
 
-// Recipient reads recipient.txt.
-func (s *State) Recipient() (string, error) { return "", errLater }
+// Recipient reads the recipient the identity opens for; fs.ErrNotExist when there is none.
+func (s *State) Recipient() (string, error) {
+	_, recipient, err := s.identity()
+	return recipient, err
+}
 
-// WriteKey stores a private key as keys/NAME.key, PKCS#8 PEM, mode 0600; it never overwrites.
-// name is a Leaf.Name ("apiserver", "etcd/server", "admin.conf").
-func (s *State) WriteKey(name string, key crypto.Signer) error { return errLater }
+func (s *State) identity() (identity, recipient string, err error) {
+	data, err := os.ReadFile(s.path(identityFile))
+	if err != nil {
+		return "", "", fmt.Errorf("node state: %w", err)
+	}
+	defer clear(data)
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSpace(line)
+		if value, ok := strings.CutPrefix(line, recipientComment); ok {
+			recipient = value
+		} else if line != "" && !strings.HasPrefix(line, "#") {
+			if identity != "" {
+				return "", "", fmt.Errorf("%s holds more than one identity", s.path(identityFile))
+			}
+			identity = line
+		}
+	}
+	if identity == "" {
+		return "", "", fmt.Errorf("%s holds no identity", s.path(identityFile))
+	}
+	return identity, recipient, nil
+}
+
+// WriteKey stores a private key as keys/NAME.key, PKCS #8 PEM, mode 0600; it
+// never overwrites. name is a Leaf.Name ("apiserver", "etcd/server", "admin.conf").
+func (s *State) WriteKey(name string, key crypto.Signer) error {
+	if !fs.ValidPath(name) {
+		return fmt.Errorf("node state: %q is no name of a key", name)
+	}
+	data, err := keyPEM(key)
+	if err != nil {
+		return fmt.Errorf("key %s: %w", name, err)
+	}
+	defer clear(data)
+	return s.write(keyName(name), data)
+}
+
+func keyName(name string) string { return path.Join(keysDir, name) + ".key" }
 
 // Key reads keys/NAME.key; fs.ErrNotExist when there is none.
-func (s *State) Key(name string) (crypto.Signer, error) { return nil, errLater }
+func (s *State) Key(name string) (crypto.Signer, error) {
+	if !fs.ValidPath(name) {
+		return nil, fmt.Errorf("node state: %q is no name of a key", name)
+	}
+	return readKey(s.path(keyName(name)))
+}
 
-// WriteRequest keeps the request as it was sent, NODE.req.
-func (s *State) WriteRequest(node string, req []byte) error { return errLater }
+func readKey(at string) (crypto.Signer, error) {
+	data, err := os.ReadFile(at)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(data)
+	key, err := parseKey(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", at, err)
+	}
+	return key, nil
+}
 
-// Request reads NODE.req back.
-func (s *State) Request(node string) ([]byte, error) { return nil, errLater }
+// parseKey reads one PEM private key, in the forms Kubernetes and kubeadm write.
+// Its errors say nothing of what the key holds.
+func parseKey(data []byte) (crypto.Signer, error) {
+	block, rest := pem.Decode(data)
+	if block != nil && block.Type == "EC PARAMETERS" { // as `openssl ecparam -genkey` writes
+		block, rest = pem.Decode(rest)
+	}
+	if block == nil || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, errors.New("not one PEM private key")
+	}
+	defer clear(block.Bytes)
+	var key any
+	var err error
+	switch block.Type {
+	case "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case "EC PRIVATE KEY":
+		key, err = x509.ParseECPrivateKey(block.Bytes)
+	case "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	default:
+		return nil, errors.New("not one PEM private key")
+	}
+	signer, ok := key.(crypto.Signer)
+	if err != nil || !ok {
+		return nil, errors.New("damaged private key")
+	}
+	return signer, nil
+}
+
+func keyPEM(key crypto.Signer) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(der)
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+func sameKey(a, b crypto.PublicKey) bool {
+	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.Equal(b)
+}
+
+// WriteRequest keeps the request as it was sent, NODE.req; it never overwrites.
+func (s *State) WriteRequest(node string, req []byte) error { return s.write(node+".req", req) }
+
+// Request reads NODE.req back; fs.ErrNotExist when there is none.
+func (s *State) Request(node string) ([]byte, error) {
+	data, err := os.ReadFile(s.path(node + ".req"))
+	if err != nil {
+		return nil, fmt.Errorf("node state: %w", err)
+	}
+	return data, nil
+}
+
+// asked lists the nodes this machine has made a request for.
+func (s *State) asked() ([]string, error) {
+	found, err := filepath.Glob(filepath.Join(s.dir, "*.req"))
+	if err != nil {
+		return nil, fmt.Errorf("node state: %w", err)
+	}
+	for i, f := range found {
+		found[i] = strings.TrimSuffix(filepath.Base(f), ".req")
+	}
+	return found, nil
+}
 
 // Pins is pins.json: what the node's first install pinned, and the newest bundle it saw.
 type Pins struct {
@@ -62,5 +247,48 @@ type Pins struct {
 	HighestBundle   fingerprint.SHA256 `json:"highestBundle"`   // SHA-256 of its SHA256SUMS
 }
 
+const pinsKind = "NodePins"
+
 // Pins reads pins.json; nil without error when nothing was installed yet.
-func (s *State) Pins() (*Pins, error) { return nil, errLater }
+func (s *State) Pins() (*Pins, error) {
+	var p Pins
+	if err := s.document(pinsFile, &p); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	if p.APIVersion != apiVersion || p.Kind != pinsKind || p.HighestSequence < 1 {
+		return nil, fmt.Errorf("%s is not %s %s", s.path(pinsFile), apiVersion, pinsKind)
+	}
+	return &p, nil
+}
+
+// document reads a JSON file of the state directory, strictly.
+func (s *State) document(name string, into any) error {
+	data, err := os.ReadFile(s.path(name))
+	if err != nil {
+		return fmt.Errorf("node state: %w", err)
+	}
+	if err := strict(data, into); err != nil {
+		return fmt.Errorf("%s: %w", s.path(name), err)
+	}
+	return nil
+}
+
+func strict(data []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if d.More() {
+		return errors.New("text after the document")
+	}
+	return nil
+}
+
+func document(v any) ([]byte, error) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	return append(data, '\n'), err
+}

@@ -1,0 +1,255 @@
+package install
+
+import (
+	"bytes"
+	"crypto"
+	"fmt"
+	"slices"
+	"strings"
+
+	"officiant/bundle"
+	"officiant/bundle/kubepki"
+)
+
+// What happens, or happened, to a file.
+type What string
+
+const (
+	Added    What = "new"
+	Changed  What = "changed"
+	Removed  What = "removed"
+	ModeOnly What = "mode"
+)
+
+// Change is one file of /etc/kubernetes that an install or rollback changes.
+type Change struct {
+	Path string `json:"path"` // below the root
+	What What   `json:"what"`
+}
+
+// Report is what an install or rollback did, or would do.
+type Report struct {
+	Cluster  string
+	Node     string
+	Sequence int    // of what is in place afterwards; 0: nothing of ours
+	Before   int    // of what was in place
+	First    bool   // root and release key were pinned now
+	Already  bool   // everything was in place
+	Finished string // an interrupted operation that was finished first
+	Pins     *Pins  // after it
+	Changes  []Change
+	Notices  []Notice
+}
+
+// Install verifies b and places it, all or nothing. A *Refused or a
+// *bundle.Refusal says why it is not accepted; the node is then as it was.
+// With dryRun nothing is written at all.
+func (n *Node) Install(b *bundle.Bundle, release crypto.PublicKey, dryRun bool) (*Report, error) {
+	if dryRun {
+		return n.tryInstall(b, release)
+	}
+	// What can be refused is refused before anything is touched, an interrupted
+	// operation's leftovers included.
+	if err := b.CheckSignature(release); err != nil {
+		return nil, err
+	}
+	if f := b.Check(bundle.CheckOptions{Now: n.Now()}); len(f) > 0 {
+		return nil, &Refused{nameOf(b), f}
+	}
+	unlock, err := n.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	pending, err := n.interrupted()
+	if err != nil {
+		return nil, err
+	}
+	finished := ""
+	if pending != nil {
+		if finished, err = n.recover(); err != nil {
+			return nil, err
+		}
+	}
+	a, err := n.accept(b, release)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.removeTemps(); err != nil {
+		return nil, err
+	}
+	r, t, err := n.plan(a)
+	if err != nil {
+		return nil, err
+	}
+	r.Finished = finished
+	if r.Already {
+		return r, nil
+	}
+	return r, n.apply(t)
+}
+
+func (n *Node) tryInstall(b *bundle.Bundle, release crypto.PublicKey) (*Report, error) {
+	pending, err := n.interrupted()
+	if err != nil {
+		return nil, err
+	}
+	if pending != nil {
+		return nil, fmt.Errorf("an interrupted %s has to be finished first: run install without --dry-run, or rollback", pending.Operation)
+	}
+	a, err := n.accept(b, release)
+	if err != nil {
+		return nil, err
+	}
+	r, _, err := n.plan(a)
+	return r, err
+}
+
+// plan says what placing an accepted bundle changes.
+func (n *Node) plan(a *accepted) (*Report, *transaction, error) {
+	before, err := n.installed()
+	if err != nil {
+		return nil, nil, err
+	}
+	archive, err := a.bundle.Tar()
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &Report{Cluster: a.bundle.Cluster, Node: a.bundle.Node, Sequence: a.bundle.Sequence, First: a.first, Pins: a.pins}
+	t := &transaction{operation: "install", write: slices.Clone(a.tree)}
+	files := a.files
+	same := false
+	if before != nil {
+		r.Before = before.Sequence
+		same = bytes.Equal(before.Sums, a.bundle.Sums)
+		old, err := filesOf(before)
+		if err != nil {
+			return nil, nil, err
+		}
+		t.remove = gone(old, a.tree)
+		files = append(slices.Clone(files), old...)
+	}
+	if r.Changes, err = n.changes(t); err != nil {
+		return nil, nil, err
+	}
+	r.Notices = notices(r.Changes, files)
+	r.Already = a.again && same && len(r.Changes) == 0
+	if err := n.addState(a, t, archive, before, same); err != nil {
+		return nil, nil, err
+	}
+	return r, t, nil
+}
+
+// addState adds the node's own files to a transaction.
+func (n *Node) addState(a *accepted, t *transaction, archive []byte, before *bundle.Bundle, same bool) error {
+	pins, err := document(a.pins)
+	if err != nil {
+		return err
+	}
+	t.write = append(t.write,
+		placed{StateDir + "/" + installedFile, archive, secretMode},
+		placed{StateDir + "/" + pinsFile, pins, secretMode})
+	if same {
+		return nil // putting the same bundle right again does not change what the way back is
+	}
+	return n.addWayBack(t, before)
+}
+
+// addWayBack adds previous/tree.tar: everything the transaction touches, as it is now.
+func (n *Node) addWayBack(t *transaction, before *bundle.Bundle) error {
+	paths := slices.Clone(t.remove)
+	for _, p := range t.write {
+		if p.path != StateDir+"/"+pinsFile {
+			paths = append(paths, p.path)
+		}
+	}
+	slices.Sort(paths)
+	there, absent, err := n.snapshot(paths)
+	if err != nil {
+		return err
+	}
+	index := previousTree{Absent: absent}
+	if before != nil {
+		sum := sumOf(before)
+		index.Bundle, index.Sequence = &sum, before.Sequence
+	}
+	data, err := pack(index, there)
+	if err != nil {
+		return fmt.Errorf("%s: %w", previousFile, err)
+	}
+	t.write = append(t.write, placed{StateDir + "/" + previousFile, data, secretMode})
+	return nil
+}
+
+func filesOf(b *bundle.Bundle) ([]kubepki.File, error) {
+	facts, err := b.Facts()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", installedFile, err)
+	}
+	files, err := kubepki.Files(facts.Cluster, facts.Node)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", installedFile, err)
+	}
+	return files, nil
+}
+
+// gone lists files the last bundle placed and this one does not have.
+func gone(old []kubepki.File, tree []placed) []string {
+	var paths []string
+	for _, f := range old {
+		path := kubernetesDir + "/" + f.Path
+		if !slices.ContainsFunc(tree, func(p placed) bool { return p.path == path }) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// Notice says what a component needs after its files changed.
+type Notice struct {
+	Component string         `json:"component"`
+	Action    kubepki.Reload `json:"action"` // the strongest any of the files asks for
+	Files     []string       `json:"files"`  // below /etc/kubernetes
+}
+
+func (n Notice) String() string {
+	does := map[kubepki.Reload]string{
+		kubepki.Restart: "restart it",
+		kubepki.Live:    "reloads by itself",
+		kubepki.PerUse:  "reads them at each use",
+	}
+	return fmt.Sprintf("%s: %s (%s)", n.Component, does[n.Action], strings.Join(n.Files, ", "))
+}
+
+// notices says who reads what changed, sorted by component.
+func notices(changes []Change, files []kubepki.File) []Notice {
+	strength := map[kubepki.Reload]int{kubepki.PerUse: 1, kubepki.Live: 2, kubepki.Restart: 3}
+	byName := map[string]*Notice{}
+	for _, c := range changes {
+		path := strings.TrimPrefix(c.Path, kubernetesDir+"/")
+		for _, f := range files {
+			if f.Path != path || c.What == ModeOnly {
+				continue
+			}
+			for _, reader := range f.Consumers {
+				x := byName[reader.Component]
+				if x == nil {
+					x = &Notice{Component: reader.Component}
+					byName[reader.Component] = x
+				}
+				if strength[reader.Reload] > strength[x.Action] {
+					x.Action = reader.Reload
+				}
+				if !slices.Contains(x.Files, path) {
+					x.Files = append(x.Files, path)
+				}
+			}
+		}
+	}
+	var list []Notice
+	for _, x := range byName {
+		list = append(list, *x)
+	}
+	slices.SortFunc(list, func(a, b Notice) int { return strings.Compare(a.Component, b.Component) })
+	return list
+}

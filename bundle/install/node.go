@@ -1,0 +1,109 @@
+package install
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"officiant/bundle"
+	"officiant/bundle/durable"
+)
+
+// kubernetesDir is below which kubepki's paths lie, below the root.
+const kubernetesDir = "etc/kubernetes"
+
+// Node is the machine, or a directory that stands for it.
+type Node struct {
+	Root string // "/" or a directory under which etc/kubernetes and var/lib/officiant-node lie
+	Disk *durable.Disk
+	Now  func() time.Time
+}
+
+// State is the node's own directory.
+func (n *Node) State() *State { return OpenState(n.Root, n.Disk) }
+
+// at is where a path below the root lies.
+func (n *Node) at(path string) string { return filepath.Join(n.Root, filepath.FromSlash(path)) }
+
+// Refused says why a bundle, or what is on the node, is not accepted.
+type Refused struct {
+	What     string // the bundle or the tree
+	Findings []bundle.Finding
+}
+
+func (r *Refused) Error() string {
+	if len(r.Findings) == 1 {
+		return r.What + ": " + r.Findings[0].String()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %d findings", r.What, len(r.Findings))
+	for _, f := range r.Findings {
+		b.WriteString("\n" + f.String())
+	}
+	return b.String()
+}
+
+func refusedf(what, file, format string, args ...any) error {
+	return &Refused{what, []bundle.Finding{{File: file, Problem: fmt.Sprintf(format, args...)}}}
+}
+
+func nameOf(b *bundle.Bundle) string { return "bundle of " + b.Node }
+
+// lock keeps a second install or rollback out until unlock is called. It makes
+// no file: what is locked is the state directory itself.
+func (n *Node) lock() (unlock func(), err error) {
+	dir := n.State().Dir()
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("node state: %w", err)
+	}
+	if err := tryLock(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: another install or rollback is at work: %w", dir, err), f.Close())
+	}
+	return func() { f.Close() }, nil
+}
+
+// placed is a file as it is to be, or as it was.
+type placed struct {
+	path string // below the root
+	data []byte
+	mode fs.FileMode
+}
+
+// read reads a file below the root; nil without error when there is none.
+// What is not a plain file is an error: it would be replaced, not filled.
+func (n *Node) read(path string) (*placed, error) {
+	info, err := os.Lstat(n.at(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a plain file (%s)", n.at(path), info.Mode().Type())
+	}
+	data, err := os.ReadFile(n.at(path))
+	if err != nil {
+		return nil, err
+	}
+	return &placed{path, data, info.Mode().Perm()}, nil
+}
+
+// key finds a node's private key for a leaf. It lies in the state directory, or,
+// when kubeadm made it, where Kubernetes reads it.
+func (n *Node) key(name, keyFile, configFile string) (crypto.Signer, error) {
+	key, err := n.State().Key(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	if keyFile != "" {
+		return readKey(n.at(kubernetesDir + "/" + keyFile))
+	}
+	return configKey(n.at(kubernetesDir + "/" + configFile))
+}

@@ -1,0 +1,135 @@
+package install
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"officiant/bundle"
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+)
+
+// ErrNoWayBack says that there is nothing a rollback could restore.
+var ErrNoWayBack = errors.New("nothing to go back to")
+
+func sumOf(b *bundle.Bundle) fingerprint.SHA256 { return fingerprint.Of(b.Sums) }
+
+// Rollback puts back the files that were in place before the last install, all
+// or nothing, and keeps the present ones: a second Rollback brings them back. It
+// does not lower the highest sequence seen. An interrupted operation is finished
+// first.
+func (n *Node) Rollback(dryRun bool) (*Report, error) {
+	unlock, err := n.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	finished := ""
+	if dryRun {
+		if j, err := n.interrupted(); err != nil {
+			return nil, err
+		} else if j != nil {
+			return nil, fmt.Errorf("an interrupted %s has to be finished first: run rollback without --dry-run", j.Operation)
+		}
+	} else if finished, err = n.recover(); err != nil {
+		return nil, err
+	}
+	if finished == "rollback" {
+		return n.rolledBack(finished) // that was this command's work; doing more would undo it
+	}
+	r, t, err := n.planRollback()
+	if err != nil || dryRun {
+		return r, err
+	}
+	r.Finished = finished
+	return r, n.apply(t)
+}
+
+// rolledBack reports what an earlier process had begun.
+func (n *Node) rolledBack(finished string) (*Report, error) {
+	pins, err := n.State().Pins()
+	if err != nil {
+		return nil, err
+	}
+	b, err := n.installed()
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Finished: finished, Pins: pins}
+	if pins != nil {
+		r.Cluster, r.Node = pins.Cluster, pins.Node
+	}
+	if b != nil {
+		r.Sequence = b.Sequence
+	}
+	return r, nil
+}
+
+func (n *Node) planRollback() (*Report, *transaction, error) {
+	index, files, err := n.previous()
+	if err != nil {
+		return nil, nil, err
+	}
+	if index == nil {
+		return nil, nil, ErrNoWayBack
+	}
+	pins, err := n.State().Pins()
+	if err != nil {
+		return nil, nil, err
+	}
+	if pins == nil {
+		return nil, nil, ErrNoWayBack
+	}
+	before, err := n.installed()
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &Report{Cluster: pins.Cluster, Node: pins.Node, Sequence: index.Sequence, Pins: pins}
+	t := &transaction{operation: "rollback", write: slices.Clone(files), remove: slices.Clone(index.Absent)}
+	known, err := n.knownFiles(before, files)
+	if err != nil {
+		return nil, nil, err
+	}
+	if before != nil {
+		r.Before = before.Sequence
+	}
+	all, err := n.changes(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range all {
+		if c.Path != StateDir+"/"+installedFile {
+			r.Changes = append(r.Changes, c)
+		}
+	}
+	r.Notices = notices(r.Changes, known)
+	return r, t, n.addWayBack(t, before)
+}
+
+// knownFiles are the files of the bundle in place and of the one to come back.
+func (n *Node) knownFiles(before *bundle.Bundle, files []placed) ([]kubepki.File, error) {
+	var known []kubepki.File
+	if before != nil {
+		list, err := filesOf(before)
+		if err != nil {
+			return nil, err
+		}
+		known = append(known, list...)
+	}
+	for _, f := range files {
+		if f.path != StateDir+"/"+installedFile {
+			continue
+		}
+		b, err := bundle.Parse(previousFile, f.data)
+		if err != nil {
+			return nil, err
+		}
+		list, err := filesOf(b)
+		if err != nil {
+			return nil, err
+		}
+		known = append(known, list...)
+	}
+	return known, nil
+}

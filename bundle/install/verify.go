@@ -1,0 +1,220 @@
+package install
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"officiant/bundle"
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubeconfig"
+	"officiant/bundle/kubepki"
+)
+
+// Verification is what Verify found on a node.
+type Verification struct {
+	Bundle   *bundle.Bundle // in place; nil when it cannot be read
+	Pins     *Pins
+	Findings []bundle.Finding
+}
+
+func (v *Verification) add(file, format string, args ...any) {
+	v.Findings = append(v.Findings, bundle.Finding{File: file, Problem: fmt.Sprintf(format, args...)})
+}
+
+// Verify holds the files of /etc/kubernetes against the bundle they came from,
+// and that bundle against everything Check knows. Without a release key it cannot
+// say where the bundle came from. root, when given, is the SHA-256 the root must have.
+func (n *Node) Verify(release crypto.PublicKey, root *fingerprint.SHA256) (*Verification, error) {
+	v := &Verification{}
+	if j, err := n.interrupted(); err != nil {
+		return nil, err
+	} else if j != nil {
+		v.add("", "an %s was interrupted; run install again to finish it", j.Operation)
+	}
+	var err error
+	if v.Pins, err = n.State().Pins(); err != nil {
+		return nil, err
+	}
+	v.Bundle, err = n.installed()
+	var refusal *bundle.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		v.add(StateDir+"/"+installedFile, "%v", err)
+		return v, nil
+	case err != nil:
+		return nil, err
+	case v.Bundle == nil || v.Pins == nil:
+		v.add("", "no bundle is installed below %s", n.Root)
+		return v, nil
+	}
+	if err := v.origin(release); err != nil {
+		return nil, err
+	}
+	v.Findings = append(v.Findings, v.Bundle.Check(bundle.CheckOptions{Now: n.Now(), Root: &v.Pins.Root})...)
+	if root != nil && *root != v.Pins.Root {
+		v.add(bundle.RootFile, "the root's SHA-256 is %s, not the one asked for", v.Pins.Root)
+	}
+	return v, n.tree(v)
+}
+
+// origin compares the bundle in place with release key and pins.
+func (v *Verification) origin(release crypto.PublicKey) error {
+	b, p := v.Bundle, v.Pins
+	if b.Cluster != p.Cluster || b.Node != p.Node {
+		v.add(bundle.SumsFile, "is for node %s of cluster %s; this is node %s of cluster %s", b.Node, b.Cluster, p.Node, p.Cluster)
+	}
+	if b.Sequence > p.HighestSequence || b.Sequence == p.HighestSequence && sumOf(b) != p.HighestBundle {
+		v.add(bundle.SumsFile, "is not a bundle whose installation this node has on record")
+	}
+	if release == nil {
+		return nil
+	}
+	spki, err := fingerprint.SPKI(release)
+	if err != nil {
+		return fmt.Errorf("release key: %w", err)
+	}
+	if spki != p.Release {
+		v.add(bundle.SignatureFile, "the release key given is not the one this node pinned: SHA-256 is %s, pinned is %s", spki, p.Release)
+	}
+	var refusal *bundle.Refusal
+	if err := b.CheckSignature(release); errors.As(err, &refusal) {
+		v.add(refusal.File, "%s", refusal.Reason)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// tree compares every file with what the bundle says of it.
+func (n *Node) tree(v *Verification) error {
+	files, err := filesOf(v.Bundle)
+	if err != nil {
+		return nil // Check has said so
+	}
+	leaves, err := v.Bundle.LeafCertificates()
+	if err != nil {
+		return nil // Check has said so
+	}
+	for _, f := range files {
+		path := kubernetesDir + "/" + f.Path
+		now, err := n.read(path)
+		switch {
+		case err != nil:
+			v.add(path, "%v", err)
+		case now == nil:
+			v.add(path, "missing")
+		default:
+			if now.mode&^f.Mode != 0 {
+				v.add(path, "mode is %04o, must be %04o", now.mode, f.Mode)
+			}
+			if problem := holds(v.Bundle, f, leaves[f.Leaf], now.data); problem != "" {
+				v.add(path, "%s", problem)
+			}
+		}
+	}
+	if err := n.secretModes(v); err != nil {
+		return err
+	}
+	found, err := n.authorityKeys(v.Bundle)
+	v.Findings = append(v.Findings, found...)
+	slices.SortStableFunc(v.Findings, func(a, b bundle.Finding) int { return strings.Compare(a.File, b.File) })
+	return err
+}
+
+const wasChanged = "was changed: it is not what the bundle holds"
+
+// holds says what is wrong with an installed file; nothing when it is right.
+func holds(b *bundle.Bundle, f kubepki.File, leaf *x509.Certificate, data []byte) string {
+	switch f.Kind {
+	case kubepki.KeyFile:
+		return fits(data, leaf)
+	case kubepki.KubeconfigFile:
+		return holdsConfig(b, f, leaf, data)
+	case kubepki.ServiceAccountKey:
+		key, err := parseKey(data)
+		if err != nil {
+			return err.Error()
+		}
+		public, err := b.ServiceAccountPublic()
+		if err != nil || !sameKey(key.Public(), public) {
+			return "does not belong to sa.pub"
+		}
+		return ""
+	}
+	if !bytes.Equal(data, b.Files[f.Path]) {
+		return wasChanged
+	}
+	return ""
+}
+
+func fits(keyData []byte, leaf *x509.Certificate) string {
+	key, err := parseKey(keyData)
+	if err != nil {
+		return err.Error()
+	}
+	if leaf == nil || !sameKey(key.Public(), leaf.PublicKey) {
+		return "the private key does not belong to its certificate"
+	}
+	return ""
+}
+
+func holdsConfig(b *bundle.Bundle, f kubepki.File, leaf *x509.Certificate, data []byte) string {
+	now, err := kubeconfig.Parse(f.Path, data)
+	if err != nil {
+		return err.Error()
+	}
+	want, err := kubeconfig.Parse(f.Path, b.Files[f.Path])
+	if err != nil {
+		return err.Error()
+	}
+	if len(now.Key) == 0 {
+		return "holds no private key"
+	}
+	if problem := fits(now.Key, leaf); problem != "" {
+		return problem
+	}
+	clear(now.Key)
+	now.Key, want.Key = nil, nil
+	if !bytes.Equal(now.Render(), want.Render()) {
+		return wasChanged
+	}
+	return ""
+}
+
+// secretModes finds files of the state directory that others may read.
+func (n *Node) secretModes(v *Verification) error {
+	top := n.State().Dir()
+	return filepath.WalkDir(top, func(at string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := e.Info()
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if info.Mode().Perm()&0o077 == 0 {
+			return nil
+		}
+		rel, err := filepath.Rel(n.Root, at)
+		if err != nil {
+			return err
+		}
+		want := secretMode
+		if e.IsDir() {
+			want = stateMode
+		}
+		v.add(filepath.ToSlash(rel), "mode is %04o, must be %04o", info.Mode().Perm(), want)
+		return nil
+	})
+}
