@@ -1,46 +1,200 @@
-// Package station reads the file that says where each key lives.
 package station
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 
 	"officiant/bundle/fingerprint"
 	"officiant/signer"
 )
+
+const (
+	apiVersion = "officiant/v1"
+	kind       = "Station"
+	// defaultKey holds for every key that has no line of its own.
+	defaultKey = "default"
+	maxSize    = 1 << 20
+)
+
+var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // Station is station.yaml.
 type Station struct {
 	APIVersion  string            `yaml:"apiVersion"`
 	Kind        string            `yaml:"kind"`
 	Name        string            `yaml:"name"`
-	Keys        map[string]string `yaml:"keys"`
-	Environment map[string]string `yaml:"environment"`
+	Keys        map[string]string `yaml:"keys"`        // URIs by the plan's names of keys
+	Environment map[string]string `yaml:"environment"` // set before a module is loaded
 
 	file   string
 	digest fingerprint.SHA256
 }
 
-// Group is a token and the keys on it.
+// Group is a token or KMS and the keys in it.
 type Group struct {
-	Token string
-	Keys  []string
+	Token string   // signer.TokenOf of each
+	Keys  []string // in the order they are needed
 }
 
-// Open reads a station file.
-func Open(path string) (*Station, error) { return nil, errors.New("not yet") }
+// Invalid says what is wrong with a station file, and where. It repeats
+// nothing of a URI, which may hold what it should not.
+type Invalid struct {
+	File         string
+	Line, Column int // 0 when not known
+	Reason       string
+}
+
+func (e *Invalid) Error() string {
+	if e.Line == 0 {
+		return e.File + ": " + e.Reason
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Reason)
+}
+
+// Open reads a station file. A file that is not as it must be is an *Invalid.
+func Open(path string) (*Station, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxSize {
+		return nil, &Invalid{File: path, Reason: "larger than 1 MiB"}
+	}
+	return Parse(path, data)
+}
 
 // Parse reads a station; file is its name in messages.
-func Parse(file string, data []byte) (*Station, error) { return nil, errors.New("not yet") }
+func Parse(file string, data []byte) (*Station, error) {
+	tree, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		return nil, invalid(file, err)
+	}
+	if err := oneDocument(file, tree); err != nil {
+		return nil, err
+	}
+	s := &Station{file: file, digest: fingerprint.Of(data)}
+	if err := yaml.NewDecoder(bytes.NewReader(data), yaml.DisallowUnknownField()).Decode(s); err != nil {
+		return nil, invalid(file, err)
+	}
+	if path, reason := s.check(); reason != "" {
+		return nil, at(file, find(tree, path), reason)
+	}
+	return s, nil
+}
+
+func oneDocument(file string, tree *ast.File) error {
+	if len(tree.Docs) == 0 || tree.Docs[0].Body == nil {
+		return &Invalid{File: file, Reason: "the station is empty"}
+	}
+	if len(tree.Docs) > 1 {
+		return at(file, tree.Docs[1].Start, "a station is one document; here begins another")
+	}
+	plain := &onlyPlain{}
+	ast.Walk(plain, tree.Docs[0].Body)
+	if plain.found != nil {
+		return at(file, plain.found, "a station has no anchors, aliases and tags: write the value out")
+	}
+	return nil
+}
+
+// onlyPlain looks for YAML that makes a reader look elsewhere.
+type onlyPlain struct{ found *token.Token }
+
+func (v *onlyPlain) Visit(n ast.Node) ast.Visitor {
+	switch n.(type) {
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode, *ast.DirectiveNode:
+		if v.found == nil {
+			v.found = n.GetToken()
+		}
+	case *ast.NullNode:
+	}
+	return v
+}
+
+// invalid leaves the excerpt of a YAML error out.
+func invalid(file string, err error) error {
+	var e yaml.Error
+	if errors.As(err, &e) {
+		return at(file, e.GetToken(), e.GetMessage())
+	}
+	return &Invalid{File: file, Reason: err.Error()}
+}
+
+func at(file string, t *token.Token, reason string) error {
+	e := &Invalid{File: file, Reason: reason}
+	if t != nil && t.Position != nil {
+		e.Line, e.Column = t.Position.Line, t.Position.Column
+	}
+	return e
+}
+
+// find is where the value of a path of keys begins.
+func find(tree *ast.File, path []string) *token.Token {
+	n := tree.Docs[0].Body
+	var found *token.Token
+	for _, key := range path {
+		m, ok := n.(*ast.MappingNode)
+		if !ok {
+			break
+		}
+		for _, v := range m.Values {
+			if v.Key.GetToken().Value == key {
+				n, found = v.Value, v.Key.GetToken()
+			}
+		}
+	}
+	return found
+}
 
 // Digest is the SHA-256 of the file.
 func (s *Station) Digest() fingerprint.SHA256 { return s.digest }
 
-// Ref says where the key of a name lives.
+// Ref says where the key of a name lives; its label is CLUSTER/NAME.
 func (s *Station) Ref(cluster, name string) (signer.Ref, error) {
-	return signer.Ref{}, errors.New("not yet")
+	uri, ok := s.Keys[name]
+	if !ok {
+		uri, ok = s.Keys[defaultKey]
+	}
+	if !ok {
+		return signer.Ref{}, &Invalid{File: s.file, Reason: fmt.Sprintf("no place for the key %q: keys has neither %s nor default", name, name)}
+	}
+	return signer.Ref{URI: uri, Label: cluster + "/" + name}, nil
 }
 
 // Tokens groups keys by the token they live in, in the order of first need.
 func (s *Station) Tokens(cluster string, names []string) ([]Group, error) {
-	return nil, errors.New("not yet")
+	var groups []Group
+	index := map[string]int{}
+	for _, name := range names {
+		ref, err := s.Ref(cluster, name)
+		if err != nil {
+			return nil, err
+		}
+		t, err := signer.TokenOf(ref.URI)
+		if err != nil {
+			return nil, &Invalid{File: s.file, Reason: fmt.Sprintf("key %s: %v", name, err)}
+		}
+		i, ok := index[t]
+		if !ok {
+			i = len(groups)
+			index[t] = i
+			groups = append(groups, Group{Token: t})
+		}
+		groups[i].Keys = append(groups[i].Keys, name)
+	}
+	return groups, nil
 }

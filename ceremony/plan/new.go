@@ -1,0 +1,266 @@
+package plan
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/signer"
+)
+
+// NewOptions is what New writes a plan from.
+type NewOptions struct {
+	Name     string
+	Cluster  Cluster
+	Previous []Predecessor // empty: none
+	// Existing authorities; those of the four families that are not among them
+	// are made. The same for the release key and the service-account pair.
+	Authorities    []Authority
+	Release        Release
+	ServiceAccount ServiceAccount
+	Nodes          []Node
+	Evidence       signer.Grade // least grade of the keys that are made; empty: consistent
+}
+
+// New writes a commented plan. It does not check it: Open does, once the
+// inputs are in place.
+func New(o NewOptions) ([]byte, error) {
+	if o.Name == "" {
+		return nil, errors.New("a plan needs a name")
+	}
+	if o.Evidence == "" {
+		o.Evidence = signer.Consistent
+	}
+	w := &writer{}
+	w.comment(0,
+		"A plan says everything a ceremony signs. It holds no secret.",
+		"Review it, then see what it means:  officiant ceremony check plan.yaml")
+	w.line(0, "apiVersion", apiVersion)
+	w.line(0, "kind", kind)
+	w.comment(0, "", "The name is typed in the room to confirm the run.")
+	w.line(0, "name", o.Name)
+	w.cluster(o.Cluster)
+	w.previous(o.Previous)
+	w.authorities(o)
+	w.release(o)
+	w.serviceAccount(o)
+	w.comment(0, "", "How long node certificates are valid, never longer than their authority. The",
+		"default is the kubeadm file's certificateValidityPeriod, or 1y.", "leaves:", "  validity: 1y")
+	w.nodes(o.Nodes)
+	return w.Bytes(), nil
+}
+
+// writer writes YAML that reads well; values are quoted where they need it.
+type writer struct{ bytes.Buffer }
+
+var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._/+@-]*$`)
+
+func scalar(s string) string {
+	switch strings.ToLower(s) {
+	case "true", "false", "null", "yes", "no", "on", "off", "y", "n":
+		return strconv.Quote(s)
+	}
+	if plain.MatchString(s) {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+// comment writes comment lines; an empty one is an empty line.
+func (w *writer) comment(indent int, lines ...string) {
+	for _, l := range lines {
+		if l == "" {
+			w.WriteByte('\n')
+			continue
+		}
+		fmt.Fprintf(w, "%s# %s\n", strings.Repeat(" ", indent), l)
+	}
+}
+
+// line writes "key: value"; nothing for an empty value.
+func (w *writer) line(indent int, key, value string) {
+	if value != "" {
+		fmt.Fprintf(w, "%s%s: %s\n", strings.Repeat(" ", indent), key, scalar(value))
+	}
+}
+
+func (w *writer) hash(indent int, key string, f fingerprint.SHA256) {
+	fmt.Fprintf(w, "%s%s: %q\n", strings.Repeat(" ", indent), key, f)
+}
+
+func (w *writer) open(indent int, key string) {
+	fmt.Fprintf(w, "%s%s:\n", strings.Repeat(" ", indent), key)
+}
+
+func (w *writer) flow(indent int, key string, values []string) {
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = scalar(v)
+	}
+	fmt.Fprintf(w, "%s%s: [%s]\n", strings.Repeat(" ", indent), key, strings.Join(quoted, ", "))
+}
+
+func (w *writer) cluster(c Cluster) {
+	w.comment(0, "", "Facts of the cluster. What is said here wins over the kubeadm file: name,",
+		"kubernetesVersion, controlPlaneEndpoint, serviceSubnet, dnsDomain, certSANs,",
+		"etcdServerCertSANs, etcdPeerCertSANs, externalEtcd. Changes for one kind of",
+		"certificate go under overrides (see docs/formats/plan.md).")
+	w.open(0, "cluster")
+	w.line(2, "kubeadm", c.Kubeadm)
+	w.line(2, "name", c.Name)
+	w.line(2, "kubernetesVersion", c.KubernetesVersion)
+	w.line(2, "controlPlaneEndpoint", c.ControlPlaneEndpoint)
+	w.line(2, "serviceSubnet", c.ServiceSubnet)
+	w.line(2, "dnsDomain", c.DNSDomain)
+	if c.Naming == "" {
+		w.comment(2, `"naming: docs" takes names, organizations and SANs from the Kubernetes documentation.`, "naming: kubeadm")
+	} else {
+		w.line(2, "naming", string(c.Naming))
+	}
+}
+
+func (w *writer) previous(list []Predecessor) {
+	w.comment(0, "", "The ceremonies this one continues: this cluster's last, and the root's last.")
+	if len(list) == 0 {
+		w.WriteString("previous: none\n")
+		return
+	}
+	w.open(0, "previous")
+	for _, p := range list {
+		fmt.Fprintf(w, "  - cluster: %s\n    sequence: %d\n", scalar(p.Cluster), p.Sequence)
+		w.comment(4, "SHA-256 of the transcript's last line, as it was read out at the end:")
+		w.words(4, p.Head)
+		w.hash(4, "head", p.Head)
+		w.line(4, "transcript", p.Transcript)
+	}
+}
+
+// words writes a fingerprint's words as terminals show them.
+func (w *writer) words(indent int, f fingerprint.SHA256) {
+	for _, l := range f.Lines() {
+		if !strings.ContainsAny(l, "0123456789") {
+			w.comment(indent, "  "+l)
+		}
+	}
+}
+
+func (w *writer) authorities(o NewOptions) {
+	w.comment(0, "", "One root, and below it one authority for each kind of trust. A key is made in",
+		"the ceremony (create: ECDSA-P256, ECDSA-P384, ECDSA-P521, RSA-2048, RSA-3072 or",
+		"RSA-4096) or exists. evidence is the least that must show that it never left its",
+		`token: attested, consistent, or software (SoftHSM and its like).`)
+	w.open(0, "authorities")
+	given := map[kubepki.Authority]bool{}
+	for _, a := range o.Authorities {
+		given[a.Family] = true
+	}
+	for _, f := range families {
+		for _, a := range o.Authorities {
+			if a.Family == f {
+				w.authority(a)
+			}
+		}
+		if given[f] {
+			continue
+		}
+		a := Authority{Name: string(f), Family: f, Evidence: o.Evidence, Key: Key{Create: signer.ECDSAP256}, Validity: Duration(10 * year)}
+		if f == kubepki.Root {
+			a.Key.Create, a.Validity = signer.ECDSAP384, Duration(20*year)
+		}
+		w.authority(a)
+	}
+}
+
+func (w *writer) authority(a Authority) {
+	fmt.Fprintf(w, "  - name: %s\n", scalar(a.Name))
+	if string(a.Family) != a.Name {
+		w.line(4, "family", string(a.Family))
+	}
+	w.key(4, a.Key)
+	w.line(4, "certificate", a.Certificate)
+	if a.Validity != 0 {
+		w.line(4, "validity", a.Validity.String())
+	}
+	w.line(4, "evidence", string(a.Evidence))
+}
+
+func (w *writer) key(indent int, k Key) {
+	if k.Create != "" {
+		fmt.Fprintf(w, "%skey: {create: %s}\n", strings.Repeat(" ", indent), k.Create)
+	}
+	if k.Existing != (fingerprint.SHA256{}) {
+		w.open(indent, "key")
+		w.hash(indent+2, "existing", k.Existing)
+	}
+}
+
+func (w *writer) release(o NewOptions) {
+	r := o.Release
+	if (r.Key == Key{}) {
+		r = Release{Key: Key{Create: signer.ECDSAP256}, Evidence: o.Evidence}
+	}
+	w.comment(0, "", "Signs bundles and the transcript; never a CA's key. ECDSA-P256 or RSA.")
+	w.open(0, "release")
+	w.key(2, r.Key)
+	w.line(2, "public", r.Public)
+	w.line(2, "evidence", string(r.Evidence))
+}
+
+func (w *writer) serviceAccount(o NewOptions) {
+	sa := o.ServiceAccount
+	needed := false
+	for _, n := range o.Nodes {
+		for _, r := range n.Roles {
+			needed = needed || r == kubepki.ControlPlane
+		}
+	}
+	if !needed {
+		return
+	}
+	w.comment(0, "", "The pair that signs service-account tokens. It is made in memory and leaves it",
+		"only sealed to the control-plane nodes. ECDSA-P256, RSA-2048, RSA-3072, RSA-4096.")
+	w.open(0, "serviceAccount")
+	if sa.Sealed != "" {
+		w.line(2, "sealed", sa.Sealed)
+		w.line(2, "public", sa.Public)
+		return
+	}
+	if sa.Create == "" {
+		sa.Create = signer.ECDSAP256
+	}
+	w.line(2, "create", string(sa.Create))
+}
+
+func (w *writer) nodes(nodes []Node) {
+	w.comment(0, "", "COMPARE each fingerprint with what the node itself printed, on a screen of its",
+		"own or read out by its operator. Whoever can swap a request unseen gets the",
+		"certificates and secrets of that node.")
+	if len(nodes) == 0 {
+		w.WriteString("nodes: []\n")
+		return
+	}
+	w.open(0, "nodes")
+	for _, n := range nodes {
+		fmt.Fprintf(w, "  - name: %s\n", scalar(n.Name))
+		roles := make([]string, len(n.Roles))
+		for i, r := range n.Roles {
+			roles[i] = string(r)
+		}
+		w.flow(4, "roles", roles)
+		w.line(4, "address", n.Address)
+		if n.BindPort != 0 {
+			fmt.Fprintf(w, "    bindPort: %d\n", n.BindPort)
+		}
+		if n.First {
+			w.WriteString("    first: true\n")
+		}
+		w.line(4, "request", n.Request)
+		w.words(4, n.Fingerprint)
+		w.hash(4, "fingerprint", n.Fingerprint)
+	}
+}

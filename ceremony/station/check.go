@@ -1,0 +1,151 @@
+package station
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"officiant/signer"
+)
+
+// schemes are those of the backends there are; a build may lack some of them.
+var schemes = []string{"pkcs11", "gcpkms", "awskms"}
+
+var (
+	variable = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
+	secret   = regexp.MustCompile(`PASSWORD|PASSWD|PASSPHRASE|SECRET|(^|_)S?O?PIN(_|$)|(^|_)PASS(_|$)`)
+	// What changes how programs are found and linked is not a token's business.
+	machine = regexp.MustCompile(`^(PATH|HOME|SHELL|IFS|LD_.*|DYLD_.*|GO.*|GODEBUG|AWS_.*|GOOGLE_.*)$`)
+)
+
+// check says where and why a station is not as it must be.
+func (s *Station) check() (path []string, reason string) {
+	switch {
+	case s.APIVersion != apiVersion:
+		return []string{"apiVersion"}, fmt.Sprintf("apiVersion is %q; this program reads %s", s.APIVersion, apiVersion)
+	case s.Kind != kind:
+		return []string{"kind"}, fmt.Sprintf("kind is %q, not %s", s.Kind, kind)
+	case !label.MatchString(s.Name):
+		return []string{"name"}, fmt.Sprintf("name is %q; it is 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends", s.Name)
+	case len(s.Keys) == 0:
+		return []string{"keys"}, "keys is empty: it says where each key lives"
+	}
+	used := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(s.Keys)) {
+		if reason := checkKey(name, s.Keys[name], used); reason != "" {
+			return []string{"keys", name}, reason
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Environment)) {
+		if reason := checkVariable(name, s.Environment[name]); reason != "" {
+			return []string{"environment", name}, reason
+		}
+	}
+	return nil, ""
+}
+
+// checkKey looks at what every backend shares; the rest of a URI is the
+// backend's to judge. used holds the places that are taken.
+func checkKey(name, uri string, used map[string]string) string {
+	if !label.MatchString(name) {
+		return fmt.Sprintf("key %q is no name a plan could give a key", name)
+	}
+	scheme, rest, ok := strings.Cut(uri, ":")
+	if !ok || !slices.Contains(schemes, scheme) {
+		return fmt.Sprintf("key %s: its URI begins with none of pkcs11:, gcpkms:, awskms:", name)
+	}
+	if strings.Contains(strings.ToLower(rest), "pin-value") {
+		return fmt.Sprintf("key %s: its URI holds a PIN (pin-value); use pin-source, or type it", name)
+	}
+	if scheme != "pkcs11" {
+		if name == defaultKey {
+			return "default: a KMS URI names one key, so it cannot hold for several"
+		}
+		return taken(name, uri, used)
+	}
+	path, query, _ := strings.Cut(rest, "?")
+	attributes, reason := attributes(name, path, query)
+	if reason != "" {
+		return reason
+	}
+	object := attributes["object"] != "" || attributes["id"] != ""
+	if object && name == defaultKey {
+		return "default: object and id name one key, so they cannot hold for several"
+	}
+	if !object {
+		return ""
+	}
+	token, err := signer.TokenOf(uri)
+	if err != nil {
+		return fmt.Sprintf("key %s: %v", name, err)
+	}
+	return taken(name, token+" "+attributes["object"]+" "+attributes["id"], used)
+}
+
+func taken(name, place string, used map[string]string) string {
+	if other, ok := used[place]; ok {
+		return fmt.Sprintf("key %s: lives where %s does; every key has a place of its own", name, other)
+	}
+	used[place] = name
+	return ""
+}
+
+// attributes splits a pkcs11 URI and refuses what may not stand in a station.
+func attributes(name, path, query string) (map[string]string, string) {
+	out := map[string]string{}
+	parts := strings.Split(path, ";")
+	if query != "" {
+		parts = append(parts, strings.Split(query, "&")...)
+	}
+	for _, part := range parts {
+		attribute, value, ok := strings.Cut(part, "=")
+		if !ok || value == "" {
+			return nil, fmt.Sprintf("key %s: its URI has an attribute without a value", name)
+		}
+		if strings.HasPrefix(attribute, "slot-") {
+			return nil, fmt.Sprintf("key %s: its URI has %s; slots are numbered anew at each start, name the token by serial or token", name, attribute)
+		}
+		if _, double := out[attribute]; double {
+			return nil, fmt.Sprintf("key %s: its URI has %s twice", name, attribute)
+		}
+		out[attribute] = value
+	}
+	if out["token"] == "" && out["serial"] == "" {
+		return nil, fmt.Sprintf("key %s: its URI names no token: token=LABEL or serial=SERIAL is needed", name)
+	}
+	if source, ok := out["pin-source"]; ok && !pinSource(source) {
+		return nil, fmt.Sprintf("key %s: pin-source is neither an absolute path, nor file:/PATH, nor fd:N", name)
+	}
+	if module, ok := out["module-path"]; ok && !filepath.IsAbs(module) {
+		return nil, fmt.Sprintf("key %s: module-path is not an absolute path", name)
+	}
+	return out, ""
+}
+
+// pinSource accepts a path and a file descriptor: "/abs/pin", "file:/abs/pin", "fd:3".
+func pinSource(s string) bool {
+	if n, ok := strings.CutPrefix(s, "fd:"); ok {
+		_, err := strconv.ParseUint(n, 10, 16)
+		return err == nil
+	}
+	s = strings.TrimPrefix(s, "file:")
+	return strings.HasPrefix(s, "/") || strings.HasPrefix(strings.ToLower(s), "%2f")
+}
+
+func checkVariable(name, value string) string {
+	switch {
+	case !variable.MatchString(name):
+		return fmt.Sprintf("environment: %q is not a name of upper-case letters, digits and _", name)
+	case secret.MatchString(name):
+		return fmt.Sprintf("environment: %s looks like a secret, and a station holds none", name)
+	case machine.MatchString(name):
+		return fmt.Sprintf("environment: %s is not a PKCS#11 module's and cannot be set", name)
+	case !filepath.IsAbs(value):
+		return fmt.Sprintf("environment: %s is not an absolute path", name)
+	}
+	return ""
+}

@@ -1,0 +1,36 @@
+// Package station reads the file that says where each key lives on the machine
+// in the room. This page is the format's specification, version 1.
+//
+// The same plan runs on a rehearsal station and on the real one: a plan names
+// keys, a station says which token or KMS holds them.
+//
+//	apiVersion: officiant/v1
+//	kind: Station
+//	name: room-1
+//	keys:
+//	  root: "pkcs11:token=root;serial=0011?module-path=/usr/lib/softhsm/libsofthsm2.so"
+//	  default: "pkcs11:token=issuing;serial=0012?module-path=/usr/lib/softhsm/libsofthsm2.so"
+//	environment:
+//	  SOFTHSM2_CONF: /var/lib/station/softhsm2.conf
+//
+// # Fields
+//
+//   - name: an RFC 1123 label; it is shown, and stands in reports.
+//   - keys: a URI for each key, by the plan's name of it (root, kubernetes, etcd,
+//     front-proxy, later generations such as kubernetes-2, and release). "default"
+//     holds for every name that is not there. "pkcs11:" URIs follow RFC 7512
+//     (object may be left out: the key's label is then CLUSTER/NAME);
+//     "gcpkms:" and "awskms:" URIs name a key of a cloud KMS.
+//   - environment: variables that are set before a PKCS#11 module is loaded. A
+//     value is an absolute path, and PATH, LD_* and GO* cannot be set.
+//
+// # What is refused
+//
+// A station holds no secret: pin-value, a name in environment that looks like a
+// PIN or password, and a pin-source that is not an absolute path, a "file:" URI
+// or "fd:N" are refused. A token is never chosen by slot-id or slot-number
+// attributes, since slots are numbered anew at each start. Unknown fields, empty values and
+// other URI schemes fail with file, line and column.
+//
+// The station's digest is the SHA-256 of the file; it stands in the transcript.
+package station
