@@ -1,17 +1,144 @@
 package seal
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
 
-var errLater = errors.New("not written yet")
+	"filippo.io/age"
+	"filippo.io/age/armor"
+)
 
-// NewIdentity makes an X25519 identity ("AGE-SECRET-KEY-1…") and its recipient ("age1…").
-func NewIdentity() (identity, recipient string, err error) { return "", "", errLater }
+// maxSecret bounds what Seal takes and Open gives; real secrets have some KiB.
+const maxSecret = 1 << 20
 
-// ValidRecipient says what is wrong with a recipient: age1…, ssh-ed25519 or ssh-rsa.
-func ValidRecipient(s string) error { return errLater }
+// ErrNotForUs is in Open's error when the file is sealed to others alone.
+var ErrNotForUs = errors.New("not sealed to this node's identity")
 
-// Seal encrypts secret to all recipients, ASCII-armored.
-func Seal(recipients []string, secret []byte) ([]byte, error) { return nil, errLater }
+// NewIdentity makes an X25519 identity ("AGE-SECRET-KEY-1…", secret) and its
+// recipient ("age1…", public).
+func NewIdentity() (identity, recipient string, err error) {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		return "", "", fmt.Errorf("make an age identity: %w", err)
+	}
+	return id.String(), id.Recipient().String(), nil
+}
 
-// Open decrypts what Seal made.
-func Open(identity string, sealed []byte) ([]byte, error) { return nil, errLater }
+// Recipient returns the recipient that belongs to an identity.
+func Recipient(identity string) (string, error) {
+	id, err := parseIdentity(identity)
+	if err != nil {
+		return "", err
+	}
+	return id.Recipient().String(), nil
+}
+
+// ValidRecipient says what is wrong with a recipient: it must be age1…, without
+// blanks around it, and such that something can be sealed to it.
+func ValidRecipient(s string) error {
+	r, err := parseRecipient(s)
+	if err != nil {
+		return err
+	}
+	// A point of low order parses, and fails only when something is sealed to
+	// it: that must not happen in the room.
+	if _, err := r.Wrap(make([]byte, 16)); err != nil {
+		return fmt.Errorf("nothing can be sealed to recipient %s: %w", shorten(s), err)
+	}
+	return nil
+}
+
+// Seal encrypts secret to all recipients, each of which can open it alone, in
+// ASCII armor. Two calls never give the same bytes.
+func Seal(recipients []string, secret []byte) ([]byte, error) {
+	if len(recipients) == 0 {
+		return nil, errors.New("no recipient to seal to")
+	}
+	if len(secret) > maxSecret {
+		return nil, fmt.Errorf("a secret of %d bytes is longer than %d", len(secret), maxSecret)
+	}
+	parsed := make([]age.Recipient, len(recipients))
+	for i, s := range recipients {
+		if slices.Contains(recipients[:i], s) {
+			return nil, fmt.Errorf("recipient %s is named twice", shorten(s))
+		}
+		r, err := parseRecipient(s)
+		if err != nil {
+			return nil, err
+		}
+		parsed[i] = r
+	}
+	var out bytes.Buffer
+	text := armor.NewWriter(&out)
+	w, err := age.Encrypt(text, parsed...)
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	if _, err := w.Write(secret); err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	if err := errors.Join(w.Close(), text.Close()); err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// Open decrypts what Seal made, with one of its X25519 identities. The caller
+// clears the secret after use.
+func Open(identity string, sealed []byte) ([]byte, error) {
+	id, err := parseIdentity(identity)
+	if err != nil {
+		return nil, err
+	}
+	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(sealed)), id)
+	var none *age.NoIdentityMatchError
+	if errors.As(err, &none) {
+		return nil, ErrNotForUs
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open a sealed file: %w", err)
+	}
+	secret, err := io.ReadAll(io.LimitReader(r, maxSecret+1))
+	if err != nil {
+		return nil, fmt.Errorf("open a sealed file: %w", err)
+	}
+	if len(secret) > maxSecret {
+		return nil, fmt.Errorf("open a sealed file: the secret is longer than %d bytes", maxSecret)
+	}
+	return secret, nil
+}
+
+// parseIdentity does not repeat age's errors: they may quote the secret.
+func parseIdentity(s string) (*age.X25519Identity, error) {
+	id, err := age.ParseX25519Identity(s)
+	if err != nil {
+		return nil, errors.New("the identity is not of the form AGE-SECRET-KEY-1…")
+	}
+	return id, nil
+}
+
+func parseRecipient(s string) (*age.X25519Recipient, error) {
+	switch {
+	case strings.HasPrefix(s, "AGE-SECRET-KEY-"):
+		return nil, errors.New("a recipient was expected, and this is an identity: it is secret")
+	case strings.HasPrefix(s, "ssh-"), strings.HasPrefix(s, "ecdsa-"):
+		return nil, fmt.Errorf("recipient %s is an SSH key; only X25519 recipients of age (age1…) are taken", shorten(s))
+	}
+	r, err := age.ParseX25519Recipient(s)
+	if err != nil {
+		return nil, fmt.Errorf("recipient %s is not an X25519 recipient of age (age1…)", shorten(s))
+	}
+	return r, nil
+}
+
+// shorten quotes enough of s to find it, and nothing a terminal would act on.
+func shorten(s string) string {
+	if len(s) > 24 {
+		return fmt.Sprintf("%+q…", s[:24])
+	}
+	return fmt.Sprintf("%+q", s)
+}

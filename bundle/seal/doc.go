@@ -1,0 +1,17 @@
+// Package seal encrypts a ceremony's secrets to the nodes that need them.
+//
+// A sealed secret is an age v1 file (age-encryption.org/v1) in ASCII armor, so
+// the age command opens it too. A node's identity is an X25519 key of age: the
+// identity ("AGE-SECRET-KEY-1…") never leaves the node, the recipient ("age1…")
+// goes out in its request.
+//
+// What is promised: who holds none of the identities learns the length of the
+// secret, the number and kinds of the recipients, and nothing else; a sealed
+// file that was changed does not open, not even in part. What is not: whoever
+// takes an identity later opens every file sealed to it before, and a sealed
+// file does not say who sealed it: that a bundle is genuine, its signature says.
+//
+// SSH keys, plugin and post-quantum recipients are refused: a node could not
+// open the first, plugins need a second program on it, and the last cannot share
+// a file with the others.
+package seal

@@ -1,0 +1,131 @@
+package seal
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+)
+
+func identity(t testing.TB) (id, recipient string) {
+	t.Helper()
+	id, recipient, err := NewIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id, recipient
+}
+
+func TestSealOpen(t *testing.T) {
+	id1, r1 := identity(t)
+	id2, r2 := identity(t)
+	stranger, _ := identity(t)
+	secret := []byte("not a key, but treated like one")
+	sealed, err := Seal([]string{r1, r2}, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(sealed, []byte("-----BEGIN AGE ENCRYPTED FILE-----\n")) || bytes.Contains(sealed, secret) {
+		t.Errorf("sealed as\n%s", sealed)
+	}
+	for _, id := range []string{id1, id2} {
+		got, err := Open(id, sealed)
+		if err != nil || !bytes.Equal(got, secret) {
+			t.Errorf("Open: %q, %v", got, err)
+		}
+	}
+	if _, err := Open(stranger, sealed); !errors.Is(err, ErrNotForUs) {
+		t.Errorf("a stranger's identity: %v", err)
+	}
+	if r, err := Recipient(id1); err != nil || r != r1 {
+		t.Errorf("Recipient: %q, %v", r, err)
+	}
+}
+
+func TestOpenRefusesEveryChange(t *testing.T) {
+	id, r := identity(t)
+	sealed, err := Seal([]string{r}, []byte("secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range sealed {
+		changed := bytes.Clone(sealed)
+		changed[i] ^= 1
+		if got, err := Open(id, changed); err == nil {
+			t.Errorf("byte %d changed: opened as %q", i, got)
+		}
+		// Without its last newline it is the same file.
+		if got, err := Open(id, sealed[:i]); err == nil && i < len(sealed)-1 {
+			t.Errorf("cut at byte %d: opened as %q", i, got)
+		}
+	}
+	if _, err := Open(id, append(bytes.Clone(sealed), "more"...)); err == nil {
+		t.Error("opened with text behind it")
+	}
+}
+
+func TestBadRecipients(t *testing.T) {
+	id, good := identity(t)
+	// Its point is all zeros, so that no shared secret comes of it.
+	const lowOrder = "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq5cu47z"
+	bad := map[string]string{
+		"empty":              "",
+		"an identity":        id,
+		"cut":                good[:len(good)-1],
+		"a letter changed":   swapLetter(good, 10),
+		"blank before":       " " + good,
+		"newline after":      good + "\n",
+		"two":                good + "\n" + good,
+		"upper case":         strings.ToUpper(good),
+		"a plugin's":         "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t",
+		"an SSH key":         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN",
+		"escape sequence":    "age1\x1b[2J",
+		"not ASCII":          "age1\u202e",
+		"a point of order 1": lowOrder,
+	}
+	for name, s := range bad {
+		err := ValidRecipient(s)
+		if s == lowOrder {
+			if _, perr := parseRecipient(s); perr != nil {
+				t.Errorf("%s: does not even parse: %v", name, perr)
+			}
+		}
+		if err == nil {
+			t.Errorf("%s: accepted", name)
+			continue
+		}
+		if strings.Contains(err.Error(), id) || strings.ContainsAny(err.Error(), "\x1b\n\u202e") {
+			t.Errorf("%s: the error repeats what it must not: %q", name, err)
+		}
+	}
+	if err := ValidRecipient(good); err != nil {
+		t.Error(err)
+	}
+	if _, err := Seal(nil, []byte("x")); err == nil {
+		t.Error("sealed to nobody")
+	}
+	if _, err := Seal([]string{good, good}, []byte("x")); err == nil {
+		t.Error("sealed twice to the same")
+	}
+	if _, err := Seal([]string{good}, make([]byte, maxSecret+1)); err == nil {
+		t.Error("sealed too much")
+	}
+}
+
+func TestBadIdentityIsNotRepeated(t *testing.T) {
+	id, _ := identity(t)
+	for _, s := range []string{"", id[:len(id)-1], strings.ToLower(id), id + "\n"} {
+		_, err := Open(s, nil)
+		if err == nil || s != "" && strings.Contains(err.Error(), s[:20]) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// swapLetter puts another letter of bech32's alphabet at i.
+func swapLetter(s string, i int) string {
+	if s[i] == 'q' {
+		return s[:i] + "p" + s[i+1:]
+	}
+	return s[:i] + "q" + s[i+1:]
+}
