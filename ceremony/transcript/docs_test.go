@@ -1,0 +1,32 @@
+package transcript
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// docs/formats/transcript.md lists every record with its fields in their order.
+func TestDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/formats/transcript.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, record := range records {
+		var fields []string
+		for i := range record.NumField() {
+			tag, options, _ := strings.Cut(record.Field(i).Tag.Get("json"), ",")
+			if options == "omitempty" {
+				tag += "?"
+			}
+			fields = append(fields, "`"+tag+"`")
+		}
+		row := "| `" + string(name) + "` | " + strings.Join(fields, " ") + " |"
+		if !strings.Contains(string(page), row) {
+			t.Errorf("the page has no row %s", row)
+		}
+	}
+	if len(records) != 20 {
+		t.Errorf("%d records, and the page has 20", len(records))
+	}
+}

@@ -1,0 +1,290 @@
+package transcript_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"officiant/bundle/durable"
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/transcript"
+)
+
+// What cannot have happened is not written, and the transcript goes on after it.
+func TestAppendRefuses(t *testing.T) {
+	root, leaf := certificate(t, 101, "root"), certificate(t, 102, "cp-1")
+	intent := transcript.Intent{Entry: 1, Name: "root", Signer: "root", TBS: root.RawTBSCertificate}
+	other := transcript.Intent{Entry: 2, Name: "cp-1/x", Signer: "root", TBS: leaf.RawTBSCertificate}
+	keyIntent := transcript.KeyIntent{Name: "root", ID: keyID}
+	changed := madeKey("root")
+	changed.PublicKey = []byte("another")
+	changed.SPKI = fingerprint.Of(changed.PublicKey)
+	for name, tt := range map[string]struct {
+		before []transcript.Record // lines 2 and on
+		rec    transcript.Record
+		reason string
+	}{
+		"a second open":               {nil, open(), "the first line"},
+		"a resumed with another head": {nil, transcript.Resumed{}, "head is not"},
+		"issued without intent":       {nil, transcript.Issued{Intent: 1, Certificate: root.Raw}, "not an open intent"},
+		"issued before its intent":    {nil, transcript.Issued{Intent: 3, Certificate: root.Raw}, "not an open intent"},
+		"another certificate":         {[]transcript.Record{intent}, transcript.Issued{Intent: 2, Certificate: leaf.Raw}, "not the one of intent 2"},
+		"no certificate":              {[]transcript.Record{intent}, transcript.Issued{Intent: 2, Certificate: []byte("x")}, "certificate of intent 2"},
+		"issued twice": {[]transcript.Record{intent, transcript.Issued{Intent: 2, Certificate: root.Raw}},
+			transcript.Issued{Intent: 2, Certificate: root.Raw}, "not an open intent"},
+		"issued after abandoned": {[]transcript.Record{intent, transcript.Abandoned{Intent: 2}},
+			transcript.Issued{Intent: 2, Certificate: root.Raw}, "not an open intent"},
+		"a serial again": {[]transcript.Record{intent, transcript.Abandoned{Intent: 2}}, intent, "serial 65 was used before"},
+		"an entry again": {[]transcript.Record{intent}, transcript.Intent{Entry: 1, Name: "root", TBS: leaf.RawTBSCertificate}, "entry 1 is signed"},
+		"no entry":       {nil, transcript.Intent{Name: "root", TBS: leaf.RawTBSCertificate}, "no line of a schedule"},
+		"a TBS that is none": {nil, transcript.Intent{Entry: 1, Name: "root", TBS: []byte("x")},
+			"not a DER TBSCertificate"},
+		"abandoned nothing": {nil, transcript.Abandoned{Intent: 1}, "not an open intent"},
+		"a signature for a certificate": {[]transcript.Record{intent}, transcript.Signature{Intent: 2},
+			"not an open signature-intent"},
+		"a challenge without intent": {nil, transcript.Challenge{Intent: 1}, "not an open challenge-intent"},
+		"closing with an open intent": {[]transcript.Record{intent}, transcript.IssuingClosed{},
+			"1 intents are open"},
+		"a wrong count": {nil, transcript.IssuingClosed{Certificates: 1}, "counts 1"},
+		"closing twice": {[]transcript.Record{transcript.IssuingClosed{}}, transcript.IssuingClosed{}, "closed before"},
+		"issuing after closing": {[]transcript.Record{transcript.IssuingClosed{}}, other,
+			"after issuing was closed"},
+		"the end with an open intent": {[]transcript.Record{intent}, transcript.Closed{}, "1 intents are open"},
+		"after the end":               {[]transcript.Record{transcript.Closed{}}, transcript.Note{}, "is closed"},
+		"a key without intent":        {nil, madeKey("root"), "without a key-intent"},
+		"another key":                 {[]transcript.Record{keyIntent, madeKey("root")}, changed, "another one than before"},
+		"a key that is not its digest": {nil, transcript.Key{Name: "root", PublicKey: []byte("x")},
+			"spki is not"},
+		"a key intent again":       {[]transcript.Record{keyIntent}, keyIntent, "one that is open"},
+		"an intent for a made key": {[]transcript.Record{keyIntent, madeKey("root")}, keyIntent, "there is such a key"},
+		"a key id of other length": {nil, transcript.KeyIntent{Name: "root", ID: "00"}, "16 bytes"},
+		"another key abandoned":    {[]transcript.Record{keyIntent}, transcript.KeyAbandoned{Name: "root", ID: "00"}, "no open key-intent"},
+		"text that is not UTF-8":   {nil, transcript.Note{Text: "\xff"}, "not UTF-8"},
+	} {
+		path := write(t, nil)
+		w, _, _, err := transcript.Resume(&durable.Disk{}, path, clock())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range tt.before {
+			if _, err := w.Append(1, r); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		head := w.Head()
+		_, err = w.Append(1, tt.rec)
+		if err == nil || !strings.Contains(err.Error(), tt.reason) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v, expected %q", name, err, tt.reason)
+		}
+		if err := w.Sync(); err != nil || w.Head() != head {
+			t.Errorf("%s: left a trace: %v", name, err)
+		}
+		if _, err := transcript.Read(path, contents(t, path)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestStepRange(t *testing.T) {
+	path := write(t, nil)
+	w, _, _, err := transcript.Resume(&durable.Disk{}, path, clock())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Append(10, transcript.Note{}); err == nil {
+		t.Error("step 10 of 9 was taken")
+	}
+	// By reference is as good as by value.
+	if seq, err := w.Append(9, &transcript.Note{Text: "x"}); err != nil || seq != 2 {
+		t.Error(seq, err)
+	}
+}
+
+func TestCreateNeverOverwrites(t *testing.T) {
+	path := write(t, nil)
+	before := contents(t, path)
+	if _, err := transcript.Create(&durable.Disk{}, path, clock(), open()); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("error is %v", err)
+	}
+	if !bytes.Equal(before, contents(t, path)) {
+		t.Error("the file changed")
+	}
+}
+
+// Stopped at any operation of Create, there is a first line or no file.
+func TestCreateWholeOrNot(t *testing.T) {
+	stop := errors.New("stopped")
+	for at := 1; ; at++ {
+		path := filepath.Join(t.TempDir(), "t.jsonl")
+		n := 0
+		d := &durable.Disk{Gate: func(durable.Op, string) error {
+			if n++; n >= at {
+				return stop
+			}
+			return nil
+		}}
+		_, err := transcript.Create(d, path, clock(), open())
+		data, readErr := os.ReadFile(path)
+		if readErr == nil {
+			if _, err := transcript.Read(path, data); err != nil {
+				t.Errorf("stopped at operation %d: %v", at, err)
+			}
+		} else if err == nil || !errors.Is(readErr, fs.ErrNotExist) {
+			t.Errorf("stopped at operation %d: %v, %v", at, err, readErr)
+		}
+		if err == nil {
+			return
+		}
+	}
+}
+
+func TestResumeCutsTheUnterminatedLine(t *testing.T) {
+	path := write(t, whole(t)[:9])
+	data := contents(t, path)
+	all := lines(data)
+	start := len(data) - len(all[len(all)-2]) // of the last line
+	for _, size := range []int{len(data) - 1, start + 1, start} {
+		if err := os.WriteFile(path, data[:size], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		w, tr, found, err := transcript.Resume(&durable.Disk{}, path, late)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tail := data[start:size]; found.Size != len(tail) || (found.Cut != nil) != (len(tail) > 0) ||
+			found.Cut != nil && *found.Cut != fingerprint.Of(tail) {
+			t.Errorf("%d bytes: recovered %+v", size, found)
+		}
+		if tr.Head() != w.Head() || len(tr.Lines) != len(all)-2 {
+			t.Errorf("%d bytes: %d lines", size, len(tr.Lines))
+		}
+		seq, err := w.AppendSync(3, transcript.Resumed{Head: tr.Head(), Cut: found.Cut})
+		if err != nil || seq != len(all)-1 {
+			t.Errorf("%d bytes: line %d, %v", size, seq, err)
+		}
+		if _, err := transcript.Read(path, contents(t, path)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func late() time.Time { return start.Add(time.Hour) }
+
+// A torn write of a group leaves whole lines and then part of one.
+func TestTornGroup(t *testing.T) {
+	var torn bool
+	d := &durable.Disk{Gate: func(op durable.Op, _ string) error {
+		if torn && op == durable.OpWrite {
+			return durable.ErrTorn
+		}
+		return nil
+	}}
+	path := filepath.Join(t.TempDir(), "t.jsonl")
+	w, err := transcript.Create(d, path, clock(), open())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var notes []transcript.Record
+	for range 5 {
+		notes = append(notes, transcript.Note{Text: "one of five"})
+	}
+	torn = true
+	if _, err := w.AppendSync(1, notes...); !errors.Is(err, durable.ErrTorn) {
+		t.Fatalf("error is %v", err)
+	}
+	torn = false
+	if _, err := w.AppendSync(1, transcript.Note{Text: "after"}); !errors.Is(err, durable.ErrTorn) {
+		t.Errorf("the writer went on after a failed write: %v", err)
+	}
+	w2, tr, found, err := transcript.Resume(d, path, late)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tr.Lines) != 3 || found.Cut == nil { // the first, two notes, half of the third
+		t.Errorf("%d lines, %+v", len(tr.Lines), found)
+	}
+	if _, err := w2.AppendSync(1, transcript.Resumed{Head: tr.Head(), Cut: found.Cut}); err != nil {
+		t.Error(err)
+	}
+}
+
+// The disk is written and synced once for a group.
+func TestOneSyncForAGroup(t *testing.T) {
+	ops := map[durable.Op]int{}
+	d := &durable.Disk{}
+	path := filepath.Join(t.TempDir(), "t.jsonl")
+	w, err := transcript.Create(d, path, clock(), open())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Gate = func(op durable.Op, _ string) error { ops[op]++; return nil }
+	for range 100 {
+		if _, err := w.Append(1, transcript.Note{Text: "x"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(ops) > 0 {
+		t.Errorf("Append touched the disk: %v", ops)
+	}
+	if err := errors.Join(w.Sync(), w.Sync()); err != nil {
+		t.Fatal(err)
+	}
+	if len(ops) != 2 || ops[durable.OpWrite] != 1 || ops[durable.OpSync] != 1 {
+		t.Errorf("operations: %v", ops)
+	}
+}
+
+func TestClockGoesBack(t *testing.T) {
+	path := write(t, nil)
+	if _, _, _, err := transcript.Resume(&durable.Disk{}, path, func() time.Time { return start.Add(-time.Hour) }); err == nil ||
+		!strings.Contains(err.Error(), "the clock says 2026-11-23T11:00:00.000Z") {
+		t.Errorf("error is %v", err)
+	}
+	w, tr, _, err := transcript.Resume(&durable.Disk{}, path, func() time.Time { return start.Add(-time.Minute) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.AppendSync(1, transcript.Resumed{Head: tr.Head()}); err != nil {
+		t.Fatal(err)
+	}
+	tr, err = transcript.Read(path, contents(t, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !tr.Lines[1].Time.Equal(tr.Lines[0].Time) {
+		t.Errorf("times: %v, %v", tr.Lines[0].Time, tr.Lines[1].Time)
+	}
+}
+
+func TestResumeRefuses(t *testing.T) {
+	path := write(t, whole(t))
+	data := contents(t, path)
+	w, tr, _, err := transcript.Resume(&durable.Disk{}, path, late)
+	if err != nil || !tr.Closed() {
+		t.Fatal(err)
+	}
+	if _, err := w.Append(8, transcript.Note{}); err == nil {
+		t.Error("a closed transcript was added to")
+	}
+	for name, bad := range map[string][]byte{
+		"text after the end": append(bytes.Clone(data), "x"...),
+		"empty":              nil,
+		"a torn first line":  data[:20],
+		"a changed line":     bytes.Replace(data, []byte("lunch"), []byte("lynch"), 1),
+	} {
+		if err := os.WriteFile(path, bad, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, _, err := transcript.Resume(&durable.Disk{}, path, late); !errors.As(err, new(*transcript.Broken)) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !bytes.Equal(bad, contents(t, path)) {
+			t.Errorf("%s: the file changed", name)
+		}
+	}
+}
