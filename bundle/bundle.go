@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"crypto/x509"
+	"errors"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -70,4 +71,20 @@ func (r *Refusal) Error() string {
 		return r.Bundle + ": " + r.Reason
 	}
 	return r.Bundle + ": " + r.File + ": " + r.Reason
+}
+
+// Refusals lists what is wrong with a bundle, out of an error of Open, Parse or
+// CheckSignature. Nothing when the error is of another kind.
+func Refusals(err error) []*Refusal {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		var list []*Refusal
+		for _, e := range several.Unwrap() {
+			list = append(list, Refusals(e)...)
+		}
+		return list
+	}
+	if r, ok := errors.AsType[*Refusal](err); ok {
+		return []*Refusal{r}
+	}
+	return nil
 }

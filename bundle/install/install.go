@@ -42,7 +42,8 @@ type Report struct {
 }
 
 // Install verifies b and places it, all or nothing. A *Refused or a
-// *bundle.Refusal says why it is not accepted; the node is then as it was.
+// *bundle.Refusal says why it is not accepted; the node is then as it was, but
+// for an interrupted operation that was finished first (Report.Finished).
 // With dryRun nothing is written at all.
 func (n *Node) Install(b *bundle.Bundle, release crypto.PublicKey, dryRun bool) (*Report, error) {
 	if dryRun {
@@ -73,7 +74,7 @@ func (n *Node) Install(b *bundle.Bundle, release crypto.PublicKey, dryRun bool) 
 	}
 	a, err := n.accept(b, release)
 	if err != nil {
-		return nil, err
+		return &Report{Finished: finished}, err
 	}
 	if err := n.removeTemps(); err != nil {
 		return nil, err

@@ -95,6 +95,10 @@ func newRootCommand(o *options) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newRequestCommand(o),
+		newVerifyCommand(o),
+		newInstallCommand(o),
+		newRollbackCommand(o),
+		newStatusCommand(o),
 		newVersionCommand(o),
 	)
 	return root

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"officiant/bundle"
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/install"
+)
+
+func newInstallCommand(o *options) *cobra.Command {
+	var root, releaseKey string
+	var dryRun bool
+	c := &cobra.Command{
+		Use:   "install BUNDLE --release-key FILE",
+		Short: "Verify a bundle and put it in place, all or nothing",
+		Long: "Install verifies a bundle (a folder or a .tar) as verify does, and that it was made for\n" +
+			"this node's own keys. Then it opens the sealed service-account key, puts the node's\n" +
+			"private keys beside their certificates and into the kubeconfigs, and places everything\n" +
+			"below /etc/kubernetes with kubeadm's names and modes, all or nothing. The first install\n" +
+			"pins the root and the release key. When it is interrupted, the same command finishes it.",
+		Args: exactArgs(1, "one bundle"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if releaseKey == "" {
+				return usagef("install needs --release-key, the ceremony's release.pub")
+			}
+			release, err := readReleaseKey(releaseKey)
+			if err != nil {
+				return err
+			}
+			b, err := bundle.Open(args[0])
+			if err != nil {
+				return refused(err)
+			}
+			node := &install.Node{Root: root, Disk: o.Disk, Now: o.Now}
+			r, err := node.Install(b, release, dryRun)
+			if err != nil {
+				return refusedAfter(r, err)
+			}
+			return printInstall(o.Stdout, r, root, dryRun)
+		},
+	}
+	c.Flags().StringVar(&root, "root", "/", "put etc/kubernetes below this directory; the node's state lies there too")
+	c.Flags().StringVar(&releaseKey, "release-key", "", "the ceremony's release.pub, from where you trust it")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "check everything and say what would change; write nothing")
+	return c
+}
+
+// refused gives errors that mean "this bundle is not accepted here" their exit code.
+func refused(err error) error {
+	var r *install.Refused
+	if errors.As(err, &r) || len(bundle.Refusals(err)) > 0 {
+		return &exitError{code: exitUnverified, err: err, hints: []string{"nothing on this node was changed"}}
+	}
+	return err
+}
+
+// refusedAfter is refused, for an install that may have finished an earlier one first.
+func refusedAfter(r *install.Report, err error) error {
+	err = refused(err)
+	var own *exitError
+	if r != nil && r.Finished != "" && errors.As(err, &own) {
+		own.hints = []string{"the interrupted " + r.Finished + " was finished first; beyond that, nothing was changed"}
+	}
+	return err
+}
+
+func printInstall(w io.Writer, r *install.Report, root string, dryRun bool) error {
+	if r.Finished != "" {
+		fmt.Fprintf(w, "finished the %s that had been interrupted\n", r.Finished)
+	}
+	switch {
+	case r.Already:
+		_, err := fmt.Fprintf(w, "sequence %d is already installed on node %s of cluster %s; nothing to do\n", r.Sequence, r.Node, r.Cluster)
+		return err
+	case dryRun:
+		fmt.Fprintf(w, "would install sequence %d on node %s of cluster %s below %s; nothing was written\n", r.Sequence, r.Node, r.Cluster, root)
+	default:
+		fmt.Fprintf(w, "installed sequence %d on node %s of cluster %s below %s\n", r.Sequence, r.Node, r.Cluster, root)
+	}
+	if r.First {
+		verb := "pinned; later bundles must have the same"
+		if dryRun {
+			verb = "would be pinned"
+		}
+		printPin(w, "root certificate, "+verb, r.Pins.Root)
+		printPin(w, "release key, "+verb, r.Pins.Release)
+	}
+	return printChanges(w, r)
+}
+
+func printPin(w io.Writer, title string, f fingerprint.SHA256) {
+	fmt.Fprintf(w, "\n%s\n  SHA-256 %s\n", title, f)
+	for _, line := range f.Lines() {
+		fmt.Fprintf(w, "    %s\n", line)
+	}
+}
+
+// printChanges lists what changed, and a line for each component that reads it.
+func printChanges(w io.Writer, r *install.Report) error {
+	if len(r.Changes) == 0 {
+		_, err := fmt.Fprintln(w, "\nno file of /etc/kubernetes is different")
+		return err
+	}
+	fmt.Fprintln(w, "\nfiles")
+	for _, c := range r.Changes {
+		fmt.Fprintf(w, "  %-8s %s\n", c.What, c.Path)
+	}
+	if len(r.Notices) > 0 {
+		fmt.Fprintln(w, "\nwho reads them")
+	}
+	for _, n := range r.Notices {
+		if _, err := fmt.Fprintf(w, "  %s\n", n); err != nil {
+			return err
+		}
+	}
+	return nil
+}

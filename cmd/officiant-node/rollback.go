@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"officiant/bundle/install"
+)
+
+func newRollbackCommand(o *options) *cobra.Command {
+	var root string
+	var dryRun bool
+	c := &cobra.Command{
+		Use:   "rollback",
+		Short: "Put back the files the last install replaced",
+		Long: "Rollback puts back the files of /etc/kubernetes as they were before the last install,\n" +
+			"all or nothing. What was in place is kept: a second rollback brings it back. The node\n" +
+			"still refuses bundles older than the newest it has seen.",
+		Args: exactArgs(0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			node := &install.Node{Root: root, Disk: o.Disk, Now: o.Now}
+			r, err := node.Rollback(dryRun)
+			if errors.Is(err, install.ErrNoWayBack) {
+				return fmt.Errorf("rollback below %s: %w", root, err)
+			}
+			if err != nil {
+				return err
+			}
+			return printRollback(o.Stdout, r, dryRun)
+		},
+	}
+	c.Flags().StringVar(&root, "root", "/", "the directory etc/kubernetes lies below")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "say what would change; write nothing")
+	return c
+}
+
+func printRollback(w io.Writer, r *install.Report, dryRun bool) error {
+	if r.Finished != "" {
+		fmt.Fprintf(w, "finished the %s that had been interrupted\n", r.Finished)
+		if r.Finished == "rollback" {
+			_, err := fmt.Fprintf(w, "in place on node %s of cluster %s: %s\n", r.Node, r.Cluster, sequence(r.Sequence))
+			return err
+		}
+	}
+	verb := "rolled back"
+	if dryRun {
+		verb = "would roll back"
+	}
+	fmt.Fprintf(w, "%s node %s of cluster %s from %s to %s\n", verb, r.Node, r.Cluster, sequence(r.Before), sequence(r.Sequence))
+	return printChanges(w, r)
+}
+
+func sequence(n int) string {
+	if n == 0 {
+		return "no bundle"
+	}
+	return fmt.Sprintf("sequence %d", n)
+}

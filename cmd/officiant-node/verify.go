@@ -1,0 +1,256 @@
+package main
+
+import (
+	"crypto"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"officiant/bundle"
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/install"
+)
+
+// Verdicts of verify; the second means that nothing was found, but nobody
+// trusted has said whose work this is.
+const (
+	verified      = "verified"
+	unknownOrigin = "consistent, origin not established"
+	notVerified   = "not verified"
+)
+
+type verifyOptions struct {
+	*options
+	root, releaseKey, rootCA, output string
+}
+
+func newVerifyCommand(o *options) *cobra.Command {
+	v := &verifyOptions{options: o}
+	c := &cobra.Command{
+		Use:   "verify BUNDLE | --root DIR",
+		Short: "Verify a bundle, or what is installed on a node",
+		Long: "Verify checks a bundle (a folder or a .tar) from the release key's signature down to\n" +
+			"each certificate: file set, hashes, names, usages, issuers, dates, trust files. With\n" +
+			"--root it checks what is installed below DIR, modes and private keys included; the\n" +
+			"machine itself is --root /. It changes nothing.\n\n" +
+			"Exit code 4 means not verified. Without --release-key nothing can be: a bundle\n" +
+			"without a fault may still be anybody's.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if (len(args) == 1) == (v.root != "") || len(args) > 1 {
+				return usagef("verify takes a bundle, or --root DIR for what is installed there")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if v.output != "table" && v.output != "json" {
+				return usagef("-o is table or json, not %q", v.output)
+			}
+			return v.run(args)
+		},
+	}
+	c.Flags().StringVar(&v.root, "root", "", "check what is installed below this directory")
+	c.Flags().StringVar(&v.releaseKey, "release-key", "", "the ceremony's release.pub, from where you trust it")
+	c.Flags().StringVar(&v.rootCA, "root-ca", "", "SHA-256 the root certificate must have, hex")
+	c.Flags().StringVarP(&v.output, "output", "o", "table", "table or json")
+	return c
+}
+
+// verdict is what verify prints.
+type verdict struct {
+	What     string           `json:"what"`
+	Cluster  string           `json:"cluster,omitempty"`
+	Node     string           `json:"node,omitempty"`
+	Sequence int              `json:"sequence,omitempty"`
+	Ceremony string           `json:"ceremony,omitempty"`
+	NotAfter string           `json:"notAfter,omitempty"`
+	Root     string           `json:"rootSHA256,omitempty"`
+	Checks   []checked        `json:"checks"`
+	Findings []bundle.Finding `json:"findings"`
+	Verdict  string           `json:"verdict"`
+}
+
+// checked is one group of checks and how it came out.
+type checked struct {
+	Name   string `json:"name"`
+	Result string `json:"result"` // "ok", "failed", "not checked"
+	Detail string `json:"detail"`
+}
+
+func (v *verdict) check(name string, findings []bundle.Finding, detail string) {
+	result := "ok"
+	if len(findings) > 0 {
+		result = "failed"
+	}
+	v.Checks = append(v.Checks, checked{name, result, detail})
+	v.Findings = append(v.Findings, findings...)
+}
+
+func (v *verdict) describe(b *bundle.Bundle) {
+	v.Cluster, v.Node, v.Sequence = b.Cluster, b.Node, b.Sequence
+	v.Ceremony, v.NotAfter = b.Ceremony.String(), b.NotAfter.Format(time.RFC3339)
+	if root, err := b.RootCertificate(); err == nil {
+		v.Root = fingerprint.Of(root.Raw).String()
+	}
+}
+
+func (v *verifyOptions) run(args []string) error {
+	var root *fingerprint.SHA256
+	if v.rootCA != "" {
+		f, err := fingerprint.Parse(v.rootCA)
+		if err != nil {
+			return usagef("--root-ca: %w", err)
+		}
+		root = &f
+	}
+	var release crypto.PublicKey
+	if v.releaseKey != "" {
+		var err error
+		if release, err = readReleaseKey(v.releaseKey); err != nil {
+			return err
+		}
+	}
+	result := &verdict{Checks: []checked{}, Findings: []bundle.Finding{}}
+	var err error
+	if v.root != "" {
+		err = v.tree(result, release, root)
+	} else {
+		err = v.bundle(result, args[0], release, root)
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(result.Findings) > 0:
+		result.Verdict = notVerified
+	case release == nil:
+		result.Verdict = unknownOrigin
+	default:
+		result.Verdict = verified
+	}
+	if err := result.print(v.Stdout, v.output); err != nil {
+		return err
+	}
+	switch result.Verdict {
+	case verified:
+		return nil
+	case unknownOrigin:
+		return &exitError{code: exitUnverified, hints: []string{"give --release-key with the ceremony's release.pub, from where you trust it"}}
+	}
+	return &exitError{code: exitUnverified}
+}
+
+// bundle checks a bundle that lies somewhere.
+func (v *verifyOptions) bundle(r *verdict, path string, release crypto.PublicKey, root *fingerprint.SHA256) error {
+	r.What = path
+	b, err := bundle.Open(path)
+	refusals := bundle.Refusals(err)
+	if err != nil && refusals == nil {
+		return err
+	}
+	r.check("files", findings(refusals), "each is listed, whole and as it was hashed; no others, no links")
+	if err != nil {
+		const reason = "the files are not those that were listed"
+		r.Checks = append(r.Checks, checked{"signature", "not checked", reason}, checked{"contents", "not checked", reason})
+		return nil
+	}
+	r.describe(b)
+	if err := r.signature(b, release); err != nil {
+		return err
+	}
+	r.check("contents", b.Check(bundle.CheckOptions{Now: v.Now(), Root: root}),
+		"what a node of this kind has: names, usages, issuers, dates, trust files")
+	return nil
+}
+
+func (v *verdict) signature(b *bundle.Bundle, release crypto.PublicKey) error {
+	if release == nil {
+		v.Checks = append(v.Checks, checked{"signature", "not checked", "no release key was given"})
+		return nil
+	}
+	err := b.CheckSignature(release)
+	refusals := bundle.Refusals(err)
+	if err != nil && refusals == nil {
+		return err
+	}
+	spki, err := fingerprint.SPKI(release)
+	if err != nil {
+		return err
+	}
+	v.check("signature", findings(refusals), "by release key "+spki.String())
+	return nil
+}
+
+// tree checks what is installed below --root.
+func (v *verifyOptions) tree(r *verdict, release crypto.PublicKey, root *fingerprint.SHA256) error {
+	r.What = v.root
+	node := &install.Node{Root: v.root, Disk: v.Disk, Now: v.Now}
+	found, err := node.Verify(release, root)
+	if err != nil {
+		return err
+	}
+	if found.Bundle != nil {
+		r.describe(found.Bundle)
+	}
+	r.check("installed files", found.Findings, "each is what the bundle in place holds, with its key and mode")
+	return nil
+}
+
+func findings(refusals []*bundle.Refusal) []bundle.Finding {
+	var list []bundle.Finding
+	for _, r := range refusals {
+		list = append(list, bundle.Finding{File: r.File, Problem: r.Reason})
+	}
+	return list
+}
+
+func (v *verdict) print(w io.Writer, output string) error {
+	if output == "json" {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return e.Encode(v)
+	}
+	fmt.Fprintf(w, "%-14s %s\n", "verifying", v.What)
+	if v.Node != "" {
+		fmt.Fprintf(w, "%-14s %s of cluster %s\n", "node", v.Node, v.Cluster)
+		fmt.Fprintf(w, "%-14s %d, ceremony %s\n", "sequence", v.Sequence, v.Ceremony)
+		fmt.Fprintf(w, "%-14s %s\n", "valid until", v.NotAfter)
+	}
+	if v.Root != "" {
+		fmt.Fprintf(w, "%-14s %s\n", "root SHA-256", v.Root)
+	}
+	for _, c := range v.Checks {
+		fmt.Fprintf(w, "%-14s %s: %s\n", c.Result, c.Name, c.Detail)
+	}
+	for _, f := range v.Findings {
+		fmt.Fprintf(w, "%-14s %s\n", "finding", f)
+	}
+	_, err := fmt.Fprintf(w, "%-14s %s%s\n", "verdict", v.Verdict, counted(len(v.Findings)))
+	return err
+}
+
+func counted(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return ": 1 finding"
+	}
+	return fmt.Sprintf(": %d findings", n)
+}
+
+func readReleaseKey(file string) (crypto.PublicKey, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("release key: %w", err)
+	}
+	key, err := bundle.ParseReleaseKey(file, data)
+	if err != nil {
+		return nil, fmt.Errorf("release key: %w", err)
+	}
+	return key, nil
+}
