@@ -25,7 +25,7 @@ func Certificate(e plan.Entry, pub crypto.PublicKey, serial *big.Int, notBefore 
 	if (issuer == nil) != (e.Kind == plan.RootCertificate) {
 		return nil, errors.New("a root, and nothing else, is without an issuer")
 	}
-	ski, err := keyID(pub)
+	ski, err := keyID(e, pub)
 	if err != nil {
 		return nil, err
 	}
@@ -111,8 +111,9 @@ func addresses(in []netip.Addr) ([]net.IP, error) {
 	return out, nil
 }
 
-// keyID is RFC 7093, section 2, method 1.
-func keyID(pub crypto.PublicKey) ([]byte, error) {
+// keyID is RFC 7093, section 2, method 1. A key that is not the entry's, where
+// the schedule names one, is an error.
+func keyID(e plan.Entry, pub crypto.PublicKey) ([]byte, error) {
 	switch pub.(type) {
 	case *ecdsa.PublicKey, *rsa.PublicKey:
 	default:
@@ -121,6 +122,9 @@ func keyID(pub crypto.PublicKey) ([]byte, error) {
 	der, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {
 		return nil, fmt.Errorf("public key: %w", err)
+	}
+	if planned := [sha256.Size]byte(e.SPKI); planned != [sha256.Size]byte{} && planned != sha256.Sum256(der) {
+		return nil, errors.New("public key is not the one the schedule names")
 	}
 	var spki struct {
 		Algorithm pkix.AlgorithmIdentifier
