@@ -88,25 +88,24 @@ func signDigest(ctx context.Context, key signer.Key, hash crypto.Hash, digest []
 }
 
 // SignAll signs all of checked, up to workers at a time. The result has the
-// order of checked. After an error no further signature is asked for, and the
-// result holds what was signed until then, nil elsewhere: those signatures were
-// made, and belong on record.
+// order of checked. After an error no further signature is asked for, those
+// under way come to their end, and the result holds what was signed, nil
+// elsewhere: those signatures were made, and belong on record.
 func SignAll(ctx context.Context, checked []*Checked, key signer.Key, workers int) ([][]byte, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	results := make([][]byte, len(checked))
 	var next atomic.Int64
+	var failed atomic.Pointer[error] // the first failure
 	var wg sync.WaitGroup
 	for range max(1, min(workers, len(checked))) {
 		wg.Go(func() {
-			for {
+			for failed.Load() == nil {
 				i := int(next.Add(1)) - 1
-				if i >= len(checked) || ctx.Err() != nil {
+				if i >= len(checked) {
 					return
 				}
 				der, err := Sign(ctx, checked[i], key)
 				if err != nil {
-					cancel(err) // the first cause stays
+					failed.CompareAndSwap(nil, &err)
 					return
 				}
 				results[i] = der
@@ -114,7 +113,10 @@ func SignAll(ctx context.Context, checked []*Checked, key signer.Key, workers in
 		})
 	}
 	wg.Wait()
-	return results, context.Cause(ctx)
+	if err := failed.Load(); err != nil {
+		return results, *err
+	}
+	return results, nil
 }
 
 // File has the release key, P-256 or RSA, sign a file by its SHA-256. The
