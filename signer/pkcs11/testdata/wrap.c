@@ -1,0 +1,150 @@
+// A PKCS#11 module for tests: it passes every call on to the module real.so
+// beside it, writes the name of each to the file "calls", and does first what
+// the file "control" says, one order a line:
+//
+//	hang C_Sign             wait in the call for as long as the line is there
+//	delay C_Sign 20000      wait for that many microseconds
+//	fail C_Sign 0x32        answer with the code and do not pass the call on
+//	refuse 0x105            C_GenerateKeyPair refuses a private key with this attribute
+//	flags 0x40000           C_GetTokenInfo adds these flags
+//	sessions 4              C_GetTokenInfo says so, and C_OpenSession holds to it
+//	limit 2                 C_OpenSession holds to it, and C_GetTokenInfo does not say so
+//	hardware                call the token "Example HSM"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <pthread.h>
+
+typedef unsigned long word;
+typedef word (*function)(word, word, word, word, word, word, word, word);
+struct list { unsigned char version[2]; function f[68]; };
+struct attribute { word type; void *value; word length; };
+
+#define FUNCTIONS \
+	X(0,Initialize) X(1,Finalize) X(2,GetInfo) X(4,GetSlotList) X(5,GetSlotInfo) X(6,GetTokenInfo) \
+	X(7,GetMechanismList) X(8,GetMechanismInfo) X(9,InitToken) X(10,InitPIN) X(11,SetPIN) X(12,OpenSession) \
+	X(13,CloseSession) X(14,CloseAllSessions) X(15,GetSessionInfo) X(16,GetOperationState) X(17,SetOperationState) \
+	X(18,Login) X(19,Logout) X(20,CreateObject) X(21,CopyObject) X(22,DestroyObject) X(23,GetObjectSize) \
+	X(24,GetAttributeValue) X(25,SetAttributeValue) X(26,FindObjectsInit) X(27,FindObjects) X(28,FindObjectsFinal) \
+	X(37,DigestInit) X(38,Digest) X(42,SignInit) X(43,Sign) X(44,SignUpdate) X(45,SignFinal) \
+	X(48,VerifyInit) X(49,Verify) X(58,GenerateKey) X(59,GenerateKeyPair) X(60,WrapKey) X(61,UnwrapKey) \
+	X(62,DeriveKey) X(63,SeedRandom) X(64,GenerateRandom)
+
+static struct list ours, *real;
+static char folder[4096];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int open_sessions;
+
+// order looks for "VERB ARGUMENT REST" and returns the REST, or the ARGUMENT when name is NULL.
+static int order(const char *verb, const char *name, char *rest) {
+	char path[4200], line[256], v[64], a[64], r[64];
+	int found = 0;
+	snprintf(path, sizeof path, "%s/control", folder);
+	FILE *f = fopen(path, "r");
+	if (f == NULL)
+		return 0;
+	while (!found && fgets(line, sizeof line, f) != NULL) {
+		v[0] = a[0] = r[0] = 0;
+		sscanf(line, "%63s %63s %63s", v, a, r);
+		if (strcmp(v, verb) == 0 && (name == NULL || strcmp(a, name) == 0)) {
+			strcpy(rest, name == NULL ? a : r);
+			found = 1;
+		}
+	}
+	fclose(f);
+	return found;
+}
+
+static void note(const char *name) {
+	char path[4200];
+	snprintf(path, sizeof path, "%s/calls", folder);
+	pthread_mutex_lock(&lock);
+	FILE *f = fopen(path, "a");
+	fprintf(f, "%s\n", name);
+	fclose(f);
+	pthread_mutex_unlock(&lock);
+}
+
+static void pad(unsigned char *to, int size, const char *text) {
+	memset(to, ' ', size);
+	memcpy(to, text, strlen(text));
+}
+
+static word pass(int i, const char *name, word a, word b, word c, word d, word e, word f, word g, word h) {
+	char rest[64];
+	note(name);
+	while (order("hang", name, rest))
+		usleep(2000);
+	if (order("delay", name, rest))
+		usleep(atoi(rest));
+	if (order("fail", name, rest))
+		return strtoul(rest, NULL, 0);
+	if (i == 59 && order("refuse", NULL, rest))
+		for (word n = 0; n < f; n++)
+			if (((struct attribute *)e)[n].type == strtoul(rest, NULL, 0))
+				return 0xD1; // CKR_TEMPLATE_INCONSISTENT
+	if (i == 12 && (order("sessions", NULL, rest) || order("limit", NULL, rest))) {
+		pthread_mutex_lock(&lock);
+		int full = open_sessions >= atoi(rest);
+		pthread_mutex_unlock(&lock);
+		if (full)
+			return 0xB1; // CKR_SESSION_COUNT
+	}
+	word rv = real->f[i](a, b, c, d, e, f, g, h);
+	if (rv != 0)
+		return rv;
+	pthread_mutex_lock(&lock);
+	open_sessions += (i == 12) - (i == 13);
+	pthread_mutex_unlock(&lock);
+	if (i == 6) {
+		unsigned char *info = (unsigned char *)b; // CK_TOKEN_INFO
+		word *flags = (word *)(info + 96), *max = flags + 1, *max_rw = flags + 3;
+		if (order("flags", NULL, rest))
+			*flags |= strtoul(rest, NULL, 0);
+		if (order("sessions", NULL, rest))
+			*max = *max_rw = strtoul(rest, NULL, 0);
+		if (order("hardware", NULL, rest)) {
+			pad(info + 32, 32, "Example");
+			pad(info + 64, 16, "Example HSM");
+		}
+	}
+	if (i == 2 && order("hardware", NULL, rest)) {
+		unsigned char *info = (unsigned char *)a; // CK_INFO
+		pad(info + 2, 32, "Example");
+	}
+	return rv;
+}
+
+#define X(i, name) static word our_##name(word a, word b, word c, word d, word e, word f, word g, word h) { \
+	return pass(i, "C_" #name, a, b, c, d, e, f, g, h); }
+FUNCTIONS
+#undef X
+
+word C_GetFunctionList(struct list **out) {
+	Dl_info self;
+	char path[4200];
+	word (*get)(struct list **);
+	if (real == NULL) {
+		dladdr((void *)C_GetFunctionList, &self);
+		snprintf(folder, sizeof folder, "%s", self.dli_fname);
+		*strrchr(folder, '/') = 0;
+		snprintf(path, sizeof path, "%s/real.so", folder);
+		void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+		if (handle == NULL) {
+			fprintf(stderr, "%s\n", dlerror());
+			return 5;
+		}
+		*(void **)(&get) = dlsym(handle, "C_GetFunctionList");
+		if (get(&real) != 0)
+			return 5;
+		ours = *real;
+#define X(i, name) ours.f[i] = our_##name;
+		FUNCTIONS
+#undef X
+	}
+	*out = &ours;
+	return 0;
+}

@@ -1,0 +1,106 @@
+package pkcs11
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// wrapper is the room's module with testdata/wrap.c in front of it. Both are
+// copies in a folder of their own, so that a module a test leaves hanging is
+// in no other test's way.
+type wrapper struct {
+	folder string
+	mu     sync.Mutex
+}
+
+// wrap puts a wrapper before the room's module.
+func (r *room) wrap(t testing.TB) *wrapper {
+	t.Helper()
+	w := &wrapper{folder: t.TempDir()}
+	copyFile(t, r.module, filepath.Join(w.folder, "real.so"))
+	r.module = filepath.Join(w.folder, "wrap.so")
+	built, err := buildWrapper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(r.module, built, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.order(t)
+	return w
+}
+
+// buildWrapper compiles testdata/wrap.c, once.
+var buildWrapper = sync.OnceValues(func() ([]byte, error) {
+	cc := "cc"
+	if os.Getenv("CC") != "" {
+		cc = os.Getenv("CC")
+	}
+	dir, err := os.MkdirTemp("", "wrap")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	to := filepath.Join(dir, "wrap.so")
+	if out, err := exec.Command(cc, "-shared", "-fPIC", "-O1", "-o", to, "testdata/wrap.c", "-ldl", "-lpthread").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", cc, err, out)
+	}
+	return os.ReadFile(to)
+})
+
+func copyFile(t testing.TB, from, to string) {
+	t.Helper()
+	in, err := os.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// order makes the wrapper follow these orders and no others.
+func (w *wrapper) order(t testing.TB, orders ...string) {
+	t.Helper()
+	next := filepath.Join(w.folder, "next")
+	if err := os.WriteFile(next, []byte(strings.Join(orders, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, filepath.Join(w.folder, "control")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// calls returns the calls since the last time it was asked, by function.
+func (w *wrapper) calls(t testing.TB) map[string]int {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	data, err := os.ReadFile(filepath.Join(w.folder, "calls"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(w.folder, "calls"), 0); err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for _, name := range strings.Fields(string(data)) {
+		count[name]++
+		count["all"]++
+	}
+	return count
+}
