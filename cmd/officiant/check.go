@@ -1,11 +1,279 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony"
+	"officiant/ceremony/issue"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/station"
+	"officiant/cmd/internal/terminal"
+	"officiant/signer"
 )
 
+type checkOptions struct {
+	*options
+	station string
+	output  string
+}
+
 func newCheckCommand(o *options) *cobra.Command {
-	return &cobra.Command{Use: "check PLAN", RunE: func(*cobra.Command, []string) error { return errors.New("not yet") }}
+	check := &checkOptions{options: o}
+	c := &cobra.Command{
+		Use:   "check PLAN [--station STATION]",
+		Short: "Show what a plan would sign, and everything wrong with it",
+		Long: `Show everything a plan would have signed, as a tree and a table, and everything
+that is wrong with it: in the plan, its inputs, the certificates it would make
+(made in memory with throw-away keys, and linted), and with --station in where
+its keys are to live. No key is touched.
+
+A plan without findings gets its schedule, written to schedule.txt beside it, and
+the digest that people approve. With findings the exit code is 3.`,
+		Args: exactArgs(1, "one plan"),
+		RunE: func(c *cobra.Command, args []string) error { return check.run(c.Context(), args[0]) },
+	}
+	c.Flags().StringVar(&check.station, "station", "", "station `FILE`: check that each key has a place that can hold it")
+	c.Flags().StringVarP(&check.output, "output", "o", "table", "`FORMAT` of the result: table or json")
+	return c
+}
+
+// checked is what a check found out. Its JSON is a promise to scripts.
+type checked struct {
+	Plan       string              `json:"plan"`
+	Name       string              `json:"name,omitempty"`
+	Cluster    string              `json:"cluster,omitempty"`
+	Sequence   int                 `json:"sequence,omitempty"`
+	Digest     *fingerprint.SHA256 `json:"digest,omitempty"` // absent when there are findings
+	Words      []string            `json:"words,omitempty"`
+	Schedule   string              `json:"schedule,omitempty"` // the file
+	Keys       []checkedKey        `json:"keys"`
+	Signatures []checkedEntry      `json:"signatures"`
+	Findings   []checkedFinding    `json:"findings"`
+	Warnings   []checkedFinding    `json:"warnings"`
+}
+
+type checkedKey struct {
+	Name      string           `json:"name"`
+	Algorithm signer.Algorithm `json:"algorithm"`
+	Create    bool             `json:"create"`
+	Evidence  signer.Grade     `json:"evidence"`
+}
+
+type checkedEntry struct {
+	N    int       `json:"n"`
+	Kind plan.Kind `json:"kind"`
+	Name string    `json:"name"`
+	Line string    `json:"line"` // as in schedule.txt
+}
+
+type checkedFinding struct {
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Message string `json:"message"`
+	excerpt string
+}
+
+func (o *checkOptions) run(_ context.Context, path string) error {
+	if o.output != "table" && o.output != "json" {
+		return usagef("-o %q: table or json", o.output)
+	}
+	result := &checked{Plan: path, Keys: []checkedKey{}, Signatures: []checkedEntry{}, Findings: []checkedFinding{}, Warnings: []checkedFinding{}}
+	c, err := plan.Open(path, plan.Options{Now: o.Now()})
+	var invalid *plan.Invalid
+	var unavailable error
+	switch {
+	case errors.As(err, &invalid):
+		result.Findings = findings(invalid.Problems)
+	case err != nil:
+		return err
+	default:
+		// Without its token or module, a station cannot be judged; the plan can.
+		unavailable = o.examine(result, c)
+	}
+	if o.output == "json" {
+		err = o.writeJSON(result)
+	} else {
+		err = o.writeText(result, c)
+	}
+	if err = errors.Join(unavailable, err); err != nil {
+		return err
+	}
+	if n := len(result.Findings); n > 0 {
+		return &exitError{code: exitRefused, err: fmt.Errorf("%s: %s; nothing may be signed by this plan", path, counted(n, "finding"))}
+	}
+	return nil
+}
+
+// examine looks at a plan that is right in itself, and writes its schedule
+// when nothing else is wrong either.
+func (o *checkOptions) examine(result *checked, c *plan.Ceremony) error {
+	result.Name, result.Cluster, result.Sequence = c.Plan.Name, c.Cluster.Name, c.Sequence
+	result.Warnings = findings(c.Warnings)
+	for _, name := range c.KeysNeeded() {
+		origin, evidence := keyOf(c, name)
+		result.Keys = append(result.Keys, checkedKey{name, c.Algorithm(name), origin.Create != "", evidence})
+	}
+	for _, e := range c.Entries {
+		result.Signatures = append(result.Signatures, checkedEntry{e.N, e.Kind, e.Name, c.Line(e)})
+	}
+	// Every certificate is made in memory with throw-away keys, and linted.
+	err := ceremony.DryRun(issue.NewChecker(o.Rand), c, o.Now().UTC().Truncate(1e9), o.Rand)
+	if err := result.note(err); err != nil {
+		return err
+	}
+	if o.station != "" {
+		st, err := openStation(o.options, o.station)
+		if err == nil {
+			err = supported(c, st)
+		}
+		if err := result.note(err); err != nil {
+			return err
+		}
+	}
+	if err := o.schedule(result, c); err != nil {
+		return err
+	}
+	if len(result.Findings) == 0 {
+		result.Digest, result.Words = &c.Digest, c.Digest.Words()
+	}
+	return nil
+}
+
+// note takes what refuses a plan as findings; any other error comes back.
+func (r *checked) note(err error) error {
+	var refused *ceremony.Refused
+	var invalid *station.Invalid
+	switch {
+	case err == nil:
+	case errors.As(err, &refused):
+		for _, reason := range refused.Reasons {
+			r.Findings = append(r.Findings, checkedFinding{Message: reason})
+		}
+	case errors.As(err, &invalid):
+		r.Findings = append(r.Findings, checkedFinding{File: invalid.File, Line: invalid.Line, Column: invalid.Column, Message: invalid.Reason})
+	default:
+		return err
+	}
+	return nil
+}
+
+// schedule writes schedule.txt beside the plan. Beside a transcript, the
+// schedule is history and is compared only.
+func (o *checkOptions) schedule(result *checked, c *plan.Ceremony) error {
+	folder := filepath.Dir(c.File)
+	path := filepath.Join(folder, plan.ScheduleFile)
+	if _, err := os.Lstat(filepath.Join(folder, "transcript.jsonl")); err == nil {
+		found, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(found, c.Schedule) {
+			result.Findings = append(result.Findings, checkedFinding{File: path, Message: "is not the schedule this program makes of the plan"})
+		}
+		result.Schedule = path
+		return nil
+	}
+	if len(result.Findings) > 0 {
+		return nil
+	}
+	result.Schedule = path
+	return o.Disk.Replace(path, c.Schedule, 0o644)
+}
+
+// supported asks the backend of each key the ceremony needs whether it can do
+// the key's algorithm. What it cannot do is a *ceremony.Refused.
+func supported(c *plan.Ceremony, st *station.Station) error {
+	var reasons []string
+	for _, name := range c.KeysNeeded() {
+		ref, err := st.Ref(c.Cluster.Name, name)
+		if err != nil {
+			reasons = append(reasons, err.Error())
+			continue
+		}
+		b, err := backendOf(ref)
+		if err != nil {
+			reasons = append(reasons, err.Error())
+			continue
+		}
+		err = b.Supports(ref, signer.Spec{Algorithm: c.Algorithm(name)})
+		switch {
+		case errors.Is(err, signer.ErrUnsupported):
+			reasons = append(reasons, fmt.Sprintf("key %s: %v", name, err))
+		case err != nil:
+			return fmt.Errorf("key %s: %w", name, err)
+		}
+	}
+	if len(reasons) > 0 {
+		return &ceremony.Refused{Reasons: reasons}
+	}
+	return nil
+}
+
+func keyOf(c *plan.Ceremony, name string) (plan.Key, signer.Grade) {
+	for _, a := range c.Plan.Authorities {
+		if a.Name == name {
+			return a.Key, a.Evidence
+		}
+	}
+	return c.Plan.Release.Key, c.Plan.Release.Evidence
+}
+
+func findings(problems []plan.Problem) []checkedFinding {
+	out := make([]checkedFinding, len(problems))
+	for i, p := range problems {
+		out[i] = checkedFinding{p.File, p.Line, p.Column, p.Message, p.Excerpt}
+	}
+	return out
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func (o *checkOptions) writeJSON(result *checked) error {
+	enc := json.NewEncoder(o.Stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(result)
+}
+
+func (o *checkOptions) writeText(result *checked, c *plan.Ceremony) error {
+	if c != nil {
+		if err := writeCeremony(o.Stdout, c, terminal.Width(o.Stdout)); err != nil {
+			return err
+		}
+	}
+	for _, f := range result.Warnings {
+		fmt.Fprintf(o.Stderr, "warning: %s\n", f)
+	}
+	for _, f := range result.Findings {
+		fmt.Fprintf(o.Stderr, "finding: %s\n", f)
+	}
+	if result.Digest == nil {
+		return nil
+	}
+	_, err := fmt.Fprintf(o.Stdout, "\nschedule  %s\ndigest    %s\n%s", result.Schedule, result.Digest, indentLines(result.Digest.Lines()))
+	fmt.Fprintf(o.Stderr, "\nNo findings. Next:  officiant ceremony run %s --station STATION --dir DIR --confirm %s\n", c.File, result.Digest)
+	return err
+}
+
+func (f checkedFinding) String() string {
+	p := plan.Problem{File: f.File, Line: f.Line, Column: f.Column, Message: f.Message, Excerpt: f.excerpt}
+	if f.File == "" {
+		return f.Message
+	}
+	return p.String()
 }

@@ -1,11 +1,231 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"officiant/bundle/kubeadm"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/signer"
 )
 
+type newOptions struct {
+	*options
+	kubeadm, requests, previous string
+	name, cluster, naming       string
+	grade                       string
+	out                         string
+}
+
 func newNewCommand(o *options) *cobra.Command {
-	return &cobra.Command{Use: "new", RunE: func(*cobra.Command, []string) error { return errors.New("not yet") }}
+	n := &newOptions{options: o}
+	c := &cobra.Command{
+		Use:   "new --kubeadm FILE --requests DIR --out plan.yaml",
+		Short: "Write a commented plan from a kubeadm file and node requests",
+		Long: `Write a commented plan from a kubeadm configuration file and a folder of node
+requests. What the plan names has to lie below its folder; what does not is
+copied there. Nothing is overwritten.
+
+With --previous the plan continues a finished ceremony: its authorities, release
+key and service-account pair stay, and the root is not opened.`,
+		Args: exactArgs(0, "no arguments, only flags"),
+		RunE: func(*cobra.Command, []string) error { return n.run() },
+	}
+	f := c.Flags()
+	f.StringVar(&n.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` of the cluster (required)")
+	f.StringVar(&n.requests, "requests", "", "`DIR` of the nodes' requests, *.req (required)")
+	f.StringVar(&n.previous, "previous", "", "finished ceremony `DIR` to continue")
+	f.StringVar(&n.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
+	f.StringVar(&n.cluster, "cluster", "", "the cluster's `NAME`, in place of the kubeadm file's")
+	f.StringVar(&n.naming, "naming", "", "whose names certificates carry: kubeadm (default) or docs")
+	f.StringVar(&n.grade, "station-grade", string(signer.Consistent), "least evidence `GRADE` for keys that are made: attested, consistent, software")
+	f.StringVar(&n.out, "out", "", "plan `FILE` to write (required)")
+	return c
+}
+
+func (o *newOptions) check() error {
+	if o.kubeadm == "" || o.requests == "" || o.out == "" {
+		return usagef("ceremony new needs --kubeadm FILE, --requests DIR and --out FILE")
+	}
+	switch signer.Grade(o.grade) {
+	case signer.Attested, signer.Consistent, signer.Software:
+	default:
+		return usagef("--station-grade %q: attested, consistent or software", o.grade)
+	}
+	switch kubepki.Naming(o.naming) {
+	case "", kubepki.NamingKubeadm, kubepki.NamingDocs:
+	default:
+		return usagef("--naming %q: kubeadm or docs", o.naming)
+	}
+	if _, err := os.Lstat(o.out); err == nil {
+		return &exitError{code: exitFailure, err: fmt.Errorf("%s: there already; plans are not overwritten", o.out)}
+	}
+	return nil
+}
+
+func (o *newOptions) run() error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	in := &inputs{folder: filepath.Dir(o.out)}
+	data, err := os.ReadFile(o.kubeadm)
+	if err != nil {
+		return err
+	}
+	config, err := kubeadm.Parse(o.kubeadm, data)
+	if err != nil {
+		return &exitError{code: exitRefused, err: err}
+	}
+	p := plan.NewOptions{Cluster: plan.Cluster{Name: o.cluster, Naming: kubepki.Naming(o.naming)}, Evidence: signer.Grade(o.grade)}
+	if p.Cluster.Kubeadm, err = in.place(o.kubeadm, data, "kubeadm.yaml"); err != nil {
+		return err
+	}
+	cluster := kubepki.Cluster{Name: o.cluster}
+	if cluster.Name == "" {
+		cluster.Name = config.ClusterName
+	}
+	cluster = cluster.Complete()
+	nodes, err := o.nodes(in)
+	if err != nil {
+		return err
+	}
+	sequence := 1
+	if o.previous != "" {
+		if sequence, err = continues(&p, in, o.previous, cluster.Name, nodes); err != nil {
+			return err
+		}
+	}
+	for _, n := range nodes {
+		p.Nodes = append(p.Nodes, n.node)
+	}
+	if p.Name = o.name; p.Name == "" {
+		p.Name = planName(cluster.Name, sequence)
+	}
+	text, err := plan.New(p)
+	if err != nil {
+		return err
+	}
+	if err := in.write(o.options); err != nil {
+		return err
+	}
+	if err := o.Disk.Create(o.out, text, 0o644); err != nil {
+		return err
+	}
+	return o.tell(nodes, p.Name)
+}
+
+// tell prints what has to be compared before the plan means anything.
+func (o *newOptions) tell(nodes []sender, name string) error {
+	fmt.Fprintf(o.Stderr, "Wrote plan %s to %s.\nCompare these fingerprints with what each node printed, by another way than the requests came:\n\n", name, o.out)
+	for _, n := range nodes {
+		roles := make([]string, len(n.node.Roles))
+		for i, r := range n.node.Roles {
+			roles[i] = string(r)
+		}
+		if _, err := fmt.Fprintf(o.Stdout, "%s  %s  %s\n%s", n.node.Name, strings.Join(roles, ","), n.node.Request, indentLines(n.node.Fingerprint.Lines())); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony check %s\n", o.out)
+	return nil
+}
+
+var notInName = regexp.MustCompile(`[^a-z0-9]+`)
+
+// planName is the default, CLUSTER-SEQUENCE as an RFC 1123 label.
+func planName(cluster string, sequence int) string {
+	label := strings.Trim(notInName.ReplaceAllString(strings.ToLower(cluster), "-"), "-")
+	return fmt.Sprintf("%s-%d", label[:min(len(label), 50)], sequence)
+}
+
+// inputs gathers the files a plan names, which have to lie below its folder.
+type inputs struct {
+	folder string
+	copies []inputCopy
+}
+
+type inputCopy struct {
+	path string // below the folder, with forward slashes
+	data []byte
+}
+
+// place returns the path of a file below the plan's folder: its own when it
+// lies there already, else want, where write will copy it.
+func (in *inputs) place(file string, data []byte, want string) (string, error) {
+	if own, ok := in.below(file); ok {
+		return own, nil
+	}
+	return want, in.add(want, data)
+}
+
+func (in *inputs) below(file string) (string, bool) {
+	folder, err := realPath(in.folder)
+	if err != nil {
+		return "", false
+	}
+	real, err := realPath(file)
+	if err != nil {
+		return "", false
+	}
+	rel, err := filepath.Rel(folder, real)
+	if err != nil {
+		return "", false
+	}
+	rel = filepath.ToSlash(rel)
+	return rel, plan.CheckInputPath(rel) == nil
+}
+
+func realPath(p string) (string, error) {
+	p, err := filepath.Abs(p)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(p)
+}
+
+// add plans a copy; a file that is there already has to be the same.
+func (in *inputs) add(to string, data []byte) error {
+	if err := plan.CheckInputPath(to); err != nil {
+		return err
+	}
+	full := filepath.Join(in.folder, filepath.FromSlash(to))
+	found, err := os.ReadFile(full)
+	switch {
+	case err == nil && bytes.Equal(found, data):
+		return nil
+	case err == nil:
+		return fmt.Errorf("%s: there already, with other content; nothing is overwritten", full)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	for _, c := range in.copies {
+		if c.path == to && !bytes.Equal(c.data, data) {
+			return fmt.Errorf("two files of different content would be copied to %s", full)
+		}
+	}
+	in.copies = append(in.copies, inputCopy{to, data})
+	return nil
+}
+
+func (in *inputs) write(o *options) error {
+	for _, c := range in.copies {
+		full := filepath.Join(in.folder, filepath.FromSlash(c.path))
+		if err := o.Disk.MkdirAll(filepath.Join(in.folder, path.Dir(c.path)), 0o755); err != nil {
+			return err
+		}
+		if err := o.Disk.Create(full, c.data, 0o644); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return nil
 }

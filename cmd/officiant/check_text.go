@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/cmd/internal/terminal"
+)
+
+// writeCeremony shows a ceremony as a tree and a table.
+func writeCeremony(w io.Writer, c *plan.Ceremony, width int) error {
+	if _, err := fmt.Fprintf(w, "Plan %s: ceremony %d of cluster %s, Kubernetes %s\n\n", c.Plan.Name, c.Sequence, c.Cluster.Name, c.Cluster.KubernetesVersion); err != nil {
+		return err
+	}
+	if err := treeOf(c).Write(w, width); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	return tableOf(c).Write(w, width)
+}
+
+// treeOf shows who certifies whom: the root, the intermediates with what they
+// issue, and the release key beside them.
+func treeOf(c *plan.Ceremony) *terminal.Table {
+	t := &terminal.Table{}
+	var below []plan.Authority
+	for _, a := range c.Plan.Authorities {
+		if a.Family == kubepki.Root {
+			t.Add(a.Name, authority(c, a), certifies(c, a))
+		} else {
+			below = append(below, a)
+		}
+	}
+	for i, a := range below {
+		branch := "├─ "
+		if i == len(below)-1 {
+			branch = "└─ "
+		}
+		t.Add(branch+a.Name, authority(c, a), certifies(c, a))
+	}
+	origin := "existing key"
+	if c.Plan.Release.Key.Create != "" {
+		origin = "new key"
+	}
+	t.Add("release", fmt.Sprintf("%s, %s", origin, c.Algorithm("release")), fmt.Sprintf("signs %s and the transcript", counted(len(c.Nodes), "bundle")))
+	return t
+}
+
+func authority(c *plan.Ceremony, a plan.Authority) string {
+	if certificate := c.Certificates[a.Name]; certificate != nil {
+		return fmt.Sprintf("existing, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
+	}
+	return fmt.Sprintf("new key, %s, %s", c.Algorithm(a.Name), a.Validity)
+}
+
+func certifies(c *plan.Ceremony, a plan.Authority) string {
+	authorities, leaves := 0, 0
+	nodes := map[string]bool{}
+	for _, e := range c.Entries {
+		switch {
+		case e.Signer != a.Name || e.Name == a.Name:
+		case e.Kind == plan.AuthorityCertificate:
+			authorities++
+		case e.Kind == plan.LeafCertificate:
+			leaves++
+			nodes[e.Node] = true
+		}
+	}
+	switch {
+	case authorities == 1:
+		return "certifies 1 authority"
+	case authorities > 1:
+		return fmt.Sprintf("certifies %d authorities", authorities)
+	case leaves > 0:
+		return fmt.Sprintf("issues %s for %s", counted(leaves, "certificate"), counted(len(nodes), "node"))
+	}
+	return "signs nothing"
+}
+
+// tableOf lists every signature, those of one signer below each other.
+func tableOf(c *plan.Ceremony) *terminal.Table {
+	t := &terminal.Table{Header: []string{"N", "NAME", "SUBJECT", "USE", "NAMES AND ADDRESSES"}}
+	last := ""
+	for _, e := range c.Entries {
+		by := fmt.Sprintf("── signed by %s, %s", e.Signer, e.SignatureAlgorithm)
+		if e.Duration != 0 {
+			by += ", for " + plan.Duration(e.Duration).String()
+		}
+		if by != last {
+			t.Add(by)
+			last = by
+		}
+		subject := ""
+		if e.CommonName != "" {
+			subject = "CN=" + e.CommonName
+			for _, o := range e.Organization {
+				subject += ", O=" + o
+			}
+		}
+		names := slices.Clone(e.DNSNames)
+		for _, ip := range e.IPAddresses {
+			names = append(names, ip.String())
+		}
+		t.Add(fmt.Sprintf("%d", e.N), e.Name, subject, use(e), strings.Join(names, ", "))
+	}
+	return t
+}
+
+// use is what a certificate is for, in one word where there is one.
+func use(e plan.Entry) string {
+	if e.IsCA {
+		return "CA"
+	}
+	var words []string
+	for _, u := range plan.Usages(e) {
+		switch u {
+		case "serverAuth":
+			words = append(words, "server")
+		case "clientAuth":
+			words = append(words, "client")
+		}
+	}
+	return strings.Join(words, ", ")
+}

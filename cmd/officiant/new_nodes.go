@@ -1,0 +1,91 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"officiant/bundle/kubepki"
+	"officiant/bundle/request"
+	"officiant/ceremony/plan"
+)
+
+// sender is a node and who can open what is sealed to it.
+type sender struct {
+	node      plan.Node
+	recipient string
+}
+
+// nodes reads the requests of a folder and takes what each claims to be.
+func (o *newOptions) nodes(in *inputs) ([]sender, error) {
+	entries, err := os.ReadDir(o.requests)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []sender
+	from := map[string]string{}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".req") {
+			continue
+		}
+		file := filepath.Join(o.requests, e.Name())
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		opened, err := request.Parse(file, data)
+		if err != nil {
+			return nil, refusedRequest(err)
+		}
+		name := opened.Node.Name
+		if other, ok := from[name]; ok {
+			return nil, &exitError{code: exitRefused, err: fmt.Errorf("%s and %s are both requests of node %s; keep the one whose fingerprint the node shows", other, file, name)}
+		}
+		from[name] = file
+		n := plan.Node{
+			Name: name, Roles: opened.Node.Roles, BindPort: opened.Node.BindPort, First: opened.Node.First,
+			Fingerprint: opened.Fingerprint,
+		}
+		if opened.Node.Address.IsValid() {
+			n.Address = opened.Node.Address.String()
+		}
+		if n.Request, err = in.place(file, data, "requests/"+e.Name()); err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, sender{n, opened.Recipient})
+	}
+	if len(nodes) == 0 {
+		return nil, &exitError{code: exitRefused, err: fmt.Errorf("%s: no request (*.req) in it", o.requests), hints: []string{"requests are made on the nodes, by officiant-node request"}}
+	}
+	slices.SortFunc(nodes, func(a, b sender) int {
+		return cmp.Or(cmp.Compare(rank(a.node), rank(b.node)), cmp.Compare(a.node.Name, b.node.Name))
+	})
+	return nodes, nil
+}
+
+// rank orders nodes as they are set up: the first one, other control-plane
+// nodes, etcd, workers.
+func rank(n plan.Node) int {
+	switch {
+	case n.First:
+		return 0
+	case slices.Contains(n.Roles, kubepki.ControlPlane):
+		return 1
+	case slices.Contains(n.Roles, kubepki.Etcd):
+		return 2
+	}
+	return 3
+}
+
+// refusedRequest says that a request is not one, as a refusal and not a failure.
+func refusedRequest(err error) error {
+	var r *request.Refusal
+	if errors.As(err, &r) {
+		return &exitError{code: exitRefused, err: err}
+	}
+	return err
+}

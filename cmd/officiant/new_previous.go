@@ -1,0 +1,184 @@
+package main
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
+	"officiant/signer"
+)
+
+// predecessor is a finished ceremony, read from its directory.
+type predecessor struct {
+	dir    string
+	raw    []byte // of the transcript
+	record *transcript.Transcript
+	open   transcript.Open
+	plan   *plan.Ceremony
+	prefix string // of the copies of its files: "previous/CLUSTER-SEQUENCE"
+}
+
+// continues makes a plan go on where a finished ceremony ended, and returns
+// the plan's sequence. Of another cluster's ceremony only the root is taken.
+func continues(p *plan.NewOptions, in *inputs, dir, cluster string, nodes []sender) (int, error) {
+	last, err := readPredecessor(dir)
+	if err != nil {
+		return 0, &exitError{code: exitRefused, err: err, hints: []string{"see what is wrong with: officiant ceremony verify " + dir}}
+	}
+	transcriptPath := last.prefix + ".jsonl"
+	if err := in.add(transcriptPath, last.raw); err != nil {
+		return 0, err
+	}
+	p.Previous = []plan.Predecessor{{
+		Cluster: last.open.Cluster, Sequence: last.open.Sequence, Head: last.record.Head(), Transcript: transcriptPath,
+	}}
+	same := last.open.Cluster == cluster
+	if err := last.authorities(p, in, same); err != nil {
+		return 0, err
+	}
+	if !same {
+		return 1, nil
+	}
+	if err := last.release(p, in); err != nil {
+		return 0, err
+	}
+	return last.open.Sequence + 1, last.serviceAccount(p, in, nodes)
+}
+
+// readPredecessor reads a ceremony directory as far as a plan builds on it:
+// the whole record, its chain, and the plan it was made by. The signatures are
+// `ceremony verify`'s business.
+func readPredecessor(dir string) (*predecessor, error) {
+	file := filepath.Join(dir, "transcript.jsonl")
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	record, err := transcript.Read(file, raw)
+	if err != nil {
+		return nil, err
+	}
+	open := record.Open()
+	switch {
+	case open.Rehearsal:
+		return nil, fmt.Errorf("%s: the record of a rehearsal, which nothing can continue", file)
+	case !record.Closed():
+		return nil, fmt.Errorf("%s: the ceremony is unfinished", file)
+	}
+	c, err := plan.Open(filepath.Join(dir, "plan.yaml"), plan.Options{Now: open.NotBefore})
+	if err != nil {
+		return nil, err
+	}
+	if c.Digest != open.Digest {
+		return nil, fmt.Errorf("%s: plan and inputs have digest %s, the record says %s", dir, c.Digest, open.Digest)
+	}
+	prefix := fmt.Sprintf("previous/%s-%d", open.Cluster, open.Sequence)
+	return &predecessor{dir, raw, record, open, c, prefix}, nil
+}
+
+// authorities carries certificates over: those that were made, out of the
+// record, and those that were inputs already.
+func (l *predecessor) authorities(p *plan.NewOptions, in *inputs, same bool) error {
+	made := map[string]*x509.Certificate{}
+	for _, c := range l.record.Certificates() {
+		made[c.Name] = c.Certificate
+	}
+	for _, a := range l.plan.Plan.Authorities {
+		if !same && a.Family != kubepki.Root {
+			continue
+		}
+		certificate := l.plan.Certificates[a.Name]
+		if certificate == nil {
+			certificate = made[a.Name]
+		}
+		if certificate == nil {
+			return fmt.Errorf("%s: authority %s has no certificate on record", l.dir, a.Name)
+		}
+		spki, err := fingerprint.SPKI(certificate.PublicKey)
+		if err != nil {
+			return fmt.Errorf("%s: authority %s: %w", l.dir, a.Name, err)
+		}
+		path := fmt.Sprintf("%s/%s.crt", l.prefix, a.Name)
+		if err := in.add(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})); err != nil {
+			return err
+		}
+		p.Authorities = append(p.Authorities, plan.Authority{
+			Name: a.Name, Family: a.Family, Key: plan.Key{Existing: spki}, Certificate: path, Evidence: a.Evidence,
+		})
+	}
+	return nil
+}
+
+func (l *predecessor) release(p *plan.NewOptions, in *inputs) error {
+	for _, line := range l.record.Lines {
+		k, ok := line.Record.(transcript.Key)
+		if !ok || k.Name != "release" {
+			continue
+		}
+		path := l.prefix + "/release.pub"
+		p.Release = plan.Release{Key: plan.Key{Existing: k.SPKI}, Public: path, Evidence: l.plan.Plan.Release.Evidence}
+		return in.add(path, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: k.PublicKey}))
+	}
+	return fmt.Errorf("%s: no release key on record", l.dir)
+}
+
+// serviceAccount carries the sealed pair over, and refuses a control-plane
+// node that could not open it.
+func (l *predecessor) serviceAccount(p *plan.NewOptions, in *inputs, nodes []sender) error {
+	needed := slices.ContainsFunc(nodes, func(n sender) bool { return slices.Contains(n.node.Roles, kubepki.ControlPlane) })
+	sealed, public, recipients, err := l.sealedPair()
+	switch {
+	case err != nil:
+		return err
+	case !needed:
+		return nil
+	case sealed == nil:
+		// No control-plane node before: this ceremony makes the cluster's first pair.
+		p.ServiceAccount.Create = signer.ECDSAP256
+		return nil
+	}
+	for _, n := range nodes {
+		if recipients != nil && slices.Contains(n.node.Roles, kubepki.ControlPlane) && !slices.Contains(recipients, n.recipient) {
+			return &exitError{code: exitRefused,
+				err: fmt.Errorf("node %s cannot open the sealed service-account key of %s: its recipient %s is not among those it was sealed to", n.node.Name, l.dir, n.recipient),
+				hints: []string{
+					"a node that kept its identity sends the same recipient: officiant-node request",
+					"a new node gets the key from a sister: officiant-node share --to REQUEST"}}
+		}
+	}
+	p.ServiceAccount = plan.ServiceAccount{Sealed: l.prefix + "/sa.key.age", Public: l.prefix + "/sa.pub"}
+	return errors.Join(in.add(p.ServiceAccount.Sealed, sealed), in.add(p.ServiceAccount.Public, public))
+}
+
+// sealedPair returns the sealed key, the public one, and who can open it, as
+// far as the record knows. All are nil when there never was a pair.
+func (l *predecessor) sealedPair() (sealed, public []byte, recipients []string, err error) {
+	for _, line := range l.record.Lines {
+		r, ok := line.Record.(transcript.Sealed)
+		if !ok || r.Secret != "service-account" {
+			continue
+		}
+		file := filepath.Join(l.dir, filepath.FromSlash(r.File))
+		sealed, err = os.ReadFile(file)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if got := fingerprint.Of(sealed); got != r.SHA256 {
+			return nil, nil, nil, fmt.Errorf("%s: SHA-256 %s, the record says %s", file, got, r.SHA256)
+		}
+		return sealed, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: r.PublicKey}), r.Recipients, nil
+	}
+	sa := l.plan.Plan.ServiceAccount
+	if sa.Sealed == "" {
+		return nil, nil, nil, nil
+	}
+	return l.plan.Inputs[sa.Sealed], l.plan.Inputs[sa.Public], nil, nil
+}
