@@ -2,47 +2,141 @@ package audit
 
 import (
 	"crypto"
-	"errors"
+	"fmt"
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
 )
+
+// Names in a ceremony directory.
+const (
+	planFile       = "plan.yaml"
+	scheduleFile   = "schedule.txt"
+	transcriptFile = "transcript.jsonl"
+	signatureFile  = "transcript.sig"
+	releaseFile    = "release.pub"
+	lockFile       = ".lock"
+	sealedKeyFile  = "secrets/sa.key.age"
+	approvals      = "approvals/"
+)
+
+// releaseKey is the name of the key that signs bundles and transcripts.
+const releaseKey = "release"
 
 // Options says what a ceremony directory is held against.
 type Options struct {
-	Now        time.Time           // zero: the certificates' validity today is not judged
+	Now        time.Time           // of whoever looks; zero: what has expired is not noted
 	Root       *fingerprint.SHA256 // pin: SHA-256 of the DER root certificate
 	ReleaseKey crypto.PublicKey    // pin: the release key
 	Previous   []string            // directories of the ceremonies this one continues
 }
 
-// Check is one thing that was looked at, and what is wrong with it.
-type Check struct {
-	Guarantee int      `json:"guarantee"` // its number in the list of guarantees
-	Name      string   `json:"name"`
-	Problems  []string `json:"problems"` // empty: as it must be
-}
-
-// Report is what an audit found.
-type Report struct {
-	Name   string  `json:"name"`   // the plan's
-	Checks []Check `json:"checks"` // in the order they were made
-	Pinned bool    `json:"pinned"` // held against a root or release key from elsewhere
-}
-
-// Findings lists everything that is wrong, check by check.
-func (r *Report) Findings() []string {
-	var out []string
-	for _, c := range r.Checks {
-		out = append(out, c.Problems...)
-	}
-	return out
-}
-
-// Summary says in one line what was verified.
-func (r *Report) Summary() string { return "" }
-
 // Verify looks at a finished ceremony directory from outside, with no token.
 // What is wrong with the ceremony is in the report; an error means that the
 // directory could not be looked at.
-func Verify(dir string, o Options) (*Report, error) { return nil, errors.New("not yet") }
+func Verify(dir string, o Options) (*Report, error) {
+	a, err := look(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	return a.report, nil
+}
+
+// look makes all checks and keeps what it learned.
+func look(dir string, o Options) (*auditor, error) {
+	t, err := openTree(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer t.close()
+	a := &auditor{o: o, tree: t, expected: map[string]bool{}, report: &Report{Directory: dir}}
+	for _, c := range checks() {
+		a.report.Checks = append(a.report.Checks, a.perform(c))
+	}
+	return a, nil
+}
+
+// auditor is one look at one directory.
+type auditor struct {
+	o      Options
+	tree   *tree
+	report *Report
+
+	t      *transcript.Transcript // nil until it was read
+	ledger *ledger                // what it says
+	plan   *plan.Ceremony         // nil when the plan's copy does not expand
+
+	expected map[string]bool // files that belong into the directory
+	open     []string        // folders whose content another check has named already
+	serials  map[string]string
+}
+
+// need is what a check cannot do without.
+type need int
+
+const (
+	nothing need = iota
+	aRecord
+	aPlan     // and a record
+	aFinished // plan and record, closed
+)
+
+// kind is one kind of check.
+type kind struct {
+	guarantee int
+	name      string
+	needs     need
+	do        func(*auditor, *Check)
+}
+
+// checks lists all there are, in the order they are made and reported.
+func checks() []kind {
+	return []kind{
+		{8, "the record is whole, closed, and signed by its release key", nothing, (*auditor).record},
+		{1, "the plan and its schedule are the ones approved", aRecord, (*auditor).planCopy},
+		{8, "the ceremonies this one continues", aPlan, (*auditor).predecessors},
+		{1, "the signatures made are the schedule's, one for each line", aFinished, (*auditor).signatures},
+		{2, "each act was recorded before it happened, no serial number comes twice", aFinished, (*auditor).order},
+		{3, "each certificate is what the schedule says, by the right authority", aFinished, (*auditor).certificates},
+		{4, "each key is the plan's, with its evidence and its challenge", aFinished, (*auditor).keys},
+		{7, "secrets are sealed to the nodes they belong to", aFinished, (*auditor).sealed},
+		{8, "the authorities' certificates are those on record", aFinished, (*auditor).authorityFiles},
+		{8, "each bundle is its node's, as recorded and signed", aFinished, (*auditor).bundles},
+		{4, "no file holds a private key", nothing, (*auditor).secrets},
+		{8, "nothing is missing, and nothing else is there", aFinished, (*auditor).directory},
+		{8, "root and release key are the ones pinned", aFinished, (*auditor).origin},
+	}
+}
+
+func (a *auditor) perform(k kind) Check {
+	c := Check{Guarantee: k.guarantee, Name: k.name, Problems: []string{}}
+	switch {
+	case k.needs >= aRecord && a.t == nil:
+		c.Skipped = "the record does not read"
+	case k.needs >= aPlan && a.plan == nil:
+		c.Skipped = "the plan's copy does not expand"
+	case k.needs >= aFinished && !a.t.Closed():
+		c.Skipped = "the ceremony is unfinished"
+	default:
+		k.do(a, &c)
+	}
+	return c
+}
+
+func (c *Check) problem(format string, args ...any) {
+	c.Problems = append(c.Problems, fmt.Sprintf(format, args...))
+}
+
+func (c *Check) note(format string, args ...any) {
+	c.Notes = append(c.Notes, fmt.Sprintf(format, args...))
+}
+
+// count is a number and what it counts: "1 bundle", "2 bundles".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

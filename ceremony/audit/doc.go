@@ -1,2 +1,37 @@
-// Package audit proves a finished ceremony from outside, with no token at hand.
+// Package audit proves a finished ceremony from outside: from the files of its
+// directory, with no token at hand, and with none of the code that made them
+// (neither profile nor lint nor issue). What it needs to know of certificates
+// it reads from the DER itself.
+//
+// What Verify looks at, each with the number of the guarantee it bears out:
+//
+//   - The record reads strictly, is closed, and transcript.sig is the signature
+//     of the release key on record, which is release.pub (8).
+//   - The directory's copy of the plan expands to the digest in the first line,
+//     schedule.txt is what it expands to, and every approval is there (1).
+//   - The ceremonies this one continues are the plan's, ended before this one
+//     began, and their directories, when given, verify themselves (8).
+//   - The signatures made are the schedule's: one for each line, no other (1).
+//   - Each act was recorded before it happened: key before challenge before
+//     signature, in every process that took part; no serial number comes
+//     twice, those of abandoned intents and of predecessors included (2).
+//   - Each certificate is, extension by extension, what its line of the schedule
+//     says, signed by exactly the authority it names, from the ceremony's
+//     notBefore for exactly the duration planned (3).
+//   - Each key has its intent, evidence at least of the grade the plan asks for
+//     and attributes that agree with it, and has answered a challenge (4).
+//   - The service-account key is sealed to the control-plane nodes' recipients,
+//     and to nobody else (7).
+//   - Authority certificates and bundles are those on record; a bundle is the same
+//     as folder and as tar, has nothing bundle.Check minds at the time of issue,
+//     and comes out byte for byte when built again (8).
+//   - No file, nor anything inside a tar or inside base64, is a private key (4).
+//   - Nothing is missing and nothing else is in the directory (8).
+//
+// All of it can be consistent and still be somebody else's ceremony. Only a pin
+// that came another way, the root certificate's fingerprint or the release key,
+// tells. The two differ in reach: the release key signs the record and so
+// vouches for everything in it, the release key's own line included; the root
+// vouches for the certificates alone, because nothing a CA key signs names the
+// release key. Report says which of the two was pinned.
 package audit

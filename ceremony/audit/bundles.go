@@ -1,0 +1,261 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"officiant/bundle"
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+)
+
+// authorityFiles holds authorities/*.crt against the record.
+func (a *auditor) authorityFiles(c *Check) {
+	all := a.authorities()
+	for _, family := range sortedKeys(all) {
+		name := "authorities/" + string(family) + ".crt"
+		a.expect(name)
+		if err := a.same(name, certificatePEM(all[family].Raw)); err != nil {
+			c.problem("%v", err)
+		}
+	}
+	c.Detail = count(len(all), "certificate")
+}
+
+// bundles looks at every node's bundle, as a folder and as a tar.
+func (a *auditor) bundles(c *Check) {
+	for _, n := range a.plan.Nodes {
+		base := "bundles/" + n.Name
+		a.expect(base + ".tar")
+		folder, tar := a.openBundle(c, base), a.openBundle(c, base+".tar")
+		if folder == nil {
+			a.open = append(a.open, base)
+		} else {
+			a.expect(base+"/"+bundle.SumsFile, base+"/"+bundle.SignatureFile)
+			for path := range folder.Files {
+				a.expect(base + "/" + path)
+			}
+		}
+		if folder != nil && tar != nil && !sameBundle(folder, tar) {
+			c.problem("%s.tar: is not the same as %s/", base, base)
+		}
+		for _, b := range []struct {
+			name string
+			*bundle.Bundle
+		}{{base, folder}, {base + ".tar", tar}} {
+			if b.Bundle != nil {
+				a.bundle(c, b.name, n, b.Bundle)
+			}
+		}
+		a.report.Bundles++
+	}
+	c.Detail = count(len(a.plan.Nodes), "bundle") + ", each as folder and tar"
+}
+
+// openBundle opens what lies at a path of the directory and names what is
+// wrong with it.
+func (a *auditor) openBundle(c *Check, name string) *bundle.Bundle {
+	if !a.tree.has(name) && !a.tree.dirs[name] {
+		c.problem("%s: missing", name)
+		return nil
+	}
+	b, err := bundle.Open(a.tree.path(name))
+	for _, err := range list(err) {
+		var refusal *bundle.Refusal
+		switch {
+		case !errors.As(err, &refusal):
+			c.problem("%s: %v", name, err)
+		case refusal.File == "":
+			c.problem("%s: %s", name, refusal.Reason)
+		default:
+			c.problem("%s: %s: %s", name, refusal.File, refusal.Reason)
+		}
+	}
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// list takes joined errors apart.
+func list(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+func sameBundle(x, y *bundle.Bundle) bool {
+	return bytes.Equal(x.Sums, y.Sums) && bytes.Equal(x.Signature, y.Signature) &&
+		maps.EqualFunc(x.Files, y.Files, bytes.Equal)
+}
+
+// bundle holds one bundle against record, plan and Kubernetes' facts.
+func (a *auditor) bundle(c *Check, name string, n kubepki.Node, b *bundle.Bundle) {
+	bad := func(format string, args ...any) { c.problem(name+": "+format, args...) }
+	sum, signature := a.ledger.signatureOf("bundle " + n.Name)
+	if fingerprint.Of(b.Sums) != sum {
+		bad("%s is not the one that was signed", bundle.SumsFile)
+	}
+	if !bytes.Equal(b.Signature, signature) {
+		bad("%s is not the signature on record", bundle.SignatureFile)
+	}
+	if key := a.ledger.key(releaseKey); key != nil {
+		pub, err := x509.ParsePKIXPublicKey(key.PublicKey)
+		if err == nil {
+			err = b.CheckSignature(pub)
+		}
+		if err != nil {
+			bad("%v", err)
+		}
+	}
+	a.header(bad, n, b)
+	check := bundle.CheckOptions{Now: a.issuedAt()}
+	if root := a.authorities()[kubepki.Root]; root != nil {
+		f := fingerprint.Of(root.Raw)
+		check.Root = &f
+	}
+	for _, f := range b.Check(check) {
+		bad("%s", f)
+	}
+	a.rebuilt(bad, n, b)
+	a.inside(bad, n, b)
+}
+
+func (a *auditor) header(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
+	open := a.t.Open()
+	want := bundle.Header{
+		Cluster: open.Cluster, Node: n.Name, Ceremony: open.Digest, Sequence: open.Sequence,
+		NotAfter: b.NotAfter, Rehearsal: open.Rehearsal,
+	}
+	if closing := a.ledger.closing(); closing != nil {
+		want.Transcript = closing.Hash
+	}
+	if b.Header != want {
+		bad("its header says %+v, plan and record say %+v", b.Header, want)
+	}
+	if r := a.plan.Requests[n.Name]; r != nil {
+		if facts, err := b.Facts(); err == nil && facts.Request != r.Fingerprint {
+			bad("%s: names request %s, the plan's is %s", bundle.FactsFile, facts.Request, r.Fingerprint)
+		}
+	}
+}
+
+// issuedAt is when issuing was closed: bundles are judged as of then.
+func (a *auditor) issuedAt() time.Time {
+	if closing := a.ledger.closing(); closing != nil {
+		return closing.Time
+	}
+	return a.t.Lines[len(a.t.Lines)-1].Time
+}
+
+// rebuilt builds the bundle again: it is a function of plan and record.
+func (a *auditor) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
+	parts := bundle.Parts{Cluster: a.plan.Cluster, Node: n, Authorities: a.authorities(), Leaves: a.leaves(n.Name)}
+	parts.Root = parts.Authorities[kubepki.Root]
+	if r := a.plan.Requests[n.Name]; r != nil {
+		parts.Request = r.Fingerprint
+	}
+	if n.Has(kubepki.ControlPlane) {
+		parts.ServiceAccountSealed, parts.ServiceAccountPublic = a.serviceAccount()
+	}
+	h := b.Header
+	h.NotAfter = time.Time{}
+	again, err := bundle.Build(h, parts)
+	if err != nil {
+		bad("cannot be built again from plan and record: %v", err)
+		return
+	}
+	if !again.NotAfter.Equal(b.NotAfter) {
+		bad("its header says not-after %s, the first certificate in it ends at %s", stamp(b.NotAfter), stamp(again.NotAfter))
+	}
+	for _, path := range sortedKeys(b.Files) {
+		want, ok := again.Files[path]
+		switch {
+		case !ok:
+			bad("%s: not there when built again from plan and record", path)
+		case !bytes.Equal(b.Files[path], want) && path != bundle.VerifyFile:
+			bad("%s: differs from what plan and record make it", path)
+		case !bytes.Equal(b.Files[path], want):
+			bad("%s: its text differs from what this version of the program writes", path)
+		}
+	}
+	for _, path := range sortedKeys(again.Files) {
+		if _, ok := b.Files[path]; !ok {
+			bad("%s: missing, plan and record make it", path)
+		}
+	}
+}
+
+// leaves are a node's issued certificates by the name of their file.
+func (a *auditor) leaves(node string) map[string]*x509.Certificate {
+	out := map[string]*x509.Certificate{}
+	for _, e := range a.plan.Entries {
+		if e.Kind == plan.LeafCertificate && e.Node == node {
+			if cert := a.ledger.issued[e.Name]; cert != nil {
+				out[e.Leaf.Name] = cert
+			}
+		}
+	}
+	return out
+}
+
+// serviceAccount is the pair as bundles hold it: made here, or carried over.
+func (a *auditor) serviceAccount() (sealed, public []byte) {
+	if sa := a.plan.Plan.ServiceAccount; sa.Sealed != "" {
+		return a.plan.Inputs[sa.Sealed], a.plan.Inputs[sa.Public]
+	}
+	if len(a.ledger.sealed) == 0 {
+		return nil, nil
+	}
+	s := a.ledger.sealed[len(a.ledger.sealed)-1]
+	sealed, err := a.tree.read(s.File)
+	if err != nil {
+		sealed = nil // what is wrong with the file is told where it is sealed
+	}
+	return sealed, publicPEM(s.PublicKey)
+}
+
+// inside finds every certificate anywhere in a bundle, however it is wrapped,
+// and wants each to be this node's or an authority's; and each of this node's
+// in its own file. It shares nothing with what built the bundle.
+func (a *auditor) inside(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
+	allowed := map[string]string{}
+	for family, cert := range a.authorities() {
+		allowed[string(cert.Raw)] = "authority " + string(family)
+	}
+	for name, cert := range a.leaves(n.Name) {
+		allowed[string(cert.Raw)] = name
+	}
+	found := map[string][]string{} // certificates by file
+	for _, path := range sortedKeys(b.Files) {
+		layers(b.Files[path], func(layer []byte) {
+			cert, err := x509.ParseCertificate(layer)
+			if err != nil {
+				return
+			}
+			if allowed[string(cert.Raw)] == "" {
+				bad("%s: holds a certificate of %q that was not issued for this node here", path, cert.Subject)
+			}
+			found[path] = append(found[path], string(cert.Raw))
+		})
+	}
+	for _, e := range a.plan.Entries {
+		if e.Kind != plan.LeafCertificate || e.Node != n.Name {
+			continue
+		}
+		cert, file := a.ledger.issued[e.Name], strings.TrimSuffix(e.Leaf.File, "/")
+		if cert != nil && !slices.Contains(found[file], string(cert.Raw)) {
+			bad("%s: does not hold the certificate issued as %s", file, e.Name)
+		}
+	}
+}

@@ -1,0 +1,272 @@
+package audit
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+)
+
+// certificates holds each issued certificate against its line of the schedule.
+func (a *auditor) certificates(c *Check) {
+	var issued []*signing
+	for _, s := range a.ledger.certificates {
+		if s.certificate != nil && a.entry(s.entry) != nil {
+			issued = append(issued, s)
+		}
+	}
+	problems := make([][]string, len(issued))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(issued); i = int(next.Add(1)) - 1 {
+				problems[i] = a.certificate(*a.entry(issued[i].entry), issued[i].certificate)
+			}
+		})
+	}
+	workers.Wait()
+	expired := 0
+	for i, s := range issued {
+		for _, p := range problems[i] {
+			c.problem("line %d: certificate of %s: %s", s.result, s.name, p)
+		}
+		if !a.o.Now.IsZero() && a.o.Now.After(s.certificate.NotAfter) {
+			expired++
+		}
+	}
+	a.facts(c)
+	c.Detail = count(len(issued), "certificate")
+	if expired > 0 {
+		c.note("%s expired since", count(expired, "certificate"))
+	}
+}
+
+// certificate lists what differs between a certificate and its entry.
+func (a *auditor) certificate(e plan.Entry, cert *x509.Certificate) []string {
+	issuer := cert
+	if e.Kind != plan.RootCertificate {
+		issuer = a.authority(e.Signer)
+	}
+	if issuer == nil {
+		return []string{"its issuer " + e.Signer + " has no certificate"}
+	}
+	t, err := parseTBS(cert.RawTBSCertificate)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	d := &differences{e: e, cert: cert, issuer: issuer}
+	d.subject()
+	d.names()
+	d.usages()
+	d.lifetime(a.t.Open().NotBefore)
+	d.publicKey(a)
+	d.extensions(t.Extensions)
+	d.identifiers()
+	d.signature(a)
+	return d.found
+}
+
+// differences are collected about one certificate.
+type differences struct {
+	e      plan.Entry
+	cert   *x509.Certificate
+	issuer *x509.Certificate // the certificate itself, of a root
+	found  []string
+}
+
+func (d *differences) add(format string, args ...any) {
+	d.found = append(d.found, fmt.Sprintf(format, args...))
+}
+
+func (d *differences) subject() {
+	want, err := subjectDER(d.e.Organization, d.e.CommonName)
+	if err != nil || !bytes.Equal(want, d.cert.RawSubject) {
+		d.add("subject is %q, the schedule says O=%q CN=%q, each in an RDN of its own", d.cert.Subject, d.e.Organization, d.e.CommonName)
+	}
+}
+
+func (d *differences) names() {
+	var dns, wantDNS, ips, wantIPs = []string(nil), d.e.DNSNames, []string(nil), []string(nil)
+	if value := extension(d.cert, oidAltNames); value != nil {
+		names, addresses, err := altNames(value)
+		if err != nil {
+			d.add("has %v", err)
+			return
+		}
+		dns = names
+		for _, ip := range addresses {
+			ips = append(ips, ip.String())
+		}
+	}
+	for _, ip := range d.e.IPAddresses {
+		wantIPs = append(wantIPs, ip.Unmap().String())
+	}
+	d.list("DNS names", dns, wantDNS)
+	d.list("IP addresses", ips, wantIPs)
+}
+
+// list compares exactly, and names first what was not planned.
+func (d *differences) list(what string, got, want []string) {
+	if slices.Equal(got, want) {
+		return
+	}
+	for _, g := range got {
+		if !slices.Contains(want, g) {
+			d.add("has %q among its %s, which the schedule does not say", g, what)
+		}
+	}
+	for _, w := range want {
+		if !slices.Contains(got, w) {
+			d.add("lacks %q among its %s", w, what)
+		}
+	}
+	if sameSet(got, want) {
+		d.add("%s are %q, the schedule says %q", what, got, want)
+	}
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Compact(slices.Sorted(slices.Values(a))), slices.Compact(slices.Sorted(slices.Values(b)))
+	return slices.Equal(a, b)
+}
+
+func (d *differences) usages() {
+	if d.cert.KeyUsage != d.e.KeyUsage {
+		d.add("key usage is %09b, the schedule says %09b", d.cert.KeyUsage, d.e.KeyUsage)
+	}
+	if !slices.Equal(d.cert.ExtKeyUsage, d.e.ExtKeyUsage) || len(d.cert.UnknownExtKeyUsage) > 0 {
+		d.add("extended key usage is %v %v, the schedule says %v", d.cert.ExtKeyUsage, d.cert.UnknownExtKeyUsage, d.e.ExtKeyUsage)
+	}
+	if !d.cert.BasicConstraintsValid || d.cert.IsCA != d.e.IsCA {
+		d.add("CA is %t, the schedule says %t", d.cert.BasicConstraintsValid && d.cert.IsCA, d.e.IsCA)
+	}
+	want := -1
+	if d.e.IsCA {
+		want = d.e.MaxPathLen
+	}
+	if d.cert.MaxPathLen != want {
+		d.add("path length is %d, the schedule says %d", d.cert.MaxPathLen, want)
+	}
+}
+
+func (d *differences) lifetime(notBefore time.Time) {
+	if !d.cert.NotBefore.Equal(notBefore) {
+		d.add("valid from %s, the ceremony's certificates from %s", stamp(d.cert.NotBefore), stamp(notBefore))
+	}
+	if end := notBefore.Add(d.e.Duration); !d.cert.NotAfter.Equal(end) {
+		d.add("valid until %s, the schedule says %s", stamp(d.cert.NotAfter), stamp(end))
+	}
+	if d.cert.NotAfter.After(d.issuer.NotAfter) || d.cert.NotBefore.Before(d.issuer.NotBefore) {
+		d.add("valid from %s to %s, its issuer only from %s to %s",
+			stamp(d.cert.NotBefore), stamp(d.cert.NotAfter), stamp(d.issuer.NotBefore), stamp(d.issuer.NotAfter))
+	}
+}
+
+func (d *differences) publicKey(a *auditor) {
+	got := fingerprint.Of(d.cert.RawSubjectPublicKeyInfo)
+	want := d.e.SPKI
+	if d.e.SubjectKey != "" {
+		key := a.ledger.key(d.e.SubjectKey)
+		if key == nil {
+			d.add("its key %s is not on record", d.e.SubjectKey)
+			return
+		}
+		want = fingerprint.Of(key.PublicKey)
+	}
+	if got != want {
+		d.add("public key is %s, must be %s", got, want)
+	}
+	if d.e.Kind == plan.LeafCertificate {
+		if name := a.keyName(got); name != "" {
+			d.add("has the public key of the %s key", name)
+		}
+	}
+}
+
+func (d *differences) extensions(found []pkix.Extension) {
+	want := map[string]bool{
+		oidKeyUsage.String(): true, oidBasicConstraints.String(): true, oidSubjectKeyID.String(): false,
+	}
+	if d.e.Kind != plan.RootCertificate {
+		want[oidAuthorityKeyID.String()] = false
+	}
+	if len(d.e.ExtKeyUsage) > 0 {
+		want[oidExtKeyUsage.String()] = false
+	}
+	if len(d.e.DNSNames)+len(d.e.IPAddresses) > 0 {
+		want[oidAltNames.String()] = false
+	}
+	d.found = append(d.found, extensions(found, want)...)
+}
+
+func (d *differences) identifiers() {
+	if id, err := keyID(d.cert.RawSubjectPublicKeyInfo); err != nil || !bytes.Equal(id, d.cert.SubjectKeyId) {
+		d.add("subject key identifier is %x, its key's is %x", d.cert.SubjectKeyId, id)
+	}
+	if d.e.Kind == plan.RootCertificate {
+		return
+	}
+	want, err := authorityKeyID(d.issuer.SubjectKeyId)
+	if got := extension(d.cert, oidAuthorityKeyID); err != nil || !bytes.Equal(got, want) {
+		d.add("authority key identifier is %x, authority %s has %x", d.cert.AuthorityKeyId, d.e.Signer, d.issuer.SubjectKeyId)
+	}
+}
+
+// signature checks that the issuer is the authority the schedule names, by
+// name, by the key on record, and by the signature itself.
+func (d *differences) signature(a *auditor) {
+	if !bytes.Equal(d.cert.RawIssuer, d.issuer.RawSubject) {
+		d.add("issuer is %q, authority %s is %q", d.cert.Issuer, d.e.Signer, d.issuer.Subject)
+	}
+	key := a.ledger.key(d.e.Signer)
+	if key == nil {
+		d.add("its issuer's key %s is not on record", d.e.Signer)
+	} else if got := fingerprint.Of(d.issuer.RawSubjectPublicKeyInfo); got != key.SPKI {
+		d.add("its issuer's key is %s, on record is %s for %s", got, key.SPKI, d.e.Signer)
+	}
+	if d.cert.SignatureAlgorithm != d.e.SignatureAlgorithm {
+		d.add("signature algorithm is %s, the schedule says %s", d.cert.SignatureAlgorithm, d.e.SignatureAlgorithm)
+	}
+	if err := d.issuer.CheckSignature(d.cert.SignatureAlgorithm, d.cert.RawTBSCertificate, d.cert.Signature); err != nil {
+		d.add("signature is not that of authority %s: %v", d.e.Signer, err)
+	}
+}
+
+// facts holds the schedule's authorities against what Kubernetes needs; leaves
+// are held against it with their bundles.
+func (a *auditor) facts(c *Check) {
+	specs := map[kubepki.Authority]kubepki.AuthoritySpec{}
+	for _, s := range kubepki.Authorities(a.plan.Cluster) {
+		specs[s.Authority] = s
+	}
+	for _, e := range a.plan.Entries {
+		if e.Kind != plan.RootCertificate && e.Kind != plan.AuthorityCertificate {
+			continue
+		}
+		s, ok := specs[a.family(e.Name)]
+		if !ok {
+			c.problem("%s: line %d, %s, is an authority of no family", scheduleFile, e.N, e.Name)
+			continue
+		}
+		if !e.IsCA || e.MaxPathLen != s.MaxPathLen || e.KeyUsage != s.KeyUsage || !slices.Equal(e.ExtKeyUsage, s.ExtKeyUsage) {
+			c.problem("%s: line %d, %s: usages or path length are not those of a %s authority", scheduleFile, e.N, e.Name, s.Authority)
+		}
+		if (s.Authority == kubepki.Root) != (e.Kind == plan.RootCertificate) || a.family(e.Signer) != kubepki.Root {
+			c.problem("%s: line %d, %s: an authority is signed by the root, and the root by itself", scheduleFile, e.N, e.Name)
+		}
+	}
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,67 @@
+package audit
+
+import (
+	"strings"
+)
+
+// directory names what is missing and what does not belong. Whatever made the
+// files has told a.expect which there are.
+func (a *auditor) directory(c *Check) {
+	a.expect(transcriptFile, signatureFile, releaseFile)
+	folders := map[string]bool{"bundles": true}
+	for name := range a.expected {
+		for i, r := range name {
+			if r == '/' {
+				folders[name[:i]] = true
+			}
+		}
+	}
+	for _, name := range sortedKeys(a.expected) {
+		if !a.tree.has(name) && a.tree.odd[name] == "" && !a.named(name) {
+			c.problem("%s: missing", name)
+		}
+	}
+	for _, name := range a.tree.names() {
+		switch {
+		case a.expected[name], a.within(name):
+		case name == lockFile && a.tree.files[name] == 0: // a process works here
+		case strings.Contains(name, ".officiant-tmp-"):
+			c.problem("%s: left over from an interrupted write", name)
+		default:
+			c.problem("%s: does not belong to the ceremony", name)
+		}
+	}
+	for _, name := range sortedKeys(a.tree.odd) {
+		if !a.within(name) {
+			c.problem("%s: %s", name, a.tree.odd[name])
+		}
+	}
+	for _, name := range sortedKeys(a.tree.dirs) {
+		if !folders[name] && !a.within(name) {
+			c.problem("%s/: a folder that does not belong to the ceremony", name)
+		}
+	}
+	c.Detail = count(len(a.tree.files), "file")
+}
+
+// within says whether another check has named what is wrong with a folder.
+func (a *auditor) within(name string) bool {
+	for _, folder := range a.open {
+		if name == folder || strings.HasPrefix(name, folder+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// named says whether another check has said already that a file is missing.
+func (a *auditor) named(name string) bool {
+	for _, check := range a.report.Checks {
+		for _, p := range check.Problems {
+			if strings.HasPrefix(p, name+": ") {
+				return true
+			}
+		}
+	}
+	return false
+}

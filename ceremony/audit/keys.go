@@ -1,0 +1,299 @@
+package audit
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	_ "crypto/sha256" // of challenges to P-256 and RSA keys
+	_ "crypto/sha512" // of challenges to the larger curves
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
+)
+
+// grades from weak to strong; signer's documentation says what each means.
+var grades = []string{"unproven", "software", "consistent", "attested"}
+
+// claims are what a PKCS#11 token has to say of a key that was made inside and
+// cannot leave. Absent is not false.
+var claims = []struct{ attribute, value string }{
+	{"CKA_TOKEN", "true"},
+	{"CKA_PRIVATE", "true"},
+	{"CKA_SENSITIVE", "true"},
+	{"CKA_EXTRACTABLE", "false"},
+	{"CKA_ALWAYS_SENSITIVE", "true"},
+	{"CKA_NEVER_EXTRACTABLE", "true"},
+	{"CKA_LOCAL", "true"},
+}
+
+// keys checks every key the schedule signs with, and that there are no others.
+func (a *auditor) keys(c *Check) {
+	needed := map[string]bool{}
+	for _, e := range a.plan.Entries {
+		needed[e.Signer] = true
+		if e.SubjectKey != "" {
+			needed[e.SubjectKey] = true
+		}
+	}
+	for _, name := range sortedKeys(needed) {
+		if a.ledger.key(name) == nil {
+			c.problem("%s: the %s key signs, and is not on record", transcriptFile, name)
+		}
+	}
+	owners := map[fingerprint.SHA256]string{}
+	for _, k := range a.ledger.keyLines {
+		if !needed[k.Name] {
+			c.problem("line %d: the %s key is nothing the schedule needs", k.seq, k.Name)
+		}
+		a.key(c, k)
+		if other, ok := owners[k.SPKI]; ok && other != k.Name {
+			c.problem("line %d: the keys %s and %s are one", k.seq, other, k.Name)
+		}
+		owners[k.SPKI] = k.Name
+		if first := a.ledger.key(k.Name); first.SPKI != k.SPKI {
+			c.problem("line %d: the %s key is %s, line %d says %s", k.seq, k.Name, k.SPKI, first.seq, first.SPKI)
+		}
+	}
+	a.challenges(c, needed)
+	for _, l := range a.ledger.orphans {
+		r := l.Record.(transcript.KeyAbandoned)
+		c.note("line %d: a %s key of id %s may be left behind in a token: %s", l.Seq, r.Name, r.ID, r.Reason)
+	}
+	c.Detail = count(len(owners), "key") + ", " + count(len(a.ledger.challenges), "challenge")
+}
+
+// key checks one line about a key: what it is, where it comes from, how good
+// the evidence is.
+func (a *auditor) key(c *Check, k keyLine) {
+	bad := func(format string, args ...any) {
+		c.problem("line %d: the %s key: %s", k.seq, k.Name, fmt.Sprintf(format, args...))
+	}
+	pub, err := x509.ParsePKIXPublicKey(k.PublicKey)
+	if err != nil {
+		bad("%v", err)
+		return
+	}
+	if got := fingerprint.Of(k.PublicKey); got != k.SPKI {
+		bad("its fingerprint is %s, the line says %s", got, k.SPKI)
+	}
+	if got := algorithm(pub); got != k.Algorithm {
+		bad("is of algorithm %s, the line says %q", got, k.Algorithm)
+	}
+	origin, least := a.planned(k.Name)
+	switch {
+	case origin.Create != "":
+		if string(origin.Create) != k.Algorithm {
+			bad("is of algorithm %s, the plan asks for %s", k.Algorithm, origin.Create)
+		}
+		a.made(bad, k)
+	case k.Made:
+		bad("was made, the plan names one that exists")
+	case origin.Existing != k.SPKI:
+		bad("is %s, the plan names %s", k.SPKI, origin.Existing)
+	}
+	if slices.Index(grades, k.Grade) < 0 || slices.Index(grades, k.Grade) < slices.Index(grades, least) {
+		bad("evidence is %q, the plan asks for %q", k.Grade, least)
+	}
+	evidence(bad, k)
+}
+
+// planned is what the plan says of a key: where it comes from, and the least
+// grade of evidence.
+func (a *auditor) planned(name string) (origin plan.Key, least string) {
+	if name == releaseKey {
+		return a.plan.Plan.Release.Key, string(a.plan.Plan.Release.Evidence)
+	}
+	for _, p := range a.plan.Plan.Authorities {
+		if p.Name != name {
+			continue
+		}
+		origin = p.Key
+		if cert := a.plan.Certificates[name]; cert != nil && origin.Create == "" {
+			origin.Existing = fingerprint.Of(cert.RawSubjectPublicKeyInfo)
+		}
+		return origin, string(p.Evidence)
+	}
+	return plan.Key{}, grades[len(grades)-1]
+}
+
+// made wants the intent of a key that was made: the last one before it.
+func (a *auditor) made(bad func(string, ...any), k keyLine) {
+	if !k.Made {
+		bad("was found, the plan has it made")
+	}
+	var intent *keyIntentLine
+	for i := range a.ledger.keyIntents {
+		if n := &a.ledger.keyIntents[i]; n.Name == k.Name && n.seq < k.seq {
+			intent = n
+		}
+	}
+	switch {
+	case intent == nil:
+		bad("was made without an intent on record before it")
+	case intent.ID != k.ID || intent.Algorithm != k.Algorithm:
+		bad("has id %s and algorithm %s, its intent in line %d says %s and %s", k.ID, k.Algorithm, intent.seq, intent.ID, intent.Algorithm)
+	case intent.Label != a.t.Open().Cluster+"/"+k.Name:
+		bad("its intent in line %d names it %s", intent.seq, intent.Label)
+	}
+}
+
+// evidence holds a key's grade against what its token said.
+func evidence(bad func(string, ...any), k keyLine) {
+	if k.Grade == grades[0] || k.Token.Backend != "pkcs11" {
+		return
+	}
+	for _, want := range claims {
+		got, ok := k.Attributes[want.attribute]
+		if !ok {
+			got = "not on record"
+		}
+		if got != want.value {
+			bad("evidence is said to be %q, but %s is %s, not %s", k.Grade, want.attribute, got, want.value)
+		}
+	}
+	described := strings.ToLower(k.Token.Model + " " + k.Token.Manufacturer + " " + k.Token.Module)
+	if strings.Contains(described, "softhsm") && k.Grade != "software" {
+		bad("evidence is said to be %q, but the token is SoftHSM, which is software", k.Grade)
+	}
+}
+
+// challenges wants every answer to verify, and at least one of each key.
+func (a *auditor) challenges(c *Check, needed map[string]bool) {
+	answered := map[string]bool{}
+	nonces := map[string]int{}
+	for _, ch := range a.ledger.challenges {
+		if seq, ok := nonces[string(ch.Nonce)]; ok {
+			c.problem("line %d: the nonce of line %d again", ch.seq, seq)
+		}
+		nonces[string(ch.Nonce)] = ch.seq
+		key := a.ledger.key(ch.Name)
+		if key == nil || key.seq > ch.seq || key.SPKI != ch.SPKI {
+			c.problem("line %d: challenges the %s key as %s, which is not its key on record before", ch.seq, ch.Name, ch.SPKI)
+			continue
+		}
+		if ch.result == 0 {
+			continue
+		}
+		if err := verifyChallenge(key.PublicKey, ch.Nonce, ch.signature); err != nil {
+			c.problem("line %d: challenge of the %s key: %v", ch.result, ch.Name, err)
+			continue
+		}
+		answered[ch.Name] = true
+	}
+	for _, name := range sortedKeys(needed) {
+		if !answered[name] {
+			c.problem("%s: the %s key never answered a challenge", transcriptFile, name)
+		}
+	}
+}
+
+// verifyChallenge checks an answer as the documentation of signer specifies it:
+// a line of text, a nonce of 32 bytes, the DER SubjectPublicKeyInfo, hashed
+// with the key's own hash.
+func verifyChallenge(spki, nonce, signature []byte) error {
+	if len(nonce) != 32 {
+		return fmt.Errorf("nonce of %d bytes, not 32", len(nonce))
+	}
+	pub, err := x509.ParsePKIXPublicKey(spki)
+	if err != nil {
+		return err
+	}
+	hash := crypto.SHA256
+	switch algorithm(pub) {
+	case "ECDSA-P384":
+		hash = crypto.SHA384
+	case "ECDSA-P521":
+		hash = crypto.SHA512
+	}
+	h := hash.New()
+	h.Write([]byte("officiant challenge v1\n"))
+	h.Write(nonce)
+	h.Write(spki)
+	digest := h.Sum(nil)
+	switch k := pub.(type) {
+	case *ecdsa.PublicKey:
+		if ecdsa.VerifyASN1(k, digest, signature) {
+			return nil
+		}
+	case *rsa.PublicKey:
+		if rsa.VerifyPKCS1v15(k, hash, digest, signature) == nil {
+			return nil
+		}
+	}
+	return errors.New("the answer does not verify")
+}
+
+// algorithm names a public key's kind and size as plans write it.
+func algorithm(pub crypto.PublicKey) string {
+	switch k := pub.(type) {
+	case *ecdsa.PublicKey:
+		return "ECDSA-" + strings.ReplaceAll(k.Curve.Params().Name, "-", "")
+	case *rsa.PublicKey:
+		return fmt.Sprintf("RSA-%d", k.N.BitLen())
+	}
+	return fmt.Sprintf("%T", pub)
+}
+
+// keyName returns which key on record, or which authority, has a fingerprint.
+func (a *auditor) keyName(spki fingerprint.SHA256) string {
+	for _, k := range a.ledger.keyLines {
+		if k.SPKI == spki {
+			return k.Name
+		}
+	}
+	if a.plan == nil {
+		return ""
+	}
+	for name, cert := range a.plan.Certificates {
+		if fingerprint.Of(cert.RawSubjectPublicKeyInfo) == spki {
+			return name
+		}
+	}
+	return ""
+}
+
+// origin compares with the pins, and says what they do and do not vouch for.
+func (a *auditor) origin(c *Check) {
+	if root := a.authorities()[kubepki.Root]; root != nil {
+		f := fingerprint.Of(root.Raw)
+		a.report.Root = &f
+	}
+	r := a.report
+	if a.o.Root == nil && a.o.ReleaseKey == nil {
+		c.Skipped = "no pin was given"
+		return
+	}
+	if a.o.Root != nil {
+		if r.Root == nil || *r.Root != *a.o.Root {
+			c.problem("the root certificate is %s, pinned is %s", shown(r.Root), *a.o.Root)
+		} else {
+			r.RootPinned = true
+		}
+	}
+	if a.o.ReleaseKey != nil {
+		want, err := fingerprint.SPKI(a.o.ReleaseKey)
+		if err != nil || r.Release == nil || *r.Release != want {
+			c.problem("the release key is %s, pinned is %s", shown(r.Release), want)
+		} else {
+			r.ReleasePinned = true
+		}
+	}
+	r.Pinned = (r.RootPinned || r.ReleasePinned) && len(c.Problems) == 0
+	if !r.ReleasePinned && r.RootPinned {
+		c.note("the root vouches for the certificates; for the record, sealed secrets and bundles the release key does: compare %s", shown(r.Release))
+	}
+}
+
+func shown(f *fingerprint.SHA256) string {
+	if f == nil {
+		return "not known"
+	}
+	return f.String()
+}

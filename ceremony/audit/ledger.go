@@ -1,0 +1,146 @@
+package audit
+
+import (
+	"crypto/x509"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/transcript"
+)
+
+// signing is one intent to sign and what became of it.
+type signing struct {
+	seq         int // of the intent
+	entry       int
+	name        string
+	signer      string
+	tbs         []byte             // of a certificate
+	sum         fingerprint.SHA256 // of a file
+	result      int                // seq; 0: none
+	certificate *x509.Certificate
+	signature   []byte
+	abandoned   string // why there is no result
+}
+
+// keyLine is a key as one line of the record tells it.
+type keyLine struct {
+	seq int
+	transcript.Key
+}
+
+type keyIntentLine struct {
+	seq int
+	transcript.KeyIntent
+}
+
+// challengeLine is a challenge and its answer, if there is one.
+type challengeLine struct {
+	seq int
+	transcript.ChallengeIntent
+	result    int
+	signature []byte
+}
+
+type sealedLine struct {
+	seq int
+	transcript.Sealed
+}
+
+// ledger is what a transcript says, by kind of act.
+type ledger struct {
+	certificates []*signing
+	files        []*signing
+	challenges   []*challengeLine
+	keyLines     []keyLine
+	keyIntents   []keyIntentLine
+	orphans      []transcript.Line // key-abandoned
+	abandoned    []transcript.Line
+	sealed       []sealedLine
+	resumed      []transcript.Line
+	deviations   []transcript.Line
+	closings     []transcript.Line // issuing-closed
+	issued       map[string]*x509.Certificate
+}
+
+// newLedger sorts a transcript's lines. transcript.Read has seen to it that a
+// result names an earlier intent of its kind, and that certificates parse.
+func newLedger(t *transcript.Transcript) *ledger {
+	g := &ledger{issued: map[string]*x509.Certificate{}}
+	certificates, files, challenges := map[int]*signing{}, map[int]*signing{}, map[int]*challengeLine{}
+	for _, l := range t.Lines {
+		switch r := l.Record.(type) {
+		case transcript.Intent:
+			s := &signing{seq: l.Seq, entry: r.Entry, name: r.Name, signer: r.Signer, tbs: r.TBS}
+			certificates[l.Seq] = s
+			g.certificates = append(g.certificates, s)
+		case transcript.Issued:
+			if s := certificates[r.Intent]; s != nil {
+				s.result = l.Seq
+				s.certificate, _ = x509.ParseCertificate(r.Certificate)
+				g.issued[s.name] = s.certificate
+			}
+		case transcript.SignatureIntent:
+			s := &signing{seq: l.Seq, entry: r.Entry, name: r.Name, signer: releaseKey, sum: r.SHA256}
+			files[l.Seq] = s
+			g.files = append(g.files, s)
+		case transcript.Signature:
+			if s := files[r.Intent]; s != nil {
+				s.result, s.signature = l.Seq, r.Signature
+			}
+		case transcript.ChallengeIntent:
+			c := &challengeLine{seq: l.Seq, ChallengeIntent: r}
+			challenges[l.Seq] = c
+			g.challenges = append(g.challenges, c)
+		case transcript.Challenge:
+			if c := challenges[r.Intent]; c != nil {
+				c.result, c.signature = l.Seq, r.Signature
+			}
+		case transcript.Abandoned:
+			g.abandoned = append(g.abandoned, l)
+			for _, s := range []*signing{certificates[r.Intent], files[r.Intent]} {
+				if s != nil {
+					s.abandoned = r.Reason
+				}
+			}
+		default:
+			g.other(l)
+		}
+	}
+	return g
+}
+
+func (g *ledger) other(l transcript.Line) {
+	switch r := l.Record.(type) {
+	case transcript.KeyIntent:
+		g.keyIntents = append(g.keyIntents, keyIntentLine{l.Seq, r})
+	case transcript.KeyAbandoned:
+		g.orphans = append(g.orphans, l)
+	case transcript.Key:
+		g.keyLines = append(g.keyLines, keyLine{l.Seq, r})
+	case transcript.Sealed:
+		g.sealed = append(g.sealed, sealedLine{l.Seq, r})
+	case transcript.Resumed:
+		g.resumed = append(g.resumed, l)
+	case transcript.Deviation:
+		g.deviations = append(g.deviations, l)
+	case transcript.IssuingClosed:
+		g.closings = append(g.closings, l)
+	}
+}
+
+// key returns the first line of a key, or nil.
+func (g *ledger) key(name string) *keyLine {
+	for i := range g.keyLines {
+		if g.keyLines[i].Name == name {
+			return &g.keyLines[i]
+		}
+	}
+	return nil
+}
+
+// closing returns the line that closes issuing, when there is exactly one.
+func (g *ledger) closing() *transcript.Line {
+	if len(g.closings) != 1 {
+		return nil
+	}
+	return &g.closings[0]
+}

@@ -1,0 +1,151 @@
+package audit
+
+import (
+	"fmt"
+	"math/big"
+
+	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
+)
+
+// order checks that a key was on record and had answered a challenge, in the
+// same process, before it signed; that its certificate came before those it
+// signs; that the sealed secret and the end of issuing came before bundles;
+// and that no serial number was used twice.
+func (a *auditor) order(c *Check) {
+	a.keysFirst(c)
+	a.issuersFirst(c)
+	a.closingFirst(c)
+	a.serialNumbers(c)
+}
+
+// keysFirst walks the record as it was written. A process that resumes a
+// ceremony has each key prove itself again.
+func (a *auditor) keysFirst(c *Check) {
+	onRecord, proven := map[string]bool{}, map[string]bool{}
+	answered := map[int]bool{} // challenge intents with an answer, by seq of the answer
+	names := map[int]string{}
+	for _, ch := range a.ledger.challenges {
+		if ch.result > 0 {
+			answered[ch.result], names[ch.result] = true, ch.Name
+		}
+	}
+	signs := func(seq int, key, what string) {
+		switch {
+		case !onRecord[key]:
+			c.problem("line %d: the %s key is to sign %s before it is on record", seq, key, what)
+		case !proven[key]:
+			c.problem("line %d: the %s key is to sign %s, and has not answered a challenge of this process", seq, key, what)
+		}
+	}
+	for _, l := range a.t.Lines {
+		switch r := l.Record.(type) {
+		case transcript.Resumed:
+			clear(proven)
+		case transcript.Key:
+			onRecord[r.Name] = true
+		case transcript.Challenge:
+			if answered[l.Seq] {
+				proven[names[l.Seq]] = true
+			}
+		case transcript.Intent:
+			signs(l.Seq, r.Signer, r.Name)
+		case transcript.SignatureIntent:
+			signs(l.Seq, releaseKey, r.Name)
+		case transcript.Closed:
+			signs(l.Seq, releaseKey, "the record")
+		}
+	}
+}
+
+// issuersFirst wants an authority's certificate on record before it signs.
+func (a *auditor) issuersFirst(c *Check) {
+	since := map[string]int{} // seq of an authority's certificate
+	for _, s := range a.ledger.certificates {
+		if s.result > 0 && since[s.name] == 0 {
+			since[s.name] = s.result
+		}
+	}
+	for _, s := range a.ledger.certificates {
+		e := a.entry(s.entry)
+		if e == nil || e.Kind == plan.RootCertificate || a.plan.Certificates[s.signer] != nil {
+			continue
+		}
+		if seq := since[s.signer]; seq == 0 || seq > s.seq {
+			c.problem("line %d: %s was to be signed by %s, which had no certificate yet", s.seq, s.name, s.signer)
+		}
+	}
+}
+
+// closingFirst wants the sealed secrets and the end of issuing before bundles.
+func (a *auditor) closingFirst(c *Check) {
+	closing := a.ledger.closing()
+	if closing == nil {
+		c.problem("%s: issuing was closed %s, not once", transcriptFile, count(len(a.ledger.closings), "time"))
+		return
+	}
+	for _, s := range a.ledger.certificates {
+		if s.seq > closing.Seq || s.result > closing.Seq {
+			c.problem("line %d: %s after issuing was closed", s.seq, s.name)
+		}
+	}
+	for _, s := range a.ledger.sealed {
+		if s.seq > closing.Seq {
+			c.problem("line %d: %s was sealed after issuing was closed", s.seq, s.Secret)
+		}
+	}
+	for _, s := range a.ledger.files {
+		if s.seq < closing.Seq {
+			c.problem("line %d: %s was to be signed before issuing was closed", s.seq, s.name)
+		}
+	}
+}
+
+// serialNumbers wants each serial number once: etcd's revocation lists know
+// nothing but serials, whoever issued them.
+func (a *auditor) serialNumbers(c *Check) {
+	used := map[string]string{}
+	for serial, by := range a.serials { // of predecessors
+		used[serial] = by
+	}
+	for name, cert := range a.plan.Certificates {
+		// Most often a predecessor's own, so not a second use.
+		if _, ok := used[cert.SerialNumber.String()]; !ok {
+			used[cert.SerialNumber.String()] = "authority " + name
+		}
+	}
+	n := 0
+	for _, s := range a.ledger.certificates {
+		t, err := parseTBS(s.tbs)
+		if err != nil {
+			c.problem("line %d: intent of %s: %v", s.seq, s.name, err)
+			continue
+		}
+		n++
+		if by, ok := used[t.Serial.String()]; ok {
+			c.problem("line %d: serial number %x of %s was used before, by %s", s.seq, t.Serial, s.name, by)
+		}
+		used[t.Serial.String()] = fmt.Sprintf("%s, line %d", s.name, s.seq)
+		if problem := badSerial(t.Serial); problem != "" {
+			c.problem("line %d: serial number %x of %s %s", s.seq, t.Serial, s.name, problem)
+		}
+	}
+	c.Detail = count(n, "serial number")
+	if len(a.serials) > 0 {
+		c.Detail += fmt.Sprintf(", held against %d of former ceremonies", len(a.serials))
+	}
+}
+
+// badSerial says why a number is none a ceremony makes: RFC 5280, 4.1.2.2, and
+// 127 random bits, which are 64 or fewer once in 2^63 times.
+func badSerial(n *big.Int) string {
+	switch {
+	case n.Sign() <= 0:
+		return "is not positive"
+	case n.BitLen() > 159:
+		return "has more than 20 octets"
+	case n.BitLen() <= 64:
+		return "is too short to be random"
+	}
+	return ""
+}

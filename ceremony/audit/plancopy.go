@@ -1,0 +1,146 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"strings"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+)
+
+// planCopy expands the directory's copy of the plan and holds it against the
+// first line of the record. The plan's certificates are judged as of the
+// ceremony's own beginning.
+func (a *auditor) planCopy(c *Check) {
+	first := a.t.Lines[0]
+	p, err := plan.OpenFS(a.tree, planFile, plan.Options{Now: first.Time})
+	if err != nil {
+		for _, line := range planProblems(err) {
+			c.problem("%s", line)
+		}
+		return
+	}
+	a.plan = p
+	c.Detail = count(len(p.Entries), "line") + " of schedule"
+	open := a.t.Open()
+	for _, f := range []struct{ what, got, want string }{
+		{"digest", p.Digest.String(), open.Digest.String()},
+		{"name", p.Plan.Name, open.Name},
+		{"cluster", p.Cluster.Name, open.Cluster},
+	} {
+		if f.got != f.want {
+			c.problem("%s: its %s is %s, the record's first line says %s", planFile, f.what, f.got, f.want)
+		}
+	}
+	if p.Sequence != open.Sequence {
+		c.problem("%s: it is ceremony %d of its chain, the record's first line says %d", planFile, p.Sequence, open.Sequence)
+	}
+	if schedule, err := a.tree.read(scheduleFile); err != nil {
+		c.problem("%v", err)
+	} else if !bytes.Equal(schedule, p.Schedule) {
+		c.problem("%s: line %d is not what the plan expands to", scheduleFile, differs(schedule, p.Schedule))
+	}
+	a.expect(planFile, scheduleFile)
+	for name := range p.Inputs {
+		a.expect(name)
+	}
+	a.approved(c)
+}
+
+// approved looks for the file of each approval the first line binds.
+func (a *auditor) approved(c *Check) {
+	files := map[fingerprint.SHA256]string{}
+	for _, name := range a.tree.names() {
+		if strings.HasPrefix(name, approvals) {
+			if data, err := a.tree.read(name); err == nil {
+				files[fingerprint.Of(data)] = name
+			}
+		}
+	}
+	for _, p := range a.t.Open().Approvals {
+		name, ok := files[p.Signature]
+		if !ok {
+			c.problem("%s: no file has the SHA-256 %s of %s's approval", approvals, p.Signature, p.Person)
+			continue
+		}
+		a.expect(name)
+	}
+}
+
+// planProblems lists what is wrong with a plan, a line each.
+func planProblems(err error) []string {
+	var invalid *plan.Invalid
+	if !errors.As(err, &invalid) || len(invalid.Problems) == 0 {
+		return []string{planFile + ": " + err.Error()}
+	}
+	var out []string
+	for _, p := range invalid.Problems {
+		file := p.File
+		if file == "" {
+			file = planFile
+		}
+		out = append(out, file+": "+p.Message)
+	}
+	return out
+}
+
+// differs returns the number of the first line in which two texts differ.
+func differs(a, b []byte) int {
+	x, y := bytes.SplitAfter(a, []byte("\n")), bytes.SplitAfter(b, []byte("\n"))
+	for i := range min(len(x), len(y)) {
+		if !bytes.Equal(x[i], y[i]) {
+			return i + 1
+		}
+	}
+	return min(len(x), len(y)) + 1
+}
+
+func (a *auditor) expect(names ...string) {
+	for _, n := range names {
+		a.expected[n] = true
+	}
+}
+
+// entry returns a line of the schedule, or nil.
+func (a *auditor) entry(n int) *plan.Entry {
+	if n < 1 || n > len(a.plan.Entries) {
+		return nil
+	}
+	return &a.plan.Entries[n-1]
+}
+
+func isCertificate(k plan.Kind) bool {
+	return k == plan.RootCertificate || k == plan.AuthorityCertificate || k == plan.LeafCertificate
+}
+
+// authority returns an authority's certificate: issued here, or an input.
+func (a *auditor) authority(name string) *x509.Certificate {
+	if cert := a.ledger.issued[name]; cert != nil {
+		return cert
+	}
+	return a.plan.Certificates[name]
+}
+
+// family returns what the plan says of an authority's kind.
+func (a *auditor) family(name string) kubepki.Authority {
+	for _, p := range a.plan.Plan.Authorities {
+		if p.Name == name {
+			return p.Family
+		}
+	}
+	return ""
+}
+
+// authorities are the present certificates by family, as nodes get them.
+func (a *auditor) authorities() map[kubepki.Authority]*x509.Certificate {
+	out := map[kubepki.Authority]*x509.Certificate{}
+	for _, p := range a.plan.Plan.Authorities {
+		if cert := a.authority(p.Name); cert != nil {
+			out[p.Family] = cert
+		}
+	}
+	return out
+}

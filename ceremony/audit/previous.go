@@ -1,0 +1,119 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/transcript"
+)
+
+// predecessors holds the ceremonies this one continues against the plan, the
+// record's first line and their own records, which are inputs of the plan; and
+// looks at their directories where they are at hand.
+func (a *auditor) predecessors(c *Check) {
+	a.serials = map[string]string{}
+	named := a.plan.Plan.Previous.Ceremonies
+	a.firstLine(c)
+	for _, p := range named {
+		t, err := transcript.Read(p.Transcript, a.plan.Inputs[p.Transcript])
+		if err != nil {
+			c.problem("%v", err)
+			continue
+		}
+		open := t.Open()
+		for _, f := range []struct {
+			what, got, want string
+		}{
+			{"head", t.Head().String(), p.Head.String()},
+			{"cluster", open.Cluster, p.Cluster},
+			{"sequence", fmt.Sprint(open.Sequence), fmt.Sprint(p.Sequence)},
+		} {
+			if f.got != f.want {
+				c.problem("%s: its %s is %s, %s says %s", p.Transcript, f.what, f.got, planFile, f.want)
+			}
+		}
+		if !t.Closed() {
+			c.problem("%s: unfinished; only a finished ceremony can be continued", p.Transcript)
+		}
+		if open.Rehearsal {
+			c.problem("%s: a rehearsal; nothing can continue it", p.Transcript)
+		}
+		if end, begin := t.Lines[len(t.Lines)-1].Time, a.t.Lines[0].Time; end.After(begin) {
+			c.problem("%s: ended at %s, after this ceremony began at %s", p.Transcript, stamp(end), stamp(begin))
+		}
+		a.oldSerials(c, p.Transcript, t)
+	}
+	a.ordinal(c)
+	c.Detail = count(len(named), "predecessor")
+	a.directories(c)
+}
+
+// firstLine holds the record's first line against the plan.
+func (a *auditor) firstLine(c *Check) {
+	var want []transcript.Predecessor
+	for _, p := range a.plan.Plan.Previous.Ceremonies {
+		want = append(want, transcript.Predecessor{Cluster: p.Cluster, Sequence: p.Sequence, Head: p.Head})
+	}
+	if got := a.t.Open().Predecessors; !slices.Equal(got, want) {
+		c.problem("%s:1: names other predecessors than %s: %v", transcriptFile, planFile, got)
+	}
+}
+
+// oldSerials takes the serial numbers of a former record. They too come once.
+func (a *auditor) oldSerials(c *Check, file string, t *transcript.Transcript) {
+	by := fmt.Sprintf("ceremony %d of %s (%s)", t.Open().Sequence, t.Open().Cluster, t.Head())
+	for _, n := range t.Serials() {
+		if other, ok := a.serials[n.String()]; ok && other != by {
+			c.problem("%s: serial number %x was used by %s and by %s", file, n, other, by)
+		}
+		a.serials[n.String()] = by
+	}
+}
+
+// ordinal counts along the cluster's own chain.
+func (a *auditor) ordinal(c *Check) {
+	want := 1
+	for _, p := range a.plan.Plan.Previous.Ceremonies {
+		if p.Cluster == a.t.Open().Cluster {
+			want = max(want, p.Sequence+1)
+		}
+	}
+	if got := a.t.Open().Sequence; got != want {
+		c.problem("%s:1: sequence is %d, after its predecessors it has to be %d", transcriptFile, got, want)
+	}
+}
+
+// directories looks at the former ceremonies' own directories. Each has to be
+// named by this ceremony, or by another of them.
+func (a *auditor) directories(c *Check) {
+	heads := map[fingerprint.SHA256]bool{}
+	for _, p := range a.t.Open().Predecessors {
+		heads[p.Head] = true
+	}
+	var looks []*auditor
+	for _, dir := range a.o.Previous {
+		former, err := look(dir, Options{Now: a.o.Now})
+		if err != nil {
+			c.problem("%v", err)
+			continue
+		}
+		for _, f := range former.report.Findings() {
+			c.problem("%s: %s", dir, f)
+		}
+		if former.t == nil {
+			continue
+		}
+		looks = append(looks, former)
+		for _, p := range former.t.Open().Predecessors {
+			heads[p.Head] = true
+		}
+		c.note("%s", former.report.Summary())
+	}
+	for _, former := range looks {
+		if !heads[former.t.Head()] {
+			c.problem("%s: no ceremony here continues it; its head is %s", former.report.Directory, former.t.Head())
+		}
+		a.oldSerials(c, former.report.Directory, former.t)
+	}
+}

@@ -1,0 +1,178 @@
+package audit
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"time"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/transcript"
+)
+
+// record reads the transcript and checks its end: closed, and signed by the
+// release key on record.
+func (a *auditor) record(c *Check) {
+	data, err := a.tree.read(transcriptFile)
+	if err != nil {
+		c.problem("%v", err)
+		return
+	}
+	t, err := transcript.Read(transcriptFile, data)
+	torn := 0
+	if err != nil {
+		// A process that is killed while it writes leaves a last line without an
+		// end: that record is unfinished, not broken.
+		whole := data[:bytes.LastIndexByte(data, '\n')+1]
+		torn = len(data) - len(whole)
+		cut, again := transcript.Read(transcriptFile, whole)
+		if torn == 0 || again != nil || cut.Closed() {
+			c.problem("%v", err)
+			return
+		}
+		t = cut
+	}
+	a.take(t)
+	c.Detail = count(len(t.Lines), "line")
+	for _, l := range a.ledger.resumed {
+		c.note("line %d: the ceremony was interrupted and went on at %s", l.Seq, stamp(l.Time))
+	}
+	for _, l := range a.ledger.deviations {
+		c.note("line %d: deviation, agreed by %v: %s", l.Seq, l.Record.(transcript.Deviation).By, l.Record.(transcript.Deviation).Text)
+	}
+	if !t.Closed() {
+		c.problem("%s", a.unfinished(torn))
+		return
+	}
+	if a.t.Open().Rehearsal {
+		c.problem("%s: the ceremony was a rehearsal on throw-away tokens; nothing of it is for use", transcriptFile)
+	}
+	a.clock(c)
+	a.recordSignature(c, data)
+}
+
+// take keeps a transcript and what it says.
+func (a *auditor) take(t *transcript.Transcript) {
+	open, head := t.Open(), t.Head()
+	a.t = t
+	a.ledger = newLedger(t)
+	r := a.report
+	r.Name, r.Cluster, r.Sequence = open.Name, open.Cluster, open.Sequence
+	r.Digest, r.Head = &open.Digest, &head
+	r.Lines, r.Finished = len(t.Lines), t.Closed()
+	for _, s := range a.ledger.certificates {
+		switch {
+		case s.certificate != nil:
+			r.Certificates++
+		case s.abandoned != "":
+			r.Abandoned++
+		}
+	}
+}
+
+// unfinished says how far a ceremony without a closing line got.
+func (a *auditor) unfinished(torn int) string {
+	last := a.t.Lines[len(a.t.Lines)-1]
+	title := ""
+	for _, l := range a.t.Lines {
+		if s, ok := l.Record.(transcript.Step); ok && l.Step == last.Step {
+			title = " (" + s.Title + ")"
+		}
+	}
+	s := fmt.Sprintf("unfinished: the record ends with line %d at %s, in step %d of %d%s, with %s on record and %s without a result",
+		last.Seq, stamp(last.Time), last.Step, a.t.Open().Steps, title,
+		count(a.report.Certificates, "certificate"), count(len(a.t.Pending()), "intent"))
+	if torn > 0 {
+		s += fmt.Sprintf("; %s of a cut off line follow", count(torn, "byte"))
+	}
+	return s
+}
+
+// clock notes what does not go together with the time of whoever looks.
+func (a *auditor) clock(c *Check) {
+	if last := a.t.Lines[len(a.t.Lines)-1].Time; !a.o.Now.IsZero() && last.After(a.o.Now) {
+		c.note("the record ends at %s, which this machine's clock has still before it", stamp(last))
+	}
+}
+
+// recordSignature checks release.pub and transcript.sig against the record.
+func (a *auditor) recordSignature(c *Check, data []byte) {
+	key := a.ledger.key(releaseKey)
+	if key == nil {
+		c.problem("%s: no release key on record", transcriptFile)
+		return
+	}
+	a.report.Release = &key.SPKI
+	last := a.t.Lines[len(a.t.Lines)-1]
+	if closed, ok := last.Record.(transcript.Closed); !ok || closed.Signer != key.SPKI {
+		c.problem("%s:%d: names %s as the signer, the release key on record is %s", transcriptFile, last.Seq, closed.Signer, key.SPKI)
+	}
+	if err := a.same(releaseFile, publicPEM(key.PublicKey)); err != nil {
+		c.problem("%v: the release key on record is %s", err, key.SPKI)
+	}
+	pub, err := x509.ParsePKIXPublicKey(key.PublicKey)
+	if err != nil {
+		c.problem("%s: release key: %v", transcriptFile, err)
+		return
+	}
+	signature, err := a.tree.read(signatureFile)
+	if err != nil {
+		c.problem("%v", err)
+		return
+	}
+	if err := verifyFile(pub, fingerprint.Of(data), signature); err != nil {
+		c.problem("%s: %v", signatureFile, err)
+	}
+}
+
+// same says when a file is not there, or holds something else.
+func (a *auditor) same(name string, want []byte) error {
+	data, err := a.tree.read(name)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(data, want) {
+		return fmt.Errorf("%s: is not what the record says", name)
+	}
+	return nil
+}
+
+// verifyFile checks a release key's signature over a file: ECDSA P-256 or RSA
+// PKCS #1 v1.5, SHA-256 in both.
+func verifyFile(pub crypto.PublicKey, sum fingerprint.SHA256, signature []byte) error {
+	switch k := pub.(type) {
+	case *ecdsa.PublicKey:
+		if k.Curve != elliptic.P256() {
+			return fmt.Errorf("the release key is on curve %s, not P-256", k.Curve.Params().Name)
+		}
+		if ecdsa.VerifyASN1(k, sum[:], signature) {
+			return nil
+		}
+	case *rsa.PublicKey:
+		if k.N.BitLen() < 2048 {
+			return fmt.Errorf("the release key is RSA of %d bits", k.N.BitLen())
+		}
+		if rsa.VerifyPKCS1v15(k, crypto.SHA256, sum[:], signature) == nil {
+			return nil
+		}
+	default:
+		return fmt.Errorf("the release key is of type %T", pub)
+	}
+	return errors.New("is not the release key's signature")
+}
+
+func publicPEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+}
+
+func certificatePEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,89 @@
+package audit
+
+import (
+	"fmt"
+
+	"officiant/bundle/fingerprint"
+)
+
+// Check is one thing that was looked at, and what is wrong with it.
+type Check struct {
+	Guarantee int      `json:"guarantee"` // its number in the list of guarantees
+	Name      string   `json:"name"`
+	Detail    string   `json:"detail,omitempty"`  // how much was looked at: "57 lines"
+	Problems  []string `json:"problems"`          // empty: as it must be
+	Notes     []string `json:"notes,omitempty"`   // no problem, but a reader should know
+	Skipped   string   `json:"skipped,omitempty"` // why it could not be made
+}
+
+// Report is what an audit found. Digests are nil where the directory does not say them.
+type Report struct {
+	Directory string              `json:"directory"`
+	Name      string              `json:"name"` // the plan's
+	Cluster   string              `json:"cluster"`
+	Sequence  int                 `json:"sequence"`
+	Digest    *fingerprint.SHA256 `json:"digest,omitempty"`  // of the ceremony
+	Head      *fingerprint.SHA256 `json:"head,omitempty"`    // of the record
+	Root      *fingerprint.SHA256 `json:"root,omitempty"`    // SHA-256 of the DER root certificate
+	Release   *fingerprint.SHA256 `json:"release,omitempty"` // SHA-256 of the release key's SubjectPublicKeyInfo
+
+	Lines        int  `json:"lines"`
+	Certificates int  `json:"certificates"` // issued
+	Abandoned    int  `json:"abandoned"`    // certificates whose signing has no result on record
+	Bundles      int  `json:"bundles"`
+	Finished     bool `json:"finished"`
+
+	Checks        []Check `json:"checks"`        // in the order they were made
+	Pinned        bool    `json:"pinned"`        // held against a root or release key from elsewhere, and the same
+	RootPinned    bool    `json:"rootPinned"`    // vouches for the certificates
+	ReleasePinned bool    `json:"releasePinned"` // vouches for the record and all it says
+}
+
+// Verdict is the outcome in a few words.
+type Verdict string
+
+const (
+	Verified   Verdict = "verified"
+	Unpinned   Verdict = "consistent, origin not established"
+	Unfinished Verdict = "unfinished"
+	Failed     Verdict = "does not verify"
+)
+
+// Verdict says what the findings come to.
+func (r *Report) Verdict() Verdict {
+	switch findings := len(r.Findings()); {
+	case findings == 1 && r.Lines > 0 && !r.Finished:
+		return Unfinished
+	case findings > 0:
+		return Failed
+	case !r.Pinned:
+		return Unpinned
+	}
+	return Verified
+}
+
+// Findings lists everything that is wrong, check by check.
+func (r *Report) Findings() []string {
+	var out []string
+	for _, c := range r.Checks {
+		out = append(out, c.Problems...)
+	}
+	return out
+}
+
+// Summary says in one line what was verified.
+func (r *Report) Summary() string {
+	s := fmt.Sprintf("%s: %s; %s, %s, %s", r.subject(), r.Verdict(),
+		count(r.Lines, "line"), count(r.Certificates, "certificate"), count(r.Bundles, "bundle"))
+	if n := len(r.Findings()); n > 0 {
+		return s + ", " + count(n, "finding")
+	}
+	return s + ", no finding"
+}
+
+func (r *Report) subject() string {
+	if r.Name == "" {
+		return r.Directory
+	}
+	return "ceremony " + r.Name
+}

@@ -1,0 +1,101 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/pem"
+	"slices"
+	"strings"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+)
+
+// sealed holds the sealed service-account key against its line and against
+// the requests of the nodes it is for.
+func (a *auditor) sealed(c *Check) {
+	var want []string // recipients
+	for _, n := range a.plan.Nodes {
+		if r := a.plan.Requests[n.Name]; n.Has(kubepki.ControlPlane) && r != nil {
+			want = append(want, r.Recipient)
+		}
+	}
+	expected := 0
+	if a.plan.Plan.ServiceAccount.Create != "" && len(want) > 0 {
+		expected = 1
+	}
+	if len(a.ledger.sealed) != expected {
+		c.problem("%s: %s on record, the plan asks for %d", transcriptFile, count(len(a.ledger.sealed), "sealed secret"), expected)
+	}
+	c.Detail = count(len(a.ledger.sealed), "sealed secret")
+	for _, s := range a.ledger.sealed {
+		if s.Secret != "service-account" || s.File != sealedKeyFile {
+			c.problem("line %d: seals %s as %s, which no ceremony does", s.seq, s.Secret, s.File)
+			continue
+		}
+		if !slices.Equal(s.Recipients, want) {
+			c.problem("line %d: %s is sealed to %q, the control-plane nodes' recipients are %q", s.seq, s.Secret, s.Recipients, want)
+		}
+		if name := a.keyName(fingerprint.Of(s.PublicKey)); name != "" {
+			c.problem("line %d: the service-account key is the %s key", s.seq, name)
+		}
+		a.sealedFile(c, s)
+	}
+}
+
+// sealedFile checks the file's hash, and that as many can open it as are on
+// record: one stanza of its header for each.
+func (a *auditor) sealedFile(c *Check, s sealedLine) {
+	a.expect(s.File)
+	data, err := a.tree.read(s.File)
+	if err != nil {
+		c.problem("%v", err)
+		return
+	}
+	if got := fingerprint.Of(data); got != s.SHA256 {
+		c.problem("%s: SHA-256 is %s, line %d says %s", s.File, got, s.seq, s.SHA256)
+	}
+	kinds, ok := stanzas(data)
+	if !ok {
+		c.problem("%s: is not an age file", s.File)
+		return
+	}
+	var want []string
+	for _, r := range s.Recipients {
+		want = append(want, stanzaKind(r))
+	}
+	if !slices.Equal(kinds, want) {
+		c.problem("%s: can be opened by %s (%s), line %d names %s", s.File,
+			count(len(kinds), "recipient"), strings.Join(kinds, ", "), s.seq, count(len(want), "recipient"))
+	}
+}
+
+// stanzas lists the kinds of an age file's recipients, in order
+// (https://age-encryption.org/v1).
+func stanzas(data []byte) (kinds []string, ok bool) {
+	block, rest := pem.Decode(data)
+	if block == nil || block.Type != "AGE ENCRYPTED FILE" || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, false
+	}
+	lines := strings.Split(string(block.Bytes), "\n")
+	if lines[0] != "age-encryption.org/v1" {
+		return nil, false
+	}
+	for _, l := range lines[1:] {
+		if strings.HasPrefix(l, "--- ") {
+			return kinds, true
+		}
+		if kind, found := strings.CutPrefix(l, "-> "); found {
+			kind, _, _ = strings.Cut(kind, " ")
+			kinds = append(kinds, kind)
+		}
+	}
+	return nil, false
+}
+
+// stanzaKind is the kind of stanza a recipient gets.
+func stanzaKind(recipient string) string {
+	if kind, _, ok := strings.Cut(recipient, " "); ok {
+		return kind // "ssh-ed25519", "ssh-rsa"
+	}
+	return "X25519"
+}

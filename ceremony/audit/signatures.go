@@ -1,0 +1,114 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/x509"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
+)
+
+// signatures compares what was signed with the schedule: each line once, and
+// nothing beside.
+func (a *auditor) signatures(c *Check) {
+	made := map[int]int{} // results by entry
+	for _, s := range a.ledger.certificates {
+		if e := a.scheduled(c, s, true); e != nil && s.result > 0 {
+			made[s.entry]++
+			if s.certificate != nil && !bytes.Equal(s.certificate.RawTBSCertificate, s.tbs) {
+				c.problem("line %d: the certificate of %s is not what line %d intended", s.result, s.name, s.seq)
+			}
+		}
+	}
+	for _, s := range a.ledger.files {
+		if e := a.scheduled(c, s, false); e != nil && s.result > 0 {
+			made[s.entry]++
+			a.fileSignature(c, s)
+		}
+	}
+	for i, e := range a.plan.Entries {
+		if e.N != i+1 {
+			c.problem("%s: line %d says it is line %d", scheduleFile, i+1, e.N)
+		}
+		switch n := made[i+1]; {
+		case e.Kind == plan.TranscriptSignature:
+			made[i+1] = 1 // transcript.sig, which cannot be in the file it signs
+		case n == 0:
+			c.problem("%s: line %d, %s, was never signed", scheduleFile, i+1, e.Name)
+		case n > 1:
+			c.problem("%s: line %d, %s, was signed %d times", scheduleFile, i+1, e.Name, n)
+		}
+	}
+	c.Detail = count(len(made), "signature")
+	for _, l := range a.ledger.abandoned {
+		r := l.Record.(transcript.Abandoned)
+		c.note("line %d: abandoned %s (%s); it may have been signed", l.Seq, a.intentName(r.Intent), r.Reason)
+	}
+	a.unsettled(c)
+}
+
+// scheduled returns the line of the schedule that an intent is for, and names
+// what does not agree.
+func (a *auditor) scheduled(c *Check, s *signing, certificate bool) *plan.Entry {
+	e := a.entry(s.entry)
+	if e == nil {
+		c.problem("line %d: signs %s, entry %d, which the schedule does not have", s.seq, s.name, s.entry)
+		return nil
+	}
+	if s.name != e.Name || s.signer != e.Signer {
+		c.problem("line %d: signs %s by %s as entry %d, which is %s by %s", s.seq, s.name, s.signer, s.entry, e.Name, e.Signer)
+	}
+	if certificate != isCertificate(e.Kind) || !certificate && e.Kind != plan.BundleSignature {
+		c.problem("line %d: entry %d, %s, is of kind %s, and this is another kind of signature", s.seq, s.entry, e.Name, e.Kind)
+	}
+	return e
+}
+
+// fileSignature checks a recorded signature of the release key.
+func (a *auditor) fileSignature(c *Check, s *signing) {
+	key := a.ledger.key(releaseKey)
+	if key == nil {
+		return // record said so
+	}
+	pub, err := x509.ParsePKIXPublicKey(key.PublicKey)
+	if err != nil {
+		return
+	}
+	if err := verifyFile(pub, s.sum, s.signature); err != nil {
+		c.problem("line %d: signature of %s: %v", s.result, s.name, err)
+	}
+}
+
+// unsettled names intents without a result in a closed record.
+func (a *auditor) unsettled(c *Check) {
+	for _, l := range a.t.Pending() {
+		c.problem("line %d: intent of %s has neither a result nor an end", l.Seq, a.intentName(l.Seq))
+	}
+}
+
+// intentName says what an intent was for.
+func (a *auditor) intentName(seq int) string {
+	if seq < 1 || seq > len(a.t.Lines) {
+		return "nothing"
+	}
+	switch r := a.t.Lines[seq-1].Record.(type) {
+	case transcript.Intent:
+		return r.Name
+	case transcript.SignatureIntent:
+		return r.Name
+	case transcript.ChallengeIntent:
+		return "challenge of the " + r.Name + " key"
+	}
+	return "nothing"
+}
+
+// signatureOf returns what was signed under a name, and its signature.
+func (g *ledger) signatureOf(name string) (sum fingerprint.SHA256, signature []byte) {
+	for _, s := range g.files {
+		if s.name == name && s.result > 0 {
+			return s.sum, s.signature
+		}
+	}
+	return sum, nil
+}

@@ -1,0 +1,110 @@
+package audit
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// maxFile bounds what is read at once: a record of 100,000 certificates is
+// smaller.
+const maxFile = 1 << 30
+
+// tree is a directory's plain files. Links, devices and pipes are named and
+// never opened.
+type tree struct {
+	dir   string
+	root  *os.Root
+	files map[string]int64 // size by path, with forward slashes
+	dirs  map[string]bool
+	odd   map[string]string // what is neither file nor folder, and why
+}
+
+func openTree(dir string) (*tree, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	t := &tree{dir: dir, root: root, files: map[string]int64{}, dirs: map[string]bool{}, odd: map[string]string{}}
+	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil && path == ".":
+			return err
+		case err != nil:
+			t.odd[path] = err.Error()
+			return nil
+		case path == ".":
+			return nil
+		case d.IsDir():
+			t.dirs[path] = true
+			return nil
+		}
+		return t.add(path, d)
+	})
+	if err != nil {
+		root.Close()
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return t, nil
+}
+
+func (t *tree) add(path string, d fs.DirEntry) error {
+	info, err := d.Info()
+	switch {
+	case err != nil:
+		t.odd[path] = err.Error()
+	case info.Mode()&fs.ModeSymlink != 0:
+		t.odd[path] = "is a symbolic link"
+	case !info.Mode().IsRegular():
+		t.odd[path] = "is neither a file nor a folder"
+	default:
+		t.files[path] = info.Size()
+	}
+	return nil
+}
+
+func (t *tree) close() { t.root.Close() }
+
+// path is a file's path for packages that open files themselves.
+func (t *tree) path(name string) string { return filepath.Join(t.dir, filepath.FromSlash(name)) }
+
+func (t *tree) has(name string) bool { _, ok := t.files[name]; return ok }
+
+// names lists the files, sorted.
+func (t *tree) names() []string { return slices.Sorted(maps.Keys(t.files)) }
+
+// read returns a file's content. Errors name the file.
+func (t *tree) read(name string) ([]byte, error) {
+	size, ok := t.files[name]
+	if why, odd := t.odd[name]; odd {
+		return nil, fmt.Errorf("%s: %s", name, why)
+	}
+	if !ok {
+		return nil, fmt.Errorf("%s: missing", name)
+	}
+	if size > maxFile {
+		return nil, fmt.Errorf("%s: %d bytes, more than anything of a ceremony has", name, size)
+	}
+	f, err := t.root.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return data, nil
+}
+
+// Open lets the plan be read from the tree: plain files and folders alone.
+func (t *tree) Open(name string) (fs.File, error) {
+	if !t.has(name) && !t.dirs[name] && name != "." {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return t.root.FS().Open(name)
+}
