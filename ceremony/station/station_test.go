@@ -1,0 +1,153 @@
+package station
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"officiant/bundle/fingerprint"
+)
+
+const good = `apiVersion: officiant/v1
+kind: Station
+name: room-1
+keys:
+  root: "pkcs11:token=root;serial=0011?module-path=/usr/lib/softhsm/libsofthsm2.so"
+  kubernetes-2: "awskms:///alias/k2"
+  release: "pkcs11:serial=0012;token=issuing;object=rel?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=fd:3"
+  default: "pkcs11:token=issuing;serial=0012?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=fd:3"
+environment:
+  SOFTHSM2_CONF: /room/softhsm2.conf
+`
+
+func TestParse(t *testing.T) {
+	s, err := Parse("station.yaml", []byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Digest() != fingerprint.Of([]byte(good)) {
+		t.Error("the digest is not the file's SHA-256")
+	}
+	ref, err := s.Ref("demo", "etcd")
+	if err != nil || ref.Label != "demo/etcd" || ref.URI != s.Keys["default"] {
+		t.Errorf("etcd: %+v, %v", ref, err)
+	}
+	groups, err := s.Tokens("demo", []string{"root", "kubernetes", "kubernetes-2", "etcd", "release"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys [][]string
+	for _, g := range groups {
+		keys = append(keys, g.Keys)
+	}
+	want := [][]string{{"root"}, {"kubernetes", "etcd", "release"}, {"kubernetes-2"}}
+	if !reflect.DeepEqual(keys, want) {
+		t.Errorf("tokens: %q, want %q", keys, want)
+	}
+}
+
+func TestNoPlace(t *testing.T) {
+	s, err := Parse("station.yaml", []byte(strings.Split(good, "  default")[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Ref("demo", "etcd")
+	if want := `station.yaml: no place for the key "etcd": keys has neither etcd nor default`; err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+	if _, err := s.Tokens("demo", []string{"root", "etcd"}); err == nil {
+		t.Error("Tokens took a key without a place")
+	}
+}
+
+func TestOpen(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "s.yaml")
+	if err := os.WriteFile(file, []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(file); err != nil {
+		t.Error(err)
+	}
+	if _, err := Open(file + "x"); err == nil {
+		t.Error("opened a file that is not there")
+	}
+}
+
+// TestRefused replaces one text of a good station by another.
+func TestRefused(t *testing.T) {
+	tests := []struct{ name, old, new, want string }{
+		{"version", "officiant/v1", "officiant/v2", `s:1:1: apiVersion is "officiant/v2"; this program reads officiant/v1`},
+		{"kind", "Station", "Plan", `s:2:1: kind is "Plan", not Station`},
+		{"name", "room-1", "Room 1", `s:3:1: name is "Room 1"; it is 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends`},
+		{"unknown field", "environment:", "pins:", `s:9:1: unknown field "pins"`},
+		{"double key", "  default:", "  root:", `s:8:3: mapping key "root" already defined at [5:3]`},
+		{"no YAML", "keys:", "keys: [", `s:9:1: ',' or ']' must be specified`},
+		{"second document", "environment:", "---\nenvironment:", `s:9:1: a station is one document; here begins another`},
+		{"alias", `"awskms:///alias/k2"`, "*a", `s:6:17: a station has no anchors, aliases and tags: write the value out`},
+		{"no keys", good[strings.Index(good, "keys:"):strings.Index(good, "environment:")], "", `s: keys is empty: it says where each key lives`},
+		{"PIN in the URI", "pin-source=fd:3", "pin-value=1234", `s:8:3: key default: its URI holds a PIN (pin-value); use pin-source, or type it`},
+		{"PIN with capitals", "&pin-source=fd:3", "&Pin-Value=1234", `s:8:3: key default: its URI holds a PIN (pin-value); use pin-source, or type it`},
+		{"slot", "token=root", "slot-id=1", `s:5:3: key root: its URI has slot-id; slots are numbered anew at each start, name the token by serial or token`},
+		{"no token", "token=root;serial=0011", "object=x", `s:5:3: key root: its URI names no token: token=LABEL or serial=SERIAL is needed`},
+		{"double attribute", "serial=0011", "serial=0011;serial=2", `s:5:3: key root: its URI has serial twice`},
+		{"empty attribute", "serial=0011", "serial=", `s:5:3: key root: its URI has an attribute without a value`},
+		{"relative module", "module-path=/usr", "module-path=usr", `s:8:3: key default: module-path is not an absolute path`},
+		{"pin-source", "pin-source=fd:3", "pin-source=|cat", `s:8:3: key default: pin-source is neither an absolute path, nor file:/PATH, nor fd:N`},
+		{"scheme", "awskms:", "vault:", `s:6:3: key kubernetes-2: its URI begins with none of pkcs11:, gcpkms:, awskms:`},
+		{"key name", "kubernetes-2", "K2", `s:6:3: key "K2" is no name a plan could give a key`},
+		{"default names one key", `default: "pkcs11:`, `default: "pkcs11:object=all;`, `s:8:3: default: object and id name one key, so they cannot hold for several`},
+		{"default in a KMS", `  default: "pkcs11:token=issuing;serial=0012?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=fd:3"`, `  default: "awskms:///k"`, `s:8:3: default: a KMS URI names one key, so it cannot hold for several`},
+		{"one place for two keys", `  release: "pkcs11:serial=0012;token=issuing;object=rel?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=fd:3"`, `  release: "awskms:///alias/k2"`, `s:7:3: key release: lives where kubernetes-2 does; every key has a place of its own`},
+		{"variable that is a PIN", "SOFTHSM2_CONF: /room/softhsm2.conf", "YUBIHSM_PIN: /1234", `s:10:3: environment: YUBIHSM_PIN looks like a secret, and a station holds none`},
+		{"variable that is a password", "SOFTHSM2_CONF", "HSM_PASSWORD", `s:10:3: environment: HSM_PASSWORD looks like a secret, and a station holds none`},
+		{"variable of the linker", "SOFTHSM2_CONF", "LD_PRELOAD", `s:10:3: environment: LD_PRELOAD is not a PKCS#11 module's and cannot be set`},
+		{"lower-case variable", "SOFTHSM2_CONF", "conf", `s:10:3: environment: "conf" is not a name of upper-case letters, digits and _`},
+		{"relative variable", "/room/softhsm2.conf", "softhsm2.conf", `s:10:3: environment: SOFTHSM2_CONF is not an absolute path`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			text := strings.ReplaceAll(good, tt.old, tt.new)
+			if text == good {
+				t.Fatal("the test changes nothing")
+			}
+			_, err := Parse("s", []byte(text))
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if err.Error() != tt.want {
+				t.Errorf("got  %s\nwant %s", err, tt.want)
+			}
+			if strings.Contains(err.Error(), "1234") {
+				t.Error("the error repeats the PIN")
+			}
+		})
+	}
+	if _, err := Parse("s", nil); err == nil || err.Error() != "s: the station is empty" {
+		t.Errorf("empty: %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add([]byte("apiVersion: officiant/v1\nkind: Station\nname: a\nkeys: {default: 'pkcs11:token=a%2Db'}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := Parse("s", data)
+		if err != nil {
+			return
+		}
+		for name := range s.Keys {
+			if _, err := s.Ref("c", name); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if strings.Contains(strings.ToLower(string(data)), "pin-value=") {
+			for _, uri := range s.Keys {
+				if strings.Contains(strings.ToLower(uri), "pin-value=") {
+					t.Errorf("accepted a PIN: %q", uri)
+				}
+			}
+		}
+	})
+}
