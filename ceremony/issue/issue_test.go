@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -108,6 +109,23 @@ func TestCheckRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// One Checker serves many goroutines, from its first certificate on.
+func TestCheckConcurrently(t *testing.T) {
+	w := newWorld(t, signer.ECDSAP384, signer.ECDSAP256)
+	w.checker = issue.NewChecker(rand.Reader)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 5 {
+				if _, err := w.checker.Check(w.template(), w.issuer, w.key.Public(), w.subject, w.context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestSignRefuses(t *testing.T) {
