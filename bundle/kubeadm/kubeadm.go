@@ -1,15 +1,23 @@
 package kubeadm
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
 
 // Config is what the documents of one kubeadm configuration file say. Empty
 // fields were not said; no default of kubeadm is filled in.
 type Config struct {
-	KubernetesVersion    string
+	KubernetesVersion    string // "v1.37.2" or "1.37.2"
 	ClusterName          string
-	CertificatesDir      string
-	ControlPlaneEndpoint string
-	ServiceSubnet        string
+	CertificatesDir      string // absolute
+	ControlPlaneEndpoint string // host or host:port
+	ServiceSubnet        string // one CIDR, or two separated by a comma
 	DNSDomain            string
 	CertSANs             []string
 	EtcdServerCertSANs   []string
@@ -19,13 +27,179 @@ type Config struct {
 	Validity             time.Duration // of leaves
 	CAValidity           time.Duration
 
-	NodeName         string // of the Init- or JoinConfiguration
+	// Of the Init- or JoinConfiguration. A worker's JoinConfiguration says no address.
+	NodeName         string
 	AdvertiseAddress string
 	BindPort         int
-	Join             bool // there is a JoinConfiguration
-	HasCluster       bool // there is a ClusterConfiguration
+
+	Join       bool // there is a JoinConfiguration and no InitConfiguration
+	HasCluster bool // there is a ClusterConfiguration
 }
 
-// Parse reads a kubeadm configuration file of one or several documents. Errors
-// name file, line and column.
-func Parse(file string, data []byte) (*Config, error) { return &Config{}, nil }
+// An Error says what is wrong at one place of a file. Parse returns several
+// of them joined.
+type Error struct {
+	File         string
+	Line, Column int
+	Field        string // "ClusterConfiguration.networking.dnsDomain"; empty when it is about no field
+	Problem      string
+}
+
+func (e *Error) Error() string {
+	where := fmt.Sprintf("%s:%d:%d: ", e.File, e.Line, e.Column)
+	if e.Field != "" {
+		where += e.Field + ": "
+	}
+	return where + e.Problem
+}
+
+const (
+	group    = "kubeadm.k8s.io/"
+	maxSize  = 256 << 10
+	maxDepth = 64
+)
+
+// Parse reads a kubeadm configuration file of one or several documents. file
+// is its name in errors, which are joined *Error.
+func Parse(file string, data []byte) (*Config, error) {
+	if err := checkSize(file, data); err != nil {
+		return nil, err
+	}
+	r := &reader{file: file}
+	docs := make(map[string]*document)
+	for _, part := range split(data) {
+		r.base = part.line
+		body, err := r.parse(part.data)
+		if err != nil {
+			return nil, err
+		}
+		if d := r.document(body); d != nil {
+			if docs[d.kind] != nil {
+				r.refuse(d.body, "", "a second %s", d.kind)
+				continue
+			}
+			docs[d.kind] = d
+		}
+	}
+	if len(docs) == 0 && len(r.errs) == 0 {
+		return nil, &Error{File: file, Line: 1, Column: 1,
+			Problem: "no ClusterConfiguration, InitConfiguration or JoinConfiguration in it"}
+	}
+	var c Config
+	r.cluster(&c, docs[clusterKind])
+	r.node(&c, docs[initKind], docs[joinKind])
+	if len(r.errs) > 0 {
+		return nil, errors.Join(r.errs...)
+	}
+	return &c, nil
+}
+
+// document checks one document's shape, and returns nil when there is nothing
+// in it for us.
+func (r *reader) document(body ast.Node) *document {
+	if body == nil || body.Type() == ast.NullType {
+		return nil
+	}
+	entries, ok := r.entries(body, "")
+	if !ok {
+		return nil
+	}
+	var apiVersion, kind string
+	for _, e := range entries {
+		switch e.key {
+		case "apiVersion":
+			apiVersion, _ = r.text(e.value, "apiVersion")
+		case "kind":
+			kind, _ = r.text(e.value, "kind")
+		}
+	}
+	if apiVersion == "" || kind == "" {
+		r.refuse(body, "", "a document without apiVersion or kind")
+		return nil
+	}
+	version, ours := strings.CutPrefix(apiVersion, group)
+	if !ours {
+		return nil
+	}
+	generation := slices.Index([]string{"v1beta3", "v1beta4", "v1"}, version)
+	if generation < 0 {
+		r.refuse(body, "", "apiVersion %s is not read here, v1beta3 and v1beta4 are; see `kubeadm config migrate`", apiVersion)
+		return nil
+	}
+	if slices.Contains([]string{"ResetConfiguration", "UpgradeConfiguration"}, kind) {
+		return nil
+	}
+	fields, ok := kinds[kind]
+	if !ok {
+		r.refuse(body, "", "%s has no kind %s", apiVersion, kind)
+		return nil
+	}
+	d := &document{kind: kind, version: version, beta4: generation > 0, base: r.base, body: body, values: make(map[string]value)}
+	r.walk(d, kind, fields, body)
+	return d
+}
+
+// cluster takes over what the ClusterConfiguration says. d may be nil.
+func (r *reader) cluster(c *Config, d *document) {
+	if d == nil {
+		return
+	}
+	r.base = d.base
+	c.HasCluster = true
+	c.KubernetesVersion = r.checked(d, "kubernetesVersion", checkRelease)
+	c.ClusterName = r.checked(d, "clusterName", nil)
+	c.CertificatesDir = r.checked(d, "certificatesDir", checkAbsolute)
+	c.ControlPlaneEndpoint = r.checked(d, "controlPlaneEndpoint", checkEndpoint)
+	c.ServiceSubnet = r.checked(d, "networking.serviceSubnet", checkSubnets)
+	c.DNSDomain = r.checked(d, "networking.dnsDomain", checkDomain)
+	c.CertSANs = r.sans(d, "apiServer.certSANs", strings.ToLower)
+	c.EtcdServerCertSANs = r.sans(d, "etcd.local.serverCertSANs", nil)
+	c.EtcdPeerCertSANs = r.sans(d, "etcd.local.peerCertSANs", nil)
+	c.Validity = r.duration(d, "certificateValidityPeriod")
+	c.CAValidity = r.duration(d, "caCertificateValidityPeriod")
+	c.EncryptionAlgorithm = r.checked(d, "encryptionAlgorithm", checkAlgorithm)
+
+	if gate := d.values["featureGates.PublicKeysECDSA"]; gate.on {
+		if c.EncryptionAlgorithm != "" && c.EncryptionAlgorithm != ecdsaP256 {
+			r.refuse(gate.node, clusterKind+".featureGates.PublicKeysECDSA", "contradicts encryptionAlgorithm %s", c.EncryptionAlgorithm)
+		}
+		c.EncryptionAlgorithm = ecdsaP256
+	}
+	external, hasExternal := d.values["etcd.external"]
+	if _, hasLocal := d.values["etcd.local"]; hasExternal && hasLocal {
+		r.refuse(external.node, clusterKind+".etcd.external", "stands beside local, etcd is one or the other")
+	}
+	c.ExternalEtcd = hasExternal
+}
+
+// node takes over what Init- and JoinConfiguration say. Both may be nil.
+func (r *reader) node(c *Config, init, join *document) {
+	c.Join = join != nil && init == nil
+	for _, from := range []struct {
+		doc      *document
+		endpoint string
+	}{{init, "localAPIEndpoint."}, {join, "controlPlane.localAPIEndpoint."}} {
+		if from.doc == nil {
+			continue
+		}
+		r.base = from.doc.base
+		r.agree(from.doc, "nodeRegistration.name", &c.NodeName, r.checked(from.doc, "nodeRegistration.name", checkNodeName))
+		r.agree(from.doc, from.endpoint+"advertiseAddress", &c.AdvertiseAddress, r.address(from.doc, from.endpoint+"advertiseAddress"))
+		if port, ok := from.doc.values[from.endpoint+"bindPort"]; ok {
+			if port.number < 0 || port.number > 65535 || c.BindPort != 0 && c.BindPort != port.number {
+				r.refuse(port.node, from.doc.kind+"."+from.endpoint+"bindPort", "%d is not a port, or not the InitConfiguration's", port.number)
+			}
+			c.BindPort = port.number
+		}
+	}
+}
+
+// agree sets *had, unless the other document has said something else.
+func (r *reader) agree(d *document, path string, had *string, text string) {
+	if *had != "" && text != "" && *had != text {
+		r.refuse(d.values[path].node, d.kind+"."+path, "%s, but the InitConfiguration says %s", text, *had)
+	}
+	if text != "" {
+		*had = text
+	}
+}

@@ -1,0 +1,30 @@
+// Package kubeadm reads what a kubeadm configuration says about names,
+// addresses and validity.
+//
+// A file is one or several YAML documents. ClusterConfiguration,
+// InitConfiguration and JoinConfiguration of kubeadm.k8s.io/v1beta3, v1beta4
+// and v1 are read, each at most once; documents of other groups
+// (KubeletConfiguration, KubeProxyConfiguration) and kubeadm's other kinds
+// (ResetConfiguration, UpgradeConfiguration) are passed over. Older versions
+// are refused: `kubeadm config migrate` rewrites them.
+//
+// # Strictness
+//
+// Every field has to be one that kubeadm 1.37 or older knows in that version,
+// spelled as kubeadm spells it, and once. Fields that say something about
+// certificates have to be of the right type and well-formed; what kubeadm
+// would drop with a warning, a bad SAN for example, is an error. Of other
+// fields only the names are checked, and none inside lists and free maps.
+// Anchors, aliases, merge keys and tags are refused where fields are expected.
+// An Error has the file, line and column. It never repeats a token or key,
+// which such files may hold.
+//
+// # Meaning
+//
+// Nothing is filled in: an empty field of Config was not said, and kubeadm's
+// defaults are bundle/kubepki's to know. Three things are changed as kubeadm
+// changes them: API server SANs and node names become lower-case, an advertise
+// address of 0.0.0.0 or :: ("choose one") counts as not said, and the feature
+// gate PublicKeysECDSA stands for the algorithm ECDSA-P256. A file may have an
+// Init- and a JoinConfiguration, as kind writes them; they must then agree.
+package kubeadm

@@ -1,0 +1,207 @@
+package kubeadm
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParse(t *testing.T) {
+	for file, want := range map[string]*Config{
+		"v1beta4.yaml": {
+			KubernetesVersion: "v1.37.2", ClusterName: "demo", CertificatesDir: "/etc/kubernetes/pki",
+			ControlPlaneEndpoint: "api.example.test:6443", ServiceSubnet: "10.96.0.0/16,fd00:10:96::/112", DNSDomain: "k.test",
+			CertSANs:           []string{"203.0.113.7", "*.lab.test", "elb-1.example.test"},
+			EtcdServerCertSANs: []string{"etcd1.example.test"}, EtcdPeerCertSANs: []string{"fd00::12"},
+			EncryptionAlgorithm: "ECDSA-P384", Validity: 4380 * time.Hour, CAValidity: 87600*time.Hour + 30*time.Minute,
+			NodeName: "cp-1", AdvertiseAddress: "10.0.0.11", BindPort: 8443, HasCluster: true,
+		},
+		"v1beta3.yaml": {
+			KubernetesVersion: "1.28.4", ControlPlaneEndpoint: "10.0.0.5", DNSDomain: "cluster.local",
+			ExternalEtcd: true, EncryptionAlgorithm: "ECDSA-P256", NodeName: "cp-2", HasCluster: true,
+		},
+		"join-worker.yaml":        {NodeName: "worker-1", Join: true},
+		"join-control-plane.yaml": {NodeName: "cp-3", AdvertiseAddress: "fd00::13", BindPort: 6443, Join: true},
+		"kind.yaml": {
+			KubernetesVersion: "v1.33.1", ClusterName: "kind", ControlPlaneEndpoint: "kind-control-plane:6443",
+			ServiceSubnet: "10.96.0.0/16", CertSANs: []string{"localhost", "127.0.0.1"},
+			NodeName: "kind-control-plane", AdvertiseAddress: "172.18.0.2", BindPort: 6443, HasCluster: true,
+		},
+		"empty.yaml": {HasCluster: true},
+	} {
+		t.Run(file, func(t *testing.T) {
+			data, err := os.ReadFile(filepath.Join("testdata", file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Parse(file, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+const (
+	clusterHead = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"
+	oldHead     = "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n"
+	initHead    = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n"
+	joinHead    = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration\n"
+)
+
+func TestRefusals(t *testing.T) {
+	for _, row := range []struct{ what, data, want string }{
+		{"empty", "", "f:1:1: no ClusterConfiguration, InitConfiguration or JoinConfiguration in it"},
+		{"comment", "# nothing\n", "f:1:1: no ClusterConfiguration"},
+		{"other group only", "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n", "f:1:1: no ClusterConfiguration"},
+		{"reset only", "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ResetConfiguration\n", "f:1:1: no ClusterConfiguration"},
+		{"not YAML", clusterHead + "a: [b\n", "f:3:4: not YAML: sequence end token ']' not found"},
+		{"text", "hello\n", "f:1:1: text where fields are expected"},
+		{"list", "- a\n", "f:1:1: a list where fields are expected"},
+		{"no kind", "---\napiVersion: kubeadm.k8s.io/v1beta4\n", "f:2:1: a document without apiVersion or kind"},
+		{"no version", "kind: ClusterConfiguration\n", "f:1:1: a document without apiVersion or kind"},
+		{"kind twice", clusterHead + "kind: InitConfiguration\n", `f:3:1: not YAML: mapping key "kind" already defined`},
+		{"old version", "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\n", "f:1:1: apiVersion kubeadm.k8s.io/v1beta2 is not read here"},
+		{"unknown kind", "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfig\n", "f:1:1: kubeadm.k8s.io/v1beta4 has no kind ClusterConfig"},
+		{"two of one kind", clusterHead + "---\n" + clusterHead, "f:4:1: a second ClusterConfiguration"},
+		{"place in a later document", "---\n---\n" + clusterHead + "--- # c\n" + initHead + "x: 1\n", `f:8:1: InitConfiguration: unknown field "x"`},
+		{"syntax in a later document", clusterHead + "---\n" + initHead + "kind: x\n", `f:6:1: not YAML: mapping key "kind" already defined`},
+		{"value in an earlier document", clusterHead + "clusterName: 1\n---\n" + initHead, "f:3:14: ClusterConfiguration.clusterName"},
+		{"bad value in an earlier document", clusterHead + "certificatesDir: a\n---\n" + initHead, "f:3:18: ClusterConfiguration.certificatesDir"},
+		{"on the marker's line", "--- hello\n", "f:1:5: text where fields are expected"},
+		{"second document after dots", clusterHead + "...\n" + initHead, "f:4:1: a second document without --- before it"},
+		{"too large", "#" + strings.Repeat("x", maxSize), "f:1:1: larger than 262144 bytes"},
+		{"too deep", clusterHead + strings.Repeat("[", 100_000), "f:3:1: nested more than 64 deep"},
+		{"too deep entries", strings.Repeat("- ", 100_000), "f:1:1: nested more than 64 deep"},
+
+		{"unknown field", clusterHead + "networking:\n  dnsDomian: x\n", `f:4:3: ClusterConfiguration.networking: unknown field "dnsDomian"`},
+		{"wrong case", clusterHead + "apiServer:\n  certSans: [a]\n", `f:4:3: ClusterConfiguration.apiServer: unknown field "certSans", did you mean certSANs?`},
+		{"too new a field", oldHead + "encryptionAlgorithm: RSA-2048\n", `f:3:1: ClusterConfiguration: unknown field "encryptionAlgorithm": v1beta4 has it, this document is v1beta3`},
+		{"too old a field", clusterHead + "apiServer: {timeoutForControlPlane: 4m}\n", `unknown field "timeoutForControlPlane": v1beta3 has it, this document is v1beta4`},
+		{"wrong place", clusterHead + "dnsDomain: x\n", `f:3:1: ClusterConfiguration: unknown field "dnsDomain"`},
+		{"number for a name", clusterHead + "1: x\n", "f:3:1: a number where a field's name is expected"},
+		{"text for fields", clusterHead + "networking: x\n", "f:3:13: ClusterConfiguration.networking: text where fields are expected"},
+		{"merge key", clusterHead + "networking: &n {dnsDomain: x}\n", "ClusterConfiguration.networking: an anchor, alias or merge key where fields are expected"},
+		{"tag", clusterHead + "clusterName: !!str x\n", "ClusterConfiguration.clusterName: a tag where text is expected"},
+
+		{"version as number", clusterHead + "kubernetesVersion: 1.30\n", "f:3:20: ClusterConfiguration.kubernetesVersion: a number where text is expected; put it in quotes"},
+		{"version label", clusterHead + "kubernetesVersion: stable-1\n", `f:3:20: ClusterConfiguration.kubernetesVersion: "stable-1" does not name one release such as v1.37.2`},
+		{"candidate", clusterHead + "kubernetesVersion: v1.37.0-rc.1\n", "does not name one release"},
+		{"relative directory", clusterHead + "certificatesDir: pki\n", `f:3:18: ClusterConfiguration.certificatesDir: "pki" is not an absolute path`},
+		{"endpoint URL", clusterHead + "controlPlaneEndpoint: https://a:6443\n", `f:3:23: ClusterConfiguration.controlPlaneEndpoint: "https://a:6443" is not host or host:port`},
+		{"endpoint port", clusterHead + "controlPlaneEndpoint: a:65536\n", "is not host or host:port"},
+		{"endpoint wildcard", clusterHead + "controlPlaneEndpoint: '*.a.test'\n", "is not host or host:port"},
+		{"subnet", clusterHead + "networking:\n  serviceSubnet: 10.96.0.0/33\n", `f:4:18: ClusterConfiguration.networking.serviceSubnet: "10.96.0.0/33" is not a subnet such as 10.96.0.0/12`},
+		{"host bits", clusterHead + "networking: {serviceSubnet: 10.96.0.1/12}\n", "is not a subnet"},
+		{"three subnets", clusterHead + "networking: {serviceSubnet: '10.1.0.0/16,10.2.0.0/16,10.3.0.0/16'}\n", "more than two subnets"},
+		{"domain", clusterHead + "networking: {dnsDomain: Cluster.local}\n", `"Cluster.local" is not a lower-case DNS name`},
+		{"bad SAN", clusterHead + "apiServer:\n  certSANs:\n  - ok.test\n  - foo_bar\n", `f:6:5: ClusterConfiguration.apiServer.certSANs[1]: "foo_bar" is not an IP address, a lower-case DNS name, or *. before one`},
+		{"inner wildcard", clusterHead + "apiServer: {certSANs: [a.*.test]}\n", "certSANs[0]"},
+		{"mistyped address", clusterHead + "apiServer: {certSANs: [10.0.0.256]}\n", "certSANs[0]"},
+		{"SAN list is text", clusterHead + "apiServer: {certSANs: a.test}\n", "text where a list is expected"},
+		{"SAN is a list", clusterHead + "apiServer: {certSANs: [[a]]}\n", "certSANs[0]: a list where text is expected"},
+		{"SAN is nothing", clusterHead + "apiServer: {certSANs: [~]}\n", "certSANs[0]: nothing where text is expected"},
+		{"etcd SAN in capitals", clusterHead + "etcd: {local: {serverCertSANs: [A.test]}}\n", "ClusterConfiguration.etcd.local.serverCertSANs[0]"},
+		{"etcd peer SAN", clusterHead + "etcd: {local: {peerCertSANs: [fe80::1%e]}}\n", "ClusterConfiguration.etcd.local.peerCertSANs[0]"},
+		{"two etcds", clusterHead + "etcd:\n  local: {}\n  external: {endpoints: [https://a]}\n", "ClusterConfiguration.etcd.external: stands beside local, etcd is one or the other"},
+		{"algorithm", clusterHead + "encryptionAlgorithm: Ed25519\n", `"Ed25519" is not one of RSA-2048, RSA-3072, RSA-4096, ECDSA-P256, ECDSA-P384`},
+		{"gate and algorithm", clusterHead + "encryptionAlgorithm: RSA-4096\nfeatureGates: {PublicKeysECDSA: true}\n", "f:4:33: ClusterConfiguration.featureGates.PublicKeysECDSA: contradicts encryptionAlgorithm RSA-4096"},
+		{"gate is text", clusterHead + "featureGates: {PublicKeysECDSA: 'true'}\n", "text where true or false is expected"},
+		{"duration", clusterHead + "certificateValidityPeriod: 1y\n", `f:3:28: ClusterConfiguration.certificateValidityPeriod: "1y" is not a duration such as 8760h`},
+		{"negative duration", clusterHead + "caCertificateValidityPeriod: -1h\n", "is not a duration"},
+
+		{"node name", initHead + "nodeRegistration: {name: cp_1}\n", `f:3:26: InitConfiguration.nodeRegistration.name: "cp_1" is not a DNS name`},
+		{"address", initHead + "localAPIEndpoint:\n  advertiseAddress: 10.0.0\n", `f:4:21: InitConfiguration.localAPIEndpoint.advertiseAddress: "10.0.0" is not an IP address`},
+		{"port is text", initHead + "localAPIEndpoint: {bindPort: '6443'}\n", "InitConfiguration.localAPIEndpoint.bindPort: text where a small number is expected"},
+		{"port", initHead + "localAPIEndpoint: {bindPort: 65536}\n", "65536 is not a port"},
+		{"huge port", initHead + "localAPIEndpoint: {bindPort: 99999999999}\n", "a number where a small number is expected"},
+		{"join address", joinHead + "controlPlane: {localAPIEndpoint: {advertiseAddress: x}}\n", "JoinConfiguration.controlPlane.localAPIEndpoint.advertiseAddress"},
+		{"init field in join", joinHead + "localAPIEndpoint: {}\n", `JoinConfiguration: unknown field "localAPIEndpoint"`},
+		{"two names", initHead + "nodeRegistration: {name: a}\n---\n" + joinHead + "nodeRegistration: {name: b}\n", "f:7:26: JoinConfiguration.nodeRegistration.name: b, but the InitConfiguration says a"},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			got, err := Parse("f", []byte(row.data))
+			if err == nil {
+				t.Fatalf("read as %+v", got)
+			}
+			if !strings.Contains(err.Error(), row.want) {
+				t.Errorf("got  %v\nwant %s", err, row.want)
+			}
+			if e, ok := errors.AsType[*Error](err); !ok || e.File != "f" || e.Line < 1 || e.Column < 1 {
+				t.Errorf("no place: %#v", err)
+			}
+		})
+	}
+}
+
+func TestLineEndsAndMark(t *testing.T) {
+	text := "\ufeff" + strings.ReplaceAll("---\n"+clusterHead+"clusterName: a\n---\n"+initHead+"nodeRegistration: {name: b}\n", "\n", "\r\n")
+	c, err := Parse("f", []byte(text))
+	if err != nil || c.ClusterName != "a" || c.NodeName != "b" || c.Join {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func TestAllMistakesAtOnce(t *testing.T) {
+	_, err := Parse("f", []byte(clusterHead+"networking: {dnsDomain: A, serviceSubnet: x}\nscheduler: {x: 1}\n"))
+	if n := strings.Count(err.Error(), "f:"); n != 3 {
+		t.Errorf("%d mistakes: %v", n, err)
+	}
+}
+
+// Tokens and keys stand in such files; no error may repeat them.
+func TestErrorsKeepSecrets(t *testing.T) {
+	const secret = "abcdef.0123456789abcdef"
+	for _, data := range []string{
+		initHead + "bootstrapTokens:\n- token: " + secret + "\nx: " + secret + "\n",
+		initHead + "certificateKey: " + secret + "\n  oops\n: [",
+		joinHead + "discovery:\n  bootstrapToken: {token: \"" + secret + "\n",
+		joinHead + "discovery: {tlsBootstrapToken: " + secret + "\n",
+		joinHead + "discovery: " + secret + "\n",
+		joinHead + "controlPlane: " + secret + "\n",
+	} {
+		if _, err := Parse("f", []byte(data)); err == nil || strings.Contains(err.Error(), "abcdef") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte(clusterHead + "a: &b [*b]\n? x\n: {}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := Parse("f", data)
+		if (c == nil) == (err == nil) {
+			t.Fatalf("%v and %v", c, err)
+		}
+		if err != nil {
+			if e, ok := errors.AsType[*Error](err); !ok || e.Line < 1 {
+				t.Errorf("no place: %v", err)
+			}
+			return
+		}
+		for _, san := range append(append(c.CertSANs, c.EtcdServerCertSANs...), c.EtcdPeerCertSANs...) {
+			if checkSAN(san) != nil {
+				t.Errorf("a bad name: %q", san)
+			}
+		}
+	})
+}
