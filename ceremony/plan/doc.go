@@ -1,0 +1,99 @@
+// Package plan reads a plan and everything it names, refuses what can be
+// refused, and expands it into the schedule: every signature of a ceremony.
+// This page is the specification of plan.yaml, schedule.txt and the digest,
+// version 1.
+//
+// # Plan
+//
+// A plan is one YAML document without anchors, aliases, tags, empty values and
+// characters that cannot be seen. Unknown fields fail with file, line and column.
+//
+//	apiVersion: officiant/v1
+//	kind: Plan
+//	name: demo-1                      # RFC 1123 label; typed to confirm the run
+//	cluster:                          # what is said here wins over the kubeadm file
+//	  kubeadm: kubeadm.yaml           # input: ClusterConfiguration, v1beta3 or v1beta4
+//	  name: demo                      # token labels are demo/root, …; CA subjects carry O=demo
+//	  kubernetesVersion: v1.37.2      # required, here or there
+//	  naming: kubeadm                 # or docs
+//	  controlPlaneEndpoint: api.demo.test:6443
+//	  serviceSubnet: 10.96.0.0/12
+//	  dnsDomain: cluster.local
+//	  certSANs: [api.example.com]     # also etcdServerCertSANs, etcdPeerCertSANs
+//	  externalEtcd: false
+//	  overrides:                      # by the documentation's name of a certificate
+//	    kube-apiserver-kubelet-client: {organization: ["system:masters"]}
+//	    kube-apiserver: {commonName: kube-apiserver, extraSANs: [10.0.0.9]}
+//	previous: none                    # or a list: the heads this ceremony continues
+//	authorities:
+//	  - name: root                    # RFC 1123 label; not release, transcript, default
+//	    family: root                  # root, kubernetes, etcd, front-proxy; default: name
+//	    key: {create: ECDSA-P384}     # or {existing: SPKI-FINGERPRINT}, or no key
+//	    validity: 20y                 # of a certificate to be made: root 20y, others 10y
+//	    subject: {commonName: demo root, organization: [demo]}
+//	    evidence: software            # least grade: attested, consistent, software
+//	  - name: kubernetes
+//	    key: {existing: "9f0c…"}      # left out when the schedule does not need it
+//	    certificate: previous/demo-1/kubernetes.crt
+//	release:                          # ECDSA-P256 or RSA; no authority's key
+//	  key: {create: ECDSA-P256}       # or {existing: …} together with public
+//	  evidence: software
+//	serviceAccount: {create: ECDSA-P256}   # or sealed and public, carried over
+//	leaves: {validity: 1y}            # default: the kubeadm file's, else 1y
+//	nodes:
+//	  - name: cp-1
+//	    roles: [control-plane, etcd]  # or worker
+//	    address: 10.0.0.11
+//	    bindPort: 6443
+//	    first: true                   # the one that runs kubeadm init
+//	    request: requests/cp-1.req
+//	    fingerprint: "51d0…"          # of the request, received by another way
+//
+// A predecessor is {cluster, sequence, head, transcript}: transcript is an input,
+// head the SHA-256 of its last line. sequence counts along the cluster's chain:
+// one more than this cluster's predecessor, else 1.
+//
+// Durations are "1y" (365 days), "90d" or Go's ("8760h"), from 1h to 100y.
+//
+// # Inputs
+//
+// Files a plan names lie below its folder: slashes, no "..", names of letters,
+// digits and ._@+=,- that begin with a letter, a digit or one of _@+. The first
+// name is none of the ceremony directory's own: plan.yaml schedule.txt approvals
+// transcript.jsonl transcript.sig witnesses release.pub authorities bundles
+// report.html secrets.
+//
+// # Schedule
+//
+// schedule.txt has a line for every signature, in this order: the root, the
+// other authorities, leaves by authority (kubernetes, etcd, front-proxy), then
+// by the plan's order of nodes, then by name; bundles by node; the transcript.
+// Only what the plan makes has a line.
+//
+//	# officiant-schedule: v1
+//	# plan: demo-1
+//	# cluster: demo
+//	# sequence: 1
+//	# certificates: 17
+//	# signatures: 20
+//	0001 root signer=root name=root subject="CN=demo root,O=demo" usage=keyCertSign,cRLSign ca=true pathlen=1 duration=175200h key=new:ECDSA-P384 sig=ECDSA-SHA384
+//	0005 leaf signer=kubernetes name=cp-1/apiserver subject="CN=kube-apiserver" dns=cp-1,kubernetes ip=10.96.0.1 usage=digitalSignature,keyEncipherment,serverAuth ca=false duration=8760h key=sha256:… sig=ECDSA-SHA256
+//	0018 bundle signer=release name="bundle cp-1" request=sha256:… sig=ECDSA-SHA256
+//	0020 transcript signer=release name=transcript sig=ECDSA-SHA256
+//
+// Keys come in this order; dns, ip and pathlen are left out where there are
+// none. The subject is RFC 2253's text in quotes, a name with a space in it is
+// in quotes. key is the fingerprint of the SubjectPublicKeyInfo, or new:ALGORITHM
+// for a key that is made in the ceremony. duration counts from the ceremony's
+// NotBefore. request is the fingerprint of the node's request.
+//
+// # Digest
+//
+// The digest identifies a ceremony: SHA-256 of what sha256sum prints for plan,
+// every input and schedule, sorted bytewise. In a ceremony directory, with the
+// plan's inputs in place of the dots:
+//
+//	sha256sum plan.yaml schedule.txt kubeadm.yaml requests/*.req … | LC_ALL=C sort | sha256sum
+//
+// The plan counts as plan.yaml, whatever its file was called.
+package plan
