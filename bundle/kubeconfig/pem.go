@@ -1,0 +1,78 @@
+package kubeconfig
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+)
+
+// certificates reads PEM that holds certificates and nothing else.
+func certificates(data []byte) ([]*x509.Certificate, error) {
+	var certs []*x509.Certificate
+	for rest := bytes.TrimSpace(data); len(rest) > 0; rest = bytes.TrimSpace(rest) {
+		// Decode skips text that is no PEM; here there must be none.
+		if !bytes.HasPrefix(rest, []byte("-----BEGIN CERTIFICATE-----")) {
+			return nil, fmt.Errorf("certificate %d: no PEM block CERTIFICATE", len(certs)+1)
+		}
+		block, after := pem.Decode(rest)
+		if block == nil || block.Type != "CERTIFICATE" || len(block.Headers) != 0 {
+			return nil, fmt.Errorf("certificate %d: broken PEM", len(certs)+1)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d: %w", len(certs)+1, err)
+		}
+		certs, rest = append(certs, cert), after
+	}
+	if certs == nil {
+		return nil, errors.New("no certificate in it")
+	}
+	return certs, nil
+}
+
+// privateKey reads PEM that holds one private key. Its errors say nothing of
+// what was there.
+func privateKey(data []byte) (crypto.Signer, error) {
+	block, rest := pem.Decode(data)
+	if block == nil || len(bytes.TrimSpace(rest)) != 0 {
+		return nil, errors.New("not one PEM block with a private key")
+	}
+	defer clear(block.Bytes)
+	var key any
+	var err error
+	switch block.Type {
+	case "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case "EC PRIVATE KEY":
+		key, err = x509.ParseECPrivateKey(block.Bytes)
+	case "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	default:
+		return nil, errors.New("not a PEM block PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY")
+	}
+	signer, ok := key.(crypto.Signer)
+	if err != nil || !ok {
+		return nil, errors.New("the private key cannot be read")
+	}
+	return signer, nil
+}
+
+// matches holds a private key against the first certificate.
+func matches(certificate, key []byte) error {
+	certs, err := certificates(certificate)
+	if err != nil {
+		return fmt.Errorf("client-certificate-data: %w", err)
+	}
+	signer, err := privateKey(key)
+	if err != nil {
+		return fmt.Errorf("client-key-data: %w", err)
+	}
+	pub, ok := signer.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !pub.Equal(certs[0].PublicKey) {
+		return fmt.Errorf("client-key-data: the private key does not belong to the certificate of %s", certs[0].Subject)
+	}
+	return nil
+}
