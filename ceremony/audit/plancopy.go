@@ -15,8 +15,7 @@ import (
 // first line of the record. The plan's certificates are judged as of the
 // ceremony's own beginning.
 func (a *auditor) planCopy(c *Check) {
-	first := a.t.Lines[0]
-	p, err := plan.OpenFS(a.tree, planFile, plan.Options{Now: first.Time})
+	p, err := plan.OpenFS(a.tree, planFile, plan.Options{Now: a.t.Open().NotBefore})
 	if err != nil {
 		for _, line := range planProblems(err) {
 			c.problem("%s", line)
@@ -78,11 +77,7 @@ func planProblems(err error) []string {
 	}
 	var out []string
 	for _, p := range invalid.Problems {
-		file := p.File
-		if file == "" {
-			file = planFile
-		}
-		out = append(out, file+": "+p.Message)
+		out = append(out, p.Place()+": "+p.Message)
 	}
 	return out
 }

@@ -1,11 +1,202 @@
 package main
 
 import (
-	"errors"
+	"crypto"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"officiant/bundle"
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/audit"
 )
 
+type verifyOptions struct {
+	*options
+	previous   []string
+	releaseKey string
+	root       string
+	output     string
+}
+
 func newVerifyCommand(o *options) *cobra.Command {
-	return &cobra.Command{Use: "verify DIR", RunE: func(*cobra.Command, []string) error { return errors.New("not yet") }}
+	verify := &verifyOptions{options: o}
+	c := &cobra.Command{
+		Use:   "verify DIR [--previous DIR] [--release-key FILE | --root FINGERPRINT]",
+		Short: "Check a finished ceremony, with no token",
+		Long: `Check everything a finished ceremony left: the record and its signature, the
+plan and its schedule, every certificate, key, sealed secret and bundle, and
+that no file holds a private key. No token is needed, and nothing is written.
+
+A directory can be consistent and still be somebody else's. What tells is the
+release key or the root's fingerprint, as people compared it in the room and
+kept it elsewhere: --release-key vouches for the record and all it says, --root
+for the certificates alone. Without either the exit code is 4, as it is with
+any finding.`,
+		Args: exactArgs(1, "one ceremony directory"),
+		RunE: func(c *cobra.Command, args []string) error { return verify.run(args[0]) },
+	}
+	c.Flags().StringArrayVar(&verify.previous, "previous", nil, "`DIR` of a ceremony this one continues; may be given again")
+	c.Flags().StringVar(&verify.releaseKey, "release-key", "", "PEM `FILE` of the release key, kept outside the directory")
+	c.Flags().StringVar(&verify.root, "root", "", "SHA-256 `FINGERPRINT` of the root certificate")
+	c.Flags().StringVarP(&verify.output, "output", "o", "table", "`FORMAT` of the result: table or json")
+	return c
+}
+
+func (o *verifyOptions) run(dir string) error {
+	if o.output != "table" && o.output != "json" {
+		return usagef("-o %q: table or json", o.output)
+	}
+	pins, err := o.pins(dir)
+	if err != nil {
+		return err
+	}
+	report, err := audit.Verify(dir, *pins)
+	if err != nil {
+		return err
+	}
+	if o.output == "json" {
+		err = o.writeJSON(report)
+	} else {
+		err = o.writeText(report)
+	}
+	if err != nil {
+		return err
+	}
+	return o.outcome(dir, report)
+}
+
+// pins reads what the ceremony is held against.
+func (o *verifyOptions) pins(dir string) (*audit.Options, error) {
+	pins := &audit.Options{Now: o.Now(), Previous: o.previous}
+	if o.root != "" {
+		root, err := fingerprint.Parse(o.root)
+		if err != nil {
+			return nil, usagef("--root: %v", err)
+		}
+		pins.Root = &root
+	}
+	if o.releaseKey != "" {
+		key, err := readReleaseKey(o.releaseKey)
+		if err != nil {
+			return nil, err
+		}
+		pins.ReleaseKey = key
+		if inside(dir, o.releaseKey) {
+			fmt.Fprintf(o.Stderr, "warning: %s lies in the directory it is to vouch for; take the release key from where the room left it\n", o.releaseKey)
+		}
+	}
+	return pins, nil
+}
+
+func readReleaseKey(file string) (crypto.PublicKey, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return bundle.ParseReleaseKey(file, data)
+}
+
+// inside says whether file lies below dir, links followed.
+func inside(dir, file string) bool {
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return false
+	}
+	file, err = filepath.EvalSymlinks(file)
+	if err != nil {
+		return false
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return false
+	}
+	if file, err = filepath.Abs(file); err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(dir, file)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// outcome turns a report into the command's result.
+func (o *verifyOptions) outcome(dir string, r *audit.Report) error {
+	switch verdict := r.Verdict(); verdict {
+	case audit.Verified:
+		return nil
+	case audit.Unpinned:
+		hints := []string{"compare root or release key with what was written down in the room, then give it:"}
+		if r.Root != nil {
+			hints = append(hints, fmt.Sprintf("officiant ceremony verify %s --root FINGERPRINT, or --release-key FILE", dir))
+		}
+		return &exitError{exitUnverified, fmt.Errorf("%s: %s", dir, verdict), hints}
+	case audit.Unfinished:
+		return &exitError{exitUnverified, fmt.Errorf("%s: the ceremony is unfinished", dir),
+			[]string{"`officiant ceremony run` with its plan and station goes on with it"}}
+	}
+	err := fmt.Errorf("%s: the ceremony does not verify: %s", dir, counted(len(r.Findings()), "finding"))
+	return &exitError{code: exitUnverified, err: err}
+}
+
+func (o *verifyOptions) writeJSON(r *audit.Report) error {
+	enc := json.NewEncoder(o.Stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(struct {
+		Verdict  audit.Verdict `json:"verdict"`
+		Findings int           `json:"findings"`
+		*audit.Report
+	}{r.Verdict(), len(r.Findings()), r})
+}
+
+func (o *verifyOptions) writeText(r *audit.Report) error {
+	var b strings.Builder
+	if r.Name != "" {
+		fmt.Fprintf(&b, "ceremony %s of cluster %s, number %d of its chain\n\n", r.Name, r.Cluster, r.Sequence)
+	}
+	for _, c := range r.Checks {
+		writeVerified(&b, c)
+	}
+	b.WriteString("\n")
+	for _, f := range []struct {
+		what   string
+		digest *fingerprint.SHA256
+		pinned bool
+	}{{"digest", r.Digest, false}, {"head", r.Head, false}, {"root", r.Root, r.RootPinned}, {"release", r.Release, r.ReleasePinned}} {
+		if f.digest == nil {
+			continue
+		}
+		fmt.Fprintf(&b, "%-8s  %s", f.what, f.digest)
+		if f.pinned {
+			b.WriteString("  as pinned")
+		}
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(&b, "\n%s\n", r.Summary())
+	_, err := o.Stdout.Write([]byte(b.String()))
+	return err
+}
+
+// writeVerified writes one check and what was found.
+func writeVerified(b *strings.Builder, c audit.Check) {
+	mark, detail := "ok", c.Detail
+	switch {
+	case len(c.Problems) > 0:
+		mark = "FAIL"
+	case c.Skipped != "":
+		mark, detail = "-", "not checked: "+c.Skipped
+	}
+	line := fmt.Sprintf("%-4s  %s", mark, c.Name)
+	if detail != "" {
+		line += " (" + detail + ")"
+	}
+	b.WriteString(line + "\n")
+	for _, p := range c.Problems {
+		fmt.Fprintf(b, "        %s\n", strings.ReplaceAll(p, "\n", "\n        "))
+	}
+	for _, n := range c.Notes {
+		fmt.Fprintf(b, "        note: %s\n", strings.ReplaceAll(n, "\n", "\n        "))
+	}
 }
