@@ -84,7 +84,7 @@ func (d *rehearsal) entry(e plan.Entry) error {
 	} else {
 		issuerKey = issuer.PublicKey
 	}
-	checked, err := checkEntry(d.checker, d.plan, e, subject, serial, d.base, issuer, issuerKey, nil)
+	checked, err := checkEntry(d.checker, d.plan, e, subject, serial, d.base, issuer, issuerKey)
 	if err != nil {
 		return err
 	}
@@ -136,14 +136,12 @@ func (d *rehearsal) layout() []string {
 
 // checkEntry makes an entry's template and checks it.
 func checkEntry(checker *issue.Checker, c *plan.Ceremony, e plan.Entry, subject crypto.PublicKey, serial *big.Int, base time.Time,
-	issuer *x509.Certificate, issuerKey crypto.PublicKey, used func(*big.Int) bool) (*issue.Checked, error) {
+	issuer *x509.Certificate, issuerKey crypto.PublicKey) (*issue.Checked, error) {
 	template, err := profile.Certificate(e, subject, serial, base, issuer)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Name, err)
 	}
-	in := lintContext(c, e, issuer)
-	in.Used = used
-	return checker.Check(template, issuer, issuerKey, subject, in)
+	return checker.Check(template, issuer, issuerKey, subject, lintContext(c, e))
 }
 
 // throwaway makes a key in memory that only ever stands in for another.

@@ -7,6 +7,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
+	"sync"
 
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/issue"
@@ -44,42 +46,65 @@ func (r *run) issue(ctx context.Context, entries []plan.Entry) error {
 // issueGroup signs entries of one issuer. Results of a group are synced with
 // the intents of the next: a result that is lost costs its entry a new serial.
 func (r *run) issueGroup(ctx context.Context, entries []plan.Entry) error {
-	checked := make([]*issue.Checked, len(entries))
-	records := make([]transcript.Record, len(entries))
-	for i, e := range entries {
-		c, err := r.check(e)
-		if err != nil {
-			return err
-		}
-		checked[i] = c
-		r.state.serials[c.Serial().String()] = true
-		records[i] = transcript.Intent{Entry: e.N, Name: e.Name, Signer: e.Signer, TBS: c.TBS()}
+	checked, err := r.checkAll(entries)
+	if err != nil {
+		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	first, err := r.record(records...)
+	intents := make([]transcript.Record, len(entries))
+	for i, e := range entries {
+		intents[i] = transcript.Intent{Entry: e.N, Name: e.Name, Signer: e.Signer, TBS: checked[i].TBS()}
+	}
+	first, err := r.record(intents...)
 	if err != nil {
 		return err
 	}
-	certificates, err := issue.SignAll(ctx, checked, r.keys[entries[0].Signer], r.Workers)
-	if err != nil {
-		return err
-	}
+	certificates, failed := issue.SignAll(ctx, checked, r.keys[entries[0].Signer], r.Workers)
+	var issued []transcript.Record
 	for i, der := range certificates {
-		records[i] = transcript.Issued{Intent: first + i, Certificate: der}
+		if der != nil {
+			issued = append(issued, transcript.Issued{Intent: first + i, Certificate: der})
+		}
 	}
-	_, err = r.append(records...)
+	if failed != nil {
+		// What was signed goes on record; the rest is abandoned on resume.
+		_, err := r.record(issued...)
+		return errors.Join(failed, err)
+	}
+	_, err = r.append(issued...)
 	return err
 }
 
-// check turns an entry into the only thing that can be signed.
-func (r *run) check(e plan.Entry) (*issue.Checked, error) {
-	subject, err := r.publicKey(e)
-	if err != nil {
-		return nil, err
+// checkAll turns entries into the only things that can be signed, on all
+// workers: this, and not the token, is most of the work with fast keys.
+func (r *run) checkAll(entries []plan.Entry) ([]*issue.Checked, error) {
+	serials := make([]*big.Int, len(entries))
+	for i := range entries {
+		n, err := profile.Serial(r.Rand, r.state.serialUsed)
+		if err != nil {
+			return nil, err
+		}
+		serials[i] = n
+		r.state.serials[n.String()] = true
 	}
-	serial, err := profile.Serial(r.Rand, r.state.serialUsed)
+	checked := make([]*issue.Checked, len(entries))
+	failed := make([]error, len(entries))
+	var workers sync.WaitGroup
+	for w := range r.Workers {
+		workers.Go(func() {
+			for i := w; i < len(entries); i += r.Workers {
+				checked[i], failed[i] = r.check(entries[i], serials[i])
+			}
+		})
+	}
+	workers.Wait()
+	return checked, errors.Join(failed...)
+}
+
+func (r *run) check(e plan.Entry, serial *big.Int) (*issue.Checked, error) {
+	subject, err := r.publicKey(e)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +112,7 @@ func (r *run) check(e plan.Entry) (*issue.Checked, error) {
 	if err != nil {
 		return nil, err
 	}
-	return checkEntry(r.checker, r.plan, e, subject, serial, r.base, issuer, issuerKey, r.state.serialUsed)
+	return checkEntry(r.checker, r.plan, e, subject, serial, r.base, issuer, issuerKey)
 }
 
 // issuer is the certificate and public key an entry is signed with; a root has
@@ -163,10 +188,15 @@ func certificatePEM(c *x509.Certificate) []byte {
 }
 
 // lintContext is what the rules need to know about an entry.
-func lintContext(c *plan.Ceremony, e plan.Entry, issuer *x509.Certificate) lint.Context {
-	in := lint.Context{Issuer: issuer, Cluster: c.Cluster, Authority: family(c, e.Signer), Name: e.Name}
-	if e.Kind == plan.LeafCertificate {
-		in.Leaf = &e.Leaf
+func lintContext(c *plan.Ceremony, e plan.Entry) lint.Context {
+	in := lint.Context{Name: e.Name, Cluster: c.Cluster, Authority: family(c, e.Signer)}
+	switch e.Kind {
+	case plan.RootCertificate:
+		in.Kind = lint.Root
+	case plan.AuthorityCertificate:
+		in.Kind, in.Subject = lint.Intermediate, family(c, e.Name)
+	case plan.LeafCertificate:
+		in.Kind, in.Leaf = lint.Leaf, &e.Leaf
 	}
 	return in
 }

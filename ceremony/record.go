@@ -80,8 +80,9 @@ func (r *run) resumeRecord(path string) error {
 		if _, ok := l.Record.(transcript.IssuingClosed); ok {
 			r.state.closing = &l.Hash
 		}
-		r.state.step = l.Step
 	}
+	// The line after the last one is "resumed"; no line opens its step.
+	r.state.step = r.step
 	if err := r.sameCeremony(); err != nil {
 		return err
 	}
