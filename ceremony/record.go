@@ -26,8 +26,12 @@ const (
 // clocks may be behind the room's.
 const backdate = 5 * time.Minute
 
-// openRecord begins the transcript, or goes on with the one there is.
+// openRecord makes the directory the ceremony's own, and begins the transcript
+// or goes on with the one there is.
 func openRecord(_ context.Context, r *run) error {
+	if err := r.adopt(); err != nil {
+		return err
+	}
 	path := filepath.Join(r.Dir, transcriptFile)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return r.beginRecord(path)

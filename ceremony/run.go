@@ -78,7 +78,8 @@ func (e *Interrupted) Unwrap() error { return e.cause }
 // run is one process's part of a ceremony.
 type run struct {
 	Config
-	plan    *plan.Ceremony // the directory's own copy
+	plan    *plan.Ceremony // the directory's own copy, once there is one
+	unlock  func()
 	steps   []Step
 	step    int
 	log     *transcript.Writer
@@ -101,28 +102,20 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		cfg.Workers = 2
 	}
 	r := &run{
-		Config: cfg,
-		state:  newState(),
-		stores: map[string]signer.Store{},
-		keys:   map[string]signer.Key{},
+		Config:  cfg,
+		plan:    cfg.Plan,
+		unlock:  func() {},
+		state:   newState(),
+		stores:  map[string]signer.Store{},
+		keys:    map[string]signer.Key{},
+		checker: issue.NewChecker(cfg.Rand),
 	}
 	steps, err := Steps(cfg.Plan, cfg.Station)
 	if err != nil {
 		return nil, err
 	}
 	r.steps = steps
-	if err := r.Disk.MkdirAll(r.Dir, 0o700); err != nil {
-		return nil, err
-	}
-	unlock, err := lock(r.Dir)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
 	defer r.close()
-	if err := r.adopt(); err != nil {
-		return nil, err
-	}
 	for _, s := range r.steps {
 		r.step = s.N
 		r.Watch.Step(s.N, len(r.steps), s.Title)
@@ -152,6 +145,14 @@ func lock(dir string) (func(), error) {
 // adopt copies plan and inputs into the directory, or finds them there, and
 // goes on with the copy alone.
 func (r *run) adopt() error {
+	if err := r.Disk.MkdirAll(r.Dir, 0o700); err != nil {
+		return err
+	}
+	unlock, err := lock(r.Dir)
+	if err != nil {
+		return err
+	}
+	r.unlock = unlock
 	if err := r.foreign(); err != nil {
 		return err
 	}
@@ -290,4 +291,5 @@ func (r *run) close() {
 	if r.log != nil {
 		r.log.Close()
 	}
+	r.unlock()
 }

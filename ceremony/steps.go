@@ -29,8 +29,8 @@ func Steps(c *plan.Ceremony, st *station.Station) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	add("Open the record", openRecord)
 	add("Check every entry of the schedule with throw-away keys", dryRun)
+	add("Copy the plan and open the record", openRecord)
 	for _, t := range tokens {
 		addToken(add, c, t)
 	}
