@@ -197,10 +197,7 @@ func (d *differences) publicKey(a *auditor) {
 
 func (d *differences) extensions(found []pkix.Extension) {
 	want := map[string]bool{
-		oidKeyUsage.String(): true, oidBasicConstraints.String(): true, oidSubjectKeyID.String(): false,
-	}
-	if d.e.Kind != plan.RootCertificate {
-		want[oidAuthorityKeyID.String()] = false
+		oidKeyUsage.String(): true, oidBasicConstraints.String(): true, oidSubjectKeyID.String(): false, oidAuthorityKeyID.String(): false,
 	}
 	if len(d.e.ExtKeyUsage) > 0 {
 		want[oidExtKeyUsage.String()] = false
@@ -214,9 +211,6 @@ func (d *differences) extensions(found []pkix.Extension) {
 func (d *differences) identifiers() {
 	if id, err := keyID(d.cert.RawSubjectPublicKeyInfo); err != nil || !bytes.Equal(id, d.cert.SubjectKeyId) {
 		d.add("subject key identifier is %x, its key's is %x", d.cert.SubjectKeyId, id)
-	}
-	if d.e.Kind == plan.RootCertificate {
-		return
 	}
 	want, err := authorityKeyID(d.issuer.SubjectKeyId)
 	if got := extension(d.cert, oidAuthorityKeyID); err != nil || !bytes.Equal(got, want) {
