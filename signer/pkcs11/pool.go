@@ -41,7 +41,7 @@ func sessions(t pkcs11.TokenInfo, software bool, cores int) int {
 	known := false
 	for _, n := range []uint{t.MaxSessionCount, t.MaxRwSessionCount} {
 		if n != pkcs11.CK_EFFECTIVELY_INFINITE && n != pkcs11.CK_UNAVAILABLE_INFORMATION {
-			limit, known = min(limit, int(n)), true
+			limit, known = min(limit, int(min(n, maxSessions))), true
 		}
 	}
 	switch {

@@ -1,6 +1,7 @@
 package pkcs11
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // wrapper is the room's module with testdata/wrap.c in front of it. Both are
@@ -33,6 +35,7 @@ func (r *room) wrap(t testing.TB) *wrapper {
 		t.Fatal(err)
 	}
 	w.order(t)
+	t.Cleanup(func() { w.settle(t) })
 	return w
 }
 
@@ -82,6 +85,26 @@ func (w *wrapper) order(t testing.TB, orders ...string) {
 	}
 	if err := os.Rename(next, filepath.Join(w.folder, "control")); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// settle lets all calls go and waits for those left behind: SoftHSM reads the
+// environment now and then, and the next test changes it.
+func (w *wrapper) settle(t testing.TB) {
+	t.Helper()
+	w.order(t)
+	count := func(name string) int {
+		data, _ := os.ReadFile(filepath.Join(w.folder, name))
+		return bytes.Count(data, []byte("\n"))
+	}
+	for quiet, tries := 0, 0; quiet < 10; tries++ {
+		if quiet++; count("began") != count("ended") {
+			quiet = 0
+		}
+		if tries > 2000 {
+			t.Fatal("calls left behind do not return")
+		}
+		time.Sleep(3 * time.Millisecond)
 	}
 }
 

@@ -1,6 +1,7 @@
 // A PKCS#11 module for tests: it passes every call on to the module real.so
-// beside it, writes the name of each to the file "calls", and does first what
-// the file "control" says, one order a line:
+// beside it, writes the name of each to the files "calls" and "began" and, when
+// it returns, to "ended", and does first what the file "control" says, one order
+// a line:
 //
 //	hang C_Sign             wait in the call for as long as the line is there
 //	delay C_Sign 20000      wait for that many microseconds
@@ -58,9 +59,9 @@ static int order(const char *verb, const char *name, char *rest) {
 	return found;
 }
 
-static void note(const char *name) {
+static void note(const char *file, const char *name) {
 	char path[4200];
-	snprintf(path, sizeof path, "%s/calls", folder);
+	snprintf(path, sizeof path, "%s/%s", folder, file);
 	pthread_mutex_lock(&lock);
 	FILE *f = fopen(path, "a");
 	fprintf(f, "%s\n", name);
@@ -73,9 +74,8 @@ static void pad(unsigned char *to, int size, const char *text) {
 	memcpy(to, text, strlen(text));
 }
 
-static word pass(int i, const char *name, word a, word b, word c, word d, word e, word f, word g, word h) {
+static word answer(int i, const char *name, word a, word b, word c, word d, word e, word f, word g, word h) {
 	char rest[64];
-	note(name);
 	while (order("hang", name, rest))
 		usleep(2000);
 	if (order("delay", name, rest))
@@ -115,6 +115,14 @@ static word pass(int i, const char *name, word a, word b, word c, word d, word e
 		unsigned char *info = (unsigned char *)a; // CK_INFO
 		pad(info + 2, 32, "Example");
 	}
+	return rv;
+}
+
+static word pass(int i, const char *name, word a, word b, word c, word d, word e, word f, word g, word h) {
+	note("calls", name);
+	note("began", name);
+	word rv = answer(i, name, a, b, c, d, e, f, g, h);
+	note("ended", name);
 	return rv;
 }
 

@@ -1,0 +1,473 @@
+package pkcs11
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/pkcs11"
+
+	"officiant/signer"
+)
+
+// deadline is what a test gives a device that hangs.
+const deadline = 100 * time.Millisecond
+
+func sign(ctx context.Context, k *key) error {
+	nonce := make([]byte, signer.NonceSize)
+	_, err := signer.Challenge(ctx, k, k.Public(), nonce)
+	return err
+}
+
+// hangs shows that f returns at its deadline and says why.
+func hangs(t *testing.T, what string, f func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	start := time.Now()
+	err := f(ctx)
+	if took := time.Since(start); took > deadline+2*time.Second {
+		t.Errorf("%s returned after %v", what, took)
+	}
+	if !errors.Is(err, signer.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%s: %v", what, err)
+	}
+}
+
+// finalized waits until the module of a wrapper is given back.
+func finalized(t *testing.T, w *wrapper) {
+	t.Helper()
+	for range 500 {
+		if w.calls(t)["C_Finalize"] > 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("what was left behind did not clean up")
+}
+
+func TestHangingSign(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	w := r.wrap(t)
+	s := r.open(t, 0)
+	k := create(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
+	w.order(t, "hang C_Sign")
+	hangs(t, "sign", func(ctx context.Context) error { return sign(ctx, k) })
+
+	// The device wakes up; the store stays lost all the same.
+	before := w.calls(t)
+	if before["C_Finalize"] != 0 {
+		t.Error("finalized with a call in hand")
+	}
+	for _, f := range []func() error{
+		func() error { return sign(t.Context(), k) },
+		func() error { _, err := s.Find(t.Context(), r.ref(0, "demo/root")); return err },
+		func() error {
+			_, err := s.Create(t.Context(), r.ref(0, "x"), signer.Spec{Algorithm: signer.ECDSAP256}, newID(t))
+			return err
+		},
+	} {
+		if err := f(); !errors.Is(err, signer.ErrUnavailable) || !strings.Contains(err.Error(), "given up") {
+			t.Errorf("afterwards: %v", err)
+		}
+	}
+	if after := w.calls(t); after["all"] != 0 {
+		t.Errorf("a lost store still calls: %v", after)
+	}
+	start := time.Now()
+	if err := s.Close(); err != nil || time.Since(start) > time.Second {
+		t.Errorf("close: %v after %v", err, time.Since(start))
+	}
+	w.order(t)
+	finalized(t, w)
+}
+
+func TestHangingCreate(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	w := r.wrap(t)
+	s := r.open(t, 0)
+	w.order(t, "hang C_GenerateKeyPair")
+	id := newID(t)
+	hangs(t, "create", func(ctx context.Context) error {
+		_, err := s.Create(ctx, r.ref(0, "demo/root"), signer.Spec{Algorithm: signer.ECDSAP256}, id)
+		return err
+	})
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	w.order(t)
+	finalized(t, w)
+	again := r.open(t, 0) // the key may have come to be; its id finds it
+	if _, err := again.FindID(t.Context(), r.ref(0, "demo/root"), id); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestHangingOpen(t *testing.T) {
+	for _, call := range []string{"C_Initialize", "C_GetTokenInfo", "C_OpenSession", "C_Login"} {
+		t.Run(call, func(t *testing.T) {
+			r := newRoom(t, "officiant-root")
+			w := r.wrap(t)
+			w.order(t, "hang "+call)
+			hangs(t, "open", func(ctx context.Context) error {
+				_, err := Open(ctx, r.ref(0, ""), r.ask)
+				return err
+			})
+		})
+	}
+}
+
+// TestCancelled: a person who gives up leaves the call behind just so.
+func TestCancelled(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	w := r.wrap(t)
+	s := r.open(t, 0)
+	k := create(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
+	w.order(t, "hang C_Sign")
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(deadline, cancel)
+	if err := sign(ctx, k); !errors.Is(err, context.Canceled) || !errors.Is(err, signer.ErrUnavailable) {
+		t.Errorf("%v", err)
+	}
+	w.order(t)
+}
+
+// TestQueue: who waits for a session in vain is told so, and asks nothing.
+func TestQueue(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	w := r.wrap(t)
+	w.order(t, "sessions 1")
+	s := r.open(t, 0)
+	k := create(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
+	w.order(t, "sessions 1", "hang C_Sign")
+	first := make(chan error)
+	go func() { first <- sign(t.Context(), k) }()
+	for w.calls(t)["C_Sign"] == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(deadline, cancel)
+	if err := sign(cancelled, k); !errors.Is(err, context.Canceled) || errors.Is(err, signer.ErrUnavailable) {
+		t.Errorf("cancelled in the queue: %v", err)
+	}
+	hangs(t, "sign in the queue", func(ctx context.Context) error { return sign(ctx, k) })
+	w.order(t)
+	if err := <-first; err != nil {
+		t.Errorf("the call in hand: %v", err)
+	}
+	if n := w.calls(t)["C_Sign"]; n != 0 {
+		t.Errorf("%d signatures for those who had given up", n)
+	}
+}
+
+// TestRemoved: a token that is gone stays gone.
+func TestRemoved(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	w := r.wrap(t)
+	s := r.open(t, 0)
+	k := create(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
+	w.order(t, "fail C_Sign 0x32")
+	err := sign(t.Context(), k)
+	if !errors.Is(err, signer.ErrUnavailable) || !strings.Contains(err.Error(), "CKR_DEVICE_REMOVED") || !strings.Contains(err.Error(), "taken out") {
+		t.Errorf("%v", err)
+	}
+	w.order(t)
+	w.calls(t)
+	if err := sign(t.Context(), k); !errors.Is(err, signer.ErrUnavailable) || w.calls(t)["all"] != 0 {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// TestFailedSign: any other failure costs the session, not the store.
+func TestFailedSign(t *testing.T) {
+	for _, call := range []string{"C_SignInit", "C_Sign"} {
+		r := newRoom(t, "officiant-root")
+		w := r.wrap(t)
+		s := r.open(t, 0)
+		k := create(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
+		w.order(t, "fail "+call+" 0x5")
+		for range 20 {
+			if err := sign(t.Context(), k); err == nil || errors.Is(err, signer.ErrUnavailable) || !strings.Contains(err.Error(), call+": CKR_GENERAL_ERROR") {
+				t.Fatalf("%v", err)
+			}
+		}
+		w.order(t)
+		w.calls(t)
+		if err := sign(t.Context(), k); err != nil {
+			t.Error(err)
+		}
+		if calls := w.calls(t); calls["C_Login"] != 0 || calls["C_SignInit"] != 1 {
+			t.Errorf("%v", calls)
+		}
+	}
+}
+
+// TestTwoTokens: two tokens of one module at once, as in a real room.
+func TestTwoTokens(t *testing.T) {
+	r := newRoom(t, "officiant-root", "officiant-issuing")
+	w := r.wrap(t)
+	root, issuing := r.open(t, 0), r.open(t, 1)
+	a := create(t, root, r.ref(0, "demo/root"), signer.ECDSAP256)
+	b := create(t, issuing, r.ref(1, "demo/kubernetes"), signer.ECDSAP256)
+	if _, err := root.Find(t.Context(), r.ref(0, "demo/kubernetes")); !errors.Is(err, signer.ErrNotFound) {
+		t.Errorf("one token has the other's key: %v", err)
+	}
+	var wg sync.WaitGroup
+	for _, k := range []*key{a, b} {
+		for range 4 {
+			wg.Go(func() {
+				for range 8 {
+					if err := sign(t.Context(), k); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if calls := w.calls(t); calls["C_Login"] != 2 || calls["C_Initialize"] != 1 || r.asked != 2 {
+		t.Errorf("%d questions, calls %v", r.asked, calls)
+	}
+	if err := root.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := sign(t.Context(), b); err != nil {
+		t.Errorf("after the other store's close: %v", err)
+	}
+	if calls := w.calls(t); calls["C_Finalize"] != 0 {
+		t.Error("finalized under an open store")
+	}
+	// A failing Open must not finalize either.
+	r.pin = "not-the-pin-77"
+	if _, err := Open(t.Context(), r.ref(0, ""), r.ask); !errors.Is(err, signer.ErrPIN) {
+		t.Error(err)
+	}
+	if err := sign(t.Context(), b); err != nil {
+		t.Errorf("after a failed open: %v", err)
+	}
+	if err := issuing.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if calls := w.calls(t); calls["C_Finalize"] != 1 || calls["C_OpenSession"] > calls["C_CloseSession"] {
+		t.Errorf("at the end: %v", calls)
+	}
+}
+
+// TestSharedLogin: a second Store on a token asks for no PIN and can go first.
+func TestSharedLogin(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	w := r.wrap(t)
+	first := r.open(t, 0)
+	second := r.open(t, 0)
+	k := create(t, second, r.ref(0, "demo/root"), signer.ECDSAP256)
+	if calls := w.calls(t); calls["C_Login"] != 1 || r.asked != 1 {
+		t.Errorf("%d logins, %d questions", calls["C_Login"], r.asked)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := sign(t.Context(), k); err != nil {
+		t.Error(err)
+	}
+	if calls := w.calls(t); calls["C_Logout"] != 0 {
+		t.Error("logged out under an open store")
+	}
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	third := r.open(t, 0) // a new insertion, a new login
+	if r.asked != 2 {
+		t.Errorf("%d questions", r.asked)
+	}
+	if _, err := third.Find(t.Context(), r.ref(0, "demo/root")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCalls holds a signature to C_SignInit and C_Sign.
+func TestCalls(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	w := r.wrap(t)
+	s := r.open(t, 0)
+	for _, a := range []signer.Algorithm{signer.ECDSAP256, signer.RSA2048} {
+		k := create(t, s, r.ref(0, "demo/"+string(a)), a)
+		w.calls(t)
+		const n = 50
+		for range n {
+			if err := sign(t.Context(), k); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if calls := w.calls(t); calls["all"] != 2*n {
+			t.Errorf("%s: %d calls for %d signatures: %v", a, calls["all"], n, calls)
+		}
+	}
+}
+
+// TestSessions: a token that waits is kept busy on every session it allows,
+// and no more are opened than it does, whether it says so or not.
+func TestSessions(t *testing.T) {
+	for _, c := range []struct {
+		order string
+		want  int // sessions
+		busy  int // at least so many at once
+	}{
+		{"sessions 4", 4, 4},
+		{"sessions 1", 1, 1},
+		{"limit 1", max(2, runtime.GOMAXPROCS(0)), 1},
+		{"limit 2", max(2, runtime.GOMAXPROCS(0)), 2},
+	} {
+		t.Run(c.order, func(t *testing.T) {
+			r := newRoom(t, "officiant-root")
+			w := r.wrap(t)
+			w.order(t, c.order)
+			s := r.open(t, 0)
+			if s.Sessions() != c.want {
+				t.Errorf("%d sessions, want %d", s.Sessions(), c.want)
+			}
+			k := create(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
+			const n, pause = 24, 20 * time.Millisecond
+			w.order(t, c.order, "delay C_Sign 20000")
+			start := time.Now()
+			var wg sync.WaitGroup
+			for range n {
+				wg.Go(func() {
+					if err := sign(t.Context(), k); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			if took, floor := time.Since(start), n*pause/time.Duration(c.busy); took > floor*3/2 {
+				t.Errorf("%d signatures took %v on %d sessions, the floor is %v", n, took, c.busy, floor)
+			}
+		})
+	}
+}
+
+func TestPoolSize(t *testing.T) {
+	for _, c := range []struct {
+		rw, all  uint
+		software bool
+		cores    int
+		want     int
+	}{
+		{0, 0, true, 1, 2},
+		{0, 0, true, 8, 8},
+		{0, 0, false, 2, deviceSessions},
+		{^uint(0), ^uint(0), false, 32, 32},
+		{^uint(0), ^uint(0), false, 200, maxSessions},
+		{1, 1, false, 8, 1},
+		{2, 10, false, 8, 2},
+		{0, 5, true, 2, 5},
+		{1 << 40, 1 << 63, true, 2, maxSessions},
+	} {
+		info := pkcs11.TokenInfo{MaxRwSessionCount: c.rw, MaxSessionCount: c.all}
+		if got := sessions(info, c.software, c.cores); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
+	}
+}
+
+// TestOwnFunctionList: both function lists are one module for SoftHSM; where
+// they are not, keys work through miekg/pkcs11 alone.
+func TestOwnFunctionList(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	s := r.open(t, 0)
+	if !s.shared {
+		t.Error("native calls are not used")
+	}
+	k := create(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
+	s.shared = false
+	if err := sign(t.Context(), k); err != nil {
+		t.Error(err)
+	}
+}
+
+func BenchmarkSign(b *testing.B) {
+	for _, a := range []signer.Algorithm{signer.ECDSAP256, signer.ECDSAP384, signer.RSA2048} {
+		b.Run(string(a), func(b *testing.B) {
+			r := newRoom(b, "officiant-root")
+			s := r.open(b, 0)
+			k := create(b, s, r.ref(0, "demo/root"), a)
+			digest := make([]byte, signer.HashFor(k.public).Size())
+			op := newOperation(k.public, digest, signer.HashFor(k.public))
+			b.Run("bare", func(b *testing.B) { // C_SignInit and C_Sign as miekg/pkcs11 makes them
+				on(b, s, func(h pkcs11.SessionHandle) error {
+					for b.Loop() {
+						if err := s.lib.ctx.SignInit(h, []*pkcs11.Mechanism{pkcs11.NewMechanism(op.mechanism, nil)}, k.handle); err != nil {
+							return err
+						}
+						if _, err := s.lib.ctx.Sign(h, op.data); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			})
+			for _, bench := range []struct {
+				name string
+				ctx  context.Context
+			}{{"Sign", context.Background()}, {"SignContext", b.Context()}} {
+				b.Run(bench.name, func(b *testing.B) {
+					for b.Loop() {
+						if _, err := k.SignContext(bench.ctx, digest, crypto.Hash(signer.HashFor(k.public))); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// BenchmarkParallel shows what a deadline costs when all cores are at work.
+func BenchmarkParallel(b *testing.B) {
+	r := newRoom(b, "officiant-root")
+	s := r.open(b, 0)
+	k := create(b, s, r.ref(0, "demo/root"), signer.ECDSAP256)
+	digest := make([]byte, 32)
+	for _, bench := range []struct {
+		name string
+		ctx  context.Context
+	}{{"Sign", context.Background()}, {"SignContext", b.Context()}} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := k.SignContext(bench.ctx, digest, crypto.SHA256); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkOpen is a whole visit to a token: load, login, five keys, logout.
+func BenchmarkOpen(b *testing.B) {
+	r := newRoom(b, "officiant-root")
+	b.Run("login", func(b *testing.B) {
+		for b.Loop() {
+			s, err := Open(b.Context(), r.ref(0, ""), r.ask)
+			if err != nil {
+				b.Fatal(err)
+			}
+			s.Close()
+		}
+	})
+	s := r.open(b, 0)
+	b.Run("create P-256", func(b *testing.B) {
+		n := 0
+		for b.Loop() {
+			n++
+			id := newID(b)
+			create(b, s, r.ref(0, "demo/"+string(escape(id[:]))), signer.ECDSAP256)
+		}
+	})
+}
