@@ -137,9 +137,12 @@ func violations(imports map[string][]string) []string {
 			if !matchesAny(r.may, other) && !matchesAny(everybody, other) {
 				out = append(out, fmt.Sprintf("%s imports %s", name, other))
 			}
+			if matchesAny(testsOnly, other) && !matchesAny(testsOnly, name) {
+				out = append(out, fmt.Sprintf("%s imports %s, which is for tests", name, other))
+			}
 		}
 		for _, b := range bounds {
-			if !matches(b.pkg, name) {
+			if !matches(b.pkg, name) || matchesAny(testsOnly, name) {
 				continue
 			}
 			for _, other := range reached(imports, name) {
@@ -204,6 +207,7 @@ func TestForbiddenImports(t *testing.T) {
 		{"cmd/officiant-node/forbidden.go", "signer", "cmd/officiant-node imports signer"},
 		{"cmd/officiant-node/forbidden.go", "ceremony/audit", "cmd/officiant-node reaches ceremony/approval: "},
 		{"cmd/officiant/forbidden.go", "signer/signertest", "cmd/officiant imports signer/signertest"},
+		{"cmd/officiant/forbidden.go", "bundle/bundletest", "cmd/officiant imports bundle/bundletest, which is for tests"},
 		{"cmd/internal/terminal/forbidden.go", "signer", "cmd/internal/terminal imports signer"},
 		{"bundle/unheard/forbidden.go", "bundle", "bundle/unheard is not in the table"},
 		{"unheard.go", "bundle", ". is not in the table"},
