@@ -15,7 +15,7 @@ if [ -e "$demo" ]; then
   echo "removing $demo, left by an earlier run"
   rm -rf "$demo"
 fi
-mkdir -p "$demo/plan/requests"
+mkdir -p "$demo/plan" "$demo/requests"
 cd "$demo"
 
 run() { # COMMAND ARGUMENT…    shown as one would type it, then run
@@ -31,14 +31,13 @@ for name in cp-1 worker-1; do
   mkdir -p "nodes/$name"
   cp "$configurations/$name.yaml" "nodes/$name/kubeadm.yaml"
 done
-run "$node" request --kubeadm nodes/cp-1/kubeadm.yaml --roles control-plane,etcd --root nodes/cp-1 --out plan/requests/cp-1.req
-run "$node" request --kubeadm nodes/worker-1/kubeadm.yaml --roles worker --root nodes/worker-1 --out plan/requests/worker-1.req
+run "$node" request --kubeadm nodes/cp-1/kubeadm.yaml --roles control-plane,etcd --root nodes/cp-1 --out requests/cp-1.req
+run "$node" request --kubeadm nodes/worker-1/kubeadm.yaml --roles worker --root nodes/worker-1 --out requests/worker-1.req
 
 echo
 echo "── At a desk: the plan is written, reviewed and checked"
 run "$officiant" softhsm init --dir room --station station.yaml
-cp "$configurations/cp-1.yaml" plan/kubeadm.yaml
-run "$officiant" ceremony new --kubeadm plan/kubeadm.yaml --requests plan/requests --out plan/plan.yaml
+run "$officiant" ceremony new --kubeadm nodes/cp-1/kubeadm.yaml --requests requests --station-grade software --out plan/plan.yaml
 run "$officiant" ceremony check plan/plan.yaml --station station.yaml
 digest=$("$officiant" ceremony check plan/plan.yaml --station station.yaml -o json 2>/dev/null |
   sed -n 's/.*"digest": *"\([0-9a-f]\{64\}\)".*/\1/p')
@@ -68,8 +67,9 @@ fi
 echo
 echo "── On the nodes: bundles are verified and installed"
 for name in cp-1 worker-1; do
-  run "$node" verify "ceremony/bundles/$name.tar" --release-key ceremony/release.pub --root "nodes/$name"
+  run "$node" verify "ceremony/bundles/$name.tar" --release-key ceremony/release.pub
   run "$node" install "ceremony/bundles/$name.tar" --release-key ceremony/release.pub --root "nodes/$name"
+  run "$node" verify --root "nodes/$name" --release-key ceremony/release.pub
 done
 
 cat <<TXT
@@ -82,5 +82,5 @@ cat <<TXT
   $demo/nodes/worker-1/etc/kubernetes/     the worker
   $demo/room/                              the two SoftHSM tokens, with the CA keys
 
-  No CA key is on a node: look for ca.key. make acceptance shows both to the real kubeadm.
+  No node holds a CA key: there is no ca.key. make acceptance lets the real kubeadm judge such a node.
 TXT

@@ -49,8 +49,8 @@ func (c *conduct) carryOut(ctx context.Context, r *report) error {
 		{name: "officiant softhsm init", run: c.step(c.officiant, "softhsm", "init", "--dir", c.room(), "--station", station)},
 		{name: "officiant-node request: " + firstNode, run: c.request(firstNode, "control-plane,etcd")},
 		{name: "officiant-node request: " + worker, run: c.request(worker, "worker")},
-		{name: "officiant ceremony new", run: c.step(c.officiant, "ceremony", "new", "--kubeadm", c.path("plan", "kubeadm.yaml"),
-			"--requests", c.path("plan", "requests"), "--out", plan)},
+		{name: "officiant ceremony new", run: c.step(c.officiant, "ceremony", "new", "--kubeadm", filepath.Join(c.root(firstNode), config),
+			"--requests", c.path("requests"), "--station-grade", "software", "--out", plan)},
 		{name: "officiant ceremony check", run: func(ctx context.Context, _ kubeadm, _ string) (err error) {
 			digest, err = c.digest(ctx, plan, station)
 			return err
@@ -62,8 +62,11 @@ func (c *conduct) carryOut(ctx context.Context, r *report) error {
 		{name: "officiant ceremony verify", run: c.step(c.officiant, "ceremony", "verify", ceremony, "--release-key", release)},
 	}
 	for _, node := range []string{firstNode, worker} {
-		steps = append(steps, check{name: "officiant-node install: " + node, run: c.step(c.node, "install",
-			filepath.Join(ceremony, "bundles", node+".tar"), "--release-key", release, "--root", c.root(node))})
+		bundle := filepath.Join(ceremony, "bundles", node+".tar")
+		steps = append(steps,
+			check{name: "officiant-node verify: " + node, run: c.step(c.node, "verify", bundle, "--release-key", release)},
+			check{name: "officiant-node install: " + node, run: c.step(c.node, "install", bundle, "--release-key", release, "--root", c.root(node))},
+			check{name: "officiant-node verify --root: " + node, run: c.step(c.node, "verify", "--root", c.root(node), "--release-key", release)})
 	}
 	steps = append(steps, check{name: "no private key in the clear in the ceremony directory", run: func(context.Context, kubeadm, string) error {
 		return withoutPrivateKey(ceremony)
@@ -82,14 +85,15 @@ func (c *conduct) carryOut(ctx context.Context, r *report) error {
 	return nil
 }
 
-// prepare lays out an empty run: each node's kubeadm configuration in its root,
-// the first one's in the plan's folder.
+// prepare lays out an empty run, with each node's kubeadm configuration in its root.
 func (c *conduct) prepare() error {
 	if err := os.RemoveAll(c.dir); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.path("plan", "requests"), 0o755); err != nil {
-		return err
+	for _, folder := range []string{"plan", "requests"} {
+		if err := os.MkdirAll(c.path(folder), 0o755); err != nil {
+			return err
+		}
 	}
 	for _, node := range []string{firstNode, worker} {
 		data, err := testdata.ReadFile("testdata/" + node + ".yaml")
@@ -101,11 +105,6 @@ func (c *conduct) prepare() error {
 		}
 		if err := os.WriteFile(filepath.Join(c.root(node), config), data, 0o644); err != nil {
 			return err
-		}
-		if node == firstNode {
-			if err := os.WriteFile(c.path("plan", "kubeadm.yaml"), data, 0o644); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
@@ -133,7 +132,7 @@ func (c *conduct) step(program string, args ...string) func(context.Context, kub
 
 func (c *conduct) request(node, roles string) func(context.Context, kubeadm, string) error {
 	return c.step(c.node, "request", "--kubeadm", filepath.Join(c.root(node), config), "--roles", roles,
-		"--root", c.root(node), "--out", c.path("plan", "requests", node+".req"))
+		"--root", c.root(node), "--out", c.path("requests", node+".req"))
 }
 
 // digest checks the plan and returns what identifies the ceremony.
