@@ -34,6 +34,9 @@ func openTar(path string, info fs.FileInfo) (*Bundle, error) {
 	if !info.Mode().IsRegular() {
 		return nil, &Refusal{path, "", "is neither a folder nor a file"}
 	}
+	if info.Size() > maxBytes {
+		return nil, &Refusal{path, "", fmt.Sprintf("larger than %d MiB", maxBytes>>20)}
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
