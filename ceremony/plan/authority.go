@@ -119,19 +119,7 @@ func (b *builder) created(a *Authority, where at) {
 	}
 	b.c.algorithms[a.Name] = algorithm
 	b.evidence(&a.Evidence, where, "authority "+a.Name, true)
-	cluster := b.p.Cluster.Name
-	if a.Subject.CommonName == "" {
-		a.Subject.CommonName = commonName(a.Family, b.c.Cluster)
-	}
-	if a.Subject.Organization == nil {
-		a.Subject.Organization = &[]string{cluster}
-	}
-	for _, s := range append([]string{a.Subject.CommonName}, *a.Subject.Organization...) {
-		// RFC 5280 appendix A.1, ub-common-name and ub-organization-name.
-		if s == "" || len([]rune(s)) > 64 {
-			b.refuse(append(where, "subject"), "authority %s: %q has not 1 to 64 characters", a.Name, s)
-		}
-	}
+	b.subject(a, where)
 	if a.Family == kubepki.Root {
 		validity(&a.Validity, 0, 20*year)
 		return
@@ -141,6 +129,25 @@ func (b *builder) created(a *Authority, where at) {
 		said = b.kubeadm.CAValidity
 	}
 	validity(&a.Validity, said, 10*year)
+}
+
+// subject puts the defaults in, and refuses what a certificate cannot carry
+// (RFC 5280 appendix A.1, ub-common-name and ub-organization-name).
+func (b *builder) subject(a *Authority, where at) {
+	if b.c.Cluster.Name == "" {
+		return // its facts do not hold, so there are no defaults
+	}
+	if a.Subject.CommonName == "" {
+		a.Subject.CommonName = commonName(a.Family, b.c.Cluster)
+	}
+	if a.Subject.Organization == nil {
+		a.Subject.Organization = &[]string{b.c.Cluster.Name}
+	}
+	for _, s := range append([]string{a.Subject.CommonName}, *a.Subject.Organization...) {
+		if s == "" || len([]rune(s)) > 64 {
+			b.refuse(append(where, "subject"), "authority %s: %q has not 1 to 64 characters", a.Name, s)
+		}
+	}
 }
 
 // commonName is an authority's CN where the plan does not say one.

@@ -70,9 +70,23 @@ func (b *builder) readKubeadm(name string) {
 		return
 	}
 	cfg, err := kubeadm.Parse(b.show(name), data)
+	for _, err := range list(err) {
+		var e *kubeadm.Error
+		if !errors.As(err, &e) {
+			b.refuse(where, "%v", err)
+			continue
+		}
+		p := Problem{File: e.File, Line: e.Line, Column: e.Column, Message: e.Problem}
+		if e.Field != "" {
+			p.Message = e.Field + ": " + p.Message
+		}
+		b.problems = append(b.problems, p)
+	}
 	if err != nil {
-		// The error names the file and the place in it.
-		b.refuse(where, "%v", err)
+		return
+	}
+	if !cfg.HasCluster {
+		b.refuseInput(name, "has no ClusterConfiguration")
 		return
 	}
 	if dir := cfg.CertificatesDir; dir != "" && dir != "/etc/kubernetes/pki" {

@@ -73,7 +73,7 @@ func (b *builder) distinct() {
 				}
 				keys[spki] = a.Name
 			}
-		} else if a.Key.Create == "" {
+		} else if a.Key.Create == "" || b.c.Cluster.Name == "" {
 			continue
 		}
 		if other, ok := subjects[subject]; ok {
