@@ -1,7 +1,6 @@
-package pages
+package stories
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,13 +16,9 @@ import (
 var pages = []string{"README.md"}
 
 func TestPagesShowWhatOneSees(t *testing.T) {
-	root := moduleRoot(t)
-	bin := t.TempDir()
-	build(t, root, bin, "officiant", "1")
-	build(t, root, bin, "officiant-node", "0")
 	for _, page := range pages {
 		t.Run(page, func(t *testing.T) {
-			text, err := os.ReadFile(filepath.Join(root, page))
+			text, err := os.ReadFile(filepath.Join(source, page))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -31,7 +26,7 @@ func TestPagesShowWhatOneSees(t *testing.T) {
 			if len(sessions) == 0 {
 				t.Fatalf("%s has no console block", page)
 			}
-			play(t, sessions, root, bin)
+			play(t, sessions)
 		})
 	}
 }
@@ -74,12 +69,12 @@ func console(text string) []session {
 }
 
 // play types the commands in one shell's folder.
-func play(t *testing.T, sessions []session, root, bin string) {
+func play(t *testing.T, sessions []session) {
 	dir := t.TempDir()
 	for _, s := range sessions {
 		c := exec.Command("bash", "-c", s.command)
 		c.Dir = dir
-		c.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "OFFICIANT_SOURCE="+root, "NO_COLOR=1")
+		c.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "OFFICIANT_SOURCE="+source, "NO_COLOR=1")
 		got, err := c.CombinedOutput()
 		if err != nil {
 			t.Fatalf("$ %s\n%s%v", s.command, got, err)
@@ -89,6 +84,8 @@ func play(t *testing.T, sessions []session, root, bin string) {
 		}
 	}
 }
+
+var digestField = regexp.MustCompile(`"digest": *"([0-9a-f]{64})"`)
 
 var changing = []struct {
 	what *regexp.Regexp
@@ -146,23 +143,4 @@ func normal(text string) string {
 		out = append(out, strings.Join(strings.Fields(line), " ")+"\n")
 	}
 	return strings.Join(out, "")
-}
-
-func build(t *testing.T, root, bin, name, cgo string) {
-	t.Helper()
-	c := exec.Command("go", "build", "-o", filepath.Join(bin, name), "./cmd/"+name)
-	c.Dir = root
-	c.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatal(fmt.Errorf("build %s: %w\n%s", name, err, out))
-	}
-}
-
-func moduleRoot(t *testing.T) string {
-	t.Helper()
-	root, err := filepath.Abs(filepath.Join("..", "..", ".."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return root
 }
