@@ -91,7 +91,7 @@ func checkNames(rest string) error {
 				return fmt.Errorf("unknown %s attribute %q: one of %s", kind, name, strings.Join(known, ", "))
 			case value == "":
 				return fmt.Errorf("%s attribute %q is empty", kind, name)
-			case strings.Contains(value, "%00") && name != "id":
+			case (strings.Contains(value, "%00") || strings.ContainsRune(value, 0)) && name != "id":
 				return fmt.Errorf("%s attribute %q holds a NUL", kind, name)
 			}
 		}

@@ -81,6 +81,7 @@ func TestParseURIRefuses(t *testing.T) {
 func FuzzParseURI(f *testing.F) {
 	f.Add("pkcs11:token=a;serial=b;object=c;id=%01?module-path=/x&pin-source=file:/y")
 	f.Add("PKCS11:token=a%20b?pin-source=fd:3")
+	f.Add("pkcs11:token=\x00")
 	f.Add("pkcs11:token=a?pin-value=1")
 	f.Add("pkcs11:token=%E2%82;serial=+")
 	f.Fuzz(func(t *testing.T, uri string) {
