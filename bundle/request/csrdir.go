@@ -1,0 +1,190 @@
+package request
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"officiant/bundle/kubeconfig"
+	"officiant/bundle/kubepki"
+)
+
+// Folder is what a `kubeadm certs generate-csr` folder holds for one node.
+type Folder struct {
+	Keys    Keys
+	CSRs    map[string][]byte // PEM, by Leaf.Name
+	Ignored []string          // CSRs in it that the node's roles do not need, sorted
+}
+
+// FromCSRDir reads the CSRs and keys of these leaves. kubeadm writes
+// certificates' files to --cert-dir and kubeconfigs to --kubeconfig-dir; the
+// former may be the folder itself or "pki" in it, the latter is the folder. A
+// CSR that is missing, has another key than the one beside it, or asks for a
+// name its leaf does not have, is an error; several are joined.
+func FromCSRDir(dir fs.FS, leaves []kubepki.Leaf) (*Folder, error) {
+	f := &Folder{Keys: Keys{}, CSRs: map[string][]byte{}}
+	var problems []error
+	read := map[string]bool{}
+	for _, l := range leaves {
+		at, err := f.read(dir, l)
+		if err != nil {
+			problems = append(problems, err)
+		}
+		read[at] = true
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	err := fs.WalkDir(dir, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && path.Ext(name) == ".csr" && !read[name] {
+			f.Ignored = append(f.Ignored, name)
+		}
+		return err
+	})
+	return f, err
+}
+
+// read takes one leaf's CSR and key, and returns the CSR's place.
+func (f *Folder) read(dir fs.FS, l kubepki.Leaf) (at string, err error) {
+	at, data, err := readCSR(dir, l.Name)
+	if err != nil {
+		return at, err
+	}
+	csr, err := parseCSR(data)
+	if err != nil {
+		return at, fmt.Errorf("%s: %w", at, err)
+	}
+	if extra := asksBeyond(csr, l); len(extra) > 0 {
+		return at, fmt.Errorf("%s: asks for %s, which this node's %s does not get", at, strings.Join(extra, ", "), l.Name)
+	}
+	key, keyAt, err := readKey(dir, strings.TrimSuffix(at, ".csr"), l.Kubeconfig != nil)
+	if err != nil {
+		return at, err
+	}
+	if pub, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !pub.Equal(csr.PublicKey) {
+		return at, fmt.Errorf("%s: is not the key of %s", keyAt, at)
+	}
+	f.CSRs[l.Name], f.Keys[l.Name] = data, key
+	return at, nil
+}
+
+// readCSR finds a CSR by the name kubeadm gives it, and returns its PEM with
+// nothing around it.
+func readCSR(dir fs.FS, name string) (at string, data []byte, err error) {
+	at = "pki/" + name + ".csr"
+	data, err = fs.ReadFile(dir, at)
+	if errors.Is(err, fs.ErrNotExist) {
+		at = name + ".csr"
+		data, err = fs.ReadFile(dir, at)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return at, nil, fmt.Errorf("%s: is missing, also in pki", at)
+	}
+	if err != nil {
+		return at, nil, err
+	}
+	block, rest := pem.Decode(data)
+	if block == nil || len(bytes.TrimSpace(rest)) > 0 {
+		return at, nil, fmt.Errorf("%s: is not one PEM block %s", at, csrPEM)
+	}
+	if block.Type == "NEW CERTIFICATE REQUEST" { // what some programs call the same
+		block.Type = csrPEM
+	}
+	block.Headers = nil
+	return at, pem.EncodeToMemory(block), nil
+}
+
+// readKey reads BASE.key, or the key inside the kubeconfig BASE.
+func readKey(dir fs.FS, base string, inside bool) (key crypto.Signer, at string, err error) {
+	at = base + ".key"
+	if inside {
+		at = base
+	}
+	data, err := fs.ReadFile(dir, at)
+	if err != nil {
+		return nil, at, err
+	}
+	defer clear(data)
+	if inside {
+		c, err := kubeconfig.Parse(at, data)
+		if err != nil {
+			return nil, at, err
+		}
+		if c.Key == nil {
+			return nil, at, fmt.Errorf("%s: has no client-key-data", at)
+		}
+		defer clear(c.Key)
+		key, err = parseKey(c.Key)
+		if err != nil {
+			return nil, at, fmt.Errorf("%s: client-key-data: %w", at, err)
+		}
+		return key, at, nil
+	}
+	if key, err = parseKey(data); err != nil {
+		return nil, at, fmt.Errorf("%s: %w", at, err)
+	}
+	return key, at, nil
+}
+
+// parseKey reads one private key as kubeadm writes it, or in PKCS #8. Its
+// errors say nothing of what the file holds.
+func parseKey(data []byte) (crypto.Signer, error) {
+	block, rest := pem.Decode(data)
+	if block == nil || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, errors.New("is not one PEM private key")
+	}
+	defer clear(block.Bytes)
+	var key any
+	var err error
+	switch block.Type {
+	case "EC PRIVATE KEY":
+		key, err = x509.ParseECPrivateKey(block.Bytes)
+	case "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	case "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	default:
+		return nil, errors.New("is not one PEM private key")
+	}
+	signer, ok := key.(crypto.Signer)
+	if err != nil || !ok {
+		return nil, errors.New("the private key cannot be read")
+	}
+	return signer, nil
+}
+
+// asksBeyond lists the names a CSR asks for that the leaf does not have. The
+// ceremony would refuse them; better to hear it on the node.
+func asksBeyond(csr *x509.CertificateRequest, l kubepki.Leaf) []string {
+	var extra []string
+	if csr.Subject.CommonName != l.CommonName {
+		extra = append(extra, fmt.Sprintf("CN %q", csr.Subject.CommonName))
+	}
+	for _, o := range csr.Subject.Organization {
+		if !slices.Contains(l.Organization, o) {
+			extra = append(extra, fmt.Sprintf("O %q", o))
+		}
+	}
+	for _, name := range csr.DNSNames {
+		if !slices.Contains(l.DNSNames, name) {
+			extra = append(extra, fmt.Sprintf("DNS name %q", name))
+		}
+	}
+	for _, ip := range csr.IPAddresses {
+		if a, ok := netip.AddrFromSlice(ip); !ok || !slices.Contains(l.IPAddresses, a.Unmap()) {
+			extra = append(extra, "IP address "+ip.String())
+		}
+	}
+	if n := len(csr.EmailAddresses) + len(csr.URIs); n > 0 {
+		extra = append(extra, "email addresses or URIs")
+	}
+	return extra
+}

@@ -1,0 +1,52 @@
+// Package request makes and reads node requests.
+//
+// A request is what a node sends to a ceremony: a certificate signing request
+// (CSR) for every certificate its roles need, the age recipient to which secrets
+// are sealed for it, and what it claims to be. It holds no secret; the private
+// keys and the age identity stay on the node. It is one file, NODE.req, a tar of
+//
+//	csr/NAME.csr     PKCS #10 in PEM; NAME is "apiserver", "etcd/server", "admin.conf", …
+//	recipient.txt    the recipient ("age1…") and a newline
+//	request.json     what is claimed, and the SHA-256 of each file above
+//	sig/NAME.sig     base64 and a newline: the signature of request.json by the key of csr/NAME.csr
+//
+// request.json, kind Request of officiant/v1:
+//
+//	{
+//	  "apiVersion": "officiant/v1",
+//	  "kind": "Request",
+//	  "cluster": {"name": "demo", "kubernetesVersion": "v1.37.2", …},
+//	  "node": {"name": "cp-1", "roles": ["control-plane", "etcd"], "address": "10.0.0.11", "first": true},
+//	  "created": "2026-11-23T12:00:00Z",
+//	  "recipient": {"file": "recipient.txt", "sha256": "64 hex digits"},
+//	  "csrs": [{"name": "apiserver", "file": "csr/apiserver.csr", "sha256": "…", "spki": "…"}, …]
+//	}
+//
+// Cluster and node are kubepki's types; spki is the SHA-256 of the DER public
+// key. The file is indented by two spaces, printable ASCII without backslashes,
+// csrs sorted by name. The tar is POSIX ustar: sorted regular files, mode 0644,
+// owner 0, time 0, two zero blocks at the end. Any other spelling of the same is
+// refused. Signatures are ECDSA in ASN.1 DER or RSA PKCS #1 v1.5, the digest
+// SHA-256 in both. The file has at most 1 MiB.
+//
+// # What holds it together
+//
+// The fingerprint of a request is the SHA-256 of request.json:
+//
+//	tar xOf cp-1.req request.json | sha256sum
+//
+// It stands for the whole: request.json has the hash of every other file but the
+// signatures, and each CSR's key signs it, which proves that one party holds all
+// the keys and wants them certified together with this recipient. So no CSR and
+// no recipient can be exchanged. Whoever makes a whole request of his own gets
+// another fingerprint: that is why people compare it over another channel.
+//
+// # What is taken from it
+//
+// Public keys and the recipient. Subjects, names, usages and the CA flag of a
+// certificate come from the plan; the claims are only held against it. Parse
+// refuses what could never be right: a CSR that asks to be a CA, a broken
+// signature, a weak key (RSA under 2048 bits, a curve other than P-256, P-384,
+// P-521), one key in two CSRs. previous.sig, the signature of a renewal by the
+// node's present key, is reserved, and refused until it means something.
+package request
