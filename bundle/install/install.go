@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"fmt"
 	"slices"
-	"strings"
 
 	"officiant/bundle"
 	"officiant/bundle/kubepki"
@@ -204,53 +203,4 @@ func gone(old []kubepki.File, tree []placed) []string {
 		}
 	}
 	return paths
-}
-
-// Notice says what a component needs after its files changed.
-type Notice struct {
-	Component string         `json:"component"`
-	Action    kubepki.Reload `json:"action"` // the strongest any of the files asks for
-	Files     []string       `json:"files"`  // below /etc/kubernetes
-}
-
-func (n Notice) String() string {
-	does := map[kubepki.Reload]string{
-		kubepki.Restart: "restart it",
-		kubepki.Live:    "reloads by itself",
-		kubepki.PerUse:  "reads them at each use",
-	}
-	return fmt.Sprintf("%s: %s (%s)", n.Component, does[n.Action], strings.Join(n.Files, ", "))
-}
-
-// notices says who reads what changed, sorted by component.
-func notices(changes []Change, files []kubepki.File) []Notice {
-	strength := map[kubepki.Reload]int{kubepki.PerUse: 1, kubepki.Live: 2, kubepki.Restart: 3}
-	byName := map[string]*Notice{}
-	for _, c := range changes {
-		path := strings.TrimPrefix(c.Path, kubernetesDir+"/")
-		for _, f := range files {
-			if f.Path != path || c.What == ModeOnly {
-				continue
-			}
-			for _, reader := range f.Consumers {
-				x := byName[reader.Component]
-				if x == nil {
-					x = &Notice{Component: reader.Component}
-					byName[reader.Component] = x
-				}
-				if strength[reader.Reload] > strength[x.Action] {
-					x.Action = reader.Reload
-				}
-				if !slices.Contains(x.Files, path) {
-					x.Files = append(x.Files, path)
-				}
-			}
-		}
-	}
-	var list []Notice
-	for _, x := range byName {
-		list = append(list, *x)
-	}
-	slices.SortFunc(list, func(a, b Notice) int { return strings.Compare(a.Component, b.Component) })
-	return list
 }
