@@ -1,7 +1,219 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"officiant/cmd/internal/terminal"
+	"officiant/softhsm"
+)
 
 func newSoftHSMCommand(o *options) *cobra.Command {
-	return group("softhsm", "Throw-away tokens for rehearsals, the demo and tests")
+	return group("softhsm", "Throw-away tokens for rehearsals, the demo and tests", newSoftHSMInitCommand(o))
+}
+
+// softTokens are the two tokens of a room: the root has one of its own.
+var softTokens = []struct {
+	label, pinFile string
+	keys           []string
+}{
+	{"officiant-root", "root.pin", []string{"root"}},
+	{"officiant-issuing", "issuing.pin", []string{"kubernetes", "etcd", "front-proxy", "release"}},
+}
+
+type softHSMOptions struct {
+	*options
+	dir, station, module string
+	askPINs              bool
+}
+
+func newSoftHSMInitCommand(o *options) *cobra.Command {
+	s := &softHSMOptions{options: o}
+	c := &cobra.Command{
+		Use:   "init --dir DIR --station FILE",
+		Short: "Make two throw-away tokens and the station file that names them",
+		Long: `Make two SoftHSM tokens in DIR, officiant-root and officiant-issuing, and write
+the station file that says which key lives in which. Their PINs are random and
+kept in DIR/root.pin and DIR/issuing.pin; with --ask-pins they are typed, kept
+nowhere, and asked for again by each ceremony. Nothing is overwritten.
+
+SoftHSM keeps keys in files: whoever can read DIR has them. These tokens are for
+rehearsals, the demo and tests, never for keys that matter.`,
+		Args: exactArgs(0, "no arguments, only flags"),
+		RunE: func(*cobra.Command, []string) error { return s.run() },
+	}
+	f := c.Flags()
+	f.StringVar(&s.dir, "dir", "", "`DIR` to make for the tokens (required)")
+	f.StringVar(&s.station, "station", "", "station `FILE` to write (required)")
+	f.StringVar(&s.module, "module", "", "`PATH` of libsofthsm2.so (default: where distributions put it)")
+	f.BoolVar(&s.askPINs, "ask-pins", false, "type the PINs, and keep them nowhere")
+	return c
+}
+
+func (s *softHSMOptions) run() error {
+	if s.dir == "" || s.station == "" {
+		return usagef("softhsm init needs --dir DIR and --station FILE")
+	}
+	module, err := s.findModule()
+	if err != nil {
+		return &exitError{code: exitUnavailable, err: err}
+	}
+	dir, err := filepath.Abs(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, path := range []string{s.station, filepath.Join(dir, "softhsm2.conf"), filepath.Join(dir, "tokens")} {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return &exitError{code: exitFailure, err: fmt.Errorf("%s: there already; tokens and stations are not overwritten", path)}
+		}
+	}
+	tokens, err := s.tokens()
+	defer func() {
+		for _, t := range tokens {
+			clear(t.PIN)
+			clear(t.SOPIN)
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	if err := s.Disk.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := s.keepPINs(dir, tokens); err != nil {
+		return err
+	}
+	conf, made, err := softhsm.Init(dir, module, tokens, s.Setenv)
+	if err != nil {
+		return &exitError{code: exitUnavailable, err: err, hints: []string{"remove " + s.dir + " before trying again"}}
+	}
+	if err := s.Disk.MkdirAll(filepath.Dir(s.station), 0o755); err != nil {
+		return err
+	}
+	if err := s.Disk.Create(s.station, s.stationFile(dir, module, conf, made), 0o644); err != nil {
+		return err
+	}
+	s.say(dir, made)
+	return nil
+}
+
+// findModule returns the absolute path of SoftHSM's module.
+func (s *softHSMOptions) findModule() (string, error) {
+	if s.module == "" {
+		return softhsm.Find()
+	}
+	if _, err := os.Stat(s.module); err != nil {
+		return "", fmt.Errorf("--module: %w", err)
+	}
+	return filepath.Abs(s.module)
+}
+
+// tokens chooses PINs. The security officers' are random and not kept: a
+// throw-away token whose PIN is lost is thrown away.
+func (s *softHSMOptions) tokens() ([]softhsm.Token, error) {
+	var tokens []softhsm.Token
+	for _, t := range softTokens {
+		so, err := s.randomPIN()
+		if err != nil {
+			return tokens, err
+		}
+		tokens = append(tokens, softhsm.Token{Label: t.label, SOPIN: so})
+		choose := s.randomPIN
+		if s.askPINs {
+			choose = func() ([]byte, error) { return s.typedPIN(t.label) }
+		}
+		if tokens[len(tokens)-1].PIN, err = choose(); err != nil {
+			return tokens, err
+		}
+	}
+	return tokens, nil
+}
+
+func (s *softHSMOptions) randomPIN() ([]byte, error) {
+	raw := make([]byte, 12)
+	defer clear(raw)
+	if _, err := io.ReadFull(s.Rand, raw); err != nil {
+		return nil, err
+	}
+	return hex.AppendEncode(nil, raw), nil
+}
+
+func (s *softHSMOptions) typedPIN(label string) ([]byte, error) {
+	ask := &terminal.Prompter{In: s.Stdin, Out: s.Stderr}
+	pin, err := ask.Secret("new PIN of " + label + ": ")
+	if err != nil {
+		return pin, fmt.Errorf("--ask-pins: %w", err)
+	}
+	again, err := ask.Secret("the same again: ")
+	defer clear(again)
+	if err == nil && !bytes.Equal(pin, again) {
+		err = errors.New("the two PINs differ")
+	}
+	if err != nil {
+		return pin, fmt.Errorf("PIN of %s: %w", label, err)
+	}
+	return pin, nil
+}
+
+// keepPINs writes the PINs that nobody typed to where the station reads them.
+func (s *softHSMOptions) keepPINs(dir string, tokens []softhsm.Token) error {
+	if s.askPINs {
+		return nil
+	}
+	for i, t := range tokens {
+		line := append(bytes.Clone(t.PIN), '\n')
+		err := s.Disk.Create(filepath.Join(dir, softTokens[i].pinFile), line, 0o600)
+		clear(line)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *softHSMOptions) stationFile(dir, module, conf string, made []softhsm.Made) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# Two throw-away SoftHSM tokens, made by \"officiant softhsm init\".\n"+
+		"# For rehearsals, the demo and tests: whoever can read their files has the keys.\n"+
+		"apiVersion: officiant/v1\nkind: Station\nname: softhsm\nkeys:\n")
+	for i, t := range softTokens {
+		uri := fmt.Sprintf("pkcs11:token=%s;serial=%s?module-path=%s", escape(made[i].Label), escape(made[i].Serial), escape(module))
+		if !s.askPINs {
+			file := url.URL{Scheme: "file", Path: filepath.Join(dir, t.pinFile), OmitHost: true}
+			uri += "&pin-source=" + escape(file.String())
+		}
+		for _, key := range t.keys {
+			fmt.Fprintf(&b, "  %s: %s\n", key, strconv.Quote(uri))
+		}
+	}
+	fmt.Fprintf(&b, "environment:\n  SOFTHSM2_CONF: %s\n", strconv.Quote(conf))
+	return b.Bytes()
+}
+
+// escape percent-encodes an attribute's value for a pkcs11 URI, and leaves
+// slashes and colons, which RFC 7512 section 2.3 allows in a query.
+func escape(s string) string {
+	return strings.NewReplacer("+", "%20", "%2F", "/", "%3A", ":").Replace(url.QueryEscape(s))
+}
+
+func (s *softHSMOptions) say(dir string, made []softhsm.Made) {
+	for i, m := range made {
+		pin := "PIN in " + filepath.Join(dir, softTokens[i].pinFile)
+		if s.askPINs {
+			pin = "PIN as typed, kept nowhere"
+		}
+		fmt.Fprintf(s.Stderr, "token %-17s serial %s, %s\n", m.Label, m.Serial, pin)
+	}
+	fmt.Fprintf(s.Stderr, "station %s\nThese tokens are files: never for keys that matter.\n", s.station)
 }
