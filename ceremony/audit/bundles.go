@@ -30,32 +30,46 @@ func (a *auditor) authorityFiles(c *Check) {
 
 // bundles looks at every node's bundle, as a folder and as a tar.
 func (a *auditor) bundles(c *Check) {
-	for _, n := range a.plan.Nodes {
-		base := "bundles/" + n.Name
-		a.expect(base + ".tar")
-		folder, tar := a.openBundle(c, base), a.openBundle(c, base+".tar")
-		if folder == nil {
-			a.open = append(a.open, base)
-		} else {
-			a.expect(base+"/"+bundle.SumsFile, base+"/"+bundle.SignatureFile)
-			for path := range folder.Files {
-				a.expect(base + "/" + path)
-			}
-		}
-		if folder != nil && tar != nil && !sameBundle(folder, tar) {
-			c.problem("%s.tar: is not the same as %s/", base, base)
-		}
-		for _, b := range []struct {
-			name string
-			*bundle.Bundle
-		}{{base, folder}, {base + ".tar", tar}} {
-			if b.Bundle != nil {
-				a.bundle(c, b.name, n, b.Bundle)
-			}
-		}
-		a.report.Bundles++
+	looks := make([]nodeBundle, len(a.plan.Nodes))
+	parallel(len(looks), func(i int) { looks[i] = a.nodeBundle(a.plan.Nodes[i]) })
+	for _, l := range looks {
+		c.Problems = append(c.Problems, l.problems.Problems...)
+		a.expect(l.files...)
+		a.open = append(a.open, l.open...)
 	}
-	c.Detail = count(len(a.plan.Nodes), "bundle") + ", each as folder and tar"
+	a.report.Bundles = len(looks)
+	c.Detail = count(len(looks), "bundle") + ", each as folder and tar"
+}
+
+// nodeBundle is what was found out about one node's bundle.
+type nodeBundle struct {
+	problems Check
+	files    []string // that belong to it
+	open     []string // folders whose content is named among the problems
+}
+
+func (a *auditor) nodeBundle(n kubepki.Node) nodeBundle {
+	base := "bundles/" + n.Name
+	l := nodeBundle{files: []string{base + ".tar"}}
+	folder, tar := a.openBundle(&l.problems, base), a.openBundle(&l.problems, base+".tar")
+	if folder == nil {
+		l.open = append(l.open, base)
+	} else {
+		l.files = append(l.files, base+"/"+bundle.SumsFile, base+"/"+bundle.SignatureFile)
+		for path := range folder.Files {
+			l.files = append(l.files, base+"/"+path)
+		}
+		a.bundle(&l.problems, base, n, folder)
+	}
+	switch {
+	case tar == nil:
+	case folder == nil:
+		a.bundle(&l.problems, base+".tar", n, tar)
+	case !sameBundle(folder, tar):
+		l.problems.problem("%s.tar: is not the same as %s/", base, base)
+		a.bundle(&l.problems, base+".tar", n, tar)
+	}
+	return l
 }
 
 // openBundle opens what lies at a path of the directory and names what is

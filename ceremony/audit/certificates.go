@@ -7,10 +7,7 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -27,16 +24,9 @@ func (a *auditor) certificates(c *Check) {
 		}
 	}
 	problems := make([][]string, len(issued))
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(issued); i = int(next.Add(1)) - 1 {
-				problems[i] = a.certificate(*a.entry(issued[i].entry), issued[i].certificate)
-			}
-		})
-	}
-	workers.Wait()
+	parallel(len(issued), func(i int) {
+		problems[i] = a.certificate(*a.entry(issued[i].entry), issued[i].certificate)
+	})
 	expired := 0
 	for i, s := range issued {
 		for _, p := range problems[i] {

@@ -18,19 +18,24 @@ import (
 // secrets looks for private keys in every file, expected or not, in the
 // entries of tars, and inside base64 however deep.
 func (a *auditor) secrets(c *Check) {
-	for _, name := range a.tree.names() {
-		data, err := a.tree.read(name)
+	names := a.tree.names()
+	found := make([]Check, len(names))
+	parallel(len(names), func(i int) {
+		data, err := a.tree.read(names[i])
 		if err != nil {
-			c.problem("%v", err)
-			continue
+			found[i].problem("%v", err)
+			return
 		}
-		each(name, data, func(name string, data []byte) {
+		each(names[i], data, func(name string, data []byte) {
 			for _, what := range a.privateKeys(data) {
-				c.problem("%s: holds %s", name, what)
+				found[i].problem("%s: holds %s", name, what)
 			}
 		})
+	})
+	for _, f := range found {
+		c.Problems = append(c.Problems, f.Problems...)
 	}
-	c.Detail = count(len(a.tree.files), "file")
+	c.Detail = count(len(names), "file")
 }
 
 // each calls look with a tar's entries and with what lies between them, or
