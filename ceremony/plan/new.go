@@ -58,7 +58,8 @@ func New(o NewOptions) ([]byte, error) {
 // writer writes YAML that reads well; values are quoted where they need it.
 type writer struct{ bytes.Buffer }
 
-var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._/+@-]*$`)
+// plain values mean the same with and without quotes: names, durations, IPv4 addresses.
+var plain = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9._/+@-]*|[0-9]+[dhy]|[0-9]+(\.[0-9]+){3})$`)
 
 func scalar(s string) string {
 	switch strings.ToLower(s) {

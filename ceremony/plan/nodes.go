@@ -2,7 +2,6 @@ package plan
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -227,17 +226,15 @@ func (b *builder) claims(i int, o *request.Opened) bool {
 		return false
 	}
 	before := len(b.problems)
-	bad := func(format string, args ...any) {
-		b.refuseInput(in.Request, "request.json: %s, node %s of the plan", fmt.Sprintf(format, args...), in.Name)
-	}
+	bad := func(format string, args ...any) { b.refuseInput(in.Request, "request.json: "+format, args...) }
 	if o.Node.Name != in.Name {
-		bad("is of node %s, but given for", o.Node.Name)
+		bad("is of node %s, and the plan gives it for %s", o.Node.Name, in.Name)
 	}
 	if o.Cluster.Name != b.c.Cluster.Name {
-		bad("is for cluster %s, not %s of", o.Cluster.Name, b.c.Cluster.Name)
+		bad("is for cluster %s, not %s", o.Cluster.Name, b.c.Cluster.Name)
 	}
 	if claimed, planned := roles(o.Node.Roles), roles(in.Roles); claimed != planned {
-		bad("claims the roles %s, not %s of", claimed, planned)
+		bad("claims the roles %s, and the plan gives node %s %s", claimed, in.Name, planned)
 	}
 	n := b.c.Nodes[i]
 	if o.Node.Address != n.Address {

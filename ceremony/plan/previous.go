@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -96,12 +97,15 @@ func (b *builder) predecessor(p Predecessor, where at) {
 func record(raw []byte, kind string, into any) error {
 	var l line
 	if err := json.Unmarshal(raw, &l); err != nil {
-		return fmt.Errorf("not a line of a transcript: %w", err)
+		return errors.New("not a line of a transcript")
 	}
 	if l.Type != kind {
 		return fmt.Errorf("is of type %q, not %q", l.Type, kind)
 	}
-	return json.Unmarshal(l.Data, into)
+	if err := json.Unmarshal(l.Data, into); err != nil {
+		return fmt.Errorf("the data is not that of %q", kind)
+	}
+	return nil
 }
 
 func findSealed(lines [][]byte) *sealedRecord {
