@@ -67,13 +67,14 @@ type auditor struct {
 	tree   *tree
 	report *Report
 
-	t      *transcript.Transcript // nil until it was read
-	ledger *ledger                // what it says
-	plan   *plan.Ceremony         // nil when the plan's copy does not expand
+	t      *transcript.Transcript  // nil until it was read
+	ledger *ledger                 // what it says
+	plan   *plan.Ceremony          // nil when the plan's copy does not expand
+	nodes  map[string][]plan.Entry // its leaves, by node
 
-	expected map[string]bool // files that belong into the directory
-	open     []string        // folders whose content another check has named already
-	serials  map[string]string
+	expected map[string]bool   // files that belong into the directory
+	open     []string          // folders whose content another check has named already
+	serials  map[string]string // of predecessors, and whose they are
 }
 
 // need is what a check cannot do without.

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
-	"officiant/ceremony/plan"
 )
 
 // authorityFiles holds authorities/*.crt against the record.
@@ -64,6 +62,11 @@ func (a *auditor) nodeBundle(n kubepki.Node) nodeBundle {
 	switch {
 	case tar == nil:
 	case folder == nil:
+		for _, path := range sortedKeys(tar.Files) {
+			if !a.tree.has(base + "/" + path) {
+				l.problems.problem("%s: %s: missing, the tar has it", base, path)
+			}
+		}
 		a.bundle(&l.problems, base+".tar", n, tar)
 	case !sameBundle(folder, tar):
 		l.problems.problem("%s.tar: is not the same as %s/", base, base)
@@ -116,11 +119,12 @@ func sameBundle(x, y *bundle.Bundle) bool {
 // bundle holds one bundle against record, plan and Kubernetes' facts.
 func (a *auditor) bundle(c *Check, name string, n kubepki.Node, b *bundle.Bundle) {
 	bad := func(format string, args ...any) { c.problem(name+": "+format, args...) }
-	sum, signature := a.ledger.signatureOf("bundle " + n.Name)
-	if fingerprint.Of(b.Sums) != sum {
+	switch s := a.ledger.signed["bundle "+n.Name]; {
+	case s == nil:
+		bad("no signature of it is on record")
+	case fingerprint.Of(b.Sums) != s.sum:
 		bad("%s is not the one that was signed", bundle.SumsFile)
-	}
-	if !bytes.Equal(b.Signature, signature) {
+	case !bytes.Equal(b.Signature, s.signature):
 		bad("%s is not the signature on record", bundle.SignatureFile)
 	}
 	if key := a.ledger.key(releaseKey); key != nil {
@@ -213,11 +217,9 @@ func (a *auditor) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundle.Bu
 // leaves are a node's issued certificates by the name of their file.
 func (a *auditor) leaves(node string) map[string]*x509.Certificate {
 	out := map[string]*x509.Certificate{}
-	for _, e := range a.plan.Entries {
-		if e.Kind == plan.LeafCertificate && e.Node == node {
-			if cert := a.ledger.issued[e.Name]; cert != nil {
-				out[e.Leaf.Name] = cert
-			}
+	for _, e := range a.nodes[node] {
+		if cert := a.ledger.issued[e.Name]; cert != nil {
+			out[e.Leaf.Name] = cert
 		}
 	}
 	return out
@@ -263,11 +265,8 @@ func (a *auditor) inside(bad func(string, ...any), n kubepki.Node, b *bundle.Bun
 			found[path] = append(found[path], string(cert.Raw))
 		})
 	}
-	for _, e := range a.plan.Entries {
-		if e.Kind != plan.LeafCertificate || e.Node != n.Name {
-			continue
-		}
-		cert, file := a.ledger.issued[e.Name], strings.TrimSuffix(e.Leaf.File, "/")
+	for _, e := range a.nodes[n.Name] {
+		cert, file := a.ledger.issued[e.Name], e.Leaf.File
 		if cert != nil && !slices.Contains(found[file], string(cert.Raw)) {
 			bad("%s: does not hold the certificate issued as %s", file, e.Name)
 		}

@@ -59,12 +59,13 @@ type ledger struct {
 	deviations   []transcript.Line
 	closings     []transcript.Line // issuing-closed
 	issued       map[string]*x509.Certificate
+	signed       map[string]*signing // files, by name
 }
 
 // newLedger sorts a transcript's lines. transcript.Read has seen to it that a
 // result names an earlier intent of its kind, and that certificates parse.
 func newLedger(t *transcript.Transcript) *ledger {
-	g := &ledger{issued: map[string]*x509.Certificate{}}
+	g := &ledger{issued: map[string]*x509.Certificate{}, signed: map[string]*signing{}}
 	certificates, files, challenges := map[int]*signing{}, map[int]*signing{}, map[int]*challengeLine{}
 	for _, l := range t.Lines {
 		switch r := l.Record.(type) {
@@ -85,6 +86,7 @@ func newLedger(t *transcript.Transcript) *ledger {
 		case transcript.Signature:
 			if s := files[r.Intent]; s != nil {
 				s.result, s.signature = l.Seq, r.Signature
+				g.signed[s.name] = s
 			}
 		case transcript.ChallengeIntent:
 			c := &challengeLine{seq: l.Seq, ChallengeIntent: r}

@@ -22,7 +22,12 @@ func (a *auditor) planCopy(c *Check) {
 		}
 		return
 	}
-	a.plan = p
+	a.plan, a.nodes = p, map[string][]plan.Entry{}
+	for _, e := range p.Entries {
+		if e.Kind == plan.LeafCertificate {
+			a.nodes[e.Node] = append(a.nodes[e.Node], e)
+		}
+	}
 	c.Detail = count(len(p.Entries), "line") + " of schedule"
 	open := a.t.Open()
 	for _, f := range []struct{ what, got, want string }{

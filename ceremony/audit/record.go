@@ -85,8 +85,8 @@ func (a *auditor) unfinished(torn int) string {
 			title = " (" + s.Title + ")"
 		}
 	}
-	s := fmt.Sprintf("unfinished: the record ends with line %d at %s, in step %d of %d%s, with %s on record and %s without a result",
-		last.Seq, stamp(last.Time), last.Step, a.t.Open().Steps, title,
+	s := fmt.Sprintf("%s: unfinished: the record ends with line %d at %s, in step %d of %d%s, with %s on record and %s without a result",
+		transcriptFile, last.Seq, stamp(last.Time), last.Step, a.t.Open().Steps, title,
 		count(a.report.Certificates, "certificate"), count(len(a.t.Pending()), "intent"))
 	if torn > 0 {
 		s += fmt.Sprintf("; %s of a cut off line follow", count(torn, "byte"))

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/x509"
 
-	"officiant/bundle/fingerprint"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/transcript"
 )
@@ -101,14 +100,4 @@ func (a *auditor) intentName(seq int) string {
 		return "challenge of the " + r.Name + " key"
 	}
 	return "nothing"
-}
-
-// signatureOf returns what was signed under a name, and its signature.
-func (g *ledger) signatureOf(name string) (sum fingerprint.SHA256, signature []byte) {
-	for _, s := range g.files {
-		if s.name == name && s.result > 0 {
-			return s.sum, s.signature
-		}
-	}
-	return sum, nil
 }
