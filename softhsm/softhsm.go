@@ -1,3 +1,5 @@
+//go:build cgo
+
 package softhsm
 
 import (
@@ -9,19 +11,6 @@ import (
 
 	"github.com/miekg/pkcs11"
 )
-
-// Token is a token to make. PINs have 4 to 255 bytes; the caller clears them.
-type Token struct {
-	Label string // of 1 to 32 bytes
-	SOPIN []byte
-	PIN   []byte
-}
-
-// Made is a token that was made.
-type Made struct {
-	Label  string
-	Serial string
-}
 
 // Init makes a SoftHSM configuration and tokens in dir, which must not hold any
 // yet, and returns the configuration's absolute path. It sets SOFTHSM2_CONF to

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package pkcs11
 
 import (
@@ -102,7 +104,7 @@ func (s *store) keyOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, label
 	return &key{store: s, handle: private, public: pub, info: info}, nil
 }
 
-// enough is how many objects are asked for; more than one is too many already.
+// enough is how many objects are asked for at once; two are too many already.
 const enough = 16
 
 // objects returns the objects of a class with a label, an id, or both.
@@ -120,7 +122,15 @@ func (s *store) objects(h pkcs11.SessionHandle, class uint, label string, id []b
 	if err := called("C_FindObjectsInit", s.lib.ctx.FindObjectsInit(h, template)); err != nil {
 		return nil, err
 	}
-	found, _, err := s.lib.ctx.FindObjects(h, enough)
+	var found []pkcs11.ObjectHandle
+	var err error
+	for len(found) < enough { // a short answer need not be the last one
+		var some []pkcs11.ObjectHandle
+		if some, _, err = s.lib.ctx.FindObjects(h, enough); err != nil || len(some) == 0 {
+			break
+		}
+		found = append(found, some...)
+	}
 	end := called("C_FindObjectsFinal", s.lib.ctx.FindObjectsFinal(h))
 	if err := called("C_FindObjects", err); err != nil {
 		return nil, err

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package pkcs11
 
 import (
@@ -83,8 +85,14 @@ func (s *store) firstLogin(ctx context.Context, a address, ask signer.PINFunc, f
 		if err := ctx.Err(); err != nil {
 			return struct{}{}, err
 		}
+		if err := s.sameToken(); err != nil {
+			return struct{}{}, err
+		}
 		return struct{}{}, s.lib.login(first, pin)
 	})
+	if err == nil {
+		_, err = await(ctx, s.token.String(), func() (struct{}, error) { return struct{}{}, s.sameToken() })
+	}
 	if err == nil || left(err) || ctx.Err() != nil {
 		return err
 	}
@@ -106,6 +114,22 @@ func (s *store) pinAllowed() error {
 		return fmt.Errorf("%w: %s: one more wrong PIN locks it; no PIN was tried. "+
 			"To go on, enter the right PIN once in another program, which sets the count back: pkcs11-tool --module %s --token-label %q --login --list-objects",
 			signer.ErrUnavailable, s.token, s.lib.path, s.device.Label)
+	}
+	return nil
+}
+
+// sameToken makes sure that the slot still holds the token the PIN was asked
+// for: people change tokens while they are asked.
+func (s *store) sameToken() error {
+	info, err := s.lib.ctx.GetTokenInfo(s.token.slot)
+	if err := called("C_GetTokenInfo", err); err != nil {
+		return err
+	}
+	if info.Label != s.token.info.Label || info.SerialNumber != s.token.info.SerialNumber {
+		return fmt.Errorf("its slot holds %s now", token{info: info})
+	}
+	if info.Flags&pkcs11.CKF_USER_PIN_TO_BE_CHANGED != 0 {
+		return errors.New("its PIN has to be changed before it can be used")
 	}
 	return nil
 }

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package pkcs11
 
 import (
@@ -89,6 +91,25 @@ func TestPINAfterWrongPIN(t *testing.T) {
 		_, err := Open(t.Context(), r.ref(0, ""), ask)
 		if !errors.Is(err, signer.ErrPIN) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v", err)
+		}
+	}
+}
+
+// TestSwappedToken: the PIN is for the token it was asked for, and no other.
+func TestSwappedToken(t *testing.T) {
+	for order, want := range map[string]string{"serial 0000": "its slot holds", "flags 0x80000": "has to be changed"} {
+		r := newRoom(t, "officiant-root")
+		w := r.wrap(t)
+		ask := func(ctx context.Context, d signer.Device) ([]byte, error) {
+			w.order(t, order)
+			return r.ask(ctx, d)
+		}
+		_, err := Open(t.Context(), r.ref(0, ""), ask)
+		if !errors.Is(err, signer.ErrUnavailable) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", order, err)
+		}
+		if n := w.calls(t)["C_Login"]; n != 0 {
+			t.Errorf("%s: %d logins", order, n)
 		}
 	}
 }

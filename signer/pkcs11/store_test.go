@@ -1,16 +1,14 @@
+//go:build cgo
+
 package pkcs11
 
 import (
 	"context"
-	"crypto"
 	"errors"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/miekg/pkcs11"
 
 	"officiant/signer"
 )
@@ -289,91 +287,6 @@ func TestSharedLogin(t *testing.T) {
 	}
 }
 
-// TestCalls holds a signature to C_SignInit and C_Sign.
-func TestCalls(t *testing.T) {
-	r := newRoom(t, "officiant-root")
-	w := r.wrap(t)
-	s := r.open(t, 0)
-	for _, a := range []signer.Algorithm{signer.ECDSAP256, signer.RSA2048} {
-		k := create(t, s, r.ref(0, "demo/"+string(a)), a)
-		w.calls(t)
-		const n = 50
-		for range n {
-			if err := sign(t.Context(), k); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if calls := w.calls(t); calls["all"] != 2*n {
-			t.Errorf("%s: %d calls for %d signatures: %v", a, calls["all"], n, calls)
-		}
-	}
-}
-
-// TestSessions: a token that waits is kept busy on every session it allows,
-// and no more are opened than it does, whether it says so or not.
-func TestSessions(t *testing.T) {
-	for _, c := range []struct {
-		order string
-		want  int // sessions
-		busy  int // at least so many at once
-	}{
-		{"sessions 4", 4, 4},
-		{"sessions 1", 1, 1},
-		{"limit 1", max(2, runtime.GOMAXPROCS(0)), 1},
-		{"limit 2", max(2, runtime.GOMAXPROCS(0)), 2},
-	} {
-		t.Run(c.order, func(t *testing.T) {
-			r := newRoom(t, "officiant-root")
-			w := r.wrap(t)
-			w.order(t, c.order)
-			s := r.open(t, 0)
-			if s.Sessions() != c.want {
-				t.Errorf("%d sessions, want %d", s.Sessions(), c.want)
-			}
-			k := create(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
-			const n, pause = 24, 20 * time.Millisecond
-			w.order(t, c.order, "delay C_Sign 20000")
-			start := time.Now()
-			var wg sync.WaitGroup
-			for range n {
-				wg.Go(func() {
-					if err := sign(t.Context(), k); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			wg.Wait()
-			if took, floor := time.Since(start), n*pause/time.Duration(c.busy); took > floor*3/2 {
-				t.Errorf("%d signatures took %v on %d sessions, the floor is %v", n, took, c.busy, floor)
-			}
-		})
-	}
-}
-
-func TestPoolSize(t *testing.T) {
-	for _, c := range []struct {
-		rw, all  uint
-		software bool
-		cores    int
-		want     int
-	}{
-		{0, 0, true, 1, 2},
-		{0, 0, true, 8, 8},
-		{0, 0, false, 2, deviceSessions},
-		{^uint(0), ^uint(0), false, 32, 32},
-		{^uint(0), ^uint(0), false, 200, maxSessions},
-		{1, 1, false, 8, 1},
-		{2, 10, false, 8, 2},
-		{0, 5, true, 2, 5},
-		{1 << 40, 1 << 63, true, 2, maxSessions},
-	} {
-		info := pkcs11.TokenInfo{MaxRwSessionCount: c.rw, MaxSessionCount: c.all}
-		if got := sessions(info, c.software, c.cores); got != c.want {
-			t.Errorf("%+v: %d", c, got)
-		}
-	}
-}
-
 // TestOwnFunctionList: both function lists are one module for SoftHSM; where
 // they are not, keys work through miekg/pkcs11 alone.
 func TestOwnFunctionList(t *testing.T) {
@@ -387,87 +300,4 @@ func TestOwnFunctionList(t *testing.T) {
 	if err := sign(t.Context(), k); err != nil {
 		t.Error(err)
 	}
-}
-
-func BenchmarkSign(b *testing.B) {
-	for _, a := range []signer.Algorithm{signer.ECDSAP256, signer.ECDSAP384, signer.RSA2048} {
-		b.Run(string(a), func(b *testing.B) {
-			r := newRoom(b, "officiant-root")
-			s := r.open(b, 0)
-			k := create(b, s, r.ref(0, "demo/root"), a)
-			digest := make([]byte, signer.HashFor(k.public).Size())
-			op := newOperation(k.public, digest, signer.HashFor(k.public))
-			b.Run("bare", func(b *testing.B) { // C_SignInit and C_Sign as miekg/pkcs11 makes them
-				on(b, s, func(h pkcs11.SessionHandle) error {
-					for b.Loop() {
-						if err := s.lib.ctx.SignInit(h, []*pkcs11.Mechanism{pkcs11.NewMechanism(op.mechanism, nil)}, k.handle); err != nil {
-							return err
-						}
-						if _, err := s.lib.ctx.Sign(h, op.data); err != nil {
-							return err
-						}
-					}
-					return nil
-				})
-			})
-			for _, bench := range []struct {
-				name string
-				ctx  context.Context
-			}{{"Sign", context.Background()}, {"SignContext", b.Context()}} {
-				b.Run(bench.name, func(b *testing.B) {
-					for b.Loop() {
-						if _, err := k.SignContext(bench.ctx, digest, crypto.Hash(signer.HashFor(k.public))); err != nil {
-							b.Fatal(err)
-						}
-					}
-				})
-			}
-		})
-	}
-}
-
-// BenchmarkParallel shows what a deadline costs when all cores are at work.
-func BenchmarkParallel(b *testing.B) {
-	r := newRoom(b, "officiant-root")
-	s := r.open(b, 0)
-	k := create(b, s, r.ref(0, "demo/root"), signer.ECDSAP256)
-	digest := make([]byte, 32)
-	for _, bench := range []struct {
-		name string
-		ctx  context.Context
-	}{{"Sign", context.Background()}, {"SignContext", b.Context()}} {
-		b.Run(bench.name, func(b *testing.B) {
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					if _, err := k.SignContext(bench.ctx, digest, crypto.SHA256); err != nil {
-						b.Error(err)
-						return
-					}
-				}
-			})
-		})
-	}
-}
-
-// BenchmarkOpen is a whole visit to a token: load, login, five keys, logout.
-func BenchmarkOpen(b *testing.B) {
-	r := newRoom(b, "officiant-root")
-	b.Run("login", func(b *testing.B) {
-		for b.Loop() {
-			s, err := Open(b.Context(), r.ref(0, ""), r.ask)
-			if err != nil {
-				b.Fatal(err)
-			}
-			s.Close()
-		}
-	})
-	s := r.open(b, 0)
-	b.Run("create P-256", func(b *testing.B) {
-		n := 0
-		for b.Loop() {
-			n++
-			id := newID(b)
-			create(b, s, r.ref(0, "demo/"+string(escape(id[:]))), signer.ECDSAP256)
-		}
-	})
 }

@@ -11,6 +11,7 @@
 //	sessions 4              C_GetTokenInfo says so, and C_OpenSession holds to it
 //	limit 2                 C_OpenSession holds to it, and C_GetTokenInfo does not say so
 //	hardware                call the token "Example HSM"
+//	serial 0000             C_GetTokenInfo tells this serial
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -106,6 +107,8 @@ static word answer(int i, const char *name, word a, word b, word c, word d, word
 			*flags |= strtoul(rest, NULL, 0);
 		if (order("sessions", NULL, rest))
 			*max = *max_rw = strtoul(rest, NULL, 0);
+		if (order("serial", NULL, rest))
+			pad(info + 80, 16, rest);
 		if (order("hardware", NULL, rest)) {
 			pad(info + 32, 32, "Example");
 			pad(info + 64, 16, "Example HSM");

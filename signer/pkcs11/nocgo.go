@@ -1,0 +1,20 @@
+//go:build !cgo
+
+package pkcs11
+
+import (
+	"context"
+	"fmt"
+
+	"officiant/signer"
+)
+
+// errNoCgo is the answer of a program that an auditor may build without cgo:
+// it verifies, and reaches no token.
+var errNoCgo = fmt.Errorf("%w: PKCS#11 tokens need cgo, and this program was built without it", signer.ErrUnavailable)
+
+// Open says that this program was built without cgo.
+func Open(context.Context, signer.Ref, signer.PINFunc) (signer.Store, error) { return nil, errNoCgo }
+
+// Supports says that this program was built without cgo.
+func Supports(signer.Ref, signer.Spec) error { return errNoCgo }
