@@ -8,6 +8,7 @@
 //	pins.json           kind NodePins: cluster, node, root, release key, newest bundle seen
 //	installed.tar       the bundle whose files are in place
 //	previous/tree.tar   the files that were in place before, for Rollback
+//	previous/rolled-back.tar  the files the last Rollback replaced, for people
 //	journal.json        kind InstallJournal: only while files are being put in place
 //
 // Install first checks everything that can be checked: signature, every
@@ -26,8 +27,9 @@
 //
 // The first install pins the root certificate and the release key; later ones
 // demand the same. A node refuses a sequence below the highest it has seen, and
-// another bundle of the same sequence. Rollback swaps the files in place with
-// those before, once forth and once back; it does not lower the highest sequence.
+// another bundle of the same sequence. Rollback puts back what was in place
+// before the last install, once; it does not lower the highest sequence, and the
+// newest bundle can be installed again.
 //
 // Private keys never have a mode other than 0600.
 package install

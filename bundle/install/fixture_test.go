@@ -24,9 +24,21 @@ type machine struct {
 	*install.Node
 }
 
+// folder is a temporary folder, in memory where that is possible: the kill tests
+// sync thousands of times, and it is not the disk they test.
+func folder(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "officiant-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 func newMachine(t testing.TB, p *bundletest.PKI, n kubepki.Node) machine {
 	t.Helper()
-	m := machine{p.NewNode(t, n), &install.Node{Root: t.TempDir(), Disk: &durable.Disk{}, Now: func() time.Time { return bundletest.Now }}}
+	m := machine{p.NewNode(t, n), &install.Node{Root: folder(t), Disk: &durable.Disk{}, Now: func() time.Time { return bundletest.Now }}}
 	s := m.State()
 	must(t, s.Init())
 	must(t, s.WriteIdentity(m.who.Identity, m.who.Recipient))
@@ -44,7 +56,7 @@ func (m machine) at(path string) string { return filepath.Join(m.Root, filepath.
 // copy makes a second machine of the same content elsewhere.
 func (m machine) copy(t testing.TB) machine {
 	t.Helper()
-	dir := t.TempDir()
+	dir := folder(t)
 	must(t, filepath.WalkDir(m.Root, func(at string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -152,11 +152,11 @@ func (n *Node) addState(a *accepted, t *transaction, archive []byte, before *bun
 	if same {
 		return nil // putting the same bundle right again does not change what the way back is
 	}
-	return n.addWayBack(t, before)
+	return n.keep(t, before, previousFile)
 }
 
-// addWayBack adds previous/tree.tar: everything the transaction touches, as it is now.
-func (n *Node) addWayBack(t *transaction, before *bundle.Bundle) error {
+// keep adds an archive of everything the transaction touches, as it is now.
+func (n *Node) keep(t *transaction, before *bundle.Bundle, name string) error {
 	paths := slices.Clone(t.remove)
 	for _, p := range t.write {
 		if p.path != StateDir+"/"+pinsFile {
@@ -175,9 +175,9 @@ func (n *Node) addWayBack(t *transaction, before *bundle.Bundle) error {
 	}
 	data, err := pack(index, there)
 	if err != nil {
-		return fmt.Errorf("%s: %w", previousFile, err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	t.write = append(t.write, placed{StateDir + "/" + previousFile, data, secretMode})
+	t.write = append(t.write, placed{StateDir + "/" + name, data, secretMode})
 	return nil
 }
 

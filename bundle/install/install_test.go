@@ -87,7 +87,7 @@ func TestSecondInstallAndTheWayBack(t *testing.T) {
 	bare := files(t, m.Root)
 	one, two := p.Bundle(t, m.who, 1), p.Bundle(t, m.who, 2)
 	m.place(t, p, one)
-	first := files(t, m.Root, pins, previous)
+	first := files(t, m.Root, pins, previous, rolledBack)
 
 	if r := m.place(t, p, one); !r.Already || len(r.Changes) > 0 {
 		t.Errorf("a second time: %+v", r)
@@ -96,7 +96,7 @@ func TestSecondInstallAndTheWayBack(t *testing.T) {
 	if r.Already || r.First || r.Before != 1 || r.Sequence != 2 {
 		t.Errorf("report %+v", r)
 	}
-	second := files(t, m.Root, pins, previous)
+	second := files(t, m.Root, pins, previous, rolledBack)
 	if d := unlike(first, second); len(d) != 1+12 { // installed.tar, 7 certificates, 5 kubeconfigs
 		t.Errorf("a renewal with the same keys changed %v", d)
 	}
@@ -106,7 +106,7 @@ func TestSecondInstallAndTheWayBack(t *testing.T) {
 	if back.Before != 2 || back.Sequence != 1 || len(back.Changes) != 12 || len(back.Notices) == 0 {
 		t.Errorf("report %+v", back)
 	}
-	if d := unlike(first, files(t, m.Root, pins, previous)); len(d) > 0 {
+	if d := unlike(first, files(t, m.Root, pins, previous, rolledBack)); len(d) > 0 {
 		t.Errorf("after the rollback these differ: %v", d)
 	}
 	m.sound(t, p)
@@ -115,17 +115,18 @@ func TestSecondInstallAndTheWayBack(t *testing.T) {
 	}
 	// The older bundle is in place, and still not to be installed.
 	m.refuses(t, p, one, "is older than 2")
-	if _, err := m.Rollback(false); err != nil {
-		t.Fatal(err)
+	before := tree(t, m.Root)
+	if _, err := m.Rollback(false); !errors.Is(err, install.ErrNoWayBack) {
+		t.Errorf("a second rollback: %v", err)
 	}
-	if d := unlike(second, files(t, m.Root, pins, previous)); len(d) > 0 {
-		t.Errorf("after the second rollback these differ: %v", d)
-	}
-	if _, err := m.Rollback(false); err != nil {
-		t.Fatal(err)
+	if d := unlike(before, tree(t, m.Root)); len(d) > 0 {
+		t.Errorf("a second rollback changed %v", d)
 	}
 	if r := m.place(t, p, two); r.Already || len(r.Changes) != 12 {
 		t.Errorf("after a rollback the newest installs again: %+v", r)
+	}
+	if d := unlike(second, files(t, m.Root, pins, previous, rolledBack)); len(d) > 0 {
+		t.Errorf("and these differ: %v", d)
 	}
 	m.sound(t, p)
 
@@ -135,7 +136,7 @@ func TestSecondInstallAndTheWayBack(t *testing.T) {
 	if r, err := fresh.Rollback(false); err != nil || r.Sequence != 0 {
 		t.Errorf("rollback of the first install: %+v, %v", r, err)
 	}
-	if d := unlike(empty, files(t, fresh.Root, pins, previous)); len(d) > 0 {
+	if d := unlike(empty, files(t, fresh.Root, pins, previous, rolledBack)); len(d) > 0 {
 		t.Errorf("rollback of the first install left %v", d)
 	}
 	if d := unlike(bare, files(t, m.Root)); has(d, "manifests") || has(d, ".req") || has(d, "keys/") {
@@ -146,6 +147,8 @@ func TestSecondInstallAndTheWayBack(t *testing.T) {
 const (
 	pins     = install.StateDir + "/pins.json"
 	previous = install.StateDir + "/previous/tree.tar"
+	// rolledBack is what a rollback keeps for people.
+	rolledBack = install.StateDir + "/previous/rolled-back.tar"
 )
 
 func TestRollbackWithNothingBefore(t *testing.T) {
@@ -197,7 +200,7 @@ func TestPreviousFilesOfOthersComeBack(t *testing.T) {
 	if _, err := m.Rollback(false); err != nil {
 		t.Fatal(err)
 	}
-	if d := unlike(before, files(t, m.Root, pins, previous)); len(d) > 0 {
+	if d := unlike(before, files(t, m.Root, pins, previous, rolledBack)); len(d) > 0 {
 		t.Errorf("these differ: %v", d)
 	}
 }

@@ -16,9 +16,10 @@ var ErrNoWayBack = errors.New("nothing to go back to")
 func sumOf(b *bundle.Bundle) fingerprint.SHA256 { return fingerprint.Of(b.Sums) }
 
 // Rollback puts back the files that were in place before the last install, all
-// or nothing, and keeps the present ones: a second Rollback brings them back. It
-// does not lower the highest sequence seen. An interrupted operation is finished
-// first.
+// or nothing. The present ones are kept in previous/rolled-back.tar for people; a
+// second Rollback does nothing (ErrNoWayBack), so that whoever repeats an
+// interrupted one does not undo it. It does not lower the highest sequence seen.
+// An interrupted operation is finished first.
 func (n *Node) Rollback(dryRun bool) (*Report, error) {
 	unlock, err := n.lock()
 	if err != nil {
@@ -104,7 +105,11 @@ func (n *Node) planRollback() (*Report, *transaction, error) {
 		}
 	}
 	r.Notices = notices(r.Changes, known)
-	return r, t, n.addWayBack(t, before)
+	if err := n.keep(t, before, rolledBackFile); err != nil {
+		return nil, nil, err
+	}
+	t.remove = append(t.remove, StateDir+"/"+previousFile)
+	return r, t, nil
 }
 
 // knownFiles are the files of the bundle in place and of the one to come back.

@@ -23,13 +23,14 @@ const StateDir = "var/lib/officiant-node"
 
 // Files of the state directory.
 const (
-	identityFile  = "identity.txt"
-	recipientFile = "recipient.txt"
-	keysDir       = "keys"
-	pinsFile      = "pins.json"
-	installedFile = "installed.tar"
-	previousFile  = "previous/tree.tar"
-	journalFile   = "journal.json"
+	rolledBackFile = "previous/rolled-back.tar"
+	identityFile   = "identity.txt"
+	recipientFile  = "recipient.txt"
+	keysDir        = "keys"
+	pinsFile       = "pins.json"
+	installedFile  = "installed.tar"
+	previousFile   = "previous/tree.tar"
+	journalFile    = "journal.json"
 )
 
 const (
@@ -133,8 +134,8 @@ func (s *State) identity() (identity, recipient string, err error) {
 // WriteKey stores a private key as keys/NAME.key, PKCS #8 PEM, mode 0600; it
 // never overwrites. name is a Leaf.Name ("apiserver", "etcd/server", "admin.conf").
 func (s *State) WriteKey(name string, key crypto.Signer) error {
-	if !fs.ValidPath(name) {
-		return fmt.Errorf("node state: %q is no name of a key", name)
+	if err := plainKeyName(name); err != nil {
+		return err
 	}
 	data, err := keyPEM(key)
 	if err != nil {
@@ -144,12 +145,20 @@ func (s *State) WriteKey(name string, key crypto.Signer) error {
 	return s.write(keyName(name), data)
 }
 
+// plainKeyName refuses names that would lead out of keys/.
+func plainKeyName(name string) error {
+	if name == "." || !fs.ValidPath(name) {
+		return fmt.Errorf("node state: %q is no name of a key", name)
+	}
+	return nil
+}
+
 func keyName(name string) string { return path.Join(keysDir, name) + ".key" }
 
 // Key reads keys/NAME.key; fs.ErrNotExist when there is none.
 func (s *State) Key(name string) (crypto.Signer, error) {
-	if !fs.ValidPath(name) {
-		return nil, fmt.Errorf("node state: %q is no name of a key", name)
+	if err := plainKeyName(name); err != nil {
+		return nil, err
 	}
 	return readKey(s.path(keyName(name)))
 }
