@@ -69,7 +69,8 @@ func (r *run) key(ctx context.Context, name string) error {
 	if err := r.challenge(ctx, name, k, spki); err != nil {
 		return err
 	}
-	r.Watch.Fingerprint(name+" key", spki)
+	r.Watch.Say(fmt.Sprintf("public key %s", spki))
+	r.Watch.Say(fmt.Sprintf("evidence: %s", k.Info().Grade))
 	if name == releaseKey {
 		return r.writeReleaseKey(k.Public())
 	}

@@ -51,7 +51,7 @@ func (r *run) beginRecord(path string) error {
 		Station:      r.Station.Digest(),
 		Approvals:    []transcript.Approval{},
 		Program:      r.Program,
-		Modules:      []transcript.Module{},
+		Modules:      append([]transcript.Module{}, r.Modules...),
 		Host:         r.Host,
 		Predecessors: predecessors(r.plan),
 		NotBefore:    r.Now().UTC().Add(-backdate).Truncate(time.Second),

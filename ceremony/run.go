@@ -33,6 +33,7 @@ type Config struct {
 	Rand    io.Reader
 	Program transcript.Program
 	Host    transcript.Host
+	Modules []transcript.Module // the PKCS#11 modules the station's keys are reached by
 	Watch   Watcher
 	Workers int // signatures under way at once; 0 means 2
 }

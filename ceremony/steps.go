@@ -78,11 +78,11 @@ func phases(c *plan.Ceremony, st *station.Station) ([]phase, error) {
 func addToken(add func(string, func(context.Context, *run) error), c *plan.Ceremony, p phase) {
 	add("Open the token of "+list(p.keys), func(ctx context.Context, r *run) error { return r.openToken(ctx, p) })
 	for _, name := range p.keys {
-		verb := "Open"
-		if keyOf(c, name).Create != "" {
-			verb = fmt.Sprintf("Make (%s)", keyOf(c, name).Create)
+		title := fmt.Sprintf("Open the %s key", name)
+		if a := keyOf(c, name).Create; a != "" {
+			title = fmt.Sprintf("Make the %s key, %s", name, a)
 		}
-		add(fmt.Sprintf("%s the %s key", verb, name), func(ctx context.Context, r *run) error { return r.key(ctx, name) })
+		add(title, func(ctx context.Context, r *run) error { return r.key(ctx, name) })
 	}
 	if !p.root {
 		return

@@ -13,13 +13,15 @@ import (
 type backend struct {
 	Open     signer.Opener
 	Supports func(signer.Ref, signer.Spec) error // asked before a key exists, without a login
+	// Module is the file that is loaded to reach the key, and its SHA-256; nil where there is none.
+	Module func(signer.Ref) (path, sum string, err error)
 }
 
 // backends is the table of all there are, by URI scheme. The cloud backends
 // join it in builds without the airgap tag.
 func backends() map[string]backend {
 	return map[string]backend{
-		"pkcs11": {Open: pkcs11.Open, Supports: pkcs11.Supports},
+		"pkcs11": {Open: pkcs11.Open, Supports: pkcs11.Supports, Module: pkcs11.Module},
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +14,7 @@ import (
 	"officiant/ceremony"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/station"
+	"officiant/ceremony/transcript"
 	"officiant/cmd/internal/terminal"
 	"officiant/signer"
 )
@@ -64,10 +67,13 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if err != nil {
 		return err
 	}
-	watch := &watcher{out: o.Stderr}
+	used, err := modules(c, st)
+	if err != nil {
+		return err
+	}
 	result, err := ceremony.Run(ctx, ceremony.Config{
 		Dir: o.dir, Plan: c, Station: st, Open: openStore, Ask: askPIN(o.options), Disk: o.Disk,
-		Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Watch: watch,
+		Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: &watcher{o.Stderr},
 	})
 	if err != nil {
 		return o.unfinished(err, planFile)
@@ -160,6 +166,32 @@ func openStation(o *options, file string) (*station.Station, error) {
 	return st, nil
 }
 
+// modules lists the PKCS#11 modules that the needed keys are reached by.
+func modules(c *plan.Ceremony, st *station.Station) ([]transcript.Module, error) {
+	var out []transcript.Module
+	for _, name := range c.KeysNeeded() {
+		ref, err := st.Ref(c.Cluster.Name, name)
+		if err != nil {
+			return nil, err
+		}
+		b, err := backendOf(ref)
+		if err != nil {
+			return nil, err
+		}
+		if b.Module == nil {
+			continue
+		}
+		path, sum, err := b.Module(ref)
+		if err != nil {
+			return nil, err
+		}
+		if m := (transcript.Module{Path: path, SHA256: sum}); !slices.Contains(out, m) {
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}
+
 // openStore opens any backend's store.
 func openStore(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
 	b, err := backendOf(ref)
@@ -189,9 +221,7 @@ func askPIN(o *options) signer.PINFunc {
 }
 
 // watcher prints the ceremony's steps.
-type watcher struct {
-	out interface{ Write([]byte) (int, error) }
-}
+type watcher struct{ out io.Writer }
 
 func (w *watcher) Step(n, of int, title string) {
 	fmt.Fprintf(w.out, "step %d of %d  %s\n", n, of, title)

@@ -49,6 +49,22 @@ func Supports(ref signer.Ref, spec signer.Spec) error {
 	return err
 }
 
+// Module returns the path of the module ref names and its SHA-256 in lower-case
+// hex, without loading it.
+func Module(ref signer.Ref) (path, sum string, err error) {
+	a, err := parseURI(ref.URI)
+	if err != nil {
+		return "", "", err
+	}
+	if path, err = a.module(); err != nil {
+		return "", "", err
+	}
+	if sum, err = fileSHA256(path); err != nil {
+		return "", "", fmt.Errorf("%w: PKCS#11 module: %w", signer.ErrUnavailable, err)
+	}
+	return path, sum, nil
+}
+
 // canDo asks a token for the mechanisms that make a key and sign with it.
 func (l *library) canDo(t token, spec signer.Spec) error {
 	needs := []struct {

@@ -18,3 +18,6 @@ func Open(context.Context, signer.Ref, signer.PINFunc) (signer.Store, error) { r
 
 // Supports says that this program was built without cgo.
 func Supports(signer.Ref, signer.Spec) error { return errNoCgo }
+
+// Module says that this program was built without cgo.
+func Module(signer.Ref) (path, sum string, err error) { return "", "", errNoCgo }
