@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"officiant/bundle"
+	"officiant/bundle/bundletest"
+	"officiant/bundle/durable"
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/install"
+	"officiant/bundle/kubepki"
+)
+
+// desk is a machine with a stick: bundles on one side, the node's root on the other.
+type desk struct {
+	t            *testing.T
+	pki          *bundletest.PKI
+	node         *bundletest.Node
+	stick, root  string
+	release      string // release.pub
+	stdout, talk string // of the last command
+}
+
+func newDesk(t *testing.T, n kubepki.Node) *desk {
+	d := &desk{t: t, pki: bundletest.New(t, bundletest.Cluster()), stick: t.TempDir(), root: t.TempDir()}
+	d.node = d.pki.NewNode(t, n)
+	d.release = filepath.Join(d.stick, "release.pub")
+	bundletest.WriteFile(t, d.release, bundletest.PublicPEM(t, d.pki.Release.Public()))
+	s := install.OpenState(d.root, &durable.Disk{})
+	d.must(s.Init())
+	d.must(s.WriteIdentity(d.node.Identity, d.node.Recipient))
+	for name, key := range d.node.Keys {
+		d.must(s.WriteKey(name, key))
+	}
+	return d
+}
+
+func (d *desk) must(err error) {
+	d.t.Helper()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// bundle writes a bundle of this sequence as a folder and a tar, and returns the folder.
+func (d *desk) bundle(sequence int) string {
+	d.t.Helper()
+	b := d.pki.Bundle(d.t, d.node, sequence)
+	dir := filepath.Join(d.t.TempDir(), b.Node)
+	d.must(b.WriteDir(&durable.Disk{}, dir))
+	d.must(b.WriteTar(&durable.Disk{}, dir+".tar"))
+	return dir
+}
+
+// run runs a command and demands an exit code and words in its output or talk.
+func (d *desk) run(code int, want string, args ...string) {
+	d.t.Helper()
+	var stdout, talk bytes.Buffer
+	o := &options{
+		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &talk, Disk: &durable.Disk{},
+		Now: func() time.Time { return bundletest.Now }, Version: "test",
+	}
+	got := execute(context.Background(), o, args)
+	d.stdout, d.talk = stdout.String(), talk.String()
+	if got != code || !strings.Contains(d.stdout+d.talk, want) {
+		d.t.Errorf("officiant-node %s: exit %d, want %d and %q\n%s%s", strings.Join(args, " "), got, code, want, d.stdout, d.talk)
+	}
+}
+
+// below is every file below a folder, with mode and content.
+func (d *desk) below(dir string) string {
+	var all strings.Builder
+	d.must(filepath.WalkDir(dir, func(at string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		all.WriteString(at + " " + info.Mode().String() + "\n")
+		if e.Type().IsRegular() {
+			data, err := os.ReadFile(at)
+			if err != nil {
+				return err
+			}
+			all.Write(data)
+		}
+		return nil
+	}))
+	return all.String()
+}
+
+func TestABundlesLife(t *testing.T) {
+	d := newDesk(t, bundletest.First())
+	one, two := d.bundle(1), d.bundle(2)
+	key := []string{"--release-key", d.release}
+
+	for _, path := range []string{one, one + ".tar"} {
+		d.run(exitDone, "verdict        verified", append([]string{"verify", path}, key...)...)
+		d.run(exitUnverified, "verdict        consistent, origin not established", "verify", path)
+	}
+	root := fingerprint.Of(d.pki.Root.Certificate.Raw)
+	d.run(exitDone, root.String(), append([]string{"verify", one, "--root-ca", root.Grouped()}, key...)...)
+	d.run(exitUnverified, "is not the pinned root", append([]string{"verify", one, "--root-ca", d.pki.Ceremony.String()}, key...)...)
+
+	d.run(exitUnverified, "no bundle is installed", append([]string{"verify", "--root", d.root}, key...)...)
+	d.run(exitDone, "installed    no bundle", "status", "--root", d.root)
+	before := d.below(d.root)
+	d.run(exitDone, "nothing was written", append([]string{"install", one, "--root", d.root, "--dry-run"}, key...)...)
+	if d.below(d.root) != before {
+		t.Error("a dry run changed the node")
+	}
+	d.run(exitDone, "installed sequence 1 on node cp-1 of cluster demo", append([]string{"install", one + ".tar", "--root", d.root}, key...)...)
+	for _, want := range append(root.Lines(), root.String(), "root certificate, pinned", "release key, pinned", "new      etc/kubernetes/pki/sa.key", "kube-scheduler: restart it for scheduler.conf") {
+		if !strings.Contains(d.stdout, want) {
+			t.Errorf("install does not say %q:\n%s", want, d.stdout)
+		}
+	}
+	d.run(exitDone, "already installed", append([]string{"install", one, "--root", d.root}, key...)...)
+	d.run(exitDone, "verdict        verified", append([]string{"verify", "--root", d.root}, key...)...)
+	d.run(exitUnverified, "origin not established", "verify", "--root", d.root)
+	d.run(exitDone, "installed sequence 2", append([]string{"install", two, "--root", d.root}, key...)...)
+	if strings.Contains(d.stdout, "pinned") {
+		t.Errorf("pinned a second time:\n%s", d.stdout)
+	}
+	before = d.below(d.root)
+	d.run(exitUnverified, "sequence 1 is older than 2", append([]string{"install", one, "--root", d.root}, key...)...)
+	if d.below(d.root) != before || !strings.Contains(d.talk, "nothing on this node was changed") {
+		t.Errorf("the node was touched: %s", d.talk)
+	}
+	d.run(exitDone, "would roll back node cp-1 of cluster demo from sequence 2 to sequence 1", "rollback", "--root", d.root, "--dry-run")
+	d.run(exitDone, "rolled back node cp-1 of cluster demo from sequence 2 to sequence 1", "rollback", "--root", d.root)
+	d.run(exitFailure, "nothing to go back to", "rollback", "--root", d.root)
+	d.run(exitDone, "newest seen  sequence 2", "status", "--root", d.root)
+	d.run(exitDone, `"sequence": 1`, "status", "--root", d.root, "-o", "json")
+	var s install.Status
+	d.must(json.Unmarshal([]byte(d.stdout), &s))
+	d.run(exitDone, "installed sequence 2", append([]string{"install", two, "--root", d.root}, key...)...)
+	d.run(exitDone, "verified", append([]string{"verify", "--root", d.root}, key...)...)
+}
+
+func TestVerifyNamesEveryFinding(t *testing.T) {
+	d := newDesk(t, bundletest.First())
+	one := d.bundle(1)
+	key := []string{"--release-key", d.release}
+	bundletest.WriteFile(t, filepath.Join(one, "pki/ca.crt"), []byte("x"))
+	bundletest.WriteFile(t, filepath.Join(one, "pki/extra.crt"), []byte("x"))
+	d.must(os.Remove(filepath.Join(one, "admin.conf")))
+	d.run(exitUnverified, "verdict        not verified: 3 findings", append([]string{"verify", one}, key...)...)
+	for _, want := range []string{"pki/ca.crt: was changed", "pki/extra.crt: not listed", "admin.conf: listed in SHA256SUMS, but missing"} {
+		if !strings.Contains(d.stdout, want) {
+			t.Errorf("no finding %q:\n%s", want, d.stdout)
+		}
+	}
+	before := d.below(d.root)
+	d.run(exitUnverified, "pki/extra.crt", append([]string{"install", one, "--root", d.root}, key...)...)
+	if d.below(d.root) != before {
+		t.Error("a refused bundle changed the node")
+	}
+
+	good := d.bundle(1)
+	other := filepath.Join(d.stick, "other.pub")
+	bundletest.WriteFile(t, other, bundletest.PublicPEM(t, bundletest.Key(t).Public()))
+	d.run(exitUnverified, "SHA256SUMS.sig: not a signature", "verify", good, "--release-key", other)
+	d.run(exitUnverified, "SHA256SUMS.sig: not a signature", "install", good, "--release-key", other, "--root", d.root)
+
+	d.run(exitUnverified, `"verdict": "not verified"`, "verify", good, "--release-key", other, "-o", "json")
+	var v verdict
+	d.must(json.Unmarshal([]byte(d.stdout), &v))
+	if len(v.Findings) != 1 || v.Findings[0].File != bundle.SignatureFile {
+		t.Errorf("findings %v", v.Findings)
+	}
+
+	rehearsal := bundletest.Clone(d.pki.Bundle(t, d.node, 1))
+	rehearsal.Rehearsal = true
+	d.pki.Reseal(t, rehearsal)
+	dir := bundletest.Scatter(t, rehearsal)
+	d.run(exitUnverified, "not for use", append([]string{"verify", dir}, key...)...)
+	d.run(exitUnverified, "not for use", append([]string{"install", dir, "--root", d.root}, key...)...)
+}
+
+func TestBundleCommandLines(t *testing.T) {
+	d := newDesk(t, bundletest.Worker())
+	one := d.bundle(1)
+	for _, args := range [][]string{
+		{"verify"}, {"verify", one, "--root", d.root}, {"verify", one, one}, {"verify", one, "-o", "yaml"}, {"verify", one, "--root-ca", "abc"},
+		{"install"}, {"install", one}, {"install", one, one, "--release-key", d.release}, {"rollback", one}, {"status", one}, {"status", "-o", "xml"}, {"verify", one, "--what"},
+	} {
+		d.run(exitUsage, "officiant-node", args...)
+	}
+	nothing := filepath.Join(d.stick, "nothing")
+	d.run(exitFailure, "no such file", "verify", nothing, "--release-key", d.release)
+	d.run(exitFailure, "release key: open", "verify", one, "--release-key", nothing)
+	d.run(exitFailure, "release key", "install", one, "--release-key", filepath.Join(one, bundle.SumsFile), "--root", d.root)
+	private := filepath.Join(d.stick, "release.key")
+	bundletest.WriteFile(t, private, bundletest.PrivatePEM(t, d.pki.Release))
+	d.run(exitFailure, "holds a private key", "verify", one, "--release-key", private)
+}
