@@ -3,65 +3,51 @@
 //
 // # URIs
 //
-// A token is named by an RFC 7512 URI, which names label or serial and may
-// narrow further:
+// RFC 7512, naming label or serial and perhaps more; exactly one token present
+// must have these values:
 //
-//	pkcs11:token=LABEL;serial=SERIAL;model=M;manufacturer=M;object=KEY;id=%01%02;type=private?module-path=/abs/module.so&pin-source=file:/abs/pin
+//	pkcs11:token=LABEL;serial=S;model=M;manufacturer=M;object=KEY;id=%01%02;type=private?module-path=/abs/module.so&pin-source=file:/abs/pin
 //
-// Exactly one token with these values must be present. module-path is an
-// absolute path; module-name is looked for in the usual directories.
-// pin-source is a file ("file:/abs/pin", "/abs/pin": for its owner only, one
-// line) or an open file descriptor ("fd:3": one line is read for each token).
-// Any other attribute is refused, above all pin-value (it would be in files and
+// module-name, in place of a path, is looked for in the usual directories.
+// pin-source is a file of its owner's with one line ("file:/abs/pin",
+// "/abs/pin") or an open descriptor ("fd:3": a line for each token). All other
+// attributes are refused, above all pin-value (it would stand in files and
 // arguments) and slot-id (slots are renumbered).
 //
 // # Login
 //
-// The token's flags are read first. A locked token, one before its last try,
-// and one this process is logged in to without our doing are refused before a
-// PIN is asked for. One PIN is tried once. A second Store on the same token
-// shares the login of the first and asks for nothing. The PIN is cleared after
-// use and never a Go string (except with modules that hand out a function list
-// of their own to each caller, such as p11-kit's: miekg/pkcs11 copies it there).
+// Flags first: a token that is locked or before its last try, or that other
+// code in this process is logged in to, is refused before a PIN is asked for.
+// One PIN is tried once. Stores on one token share a login. A PIN is cleared
+// after use and never a Go string, except with modules that give each caller a
+// function list of its own (p11-kit's), where miekg/pkcs11 copies it.
 //
 // # Keys
 //
-// Create asserts that no key has the label or the CKA_ID, then makes a key
-// with TOKEN, PRIVATE, SENSITIVE, SIGN true and EXTRACTABLE, UNWRAP,
-// SIGN_RECOVER, DERIVE false; DECRYPT false, unless the token refuses it. All
-// attributes are read back, singly since one unknown attribute fails the lot.
-// The key's grade is Unproven unless TOKEN, PRIVATE, SENSITIVE,
-// ALWAYS_SENSITIVE, NEVER_EXTRACTABLE, LOCAL and SIGN read true and EXTRACTABLE
-// reads false, no use reads true that was to be false, and the mechanism that
-// made it, where told, is the one of its type. Else it is Software or
-// Consistent; this package never says Attested. What a token says of itself is
-// a claim: the caller sees to a signer.Challenge.
-//
-// Keys are found by their private half, of which there must be exactly one;
-// its CKA_ID leads to the public one. A key that wants its PIN at each
-// signature (CKA_ALWAYS_AUTHENTICATE) is refused.
+// Create asserts that label and CKA_ID are new, makes the key with an exact
+// template, and reads all attributes back, singly. Its grade is Unproven unless
+// TOKEN, PRIVATE, SENSITIVE, ALWAYS_SENSITIVE, NEVER_EXTRACTABLE, LOCAL and
+// SIGN read true, EXTRACTABLE reads false, no use that was switched off reads
+// true, and the mechanism that made it, if told, fits. Else it is Software or
+// Consistent: a token's word is a claim, which the caller puts to a
+// signer.Challenge. A key is found by its private half, of which there must be
+// one; one that wants its PIN at each signature is refused.
 //
 // # Deadlines
 //
-// A device may hang inside a call, which cannot be broken off. When ctx ends
-// first, the call is left behind in its goroutine, the caller gets
-// signer.ErrUnavailable, and so does every later caller of that Store. Its
-// Close does not wait; what was left behind cleans up if it ever returns.
+// A call into a device cannot be broken off. When ctx ends first, the call is
+// left behind in its goroutine; the caller and all later ones of that Store get
+// signer.ErrUnavailable, and Close does not wait.
 //
-// # Which library does what
+// # Libraries
 //
-// miekg/pkcs11 is the base. crypto11 v1.2.5 builds the key templates, and in
-// the tests it is the outside judge of the keys made here; it does not sign:
-//   - it must call C_Initialize itself, so our login cannot come before it, and
-//     when its Configure fails it finalizes the module for every other Store;
-//   - it takes the first token of a serial, and swallows "already logged in",
-//     with which a wrong PIN passes;
-//   - its Close waits for a hanging call for ever.
-//
-// Both libraries ask C_Sign for the length before they ask for the signature.
-// A signature here is C_SignInit and C_Sign and no more, in one step from Go
-// into C: native.go has those two calls, and C_Login for the PIN's sake.
-//
-// PKCS#11 modules keep one state in a process. So does this package: a module
-// is loaded once, initialized by its first Store and finalized by its last.
+// miekg/pkcs11 is the base. crypto11 v1.2.5 builds key templates, and judges
+// our keys in the tests; it does not sign, because it must itself be the one to
+// initialize the module, before any login of ours; a failing Configure of its
+// finalizes the module under every other Store; it takes the first of two
+// tokens, and "already logged in" for a login; and its Close waits for a hanging
+// call. Both ask C_Sign twice, for the length first. A signature here is
+// C_SignInit and C_Sign in one step into C (native.go). Modules keep one state
+// in a process, so this package does too: loaded once, initialized by the first
+// Store, finalized by the last.
 package pkcs11

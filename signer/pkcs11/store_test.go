@@ -78,7 +78,7 @@ func TestHangingSign(t *testing.T) {
 		t.Errorf("a lost store still calls: %v", after)
 	}
 	start := time.Now()
-	if err := s.Close(); err != nil || time.Since(start) > time.Second {
+	if err := s.Close(); err != nil || time.Since(start) > closeWait-time.Second {
 		t.Errorf("close: %v after %v", err, time.Since(start))
 	}
 	w.order(t)

@@ -3,9 +3,10 @@
 package pkcs11
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,12 +96,8 @@ func (w *wrapper) order(t testing.TB, orders ...string) {
 func (w *wrapper) settle(t testing.TB) {
 	t.Helper()
 	w.order(t)
-	count := func(name string) int {
-		data, _ := os.ReadFile(filepath.Join(w.folder, name))
-		return bytes.Count(data, []byte("\n"))
-	}
 	for quiet, tries := 0, 0; quiet < 10; tries++ {
-		if quiet++; count("began") != count("ended") {
+		if quiet++; w.trace(t, "").open > 0 {
 			quiet = 0
 		}
 		if tries > 2000 {
@@ -108,6 +105,27 @@ func (w *wrapper) settle(t testing.TB) {
 		}
 		time.Sleep(3 * time.Millisecond)
 	}
+}
+
+// trace tells how many calls are open and how many were at once. Without a
+// name all calls count.
+func (w *wrapper) trace(t testing.TB, name string) (n struct{ open, peak int }) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(w.folder, "trace"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Fields(string(data)) {
+		switch {
+		case name != "" && line[1:] != name:
+		case line[0] == '+':
+			n.open++
+			n.peak = max(n.peak, n.open)
+		default:
+			n.open--
+		}
+	}
+	return n
 }
 
 // calls returns the calls since the last time it was asked, by function.

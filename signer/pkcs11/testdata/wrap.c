@@ -1,7 +1,7 @@
 // A PKCS#11 module for tests: it passes every call on to the module real.so
-// beside it, writes the name of each to the files "calls" and "began" and, when
-// it returns, to "ended", and does first what the file "control" says, one order
-// a line:
+// beside it, writes the name of each to the file "calls" and, with a plus when
+// it begins and a minus when it ends, to "trace", and does first what the file
+// "control" says, one order a line:
 //
 //	hang C_Sign             wait in the call for as long as the line is there
 //	delay C_Sign 20000      wait for that many microseconds
@@ -60,12 +60,12 @@ static int order(const char *verb, const char *name, char *rest) {
 	return found;
 }
 
-static void note(const char *file, const char *name) {
+static void note(const char *file, const char *sign, const char *name) {
 	char path[4200];
 	snprintf(path, sizeof path, "%s/%s", folder, file);
 	pthread_mutex_lock(&lock);
 	FILE *f = fopen(path, "a");
-	fprintf(f, "%s\n", name);
+	fprintf(f, "%s%s\n", sign, name);
 	fclose(f);
 	pthread_mutex_unlock(&lock);
 }
@@ -122,10 +122,10 @@ static word answer(int i, const char *name, word a, word b, word c, word d, word
 }
 
 static word pass(int i, const char *name, word a, word b, word c, word d, word e, word f, word g, word h) {
-	note("calls", name);
-	note("began", name);
+	note("calls", "", name);
+	note("trace", "+", name);
 	word rv = answer(i, name, a, b, c, d, e, f, g, h);
-	note("ended", name);
+	note("trace", "-", name);
 	return rv;
 }
 
