@@ -193,6 +193,10 @@ func (o *checkOptions) schedule(result *checked, c *plan.Ceremony) error {
 // supported asks the backend of each key the ceremony needs whether it can do
 // the key's algorithm. What it cannot do is a *ceremony.Refused.
 func supported(c *plan.Ceremony, st *station.Station) error {
+	return supportedBy(c, st, backendOf)
+}
+
+func supportedBy(c *plan.Ceremony, st *station.Station, of func(signer.Ref) (backend, error)) error {
 	var reasons []string
 	for _, name := range c.KeysNeeded() {
 		ref, err := st.Ref(c.Cluster.Name, name)
@@ -200,7 +204,7 @@ func supported(c *plan.Ceremony, st *station.Station) error {
 			reasons = append(reasons, err.Error())
 			continue
 		}
-		b, err := backendOf(ref)
+		b, err := of(ref)
 		if err != nil {
 			reasons = append(reasons, err.Error())
 			continue

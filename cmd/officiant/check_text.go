@@ -84,7 +84,7 @@ func certifies(c *plan.Ceremony, a plan.Authority) string {
 
 // tableOf lists every signature, those of one signer below each other.
 func tableOf(c *plan.Ceremony) *terminal.Table {
-	t := &terminal.Table{Header: []string{"N", "NAME", "SUBJECT", "USE", "NAMES AND ADDRESSES"}}
+	t := &terminal.Table{Header: []string{"N", "NAME", "SUBJECT; USE; NAMES AND ADDRESSES"}}
 	last := ""
 	for _, e := range c.Entries {
 		by := fmt.Sprintf("── signed by %s, %s", e.Signer, e.SignatureAlgorithm)
@@ -95,23 +95,32 @@ func tableOf(c *plan.Ceremony) *terminal.Table {
 			t.Add(by)
 			last = by
 		}
-		subject := ""
-		if e.CommonName != "" {
-			subject = "CN=" + e.CommonName
-			for _, o := range e.Organization {
-				subject += ", O=" + o
-			}
-		}
-		names := slices.Clone(e.DNSNames)
-		for _, ip := range e.IPAddresses {
-			names = append(names, ip.String())
-		}
-		t.Add(fmt.Sprintf("%d", e.N), e.Name, subject, use(e), strings.Join(names, ", "))
+		t.Add(fmt.Sprintf("%d", e.N), e.Name, content(e))
 	}
 	return t
 }
 
-// use is what a certificate is for, in one word where there is one.
+// content is what a certificate would say, on one line.
+func content(e plan.Entry) string {
+	if e.CommonName == "" {
+		return ""
+	}
+	subject := "CN=" + e.CommonName
+	for _, o := range e.Organization {
+		subject += ", O=" + o
+	}
+	parts := []string{subject, use(e)}
+	names := slices.Clone(e.DNSNames)
+	for _, ip := range e.IPAddresses {
+		names = append(names, ip.String())
+	}
+	if len(names) > 0 {
+		parts = append(parts, strings.Join(names, ", "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// use is what a certificate is for.
 func use(e plan.Entry) string {
 	if e.IsCA {
 		return "CA"
