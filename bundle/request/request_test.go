@@ -1,6 +1,7 @@
 package request
 
 import (
+	"archive/tar"
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -164,10 +165,10 @@ func TestDocExample(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	m := makeRequest(f, worker())
+	m := kept(f)
 	f.Add(m.data)
 	f.Add(rawTar(f))
-	f.Add(rawTar(f, entry{content: "{}\n"}))
+	f.Add(rawTar(f, entry{tar.Header{Typeflag: tar.TypeReg, Name: requestFile}, "{}\n"}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		o, err := Parse("f", data)
 		if err != nil {
@@ -189,7 +190,7 @@ func FuzzParse(f *testing.F) {
 
 // FuzzRequestJSON changes the one file, under signatures that fit.
 func FuzzRequestJSON(f *testing.F) {
-	m := makeRequest(f, worker())
+	m := kept(f)
 	e := entries(f, m.data)
 	f.Add(e[requestFile])
 	f.Add([]byte(`{"apiVersion":"officiant/v1","kind":"Request"}`))
