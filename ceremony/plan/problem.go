@@ -79,7 +79,7 @@ func (r *report) refuseToken(t *token.Token, format string, args ...any) {
 
 func (r *report) problem(where at, format string, args ...any) Problem {
 	p := Problem{File: r.file, Message: fmt.Sprintf(format, args...)}
-	if n := r.find(where); n != nil && r.root != nil {
+	if n := r.find(where); n != nil {
 		r.place(&p, start(n))
 	}
 	return p

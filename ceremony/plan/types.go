@@ -12,7 +12,7 @@ import (
 )
 
 // Plan is plan.yaml: reviewed and approved beforehand, without any secret,
-// slot, module path or PIN. Zero values mean the defaults Load puts in.
+// slot, module path or PIN. Zero values mean the defaults Open puts in.
 type Plan struct {
 	APIVersion     string         `yaml:"apiVersion"` // "officiant/v1"
 	Kind           string         `yaml:"kind"`       // "Plan"
