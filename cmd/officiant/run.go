@@ -60,7 +60,7 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if err := supported(c, st); err != nil {
 		return err
 	}
-	if err := o.confirmed(c); err != nil {
+	if err := o.confirmed(ctx, c); err != nil {
 		return err
 	}
 	program, err := thisProgram(o.Version)
@@ -99,7 +99,7 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 }
 
 // confirmed asks people to say that this is the plan they approved.
-func (o *runOptions) confirmed(c *plan.Ceremony) error {
+func (o *runOptions) confirmed(ctx context.Context, c *plan.Ceremony) error {
 	if o.confirm != "" {
 		want, err := fingerprint.Parse(o.confirm)
 		if err != nil {
@@ -114,7 +114,7 @@ func (o *runOptions) confirmed(c *plan.Ceremony) error {
 	fmt.Fprintf(o.Stderr, "Afterwards there will be:\n%s", afterwards(c))
 	fmt.Fprintf(o.Stderr, "Digest of the ceremony:\n%s", indentLines(c.Digest.Lines()))
 	p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
-	typed, err := p.Line("Type the plan's name to begin: ")
+	typed, err := p.Line(ctx, "Type the plan's name to begin: ")
 	if errors.Is(err, terminal.ErrNoTerminal) {
 		return &exitError{exitUsage, errors.New("there is no terminal to confirm on"), []string{"in scripts: --confirm DIGEST, as `officiant ceremony check` prints it"}}
 	}
@@ -203,7 +203,7 @@ func openStore(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.
 
 // askPIN asks for a token's PIN on the terminal, naming the token.
 func askPIN(o *options) signer.PINFunc {
-	return func(_ context.Context, d signer.Device) ([]byte, error) {
+	return func(ctx context.Context, d signer.Device) ([]byte, error) {
 		p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
 		warning := ""
 		if d.PINCountLow {
@@ -212,7 +212,7 @@ func askPIN(o *options) signer.PINFunc {
 		if d.PINFinalTry {
 			warning = " (FINAL TRY: a wrong PIN locks the token)"
 		}
-		pin, err := p.Secret(fmt.Sprintf("PIN of token %s, serial %s, %s%s: ", d.Label, d.Serial, d.Model, warning))
+		pin, err := p.Secret(ctx, fmt.Sprintf("PIN of token %s, serial %s, %s%s: ", d.Label, d.Serial, d.Model, warning))
 		if errors.Is(err, terminal.ErrNoTerminal) {
 			return nil, fmt.Errorf("PIN of token %s: %w; the station's URI can name a pin-source", d.Label, err)
 		}

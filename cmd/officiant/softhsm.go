@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ nowhere, and asked for again by each ceremony. Nothing is overwritten.
 SoftHSM keeps keys in files: whoever can read DIR has them. These tokens are for
 rehearsals, the demo and tests, never for keys that matter.`,
 		Args: exactArgs(0, "no arguments, only flags"),
-		RunE: func(*cobra.Command, []string) error { return s.run() },
+		RunE: func(c *cobra.Command, _ []string) error { return s.run(c.Context()) },
 	}
 	f := c.Flags()
 	f.StringVar(&s.dir, "dir", "", "`DIR` to make for the tokens (required)")
@@ -61,7 +62,7 @@ rehearsals, the demo and tests, never for keys that matter.`,
 	return c
 }
 
-func (s *softHSMOptions) run() error {
+func (s *softHSMOptions) run(ctx context.Context) error {
 	if s.dir == "" || s.station == "" {
 		return usagef("softhsm init needs --dir DIR and --station FILE")
 	}
@@ -78,7 +79,7 @@ func (s *softHSMOptions) run() error {
 			return &exitError{code: exitFailure, err: fmt.Errorf("%s: there already; tokens and stations are not overwritten", path)}
 		}
 	}
-	tokens, err := s.tokens()
+	tokens, err := s.tokens(ctx)
 	defer func() {
 		for _, t := range tokens {
 			clear(t.PIN)
@@ -121,7 +122,7 @@ func (s *softHSMOptions) findModule() (string, error) {
 
 // tokens chooses PINs. The security officers' are random and not kept: a
 // throw-away token whose PIN is lost is thrown away.
-func (s *softHSMOptions) tokens() ([]softhsm.Token, error) {
+func (s *softHSMOptions) tokens(ctx context.Context) ([]softhsm.Token, error) {
 	var tokens []softhsm.Token
 	for _, t := range softTokens {
 		so, err := s.randomPIN()
@@ -131,7 +132,7 @@ func (s *softHSMOptions) tokens() ([]softhsm.Token, error) {
 		tokens = append(tokens, softhsm.Token{Label: t.label, SOPIN: so})
 		choose := s.randomPIN
 		if s.askPINs {
-			choose = func() ([]byte, error) { return s.typedPIN(t.label) }
+			choose = func() ([]byte, error) { return s.typedPIN(ctx, t.label) }
 		}
 		if tokens[len(tokens)-1].PIN, err = choose(); err != nil {
 			return tokens, err
@@ -149,13 +150,13 @@ func (s *softHSMOptions) randomPIN() ([]byte, error) {
 	return hex.AppendEncode(nil, raw), nil
 }
 
-func (s *softHSMOptions) typedPIN(label string) ([]byte, error) {
+func (s *softHSMOptions) typedPIN(ctx context.Context, label string) ([]byte, error) {
 	ask := &terminal.Prompter{In: s.Stdin, Out: s.Stderr}
-	pin, err := ask.Secret("new PIN of " + label + ": ")
+	pin, err := ask.Secret(ctx, "new PIN of "+label+": ")
 	if err != nil {
 		return pin, fmt.Errorf("--ask-pins: %w", err)
 	}
-	again, err := ask.Secret("the same again: ")
+	again, err := ask.Secret(ctx, "the same again: ")
 	defer clear(again)
 	if err == nil && !bytes.Equal(pin, again) {
 		err = errors.New("the two PINs differ")

@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,32 +22,65 @@ type Prompter struct {
 	Out io.Writer // standard error
 }
 
-// Line asks for one line of text.
-func (p *Prompter) Line(question string) (string, error) {
-	if !p.interactive() {
-		return "", ErrNoTerminal
+// Line asks for one line of text. It ends with ctx: Ctrl-C is heard at a prompt.
+func (p *Prompter) Line(ctx context.Context, question string) (string, error) {
+	if _, err := p.terminal(); err != nil {
+		return "", err
 	}
 	fmt.Fprint(p.Out, question)
-	line, err := bufio.NewReader(p.In).ReadString('\n')
+	line, err := until(ctx, func() (string, error) { return bufio.NewReader(p.In).ReadString('\n') })
 	if err != nil && line == "" {
+		fmt.Fprintln(p.Out)
 		return "", err
 	}
 	return strings.TrimSpace(line), nil
 }
 
 // Secret asks for a text that is not shown. The caller clears it.
-func (p *Prompter) Secret(question string) ([]byte, error) {
-	f, ok := p.In.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return nil, ErrNoTerminal
+func (p *Prompter) Secret(ctx context.Context, question string) ([]byte, error) {
+	fd, err := p.terminal()
+	if err != nil {
+		return nil, err
+	}
+	shown, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
 	}
 	fmt.Fprint(p.Out, question)
-	secret, err := term.ReadPassword(int(f.Fd()))
+	secret, err := until(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	if ctx.Err() != nil {
+		err = errors.Join(err, term.Restore(fd, shown))
+	}
 	fmt.Fprintln(p.Out)
 	return secret, err
 }
 
-func (p *Prompter) interactive() bool {
+// terminal is standard input, when people sit at it.
+func (p *Prompter) terminal() (fd int, err error) {
 	f, ok := p.In.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0, ErrNoTerminal
+	}
+	return int(f.Fd()), nil
+}
+
+// until waits for read, but not longer than ctx. A read that is left behind
+// ends with the program.
+func until[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	c := make(chan answer, 1)
+	go func() {
+		v, err := read()
+		c <- answer{v, err}
+	}()
+	select {
+	case a := <-c:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }
