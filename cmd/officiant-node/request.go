@@ -1,16 +1,261 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/install"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/request"
 )
 
+type requestOptions struct {
+	*options
+	kubeadm, csrDir, root, out string
+	flags                      factFlags
+	algorithm                  string
+}
+
 func newRequestCommand(o *options) *cobra.Command {
-	return &cobra.Command{
+	r := &requestOptions{options: o}
+	c := &cobra.Command{
 		Use:   "request --kubeadm FILE --roles ROLES --out FILE",
 		Short: "Make this node's keys and its request",
-		Args:  exactArgs(0, "no arguments"),
-		RunE:  func(c *cobra.Command, _ []string) error { return errors.New("not written yet") },
+		Long: "Request makes a private key for every certificate the node's roles need, an age\n" +
+			"identity, and one request file to take to the ceremony. The keys and the identity stay\n" +
+			"on the node, in /var/lib/officiant-node (mode 0700); nothing secret is in the request.\n" +
+			"Keys that are there already are kept, never overwritten.\n\n" +
+			"Names and addresses come from a kubeadm configuration file (v1beta3 or v1beta4; its\n" +
+			"Cluster-, Init- and JoinConfiguration); flags go before it. A worker needs little and\n" +
+			"can say it with flags alone: --name, --cluster, --control-plane-endpoint.\n\n" +
+			"With --csr-dir the keys and CSRs are those `kubeadm certs generate-csr` made; they stay\n" +
+			"where they are, and the keys are copied to /var/lib/officiant-node, where install finds\n" +
+			"them.\n\n" +
+			"The request's fingerprint is printed as hex and as words. Whoever writes the plan has\n" +
+			"to hear it from you, not from whoever carries the file.",
+		Example: "  officiant-node request --kubeadm kubeadm.yaml --roles control-plane,etcd --out cp-1.req\n" +
+			"  officiant-node request --roles worker --name worker-1 --cluster demo \\\n" +
+			"    --control-plane-endpoint api.demo.test:6443 --out worker-1.req\n" +
+			"  officiant-node request --csr-dir /etc/kubernetes --kubeadm kubeadm.yaml --out cp-1.req",
+		Args: exactArgs(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			r.flags.firstGiven = c.Flags().Changed("first")
+			return r.run(c.Context())
+		},
 	}
+	f := c.Flags()
+	f.StringVar(&r.kubeadm, "kubeadm", "", "kubeadm configuration file of the node")
+	f.StringVar(&r.csrDir, "csr-dir", "", "folder `kubeadm certs generate-csr` wrote, used in place of new keys")
+	f.StringVar(&r.root, "root", "/", "keep the node's state below this directory")
+	f.StringVar(&r.out, "out", "", "the request file to write; it must not exist")
+	f.StringSliceVar(&r.flags.roles, "roles", nil, "what the node is: control-plane, etcd, worker; several with commas")
+	f.StringVar(&r.flags.name, "name", "", "the node's name (default: kubeadm's nodeRegistration.name, or the host name)")
+	f.StringVar(&r.flags.address, "address", "", "IP address other nodes reach it at (default: kubeadm's advertiseAddress)")
+	f.BoolVar(&r.flags.first, "first", false, "it is the first control-plane node (default: when there is an InitConfiguration)")
+	f.StringVar(&r.flags.cluster, "cluster", "", "the cluster's name (default: kubeadm's clusterName)")
+	f.StringVar(&r.flags.endpoint, "control-plane-endpoint", "", "host or host:port of the API servers (default: kubeadm's)")
+	f.StringVar(&r.flags.version, "kubernetes-version", "", "release of Kubernetes (default: kubeadm's kubernetesVersion)")
+	f.StringVar(&r.flags.naming, "naming", string(kubepki.NamingKubeadm), "whose names the certificates carry: kubeadm or docs")
+	f.StringVar(&r.algorithm, "key-algorithm", "", "of new keys: "+strings.Join(algorithmNames(), ", ")+"\n(default: kubeadm's encryptionAlgorithm, or "+defaultAlgorithm+")")
+	return c
+}
+
+func (r *requestOptions) run(ctx context.Context) error {
+	if err := r.checkOut(); err != nil {
+		return err
+	}
+	f, err := r.facts()
+	if err != nil {
+		return err
+	}
+	leaves, err := kubepki.Leaves(f.cluster, f.node)
+	if err != nil {
+		return &exitError{code: exitRefused, err: err, hints: []string{"no key was made and nothing was written"}}
+	}
+	state := install.OpenState(r.root, r.Disk)
+	if err := r.ownState(state, f); err != nil {
+		return err
+	}
+	var folder *request.Folder
+	if r.csrDir != "" {
+		if folder, err = request.FromCSRDir(os.DirFS(r.csrDir), leaves); err != nil {
+			return r.refuseFolder(err)
+		}
+	}
+	if err := state.Init(); err != nil {
+		return err
+	}
+	if err := r.removeTemps(state); err != nil {
+		return err
+	}
+	return r.make(ctx, state, f, leaves, folder)
+}
+
+// make makes what is missing in the state directory, then the request.
+func (r *requestOptions) make(ctx context.Context, state *install.State, f *facts, leaves []kubepki.Leaf, folder *request.Folder) error {
+	recipient, err := r.identity(state)
+	if err != nil {
+		return err
+	}
+	var keys *nodeKeys
+	var data []byte
+	if folder != nil {
+		if keys, err = rememberKeys(state, leaves, folder.Keys); err != nil {
+			return err
+		}
+		data, err = request.Pack(f.cluster, f.node, folder.CSRs, keys.all, recipient, r.Now(), r.Rand)
+	} else {
+		if keys, err = r.makeKeys(ctx, state, leaves, f.algorithm); err != nil {
+			return err
+		}
+		data, err = request.Make(f.cluster, f.node, leaves, keys.all, recipient, r.Now(), r.Rand)
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.write(state, f.node.Name, data); err != nil {
+		return err
+	}
+	return r.say(state, f, keys, folder, data)
+}
+
+// checkOut finds before any key is made what would stop us after.
+func (r *requestOptions) checkOut() error {
+	if r.out == "" {
+		return usagef("request needs --out, the request file to write")
+	}
+	if _, err := os.Lstat(r.out); err == nil {
+		return r.taken()
+	}
+	dir := filepath.Dir(r.out)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("--out %s: there is no folder %s", r.out, dir)
+	}
+	return nil
+}
+
+func (r *requestOptions) taken() error {
+	return &exitError{code: exitFailure, err: fmt.Errorf("%s: exists already, and a request is never overwritten", r.out),
+		hints: []string{"give another --out, or move the file away; keys that were made are kept and used again"}}
+}
+
+// ownState refuses a state directory that is another node's, or this node's in
+// another cluster: its keys must not get a second meaning.
+func (r *requestOptions) ownState(state *install.State, f *facts) error {
+	hint := []string{"each node has a state directory of its own: --root DIR puts it elsewhere"}
+	names, err := filepath.Glob(filepath.Join(state.Dir(), "*.req"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if other := strings.TrimSuffix(filepath.Base(name), ".req"); other != f.node.Name {
+			return &exitError{code: exitRefused, hints: hint,
+				err: fmt.Errorf("%s: belongs to node %s, not %s", state.Dir(), other, f.node.Name)}
+		}
+	}
+	pins, err := state.Pins()
+	if err != nil {
+		return err
+	}
+	if pins != nil && (pins.Cluster != f.cluster.Name || pins.Node != f.node.Name) {
+		return &exitError{code: exitRefused, hints: hint,
+			err: fmt.Errorf("%s: a bundle of cluster %s is installed on node %s, this would be cluster %s, node %s",
+				state.Dir(), pins.Cluster, pins.Node, f.cluster.Name, f.node.Name)}
+	}
+	return nil
+}
+
+func (r *requestOptions) refuseFolder(err error) error {
+	hints := []string{"no request was made, and nothing in " + r.csrDir + " was changed"}
+	if r.kubeadm == "" {
+		hints = append(hints, "names were taken from the folder alone; with --kubeadm FILE they come from where kubeadm had them")
+	}
+	return &exitError{code: exitRefused, err: fmt.Errorf("%s: %w", r.csrDir, err), hints: hints}
+}
+
+// removeTemps takes away what a run that was killed has left.
+func (r *requestOptions) removeTemps(state *install.State) error {
+	return filepath.WalkDir(state.Dir(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		_, err = r.Disk.RemoveTemps(path)
+		return err
+	})
+}
+
+// write puts the request where it was asked for, and a copy into the state.
+func (r *requestOptions) write(state *install.State, node string, data []byte) error {
+	err := state.WriteRequest(node, data)
+	if errors.Is(err, fs.ErrExist) { // of an earlier run: the newest counts
+		err = r.Disk.Replace(filepath.Join(state.Dir(), node+".req"), data, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	err = r.Disk.Create(r.out, data, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return r.taken()
+	}
+	return err
+}
+
+func (r *requestOptions) say(state *install.State, f *facts, keys *nodeKeys, folder *request.Folder, data []byte) error {
+	opened, err := request.Parse(r.out, data)
+	if err != nil {
+		return err
+	}
+	w := r.Stderr
+	first := ""
+	if f.node.First {
+		first = ", its first control-plane node"
+	}
+	fmt.Fprintf(w, "node %s (%s) of cluster %s%s, Kubernetes %s\n", f.node.Name, roleNames(f.node.Roles), f.cluster.Name, first, f.cluster.KubernetesVersion)
+	if !kubepki.Known(f.cluster.KubernetesVersion) {
+		fmt.Fprintf(w, "  this release is newer than %s, the newest one known here; its facts are used\n", kubepki.Newest())
+	}
+	for _, line := range keys.lines(folder != nil, f.algorithm) {
+		fmt.Fprintln(w, line)
+	}
+	fmt.Fprintf(w, "private keys stay in %s\n", filepath.Join(state.Dir(), "keys"))
+	if folder != nil {
+		for _, name := range folder.Ignored {
+			fmt.Fprintf(w, "  %s is not needed by this node and was left out\n", name)
+		}
+	}
+	fmt.Fprintf(w, "wrote %s: %s, nothing secret\n", r.out, count(len(opened.CSRs), "certificate request"))
+	printRequestFingerprint(w, opened.Fingerprint)
+	return nil
+}
+
+func printRequestFingerprint(w interface{ Write([]byte) (int, error) }, f fingerprint.SHA256) {
+	fmt.Fprintf(w, "\nfingerprint of the request\n  SHA-256 %s\n", f)
+	for _, line := range f.Lines() {
+		fmt.Fprintf(w, "    %s\n", line)
+	}
+	fmt.Fprintln(w, "\nRead the words to whoever writes the plan, by telephone or face to face; the file")
+	fmt.Fprintln(w, "itself may travel any way.")
+}
+
+func roleNames(roles []kubepki.Role) string {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = string(r)
+	}
+	return strings.Join(names, ", ")
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

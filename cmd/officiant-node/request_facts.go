@@ -1,0 +1,179 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"officiant/bundle/kubeadm"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/request"
+)
+
+// factFlags are the flags that say what the node is; they go before the files.
+type factFlags struct {
+	roles                                             []string
+	name, address, cluster, endpoint, version, naming string
+	first, firstGiven                                 bool
+}
+
+// facts is what a request claims, and of what kind its new keys are.
+type facts struct {
+	cluster   kubepki.Cluster
+	node      kubepki.Node
+	algorithm string
+}
+
+// facts puts together what files, flags and the machine say, and stops at what
+// none of them does.
+func (r *requestOptions) facts() (*facts, error) {
+	f := &facts{algorithm: defaultAlgorithm}
+	if r.csrDir != "" {
+		if err := f.fromFolder(r); err != nil {
+			return nil, err
+		}
+	}
+	if r.kubeadm != "" {
+		if err := f.fromKubeadm(r.kubeadm); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.fromFlags(r); err != nil {
+		return nil, err
+	}
+	if f.node.Name == "" {
+		host, err := r.Hostname()
+		if err != nil {
+			return nil, fmt.Errorf("the host's name, for want of --name: %w", err)
+		}
+		f.node.Name = strings.ToLower(strings.TrimSpace(host)) // as the kubelet does
+	}
+	if err := f.missing(r); err != nil {
+		return nil, err
+	}
+	f.cluster = f.cluster.Complete()
+	return f, nil
+}
+
+func (f *facts) fromFolder(r *requestOptions) error {
+	cluster, node, err := request.Guess(os.DirFS(r.csrDir))
+	if err != nil {
+		return r.refuseFolder(err)
+	}
+	f.cluster, f.node = cluster, node
+	// The folder does not say which release made it. If it was an old one,
+	// the organizations in its CSRs will not be this one's.
+	f.cluster.KubernetesVersion = kubepki.Newest()
+	return nil
+}
+
+func (f *facts) fromKubeadm(file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("--kubeadm: %w", err)
+	}
+	c, err := kubeadm.Parse(file, data)
+	if err != nil {
+		return &exitError{code: exitRefused, err: err, hints: []string{"no key was made and nothing was written"}}
+	}
+	if c.HasCluster {
+		f.cluster = kubepki.Cluster{
+			Name:                 cmp.Or(c.ClusterName, kubepki.Cluster{}.Complete().Name),
+			ControlPlaneEndpoint: c.ControlPlaneEndpoint, ServiceSubnet: c.ServiceSubnet, DNSDomain: c.DNSDomain,
+			CertSANs: c.CertSANs, EtcdServerCertSANs: c.EtcdServerCertSANs, EtcdPeerCertSANs: c.EtcdPeerCertSANs,
+			ExternalEtcd: c.ExternalEtcd, KubernetesVersion: f.cluster.KubernetesVersion,
+		}
+		if c.KubernetesVersion != "" {
+			if f.cluster.KubernetesVersion, err = kubepki.ParseVersion(c.KubernetesVersion); err != nil {
+				return &exitError{code: exitRefused, err: fmt.Errorf("%s: %w", file, err)}
+			}
+		}
+	}
+	f.algorithm = cmp.Or(c.EncryptionAlgorithm, f.algorithm)
+	f.node.Name = cmp.Or(c.NodeName, f.node.Name)
+	f.node.BindPort = cmp.Or(c.BindPort, f.node.BindPort)
+	if c.AdvertiseAddress != "" {
+		if f.node.Address, err = netip.ParseAddr(c.AdvertiseAddress); err != nil {
+			return &exitError{code: exitRefused, err: fmt.Errorf("%s: advertiseAddress: %w", file, err)}
+		}
+	}
+	// Of a ClusterConfiguration alone nobody knows for which node it is.
+	f.node.First = !c.Join && (c.NodeName != "" || c.AdvertiseAddress != "" || c.BindPort != 0)
+	return nil
+}
+
+func (f *facts) fromFlags(r *requestOptions) error {
+	in := r.flags
+	if len(in.roles) > 0 {
+		f.node.Roles = nil
+	}
+	for _, s := range in.roles {
+		role := kubepki.Role(strings.TrimSpace(s))
+		if !slices.Contains([]kubepki.Role{kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker}, role) {
+			return usagef("--roles: %q is none of %s, %s, %s", s, kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker)
+		}
+		if slices.Contains(f.node.Roles, role) {
+			return usagef("--roles: %s is there twice", role)
+		}
+		f.node.Roles = append(f.node.Roles, role)
+	}
+	f.node.Name = cmp.Or(strings.ToLower(in.name), f.node.Name)
+	f.cluster.Name = cmp.Or(in.cluster, f.cluster.Name)
+	f.cluster.ControlPlaneEndpoint = cmp.Or(in.endpoint, f.cluster.ControlPlaneEndpoint)
+	var err error
+	if in.address != "" {
+		if f.node.Address, err = netip.ParseAddr(in.address); err != nil {
+			return usagef("--address: %q is not an IP address", in.address)
+		}
+	}
+	if in.version != "" {
+		if f.cluster.KubernetesVersion, err = kubepki.ParseVersion(in.version); err != nil {
+			return usagef("--kubernetes-version: %w", err)
+		}
+	}
+	f.cluster.Naming = kubepki.Naming(in.naming)
+	if f.cluster.Naming != kubepki.NamingKubeadm && f.cluster.Naming != kubepki.NamingDocs {
+		return usagef("--naming is %s or %s, not %q", kubepki.NamingKubeadm, kubepki.NamingDocs, in.naming)
+	}
+	if in.firstGiven {
+		f.node.First = in.first
+	}
+	f.node.First = f.node.First && (in.firstGiven || f.node.Has(kubepki.ControlPlane))
+	if r.algorithm != "" {
+		f.algorithm = r.algorithm
+	}
+	if !slices.Contains(algorithmNames(), f.algorithm) {
+		return usagef("--key-algorithm: %q is none of %s", f.algorithm, strings.Join(algorithmNames(), ", "))
+	}
+	return nil
+}
+
+// missing asks for what nobody has said and no default is good for.
+func (f *facts) missing(r *requestOptions) error {
+	var flags []string
+	add := func(is bool, flag string) {
+		if is {
+			flags = append(flags, flag)
+		}
+	}
+	serves := f.node.Has(kubepki.ControlPlane) || f.node.Has(kubepki.Etcd)
+	add(len(f.node.Roles) == 0, "--roles control-plane,etcd or worker")
+	add(f.cluster.Name == "", "--cluster NAME")
+	add(serves && !f.node.Address.IsValid(), "--address IP, where other nodes reach it")
+	add(serves && f.cluster.KubernetesVersion == kubepki.Version{}, "--kubernetes-version VERSION")
+	add(f.node.Has(kubepki.Worker) && !serves && f.cluster.ControlPlaneEndpoint == "", "--control-plane-endpoint HOST:PORT")
+	if len(flags) > 0 {
+		where := "neither flags nor a kubeadm configuration say"
+		if r.kubeadm != "" {
+			where = r.kubeadm + " does not say"
+		}
+		return usagef("%s all that is needed; give\n%s", where, strings.Join(flags, "\n"))
+	}
+	if f.cluster.KubernetesVersion == (kubepki.Version{}) {
+		f.cluster.KubernetesVersion = kubepki.Newest() // a worker's certificate is the same in all
+	}
+	return nil
+}
