@@ -111,7 +111,7 @@ func prepare(ts *testscript.TestScript, _ bool, _ []string) {
 		{"officiant", "softhsm", "init", "--dir", "room", "--station", "station.yaml"},
 		{"officiant-node", "request", "--kubeadm", filepath.Join(source, "softhsm", "demo", "cp-1.yaml"), "--roles", "control-plane,etcd", "--root", "cp-1", "--out", "plan/requests/cp-1.req"},
 		{"officiant-node", "request", "--kubeadm", filepath.Join(source, "softhsm", "demo", "worker-1.yaml"), "--roles", "worker", "--root", "worker-1", "--out", "plan/requests/worker-1.req"},
-		{"officiant", "ceremony", "new", "--kubeadm", filepath.Join(source, "softhsm", "demo", "cp-1.yaml"), "--requests", "plan/requests", "--out", "plan/plan.yaml"},
+		{"officiant", "ceremony", "new", "--kubeadm", filepath.Join(source, "softhsm", "demo", "cp-1.yaml"), "--requests", "plan/requests", "--station-grade", "software", "--out", "plan/plan.yaml"},
 	} {
 		ts.Check(os.MkdirAll(ts.MkAbs("plan/requests"), 0o755))
 		ts.Check(ts.Exec(c[0], c[1:]...))
