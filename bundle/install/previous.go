@@ -16,6 +16,8 @@ import (
 const (
 	previousKind  = "PreviousTree"
 	previousIndex = "tree.json"
+	// maxPreviousFile is above installed.tar, the largest of them.
+	maxPreviousFile = 128 << 20
 )
 
 // previousTree is tree.json in previous/tree.tar.
@@ -93,6 +95,9 @@ func unpack(data []byte) (*previousTree, []placed, error) {
 		}
 		if h.Typeflag != tar.TypeReg {
 			return nil, nil, fmt.Errorf("%q is not a file", h.Name)
+		}
+		if h.Size > maxPreviousFile {
+			return nil, nil, fmt.Errorf("%q is larger than %d MiB", h.Name, maxPreviousFile>>20)
 		}
 		content, err := io.ReadAll(r)
 		if err != nil {
