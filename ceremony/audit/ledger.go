@@ -55,6 +55,7 @@ type ledger struct {
 	orphans      []transcript.Line // key-abandoned
 	abandoned    []transcript.Line
 	sealed       []sealedLine
+	carried      []sealedLine // sealed by a predecessor
 	resumed      []transcript.Line
 	deviations   []transcript.Line
 	closings     []transcript.Line // issuing-closed
@@ -120,6 +121,8 @@ func (g *ledger) other(l transcript.Line) {
 		g.keyLines = append(g.keyLines, keyLine{l.Seq, r})
 	case transcript.Sealed:
 		g.sealed = append(g.sealed, sealedLine{l.Seq, r})
+	case transcript.Carried:
+		g.carried = append(g.carried, sealedLine{l.Seq, transcript.Sealed(r)})
 	case transcript.Resumed:
 		g.resumed = append(g.resumed, l)
 	case transcript.Deviation:

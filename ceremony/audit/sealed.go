@@ -8,6 +8,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/ceremony/transcript"
 )
 
 // sealed holds the sealed service-account key against its line and against
@@ -26,7 +27,8 @@ func (a *auditor) sealed(c *Check) {
 	if len(a.ledger.sealed) != expected {
 		c.problem("%s: %s on record, the plan asks for %d", transcriptFile, count(len(a.ledger.sealed), "sealed secret"), expected)
 	}
-	c.Detail = count(len(a.ledger.sealed), "sealed secret")
+	c.Detail = count(len(a.ledger.sealed)+len(a.ledger.carried), "sealed secret")
+	a.carried(c, want)
 	for _, s := range a.ledger.sealed {
 		if s.Secret != "service-account" || s.File != sealedKeyFile {
 			c.problem("line %d: seals %s as %s, which no ceremony does", s.seq, s.Secret, s.File)
@@ -40,6 +42,49 @@ func (a *auditor) sealed(c *Check) {
 		}
 		a.sealedFile(c, s)
 	}
+}
+
+// carried holds a sealed file that was taken over against the plan and against
+// the record of the ceremony that sealed it.
+func (a *auditor) carried(c *Check, want []string) {
+	file := a.plan.Plan.ServiceAccount.Sealed
+	expected := 0
+	if file != "" {
+		expected = 1
+	}
+	if len(a.ledger.carried) != expected {
+		c.problem("%s: %s carried over on record, the plan asks for %d", transcriptFile, count(len(a.ledger.carried), "sealed secret"), expected)
+	}
+	for _, s := range a.ledger.carried {
+		sum := fingerprint.Of(a.plan.Inputs[file])
+		if s.Secret != "service-account" || s.File != file || s.SHA256 != sum {
+			c.problem("line %d: carries %s over, which is not the plan's %s", s.seq, s.File, file)
+			continue
+		}
+		if !a.sealedBefore(s.Sealed) {
+			c.problem("line %d: no predecessor's record says this of %s", s.seq, s.File)
+		}
+		for _, r := range want {
+			if !slices.Contains(s.Recipients, r) {
+				c.problem("line %d: %s is not sealed to %s, a control-plane node's recipient", s.seq, s.File, r)
+			}
+		}
+	}
+}
+
+// sealedBefore says whether a predecessor's record tells the same of the file.
+func (a *auditor) sealedBefore(s transcript.Sealed) bool {
+	for _, p := range a.plan.Plan.Previous.Ceremonies {
+		t, err := transcript.Read(p.Transcript, a.plan.Inputs[p.Transcript])
+		if err != nil {
+			continue // told with the predecessors
+		}
+		if before, ok := t.ServiceAccount(); ok && before.SHA256 == s.SHA256 &&
+			slices.Equal(before.Recipients, s.Recipients) && bytes.Equal(before.PublicKey, s.PublicKey) {
+			return true
+		}
+	}
+	return false
 }
 
 // sealedFile checks the file's hash, and that as many can open it as are on

@@ -153,7 +153,11 @@ func peel(data []byte, depth int, visit func([]byte)) {
 	if depth == 0 {
 		return
 	}
-	for _, run := range base64Runs(data) {
+	runs := base64Runs(data)
+	if bytes.Contains(data, []byte(`\n`)) { // text of several lines inside JSON or YAML
+		runs = append(runs, base64Runs(lineEnds(data))...)
+	}
+	for _, run := range runs {
 		for shift := range 4 {
 			text := run[shift:]
 			if len(text)%4 == 1 {
@@ -165,6 +169,11 @@ func peel(data []byte, depth int, visit func([]byte)) {
 			}
 		}
 	}
+}
+
+// lineEnds undoes how JSON and YAML write the ends of lines.
+func lineEnds(data []byte) []byte {
+	return bytes.ReplaceAll(bytes.ReplaceAll(data, []byte(`\r`), nil), []byte(`\n`), []byte("\n"))
 }
 
 // shortest is less than the base64 of any private key that DER can hold.

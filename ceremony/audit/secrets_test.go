@@ -81,6 +81,7 @@ func TestPrivateKeysAreFound(t *testing.T) {
 		"base64 after its kind":    []byte("x/" + b64(pkcs8)),
 		"in JSON":                  must(json.Marshal(map[string]any{"a": pkcs8})),
 		"PEM in JSON":              must(json.Marshal(map[string]string{"a": string(armor("PRIVATE KEY", pkcs8))})),
+		"lines in JSON":            must(json.Marshal(map[string]string{"a": string(armor("NOTE", pkcs1))})),
 		"JSON Web Key":             []byte(`{"kty":"EC","crv":"P-256","d":"AAAA"}`),
 		"OpenSSH":                  []byte("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\n"),
 		"OpenSSH without label":    []byte(b64([]byte("openssh-key-v1\x00\x00\x00\x00\x04none\x00\x00\x00\x04none"))),
