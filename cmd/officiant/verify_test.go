@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"officiant/ceremony/ceremonytest"
+)
+
+// verified runs the command and returns its exit code and what it said.
+func verified(args ...string) (code int, stdout, stderr string) {
+	var out, talk bytes.Buffer
+	o := &options{Stdout: &out, Stderr: &talk, Now: time.Now}
+	code = execute(context.Background(), o, append([]string{"ceremony", "verify"}, args...))
+	return code, out.String(), talk.String()
+}
+
+func TestVerifyCommand(t *testing.T) {
+	dir, result := ceremonytest.New(t, ceremonytest.Shape{Workers: 1}).Run(t)
+	key := filepath.Join(t.TempDir(), "release.pub")
+	data, err := os.ReadFile(filepath.Join(dir, "release.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(key, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	root := result.Root.String()
+	other := strings.Repeat("00", 32)
+	for name, c := range map[string]struct {
+		args   []string
+		code   int
+		stdout string
+		stderr string
+	}{
+		"release key":        {[]string{dir, "--release-key", key}, exitDone, "ceremony demo-1: verified; ", ""},
+		"root":               {[]string{dir, "--root", root}, exitDone, "for the record, sealed secrets and bundles the release key does", ""},
+		"root, as read out":  {[]string{dir, "--root", result.Root.Grouped()}, exitDone, "  as pinned", ""},
+		"both":               {[]string{dir, "--root", root, "--release-key", key}, exitDone, "ceremony demo-1: verified; ", ""},
+		"no pin":             {[]string{dir}, exitUnverified, "not checked: no pin was given", "consistent, origin not established"},
+		"another root":       {[]string{dir, "--root", other}, exitUnverified, "FAIL  root and release key are the ones pinned", "does not verify: 1 finding"},
+		"key from inside":    {[]string{dir, "--release-key", filepath.Join(dir, "release.pub")}, exitDone, "verified", "lies in the directory it is to vouch for"},
+		"not a fingerprint":  {[]string{dir, "--root", "x"}, exitUsage, "", "--root: "},
+		"not a key":          {[]string{dir, "--release-key", filepath.Join(dir, "plan.yaml")}, exitFailure, "", "plan.yaml"},
+		"no such format":     {[]string{dir, "-o", "xml"}, exitUsage, "", "table or json"},
+		"no directory":       {nil, exitUsage, "", "takes one ceremony directory"},
+		"absent directory":   {[]string{filepath.Join(dir, "absent")}, exitFailure, "", "absent"},
+		"previous that lies": {[]string{dir, "--root", root, "--previous", dir}, exitUnverified, "no ceremony here continues it", "does not verify"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := verified(c.args...)
+			if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {
+				t.Errorf("exit %d, want %d\n%s\n%s", code, c.code, stdout, stderr)
+			}
+		})
+	}
+	t.Run("json", func(t *testing.T) {
+		_, stdout, _ := verified(dir, "--root", root, "-o", "json")
+		var got struct {
+			Verdict string `json:"verdict"`
+			Root    string `json:"root"`
+			Checks  []any  `json:"checks"`
+		}
+		if err := json.Unmarshal([]byte(stdout), &got); err != nil || got.Verdict != "verified" || got.Root != root || len(got.Checks) < 10 {
+			t.Errorf("%v\n%s", err, stdout)
+		}
+	})
+	t.Run("unfinished", func(t *testing.T) {
+		path := filepath.Join(dir, "transcript.jsonl")
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, data[:len(data)/2], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if code, stdout, stderr := verified(dir, "--root", root); code != exitUnverified || !strings.Contains(stderr, "the ceremony is unfinished") {
+			t.Errorf("exit %d\n%s\n%s", code, stdout, stderr)
+		}
+	})
+}
