@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,31 @@ func differences(allowed, linked []string) []string {
 	}
 	return out
 }
+
+// TestReasons holds docs/dependencies.md against go.mod.
+func TestReasons(t *testing.T) {
+	root := filepath.Join("..", "..", "..")
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile(filepath.Join(root, "docs", "dependencies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	required := requirement.FindAllStringSubmatch(string(mod), -1)
+	if len(required) == 0 {
+		t.Fatal("go.mod requires nothing")
+	}
+	for _, r := range required {
+		if !strings.Contains(string(doc), r[1]) {
+			t.Errorf("docs/dependencies.md does not say why %s is required", r[1])
+		}
+	}
+}
+
+// requirement is a line of go.mod that names a module and its version.
+var requirement = regexp.MustCompile(`(?m)^(?:require)?\s+(\S+\.\S+/\S+) v\d`)
 
 func TestDifferences(t *testing.T) {
 	allowed, err := modules("# a list\n\nfilippo.io/age  # sealing\nrsc.io/qr # codes\n")
