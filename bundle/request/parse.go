@@ -183,6 +183,9 @@ func (o *Opened) openRecipient(content []byte) *Refusal {
 	if err := seal.ValidRecipient(recipient); err != nil {
 		return refusef(recipientFile, "%v", err)
 	}
+	if !strings.HasPrefix(recipient, "age1") { // a node has no SSH key it could open with
+		return refusef(recipientFile, "is not an X25519 recipient of age (age1…)")
+	}
 	o.Recipient = recipient
 	return nil
 }

@@ -359,6 +359,17 @@ func TestBadClaims(t *testing.T) {
 	}
 }
 
+// The recipient's file and hash fit, but nobody on the node could open it.
+func TestBadRecipient(t *testing.T) {
+	m := makeRequest(t, worker())
+	csrs := map[string][]byte{"kubelet.conf": csrPEMOf(t, m.keys["kubelet.conf"], nil)}
+	for _, r := range []string{"", "age1x", " " + m.recipient, m.recipient + "\n" + m.recipient,
+		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN"} {
+		m.recipient = r
+		refused(t, r, m.forge(t, csrs, nil), recipientFile, "recipient")
+	}
+}
+
 func TestBadJSON(t *testing.T) {
 	m := makeRequest(t, worker())
 	e := entries(t, m.data)

@@ -3,7 +3,8 @@
 // A sealed secret is an age v1 file (age-encryption.org/v1) in ASCII armor, so
 // the age command opens it too. A node's identity is an X25519 key of age: the
 // identity ("AGE-SECRET-KEY-1…") never leaves the node, the recipient ("age1…")
-// goes out in its request.
+// goes out in its request. An SSH key (ssh-ed25519, ssh-rsa) may be a recipient
+// as well, for an escrow whose holder has one; he opens his file with age.
 //
 // What is promised: who holds none of the identities learns the length of the
 // secret, the number and kinds of the recipients, and nothing else; a sealed
@@ -11,7 +12,6 @@
 // takes an identity later opens every file sealed to it before, and a sealed
 // file does not say who sealed it: that a bundle is genuine, its signature says.
 //
-// SSH keys, plugin and post-quantum recipients are refused: a node could not
-// open the first, plugins need a second program on it, and the last cannot share
-// a file with the others.
+// Plugin and post-quantum recipients are refused: the former need a second
+// program, the latter cannot share a file with the others.
 package seal

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"filippo.io/age"
+	"filippo.io/age/agessh"
 	"filippo.io/age/armor"
 )
 
@@ -37,8 +38,9 @@ func Recipient(identity string) (string, error) {
 	return id.Recipient().String(), nil
 }
 
-// ValidRecipient says what is wrong with a recipient: it must be age1…, without
-// blanks around it, and such that something can be sealed to it.
+// ValidRecipient says what is wrong with a recipient: it must be age1…,
+// ssh-ed25519 … or ssh-rsa …, without blanks around it, and such that something
+// can be sealed to it.
 func ValidRecipient(s string) error {
 	r, err := parseRecipient(s)
 	if err != nil {
@@ -121,16 +123,23 @@ func parseIdentity(s string) (*age.X25519Identity, error) {
 	return id, nil
 }
 
-func parseRecipient(s string) (*age.X25519Recipient, error) {
+func parseRecipient(s string) (age.Recipient, error) {
+	kind, _, _ := strings.Cut(s, " ")
 	switch {
 	case strings.HasPrefix(s, "AGE-SECRET-KEY-"):
 		return nil, errors.New("a recipient was expected, and this is an identity: it is secret")
-	case strings.HasPrefix(s, "ssh-"), strings.HasPrefix(s, "ecdsa-"):
-		return nil, fmt.Errorf("recipient %s is an SSH key; only X25519 recipients of age (age1…) are taken", shorten(s))
+	case strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }):
+		return nil, fmt.Errorf("recipient %s has blanks around it, or characters that are not printable ASCII", shorten(s))
+	case kind == "ssh-ed25519" || kind == "ssh-rsa":
+		r, err := agessh.ParseRecipient(s)
+		if err != nil {
+			return nil, fmt.Errorf("recipient %s is not an SSH public key that can be sealed to: %w", shorten(s), err)
+		}
+		return r, nil
 	}
 	r, err := age.ParseX25519Recipient(s)
 	if err != nil {
-		return nil, fmt.Errorf("recipient %s is not an X25519 recipient of age (age1…)", shorten(s))
+		return nil, fmt.Errorf("recipient %s is none of age1…, ssh-ed25519 …, ssh-rsa …", shorten(s))
 	}
 	return r, nil
 }

@@ -2,9 +2,17 @@ package seal
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
+	"io"
 	"strings"
 	"testing"
+
+	"filippo.io/age"
+	"filippo.io/age/agessh"
+	"filippo.io/age/armor"
+	"golang.org/x/crypto/ssh"
 )
 
 func identity(t testing.TB) (id, recipient string) {
@@ -64,6 +72,39 @@ func TestOpenRefusesEveryChange(t *testing.T) {
 	}
 }
 
+const sshKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN"
+
+// A node and an escrow with an SSH key, in one file.
+func TestSealToSSHToo(t *testing.T) {
+	pub, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sshPub, err := ssh.NewPublicKey(pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, recipient := identity(t)
+	sealed, err := Seal([]string{recipient, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sshPub)))}, []byte("secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Open(id, sealed); err != nil || string(got) != "secret" {
+		t.Errorf("the node: %q, %v", got, err)
+	}
+	escrow, err := agessh.NewEd25519Identity(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(sealed)), escrow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || string(got) != "secret" {
+		t.Errorf("the escrow: %q, %v", got, err)
+	}
+}
+
 func TestBadRecipients(t *testing.T) {
 	id, good := identity(t)
 	// Its point is all zeros, so that no shared secret comes of it.
@@ -78,7 +119,12 @@ func TestBadRecipients(t *testing.T) {
 		"two":                good + "\n" + good,
 		"upper case":         strings.ToUpper(good),
 		"a plugin's":         "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t",
-		"an SSH key":         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN",
+		"ssh, no key":        "ssh-ed25519",
+		"ssh, broken":        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO",
+		"ssh ecdsa":          "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBA==",
+		"ssh with options":   `command="sh" ` + sshKey,
+		"ssh, wrong name":    strings.Replace(sshKey, "ssh-ed25519", "ssh-rsa", 1),
+		"ssh, two lines":     sshKey + "\n" + sshKey,
 		"escape sequence":    "age1\x1b[2J",
 		"not ASCII":          "age1\u202e",
 		"a point of order 1": lowOrder,
@@ -98,8 +144,10 @@ func TestBadRecipients(t *testing.T) {
 			t.Errorf("%s: the error repeats what it must not: %q", name, err)
 		}
 	}
-	if err := ValidRecipient(good); err != nil {
-		t.Error(err)
+	for _, s := range []string{good, sshKey, sshKey + " escrow@example"} {
+		if err := ValidRecipient(s); err != nil {
+			t.Errorf("%s: %v", s, err)
+		}
 	}
 	if _, err := Seal(nil, []byte("x")); err == nil {
 		t.Error("sealed to nobody")
