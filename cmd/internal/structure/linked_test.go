@@ -68,6 +68,9 @@ func modules(text string) ([]string, error) {
 		if strings.TrimSpace(reason) == "" {
 			return nil, fmt.Errorf("%s stands there without a reason", path)
 		}
+		if slices.Contains(out, path) {
+			return nil, fmt.Errorf("%s stands there twice", path)
+		}
 		out = append(out, path)
 	}
 	return out, nil
@@ -125,8 +128,10 @@ func TestDifferences(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if _, err := modules("rsc.io/qr\n"); err == nil {
-		t.Error("a module without a reason is let in")
+	for _, bad := range []string{"rsc.io/qr\n", "rsc.io/qr #\n", "rsc.io/qr # codes\nrsc.io/qr # codes\n"} {
+		if _, err := modules(bad); err == nil {
+			t.Errorf("%q is let in", bad)
+		}
 	}
 }
 
