@@ -79,17 +79,19 @@ func (e *Interrupted) Unwrap() error { return e.cause }
 // run is one process's part of a ceremony.
 type run struct {
 	Config
-	plan    *plan.Ceremony // the directory's own copy, once there is one
-	unlock  func()
-	steps   []Step
-	step    int
-	log     *transcript.Writer
-	state   *state
-	stores  map[string]signer.Store // by key name
-	opened  []signer.Store
-	keys    map[string]signer.Key
-	checker *issue.Checker
-	resumed bool
+	plan   *plan.Ceremony // the directory's own copy, once there is one
+	unlock func()
+	// previous are the records of the ceremonies this one continues.
+	previous []*transcript.Transcript
+	steps    []Step
+	step     int
+	log      *transcript.Writer
+	state    *state
+	stores   map[string]signer.Store // by key name
+	opened   []signer.Store
+	keys     map[string]signer.Key
+	checker  *issue.Checker
+	resumed  bool
 	// leftovers of an interrupted process, removed; they are named in the record.
 	leftovers []string
 	base      time.Time // NotBefore of every certificate
@@ -194,6 +196,7 @@ func (r *run) carryOn() error {
 		if err != nil {
 			return err
 		}
+		r.previous = append(r.previous, t)
 		for _, n := range t.Serials() {
 			r.state.serials[n.String()] = true
 		}

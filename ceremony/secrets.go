@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
@@ -59,6 +60,31 @@ func sealServiceAccount(_ context.Context, r *run) error {
 		Secret: "service-account", File: sealedKeyFile, SHA256: fingerprint.Of(sealed), Recipients: recipients, PublicKey: public,
 	})
 	return err
+}
+
+// carryServiceAccount takes over the pair a predecessor had sealed, with what
+// that ceremony's record says of it, and refuses a node that could not open it.
+func carryServiceAccount(_ context.Context, r *run) error {
+	if r.state.sealed != nil {
+		return nil
+	}
+	file := r.plan.Plan.ServiceAccount.Sealed
+	sum := fingerprint.Of(r.plan.Inputs[file])
+	for _, before := range r.previous {
+		s, ok := before.ServiceAccount()
+		if !ok || s.SHA256 != sum {
+			continue
+		}
+		for _, recipient := range r.recipients() {
+			if !slices.Contains(s.Recipients, recipient) {
+				return &Refused{[]string{fmt.Sprintf("%s is not sealed to %s: a control-plane node could not open it", file, recipient)}}
+			}
+		}
+		s.File = file
+		_, err := r.record(transcript.Carried(s))
+		return err
+	}
+	return &Refused{[]string{file + " is not the sealed file of any predecessor's record"}}
 }
 
 func serviceAccountKey(r *run) (crypto.Signer, error) {

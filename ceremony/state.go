@@ -84,6 +84,9 @@ func (s *state) apply(seq int, record transcript.Record) error {
 		delete(s.pending, r.Intent)
 	case transcript.Sealed:
 		s.sealed = &r
+	case transcript.Carried:
+		sealed := transcript.Sealed(r)
+		s.sealed = &sealed
 	case transcript.Closed:
 		s.closed = true
 	}

@@ -34,7 +34,10 @@ func Steps(c *plan.Ceremony, st *station.Station) ([]Step, error) {
 	for _, t := range tokens {
 		addToken(add, c, t)
 	}
-	if c.Plan.ServiceAccount.Create != "" && hasControlPlane(c) {
+	switch {
+	case c.Plan.ServiceAccount.Sealed != "":
+		add("Carry the sealed service-account key over", carryServiceAccount)
+	case hasControlPlane(c):
 		add("Make the service-account key and seal it to its nodes", sealServiceAccount)
 	}
 	addLeaves(add, c)

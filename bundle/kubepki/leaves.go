@@ -174,7 +174,8 @@ func (r *row) kubeconfig(c Cluster, n Node) *Kubeconfig {
 // c is valid, and so is its endpoint.
 func serverURL(c Cluster, n Node, e endpoint) string {
 	host, port := n.Address.String(), n.bindPort()
-	if c.ControlPlaneEndpoint != "" && (e == controlPlaneEndpoint || !n.Has(ControlPlane)) {
+	shared := e == controlPlaneEndpoint || e == joinedEndpoint && n.First || !n.Has(ControlPlane)
+	if c.ControlPlaneEndpoint != "" && shared {
 		var given int
 		host, given, _ = splitEndpoint(c.ControlPlaneEndpoint)
 		port = cmp.Or(given, port)

@@ -47,7 +47,7 @@ var (
 	// PRs 121305, 121837, 120521, 119859: system:masters is gone from all but super-admin.conf.
 	withoutMasters = from(1, 29, 0)
 	// Feature gate ControlPlaneKubeletLocalMode, on by default: a control-plane
-	// node's kubelet talks to its own API server.
+	// node that joins has its kubelet talk to its own API server.
 	localKubelets = from(1, 33, 0)
 	// PR 138957 and its cherry-picks 138958, 138959, 138960, 138964.
 	kubeletClientWithoutGroup = from(1, 37, 0,

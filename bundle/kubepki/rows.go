@@ -33,6 +33,7 @@ type endpoint int
 const (
 	controlPlaneEndpoint endpoint = iota // the cluster's; without one, the node's own API server
 	localEndpoint                        // the API server of the same node
+	joinedEndpoint                       // the same node's, on nodes that join: kubeadm init checks the first one's for the cluster's
 )
 
 const (
@@ -168,7 +169,7 @@ func kubeconfigRows() []row {
 			docsOrgs: nodes, usage: client, since: always,
 			cert: reads("kubelet", Restart, "--kubeconfig"),
 			config: &configRow{"default-auth",
-				[]since[endpoint]{{always, controlPlaneEndpoint}, {localKubelets, localEndpoint}}},
+				[]since[endpoint]{{always, controlPlaneEndpoint}, {localKubelets, joinedEndpoint}}},
 		},
 		{
 			id: "controller-manager.conf", name: "controller-manager.conf", authority: KubernetesAuthority,

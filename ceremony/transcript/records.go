@@ -169,6 +169,10 @@ type Sealed struct {
 	PublicKey  []byte             `json:"publicKey"` // DER SubjectPublicKeyInfo
 }
 
+// Carried is a secret that a predecessor had sealed, taken over as it is: its
+// file, and what that ceremony's record says of it.
+type Carried Sealed
+
 // IssuingClosed says that no CA key signs any more. Its line's hash stands in every bundle.
 type IssuingClosed struct {
 	Certificates int `json:"certificates"`
@@ -219,6 +223,7 @@ func (Intent) Type() Type          { return "intent" }
 func (Issued) Type() Type          { return "issued" }
 func (Abandoned) Type() Type       { return "abandoned" }
 func (Sealed) Type() Type          { return "sealed" }
+func (Carried) Type() Type         { return "carried" }
 func (IssuingClosed) Type() Type   { return "issuing-closed" }
 func (SignatureIntent) Type() Type { return "signature-intent" }
 func (Signature) Type() Type       { return "signature" }

@@ -146,39 +146,32 @@ func (l *predecessor) serviceAccount(p *plan.NewOptions, in *inputs, nodes []sen
 		return nil
 	}
 	for _, n := range nodes {
-		if recipients != nil && slices.Contains(n.node.Roles, kubepki.ControlPlane) && !slices.Contains(recipients, n.recipient) {
+		if slices.Contains(n.node.Roles, kubepki.ControlPlane) && !slices.Contains(recipients, n.recipient) {
 			return &exitError{code: exitRefused,
 				err: fmt.Errorf("node %s cannot open the sealed service-account key of %s: its recipient %s is not among those it was sealed to", n.node.Name, l.dir, n.recipient),
 				hints: []string{
 					"a node that kept its identity sends the same recipient: officiant-node request",
-					"a new node gets the key from a sister: officiant-node share --to REQUEST"}}
+					"a control-plane node that is new to the cluster cannot be added yet"}}
 		}
 	}
 	p.ServiceAccount = plan.ServiceAccount{Sealed: l.prefix + "/sa.key.age", Public: l.prefix + "/sa.pub"}
 	return errors.Join(in.add(p.ServiceAccount.Sealed, sealed), in.add(p.ServiceAccount.Public, public))
 }
 
-// sealedPair returns the sealed key, the public one, and who can open it, as
-// far as the record knows. All are nil when there never was a pair.
+// sealedPair returns the sealed key, the public one, and who can open it. All
+// are nil when there never was a pair.
 func (l *predecessor) sealedPair() (sealed, public []byte, recipients []string, err error) {
-	for _, line := range l.record.Lines {
-		r, ok := line.Record.(transcript.Sealed)
-		if !ok || r.Secret != "service-account" {
-			continue
-		}
-		file := filepath.Join(l.dir, filepath.FromSlash(r.File))
-		sealed, err = os.ReadFile(file)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		if got := fingerprint.Of(sealed); got != r.SHA256 {
-			return nil, nil, nil, fmt.Errorf("%s: SHA-256 %s, the record says %s", file, got, r.SHA256)
-		}
-		return sealed, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: r.PublicKey}), r.Recipients, nil
-	}
-	sa := l.plan.Plan.ServiceAccount
-	if sa.Sealed == "" {
+	r, ok := l.record.ServiceAccount()
+	if !ok {
 		return nil, nil, nil, nil
 	}
-	return l.plan.Inputs[sa.Sealed], l.plan.Inputs[sa.Public], nil, nil
+	file := filepath.Join(l.dir, filepath.FromSlash(r.File))
+	sealed, err = os.ReadFile(file)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if got := fingerprint.Of(sealed); got != r.SHA256 {
+		return nil, nil, nil, fmt.Errorf("%s: SHA-256 %s, the record says %s", file, got, r.SHA256)
+	}
+	return sealed, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: r.PublicKey}), r.Recipients, nil
 }

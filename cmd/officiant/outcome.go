@@ -7,6 +7,7 @@ import (
 	"officiant/ceremony"
 	"officiant/ceremony/issue"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/station"
 	"officiant/signer"
 )
 
@@ -16,6 +17,7 @@ func outcome(err error) (code int, hints []string) {
 	var own *exitError
 	var usage usageError
 	var invalid *plan.Invalid
+	var misplaced *station.Invalid
 	var refused *ceremony.Refused
 	var unlinted *issue.Refused
 	var stopped *ceremony.Interrupted
@@ -26,7 +28,7 @@ func outcome(err error) (code int, hints []string) {
 		return exitUsage, []string{"see: officiant help"}
 	case errors.As(err, &stopped), errors.Is(err, context.Canceled):
 		return exitInterrupted, nil
-	case errors.As(err, &invalid), errors.As(err, &refused), errors.As(err, &unlinted):
+	case errors.As(err, &invalid), errors.As(err, &misplaced), errors.As(err, &refused), errors.As(err, &unlinted):
 		return exitRefused, nil
 	case errors.Is(err, ceremony.ErrOtherCeremony):
 		return exitRefused, []string{"choose a directory of its own for each ceremony: --dir"}
