@@ -1,0 +1,96 @@
+package audit_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"officiant/ceremony/transcript"
+)
+
+// byHand runs the shell blocks of docs/verify-by-hand.md in a directory.
+func byHand(t *testing.T, dir string) (string, error) {
+	t.Helper()
+	text := string(must(os.ReadFile(filepath.Join("..", "..", "docs", "verify-by-hand.md"))))
+	var script strings.Builder
+	script.WriteString("set -euo pipefail\n")
+	in := false
+	for line := range strings.Lines(text) {
+		switch {
+		case strings.HasPrefix(line, "```"):
+			in = strings.TrimSpace(line) == "```sh"
+		case in:
+			script.WriteString(line)
+		}
+	}
+	c := exec.Command("bash", "-c", script.String())
+	c.Dir = dir
+	out, err := c.CombinedOutput()
+	return string(out), err
+}
+
+// TestByHand shows that what the page tells an auditor to type passes on a
+// finished ceremony, and does not on one that was spoilt.
+func TestByHand(t *testing.T) {
+	for _, program := range []string{"bash", "openssl", "jq", "sha256sum", "tar"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(err)
+		}
+	}
+	whole := perform(t)
+	out, err := byHand(t, whole.dir)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"root    " + whole.result.Root.String(), "release " + whole.result.Release.String(), "head " + whole.result.Head.String()} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not shown:\n%s", want, out)
+		}
+	}
+	flip := func(file string) func(*testing.T, *scene) {
+		return func(t *testing.T, s *scene) { data := s.read(file); data[len(data)/2] ^= 1; s.write(t, file, data) }
+	}
+	for name, spoil := range map[string]func(*testing.T, *scene){
+		"record":      flip("transcript.jsonl"),
+		"signature":   flip("transcript.sig"),
+		"schedule":    flip("schedule.txt"),
+		"request":     flip("requests/cp-1.req"),
+		"authority":   flip("authorities/etcd.crt"),
+		"bundle":      flip("bundles/cp-1/pki/ca.crt"),
+		"tar":         flip("bundles/worker-1.tar"),
+		"sealed":      flip("secrets/sa.key.age"),
+		"stray file":  func(t *testing.T, s *scene) { s.write(t, "x", nil) },
+		"stray key":   func(t *testing.T, s *scene) { s.write(t, "secrets/x", []byte("-----BEGIN PRIVATE KEY-----")) },
+		"more in one": func(t *testing.T, s *scene) { s.write(t, "bundles/cp-1/pki/x.crt", nil) },
+		"forged challenge": func(t *testing.T, s *scene) {
+			f := s.forge(t)
+			change(f, func(r *transcript.Challenge) bool { r.Signature = bytes.Repeat([]byte{1}, 70); return r.Name == "root" })
+			if err := f.write(); err != nil {
+				t.Fatal(err)
+			}
+			s.dir = f.dir
+		},
+		"unplanned certificate": func(t *testing.T, s *scene) {
+			f := s.forge(t)
+			tbs, der := stranger(f)
+			before, _ := first(f, func(transcript.IssuingClosed) bool { return true })
+			f.insert(before, transcript.Intent{Entry: 99, Name: "backdoor", Signer: "kubernetes", TBS: tbs}, transcript.Issued{Certificate: der})
+			if err := f.write(); err != nil {
+				t.Fatal(err)
+			}
+			s.dir = f.dir
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := whole.copy(t)
+			spoil(t, s)
+			if out, err := byHand(t, s.dir); err == nil {
+				t.Errorf("passes:\n%s", out)
+			}
+		})
+	}
+}
