@@ -13,8 +13,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -117,38 +115,6 @@ func TestPackIsPinned(t *testing.T) {
 	const want = "1b0c094a6405ae35eeb38004d793038b68de9326f6e8a48143e380171ea77759"
 	if got := fmt.Sprintf("%x", sha256.Sum256(data)); got != want || len(data) != 3*512+2*512+2*512 {
 		t.Errorf("%d bytes with SHA-256 %s, want %s", len(data), got, want)
-	}
-}
-
-// What the documentation shows people: plain tar, sha256sum and openssl.
-func TestWithoutUs(t *testing.T) {
-	for _, tool := range []string{"tar", "sha256sum", "openssl", "sh"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed", tool)
-		}
-	}
-	m := makeRequest(t, worker())
-	o, err := Parse("f", m.data)
-	check(t, err)
-	dir := t.TempDir()
-	check(t, os.WriteFile(filepath.Join(dir, "worker-1.req"), m.data, 0o600))
-	sh := exec.Command("sh", "-ec", `
-		tar xOf worker-1.req request.json | sha256sum
-		tar xf worker-1.req
-		openssl req -in csr/kubelet.conf.csr -verify -noout -subject 2>/dev/null
-		openssl req -in csr/kubelet.conf.csr -pubkey -noout > pub.pem
-		openssl base64 -d -A -in sig/kubelet.conf.sig -out sig.bin
-		openssl dgst -sha256 -verify pub.pem -signature sig.bin request.json
-		openssl pkey -pubin -in pub.pem -outform DER | sha256sum`)
-	sh.Dir = dir
-	out, err := sh.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	for _, want := range []string{o.Fingerprint.String(), "Verified OK", "system:node:worker-1", o.CSRs[0].SPKI.String()} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("%q is not in\n%s", want, out)
-		}
 	}
 }
 
