@@ -198,3 +198,14 @@ func FuzzCSR(f *testing.F) {
 		}
 	})
 }
+
+// A ceremony reads thousands of them.
+func BenchmarkParse(b *testing.B) {
+	data := kept(b).data
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, err := Parse("f", data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
