@@ -62,6 +62,9 @@ func TestEveryFileCounts(t *testing.T) {
 				}
 			},
 		} {
+			if name == "longer" && strings.Count(file, "/") > 1 {
+				continue // a bundle's files are listed with their hashes
+			}
 			t.Run(name+" "+file, func(t *testing.T) {
 				t.Parallel()
 				s := whole.copy(t)

@@ -69,7 +69,7 @@ func TestUnfinished(t *testing.T) {
 	at := 0
 	for i, line := range lines[:len(lines)-2] {
 		at += len(line)
-		for _, more := range []int{0, 1, len(lines[i+1]) - 1} {
+		for _, more := range []int{0, []int{1, len(lines[i+1]) / 2, len(lines[i+1]) - 1}[i%3]} {
 			s.write(t, "transcript.jsonl", data[:at+more])
 			r := s.audit(t)
 			if r.Verdict() != audit.Unfinished || len(r.Findings()) != 1 {
