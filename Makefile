@@ -29,7 +29,7 @@ demo: ## a whole ceremony on SoftHSM, under build/demo
 	@softhsm/demo.sh
 
 test: ## go vet and every test that fits in a few minutes
-	@.ci/setup-softhsm softhsm2 openssl openssh-client
+	@.ci/setup-softhsm softhsm2 openssl openssh-client jq
 	$(GO) vet ./...
 	OFFICIANT_REQUIRE_SOFTHSM=1 $(GO) test ./...
 	cd cmd/acceptance && $(GO) vet . && CGO_ENABLED=0 $(GO) test .
