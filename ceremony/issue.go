@@ -16,6 +16,7 @@ import (
 	"officiant/ceremony/plan"
 	"officiant/ceremony/profile"
 	"officiant/ceremony/transcript"
+	"officiant/signer"
 )
 
 // groupSize is how many certificates share one sync of the record.
@@ -61,7 +62,7 @@ func (r *run) issueGroup(ctx context.Context, entries []plan.Entry) error {
 	if err != nil {
 		return err
 	}
-	certificates, failed := issue.SignAll(ctx, checked, r.keys[entries[0].Signer], r.Workers)
+	certificates, failed := issue.SignAll(ctx, checked, r.keys[entries[0].Signer], r.sessions(entries[0].Signer))
 	var issued []transcript.Record
 	for i, der := range certificates {
 		if der != nil {
@@ -75,6 +76,15 @@ func (r *run) issueGroup(ctx context.Context, entries []plan.Entry) error {
 	}
 	_, err = r.append(issued...)
 	return err
+}
+
+// sessions is how many signatures may be under way at once with a key: as many
+// as its token says it can do.
+func (r *run) sessions(name string) int {
+	if p, ok := r.stores[name].(signer.Parallel); ok {
+		return p.Sessions()
+	}
+	return 1
 }
 
 // checkAll turns entries into the only things that can be signed, on all

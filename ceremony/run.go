@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -35,7 +36,7 @@ type Config struct {
 	Host    transcript.Host
 	Modules []transcript.Module // the PKCS#11 modules the station's keys are reached by
 	Watch   Watcher
-	Workers int // signatures under way at once; 0 means 2
+	Workers int // certificates checked at once; 0 means one for each processor
 }
 
 // Watcher is told how the ceremony goes on.
@@ -102,7 +103,7 @@ type run struct {
 // ErrOtherCeremony, *Interrupted, and those of signer and of the disk.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if cfg.Workers == 0 {
-		cfg.Workers = 2
+		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
 	r := &run{
 		Config:  cfg,
