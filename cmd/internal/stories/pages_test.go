@@ -72,6 +72,22 @@ func TestVerifyByHand(t *testing.T) {
 	}
 }
 
+// TestGuide types every command of docs/guide.md, one after the other.
+func TestGuide(t *testing.T) {
+	needSoftHSM(t)
+	needTool(t, "jq")
+	text, err := os.ReadFile(filepath.Join(source, "docs", "guide.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("bash", "-euo", "pipefail", "-c", strings.Join(blocks(string(text), "sh"), "\n"))
+	c.Dir = t.TempDir()
+	c.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"))
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
 // needTool skips where a tool is absent, unless make test has seen to it.
 func needTool(t *testing.T, name string) {
 	t.Helper()
