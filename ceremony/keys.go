@@ -84,7 +84,15 @@ func (r *run) obtain(ctx context.Context, name string) (signer.Key, error) {
 		return nil, err
 	}
 	if recorded, ok := r.state.keys[name]; ok {
-		return r.reopen(ctx, ref, name, recorded.SPKI)
+		// It may be the very key a former process refused.
+		if err := r.accept(name, signer.Grade(recorded.Grade), recorded.Reason); err != nil {
+			return nil, err
+		}
+		k, err := r.reopen(ctx, ref, name, recorded.SPKI)
+		if err != nil {
+			return nil, err
+		}
+		return k, r.accept(name, k.Info().Grade, k.Info().Reason)
 	}
 	if origin := keyOf(r.plan, name); origin.Create == "" {
 		k, err := r.reopen(ctx, ref, name, origin.Existing)
@@ -174,8 +182,13 @@ func (r *run) recordKey(name string, k signer.Key, made bool) error {
 	if err != nil {
 		return err
 	}
-	if least := evidence(r.plan, name); !info.Grade.AtLeast(least) {
-		return &Refused{[]string{fmt.Sprintf("evidence for the %s key is %q (%s), the plan asks for %q", name, info.Grade, info.Reason, least)}}
+	return r.accept(name, info.Grade, info.Reason)
+}
+
+// accept refuses a key whose evidence is weaker than the plan asks for.
+func (r *run) accept(name string, grade signer.Grade, reason string) error {
+	if least := evidence(r.plan, name); !grade.AtLeast(least) {
+		return &Refused{[]string{fmt.Sprintf("evidence for the %s key is %q (%s), the plan asks for %q", name, grade, reason, least)}}
 	}
 	return nil
 }
