@@ -17,6 +17,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
+	"officiant/cmd/internal/exit"
 )
 
 // desk is a machine with a stick: bundles on one side, the node's root on the other.
@@ -105,47 +106,47 @@ func TestABundlesLife(t *testing.T) {
 	key := []string{"--release-key", d.release}
 
 	for _, path := range []string{one, one + ".tar"} {
-		d.run(exitDone, "verdict        verified", append([]string{"verify", path}, key...)...)
-		d.run(exitUnverified, "verdict        consistent, origin not established", "verify", path)
+		d.run(exit.Done, "verdict        verified", append([]string{"verify", path}, key...)...)
+		d.run(exit.Unverified, "verdict        consistent, origin not established", "verify", path)
 	}
 	root := fingerprint.Of(d.pki.Root.Certificate.Raw)
-	d.run(exitDone, root.String(), append([]string{"verify", one, "--root-ca", root.Grouped()}, key...)...)
-	d.run(exitUnverified, "is not the pinned root", append([]string{"verify", one, "--root-ca", d.pki.Ceremony.String()}, key...)...)
+	d.run(exit.Done, root.String(), append([]string{"verify", one, "--root-ca", root.Grouped()}, key...)...)
+	d.run(exit.Unverified, "is not the pinned root", append([]string{"verify", one, "--root-ca", d.pki.Ceremony.String()}, key...)...)
 
-	d.run(exitUnverified, "no bundle is installed", append([]string{"verify", "--root", d.root}, key...)...)
-	d.run(exitDone, "installed    no bundle", "status", "--root", d.root)
+	d.run(exit.Unverified, "no bundle is installed", append([]string{"verify", "--root", d.root}, key...)...)
+	d.run(exit.Done, "installed    no bundle", "status", "--root", d.root)
 	before := d.below(d.root)
-	d.run(exitDone, "nothing was written", append([]string{"install", one, "--root", d.root, "--dry-run"}, key...)...)
+	d.run(exit.Done, "nothing was written", append([]string{"install", one, "--root", d.root, "--dry-run"}, key...)...)
 	if d.below(d.root) != before {
 		t.Error("a dry run changed the node")
 	}
-	d.run(exitDone, "installed sequence 1 on node cp-1 of cluster demo", append([]string{"install", one + ".tar", "--root", d.root}, key...)...)
+	d.run(exit.Done, "installed sequence 1 on node cp-1 of cluster demo", append([]string{"install", one + ".tar", "--root", d.root}, key...)...)
 	for _, want := range append(root.Lines(), root.String(), "root certificate, pinned", "release key, pinned", "new      etc/kubernetes/pki/sa.key", "kube-scheduler: restart it for scheduler.conf") {
 		if !strings.Contains(d.stdout, want) {
 			t.Errorf("install does not say %q:\n%s", want, d.stdout)
 		}
 	}
-	d.run(exitDone, "already installed", append([]string{"install", one, "--root", d.root}, key...)...)
-	d.run(exitDone, "verdict        verified", append([]string{"verify", "--root", d.root}, key...)...)
-	d.run(exitUnverified, "origin not established", "verify", "--root", d.root)
-	d.run(exitDone, "installed sequence 2", append([]string{"install", two, "--root", d.root}, key...)...)
+	d.run(exit.Done, "already installed", append([]string{"install", one, "--root", d.root}, key...)...)
+	d.run(exit.Done, "verdict        verified", append([]string{"verify", "--root", d.root}, key...)...)
+	d.run(exit.Unverified, "origin not established", "verify", "--root", d.root)
+	d.run(exit.Done, "installed sequence 2", append([]string{"install", two, "--root", d.root}, key...)...)
 	if strings.Contains(d.stdout, "pinned") {
 		t.Errorf("pinned a second time:\n%s", d.stdout)
 	}
 	before = d.below(d.root)
-	d.run(exitUnverified, "sequence 1 is older than 2", append([]string{"install", one, "--root", d.root}, key...)...)
+	d.run(exit.Unverified, "sequence 1 is older than 2", append([]string{"install", one, "--root", d.root}, key...)...)
 	if d.below(d.root) != before || !strings.Contains(d.talk, "nothing on this node was changed") {
 		t.Errorf("the node was touched: %s", d.talk)
 	}
-	d.run(exitDone, "would roll back node cp-1 of cluster demo from sequence 2 to sequence 1", "rollback", "--root", d.root, "--dry-run")
-	d.run(exitDone, "rolled back node cp-1 of cluster demo from sequence 2 to sequence 1", "rollback", "--root", d.root)
-	d.run(exitFailure, "nothing to go back to", "rollback", "--root", d.root)
-	d.run(exitDone, "newest seen  sequence 2", "status", "--root", d.root)
-	d.run(exitDone, `"sequence": 1`, "status", "--root", d.root, "-o", "json")
+	d.run(exit.Done, "would roll back node cp-1 of cluster demo from sequence 2 to sequence 1", "rollback", "--root", d.root, "--dry-run")
+	d.run(exit.Done, "rolled back node cp-1 of cluster demo from sequence 2 to sequence 1", "rollback", "--root", d.root)
+	d.run(exit.Failure, "nothing to go back to", "rollback", "--root", d.root)
+	d.run(exit.Done, "newest seen  sequence 2", "status", "--root", d.root)
+	d.run(exit.Done, `"sequence": 1`, "status", "--root", d.root, "-o", "json")
 	var s install.Status
 	d.must(json.Unmarshal([]byte(d.stdout), &s))
-	d.run(exitDone, "installed sequence 2", append([]string{"install", two, "--root", d.root}, key...)...)
-	d.run(exitDone, "verified", append([]string{"verify", "--root", d.root}, key...)...)
+	d.run(exit.Done, "installed sequence 2", append([]string{"install", two, "--root", d.root}, key...)...)
+	d.run(exit.Done, "verified", append([]string{"verify", "--root", d.root}, key...)...)
 }
 
 func TestVerifyNamesEveryFinding(t *testing.T) {
@@ -155,14 +156,14 @@ func TestVerifyNamesEveryFinding(t *testing.T) {
 	bundletest.WriteFile(t, filepath.Join(one, "pki/ca.crt"), []byte("x"))
 	bundletest.WriteFile(t, filepath.Join(one, "pki/extra.crt"), []byte("x"))
 	d.must(os.Remove(filepath.Join(one, "admin.conf")))
-	d.run(exitUnverified, "verdict        not verified: 3 findings", append([]string{"verify", one}, key...)...)
+	d.run(exit.Unverified, "verdict        not verified: 3 findings", append([]string{"verify", one}, key...)...)
 	for _, want := range []string{"pki/ca.crt: was changed", "pki/extra.crt: not listed", "admin.conf: listed in SHA256SUMS, but missing"} {
 		if !strings.Contains(d.stdout, want) {
 			t.Errorf("no finding %q:\n%s", want, d.stdout)
 		}
 	}
 	before := d.below(d.root)
-	d.run(exitUnverified, "pki/extra.crt", append([]string{"install", one, "--root", d.root}, key...)...)
+	d.run(exit.Unverified, "pki/extra.crt", append([]string{"install", one, "--root", d.root}, key...)...)
 	if d.below(d.root) != before {
 		t.Error("a refused bundle changed the node")
 	}
@@ -170,10 +171,10 @@ func TestVerifyNamesEveryFinding(t *testing.T) {
 	good := d.bundle(1)
 	other := filepath.Join(d.stick, "other.pub")
 	bundletest.WriteFile(t, other, bundletest.PublicPEM(t, bundletest.Key(t).Public()))
-	d.run(exitUnverified, "SHA256SUMS.sig: not a signature", "verify", good, "--release-key", other)
-	d.run(exitUnverified, "SHA256SUMS.sig: not a signature", "install", good, "--release-key", other, "--root", d.root)
+	d.run(exit.Unverified, "SHA256SUMS.sig: not a signature", "verify", good, "--release-key", other)
+	d.run(exit.Unverified, "SHA256SUMS.sig: not a signature", "install", good, "--release-key", other, "--root", d.root)
 
-	d.run(exitUnverified, `"verdict": "not verified"`, "verify", good, "--release-key", other, "-o", "json")
+	d.run(exit.Unverified, `"verdict": "not verified"`, "verify", good, "--release-key", other, "-o", "json")
 	var v verdict
 	d.must(json.Unmarshal([]byte(d.stdout), &v))
 	if len(v.Findings) != 1 || v.Findings[0].File != bundle.SignatureFile {
@@ -184,8 +185,8 @@ func TestVerifyNamesEveryFinding(t *testing.T) {
 	rehearsal.Rehearsal = true
 	d.pki.Reseal(t, rehearsal)
 	dir := bundletest.Scatter(t, rehearsal)
-	d.run(exitUnverified, "not for use", append([]string{"verify", dir}, key...)...)
-	d.run(exitUnverified, "not for use", append([]string{"install", dir, "--root", d.root}, key...)...)
+	d.run(exit.Unverified, "not for use", append([]string{"verify", dir}, key...)...)
+	d.run(exit.Unverified, "not for use", append([]string{"install", dir, "--root", d.root}, key...)...)
 }
 
 func TestBundleCommandLines(t *testing.T) {
@@ -195,13 +196,13 @@ func TestBundleCommandLines(t *testing.T) {
 		{"verify"}, {"verify", one, "--root", d.root}, {"verify", one, one}, {"verify", one, "-o", "yaml"}, {"verify", one, "--root-ca", "abc"},
 		{"install"}, {"install", one}, {"install", one, one, "--release-key", d.release}, {"rollback", one}, {"status", one}, {"status", "-o", "xml"}, {"verify", one, "--what"},
 	} {
-		d.run(exitUsage, "officiant-node", args...)
+		d.run(exit.Usage, "officiant-node", args...)
 	}
 	nothing := filepath.Join(d.stick, "nothing")
-	d.run(exitFailure, "no such file", "verify", nothing, "--release-key", d.release)
-	d.run(exitFailure, "release key: open", "verify", one, "--release-key", nothing)
-	d.run(exitFailure, "release key", "install", one, "--release-key", filepath.Join(one, bundle.SumsFile), "--root", d.root)
+	d.run(exit.Failure, "no such file", "verify", nothing, "--release-key", d.release)
+	d.run(exit.Failure, "release key: open", "verify", one, "--release-key", nothing)
+	d.run(exit.Failure, "release key", "install", one, "--release-key", filepath.Join(one, bundle.SumsFile), "--root", d.root)
 	private := filepath.Join(d.stick, "release.key")
 	bundletest.WriteFile(t, private, bundletest.PrivatePEM(t, d.pki.Release))
-	d.run(exitFailure, "holds a private key", "verify", one, "--release-key", private)
+	d.run(exit.Failure, "holds a private key", "verify", one, "--release-key", private)
 }

@@ -10,6 +10,7 @@ import (
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
+	"officiant/cmd/internal/exit"
 )
 
 func newInstallCommand(o *options) *cobra.Command {
@@ -23,10 +24,10 @@ func newInstallCommand(o *options) *cobra.Command {
 			"private keys beside their certificates and into the kubeconfigs, and places everything\n" +
 			"below /etc/kubernetes with kubeadm's names and modes, all or nothing. The first install\n" +
 			"pins the root and the release key. When it is interrupted, the same command finishes it.",
-		Args: exactArgs(1, "one bundle"),
+		Args: exit.ExactArgs(1, "one bundle"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if releaseKey == "" {
-				return usagef("install needs --release-key, the ceremony's release.pub")
+				return exit.Usagef("install needs --release-key, the ceremony's release.pub")
 			}
 			release, err := readReleaseKey(releaseKey)
 			if err != nil {
@@ -54,7 +55,7 @@ func newInstallCommand(o *options) *cobra.Command {
 func refused(err error) error {
 	var r *install.Refused
 	if errors.As(err, &r) || len(bundle.Refusals(err)) > 0 {
-		return &exitError{code: exitUnverified, err: err, hints: []string{"nothing on this node was changed"}}
+		return &exit.Error{Code: exit.Unverified, Err: err, Hints: []string{"nothing on this node was changed"}}
 	}
 	return err
 }
@@ -62,9 +63,9 @@ func refused(err error) error {
 // refusedAfter is refused, for an install that may have finished an earlier one first.
 func refusedAfter(r *install.Report, err error) error {
 	err = refused(err)
-	var own *exitError
+	var own *exit.Error
 	if r != nil && r.Finished != "" && errors.As(err, &own) {
-		own.hints = []string{"the interrupted " + r.Finished + " was finished first; beyond that, nothing was changed"}
+		own.Hints = []string{"the interrupted " + r.Finished + " was finished first; beyond that, nothing was changed"}
 	}
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
+	"officiant/cmd/internal/exit"
 )
 
 type requestOptions struct {
@@ -45,7 +46,7 @@ func newRequestCommand(o *options) *cobra.Command {
 			"  officiant-node request --roles worker --name worker-1 --cluster demo \\\n" +
 			"    --control-plane-endpoint api.demo.test:6443 --out worker-1.req\n" +
 			"  officiant-node request --csr-dir /etc/kubernetes --kubeadm kubeadm.yaml --out cp-1.req",
-		Args: exactArgs(0, "no arguments"),
+		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			r.flags.firstGiven = c.Flags().Changed("first")
 			return r.run(c.Context())
@@ -78,7 +79,7 @@ func (r *requestOptions) run(ctx context.Context) error {
 	}
 	leaves, err := kubepki.Leaves(f.cluster, f.node)
 	if err != nil {
-		return &exitError{code: exitRefused, err: err, hints: []string{"no key was made and nothing was written"}}
+		return &exit.Error{Code: exit.Refused, Err: err, Hints: []string{"no key was made and nothing was written"}}
 	}
 	state := install.OpenState(r.root, r.Disk)
 	if err := r.ownState(state, f); err != nil {
@@ -130,7 +131,7 @@ func (r *requestOptions) make(ctx context.Context, state *install.State, f *fact
 // checkOut finds before any key is made what would stop us after.
 func (r *requestOptions) checkOut() error {
 	if r.out == "" {
-		return usagef("request needs --out, the request file to write")
+		return exit.Usagef("request needs --out, the request file to write")
 	}
 	if _, err := os.Lstat(r.out); err == nil {
 		return r.taken()
@@ -143,8 +144,8 @@ func (r *requestOptions) checkOut() error {
 }
 
 func (r *requestOptions) taken() error {
-	return &exitError{code: exitFailure, err: fmt.Errorf("%s: exists already, and a request is never overwritten", r.out),
-		hints: []string{"give another --out, or move the file away; keys that were made are kept and used again"}}
+	return &exit.Error{Code: exit.Failure, Err: fmt.Errorf("%s: exists already, and a request is never overwritten", r.out),
+		Hints: []string{"give another --out, or move the file away; keys that were made are kept and used again"}}
 }
 
 // ownState refuses a state directory that is another node's, or this node's in
@@ -157,8 +158,8 @@ func (r *requestOptions) ownState(state *install.State, f *facts) error {
 	}
 	for _, name := range names {
 		if other := strings.TrimSuffix(filepath.Base(name), ".req"); other != f.node.Name {
-			return &exitError{code: exitRefused, hints: hint,
-				err: fmt.Errorf("%s: belongs to node %s, not %s", state.Dir(), other, f.node.Name)}
+			return &exit.Error{Code: exit.Refused, Hints: hint,
+				Err: fmt.Errorf("%s: belongs to node %s, not %s", state.Dir(), other, f.node.Name)}
 		}
 	}
 	pins, err := state.Pins()
@@ -166,8 +167,8 @@ func (r *requestOptions) ownState(state *install.State, f *facts) error {
 		return err
 	}
 	if pins != nil && (pins.Cluster != f.cluster.Name || pins.Node != f.node.Name) {
-		return &exitError{code: exitRefused, hints: hint,
-			err: fmt.Errorf("%s: a bundle of cluster %s is installed on node %s, this would be cluster %s, node %s",
+		return &exit.Error{Code: exit.Refused, Hints: hint,
+			Err: fmt.Errorf("%s: a bundle of cluster %s is installed on node %s, this would be cluster %s, node %s",
 				state.Dir(), pins.Cluster, pins.Node, f.cluster.Name, f.node.Name)}
 	}
 	return nil
@@ -178,7 +179,7 @@ func (r *requestOptions) refuseFolder(err error) error {
 	if r.kubeadm == "" {
 		hints = append(hints, "names were taken from the folder alone; with --kubeadm FILE they come from where kubeadm had them")
 	}
-	return &exitError{code: exitRefused, err: fmt.Errorf("%s: %w", r.csrDir, err), hints: hints}
+	return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %w", r.csrDir, err), Hints: hints}
 }
 
 // removeTemps takes away what a run that was killed has left.

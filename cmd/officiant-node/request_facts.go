@@ -11,6 +11,7 @@ import (
 	"officiant/bundle/kubeadm"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
+	"officiant/cmd/internal/exit"
 )
 
 // factFlags are the flags that say what the node is; they go before the files.
@@ -77,7 +78,7 @@ func (f *facts) fromKubeadm(file string) error {
 	}
 	c, err := kubeadm.Parse(file, data)
 	if err != nil {
-		return &exitError{code: exitRefused, err: err, hints: []string{"no key was made and nothing was written"}}
+		return &exit.Error{Code: exit.Refused, Err: err, Hints: []string{"no key was made and nothing was written"}}
 	}
 	if c.HasCluster {
 		f.cluster = kubepki.Cluster{
@@ -88,7 +89,7 @@ func (f *facts) fromKubeadm(file string) error {
 		}
 		if c.KubernetesVersion != "" {
 			if f.cluster.KubernetesVersion, err = kubepki.ParseVersion(c.KubernetesVersion); err != nil {
-				return &exitError{code: exitRefused, err: fmt.Errorf("%s: %w", file, err)}
+				return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %w", file, err)}
 			}
 		}
 	}
@@ -97,7 +98,7 @@ func (f *facts) fromKubeadm(file string) error {
 	f.node.BindPort = cmp.Or(c.BindPort, f.node.BindPort)
 	if c.AdvertiseAddress != "" {
 		if f.node.Address, err = netip.ParseAddr(c.AdvertiseAddress); err != nil {
-			return &exitError{code: exitRefused, err: fmt.Errorf("%s: advertiseAddress: %w", file, err)}
+			return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: advertiseAddress: %w", file, err)}
 		}
 	}
 	// Of a ClusterConfiguration alone nobody knows for which node it is.
@@ -113,10 +114,10 @@ func (f *facts) fromFlags(r *requestOptions) error {
 	for _, s := range in.roles {
 		role := kubepki.Role(strings.TrimSpace(s))
 		if !slices.Contains([]kubepki.Role{kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker}, role) {
-			return usagef("--roles: %q is none of %s, %s, %s", s, kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker)
+			return exit.Usagef("--roles: %q is none of %s, %s, %s", s, kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker)
 		}
 		if slices.Contains(f.node.Roles, role) {
-			return usagef("--roles: %s is there twice", role)
+			return exit.Usagef("--roles: %s is there twice", role)
 		}
 		f.node.Roles = append(f.node.Roles, role)
 	}
@@ -126,17 +127,17 @@ func (f *facts) fromFlags(r *requestOptions) error {
 	var err error
 	if in.address != "" {
 		if f.node.Address, err = netip.ParseAddr(in.address); err != nil {
-			return usagef("--address: %q is not an IP address", in.address)
+			return exit.Usagef("--address: %q is not an IP address", in.address)
 		}
 	}
 	if in.version != "" {
 		if f.cluster.KubernetesVersion, err = kubepki.ParseVersion(in.version); err != nil {
-			return usagef("--kubernetes-version: %w", err)
+			return exit.Usagef("--kubernetes-version: %w", err)
 		}
 	}
 	f.cluster.Naming = kubepki.Naming(in.naming)
 	if f.cluster.Naming != kubepki.NamingKubeadm && f.cluster.Naming != kubepki.NamingDocs {
-		return usagef("--naming is %s or %s, not %q", kubepki.NamingKubeadm, kubepki.NamingDocs, in.naming)
+		return exit.Usagef("--naming is %s or %s, not %q", kubepki.NamingKubeadm, kubepki.NamingDocs, in.naming)
 	}
 	if in.firstGiven {
 		f.node.First = in.first
@@ -146,7 +147,7 @@ func (f *facts) fromFlags(r *requestOptions) error {
 		f.algorithm = r.algorithm
 	}
 	if !slices.Contains(algorithmNames(), f.algorithm) {
-		return usagef("--key-algorithm: %q is none of %s", f.algorithm, strings.Join(algorithmNames(), ", "))
+		return exit.Usagef("--key-algorithm: %q is none of %s", f.algorithm, strings.Join(algorithmNames(), ", "))
 	}
 	return nil
 }
@@ -170,7 +171,7 @@ func (f *facts) missing(r *requestOptions) error {
 		if r.kubeadm != "" {
 			where = r.kubeadm + " does not say"
 		}
-		return usagef("%s all that is needed; give\n%s", where, strings.Join(flags, "\n"))
+		return exit.Usagef("%s all that is needed; give\n%s", where, strings.Join(flags, "\n"))
 	}
 	if f.cluster.KubernetesVersion == (kubepki.Version{}) {
 		f.cluster.KubernetesVersion = kubepki.Newest() // a worker's certificate is the same in all

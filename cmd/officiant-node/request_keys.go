@@ -18,6 +18,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/bundle/seal"
+	"officiant/cmd/internal/exit"
 )
 
 const defaultAlgorithm = "ECDSA-P256"
@@ -110,9 +111,9 @@ func (r *requestOptions) makeKeys(ctx context.Context, state *install.State, lea
 			return nil, err
 		}
 		if is := algorithmOf(key); r.algorithm != "" && is != algorithm {
-			return nil, &exitError{code: exitRefused,
-				err: fmt.Errorf("the key of %s is there already and is %s, not %s", l.Name, is, algorithm),
-				hints: []string{"leave --key-algorithm out to keep it; a key is never overwritten",
+			return nil, &exit.Error{Code: exit.Refused,
+				Err: fmt.Errorf("the key of %s is there already and is %s, not %s", l.Name, is, algorithm),
+				Hints: []string{"leave --key-algorithm out to keep it; a key is never overwritten",
 					"for new keys, move " + filepath.Join(state.Dir(), "keys") + " away; certificates in use need the old ones"}}
 		}
 		keys.all[l.Name] = key
@@ -184,9 +185,9 @@ func rememberKeys(state *install.State, leaves []kubepki.Leaf, from request.Keys
 	for _, l := range leaves {
 		there, err := state.Key(l.Name)
 		if err == nil && !samePublicKey(there, from[l.Name]) {
-			return nil, &exitError{code: exitRefused,
-				err:   fmt.Errorf("another key of %s is in %s already; a key is never overwritten", l.Name, filepath.Join(state.Dir(), "keys")),
-				hints: []string{"move it away if no certificate in use needs it"}}
+			return nil, &exit.Error{Code: exit.Refused,
+				Err:   fmt.Errorf("another key of %s is in %s already; a key is never overwritten", l.Name, filepath.Join(state.Dir(), "keys")),
+				Hints: []string{"move it away if no certificate in use needs it"}}
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err

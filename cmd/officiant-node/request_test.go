@@ -22,6 +22,7 @@ import (
 	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
+	"officiant/cmd/internal/exit"
 )
 
 func TestMain(m *testing.M) {
@@ -115,7 +116,7 @@ func TestNameDefaultsToTheHosts(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "w.req")
 	r := onNode(t.Context(), &durable.Disk{}, workerRequest(filepath.Join(dir, "root"), out)...)
-	if r.code != exitDone {
+	if r.code != exit.Done {
 		t.Fatal(r.stderr)
 	}
 	o := opened(t, out)
@@ -135,7 +136,7 @@ func TestInterruptedBeforeAKey(t *testing.T) {
 	cancel()
 	dir := t.TempDir()
 	r := onNode(ctx, &durable.Disk{}, workerRequest(dir, filepath.Join(dir, "w.req"))...)
-	if r.code != exitInterrupted {
+	if r.code != exit.Interrupted {
 		t.Errorf("exit code %d: %s", r.code, r.stderr)
 	}
 }
@@ -162,12 +163,12 @@ func TestKilledAtEveryOperation(t *testing.T) {
 			}}
 			first := onNode(t.Context(), disk, workerRequest(root, out)...)
 			if !dead {
-				if first.code != exitDone || at < 20 {
+				if first.code != exit.Done || at < 20 {
 					t.Fatalf("after %d operations: %s", n, first.stderr)
 				}
 				return
 			}
-			if first.code != exitFailure {
+			if first.code != exit.Failure {
 				t.Errorf("operation %d: exit code %d", at, first.code)
 			}
 			before := files(t, dir)
@@ -176,7 +177,7 @@ func TestKilledAtEveryOperation(t *testing.T) {
 				continue
 			}
 			second := onNode(t.Context(), &durable.Disk{}, workerRequest(root, out)...)
-			if second.code != exitDone {
+			if second.code != exit.Done {
 				t.Errorf("operation %d, again: %s", at, second.stderr)
 				continue
 			}

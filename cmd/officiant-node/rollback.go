@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/bundle/install"
+	"officiant/cmd/internal/exit"
 )
 
 func newRollbackCommand(o *options) *cobra.Command {
@@ -19,7 +20,7 @@ func newRollbackCommand(o *options) *cobra.Command {
 		Long: "Rollback puts back the files of /etc/kubernetes as they were before the last install,\n" +
 			"all or nothing. What was in place is kept: a second rollback brings it back. The node\n" +
 			"still refuses bundles older than the newest it has seen.",
-		Args: exactArgs(0, "no arguments"),
+		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			node := &install.Node{Root: root, Disk: o.Disk, Now: o.Now}
 			r, err := node.Rollback(dryRun)

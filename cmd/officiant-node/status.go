@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/bundle/install"
+	"officiant/cmd/internal/exit"
 )
 
 func newStatusCommand(o *options) *cobra.Command {
@@ -17,10 +18,10 @@ func newStatusCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show what is installed on this node, and until when it is valid",
-		Args:  exactArgs(0, "no arguments"),
+		Args:  exit.ExactArgs(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			if output != "table" && output != "json" {
-				return usagef("-o is table or json, not %q", output)
+				return exit.Usagef("-o is table or json, not %q", output)
 			}
 			node := &install.Node{Root: root, Disk: o.Disk, Now: o.Now}
 			s, err := node.Status()

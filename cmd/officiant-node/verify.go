@@ -13,6 +13,7 @@ import (
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
+	"officiant/cmd/internal/exit"
 )
 
 // Verdicts of verify; the second means that nothing was found, but nobody
@@ -41,13 +42,13 @@ func newVerifyCommand(o *options) *cobra.Command {
 			"without a fault may still be anybody's.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if (len(args) == 1) == (v.root != "") || len(args) > 1 {
-				return usagef("verify takes a bundle, or --root DIR for what is installed there")
+				return exit.Usagef("verify takes a bundle, or --root DIR for what is installed there")
 			}
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if v.output != "table" && v.output != "json" {
-				return usagef("-o is table or json, not %q", v.output)
+				return exit.Usagef("-o is table or json, not %q", v.output)
 			}
 			return v.run(args)
 		},
@@ -102,7 +103,7 @@ func (v *verifyOptions) run(args []string) error {
 	if v.rootCA != "" {
 		f, err := fingerprint.Parse(v.rootCA)
 		if err != nil {
-			return usagef("--root-ca: %w", err)
+			return exit.Usagef("--root-ca: %w", err)
 		}
 		root = &f
 	}
@@ -138,9 +139,9 @@ func (v *verifyOptions) run(args []string) error {
 	case verified:
 		return nil
 	case unknownOrigin:
-		return &exitError{code: exitUnverified, hints: []string{"give --release-key with the ceremony's release.pub, from where you trust it"}}
+		return &exit.Error{Code: exit.Unverified, Hints: []string{"give --release-key with the ceremony's release.pub, from where you trust it"}}
 	}
-	return &exitError{code: exitUnverified}
+	return &exit.Error{Code: exit.Unverified}
 }
 
 // bundle checks a bundle that lies somewhere.

@@ -1,8 +1,12 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"officiant/cmd/internal/exit"
+)
 
 func newCeremonyCommand(o *options) *cobra.Command {
-	return group("ceremony", "Plan, check, run and verify ceremonies",
+	return exit.Group(&cobra.Command{Use: "ceremony", Short: "Plan, check, run and verify ceremonies"},
 		newNewCommand(o), newCheckCommand(o), newRunCommand(o), newVerifyCommand(o))
 }

@@ -16,6 +16,7 @@ import (
 	"officiant/ceremony/issue"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/station"
+	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/terminal"
 	"officiant/signer"
 )
@@ -38,7 +39,7 @@ its keys are to live. No key is touched.
 
 A plan without findings gets its schedule, written to schedule.txt beside it, and
 the digest that people approve. With findings the exit code is 3.`,
-		Args: exactArgs(1, "one plan"),
+		Args: exit.ExactArgs(1, "one plan"),
 		RunE: func(c *cobra.Command, args []string) error { return check.run(c.Context(), args[0]) },
 	}
 	c.Flags().StringVar(&check.station, "station", "", "station `FILE`: check that each key has a place that can hold it")
@@ -85,7 +86,7 @@ type checkedFinding struct {
 
 func (o *checkOptions) run(_ context.Context, path string) error {
 	if o.output != "table" && o.output != "json" {
-		return usagef("-o %q: table or json", o.output)
+		return exit.Usagef("-o %q: table or json", o.output)
 	}
 	result := &checked{Plan: path, Keys: []checkedKey{}, Signatures: []checkedEntry{}, Findings: []checkedFinding{}, Warnings: []checkedFinding{}}
 	c, err := plan.Open(path, plan.Options{Now: o.Now()})
@@ -109,7 +110,7 @@ func (o *checkOptions) run(_ context.Context, path string) error {
 		return err
 	}
 	if n := len(result.Findings); n > 0 {
-		return &exitError{code: exitRefused, err: fmt.Errorf("%s: %s; nothing may be signed by this plan", path, counted(n, "finding"))}
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s; nothing may be signed by this plan", path, counted(n, "finding"))}
 	}
 	return nil
 }

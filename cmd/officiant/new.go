@@ -16,6 +16,7 @@ import (
 	"officiant/bundle/kubeadm"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
+	"officiant/cmd/internal/exit"
 	"officiant/signer"
 )
 
@@ -38,7 +39,7 @@ copied there. Nothing is overwritten.
 
 With --previous the plan continues a finished ceremony: its authorities, release
 key and service-account pair stay, and the root is not opened.`,
-		Args: exactArgs(0, "no arguments, only flags"),
+		Args: exit.ExactArgs(0, "no arguments, only flags"),
 		RunE: func(*cobra.Command, []string) error { return n.run() },
 	}
 	f := c.Flags()
@@ -55,20 +56,20 @@ key and service-account pair stay, and the root is not opened.`,
 
 func (o *newOptions) check() error {
 	if o.kubeadm == "" || o.requests == "" || o.out == "" {
-		return usagef("ceremony new needs --kubeadm FILE, --requests DIR and --out FILE")
+		return exit.Usagef("ceremony new needs --kubeadm FILE, --requests DIR and --out FILE")
 	}
 	switch signer.Grade(o.grade) {
 	case signer.Attested, signer.Consistent, signer.Software:
 	default:
-		return usagef("--station-grade %q: attested, consistent or software", o.grade)
+		return exit.Usagef("--station-grade %q: attested, consistent or software", o.grade)
 	}
 	switch kubepki.Naming(o.naming) {
 	case "", kubepki.NamingKubeadm, kubepki.NamingDocs:
 	default:
-		return usagef("--naming %q: kubeadm or docs", o.naming)
+		return exit.Usagef("--naming %q: kubeadm or docs", o.naming)
 	}
 	if _, err := os.Lstat(o.out); err == nil {
-		return &exitError{code: exitFailure, err: fmt.Errorf("%s: there already; plans are not overwritten", o.out)}
+		return &exit.Error{Code: exit.Failure, Err: fmt.Errorf("%s: there already; plans are not overwritten", o.out)}
 	}
 	return nil
 }
@@ -84,7 +85,7 @@ func (o *newOptions) run() error {
 	}
 	config, err := kubeadm.Parse(o.kubeadm, data)
 	if err != nil {
-		return &exitError{code: exitRefused, err: err}
+		return &exit.Error{Code: exit.Refused, Err: err}
 	}
 	p := plan.NewOptions{Cluster: plan.Cluster{Name: o.cluster, Naming: kubepki.Naming(o.naming)}, Evidence: signer.Grade(o.grade)}
 	if p.Cluster.Kubeadm, err = in.place(o.kubeadm, data, "kubeadm.yaml"); err != nil {

@@ -12,6 +12,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
+	"officiant/cmd/internal/exit"
 )
 
 // sender is a node and who can open what is sealed to it.
@@ -43,7 +44,7 @@ func (o *newOptions) nodes(in *inputs) ([]sender, error) {
 		}
 		name := opened.Node.Name
 		if other, ok := from[name]; ok {
-			return nil, &exitError{code: exitRefused, err: fmt.Errorf("%s and %s are both requests of node %s; keep the one whose fingerprint the node shows", other, file, name)}
+			return nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s and %s are both requests of node %s; keep the one whose fingerprint the node shows", other, file, name)}
 		}
 		from[name] = file
 		n := plan.Node{
@@ -59,7 +60,7 @@ func (o *newOptions) nodes(in *inputs) ([]sender, error) {
 		nodes = append(nodes, sender{n, opened.Recipient})
 	}
 	if len(nodes) == 0 {
-		return nil, &exitError{code: exitRefused, err: fmt.Errorf("%s: no request (*.req) in it", o.requests), hints: []string{"requests are made on the nodes, by officiant-node request"}}
+		return nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: no request (*.req) in it", o.requests), Hints: []string{"requests are made on the nodes, by officiant-node request"}}
 	}
 	slices.SortFunc(nodes, func(a, b sender) int {
 		return cmp.Or(cmp.Compare(rank(a.node), rank(b.node)), cmp.Compare(a.node.Name, b.node.Name))
@@ -85,7 +86,7 @@ func rank(n plan.Node) int {
 func refusedRequest(err error) error {
 	var r *request.Refusal
 	if errors.As(err, &r) {
-		return &exitError{code: exitRefused, err: err}
+		return &exit.Error{Code: exit.Refused, Err: err}
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/transcript"
+	"officiant/cmd/internal/exit"
 	"officiant/signer"
 )
 
@@ -31,7 +32,7 @@ type predecessor struct {
 func continues(p *plan.NewOptions, in *inputs, dir, cluster string, nodes []sender) (int, error) {
 	last, err := readPredecessor(dir)
 	if err != nil {
-		return 0, &exitError{code: exitRefused, err: err, hints: []string{"see what is wrong with: officiant ceremony verify " + dir}}
+		return 0, &exit.Error{Code: exit.Refused, Err: err, Hints: []string{"see what is wrong with: officiant ceremony verify " + dir}}
 	}
 	transcriptPath := last.prefix + ".jsonl"
 	if err := in.add(transcriptPath, last.raw); err != nil {
@@ -147,9 +148,9 @@ func (l *predecessor) serviceAccount(p *plan.NewOptions, in *inputs, nodes []sen
 	}
 	for _, n := range nodes {
 		if slices.Contains(n.node.Roles, kubepki.ControlPlane) && !slices.Contains(recipients, n.recipient) {
-			return &exitError{code: exitRefused,
-				err: fmt.Errorf("node %s cannot open the sealed service-account key of %s: its recipient %s is not among those it was sealed to", n.node.Name, l.dir, n.recipient),
-				hints: []string{
+			return &exit.Error{Code: exit.Refused,
+				Err: fmt.Errorf("node %s cannot open the sealed service-account key of %s: its recipient %s is not among those it was sealed to", n.node.Name, l.dir, n.recipient),
+				Hints: []string{
 					"a node that kept its identity sends the same recipient: officiant-node request",
 					"a control-plane node that is new to the cluster cannot be added yet"}}
 		}

@@ -23,6 +23,7 @@ import (
 	"officiant/ceremony/ceremonytest"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/station"
+	"officiant/cmd/internal/exit"
 	"officiant/signer"
 )
 
@@ -103,7 +104,7 @@ func TestNewThenCheck(t *testing.T) {
 	dir, first := desk(t)
 	file := filepath.Join(dir, "plan.yaml")
 	code, stdout, stderr := newPlan(t, dir, file)
-	if code != exitDone {
+	if code != exit.Done {
 		t.Fatalf("exit %d\n%s", code, stderr)
 	}
 	if !strings.Contains(stdout, first.Lines()[0]) || !strings.Contains(stdout, first.Lines()[2]) {
@@ -117,7 +118,7 @@ func TestNewThenCheck(t *testing.T) {
 	}
 
 	code, stdout, stderr = officiant(t, "ceremony", "check", file)
-	if code != exitDone {
+	if code != exit.Done {
 		t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
 	}
 	for _, want := range []string{
@@ -136,7 +137,7 @@ func TestNewThenCheck(t *testing.T) {
 	}
 	code, result, _ := checkJSON(t, file)
 	schedule, err := os.ReadFile(filepath.Join(dir, "schedule.txt"))
-	if code != exitDone || err != nil || result.Digest == nil || !strings.Contains(stdout, result.Digest.String()) || len(result.Words) != 32 {
+	if code != exit.Done || err != nil || result.Digest == nil || !strings.Contains(stdout, result.Digest.String()) || len(result.Words) != 32 {
 		t.Fatalf("exit %d, %v, %+v", code, err, result)
 	}
 	for _, s := range result.Signatures {
@@ -153,7 +154,7 @@ func TestNewThenCheck(t *testing.T) {
 func TestNewCopies(t *testing.T) {
 	dir, _ := desk(t)
 	out := filepath.Join(t.TempDir(), "plan.yaml")
-	if code, _, stderr := newPlan(t, dir, out, "--name", "first", "--naming", "docs"); code != exitDone {
+	if code, _, stderr := newPlan(t, dir, out, "--name", "first", "--naming", "docs"); code != exit.Done {
 		t.Fatalf("exit %d\n%s", code, stderr)
 	}
 	for _, name := range []string{"kubeadm.yaml", "requests/cp-1.req", "requests/worker-1.req"} {
@@ -172,12 +173,12 @@ func TestNewCopies(t *testing.T) {
 	}
 
 	// Again: the plan is there. And with another file where a copy would go.
-	if code, _, stderr := newPlan(t, dir, out); code != exitFailure || !strings.Contains(stderr, "there already") {
+	if code, _, stderr := newPlan(t, dir, out); code != exit.Failure || !strings.Contains(stderr, "there already") {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
 	put(t, filepath.Join(filepath.Dir(out), "requests/cp-1.req"), "other")
 	must(t, os.Remove(out))
-	if code, _, stderr := newPlan(t, dir, out); code != exitFailure || !strings.Contains(stderr, "cp-1.req: there already, with other content") {
+	if code, _, stderr := newPlan(t, dir, out); code != exit.Failure || !strings.Contains(stderr, "cp-1.req: there already, with other content") {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
 	if _, err := os.Stat(out); err == nil {
@@ -193,21 +194,21 @@ func TestNewRefuses(t *testing.T) {
 		if len(args) > 0 {
 			all = append(all, "--kubeadm", "x", "--requests", "x", "--out", file)
 		}
-		if code, _, stderr := officiant(t, all...); code != exitUsage {
+		if code, _, stderr := officiant(t, all...); code != exit.Usage {
 			t.Errorf("%q: exit %d\n%s", args, code, stderr)
 		}
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "requests/cp-1.req"))
 	must(t, err)
 	put(t, filepath.Join(dir, "requests/again.req"), string(raw))
-	if code, _, stderr := newPlan(t, dir, file); code != exitRefused || !strings.Contains(stderr, "are both requests of node cp-1") {
+	if code, _, stderr := newPlan(t, dir, file); code != exit.Refused || !strings.Contains(stderr, "are both requests of node cp-1") {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
 	put(t, filepath.Join(dir, "requests/again.req"), strings.Replace(string(raw), "10.0.0.11", "10.0.0.12", 1))
-	if code, _, stderr := newPlan(t, dir, file); code != exitRefused || !strings.Contains(stderr, "again.req") {
+	if code, _, stderr := newPlan(t, dir, file); code != exit.Refused || !strings.Contains(stderr, "again.req") {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
-	if code, _, stderr := officiant(t, "ceremony", "new", "--kubeadm", filepath.Join(dir, "kubeadm.yaml"), "--requests", t.TempDir(), "--out", file); code != exitRefused || !strings.Contains(stderr, "no request (*.req) in it") {
+	if code, _, stderr := officiant(t, "ceremony", "new", "--kubeadm", filepath.Join(dir, "kubeadm.yaml"), "--requests", t.TempDir(), "--out", file); code != exit.Refused || !strings.Contains(stderr, "no request (*.req) in it") {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
 }
@@ -216,27 +217,27 @@ func TestNewRefuses(t *testing.T) {
 func TestCheckFindings(t *testing.T) {
 	dir, _ := desk(t)
 	file := filepath.Join(dir, "plan.yaml")
-	if code, _, stderr := newPlan(t, dir, file); code != exitDone {
+	if code, _, stderr := newPlan(t, dir, file); code != exit.Done {
 		t.Fatal(stderr)
 	}
 	text, err := os.ReadFile(file)
 	must(t, err)
 	put(t, file, strings.Replace(string(text), "evidence: software", "evidense: software", 1))
 	code, stdout, stderr := officiant(t, "ceremony", "check", file)
-	if code != exitRefused || stdout != "" || !strings.Contains(stderr, "plan.yaml:29:5: unknown field \"evidense\" in an item of authorities\n   29 |     evidense: software\n      |     ^\n") {
+	if code != exit.Refused || stdout != "" || !strings.Contains(stderr, "plan.yaml:29:5: unknown field \"evidense\" in an item of authorities\n   29 |     evidense: software\n      |     ^\n") {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}
 	code, result, _ := checkJSON(t, file)
-	if code != exitRefused || result.Digest != nil || len(result.Findings) != 1 || result.Findings[0].Line != 29 || result.Findings[0].Column != 5 {
+	if code != exit.Refused || result.Digest != nil || len(result.Findings) != 1 || result.Findings[0].Line != 29 || result.Findings[0].Column != 5 {
 		t.Errorf("exit %d, %+v", code, result)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "schedule.txt")); err == nil {
 		t.Error("a schedule was written for a plan with findings")
 	}
-	if code, _, _ := officiant(t, "ceremony", "check", file, "-o", "yaml"); code != exitUsage {
+	if code, _, _ := officiant(t, "ceremony", "check", file, "-o", "yaml"); code != exit.Usage {
 		t.Errorf("-o yaml: exit %d", code)
 	}
-	if code, _, _ := officiant(t, "ceremony", "check", file+"x"); code != exitFailure {
+	if code, _, _ := officiant(t, "ceremony", "check", file+"x"); code != exit.Failure {
 		t.Errorf("no plan: exit %d", code)
 	}
 }
@@ -246,13 +247,13 @@ func TestCheckStation(t *testing.T) {
 	needSoftHSM(t)
 	dir, _ := desk(t)
 	file, station := filepath.Join(dir, "plan.yaml"), filepath.Join(dir, "station.yaml")
-	if code, _, stderr := newPlan(t, dir, file); code != exitDone {
+	if code, _, stderr := newPlan(t, dir, file); code != exit.Done {
 		t.Fatal(stderr)
 	}
-	if code, _, stderr := officiant(t, "softhsm", "init", "--dir", filepath.Join(dir, "room"), "--station", station); code != exitDone {
+	if code, _, stderr := officiant(t, "softhsm", "init", "--dir", filepath.Join(dir, "room"), "--station", station); code != exit.Done {
 		t.Fatal(stderr)
 	}
-	if code, result, stderr := checkJSON(t, file, "--station", station); code != exitDone || len(result.Findings) > 0 {
+	if code, result, stderr := checkJSON(t, file, "--station", station); code != exit.Done || len(result.Findings) > 0 {
 		t.Errorf("exit %d, %+v\n%s", code, result.Findings, stderr)
 	}
 	text, err := os.ReadFile(station)
@@ -261,24 +262,24 @@ func TestCheckStation(t *testing.T) {
 	etcd := regexp.MustCompile(`(?m)^  etcd: .*$`)
 	put(t, station, etcd.ReplaceAllString(string(text), ""))
 	code, result, _ := checkJSON(t, file, "--station", station)
-	if code != exitRefused || len(result.Findings) != 1 || !strings.Contains(result.Findings[0].Message, `no place for the key "etcd"`) || result.Digest != nil {
+	if code != exit.Refused || len(result.Findings) != 1 || !strings.Contains(result.Findings[0].Message, `no place for the key "etcd"`) || result.Digest != nil {
 		t.Errorf("exit %d, %+v", code, result.Findings)
 	}
 	put(t, station, strings.Replace(string(text), "kind: Station", "kind: Station\npin: 1234", 1))
 	code, result, _ = checkJSON(t, file, "--station", station)
-	if code != exitRefused || len(result.Findings) != 1 || result.Findings[0].Message != `unknown field "pin"` || result.Findings[0].Line == 0 {
+	if code != exit.Refused || len(result.Findings) != 1 || result.Findings[0].Message != `unknown field "pin"` || result.Findings[0].Line == 0 {
 		t.Errorf("exit %d, %+v", code, result.Findings)
 	}
 	// A place this build has no backend for.
 	put(t, station, etcd.ReplaceAllString(string(text), `  etcd: "gcpkms://projects/p/x"`))
 	code, result, _ = checkJSON(t, file, "--station", station)
-	if code != exitRefused || len(result.Findings) != 1 || !strings.Contains(result.Findings[0].Message, "demo/etcd") || result.Digest != nil {
+	if code != exit.Refused || len(result.Findings) != 1 || !strings.Contains(result.Findings[0].Message, "demo/etcd") || result.Digest != nil {
 		t.Errorf("exit %d, %+v", code, result.Findings)
 	}
 	// A module that is not there.
 	put(t, station, fmt.Sprintf("apiVersion: officiant/v1\nkind: Station\nname: x\nkeys:\n  default: %q\n", "pkcs11:token=x?module-path=/nowhere/module.so"))
 	code, stdout, stderr := officiant(t, "ceremony", "check", file, "--station", station)
-	if code != exitUnavailable || !strings.Contains(stderr, "/nowhere/module.so") || !strings.Contains(stdout, "certifies 3 authorities") {
+	if code != exit.Unavailable || !strings.Contains(stderr, "/nowhere/module.so") || !strings.Contains(stdout, "certifies 3 authorities") {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}
 }
@@ -288,7 +289,7 @@ func TestCheckStation(t *testing.T) {
 func TestSupported(t *testing.T) {
 	dir, _ := desk(t)
 	file := filepath.Join(dir, "plan.yaml")
-	if code, _, stderr := newPlan(t, dir, file); code != exitDone {
+	if code, _, stderr := newPlan(t, dir, file); code != exit.Done {
 		t.Fatal(stderr)
 	}
 	c, err := plan.Open(file, plan.Options{Now: time.Now()})
@@ -327,7 +328,7 @@ func TestNewPrevious(t *testing.T) {
 	file := filepath.Join(dir, "plan.yaml")
 	args := []string{"ceremony", "new", "--kubeadm", filepath.Join(dir, "kubeadm.yaml"), "--requests", filepath.Join(f.Folder, "requests"),
 		"--previous", ceremonyDir, "--out", file}
-	if code, stdout, stderr := officiant(t, args...); code != exitDone {
+	if code, stdout, stderr := officiant(t, args...); code != exit.Done {
 		t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
 	}
 	for _, name := range []string{"demo-1.jsonl", "demo-1/root.crt", "demo-1/etcd.crt", "demo-1/release.pub", "demo-1/sa.key.age", "demo-1/sa.pub"} {
@@ -336,7 +337,7 @@ func TestNewPrevious(t *testing.T) {
 		}
 	}
 	code, result, stderr := checkJSON(t, file, "--station", f.Station)
-	if code != exitDone || result.Sequence != 2 || result.Name != "demo-2" {
+	if code != exit.Done || result.Sequence != 2 || result.Name != "demo-2" {
 		t.Fatalf("exit %d, %+v\n%s", code, result, stderr)
 	}
 	for _, k := range result.Keys {
@@ -350,10 +351,10 @@ func TestNewPrevious(t *testing.T) {
 	second, _ := f.Run(t)
 	third := filepath.Join(t.TempDir(), "plan.yaml")
 	args[len(args)-3], args[len(args)-1] = second, third
-	if code, stdout, stderr := officiant(t, args...); code != exitDone {
+	if code, stdout, stderr := officiant(t, args...); code != exit.Done {
 		t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
 	}
-	if code, result, stderr := checkJSON(t, third); code != exitDone || result.Sequence != 3 {
+	if code, result, stderr := checkJSON(t, third); code != exit.Done || result.Sequence != 3 {
 		t.Fatalf("exit %d, %+v\n%s", code, result, stderr)
 	}
 
@@ -361,7 +362,7 @@ func TestNewPrevious(t *testing.T) {
 	more := t.TempDir()
 	sendRequest(t, more, kubepki.Node{Name: "cp-2", Roles: demoFirst.Roles, Address: netip.MustParseAddr("10.0.0.12")})
 	args = []string{"ceremony", "new", "--kubeadm", filepath.Join(dir, "kubeadm.yaml"), "--requests", more, "--previous", ceremonyDir, "--out", filepath.Join(t.TempDir(), "plan.yaml")}
-	if code, _, stderr := officiant(t, args...); code != exitRefused || !strings.Contains(stderr, "node cp-2 cannot open the sealed service-account key") {
+	if code, _, stderr := officiant(t, args...); code != exit.Refused || !strings.Contains(stderr, "node cp-2 cannot open the sealed service-account key") {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
 	// A record with one line less is not finished.
@@ -372,7 +373,7 @@ func TestNewPrevious(t *testing.T) {
 	must(t, os.Remove(record))
 	put(t, record, strings.Join(lines[:len(lines)-2], ""))
 	args[len(args)-1] = filepath.Join(t.TempDir(), "plan.yaml")
-	if code, _, stderr := officiant(t, args...); code != exitRefused || !strings.Contains(stderr, "unfinished") {
+	if code, _, stderr := officiant(t, args...); code != exit.Refused || !strings.Contains(stderr, "unfinished") {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"officiant/ceremony/plan"
 	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
+	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/terminal"
 	"officiant/signer"
 )
@@ -36,7 +37,7 @@ bundles and the transcript. What was approved is what runs: the digest that
 "ceremony check" printed is asked for, by --confirm, or by typing the plan's name.
 
 The same command goes on with a ceremony that was interrupted.`,
-		Args: exactArgs(1, "one plan"),
+		Args: exit.ExactArgs(1, "one plan"),
 		RunE: func(c *cobra.Command, args []string) error { return run.run(c.Context(), args[0]) },
 	}
 	c.Flags().StringVar(&run.station, "station", "", "station `FILE`: where each key lives (required)")
@@ -47,7 +48,7 @@ The same command goes on with a ceremony that was interrupted.`,
 
 func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if o.station == "" || o.dir == "" {
-		return usagef("ceremony run needs --station FILE and --dir DIR")
+		return exit.Usagef("ceremony run needs --station FILE and --dir DIR")
 	}
 	c, err := plan.Open(planFile, plan.Options{Now: o.Now()})
 	if err != nil {
@@ -92,10 +93,10 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 	if errors.As(err, &stopped) {
 		hints = append(hints, "the record ends at "+stopped.Head.String(), strings.Join(stopped.Head.Words()[:8], " ")+" …")
 	}
-	if code == exitUnavailable || code == exitInterrupted {
+	if code == exit.Unavailable || code == exit.Interrupted {
 		hints = append(hints, again)
 	}
-	return &exitError{code: code, err: err, hints: hints}
+	return &exit.Error{Code: code, Err: err, Hints: hints}
 }
 
 // confirmed asks people to say that this is the plan they approved.
@@ -103,10 +104,10 @@ func (o *runOptions) confirmed(ctx context.Context, c *plan.Ceremony) error {
 	if o.confirm != "" {
 		want, err := fingerprint.Parse(o.confirm)
 		if err != nil {
-			return usagef("--confirm: %v", err)
+			return exit.Usagef("--confirm: %v", err)
 		}
 		if want != c.Digest {
-			return &exitError{exitRefused, fmt.Errorf("the plan's digest is %s, not the confirmed %s: plan or inputs have changed", c.Digest, want), []string{"nothing was signed; review again with: officiant ceremony check " + c.File}}
+			return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("the plan's digest is %s, not the confirmed %s: plan or inputs have changed", c.Digest, want), Hints: []string{"nothing was signed; review again with: officiant ceremony check " + c.File}}
 		}
 		return nil
 	}
@@ -116,13 +117,13 @@ func (o *runOptions) confirmed(ctx context.Context, c *plan.Ceremony) error {
 	p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
 	typed, err := p.Line(ctx, "Type the plan's name to begin: ")
 	if errors.Is(err, terminal.ErrNoTerminal) {
-		return &exitError{exitUsage, errors.New("there is no terminal to confirm on"), []string{"in scripts: --confirm DIGEST, as `officiant ceremony check` prints it"}}
+		return &exit.Error{Code: exit.Usage, Err: errors.New("there is no terminal to confirm on"), Hints: []string{"in scripts: --confirm DIGEST, as `officiant ceremony check` prints it"}}
 	}
 	if err != nil {
 		return err
 	}
 	if typed != c.Plan.Name {
-		return &exitError{exitDeclined, fmt.Errorf("%q is not the plan's name; nothing was signed", typed), nil}
+		return &exit.Error{Code: exit.Declined, Err: fmt.Errorf("%q is not the plan's name; nothing was signed", typed)}
 	}
 	return nil
 }

@@ -16,12 +16,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/terminal"
 	"officiant/softhsm"
 )
 
 func newSoftHSMCommand(o *options) *cobra.Command {
-	return group("softhsm", "Throw-away tokens for rehearsals, the demo and tests", newSoftHSMInitCommand(o))
+	return exit.Group(&cobra.Command{Use: "softhsm", Short: "Throw-away tokens for rehearsals, the demo and tests"}, newSoftHSMInitCommand(o))
 }
 
 // softTokens are the two tokens of a room: the root has one of its own.
@@ -51,7 +52,7 @@ nowhere, and asked for again by each ceremony. Nothing is overwritten.
 
 SoftHSM keeps keys in files: whoever can read DIR has them. These tokens are for
 rehearsals, the demo and tests, never for keys that matter.`,
-		Args: exactArgs(0, "no arguments, only flags"),
+		Args: exit.ExactArgs(0, "no arguments, only flags"),
 		RunE: func(c *cobra.Command, _ []string) error { return s.run(c.Context()) },
 	}
 	f := c.Flags()
@@ -64,11 +65,11 @@ rehearsals, the demo and tests, never for keys that matter.`,
 
 func (s *softHSMOptions) run(ctx context.Context) error {
 	if s.dir == "" || s.station == "" {
-		return usagef("softhsm init needs --dir DIR and --station FILE")
+		return exit.Usagef("softhsm init needs --dir DIR and --station FILE")
 	}
 	module, err := s.findModule()
 	if err != nil {
-		return &exitError{code: exitUnavailable, err: err}
+		return &exit.Error{Code: exit.Unavailable, Err: err}
 	}
 	dir, err := filepath.Abs(s.dir)
 	if err != nil {
@@ -76,7 +77,7 @@ func (s *softHSMOptions) run(ctx context.Context) error {
 	}
 	for _, path := range []string{s.station, filepath.Join(dir, "softhsm2.conf"), filepath.Join(dir, "tokens")} {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			return &exitError{code: exitFailure, err: fmt.Errorf("%s: there already; tokens and stations are not overwritten", path)}
+			return &exit.Error{Code: exit.Failure, Err: fmt.Errorf("%s: there already; tokens and stations are not overwritten", path)}
 		}
 	}
 	tokens, err := s.tokens(ctx)
@@ -97,7 +98,7 @@ func (s *softHSMOptions) run(ctx context.Context) error {
 	}
 	conf, made, err := softhsm.Init(dir, module, tokens, s.Setenv)
 	if err != nil {
-		return &exitError{code: exitUnavailable, err: err, hints: []string{"remove " + s.dir + " before trying again"}}
+		return &exit.Error{Code: exit.Unavailable, Err: err, Hints: []string{"remove " + s.dir + " before trying again"}}
 	}
 	if err := s.Disk.MkdirAll(filepath.Dir(s.station), 0o755); err != nil {
 		return err

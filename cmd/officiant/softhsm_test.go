@@ -12,6 +12,7 @@ import (
 
 	"officiant/bundle/durable"
 	"officiant/ceremony/station"
+	"officiant/cmd/internal/exit"
 	"officiant/signer"
 	"officiant/signer/pkcs11"
 	"officiant/softhsm"
@@ -46,7 +47,7 @@ func TestSoftHSMInit(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), folder, "room")
 		file := filepath.Join(filepath.Dir(dir), "station.yaml")
 		code, stdout, stderr := officiant(t, "softhsm", "init", "--dir", dir, "--station", file)
-		if code != exitDone || stdout != "" {
+		if code != exit.Done || stdout != "" {
 			t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
 		}
 		for _, name := range []string{"root.pin", "issuing.pin", "softhsm2.conf"} {
@@ -65,11 +66,11 @@ func TestSoftHSMInit(t *testing.T) {
 		openKeys(t, file)
 
 		code, _, stderr = officiant(t, "softhsm", "init", "--dir", dir, "--station", file+".other")
-		if code != exitFailure || !strings.Contains(stderr, "there already") {
+		if code != exit.Failure || !strings.Contains(stderr, "there already") {
 			t.Errorf("again: exit %d\n%s", code, stderr)
 		}
 		code, _, stderr = officiant(t, "softhsm", "init", "--dir", dir+"-other", "--station", file)
-		if _, err := os.Stat(dir + "-other"); code != exitFailure || !strings.Contains(stderr, "there already") || err == nil {
+		if _, err := os.Stat(dir + "-other"); code != exit.Failure || !strings.Contains(stderr, "there already") || err == nil {
 			t.Errorf("again: exit %d, %v\n%s", code, err, stderr)
 		}
 	}
@@ -118,10 +119,10 @@ func TestSoftHSMInitRefuses(t *testing.T) {
 		code       int
 		args       []string
 	}{
-		{"no flags", "--dir DIR and --station FILE", exitUsage, nil},
-		{"no station", "--dir DIR and --station FILE", exitUsage, []string{"--dir", dir + "/a"}},
-		{"an argument", "no arguments", exitUsage, []string{"--dir", dir + "/a", "--station", dir + "/s", "x"}},
-		{"no module", "no such file", exitUnavailable, []string{"--dir", dir + "/a", "--station", dir + "/s", "--module", dir + "/libsofthsm2.so"}},
+		{"no flags", "--dir DIR and --station FILE", exit.Usage, nil},
+		{"no station", "--dir DIR and --station FILE", exit.Usage, []string{"--dir", dir + "/a"}},
+		{"an argument", "no arguments", exit.Usage, []string{"--dir", dir + "/a", "--station", dir + "/s", "x"}},
+		{"no module", "no such file", exit.Unavailable, []string{"--dir", dir + "/a", "--station", dir + "/s", "--module", dir + "/libsofthsm2.so"}},
 	} {
 		code, _, stderr := officiant(t, append([]string{"softhsm", "init"}, c.args...)...)
 		if code != c.code || !strings.Contains(stderr, c.want) {
@@ -132,7 +133,7 @@ func TestSoftHSMInitRefuses(t *testing.T) {
 		t.Errorf("a refusal left %v", names)
 	}
 	needSoftHSM(t)
-	if code, _, stderr := officiant(t, "softhsm", "init", "--dir", dir+"/a", "--station", dir+"/s", "--ask-pins"); code == exitDone || !strings.Contains(stderr, "no terminal") {
+	if code, _, stderr := officiant(t, "softhsm", "init", "--dir", dir+"/a", "--station", dir+"/s", "--ask-pins"); code == exit.Done || !strings.Contains(stderr, "no terminal") {
 		t.Errorf("--ask-pins without a terminal: exit %d\n%s", code, stderr)
 	}
 	if names, _ := os.ReadDir(dir); len(names) != 0 {

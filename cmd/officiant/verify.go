@@ -13,6 +13,7 @@ import (
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/audit"
+	"officiant/cmd/internal/exit"
 )
 
 type verifyOptions struct {
@@ -37,7 +38,7 @@ release key or the root's fingerprint, as people compared it in the room and
 kept it elsewhere: --release-key vouches for the record and all it says, --root
 for the certificates alone. Without either the exit code is 4, as it is with
 any finding.`,
-		Args: exactArgs(1, "one ceremony directory"),
+		Args: exit.ExactArgs(1, "one ceremony directory"),
 		RunE: func(c *cobra.Command, args []string) error { return verify.run(args[0]) },
 	}
 	c.Flags().StringArrayVar(&verify.previous, "previous", nil, "`DIR` of a ceremony this one continues; may be given again")
@@ -49,7 +50,7 @@ any finding.`,
 
 func (o *verifyOptions) run(dir string) error {
 	if o.output != "table" && o.output != "json" {
-		return usagef("-o %q: table or json", o.output)
+		return exit.Usagef("-o %q: table or json", o.output)
 	}
 	pins, err := o.pins(dir)
 	if err != nil {
@@ -76,7 +77,7 @@ func (o *verifyOptions) pins(dir string) (*audit.Options, error) {
 	if o.root != "" {
 		root, err := fingerprint.Parse(o.root)
 		if err != nil {
-			return nil, usagef("--root: %v", err)
+			return nil, exit.Usagef("--root: %v", err)
 		}
 		pins.Root = &root
 	}
@@ -131,13 +132,13 @@ func (o *verifyOptions) outcome(dir string, r *audit.Report) error {
 		if r.Root != nil {
 			hints = append(hints, fmt.Sprintf("officiant ceremony verify %s --root FINGERPRINT, or --release-key FILE", dir))
 		}
-		return &exitError{exitUnverified, fmt.Errorf("%s: %s", dir, verdict), hints}
+		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: %s", dir, verdict), Hints: hints}
 	case audit.Unfinished:
-		return &exitError{exitUnverified, fmt.Errorf("%s: the ceremony is unfinished", dir),
-			[]string{"`officiant ceremony run` with its plan and station goes on with it"}}
+		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: the ceremony is unfinished", dir),
+			Hints: []string{"`officiant ceremony run` with its plan and station goes on with it"}}
 	}
 	err := fmt.Errorf("%s: the ceremony does not verify: %s", dir, counted(len(r.Findings()), "finding"))
-	return &exitError{code: exitUnverified, err: err}
+	return &exit.Error{Code: exit.Unverified, Err: err}
 }
 
 func (o *verifyOptions) writeJSON(r *audit.Report) error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"officiant/ceremony/ceremonytest"
+	"officiant/cmd/internal/exit"
 )
 
 // verified runs the command and returns its exit code and what it said.
@@ -39,19 +40,19 @@ func TestVerifyCommand(t *testing.T) {
 		stdout string
 		stderr string
 	}{
-		"release key":        {[]string{dir, "--release-key", key}, exitDone, "ceremony demo-1: verified; ", ""},
-		"root":               {[]string{dir, "--root", root}, exitDone, "for the record, sealed secrets and bundles the release key does", ""},
-		"root, as read out":  {[]string{dir, "--root", result.Root.Grouped()}, exitDone, "  as pinned", ""},
-		"both":               {[]string{dir, "--root", root, "--release-key", key}, exitDone, "ceremony demo-1: verified; ", ""},
-		"no pin":             {[]string{dir}, exitUnverified, "not checked: no pin was given", "consistent, origin not established"},
-		"another root":       {[]string{dir, "--root", other}, exitUnverified, "FAIL  root and release key are the ones pinned", "does not verify: 1 finding"},
-		"key from inside":    {[]string{dir, "--release-key", filepath.Join(dir, "release.pub")}, exitDone, "verified", "lies in the directory it is to vouch for"},
-		"not a fingerprint":  {[]string{dir, "--root", "x"}, exitUsage, "", "--root: "},
-		"not a key":          {[]string{dir, "--release-key", filepath.Join(dir, "plan.yaml")}, exitFailure, "", "plan.yaml"},
-		"no such format":     {[]string{dir, "-o", "xml"}, exitUsage, "", "table or json"},
-		"no directory":       {nil, exitUsage, "", "takes one ceremony directory"},
-		"absent directory":   {[]string{filepath.Join(dir, "absent")}, exitFailure, "", "absent"},
-		"previous that lies": {[]string{dir, "--root", root, "--previous", dir}, exitUnverified, "no ceremony here continues it", "does not verify"},
+		"release key":        {[]string{dir, "--release-key", key}, exit.Done, "ceremony demo-1: verified; ", ""},
+		"root":               {[]string{dir, "--root", root}, exit.Done, "for the record, sealed secrets and bundles the release key does", ""},
+		"root, as read out":  {[]string{dir, "--root", result.Root.Grouped()}, exit.Done, "  as pinned", ""},
+		"both":               {[]string{dir, "--root", root, "--release-key", key}, exit.Done, "ceremony demo-1: verified; ", ""},
+		"no pin":             {[]string{dir}, exit.Unverified, "not checked: no pin was given", "consistent, origin not established"},
+		"another root":       {[]string{dir, "--root", other}, exit.Unverified, "FAIL  root and release key are the ones pinned", "does not verify: 1 finding"},
+		"key from inside":    {[]string{dir, "--release-key", filepath.Join(dir, "release.pub")}, exit.Done, "verified", "lies in the directory it is to vouch for"},
+		"not a fingerprint":  {[]string{dir, "--root", "x"}, exit.Usage, "", "--root: "},
+		"not a key":          {[]string{dir, "--release-key", filepath.Join(dir, "plan.yaml")}, exit.Failure, "", "plan.yaml"},
+		"no such format":     {[]string{dir, "-o", "xml"}, exit.Usage, "", "table or json"},
+		"no directory":       {nil, exit.Usage, "", "takes one ceremony directory"},
+		"absent directory":   {[]string{filepath.Join(dir, "absent")}, exit.Failure, "", "absent"},
+		"previous that lies": {[]string{dir, "--root", root, "--previous", dir}, exit.Unverified, "no ceremony here continues it", "does not verify"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := verified(c.args...)
@@ -80,7 +81,7 @@ func TestVerifyCommand(t *testing.T) {
 		if err := os.WriteFile(path, data[:len(data)/2], 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if code, stdout, stderr := verified(dir, "--root", root); code != exitUnverified || !strings.Contains(stderr, "the ceremony is unfinished") {
+		if code, stdout, stderr := verified(dir, "--root", root); code != exit.Unverified || !strings.Contains(stderr, "the ceremony is unfinished") {
 			t.Errorf("exit %d\n%s\n%s", code, stdout, stderr)
 		}
 	})

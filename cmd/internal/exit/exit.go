@@ -1,0 +1,103 @@
+// Package exit turns what a command ends with into what a person reads on
+// standard error and a script gets as exit code, the same for both programs.
+package exit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes are a promise to scripts; docs/exit-codes.md lists them.
+const (
+	Done        = 0
+	Failure     = 1
+	Usage       = 2
+	Refused     = 3
+	Unverified  = 4
+	Unavailable = 5
+	Declined    = 6
+	Expiring    = 7
+	Interrupted = 130
+)
+
+// Error carries the exit code a command decided on itself.
+type Error struct {
+	Code  int
+	Err   error    // nil: the command has said everything already
+	Hints []string // what to do next, a line each
+}
+
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("exit status %d", e.Code)
+	}
+	return e.Err.Error()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Usagef says what is wrong with a command line.
+func Usagef(format string, args ...any) error {
+	return &Error{Code: Usage, Err: fmt.Errorf(format, args...)}
+}
+
+// ExactArgs refuses a wrong number of arguments as a usage error.
+func ExactArgs(n int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != n {
+			return Usagef("%s takes %s", c.CommandPath(), what)
+		}
+		return nil
+	}
+}
+
+// Group makes c a command that only holds others.
+func Group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	c.Args = cobra.NoArgs
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		var names []string
+		for _, sub := range c.Commands() {
+			names = append(names, sub.Name())
+		}
+		return Usagef("%s needs a command: %s", c.CommandPath(), strings.Join(names, ", "))
+	}
+	c.AddCommand(commands...)
+	return c
+}
+
+// Run runs a program's root command and returns its exit code. outcome decides
+// the code of errors that are not an *Error, and says what to do next.
+func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, outcome func(error) (int, []string)) int {
+	root.SilenceUsage, root.SilenceErrors = true, true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &Error{Code: Usage, Err: err} })
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return Done
+	}
+	code, hints := Of(root, err, outcome)
+	var own *Error
+	if !errors.As(err, &own) || own.Err != nil {
+		fmt.Fprintf(stderr, "%s: %s\n", root.Name(), strings.ReplaceAll(strings.TrimRight(err.Error(), "\n"), "\n", "\n  "))
+	}
+	for _, h := range hints {
+		fmt.Fprintf(stderr, "  %s\n", h)
+	}
+	return code
+}
+
+// Of returns an error's exit code and hints.
+func Of(root *cobra.Command, err error, outcome func(error) (int, []string)) (int, []string) {
+	var own *Error
+	switch {
+	case !errors.As(err, &own):
+		return outcome(err)
+	case own.Code == Usage && own.Hints == nil:
+		return Usage, []string{"see: " + root.Name() + " help"}
+	}
+	return own.Code, own.Hints
+}
