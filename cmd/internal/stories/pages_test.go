@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"officiant/bundle/fingerprint"
-	"officiant/ceremony/ceremonytest"
 )
 
 // pages are the documents whose console blocks run, each in a folder of its
@@ -28,46 +27,6 @@ func TestPagesShowWhatOneSees(t *testing.T) {
 				t.Fatalf("%s has no console block", page)
 			}
 			play(t, sessions)
-		})
-	}
-}
-
-// TestVerifyByHand runs docs/verify-by-hand.md in a ceremony's directory, and
-// again after each of a few spoilings, which it has to notice.
-func TestVerifyByHand(t *testing.T) {
-	needTool(t, "jq")
-	text, err := os.ReadFile(filepath.Join(source, "docs", "verify-by-hand.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	script := "set -euo pipefail\n" + strings.Join(blocks(string(text), "sh"), "\n")
-	byHand := func(dir string) error {
-		c := exec.Command("bash", "-c", script)
-		c.Dir = dir
-		out, err := c.CombinedOutput()
-		t.Logf("%s", out)
-		return err
-	}
-	f := ceremonytest.New(t, ceremonytest.Shape{Workers: 1})
-	dir, _ := f.Run(t)
-	if err := byHand(dir); err != nil {
-		t.Fatal(err)
-	}
-	for name, spoil := range map[string]string{
-		"line dropped":     "sed -i 5d transcript.jsonl",
-		"schedule changed": "sed -i s/8760h/8761h/ schedule.txt",
-		"bundle changed":   "sed -i s/A/B/ bundles/worker-1/pki/ca.crt",
-		"bundle added to":  "echo >bundles/worker-1/extra",
-		"key dropped in":   "openssl genpkey -algorithm ED25519 -out secrets/x.pem",
-	} {
-		t.Run(name, func(t *testing.T) {
-			spoiled := t.TempDir()
-			if out, err := exec.Command("sh", "-ec", `cp -r "$1/." "$2"; cd "$2"; `+spoil, "sh", dir, spoiled).CombinedOutput(); err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-			if byHand(spoiled) == nil {
-				t.Error("not noticed")
-			}
 		})
 	}
 }
