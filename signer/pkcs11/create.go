@@ -39,7 +39,7 @@ func (s *store) Create(ctx context.Context, ref signer.Ref, spec signer.Spec, id
 	if _, err := signer.ParseAlgorithm(string(spec.Algorithm)); err != nil {
 		return nil, fmt.Errorf("key %q: %w", label, err)
 	}
-	k, err := within(ctx, s, func(h pkcs11.SessionHandle) (*key, error) {
+	k, err := within(ctx, s, s.limits.create, func(h pkcs11.SessionHandle) (*key, error) {
 		if err := s.lib.canDo(s.token, spec); err != nil {
 			return nil, err
 		}

@@ -49,7 +49,7 @@ func (s *store) address(ref signer.Ref) (address, error) {
 }
 
 func (s *store) findKey(ctx context.Context, label string, id []byte) (signer.Key, error) {
-	k, err := within(ctx, s, func(h pkcs11.SessionHandle) (*key, error) { return s.findOn(h, label, id) })
+	k, err := within(ctx, s, s.limits.call, func(h pkcs11.SessionHandle) (*key, error) { return s.findOn(h, label, id) })
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name(label, id), err)
 	}

@@ -45,7 +45,7 @@ func (k *key) SignContext(ctx context.Context, digest []byte, opts crypto.Signer
 		return nil, fmt.Errorf("key %q: %w", k.info.Label, err)
 	}
 	op := newOperation(k.public, digest, opts)
-	sig, err := within(ctx, k.store, func(h pkcs11.SessionHandle) ([]byte, error) { return k.store.sign(h, k.handle, op) })
+	sig, err := within(ctx, k.store, k.store.limits.call, func(h pkcs11.SessionHandle) ([]byte, error) { return k.store.sign(h, k.handle, op) })
 	if err != nil {
 		return nil, fmt.Errorf("key %q: %w", k.info.Label, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ThalesIgnite/crypto11"
 	"github.com/miekg/pkcs11"
@@ -40,7 +41,7 @@ func create(t testing.TB, s *store, ref signer.Ref, a signer.Algorithm) *key {
 // on runs f on a session of the store.
 func on(t testing.TB, s *store, f func(h pkcs11.SessionHandle) error) {
 	t.Helper()
-	if _, err := within(t.Context(), s, func(h pkcs11.SessionHandle) (struct{}, error) { return struct{}{}, f(h) }); err != nil {
+	if _, err := within(t.Context(), s, time.Minute, func(h pkcs11.SessionHandle) (struct{}, error) { return struct{}{}, f(h) }); err != nil {
 		t.Fatal(err)
 	}
 }

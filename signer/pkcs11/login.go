@@ -43,7 +43,7 @@ func (s *store) join(ctx context.Context, a address, ask signer.PINFunc, first p
 			return err
 		}
 	}
-	state, err := await(ctx, s.token.String(), func() (uint, error) { return s.lib.sessionState(first) })
+	state, err := bounded(ctx, s.limits.call, s.token.String(), func() (uint, error) { return s.lib.sessionState(first) })
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.token, err)
 	}
@@ -66,7 +66,7 @@ func (s *store) leave(session pkcs11.SessionHandle) error {
 
 // firstLogin tries one PIN once.
 func (s *store) firstLogin(ctx context.Context, a address, ask signer.PINFunc, first pkcs11.SessionHandle) error {
-	state, err := await(ctx, s.token.String(), func() (uint, error) { return s.lib.sessionState(first) })
+	state, err := bounded(ctx, s.limits.call, s.token.String(), func() (uint, error) { return s.lib.sessionState(first) })
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.token, err)
 	}
@@ -80,7 +80,11 @@ func (s *store) firstLogin(ctx context.Context, a address, ask signer.PINFunc, f
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.token, err)
 	}
-	_, err = await(ctx, s.token.String(), func() (struct{}, error) {
+	limit := s.limits.call
+	if pin == nil { // it is typed at the token's pad
+		limit = s.limits.pad
+	}
+	_, err = bounded(ctx, limit, s.token.String(), func() (struct{}, error) {
 		defer clear(pin)
 		if err := ctx.Err(); err != nil {
 			return struct{}{}, err
@@ -91,7 +95,7 @@ func (s *store) firstLogin(ctx context.Context, a address, ask signer.PINFunc, f
 		return struct{}{}, s.lib.login(first, pin)
 	})
 	if err == nil {
-		_, err = await(ctx, s.token.String(), func() (struct{}, error) { return struct{}{}, s.sameToken() })
+		_, err = bounded(ctx, s.limits.call, s.token.String(), func() (struct{}, error) { return struct{}{}, s.sameToken() })
 	}
 	if err == nil || left(err) || ctx.Err() != nil {
 		return err
@@ -99,7 +103,7 @@ func (s *store) firstLogin(ctx context.Context, a address, ask signer.PINFunc, f
 	if !isCode(err, pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE, pkcs11.CKR_PIN_EXPIRED, pkcs11.CKR_PIN_LOCKED) {
 		return fmt.Errorf("%w: %s: %w", signer.ErrUnavailable, s.token, err)
 	}
-	left, _ := await(ctx, s.token.String(), func() (string, error) { return s.triesLeft(), nil })
+	left, _ := bounded(ctx, s.limits.call, s.token.String(), func() (string, error) { return s.triesLeft(), nil })
 	return fmt.Errorf("%s: %w: %w; tried once; %s", s.token, signer.ErrPIN, err, left)
 }
 

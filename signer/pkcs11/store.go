@@ -19,6 +19,7 @@ import (
 // store is a token that is logged in to.
 type store struct {
 	lib    *library
+	limits limits
 	token  token
 	device signer.Device
 	login  *login
@@ -39,6 +40,14 @@ type loss struct{ cause error }
 // the pin-source's, or the one ask returns. It tells a wrong PIN (signer.ErrPIN)
 // from a token that is absent, ambiguous, locked or silent (signer.ErrUnavailable).
 func Open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
+	s, err := openWithin(ctx, ref, ask, patience())
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func openWithin(ctx context.Context, ref signer.Ref, ask signer.PINFunc, l limits) (*store, error) {
 	a, err := parseURI(ref.URI)
 	if err != nil {
 		return nil, err
@@ -51,11 +60,11 @@ func Open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store
 		return nil, err
 	}
 	// A call left behind keeps what it holds: a module that hangs is never finalized.
-	lib, err := await(ctx, "PKCS#11 module "+path, func() (*library, error) { return acquire(path) })
+	lib, err := bounded(ctx, l.call, "PKCS#11 module "+path, func() (*library, error) { return acquire(path) })
 	if err != nil {
 		return nil, err
 	}
-	s, err := open(ctx, lib, a, ask)
+	s, err := open(ctx, lib, a, ask, l)
 	if err == nil {
 		return s, nil
 	}
@@ -65,16 +74,16 @@ func Open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store
 	return nil, err
 }
 
-func open(ctx context.Context, lib *library, a address, ask signer.PINFunc) (*store, error) {
-	t, err := await(ctx, "PKCS#11 module "+lib.path, func() (token, error) { return lib.find(a) })
+func open(ctx context.Context, lib *library, a address, ask signer.PINFunc, l limits) (*store, error) {
+	t, err := bounded(ctx, l.call, "PKCS#11 module "+lib.path, func() (token, error) { return lib.find(a) })
 	if err != nil {
 		return nil, err
 	}
 	if err := t.ready(); err != nil {
 		return nil, err
 	}
-	s := &store{lib: lib, token: t, device: t.device(lib), login: lib.loginOf(t.slot)}
-	first, err := await(ctx, t.String(), s.openSession)
+	s := &store{lib: lib, limits: l, token: t, device: t.device(lib), login: lib.loginOf(t.slot)}
+	first, err := bounded(ctx, l.call, t.String(), s.openSession)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", signer.ErrUnavailable, t, err)
 	}
@@ -105,10 +114,10 @@ func (s *store) Describe() signer.Device { return s.device }
 // Sessions is how many signatures the token makes at once.
 func (s *store) Sessions() int { return cap(s.pool.tickets) }
 
-// within runs f on a session of the token, until ctx ends at the latest. An
+// within runs f on a session of the token, until ctx or the limit ends. An
 // answer that tells that the token is gone, and a deadline, make the store
 // unavailable for good: what a token holds after either is not known.
-func within[T any](ctx context.Context, s *store, f func(pkcs11.SessionHandle) (T, error)) (T, error) {
+func within[T any](ctx context.Context, s *store, limit time.Duration, f func(pkcs11.SessionHandle) (T, error)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
 		return none, fmt.Errorf("%s: %w", s.token, err) // nothing was asked, nothing is lost
@@ -116,6 +125,8 @@ func within[T any](ctx context.Context, s *store, f func(pkcs11.SessionHandle) (
 	if err := s.begin(); err != nil {
 		return none, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	if err := s.pool.wait(ctx); err != nil {
 		s.calls.Done()
 		return none, s.judge(err)
@@ -159,7 +170,7 @@ func (s *store) judge(err error) error {
 	switch {
 	case left(err):
 	case errors.Is(err, context.DeadlineExceeded):
-		err = &leftBehind{s.token.String(), err}
+		err = &leftBehind{device: s.token.String(), cause: err}
 	case isCode(err, gone...):
 		err = fmt.Errorf("%w: %s: %w", signer.ErrUnavailable, s.token, err)
 	default:

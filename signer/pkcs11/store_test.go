@@ -301,3 +301,54 @@ func TestOwnFunctionList(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestOwnLimits: a device that hangs is given up also when the caller's ctx
+// has no deadline, as in a ceremony.
+func TestOwnLimits(t *testing.T) {
+	for call, step := range map[string]func(r *room, s *store, k *key) error{
+		"C_Sign":            func(_ *room, _ *store, k *key) error { return sign(t.Context(), k) },
+		"C_FindObjectsInit": func(r *room, s *store, _ *key) error { _, err := s.Find(t.Context(), r.ref(0, "x")); return err },
+		"C_GenerateKeyPair": func(r *room, s *store, _ *key) error {
+			_, err := s.Create(t.Context(), r.ref(0, "x"), signer.Spec{Algorithm: signer.ECDSAP256}, newID(t))
+			return err
+		},
+	} {
+		t.Run(call, func(t *testing.T) {
+			r := newRoom(t, "officiant-root")
+			w := r.wrap(t)
+			s := r.open(t, 0)
+			k := create(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
+			s.limits = limits{call: deadline, create: 2 * deadline}
+			w.order(t, "hang "+call)
+			wantGivenUp(t, func() error { return step(r, s, k) })
+		})
+	}
+	for _, call := range []string{"C_Initialize", "C_GetTokenInfo", "C_OpenSession", "C_Login"} {
+		t.Run(call, func(t *testing.T) {
+			r := newRoom(t, "officiant-root")
+			w := r.wrap(t)
+			w.order(t, "hang "+call)
+			wantGivenUp(t, func() error {
+				_, err := openWithin(t.Context(), r.ref(0, ""), r.ask, limits{call: deadline})
+				return err
+			})
+		})
+	}
+	if l := patience(); l.call < time.Second || l.create < l.call || l.pad < l.call {
+		t.Errorf("the limits of a ceremony are %+v", l)
+	}
+}
+
+func wantGivenUp(t *testing.T, f func() error) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		if !errors.Is(err, signer.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "did not answer in time") {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("still waiting")
+	}
+}
