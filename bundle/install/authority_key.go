@@ -11,6 +11,7 @@ import (
 
 	"officiant/bundle"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/privatekey"
 )
 
 // maxKeyFile is above what any PEM file below /etc/kubernetes has.
@@ -86,7 +87,7 @@ func heldKey(at string, e fs.DirEntry) crypto.PublicKey {
 	if !bytes.Contains(data, []byte("PRIVATE KEY-----")) {
 		return nil
 	}
-	key, err := parseKey(data)
+	key, err := privatekey.Parse(data)
 	if err != nil {
 		return nil
 	}

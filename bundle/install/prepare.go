@@ -12,6 +12,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubeconfig"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/privatekey"
 	"officiant/bundle/seal"
 )
 
@@ -173,7 +174,7 @@ func configKey(at string) (crypto.Signer, error) {
 		return nil, fmt.Errorf("%s: no private key in it: %w", at, fs.ErrNotExist)
 	}
 	defer clear(c.Key)
-	key, err := parseKey(c.Key)
+	key, err := privatekey.Parse(c.Key)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", at, err)
 	}
@@ -197,7 +198,7 @@ func (n *Node) complete(a *accepted, keys map[string]crypto.Signer) ([]placed, e
 func (n *Node) content(b *bundle.Bundle, f kubepki.File, keys map[string]crypto.Signer) ([]byte, error) {
 	switch f.Kind {
 	case kubepki.KeyFile:
-		return keyPEM(keys[f.Leaf])
+		return privatekey.PEM(keys[f.Leaf])
 	case kubepki.KubeconfigFile:
 		return completed(b, f, keys[f.Leaf])
 	case kubepki.ServiceAccountKey:
@@ -211,7 +212,7 @@ func completed(b *bundle.Bundle, f kubepki.File, key crypto.Signer) ([]byte, err
 	if err != nil {
 		return nil, refusedf(nameOf(b), f.Path, "%v", err)
 	}
-	data, err := keyPEM(key)
+	data, err := privatekey.PEM(key)
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", f.Leaf, err)
 	}
@@ -235,7 +236,7 @@ func (n *Node) serviceAccountKey(b *bundle.Bundle, f kubepki.File) ([]byte, erro
 	if err != nil {
 		return nil, refusedf(nameOf(b), sealed, "is not sealed to this node, or damaged: %v", err)
 	}
-	key, err := parseKey(secret)
+	key, err := privatekey.Parse(secret)
 	if err != nil {
 		return nil, refusedf(nameOf(b), sealed, "what is sealed in it: %v", err)
 	}

@@ -3,9 +3,7 @@ package install
 import (
 	"bytes"
 	"crypto"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +14,7 @@ import (
 
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/privatekey"
 )
 
 // StateDir is where a node keeps what it needs between request and install, below the root.
@@ -137,7 +136,7 @@ func (s *State) WriteKey(name string, key crypto.Signer) error {
 	if err := plainKeyName(name); err != nil {
 		return err
 	}
-	data, err := keyPEM(key)
+	data, err := privatekey.PEM(key)
 	if err != nil {
 		return fmt.Errorf("key %s: %w", name, err)
 	}
@@ -169,50 +168,11 @@ func readKey(at string) (crypto.Signer, error) {
 		return nil, err
 	}
 	defer clear(data)
-	key, err := parseKey(data)
+	key, err := privatekey.Parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", at, err)
 	}
 	return key, nil
-}
-
-// parseKey reads one PEM private key, in the forms Kubernetes and kubeadm write.
-// Its errors say nothing of what the key holds.
-func parseKey(data []byte) (crypto.Signer, error) {
-	block, rest := pem.Decode(data)
-	if block != nil && block.Type == "EC PARAMETERS" { // as `openssl ecparam -genkey` writes
-		block, rest = pem.Decode(rest)
-	}
-	if block == nil || len(bytes.TrimSpace(rest)) > 0 {
-		return nil, errors.New("not one PEM private key")
-	}
-	defer clear(block.Bytes)
-	var key any
-	var err error
-	switch block.Type {
-	case "PRIVATE KEY":
-		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
-	case "EC PRIVATE KEY":
-		key, err = x509.ParseECPrivateKey(block.Bytes)
-	case "RSA PRIVATE KEY":
-		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-	default:
-		return nil, errors.New("not one PEM private key")
-	}
-	signer, ok := key.(crypto.Signer)
-	if err != nil || !ok {
-		return nil, errors.New("damaged private key")
-	}
-	return signer, nil
-}
-
-func keyPEM(key crypto.Signer) ([]byte, error) {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(der)
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
 func sameKey(a, b crypto.PublicKey) bool {

@@ -16,6 +16,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubeconfig"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/privatekey"
 )
 
 // Verification is what Verify found on a node.
@@ -139,7 +140,7 @@ func holds(b *bundle.Bundle, f kubepki.File, leaf *x509.Certificate, data []byte
 	case kubepki.KubeconfigFile:
 		return holdsConfig(b, f, leaf, data)
 	case kubepki.ServiceAccountKey:
-		key, err := parseKey(data)
+		key, err := privatekey.Parse(data)
 		if err != nil {
 			return err.Error()
 		}
@@ -156,7 +157,7 @@ func holds(b *bundle.Bundle, f kubepki.File, leaf *x509.Certificate, data []byte
 }
 
 func fits(keyData []byte, leaf *x509.Certificate) string {
-	key, err := parseKey(keyData)
+	key, err := privatekey.Parse(keyData)
 	if err != nil {
 		return err.Error()
 	}

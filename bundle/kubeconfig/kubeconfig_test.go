@@ -161,6 +161,8 @@ func TestBadFiles(t *testing.T) {
 		{"tag", swap("kind: Config", "kind: !!str Config"), "anchors"},
 		{"tabs", swap("  name: demo", "\tname: demo"), ""},
 		{"too long", text + strings.Repeat("#", maxSize), "longer"},
+		{"too deep", text + strings.Repeat("[", maxSize/2), "f:19:1: nested more than 16 deep"},
+		{"too deep entries", strings.Repeat("- ", maxSize/4), "f:1:1: nested more than 16 deep"},
 	}
 	for _, b := range bad {
 		_, err := Parse("f", []byte(b.text))
@@ -195,4 +197,25 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("rendered as\n%s\nthen as\n%s", c.Render(), again.Render())
 		}
 	})
+}
+
+// Damage beside a private key must not carry the key into an error.
+func TestErrorsTellNoKey(t *testing.T) {
+	text := string(testdata(t, "generate-csr-admin.conf"))
+	_, rest, _ := strings.Cut(text, "client-key-data: ")
+	key := strings.TrimSpace(rest)
+	const piece = 20
+	for i := range len(text) - len(key)/2 { // up to the middle of the key
+		for _, damage := range []string{"|", ">", "\n", ": ", "\"", "'", "[", "- ", "*", "!", "%", "@"} {
+			_, err := Parse("f", []byte(text[:i]+damage+text[i:]))
+			if err == nil {
+				continue
+			}
+			for j := 0; j+piece <= len(key); j += piece {
+				if strings.Contains(err.Error(), key[j:j+piece]) {
+					t.Fatalf("%q at %d: the error repeats the key: %.60s…", damage, i, err)
+				}
+			}
+		}
+	}
 }

@@ -1,10 +1,14 @@
 package kubeconfig
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
+
+	"officiant/bundle/privatekey"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -12,8 +16,12 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxSize bounds what Parse reads; a real file has some 6 KiB.
-const maxSize = 1 << 20
+// What Parse reads at most; a real file has some 6 KiB, and 4 levels. The YAML
+// parser's time grows with the square of both.
+const (
+	maxSize  = 64 << 10
+	maxDepth = 16
+)
 
 // document is the file's form; what it does not have is refused by the decoder.
 type document struct {
@@ -69,6 +77,9 @@ func decode(file string, data []byte) (*document, error) {
 	if len(data) > maxSize {
 		return nil, fmt.Errorf("%s: longer than %d bytes", file, maxSize)
 	}
+	if line := tooDeep(data); line > 0 {
+		return nil, fmt.Errorf("%s:%d:1: nested more than %d deep", file, line, maxDepth)
+	}
 	tree, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		return nil, place(file, err)
@@ -88,6 +99,21 @@ func decode(file string, data []byte) (*document, error) {
 	return &d, nil
 }
 
+// tooDeep returns the line at which flow or one-line nesting passes maxDepth; 0
+// when none does. The count is rough, by line, and sees brackets in quotes too.
+func tooDeep(data []byte) int {
+	depth, line := 0, 0
+	for text := range bytes.Lines(data) {
+		line++
+		depth += bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{"))
+		if entries := bytes.Count(text, []byte("- ")) + bytes.Count(text, []byte("? ")); depth > maxDepth || entries > maxDepth {
+			return line
+		}
+		depth = max(0, depth-bytes.Count(text, []byte("]"))-bytes.Count(text, []byte("}")))
+	}
+	return 0
+}
+
 // plainOnly finds what makes a YAML file read otherwise than it looks.
 type plainOnly struct{ found *token.Token }
 
@@ -102,14 +128,17 @@ func (v *plainOnly) Visit(n ast.Node) ast.Visitor {
 	return v
 }
 
+// blob is text that may be part of a private key; no field's name looks so.
+var blob = regexp.MustCompile(`[A-Za-z0-9+/=]{20,}`)
+
 // place keeps the place and the message of a YAML error and drops its excerpt
-// of the file: there may be a private key in it.
+// of the file, and what the message quotes of it: there may be a private key in it.
 func place(file string, err error) error {
 	var y yaml.Error
 	if !errors.As(err, &y) {
 		return fmt.Errorf("%s: not a kubeconfig", file)
 	}
-	return fmt.Errorf("%s: %s", at(file, y.GetToken()), y.GetMessage())
+	return fmt.Errorf("%s: %s", at(file, y.GetToken()), blob.ReplaceAllString(y.GetMessage(), "…"))
 }
 
 func at(file string, t *token.Token) string {
@@ -185,7 +214,7 @@ func (c *Config) checkPEM() error {
 			return fmt.Errorf("client-certificate-data: %w", err)
 		}
 	case c.Key != nil:
-		if _, err := privateKey(c.Key); err != nil {
+		if _, err := privatekey.Parse(c.Key); err != nil {
 			return fmt.Errorf("client-key-data: %w", err)
 		}
 	}

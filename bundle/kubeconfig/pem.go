@@ -7,6 +7,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+
+	"officiant/bundle/privatekey"
 )
 
 // certificates reads PEM that holds certificates and nothing else.
@@ -33,40 +35,13 @@ func certificates(data []byte) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// privateKey reads PEM that holds one private key. Its errors say nothing of
-// what was there.
-func privateKey(data []byte) (crypto.Signer, error) {
-	block, rest := pem.Decode(data)
-	if block == nil || len(bytes.TrimSpace(rest)) != 0 {
-		return nil, errors.New("not one PEM block with a private key")
-	}
-	defer clear(block.Bytes)
-	var key any
-	var err error
-	switch block.Type {
-	case "PRIVATE KEY":
-		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
-	case "EC PRIVATE KEY":
-		key, err = x509.ParseECPrivateKey(block.Bytes)
-	case "RSA PRIVATE KEY":
-		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-	default:
-		return nil, errors.New("not a PEM block PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY")
-	}
-	signer, ok := key.(crypto.Signer)
-	if err != nil || !ok {
-		return nil, errors.New("the private key cannot be read")
-	}
-	return signer, nil
-}
-
 // matches holds a private key against the first certificate.
 func matches(certificate, key []byte) error {
 	certs, err := certificates(certificate)
 	if err != nil {
 		return fmt.Errorf("client-certificate-data: %w", err)
 	}
-	signer, err := privateKey(key)
+	signer, err := privatekey.Parse(key)
 	if err != nil {
 		return fmt.Errorf("client-key-data: %w", err)
 	}

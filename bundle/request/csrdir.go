@@ -15,6 +15,7 @@ import (
 
 	"officiant/bundle/kubeconfig"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/privatekey"
 )
 
 // Folder is what a `kubeadm certs generate-csr` folder holds for one node.
@@ -122,43 +123,16 @@ func readKey(dir fs.FS, base string, inside bool) (key crypto.Signer, at string,
 			return nil, at, fmt.Errorf("%s: has no client-key-data", at)
 		}
 		defer clear(c.Key)
-		key, err = parseKey(c.Key)
+		key, err = privatekey.Parse(c.Key)
 		if err != nil {
 			return nil, at, fmt.Errorf("%s: client-key-data: %w", at, err)
 		}
 		return key, at, nil
 	}
-	if key, err = parseKey(data); err != nil {
+	if key, err = privatekey.Parse(data); err != nil {
 		return nil, at, fmt.Errorf("%s: %w", at, err)
 	}
 	return key, at, nil
-}
-
-// parseKey reads one private key as kubeadm writes it, or in PKCS #8. Its
-// errors say nothing of what the file holds.
-func parseKey(data []byte) (crypto.Signer, error) {
-	block, rest := pem.Decode(data)
-	if block == nil || len(bytes.TrimSpace(rest)) > 0 {
-		return nil, errors.New("is not one PEM private key")
-	}
-	defer clear(block.Bytes)
-	var key any
-	var err error
-	switch block.Type {
-	case "EC PRIVATE KEY":
-		key, err = x509.ParseECPrivateKey(block.Bytes)
-	case "RSA PRIVATE KEY":
-		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-	case "PRIVATE KEY":
-		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
-	default:
-		return nil, errors.New("is not one PEM private key")
-	}
-	signer, ok := key.(crypto.Signer)
-	if err != nil || !ok {
-		return nil, errors.New("the private key cannot be read")
-	}
-	return signer, nil
 }
 
 // asksBeyond lists the names a CSR asks for that the leaf does not have. The

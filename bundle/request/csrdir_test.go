@@ -153,10 +153,10 @@ func TestBadFolders(t *testing.T) {
 			dir["kubelet.conf.csr"].Data = csrPEMOf(t, stranger.keys["kubelet.conf"], nil)
 		}, []string{"kubelet.conf.csr: asks for CN \"system:node:worker-1\""}},
 		"broken CSR": {func(dir fstest.MapFS) { dir["pki/apiserver.csr"].Data = dir["pki/apiserver.csr"].Data[:200] }, []string{"pki/apiserver.csr: is not one PEM block"}},
-		"broken key": {func(dir fstest.MapFS) { dir["pki/apiserver.key"].Data = []byte("secretsecret") }, []string{"pki/apiserver.key: is not one PEM private key"}},
+		"broken key": {func(dir fstest.MapFS) { dir["pki/apiserver.key"].Data = []byte("secretsecret") }, []string{"pki/apiserver.key: not one PEM private key"}},
 		"two keys": {func(dir fstest.MapFS) {
 			dir["pki/apiserver.key"].Data = append(bytes.Clone(dir["pki/apiserver.key"].Data), dir["pki/etcd/peer.key"].Data...)
-		}, []string{"pki/apiserver.key: is not one PEM private key"}},
+		}, []string{"pki/apiserver.key: not one PEM private key"}},
 		"two faults": {func(dir fstest.MapFS) { delete(dir, "pki/apiserver.csr"); delete(dir, "admin.conf.csr") },
 			[]string{"apiserver.csr: is missing", "admin.conf.csr: is missing"}},
 	} {
