@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"officiant/bundle"
 	"officiant/bundle/kubepki"
@@ -37,46 +38,66 @@ func (n *Node) authorityKeys(b *bundle.Bundle) ([]bundle.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	named := map[string]bool{"pki/ca.key": true, "pki/etcd/ca.key": true, "pki/front-proxy-ca.key": true, "pki/root.key": true}
 	var findings []bundle.Finding
-	top := n.at(kubernetesDir)
-	err = filepath.WalkDir(top, func(at string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) && at == top {
-			return fs.SkipAll
+	for i, folder := range []string{kubernetesDir, kubernetesDir + "/pki", kubernetesDir + "/pki/etcd"} {
+		info, err := os.Lstat(n.at(folder))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return findings, nil
+		case err != nil:
+			return nil, fmt.Errorf("looking for CA keys: %w", err)
+		case i > 0 && info.Mode()&fs.ModeSymlink == 0:
+			continue // walked from above; a walk does not enter links, but kubeadm does
 		}
+		found, err := n.keysBelow(folder, known)
+		if err != nil {
+			return nil, fmt.Errorf("looking for CA keys: %w", err)
+		}
+		findings = append(findings, found...)
+	}
+	return findings, nil
+}
+
+var authorityKeyNames = map[string]bool{"pki/ca.key": true, "pki/etcd/ca.key": true, "pki/front-proxy-ca.key": true, "pki/root.key": true}
+
+// keysBelow is authorityKeys for one folder, which may be a link.
+func (n *Node) keysBelow(folder string, known map[kubepki.Authority]crypto.PublicKey) ([]bundle.Finding, error) {
+	top, err := filepath.EvalSymlinks(n.at(folder))
+	if err != nil {
+		return nil, err
+	}
+	var findings []bundle.Finding
+	err = filepath.WalkDir(top, func(at string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		rel, err := filepath.Rel(top, at)
-		if err != nil || !e.Type().IsRegular() {
+		if err != nil || e.IsDir() {
 			return err
 		}
-		path := filepath.ToSlash(rel)
-		if named[path] {
-			findings = append(findings, bundle.Finding{File: kubernetesDir + "/" + path,
+		path := folder + "/" + filepath.ToSlash(rel)
+		if authorityKeyNames[strings.TrimPrefix(path, kubernetesDir+"/")] {
+			findings = append(findings, bundle.Finding{File: path,
 				Problem: "a CA's private key belongs on no node; with it there, kubeadm would not be in external CA mode"})
 			return nil
 		}
-		held := heldKey(at, e)
+		held := heldKey(at)
 		for name, public := range known {
 			if held != nil && sameKey(held, public) {
-				findings = append(findings, bundle.Finding{File: kubernetesDir + "/" + path,
+				findings = append(findings, bundle.Finding{File: path,
 					Problem: fmt.Sprintf("is the private key of authority %s", name)})
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("looking for CA keys: %w", err)
-	}
-	return findings, nil
+	return findings, err
 }
 
 // heldKey is the public half of the private key in a file; nil when there is none.
 // What cannot be read here cannot be judged here.
-func heldKey(at string, e fs.DirEntry) crypto.PublicKey {
-	info, err := e.Info()
-	if err != nil || info.Size() > maxKeyFile {
+func heldKey(at string) crypto.PublicKey {
+	info, err := os.Stat(at) // through a link, as whoever uses the key
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxKeyFile {
 		return nil
 	}
 	data, err := os.ReadFile(at)

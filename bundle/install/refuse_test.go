@@ -154,6 +154,19 @@ func TestRefusedAndUntouched(t *testing.T) {
 		"a CA's key by another name": {want: "notes.txt: is the private key of authority etcd", build: spoilt(func(t *testing.T, p *bundletest.PKI, m *machine) {
 			bundletest.WriteFile(t, m.at("etc/kubernetes/notes.txt"), bundletest.PrivatePEM(t, p.Authorities[kubepki.EtcdAuthority].Key))
 		})},
+		"ca.key as a link": {bare: true, want: "etc/kubernetes/pki/ca.key: a CA's private key belongs on no node", build: spoilt(func(t *testing.T, p *bundletest.PKI, m *machine) {
+			must(t, os.MkdirAll(m.at("etc/kubernetes/pki"), 0o755))
+			bundletest.WriteFile(t, m.at("srv/ca.key"), []byte("whatever"))
+			must(t, os.Symlink(m.at("srv/ca.key"), m.at("etc/kubernetes/pki/ca.key")))
+		})},
+		"a CA's key behind a link": {want: "notes.txt: is the private key of authority etcd", build: spoilt(func(t *testing.T, p *bundletest.PKI, m *machine) {
+			bundletest.WriteFile(t, m.at("srv/key"), bundletest.PrivatePEM(t, p.Authorities[kubepki.EtcdAuthority].Key))
+			must(t, os.Symlink(m.at("srv/key"), m.at("etc/kubernetes/notes.txt")))
+		})},
+		"ca.key below a linked folder": {bare: true, want: "etc/kubernetes/pki/ca.key: a CA's private key belongs on no node", build: spoilt(func(t *testing.T, p *bundletest.PKI, m *machine) {
+			bundletest.WriteFile(t, m.at("srv/pki/ca.key"), []byte("whatever"))
+			must(t, os.Symlink(m.at("srv/pki"), m.at("etc/kubernetes/pki")))
+		})},
 		"a link in the place of a file": {bare: true, want: "is not a plain file", build: spoilt(func(t *testing.T, _ *bundletest.PKI, m *machine) {
 			must(t, os.MkdirAll(m.at("etc/kubernetes/pki"), 0o755))
 			must(t, os.Symlink("/etc/hostname", m.at("etc/kubernetes/pki/ca.crt")))
