@@ -11,7 +11,8 @@
 //     schedule.txt is what it expands to, and every approval is there (1).
 //   - The ceremonies this one continues are the plan's, ended before this one
 //     began, and their directories, when given, verify themselves (8).
-//   - The signatures made are the schedule's: one for each line, no other (1).
+//   - The signatures made are the schedule's: one for each line, no other; and
+//     what abandoned intents were to sign is what their lines say as well (1).
 //   - Each act was recorded before it happened: key before challenge before
 //     signature, in every process that took part; no serial number comes
 //     twice, those of abandoned intents and of predecessors included (2).

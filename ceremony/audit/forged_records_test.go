@@ -43,6 +43,18 @@ func stranger(f *forger) (tbs, der []byte) {
 	return must(x509.ParseCertificate(der)).RawTBSCertificate, der
 }
 
+// again is what is to be signed of a certificate when its first signature was
+// lost: the same, but for the serial number.
+func again(f *forger, name string) (tbs []byte) {
+	intent, r := first(f, named(name))
+	template := must(x509.ParseCertificate(issuedDER(f, intent)))
+	template.SerialNumber = must(rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)))
+	issuer, _ := first(f, named(r.Signer))
+	parent := must(x509.ParseCertificate(issuedDER(f, issuer)))
+	der := must(x509.CreateCertificate(rand.Reader, template, parent, template.PublicKey, f.key(r.Signer)))
+	return must(x509.ParseCertificate(der)).RawTBSCertificate
+}
+
 func keyNamed(name string, do func(k *transcript.Key)) func(*transcript.Key) bool {
 	return func(k *transcript.Key) bool {
 		if k.Name == name {
@@ -64,6 +76,16 @@ var forgedRecords = []struct {
 		tbs, der := stranger(f)
 		f.insert(before, transcript.Intent{Entry: 99, Name: "backdoor", Signer: "kubernetes", TBS: tbs}, transcript.Issued{Certificate: der})
 	}, []string{"signs backdoor, entry 99, which the schedule does not have"}},
+	{"a certificate nobody planned, said to be abandoned", func(f *forger) {
+		before, r := first(f, named("cp-1/admin.conf"))
+		r.TBS, _ = stranger(f)
+		f.insert(before, r, transcript.Abandoned{Reason: "killed"})
+	}, []string{"intent of cp-1/admin.conf, abandoned: subject is", "CN=backdoor,O=system:masters"}},
+	{"no certificate at all, said to be abandoned", func(f *forger) {
+		before, r := first(f, named("cp-1/admin.conf"))
+		r.TBS = []byte{0x30, 0x03, 0x02, 0x01, 0x7f}
+		f.insert(before, r, transcript.Abandoned{Reason: "killed"})
+	}, []string{"intent of cp-1/admin.conf, abandoned: not the to-be-signed part"}},
 	{"a certificate in place of a bundle", func(f *forger) {
 		before, _ := first(f, func(transcript.IssuingClosed) bool { return true })
 		tbs, der := stranger(f)
@@ -362,9 +384,11 @@ func TestAnotherReleaseKey(t *testing.T) {
 // TestAbandoned shows that what may have been signed is listed and counts.
 func TestAbandoned(t *testing.T) {
 	f := perform(t).forge(t)
-	before, r := first(f, named("cp-1/admin.conf"))
-	tbs, _ := stranger(f)
-	f.insert(before, transcript.Intent{Entry: r.Entry, Name: r.Name, Signer: r.Signer, TBS: tbs}, transcript.Abandoned{Reason: "killed"})
+	for _, name := range []string{"cp-1/admin.conf", "kubernetes", "root"} {
+		before, r := first(f, named(name))
+		r.TBS = again(f, name)
+		f.insert(before, r, transcript.Abandoned{Reason: "killed"})
+	}
 	if err := f.write(); err != nil {
 		t.Fatal(err)
 	}
@@ -372,7 +396,7 @@ func TestAbandoned(t *testing.T) {
 	for _, finding := range report.Findings() {
 		t.Error(finding)
 	}
-	if report.Abandoned != 1 {
+	if report.Abandoned != 3 {
 		t.Errorf("%d abandoned", report.Abandoned)
 	}
 	for _, c := range report.Checks {

@@ -25,6 +25,7 @@ func (a *auditor) signatures(c *Check) {
 			made[s.entry]++
 			a.fileSignature(c, s)
 		}
+		a.abandonedFile(c, s)
 	}
 	for i, e := range a.plan.Entries {
 		if e.N != i+1 {

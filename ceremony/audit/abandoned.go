@@ -1,0 +1,53 @@
+package audit
+
+import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+)
+
+// abandonedIntents holds what was to be signed, and has no result on record,
+// against the schedule too: whoever has the token may hold that signature, so
+// it must be one that was planned.
+func (a *auditor) abandonedIntents(c *Check) {
+	for _, s := range a.ledger.certificates {
+		e := a.entry(s.entry)
+		if s.certificate != nil || e == nil {
+			continue
+		}
+		cert, err := unsigned(s.tbs)
+		if err != nil {
+			c.problem("line %d: intent of %s, abandoned: %v", s.seq, s.name, err)
+			continue
+		}
+		for _, p := range a.differences(*e, cert, false) {
+			c.problem("line %d: intent of %s, abandoned: %s", s.seq, s.name, p)
+		}
+	}
+}
+
+// abandonedFile wants a file's abandoned signature to be over the same bytes
+// as the one that was made then: bundles are a function of what came before.
+func (a *auditor) abandonedFile(c *Check, s *signing) {
+	if made := a.ledger.signed[s.name]; s.result == 0 && made != nil && made.sum != s.sum {
+		c.problem("line %d: intent of %s, abandoned: is over %s, line %d signed %s", s.seq, s.name, s.sum, made.result, made.sum)
+	}
+}
+
+// unsigned reads the to-be-signed part of a certificate as one that has a
+// signature of no bits.
+func unsigned(tbs []byte) (*x509.Certificate, error) {
+	t, err := parseTBS(tbs)
+	if err != nil {
+		return nil, err
+	}
+	der, err := asn1.Marshal(struct {
+		TBS       asn1.RawValue
+		Algorithm pkix.AlgorithmIdentifier
+		Signature asn1.BitString
+	}{asn1.RawValue{FullBytes: tbs}, t.Algorithm, asn1.BitString{}})
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
+}
