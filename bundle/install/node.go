@@ -54,7 +54,7 @@ func refusedf(what, file, format string, args ...any) error {
 
 func nameOf(b *bundle.Bundle) string { return "bundle of " + b.Node }
 
-// lock keeps a second install or rollback out until unlock is called. It makes
+// lock keeps a second install, rollback or request out until unlock is called. It makes
 // no file: what is locked is the state directory itself.
 func (n *Node) lock() (unlock func(), err error) {
 	dir := n.State().Dir()
@@ -63,9 +63,28 @@ func (n *Node) lock() (unlock func(), err error) {
 		return nil, fmt.Errorf("node state: %w", err)
 	}
 	if err := tryLock(f); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: another install or rollback is at work: %w", dir, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("%s: another install, rollback or request is at work: %w", dir, err), f.Close())
 	}
 	return func() { f.Close() }, nil
+}
+
+// Hold keeps installs and rollbacks out until release is called. It fails while
+// one is at work, or was interrupted: what that one has staged in the state
+// directory must stay there until it is finished.
+func (n *Node) Hold() (release func(), err error) {
+	unlock, err := n.lock()
+	if err != nil {
+		return nil, err
+	}
+	j, err := n.interrupted()
+	if err == nil && j != nil {
+		err = fmt.Errorf("%s: an interrupted %s has to be finished first: run install or rollback", n.State().Dir(), j.Operation)
+	}
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
 }
 
 // placed is a file as it is to be, or as it was.

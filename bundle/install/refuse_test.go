@@ -234,13 +234,14 @@ func TestOneInstallAtATime(t *testing.T) {
 	must(t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB))
 	m.refuses2(t, func() error { _, err := m.Install(b, p.Release.Public(), false); return err })
 	m.refuses2(t, func() error { _, err := m.Rollback(false); return err })
+	m.refuses2(t, func() error { _, err := m.Hold(); return err })
 }
 
 // refuses2 demands an error about the lock and an untouched machine.
 func (m machine) refuses2(t *testing.T, act func() error) {
 	t.Helper()
 	before := tree(t, m.Root)
-	if err := act(); err == nil || !strings.Contains(err.Error(), "another install or rollback") {
+	if err := act(); err == nil || !strings.Contains(err.Error(), "another install, rollback or request") {
 		t.Errorf("error %v", err)
 	}
 	if d := unlike(before, tree(t, m.Root)); len(d) > 0 {

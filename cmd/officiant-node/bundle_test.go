@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -67,7 +69,7 @@ func (d *desk) run(code int, want string, args ...string) {
 	var stdout, talk bytes.Buffer
 	o := &options{
 		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &talk, Disk: &durable.Disk{},
-		Now: func() time.Time { return bundletest.Now }, Version: "test",
+		Now: func() time.Time { return bundletest.Now }, Version: "test", Rand: rand.Reader,
 	}
 	got := execute(context.Background(), o, args)
 	d.stdout, d.talk = stdout.String(), talk.String()
@@ -205,4 +207,33 @@ func TestBundleCommandLines(t *testing.T) {
 	private := filepath.Join(d.stick, "release.key")
 	bundletest.WriteFile(t, private, bundletest.PrivatePEM(t, d.pki.Release))
 	d.run(exit.Failure, "holds a private key", "verify", one, "--release-key", private)
+}
+
+// A request must not take what an interrupted install has staged for its own
+// leftovers: the install could never be finished.
+func TestRequestDuringAnInterruptedInstall(t *testing.T) {
+	d := newDesk(t, bundletest.Worker())
+	out := filepath.Join(d.stick, "again.req")
+	ask := []string{"request", "--roles", "worker", "--name", bundletest.Worker().Name, "--cluster", bundletest.Cluster().Name,
+		"--control-plane-endpoint", bundletest.Cluster().ControlPlaneEndpoint, "--root", d.root, "--out", out}
+	path := d.bundle(1)
+	b, err := bundle.Open(path)
+	d.must(err)
+	dead := false
+	node := &install.Node{Root: d.root, Now: func() time.Time { return bundletest.Now }, Disk: &durable.Disk{Gate: func(op durable.Op, path string) error {
+		if dead = dead || op == durable.OpRename && strings.HasSuffix(path, "installed.tar"); dead {
+			return errors.New("the process died")
+		}
+		return nil
+	}}}
+	if _, err := node.Install(b, d.pki.Release.Public(), false); err == nil {
+		t.Fatal("the install was not interrupted")
+	}
+	before := d.below(d.root)
+	d.run(exit.Failure, "an interrupted install has to be finished first", ask...)
+	if d.below(d.root) != before {
+		t.Error("the request changed something")
+	}
+	d.run(exit.Done, "finished the install that had been interrupted", "install", path, "--release-key", d.release, "--root", d.root)
+	d.run(exit.Done, "wrote", ask...)
 }

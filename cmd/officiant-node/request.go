@@ -94,6 +94,12 @@ func (r *requestOptions) run(ctx context.Context) error {
 	if err := state.Init(); err != nil {
 		return err
 	}
+	// An interrupted install's staged files look like our own leftovers.
+	release, err := (&install.Node{Root: r.root, Disk: r.Disk, Now: r.Now}).Hold()
+	if err != nil {
+		return err
+	}
+	defer release()
 	if err := r.removeTemps(state); err != nil {
 		return err
 	}
