@@ -71,14 +71,14 @@ func (s *store) Create(ctx context.Context, ref signer.Ref, spec signer.Spec, id
 // new one of its id, without a word.) A public key whose private half does not
 // exist is what a crash inside the token leaves; it is in nobody's way.
 func (s *store) assertNew(h pkcs11.SessionHandle, label string, id []byte) error {
-	for _, class := range []uint{pkcs11.CKO_PRIVATE_KEY, pkcs11.CKO_PUBLIC_KEY} {
+	for _, class := range []uint{pkcs11.CKO_PRIVATE_KEY, pkcs11.CKO_PUBLIC_KEY} { // shells too: the id is fresh
 		if found, err := s.objects(h, class, "", id); err != nil {
 			return err
 		} else if len(found) > 0 {
 			return fmt.Errorf("%w: the id is taken", signer.ErrExists)
 		}
 	}
-	if found, err := s.objects(h, pkcs11.CKO_PRIVATE_KEY, label, nil); err != nil {
+	if found, err := s.privateKeys(h, label, nil); err != nil {
 		return err
 	} else if len(found) > 0 {
 		return signer.ErrExists
@@ -95,7 +95,7 @@ func (s *store) assertNew(h pkcs11.SessionHandle, label string, id []byte) error
 		if len(halfID) == 0 {
 			return fmt.Errorf("%w: a public key without an id", signer.ErrExists)
 		}
-		if owner, err := s.objects(h, pkcs11.CKO_PRIVATE_KEY, "", halfID); err != nil {
+		if owner, err := s.privateKeys(h, "", halfID); err != nil {
 			return err
 		} else if len(owner) > 0 {
 			return fmt.Errorf("%w: the public key with id %x", signer.ErrExists, halfID)

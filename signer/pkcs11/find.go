@@ -58,7 +58,7 @@ func (s *store) findKey(ctx context.Context, label string, id []byte) (signer.Ke
 
 // findOn finds a private key by label, id or both, and its public half.
 func (s *store) findOn(h pkcs11.SessionHandle, label string, id []byte) (*key, error) {
-	private, err := s.objects(h, pkcs11.CKO_PRIVATE_KEY, label, id)
+	private, err := s.privateKeys(h, label, id)
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +102,46 @@ func (s *store) keyOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, label
 	info := signer.Info{Device: s.device, Label: string(haveLabel), ID: haveID, Algorithm: algorithm, Attributes: read}
 	info.Grade, info.Reason = grade(read, algorithm, s.device.Software)
 	return &key{store: s, handle: private, public: pub, info: info}, nil
+}
+
+// privateKeys returns the private keys with a label, an id, or both. What a
+// token that was killed left of one is none.
+func (s *store) privateKeys(h pkcs11.SessionHandle, label string, id []byte) ([]pkcs11.ObjectHandle, error) {
+	found, err := s.objects(h, pkcs11.CKO_PRIVATE_KEY, label, id)
+	if err != nil {
+		return nil, err
+	}
+	var keys []pkcs11.ObjectHandle
+	for _, o := range found {
+		if empty, err := s.shell(h, o); err != nil {
+			return nil, err
+		} else if !empty {
+			keys = append(keys, o)
+		}
+	}
+	return keys, nil
+}
+
+// shell tells whether an object has a key's name and no key in it: SoftHSM
+// writes the name first, and the rest, CKA_LOCAL included, in a second step.
+func (s *store) shell(h pkcs11.SessionHandle, o pkcs11.ObjectHandle) (bool, error) {
+	local, err := s.attribute(h, o, pkcs11.CKA_LOCAL)
+	if err != nil || boolean(local) != isFalse {
+		return false, err
+	}
+	kind, err := s.attribute(h, o, pkcs11.CKA_KEY_TYPE)
+	if err != nil {
+		return false, err
+	}
+	part := uint(pkcs11.CKA_EC_PARAMS)
+	switch n, ok := number(kind); {
+	case ok && n == pkcs11.CKK_RSA:
+		part = pkcs11.CKA_MODULUS
+	case !ok || n != pkcs11.CKK_EC:
+		return false, nil
+	}
+	v, err := s.attribute(h, o, part)
+	return err == nil && v != nil && len(v) == 0, err
 }
 
 // enough is how many objects are asked for at once; two are too many already.
