@@ -34,6 +34,7 @@ type Fixture struct {
 	Folder     string // of plan.yaml and its inputs
 	PlanFile   string
 	Station    string                  // file
+	Room       string                  // folder of the tokens
 	Identities map[string]string       // age identities by node
 	Keys       map[string]request.Keys // private keys by node
 	open       signer.Opener
@@ -142,6 +143,7 @@ func (f *Fixture) Tokens(t testing.TB) {
 		t.Skip(err)
 	}
 	room := filepath.Join(t.TempDir(), "room")
+	f.Room = room
 	_, made, err := softhsm.Init(room, module, []softhsm.Token{
 		{Label: "root", SOPIN: []byte("12345678"), PIN: []byte("1234")},
 		{Label: "issuing", SOPIN: []byte("12345678"), PIN: []byte("1234")},
