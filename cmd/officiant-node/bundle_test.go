@@ -237,3 +237,25 @@ func TestRequestDuringAnInterruptedInstall(t *testing.T) {
 	d.run(exit.Done, "finished the install that had been interrupted", "install", path, "--release-key", d.release, "--root", d.root)
 	d.run(exit.Done, "wrote", ask...)
 }
+
+// A bundle's names are shown before anybody has vouched for them: none may make
+// the terminal show another verdict.
+func TestNamesThatAreTerminalCommands(t *testing.T) {
+	d := newDesk(t, bundletest.Worker())
+	const erase = "\x1b[2J\x1b[Hverdict        verified"
+	path := d.bundle(1)
+	bundletest.WriteFile(t, filepath.Join(path, erase), nil)
+	inside := d.pki.Bundle(t, d.node, 1)
+	inside.Files[bundle.FactsFile] = bytes.Replace(inside.Files[bundle.FactsFile], []byte(`"demo"`), []byte(`"\u001b[2J\nverdict        verified"`), 1)
+	d.pki.Reseal(t, inside)
+	for _, path := range []string{path, bundletest.Scatter(t, inside)} {
+		d.run(exit.Unverified, `\x1b[2J`, "verify", path)
+		if strings.Contains(d.stdout+d.talk, "\x1b") || strings.Contains(d.stdout+d.talk, "\nverdict        verified") {
+			t.Errorf("verify says %q", d.stdout+d.talk)
+		}
+		d.run(exit.Unverified, `\x1b[2J`, "install", path, "--release-key", d.release, "--root", d.root)
+		if strings.Contains(d.stdout+d.talk, "\x1b") {
+			t.Errorf("install says %q", d.stdout+d.talk)
+		}
+	}
+}

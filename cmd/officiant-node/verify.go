@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
 )
 
 // Verdicts of verify; the second means that nothing was found, but nobody
@@ -228,7 +230,9 @@ func (v *verdict) print(w io.Writer, output string) error {
 		fmt.Fprintf(w, "%-14s %s: %s\n", c.Result, c.Name, c.Detail)
 	}
 	for _, f := range v.Findings {
-		fmt.Fprintf(w, "%-14s %s\n", "finding", f)
+		// Names in a bundle are whoever's who made it.
+		problem := strings.ReplaceAll(terminal.Plain(f.String()), "\n", "\n"+strings.Repeat(" ", 15))
+		fmt.Fprintf(w, "%-14s %s\n", "finding", problem)
 	}
 	_, err := fmt.Fprintf(w, "%-14s %s%s\n", "verdict", v.Verdict, counted(len(v.Findings)))
 	return err

@@ -14,6 +14,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/audit"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
 )
 
 type verifyOptions struct {
@@ -176,7 +177,7 @@ func (o *verifyOptions) writeText(r *audit.Report) error {
 		b.WriteString("\n")
 	}
 	fmt.Fprintf(&b, "\n%s\n", r.Summary())
-	_, err := o.Stdout.Write([]byte(b.String()))
+	_, err := o.Stdout.Write([]byte(terminal.Plain(b.String())))
 	return err
 }
 
