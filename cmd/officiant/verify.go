@@ -3,7 +3,9 @@ package main
 import (
 	"crypto"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +58,9 @@ func (o *verifyOptions) run(dir string) error {
 	pins, err := o.pins(dir)
 	if err != nil {
 		return err
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "transcript.jsonl")); errors.Is(err, fs.ErrNotExist) {
+		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: no transcript.jsonl in it: not a ceremony directory, or its record was taken away", dir)}
 	}
 	report, err := audit.Verify(dir, *pins)
 	if err != nil {

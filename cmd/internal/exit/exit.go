@@ -60,7 +60,12 @@ func ExactArgs(n int, what string) cobra.PositionalArgs {
 
 // Group makes c a command that only holds others.
 func Group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
-	c.Args = cobra.NoArgs
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return Usagef("unknown command %q for %q", args[0], c.CommandPath())
+		}
+		return nil
+	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		var names []string
 		for _, sub := range c.Commands() {
