@@ -15,7 +15,6 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
 	"officiant/cmd/internal/exit"
-	"officiant/cmd/internal/terminal"
 )
 
 // Verdicts of verify; the second means that nothing was found, but nobody
@@ -231,7 +230,7 @@ func (v *verdict) print(w io.Writer, output string) error {
 	}
 	for _, f := range v.Findings {
 		// Names in a bundle are whoever's who made it.
-		problem := strings.ReplaceAll(terminal.Plain(f.String()), "\n", "\n"+strings.Repeat(" ", 15))
+		problem := strings.ReplaceAll(exit.Plain(f.String()), "\n", "\n"+strings.Repeat(" ", 15))
 		fmt.Fprintf(w, "%-14s %s\n", "finding", problem)
 	}
 	_, err := fmt.Fprintf(w, "%-14s %s%s\n", "verdict", v.Verdict, counted(len(v.Findings)))

@@ -16,7 +16,6 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/audit"
 	"officiant/cmd/internal/exit"
-	"officiant/cmd/internal/terminal"
 )
 
 type verifyOptions struct {
@@ -182,7 +181,7 @@ func (o *verifyOptions) writeText(r *audit.Report) error {
 		b.WriteString("\n")
 	}
 	fmt.Fprintf(&b, "\n%s\n", r.Summary())
-	_, err := o.Stdout.Write([]byte(terminal.Plain(b.String())))
+	_, err := o.Stdout.Write([]byte(exit.Plain(b.String())))
 	return err
 }
 

@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"officiant/cmd/internal/terminal"
 )
 
 // The exit codes are a promise to scripts; docs/exit-codes.md lists them.
@@ -89,7 +87,7 @@ func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, outcome fun
 	code, hints := Of(root, err, outcome)
 	var own *Error
 	if !errors.As(err, &own) || own.Err != nil {
-		fmt.Fprintf(stderr, "%s: %s\n", root.Name(), strings.ReplaceAll(strings.TrimRight(terminal.Plain(err.Error()), "\n"), "\n", "\n  "))
+		fmt.Fprintf(stderr, "%s: %s\n", root.Name(), strings.ReplaceAll(strings.TrimRight(Plain(err.Error()), "\n"), "\n", "\n  "))
 	}
 	for _, h := range hints {
 		fmt.Fprintf(stderr, "  %s\n", h)
