@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"time"
 
@@ -58,7 +59,7 @@ func Create(d *durable.Disk, path string, now func() time.Time, first Open) (*Wr
 }
 
 // Resume opens an unfinished transcript to go on with it: it cuts off an
-// unterminated last line and checks all others. The caller's first Append is a
+// unterminated last line, checks all others and syncs them. The caller's first Append is a
 // Resumed with the transcript's head and what was cut. The Writer of a closed
 // transcript refuses every record.
 func Resume(d *durable.Disk, path string, now func() time.Time) (*Writer, *Transcript, *Recovered, error) {
@@ -90,6 +91,11 @@ func Resume(d *durable.Disk, path string, now func() time.Time) (*Writer, *Trans
 		if err := log.Truncate(int64(len(whole))); err != nil {
 			return nil, nil, nil, errors.Join(err, log.Close())
 		}
+	}
+	// What a killed process wrote can be read and need not be on the disk yet;
+	// after a closed line nothing else would bring it there.
+	if err := errors.Join(log.Sync(), d.SyncDir(filepath.Dir(path))); err != nil {
+		return nil, nil, nil, errors.Join(err, log.Close())
 	}
 	return &Writer{path: path, log: log, now: now, order: o}, t, rec, nil
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -286,5 +287,38 @@ func TestResumeRefuses(t *testing.T) {
 		if !bytes.Equal(bad, contents(t, path)) {
 			t.Errorf("%s: the file changed", name)
 		}
+	}
+}
+
+// TestResumeSyncs: a process that was killed before its sync left lines that can
+// be read. Whoever acts on them, on a closed line above all, needs them on disk.
+func TestResumeSyncs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "transcript.jsonl")
+	killed := errors.New("killed")
+	d := &durable.Disk{}
+	w, err := transcript.Create(d, path, time.Now, open())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Gate = func(op durable.Op, _ string) error {
+		if op == "sync" {
+			return killed
+		}
+		return nil
+	}
+	if _, err := w.AppendSync(0, transcript.Closed{}); !errors.Is(err, killed) {
+		t.Fatal(err)
+	}
+	var ops []string
+	d.Gate = func(op durable.Op, path string) error {
+		ops = append(ops, string(op)+" "+filepath.Base(path))
+		return nil
+	}
+	_, found, _, err := transcript.Resume(d, path, time.Now)
+	if err != nil || !found.Closed() {
+		t.Fatal(err)
+	}
+	if want := []string{"sync transcript.jsonl", "syncdir " + filepath.Base(filepath.Dir(path))}; !slices.Equal(ops, want) {
+		t.Errorf("did %q, want %q", ops, want)
 	}
 }
