@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -130,15 +131,25 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	return r.result(), nil
 }
 
+// lockFile is held by the process that conducts the ceremony.
+const lockFile = ".lock"
+
 // lock keeps a second process out of the directory.
 func lock(dir string) (func(), error) {
-	l := flock.New(filepath.Join(dir, ".lock"))
+	l := flock.New(filepath.Join(dir, lockFile))
 	ok, err := l.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
 	if !ok {
 		return nil, fmt.Errorf("%s: another process conducts this ceremony", dir)
+	}
+	// The file may have been another process's, who removed it at its end: then
+	// a third one would make and lock a new file.
+	held, err := l.Stat()
+	if now, e := os.Stat(l.Path()); err != nil || e != nil || !os.SameFile(held, now) {
+		l.Unlock()
+		return nil, fmt.Errorf("%s: another process conducted this ceremony until now; run the command again", dir)
 	}
 	return func() {
 		os.Remove(l.Path())
@@ -222,10 +233,35 @@ func (r *run) foreign() error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(r.Dir, transcriptFile)); err == nil {
-		return fmt.Errorf("%s: there is a transcript but no plan: %w", r.Dir, ErrOtherCeremony)
+	return filepath.WalkDir(r.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == r.Dir {
+			return err
+		}
+		rel, _ := filepath.Rel(r.Dir, path)
+		rel = filepath.ToSlash(rel)
+		switch {
+		case r.own(rel, d.IsDir()):
+			return nil
+		case rel == transcriptFile:
+			return fmt.Errorf("%s: there is a transcript but no plan: %w", r.Dir, ErrOtherCeremony)
+		}
+		return fmt.Errorf("%s: %s is there, and no ceremony: %w", r.Dir, rel, ErrOtherCeremony)
+	})
+}
+
+// own says whether a process that was killed before it had the plan copied may
+// have left a path.
+func (r *run) own(rel string, folder bool) bool {
+	if folder {
+		for input := range r.Plan.Inputs {
+			if strings.HasPrefix(input, rel+"/") {
+				return true
+			}
+		}
+		return false
 	}
-	return nil
+	_, input := r.Plan.Inputs[rel]
+	return input || rel == "schedule.txt" || rel == lockFile || durable.IsTemp(rel)
 }
 
 // ensure writes a file that follows from the plan or the record, or finds the

@@ -1,0 +1,85 @@
+package ceremony_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gofrs/flock"
+
+	"officiant/ceremony"
+	"officiant/ceremony/ceremonytest"
+)
+
+// TestDirectoryOfSomethingElse shows that a ceremony begins in a directory of its
+// own, and touches nothing in any other.
+func TestDirectoryOfSomethingElse(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{})
+	for what, files := range map[string][]string{
+		"a file":                      {"notes.txt"},
+		"a folder of files":           {"home/photo.jpg"},
+		"a file beside a request":     {"requests/cp-2.req"},
+		"a bundle":                    {"bundles/cp-1.tar"},
+		"a transcript without a plan": {"transcript.jsonl"},
+		"another's temporary file":    {"home/.officiant-tmp-1", "home/photo.jpg"},
+		"another plan":                {"plan.yaml"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "ceremony")
+			for _, name := range files {
+				put(t, filepath.Join(dir, name), "x")
+			}
+			_, err := ceremony.Run(context.Background(), f.Config(t, dir))
+			if !errors.Is(err, ceremony.ErrOtherCeremony) {
+				t.Fatal(err)
+			}
+			for _, name := range files {
+				if data, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(data) != "x" {
+					t.Errorf("%s: %q, %v", name, data, err)
+				}
+			}
+			if _, err := os.Stat(filepath.Join(dir, "schedule.txt")); err == nil {
+				t.Error("the ceremony began")
+			}
+		})
+	}
+}
+
+// TestSecondProcess shows that a directory is one process's at a time, and free
+// again when that one is gone.
+func TestSecondProcess(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{})
+	dir := filepath.Join(t.TempDir(), "ceremony")
+	path := filepath.Join(dir, ".lock")
+	put(t, path, "")
+	first := flock.New(path)
+	if ok, err := first.TryLock(); err != nil || !ok {
+		t.Fatal(err)
+	}
+	_, err := ceremony.Run(context.Background(), f.Config(t, dir))
+	if err == nil || !strings.Contains(err.Error(), "another process conducts this ceremony") {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error("the lock of the other process was removed")
+	}
+	if err := first.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ceremony.Run(context.Background(), f.Config(t, dir)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
