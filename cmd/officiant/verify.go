@@ -58,6 +58,9 @@ func (o *verifyOptions) run(dir string) error {
 	if err != nil {
 		return err
 	}
+	if _, err := os.Stat(dir); err != nil {
+		return err
+	}
 	if _, err := os.Lstat(filepath.Join(dir, "transcript.jsonl")); errors.Is(err, fs.ErrNotExist) {
 		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: no transcript.jsonl in it: not a ceremony directory, or its record was taken away", dir)}
 	}
