@@ -1,0 +1,41 @@
+package ceremony_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"officiant/ceremony"
+	"officiant/ceremony/ceremonytest"
+	"officiant/signer"
+)
+
+// TestClosedNeedsNoRoot: when only the record's signature is missing, the
+// root's token, which may be back in its safe, is not asked for.
+func TestClosedNeedsNoRoot(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{})
+	whole := &killer{}
+	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, filepath.Join(t.TempDir(), "whole")), whole)); err != nil {
+		t.Fatal(err)
+	}
+	f.Tokens(t)
+	dir := filepath.Join(t.TempDir(), "ceremony")
+	k := &killer{at: slices.Index(whole.events, "create transcript.sig") + 1}
+	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), k)); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	cfg := f.Config(t, dir)
+	open := cfg.Open
+	cfg.Open = func(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
+		if strings.Contains(ref.URI, "token=root;") {
+			return nil, signer.ErrUnavailable
+		}
+		return open(ctx, ref, ask)
+	}
+	if _, err := ceremony.Run(context.Background(), cfg); err != nil {
+		t.Fatal(err)
+	}
+}
