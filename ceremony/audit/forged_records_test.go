@@ -122,6 +122,16 @@ var forgedRecords = []struct {
 		closing, _ := first(f, func(transcript.IssuingClosed) bool { return true })
 		f.drop(closing)
 	}, []string{"issuing was closed 0 times"}},
+	{"a key nobody needs, said to be abandoned", func(f *forger) {
+		before, r := first(f, func(transcript.KeyIntent) bool { return true })
+		r.Name, r.ID = "spare", strings.Repeat("0a", 16)
+		f.insert(before, r, transcript.KeyAbandoned{Name: r.Name, ID: r.ID, Reason: "killed"})
+	}, []string{"a spare key of id", "which is nothing the schedule needs"}},
+	{"a key of which nothing more is heard", func(f *forger) {
+		after, r := first(f, func(k transcript.Key) bool { return k.Name == "root" })
+		f.insert(after, transcript.KeyAbandoned{Name: "root", ID: r.ID, Reason: "killed"},
+			transcript.KeyIntent{Name: "root", Label: "demo/root", Algorithm: r.Algorithm, ID: strings.Repeat("0b", 16)})
+	}, []string{"intent of the root key of id 0b", "has neither a key nor an end"}},
 	{"a key that can leave", func(f *forger) {
 		change(f, keyNamed("root", func(k *transcript.Key) { k.Attributes["CKA_EXTRACTABLE"] = "true" }))
 	}, []string{"the root key", "CKA_EXTRACTABLE is true"}},

@@ -61,12 +61,34 @@ func (a *auditor) keys(c *Check) {
 			c.problem("line %d: the %s key is %s, line %d says %s", k.seq, k.Name, k.SPKI, first.seq, first.SPKI)
 		}
 	}
+	a.keyIntents(c, needed)
 	a.challenges(c, needed)
 	for _, l := range a.ledger.orphans {
 		r := l.Record.(transcript.KeyAbandoned)
 		c.note("line %d: a %s key of id %s may be left behind in a token: %s", l.Seq, r.Name, r.ID, r.Reason)
 	}
 	c.Detail = count(len(owners), "key") + ", " + count(len(a.ledger.challenges), "challenge")
+}
+
+// keyIntents wants each intent to be for a key that is needed, and to have a
+// key or an end: a token holds no key that the record does not name.
+func (a *auditor) keyIntents(c *Check, needed map[string]bool) {
+	settled := map[string]bool{}
+	for _, k := range a.ledger.keyLines {
+		settled[k.Name+" "+k.ID] = true
+	}
+	for _, l := range a.ledger.orphans {
+		r := l.Record.(transcript.KeyAbandoned)
+		settled[r.Name+" "+r.ID] = true
+	}
+	for _, n := range a.ledger.keyIntents {
+		switch {
+		case !needed[n.Name]:
+			c.problem("line %d: a %s key of id %s was to be made, which is nothing the schedule needs", n.seq, n.Name, n.ID)
+		case !settled[n.Name+" "+n.ID]:
+			c.problem("line %d: intent of the %s key of id %s has neither a key nor an end", n.seq, n.Name, n.ID)
+		}
+	}
 }
 
 // key checks one line about a key: what it is, where it comes from, how good
