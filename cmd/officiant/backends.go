@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"sort"
 	"strings"
 
@@ -18,11 +19,13 @@ type backend struct {
 }
 
 // backends is the table of all there are, by URI scheme. The cloud backends
-// join it in builds without the airgap tag.
+// join it in builds without the airgap tag: see clouds.
 func backends() map[string]backend {
-	return map[string]backend{
+	all := map[string]backend{
 		"pkcs11": {Open: pkcs11.Open, Supports: pkcs11.Supports, Module: pkcs11.Module},
 	}
+	maps.Copy(all, clouds())
+	return all
 }
 
 // backendOf picks the backend of a URI.
