@@ -192,6 +192,7 @@ func (b *builder) certificate(a *Authority, where at) *x509.Certificate {
 	algorithm, err := signer.AlgorithmOf(c.PublicKey)
 	if err != nil {
 		bad("%v cannot be used", err)
+		return nil // checking a signature by a key of any size could take hours
 	}
 	b.c.algorithms[a.Name] = algorithm
 	switch {

@@ -20,7 +20,7 @@ import (
 func decode(r *report, data []byte) *Plan {
 	p := &Plan{}
 	r.lines = strings.Split(string(data), "\n")
-	if !readable(r) {
+	if !readable(r) || !shallow(r) {
 		return p
 	}
 	file, err := parser.ParseBytes(data, 0)
@@ -72,6 +72,27 @@ func readable(r *report) bool {
 			}
 			rest = rest[size:]
 		}
+	}
+	return true
+}
+
+// maxDepth is above what any plan needs. The YAML parser's time and memory grow
+// with the square of the depth: brackets that fill a screen would stop it for hours.
+const maxDepth = 64
+
+// shallow refuses deep nesting. The count is rough, by line, and sees brackets
+// in quotes too.
+func shallow(r *report) bool {
+	depth := 0
+	for i, line := range r.lines {
+		depth += strings.Count(line, "[") + strings.Count(line, "{")
+		if depth > maxDepth || strings.Count(line, "- ")+strings.Count(line, "? ") > maxDepth {
+			r.refuse(nil, "nested more than %d deep", maxDepth)
+			p := &r.problems[len(r.problems)-1]
+			p.Line, p.Column = i+1, 1
+			return false
+		}
+		depth = max(0, depth-strings.Count(line, "]")-strings.Count(line, "}"))
 	}
 	return true
 }

@@ -13,7 +13,8 @@ import (
 
 const (
 	maxPlan  = 64 << 20
-	maxInput = 512 << 20 // a transcript of 100,000 certificates
+	maxInput = 2 << 20   // of all but a transcript; each is read into memory
+	maxChain = 512 << 20 // a transcript of 100,000 certificates
 	maxPath  = 240       // below what a stick with FAT can hold
 )
 
@@ -58,7 +59,9 @@ func CheckInputPath(p string) error {
 
 // input reads an input file the plan names at a place, once. It returns nil
 // when it cannot be had, and has then said why.
-func (b *builder) input(name string, where at) []byte {
+func (b *builder) input(name string, where at) []byte { return b.inputUpTo(maxInput, name, where) }
+
+func (b *builder) inputUpTo(limit int64, name string, where at) []byte {
 	if err := CheckInputPath(name); err != nil {
 		b.refuse(where, "%v", err)
 		return nil
@@ -71,7 +74,7 @@ func (b *builder) input(name string, where at) []byte {
 		return nil
 	}
 	b.folded[strings.ToLower(name)] = name
-	data, err := readFile(b.fsys, name, maxInput)
+	data, err := readFile(b.fsys, name, limit)
 	if err != nil {
 		b.refuse(where, "%v", err)
 		return nil
@@ -82,6 +85,10 @@ func (b *builder) input(name string, where at) []byte {
 
 // readFile reads a regular file of limited size.
 func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
+	// Opening a pipe would wait for who writes to it.
+	if info, err := fs.Stat(fsys, name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", name)
+	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		var pe *fs.PathError

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -126,6 +127,9 @@ func TestRefused(t *testing.T) {
 		{"unknown field in braces", "{create: ECDSA-P384}", "{create: ECDSA-P384, slot: 1}", []string{`plan.yaml:10:31: unknown field "slot" in key`}},
 		{"double field", "kind: Plan\n", "kind: Plan\nkind: Plan\n", []string{`plan.yaml:3:1: mapping key "kind" already defined at [2:1]`}},
 		{"broken YAML", "previous: none", "previous: [none", []string{`plan.yaml:8:1: ',' or ']' must be specified`}},
+		{"too deep", "nodes: []", "nodes: " + strings.Repeat("[", 200_000), []string{`plan.yaml:24:1: nested more than 64 deep`}},
+		{"too deep by lines", "nodes: []", "nodes: " + strings.Repeat("[\n", 200_000), []string{`plan.yaml:88:1: nested more than 64 deep`}},
+		{"too deep entries", "nodes: []", "nodes:\n" + strings.Repeat("- ", 100_000), []string{`plan.yaml:25:1: nested more than 64 deep`}},
 		{"empty value", "name: demo-1", "name:", []string{`plan.yaml:3:6: name has no value`}},
 		{"a list for a text", "name: demo-1", "name: [demo-1]", []string{`plan.yaml:3:7: name is text on one line`}},
 		{"a truth for a text", "name: demo-1", "name: true", []string{`plan.yaml:3:7: name is text: put quotes around true`}},
@@ -304,4 +308,29 @@ func FuzzOpen(f *testing.F) {
 			t.Errorf("%d lines for %d entries", n, len(c.Entries))
 		}
 	})
+}
+
+// Files from a stick that would fill the memory, or wait for ever when opened.
+func TestReadFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Skip(err)
+	}
+	f, err := os.Create(filepath.Join(dir, "large"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Truncate(maxInput+1), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for name, want := range map[string]string{"pipe": "pipe: not a regular file", "large": "large: larger than 2 MiB", ".": ".: not a regular file"} {
+		if _, err := readFile(root.FS(), name, maxInput); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -56,7 +56,7 @@ func (b *builder) previous() {
 }
 
 func (b *builder) predecessor(p Predecessor, where at) {
-	data := b.input(p.Transcript, append(where, "transcript"))
+	data := b.inputUpTo(maxChain, p.Transcript, append(where, "transcript"))
 	if data == nil {
 		return
 	}

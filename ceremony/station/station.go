@@ -23,6 +23,7 @@ const (
 	// defaultKey holds for every key that has no line of its own.
 	defaultKey = "default"
 	maxSize    = 1 << 20
+	maxDepth   = 16 // the YAML parser's time grows with the square of the depth
 )
 
 var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -79,6 +80,9 @@ func Open(path string) (*Station, error) {
 
 // Parse reads a station; file is its name in messages.
 func Parse(file string, data []byte) (*Station, error) {
+	if line := tooDeep(data); line > 0 {
+		return nil, &Invalid{File: file, Line: line, Column: 1, Reason: fmt.Sprintf("nested more than %d deep", maxDepth)}
+	}
 	tree, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		return nil, invalid(file, err)
@@ -94,6 +98,21 @@ func Parse(file string, data []byte) (*Station, error) {
 		return nil, at(file, find(tree, path), reason)
 	}
 	return s, nil
+}
+
+// tooDeep returns the line at which flow or one-line nesting passes maxDepth; 0
+// when none does. The count is rough, by line, and sees brackets in quotes too.
+func tooDeep(data []byte) int {
+	depth, line := 0, 0
+	for text := range bytes.Lines(data) {
+		line++
+		depth += bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{"))
+		if entries := bytes.Count(text, []byte("- ")) + bytes.Count(text, []byte("? ")); depth > maxDepth || entries > maxDepth {
+			return line
+		}
+		depth = max(0, depth-bytes.Count(text, []byte("]"))-bytes.Count(text, []byte("}")))
+	}
+	return 0
 }
 
 func oneDocument(file string, tree *ast.File) error {

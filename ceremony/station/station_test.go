@@ -84,6 +84,7 @@ func TestRefused(t *testing.T) {
 		{"unknown field", "environment:", "pins:", `s:9:1: unknown field "pins"`},
 		{"double key", "  default:", "  root:", `s:8:3: mapping key "root" already defined at [5:3]`},
 		{"no YAML", "keys:", "keys: [", `s:9:1: ',' or ']' must be specified`},
+		{"too deep", "keys:", "keys: " + strings.Repeat("[", 200_000), `s:4:1: nested more than 16 deep`},
 		{"second document", "environment:", "---\nenvironment:", `s:9:1: a station is one document; here begins another`},
 		{"alias", `"awskms:///alias/k2"`, "*a", `s:6:17: a station has no anchors, aliases and tags: write the value out`},
 		{"no keys", good[strings.Index(good, "keys:"):strings.Index(good, "environment:")], "", `s: keys is empty: it says where each key lives`},
