@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -101,8 +102,11 @@ func TestBadLeaves(t *testing.T) {
 		"expired": {file: api, problem: "expired at", parts: template("apiserver", func(c *x509.Certificate) {
 			c.NotBefore, c.NotAfter = bundletest.Now.AddDate(-1, 0, 0), bundletest.Now.Add(-time.Second)
 		})},
-		"not valid yet":     {file: api, problem: "not valid before", parts: template("apiserver", func(c *x509.Certificate) { c.NotBefore = bundletest.Now.Add(time.Hour) })},
-		"outlives issuer":   {file: api, problem: "after its issuer", parts: template("apiserver", func(c *x509.Certificate) { c.NotAfter = bundletest.Now.AddDate(15, 0, 0) })},
+		"not valid yet":   {file: api, problem: "not valid before", parts: template("apiserver", func(c *x509.Certificate) { c.NotBefore = bundletest.Now.Add(time.Hour) })},
+		"outlives issuer": {file: api, problem: "after its issuer", parts: template("apiserver", func(c *x509.Certificate) { c.NotAfter = bundletest.Now.AddDate(15, 0, 0) })},
+		"giant RSA key": {file: api, problem: "its RSA key has 16384 bits", parts: reissue("apiserver", func(_ *world, _ *x509.Certificate, _ *bundletest.Authority, pub *crypto.PublicKey) {
+			*pub = &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 16383, 1), E: 65537}
+		})},
 		"other CN":          {file: api, problem: "CN is", parts: template("apiserver", func(c *x509.Certificate) { c.Subject.CommonName = "kube" })},
 		"system:masters":    {file: api, problem: "O is", parts: template("apiserver", func(c *x509.Certificate) { c.Subject.Organization = []string{"system:masters"} })},
 		"OU":                {file: api, problem: "beside CN and O", parts: template("apiserver", func(c *x509.Certificate) { c.Subject.OrganizationalUnit = []string{"x"} })},
