@@ -96,11 +96,31 @@ func (b *builder) asks(csr *x509.CertificateRequest, l kubepki.Leaf, node string
 	for _, u := range csr.URIs {
 		not("the URI", u.String())
 	}
+	if names := alternativeNames(csr); names != len(csr.DNSNames)+len(csr.IPAddresses)+len(csr.EmailAddresses)+len(csr.URIs) {
+		bad("asks for alternative names that are neither DNS names nor IP addresses")
+	}
 	for _, e := range csr.Extensions {
 		if !slices.ContainsFunc(csrExtensions, e.Id.Equal) {
 			bad("asks for the extension %s, which no certificate has", e.Id)
 		}
 	}
+}
+
+// alternativeNames counts all names asked for, also of the kinds that
+// crypto/x509 passes over; -1 when they cannot be read.
+func alternativeNames(csr *x509.CertificateRequest) int {
+	n := 0
+	for _, e := range csr.Extensions {
+		if !e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 17}) {
+			continue
+		}
+		var names []asn1.RawValue
+		if rest, err := asn1.Unmarshal(e.Value, &names); err != nil || len(rest) > 0 {
+			return -1
+		}
+		n += len(names)
+	}
+	return n
 }
 
 func contains(list []netip.Addr, ip net.IP) bool {

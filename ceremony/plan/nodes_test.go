@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"maps"
 	"net/netip"
@@ -254,6 +255,10 @@ func TestRequestsRefused(t *testing.T) {
 			c["etcd/peer"].IPAddresses = append(c["etcd/peer"].IPAddresses, []byte{10, 0, 0, 12})
 		}),
 			want: []string{`requests/cp-1.req: csr/etcd/peer.csr: asks for the IP address "10.0.0.12", which the plan does not give node cp-1`}},
+		{name: "a name of another kind", requests: spoilCSR(work, func(c csrs, _ request.Keys) {
+			// registeredID 1.2.3
+			c["kubelet.conf"].ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: []byte{0x30, 4, 0x88, 2, 42, 3}}}
+		}), want: []string{`requests/worker-1.req: csr/kubelet.conf.csr: asks for alternative names that are neither DNS names nor IP addresses`}},
 		{name: "URI and email", requests: spoilCSR(work, func(c csrs, _ request.Keys) {
 			c["kubelet.conf"].URIs = []*url.URL{{Scheme: "spiffe", Host: "x"}}
 			c["kubelet.conf"].EmailAddresses = []string{"a@b.example"}

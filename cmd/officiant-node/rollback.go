@@ -18,8 +18,8 @@ func newRollbackCommand(o *options) *cobra.Command {
 		Use:   "rollback",
 		Short: "Put back the files the last install replaced",
 		Long: "Rollback puts back the files of /etc/kubernetes as they were before the last install,\n" +
-			"all or nothing. What was in place is kept: a second rollback brings it back. The node\n" +
-			"still refuses bundles older than the newest it has seen.",
+			"all or nothing, once; installing the newest bundle again goes forward. The node still\n" +
+			"refuses bundles older than the newest it has seen.",
 		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			node := &install.Node{Root: root, Disk: o.Disk, Now: o.Now}
