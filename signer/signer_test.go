@@ -216,7 +216,7 @@ func TestTokenOf(t *testing.T) {
 		"pkcs11:token=a":                "pkcs11:token=b",
 		"pkcs11:token=a?module-path=/a": "pkcs11:token=a?module-path=/b",
 		"pkcs11:token=a%20b":            "pkcs11:token=a+b",
-		"awskms:///alias/a":             "awskms:///alias/b",
+		"awskms:///?region=a":           "awskms:///?region=b",
 	} {
 		x, errX := TokenOf(a)
 		y, errY := TokenOf(b)
@@ -224,11 +224,22 @@ func TestTokenOf(t *testing.T) {
 			t.Errorf("%s, %s: %s, %s, %v, %v", a, b, x, y, errX, errY)
 		}
 	}
-	if got, err := TokenOf("awskms:///alias/a;object=b"); err != nil || got != "awskms:///alias/a;object=b" {
-		t.Errorf("%s, %v", got, err)
+	const kms = "awskms:///?endpoint=https%3A%2F%2Fkms.example&region=eu-central-1"
+	for uri, want := range map[string]string{
+		"awskms:///": "awskms:///",
+		"AWSKMS:///alias/a?endpoint=https://kms.example/&policy=/a&region=eu-central-1":            kms,
+		"awskms:///?region=eu%2Dcentral-1&endpoint=https://kms.example":                            kms,
+		"awskms:///arn:aws:kms:eu-central-1:111122223333:key/1?endpoint=https%3a%2f%2fkms.example": kms,
+		"awskms:///alias/a":                "awskms:///",
+		"awskms://host/a":                  "awskms://host/a",
+		"gcpkms://projects/p;object=b/k/1": "gcpkms://projects/p;object=b/k/1",
+	} {
+		if got, err := TokenOf(uri); err != nil || got != want {
+			t.Errorf("%s: %s, %v", uri, got, err)
+		}
 	}
 	for _, uri := range []string{"", "token", ":token=a", "pkcs11:token", "pkcs11:token=a;;serial=b", "pkcs11:token=%zz",
-		"pkcs11:token=a?pin-value=1234", "pkcs11:pin-value=1234", "pkcs11:token=a?module-path", "pkcs11:=a"} {
+		"awskms:///?region", "awskms:///?pin-value=1234", "pkcs11:token=a?pin-value=1234", "pkcs11:pin-value=1234", "pkcs11:token=a?module-path", "pkcs11:=a"} {
 		got, err := TokenOf(uri)
 		if err == nil || strings.Contains(err.Error(), "1234") {
 			t.Errorf("%q: %q, %v", uri, got, err)
@@ -239,7 +250,7 @@ func TestTokenOf(t *testing.T) {
 // FuzzTokenOf: the token of a token is itself.
 func FuzzTokenOf(f *testing.F) {
 	f.Add("pkcs11:token=a;serial=b;object=c?module-path=/x")
-	f.Add("awskms:///alias/a")
+	f.Add("awskms:///arn:aws:kms:a:1:key/2?endpoint=b/")
 	f.Add("pkcs11:?x=%2B+")
 	f.Fuzz(func(t *testing.T, uri string) {
 		token, err := TokenOf(uri)

@@ -9,13 +9,20 @@ import (
 )
 
 // TokenOf returns what the keys of one token or KMS share: the URI of a key
-// without its object, id and type attributes, and in one spelling. Only
-// "pkcs11:" URIs have such attributes; any other URI is its own token. A URI
-// with a PIN in it is refused, and not repeated in the error.
+// without what names the key, and in one spelling. That is a "pkcs11:" URI
+// without its object, id and type attributes, an "awskms:" URI without its path,
+// and a "gcpkms:" URI up to its key ring, with its endpoint; any other URI is its
+// own token. A URI with a PIN in it is refused, and not repeated in the error.
 func TokenOf(uri string) (string, error) {
 	scheme, rest, ok := strings.Cut(uri, ":")
 	if !ok || scheme == "" {
 		return "", errors.New("key URI has no scheme, such as \"pkcs11:\"")
+	}
+	if strings.EqualFold(scheme, "awskms") {
+		return awsToken(uri, rest)
+	}
+	if scheme == "gcpkms" {
+		return googleToken(rest), nil
 	}
 	if !strings.EqualFold(scheme, "pkcs11") {
 		return uri, nil
