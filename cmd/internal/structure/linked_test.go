@@ -26,6 +26,16 @@ func TestNode(t *testing.T) {
 	}
 }
 
+// TestGoogle holds what Google's SDK brings into the full program.
+func TestGoogle(t *testing.T) {
+	holdModules(t, filepath.Join("testdata", "gcpkms-modules.txt"), "signer/gcpkms")
+}
+
+// TestAmazon holds what the AWS SDK brings into the full program.
+func TestAmazon(t *testing.T) {
+	holdModules(t, filepath.Join("testdata", "awskms-modules.txt"), "signer/awskms")
+}
+
 // TestCgoIsSeen shows that the room's program is seen to need cgo: without it
 // TestNode could not fail.
 func TestCgoIsSeen(t *testing.T) {

@@ -1,0 +1,47 @@
+// Package gcpkms keeps keys in Google Cloud KMS: Open connects to one key ring,
+// and the Store it returns finds, makes and uses keys in it.
+//
+// # URIs
+//
+//	gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N
+//	gcpkms://projects/P/locations/L/keyRings/R?protection=HSM&endpoint=HOST:PORT
+//
+// A key that exists is named with its version: there is no "newest" one. To
+// make a key the URI ends at the key ring, and the key is called as its label
+// is, CLUSTER-NAME for CLUSTER/NAME, or it ends at the crypto key. Such a URI
+// also finds what Create made by it: version 1 of a key that carries an
+// officiant-id. Two labels may give one name ("a-b/c", "a/b-c"); the label
+// officiant-label tells them apart, and the second is refused.
+//
+// protection is HSM, the default, or SOFTWARE; a key of another level is
+// refused. endpoint is a name under googleapis.com, since credentials are sent
+// to it, or a loopback address, which is spoken to in the clear and without
+// credentials (tests). All other attributes are refused.
+//
+// Credentials come from Google's standard chain and from nowhere else.
+//
+// # Calls
+//
+// Each call is made once, within a minute: what fails is told, with the next
+// step, and a run is resumed by a person. Answers must be about the resource
+// asked for; CRC32C goes both ways (digest, signature, PEM); a signature is
+// verified with the public key before it is returned. Create asks for key and
+// version 1 in one call, after the key ring if there is none, and waits up to
+// five minutes for Google to generate the key. Its id is the key's label
+// officiant-id.
+//
+// # Evidence
+//
+// Info.Attributes holds what Google says of the key. The grade is Unproven for
+// a key that was imported, whose generation Google does not date, or that may
+// be wrapped; Software for the level SOFTWARE, and for all that is reached in
+// the clear, where nothing shows that Google answers; Consistent for HSM. It is
+// never Attested: the HSM's attestation is fetched and kept as its format and
+// SHA-256, and neither its signatures nor its public key are verified.
+//
+// # Algorithms
+//
+// ECDSA P-256 and P-384, RSA PKCS #1 v1.5 of 2048, 3072 and 4096 bits over
+// SHA-256. In Google Cloud KMS hash and padding belong to the key, so another
+// hash and RSA-PSS are signer.ErrUnsupported.
+package gcpkms

@@ -1,0 +1,236 @@
+package gcpkms
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"cloud.google.com/go/kms/apiv1/kmspb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"officiant/signer"
+)
+
+// Labels of the crypto keys that Create makes. Google takes no slash in one.
+const (
+	idLabel   = "officiant-id"    // 32 hex digits
+	nameLabel = "officiant-label" // CLUSTER_NAME, where the key's name comes of the label
+)
+
+var hexID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// Find opens the version that ref names. A URI that ends at the key or the key
+// ring means version 1 of a key that Create made; of any other key the version
+// must be said.
+func (s *store) Find(ctx context.Context, ref signer.Ref) (signer.Key, error) {
+	p, err := s.place(ref)
+	if err != nil {
+		return nil, err
+	}
+	return s.find(ctx, p, nil)
+}
+
+// FindID opens the key of the name that Create gives ref's key, if it was made
+// with id.
+func (s *store) FindID(ctx context.Context, ref signer.Ref, id signer.ID) (signer.Key, error) {
+	p, err := s.place(ref)
+	if err != nil {
+		return nil, err
+	}
+	return s.find(ctx, p, &id)
+}
+
+func (s *store) find(ctx context.Context, p place, id *signer.ID) (signer.Key, error) {
+	k, err := s.load(ctx, p, id)
+	if err != nil {
+		return nil, fmt.Errorf("key %q: %w", p.label, err)
+	}
+	return k, nil
+}
+
+// load reads the crypto key, its version and the public key, and holds each
+// answer against what was asked.
+func (s *store) load(ctx context.Context, p place, id *signer.ID) (*key, error) {
+	parent, err := asked(ctx, s, "GetCryptoKey", p.keyName(), s.client.GetCryptoKey, &kmspb.GetCryptoKeyRequest{Name: p.keyName()})
+	if err != nil {
+		return nil, err
+	}
+	if parent.GetName() != p.keyName() {
+		return nil, fmt.Errorf("GetCryptoKey %s: the answer is about %.200q", p.keyName(), parent.GetName())
+	}
+	if parent.GetPurpose() != kmspb.CryptoKey_ASYMMETRIC_SIGN {
+		return nil, fmt.Errorf("%w: %s is for %s, not ASYMMETRIC_SIGN; next: name a key that is for signing", signer.ErrUnsupported, p.keyName(), parent.GetPurpose())
+	}
+	madeWith := parent.GetLabels()[idLabel]
+	switch {
+	case id != nil && madeWith != hex.EncodeToString(id[:]):
+		return nil, fmt.Errorf("%w with id %x: %s has another", signer.ErrNotFound, *id, p.keyName())
+	case p.version == "" && !hexID.MatchString(madeWith):
+		return nil, fmt.Errorf("%s was not made by Officiant, so its version must be said; next: /cryptoKeyVersions/N in the URI", p.keyName())
+	case p.derived && parent.GetLabels()[nameLabel] != labelValue(p.label):
+		return nil, fmt.Errorf("%w: %s is another key's, whose label is %.100q; next: name the key in the URI: /cryptoKeys/NAME", signer.ErrNotFound, p.keyName(), parent.GetLabels()[nameLabel])
+	}
+	if p.version == "" {
+		p.version = "1"
+	}
+	version, err := s.generated(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return s.keyOf(ctx, p, parent, version)
+}
+
+// generated reads a version, and waits while Google makes it.
+func (s *store) generated(ctx context.Context, p place) (*kmspb.CryptoKeyVersion, error) {
+	limited, cancel := context.WithTimeout(ctx, s.limits.generate)
+	defer cancel()
+	for first := true; ; first = false {
+		v, err := s.version(limited, p)
+		if err != nil && (first || limited.Err() == nil) {
+			return nil, err
+		}
+		if err == nil && v.GetState() != kmspb.CryptoKeyVersion_PENDING_GENERATION {
+			return v, stateOf(v)
+		}
+		timer := time.NewTimer(s.limits.poll)
+		select {
+		case <-timer.C:
+		case <-limited.Done():
+			timer.Stop()
+			return nil, fmt.Errorf("%w: %s is still being generated: %w; next: run the same command again later", signer.ErrUnavailable, p.versionName(), limited.Err())
+		}
+	}
+}
+
+// version reads a version once.
+func (s *store) version(ctx context.Context, p place) (*kmspb.CryptoKeyVersion, error) {
+	v, err := asked(ctx, s, "GetCryptoKeyVersion", p.versionName(), s.client.GetCryptoKeyVersion, &kmspb.GetCryptoKeyVersionRequest{Name: p.versionName()})
+	if err != nil {
+		return nil, err
+	}
+	if v.GetName() != p.versionName() {
+		return nil, fmt.Errorf("GetCryptoKeyVersion %s: the answer is about %.200q", p.versionName(), v.GetName())
+	}
+	return v, nil
+}
+
+// stateOf refuses a version that cannot sign.
+func stateOf(v *kmspb.CryptoKeyVersion) error {
+	name := v.GetName()
+	switch v.GetState() {
+	case kmspb.CryptoKeyVersion_ENABLED:
+		return nil
+	case kmspb.CryptoKeyVersion_DISABLED:
+		return fmt.Errorf("%w: %s is disabled; next: gcloud kms keys versions enable %s", signer.ErrUnavailable, name, name)
+	case kmspb.CryptoKeyVersion_DESTROY_SCHEDULED:
+		return fmt.Errorf("%w: %s is scheduled for destruction at %s; next, before that: gcloud kms keys versions restore %s, then enable it", signer.ErrUnavailable, name, timeOf(v.GetDestroyTime()), name)
+	case kmspb.CryptoKeyVersion_DESTROYED:
+		return fmt.Errorf("%w: %s was destroyed at %s and cannot come back; next: name another key", signer.ErrNotFound, name, timeOf(v.GetDestroyEventTime()))
+	case kmspb.CryptoKeyVersion_GENERATION_FAILED:
+		return fmt.Errorf("%w: %s could not be generated: %.300q; next: make a key of another name", signer.ErrUnavailable, name, v.GetGenerationFailureReason())
+	case kmspb.CryptoKeyVersion_PENDING_IMPORT, kmspb.CryptoKeyVersion_IMPORT_FAILED:
+		return fmt.Errorf("%w: %s waits for an import (%s); next: name a key that Google generated", signer.ErrUnsupported, name, v.GetState())
+	}
+	return fmt.Errorf("%w: %s is in state %s; next: look at it in the console", signer.ErrUnavailable, name, v.GetState())
+}
+
+// keyOf judges a version and fetches its public key.
+func (s *store) keyOf(ctx context.Context, p place, parent *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) (*key, error) {
+	if err := levelOf(p, v.GetProtectionLevel()); err != nil {
+		return nil, err
+	}
+	algorithm, err := algorithmOf(v.GetAlgorithm())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.versionName(), err)
+	}
+	k := &key{store: s, place: p, level: v.GetProtectionLevel()}
+	if k.public, err = s.publicKey(ctx, p, v, algorithm); err != nil {
+		return nil, err
+	}
+	k.info = signer.Info{Device: s.device, Label: p.label, Algorithm: algorithm, Attributes: attributesOf(parent, v)}
+	if made := parent.GetLabels()[idLabel]; p.version == "1" && hexID.MatchString(made) {
+		if k.info.ID, err = hex.DecodeString(made); err != nil {
+			return nil, err
+		}
+	}
+	k.info.Grade, k.info.Reason = grade(parent, v, s.address.plaintext)
+	return k, nil
+}
+
+// levelOf refuses a level that is not the one the URI asks for.
+func levelOf(p place, have kmspb.ProtectionLevel) error {
+	switch want := p.protection; {
+	case have == want, have == kmspb.ProtectionLevel_HSM_SINGLE_TENANT && want == kmspb.ProtectionLevel_HSM:
+		return nil
+	case have == kmspb.ProtectionLevel_SOFTWARE:
+		return fmt.Errorf("%s has the protection level SOFTWARE, its URI asks for %s; next: if that is meant, protection=SOFTWARE in the URI", p.versionName(), want)
+	case have == kmspb.ProtectionLevel_EXTERNAL, have == kmspb.ProtectionLevel_EXTERNAL_VPC:
+		return fmt.Errorf("%w: %s has the protection level %s: it lives outside of Google; next: name a key with level HSM", signer.ErrUnsupported, p.versionName(), have)
+	default:
+		return fmt.Errorf("%s has the protection level %s, its URI asks for %s; next: correct protection in the URI", p.versionName(), have, want)
+	}
+}
+
+// attributesOf is what Google says of a key, raw.
+func attributesOf(parent *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) map[string]string {
+	orAbsent := func(s string) string {
+		if s == "" {
+			return "absent"
+		}
+		return s
+	}
+	out := map[string]string{
+		"name":                   v.GetName(),
+		"purpose":                parent.GetPurpose().String(),
+		"importOnly":             fmt.Sprint(parent.GetImportOnly()),
+		idLabel:                  orAbsent(parent.GetLabels()[idLabel]),
+		"state":                  v.GetState().String(),
+		"algorithm":              v.GetAlgorithm().String(),
+		"protectionLevel":        v.GetProtectionLevel().String(),
+		"createTime":             timeOf(v.GetCreateTime()),
+		"generateTime":           timeOf(v.GetGenerateTime()),
+		"importJob":              orAbsent(v.GetImportJob()),
+		"importTime":             timeOf(v.GetImportTime()),
+		"reimportEligible":       fmt.Sprint(v.GetReimportEligible()),
+		"trustedWrappingEnabled": fmt.Sprint(v.GetTrustedWrappingEnabled()),
+		"attestation.format":     "absent",
+		"attestation.sha256":     "absent",
+	}
+	if a := v.GetAttestation(); len(a.GetContent()) > 0 {
+		out["attestation.format"] = a.GetFormat().String()
+		out["attestation.sha256"] = sha256Hex(a.GetContent())
+	}
+	return out
+}
+
+// grade judges what Google says of a key. Its attestation is kept, not
+// verified, so a key is never better than Consistent.
+func grade(parent *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion, plaintext bool) (signer.Grade, string) {
+	switch {
+	case v.GetImportJob() != "", v.GetImportTime() != nil, v.GetReimportEligible(), parent.GetImportOnly():
+		return signer.Unproven, "imported: a copy exists or existed elsewhere"
+	case v.GetGenerateTime() == nil:
+		return signer.Unproven, "generateTime is absent: it is not said that Google generated the key"
+	case v.GetTrustedWrappingEnabled():
+		return signer.Unproven, "trustedWrappingEnabled: the key may leave under a wrapping key"
+	case plaintext:
+		return signer.Software, "reached in the clear at a loopback address: nothing shows that Google answers there"
+	case v.GetProtectionLevel() == kmspb.ProtectionLevel_SOFTWARE:
+		return signer.Software, "protectionLevel is SOFTWARE: Google's software holds the key"
+	case v.GetProtectionLevel() == kmspb.ProtectionLevel_HSM, v.GetProtectionLevel() == kmspb.ProtectionLevel_HSM_SINGLE_TENANT:
+		return signer.Consistent, "Google says so; the HSM's attestation is kept by its hash and not verified"
+	}
+	return signer.Unproven, "protectionLevel is " + v.GetProtectionLevel().String()
+}
+
+func timeOf(t *timestamppb.Timestamp) string {
+	if t == nil {
+		return "absent"
+	}
+	return t.AsTime().UTC().Format(time.RFC3339Nano)
+}
+
+var errNoVersion = errors.New("names a version, which exists or cannot be made; next: end the URI at the key or the key ring")
