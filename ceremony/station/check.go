@@ -62,8 +62,11 @@ func checkKey(name, uri string, used map[string]string) string {
 		return fmt.Sprintf("key %s: its URI holds a PIN (pin-value); use pin-source, or type it", name)
 	}
 	if scheme != "pkcs11" {
+		if !namesKey(scheme, rest) {
+			return ""
+		}
 		if name == defaultKey {
-			return "default: a KMS URI names one key, so it cannot hold for several"
+			return "default: this KMS URI names one key, so it cannot hold for several"
 		}
 		return taken(name, uri, used)
 	}
@@ -84,6 +87,16 @@ func checkKey(name, uri string, used map[string]string) string {
 		return fmt.Sprintf("key %s: %v", name, err)
 	}
 	return taken(name, token+" "+attributes["object"]+" "+attributes["id"], used)
+}
+
+// namesKey says whether a KMS URI names a key. One that ends at a Google key
+// ring, or names no more than AWS, leaves it to the label.
+func namesKey(scheme, rest string) bool {
+	path, _, _ := strings.Cut(rest, "?")
+	if scheme == "gcpkms" {
+		return strings.Contains(path, "/cryptoKeys/")
+	}
+	return path != "///"
 }
 
 func taken(name, place string, used map[string]string) string {

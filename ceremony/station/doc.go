@@ -20,7 +20,8 @@
 //     front-proxy, later generations such as kubernetes-2, and release). "default"
 //     holds for every name that is not there. "pkcs11:" URIs follow RFC 7512
 //     (object may be left out: the key's label is then CLUSTER/NAME);
-//     "gcpkms:" and "awskms:" URIs name a key of a cloud KMS.
+//     "gcpkms:" and "awskms:" URIs name a key of a cloud KMS, or leave it out:
+//     a key ring or a Region, in which the key is called after its label.
 //   - environment: variables that are set before a PKCS#11 module is loaded. A
 //     value is an absolute path, and PATH, LD_* and GO* cannot be set.
 //

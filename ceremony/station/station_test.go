@@ -99,7 +99,7 @@ func TestRefused(t *testing.T) {
 		{"scheme", "awskms:", "vault:", `s:6:3: key kubernetes-2: its URI begins with none of pkcs11:, gcpkms:, awskms:`},
 		{"key name", "kubernetes-2", "K2", `s:6:3: key "K2" is no name a plan could give a key`},
 		{"default names one key", `default: "pkcs11:`, `default: "pkcs11:object=all;`, `s:8:3: default: object and id name one key, so they cannot hold for several`},
-		{"default in a KMS", `  default: "pkcs11:token=issuing;serial=0012?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=fd:3"`, `  default: "awskms:///k"`, `s:8:3: default: a KMS URI names one key, so it cannot hold for several`},
+		{"default in a KMS", `  default: "pkcs11:token=issuing;serial=0012?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=fd:3"`, `  default: "awskms:///k"`, `s:8:3: default: this KMS URI names one key, so it cannot hold for several`},
 		{"one place for two keys", `  release: "pkcs11:serial=0012;token=issuing;object=rel?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=fd:3"`, `  release: "awskms:///alias/k2"`, `s:7:3: key release: lives where kubernetes-2 does; every key has a place of its own`},
 		{"variable that is a PIN", "SOFTHSM2_CONF: /room/softhsm2.conf", "YUBIHSM_PIN: /1234", `s:10:3: environment: YUBIHSM_PIN looks like a secret, and a station holds none`},
 		{"variable that is a password", "SOFTHSM2_CONF", "HSM_PASSWORD", `s:10:3: environment: HSM_PASSWORD looks like a secret, and a station holds none`},
@@ -151,4 +151,26 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSharedStores: a URI that names a KMS and no key in it holds for several,
+// whose labels name them; one that names a key does not.
+func TestSharedStores(t *testing.T) {
+	const head = "apiVersion: officiant/v1\nkind: Station\nname: room-1\nkeys:\n"
+	const ring = "gcpkms://projects/demo-1/locations/l/keyRings/r"
+	for _, c := range []struct{ keys, want string }{
+		{"  default: \"" + ring + "\"\n", ""},
+		{"  root: \"" + ring + "\"\n  etcd: \"" + ring + "\"\n", ""},
+		{"  root: \"" + ring + "?protection=HSM\"\n  etcd: \"" + ring + "?protection=HSM\"\n", ""},
+		{"  default: \"awskms:///?region=eu-central-1\"\n", ""},
+		{"  root: \"awskms:///\"\n  etcd: \"awskms:///\"\n", ""},
+		{"  default: \"" + ring + "/cryptoKeys/k\"\n", "names one key"},
+		{"  root: \"" + ring + "/cryptoKeys/k\"\n  etcd: \"" + ring + "/cryptoKeys/k\"\n", "every key has a place of its own"},
+		{"  default: \"awskms:///alias/k?region=eu-central-1\"\n", "names one key"},
+	} {
+		_, err := Parse("s", []byte(head+c.keys))
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.keys, err, c.want)
+		}
+	}
 }
