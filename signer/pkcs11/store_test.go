@@ -145,9 +145,8 @@ func TestQueue(t *testing.T) {
 	w.order(t, "sessions 1", "hang C_Sign")
 	first := make(chan error)
 	go func() { first <- sign(t.Context(), k) }()
-	for w.calls(t)["C_Sign"] == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	w.await(t, "C_Sign")
+	w.calls(t)
 	cancelled, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(deadline, cancel)
 	if err := sign(cancelled, k); !errors.Is(err, context.Canceled) || errors.Is(err, signer.ErrUnavailable) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -126,6 +127,23 @@ func (w *wrapper) trace(t testing.TB, name string) (n struct{ open, peak int }) 
 		}
 	}
 	return n
+}
+
+// await waits until a call of this name has come, and leaves the count alone:
+// calls could throw away what the module writes between its two steps.
+func (w *wrapper) await(t testing.TB, name string) {
+	t.Helper()
+	for range 30_000 {
+		data, err := os.ReadFile(filepath.Join(w.folder, "calls"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(strings.Fields(string(data)), name) {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatalf("no %s came", name)
 }
 
 // calls returns the calls since the last time it was asked, by function.
