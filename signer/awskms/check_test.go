@@ -126,6 +126,17 @@ func TestOpenRefuses(t *testing.T) {
 		_, err := open(t.Context(), signer.Ref{URI: "awskms:///alias/a?region=eu-central-1"}, quick)
 		says(t, "endpoint without TLS", err, nil, "https://HOST")
 	})
+	t.Run("no key named", func(t *testing.T) {
+		server := newKMS(t)
+		if s, err := open(t.Context(), signer.Ref{URI: server.URI("")}, quick); err != nil {
+			t.Error(err)
+		} else {
+			s.Close()
+		}
+		server.Fail("ListKeys", awskmstest.Deny, -1)
+		_, err := open(t.Context(), signer.Ref{URI: server.URI("")}, quick)
+		says(t, "no key named", err, signer.ErrUnavailable, "allow kms:ListKeys")
+	})
 	t.Run("denied", func(t *testing.T) {
 		server := newKMS(t)
 		server.Fail("DescribeKey", awskmstest.Deny, -1)

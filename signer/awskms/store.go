@@ -56,19 +56,31 @@ func open(ctx context.Context, ref signer.Ref, l limits) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	place, err := a.place(ref)
-	if err != nil {
-		return nil, err
-	}
 	s, err := connect(ctx, a, l)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.describe(ctx, place); err != nil && !errors.Is(err, signer.ErrNotFound) {
+	if err := s.probe(ctx, a, ref); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// probe looks for ref's key, or for any when ref names none.
+func (s *store) probe(ctx context.Context, a address, ref signer.Ref) error {
+	if a.target == "" && ref.Label == "" {
+		_, err := call(ctx, s, "ListKeys", "*", s.client.ListKeys, &kms.ListKeysInput{Limit: aws.Int32(1)})
+		return err
+	}
+	place, err := a.place(ref)
+	if err != nil {
+		return err
+	}
+	if _, err := s.describe(ctx, place); !errors.Is(err, signer.ErrNotFound) {
+		return err
+	}
+	return nil
 }
 
 // connect makes the client, and asks the chain for credentials: their lack is

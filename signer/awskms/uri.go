@@ -59,20 +59,24 @@ func parseURI(uri string) (address, error) {
 }
 
 func (a *address) setTarget(target string) error {
-	name := target
+	name, region := target, ""
 	if arn, ok := parseARN(target); ok {
-		name = arn.name
+		name, region = arn.name, arn.region
 	}
 	switch {
 	case name == "":
 	case strings.HasPrefix(name, "alias/aws/"):
 		return errors.New("names a key of AWS's own (alias/aws/…), which signs for nobody")
 	case !aliasName.MatchString(name) && !keyID.MatchString(name):
-		return errors.New("names no key: after \"awskms:///\" comes alias/NAME (letters, digits and /_-), a key id, or an ARN of KMS")
+		return errNoKey
+	case region != "" && !regionName.MatchString(region):
+		return errNoKey
 	}
 	a.target = target
 	return nil
 }
+
+var errNoKey = errors.New("names no key: after \"awskms:///\" comes alias/NAME (letters, digits and /_-), a key id, or an ARN of KMS")
 
 func (a *address) setQuery(query string) error {
 	seen := map[string]bool{}
@@ -121,7 +125,7 @@ func (a *address) set(name, value string) error {
 // secureEndpoint accepts a host that is reached by TLS and nothing besides.
 func secureEndpoint(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && u.Opaque == "" &&
+	return err == nil && strings.HasPrefix(s, "https://") && u.Hostname() != "" && u.User == nil && u.Opaque == "" &&
 		(u.Path == "" || u.Path == "/") && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
 }
 

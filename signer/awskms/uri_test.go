@@ -55,6 +55,8 @@ func TestParseURIRefuses(t *testing.T) {
 		"awskms:///arn:aws:kms:eu-central-1:111122223333:key/x":                                  "names no key",
 		"awskms:///arn:aws:kms:eu-central-1:111122223333:alias/aws/s3":                           "AWS's own",
 		"awskms:///arn:aws:kms:eu-central-1:111122223333:key/" + testID + "?region=eu-central-2": "another Region",
+		"awskms:///arn:aws:kms:0:111122223333:key/" + testID:                                     "names no key",
+		"awskms:///alias/a?endpoint=HTTPS://kms.example":                                         "https://HOST",
 		"awskms:///alias/a?":                                        "unknown attribute",
 		"awskms:///alias/a?region=eu-central-1&":                    "unknown attribute",
 		"awskms:///alias/a?Region=eu-central-1":                     `unknown attribute "Region"`,
@@ -130,6 +132,7 @@ func FuzzParseURI(f *testing.F) {
 	f.Add("awskms:///alias/a?region=eu-central-1&endpoint=https://kms.example&policy=/a")
 	f.Add("awskms:///" + testID)
 	f.Add("awskms:///arn:aws:kms:eu-central-1:111122223333:key/" + testID)
+	f.Add("awskms:///arn:aws:kms:0:000000000000:key/" + testID)
 	f.Add("awskms:///?region=%65u-central-1")
 	f.Fuzz(func(t *testing.T, uri string) {
 		a, err := parseURI(uri)
