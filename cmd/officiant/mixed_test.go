@@ -1,0 +1,70 @@
+//go:build !airgap
+
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"officiant/ceremony"
+	"officiant/ceremony/ceremonytest"
+	"officiant/ceremony/station"
+	"officiant/ceremony/transcript"
+	"officiant/signer/awskms/awskmstest"
+	"officiant/signer/gcpkms/gcpkmstest"
+)
+
+// TestMixedBackends runs one ceremony whose root lives on a token, the
+// kubernetes authority in AWS KMS, etcd in Google Cloud KMS, and the rest on a
+// second token.
+func TestMixedBackends(t *testing.T) {
+	amazon, google := awskmstest.New(t), gcpkmstest.New(t)
+	amazon.Setenv(t)
+	f := ceremonytest.New(t, ceremonytest.Shape{Workers: 1})
+	text, err := os.ReadFile(f.Station)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mixed := filepath.Join(t.TempDir(), "station.yaml")
+	keys := "keys:\n  kubernetes: \"" + amazon.URI("") + "\"\n  etcd: \"" + google.Ring("demo") + "\"\n"
+	if err := os.WriteFile(mixed, []byte(strings.Replace(string(text), "keys:\n", keys, 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "ceremony")
+	cfg := f.Config(t, dir)
+	cfg.Open = openStore
+	if cfg.Station, err = station.Open(mixed); err != nil {
+		t.Fatal(err)
+	}
+	if err := supported(cfg.Plan, cfg.Station); err != nil {
+		t.Fatal(err)
+	}
+	// The run's last step is the audit.
+	if _, err := ceremony.Run(context.Background(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "transcript.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := transcript.Read("transcript.jsonl", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lives := map[string]string{}
+	for _, l := range record.Lines {
+		if k, ok := l.Record.(transcript.Key); ok {
+			lives[k.Name] = k.Token.Backend
+		}
+	}
+	for name, backend := range map[string]string{
+		"root": "pkcs11", "kubernetes": "awskms", "etcd": "gcpkms", "front-proxy": "pkcs11", "release": "pkcs11",
+	} {
+		if lives[name] != backend {
+			t.Errorf("the %s key lives in %q, want %s", name, lives[name], backend)
+		}
+	}
+}
