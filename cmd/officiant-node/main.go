@@ -18,6 +18,7 @@ var version = "devel"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C kills: what is on disk can be gone on from
 	o := &options{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Hostname: os.Hostname,
