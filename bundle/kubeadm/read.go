@@ -12,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"officiant/bundle/nesting"
 )
 
 // reader collects what is wrong with one file.
@@ -60,22 +62,14 @@ func (r *reader) refuse(at ast.Node, field, format string, args ...any) {
 	r.errs = append(r.errs, e)
 }
 
-// checkSize refuses what the parser would take minutes and gigabytes for: its
-// time grows with the square of the depth. The count is rough, by line, and
-// also sees brackets in quotes; no real file comes near it.
+// checkSize refuses what the parser would take minutes and gigabytes for; no
+// real file comes near it.
 func checkSize(file string, data []byte) error {
 	if len(data) > maxSize {
 		return &Error{File: file, Line: 1, Column: 1, Problem: fmt.Sprintf("larger than %d bytes", maxSize)}
 	}
-	depth, line := 0, 0
-	for text := range bytes.Lines(data) {
-		line++
-		depth += bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{"))
-		entries := bytes.Count(text, []byte("- ")) + bytes.Count(text, []byte("? "))
-		if depth > maxDepth || entries > maxDepth {
-			return &Error{File: file, Line: line, Column: 1, Problem: fmt.Sprintf("nested more than %d deep", maxDepth)}
-		}
-		depth = max(0, depth-bytes.Count(text, []byte("]"))-bytes.Count(text, []byte("}")))
+	if line := nesting.TooDeep(data, maxDepth); line > 0 {
+		return &Error{File: file, Line: line, Column: 1, Problem: fmt.Sprintf("nested more than %d deep", maxDepth)}
 	}
 	return nil
 }

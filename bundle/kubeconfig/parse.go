@@ -1,7 +1,6 @@
 package kubeconfig
 
 import (
-	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+	"officiant/bundle/nesting"
 )
 
 // What Parse reads at most; a real file has some 6 KiB, and 4 levels. The YAML
@@ -77,7 +77,7 @@ func decode(file string, data []byte) (*document, error) {
 	if len(data) > maxSize {
 		return nil, fmt.Errorf("%s: longer than %d bytes", file, maxSize)
 	}
-	if line := tooDeep(data); line > 0 {
+	if line := nesting.TooDeep(data, maxDepth); line > 0 {
 		return nil, fmt.Errorf("%s:%d:1: nested more than %d deep", file, line, maxDepth)
 	}
 	tree, err := parser.ParseBytes(data, 0)
@@ -97,21 +97,6 @@ func decode(file string, data []byte) (*document, error) {
 		return nil, place(file, err)
 	}
 	return &d, nil
-}
-
-// tooDeep returns the line at which flow or one-line nesting passes maxDepth; 0
-// when none does. The count is rough, by line, and sees brackets in quotes too.
-func tooDeep(data []byte) int {
-	depth, line := 0, 0
-	for text := range bytes.Lines(data) {
-		line++
-		depth += bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{"))
-		if entries := bytes.Count(text, []byte("- ")) + bytes.Count(text, []byte("? ")); depth > maxDepth || entries > maxDepth {
-			return line
-		}
-		depth = max(0, depth-bytes.Count(text, []byte("]"))-bytes.Count(text, []byte("}")))
-	}
-	return 0
 }
 
 // plainOnly finds what makes a YAML file read otherwise than it looks.

@@ -11,6 +11,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"officiant/bundle/nesting"
 )
 
 // decode reads a plan strictly: one document, known fields, each of its own
@@ -20,7 +22,7 @@ import (
 func decode(r *report, data []byte) *Plan {
 	p := &Plan{}
 	r.lines = strings.Split(string(data), "\n")
-	if !readable(r) || !shallow(r) {
+	if !readable(r) || !shallow(r, data) {
 		return p
 	}
 	file, err := parser.ParseBytes(data, 0)
@@ -76,25 +78,19 @@ func readable(r *report) bool {
 	return true
 }
 
-// maxDepth is above what any plan needs. The YAML parser's time and memory grow
-// with the square of the depth: brackets that fill a screen would stop it for hours.
+// maxDepth is above what any plan needs.
 const maxDepth = 64
 
-// shallow refuses deep nesting. The count is rough, by line, and sees brackets
-// in quotes too.
-func shallow(r *report) bool {
-	depth := 0
-	for i, line := range r.lines {
-		depth += strings.Count(line, "[") + strings.Count(line, "{")
-		if depth > maxDepth || strings.Count(line, "- ")+strings.Count(line, "? ") > maxDepth {
-			r.refuse(nil, "nested more than %d deep", maxDepth)
-			p := &r.problems[len(r.problems)-1]
-			p.Line, p.Column = i+1, 1
-			return false
-		}
-		depth = max(0, depth-strings.Count(line, "]")-strings.Count(line, "}"))
+// shallow refuses deep nesting.
+func shallow(r *report, data []byte) bool {
+	line := nesting.TooDeep(data, maxDepth)
+	if line == 0 {
+		return true
 	}
-	return true
+	r.refuse(nil, "nested more than %d deep", maxDepth)
+	p := &r.problems[len(r.problems)-1]
+	p.Line, p.Column = line, 1
+	return false
 }
 
 func printable(c rune) bool { return c == '\t' || unicode.IsPrint(c) }

@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/nesting"
 	"officiant/signer"
 )
 
@@ -80,7 +81,7 @@ func Open(path string) (*Station, error) {
 
 // Parse reads a station; file is its name in messages.
 func Parse(file string, data []byte) (*Station, error) {
-	if line := tooDeep(data); line > 0 {
+	if line := nesting.TooDeep(data, maxDepth); line > 0 {
 		return nil, &Invalid{File: file, Line: line, Column: 1, Reason: fmt.Sprintf("nested more than %d deep", maxDepth)}
 	}
 	tree, err := parser.ParseBytes(data, 0)
@@ -98,21 +99,6 @@ func Parse(file string, data []byte) (*Station, error) {
 		return nil, at(file, find(tree, path), reason)
 	}
 	return s, nil
-}
-
-// tooDeep returns the line at which flow or one-line nesting passes maxDepth; 0
-// when none does. The count is rough, by line, and sees brackets in quotes too.
-func tooDeep(data []byte) int {
-	depth, line := 0, 0
-	for text := range bytes.Lines(data) {
-		line++
-		depth += bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{"))
-		if entries := bytes.Count(text, []byte("- ")) + bytes.Count(text, []byte("? ")); depth > maxDepth || entries > maxDepth {
-			return line
-		}
-		depth = max(0, depth-bytes.Count(text, []byte("]"))-bytes.Count(text, []byte("}")))
-	}
-	return 0
 }
 
 func oneDocument(file string, tree *ast.File) error {

@@ -8,7 +8,7 @@ type row struct {
 }
 
 // everybody may be imported by every package.
-var everybody = []string{"bundle/fingerprint"}
+var everybody = []string{"bundle/fingerprint", "bundle/nesting"}
 
 const durable = "bundle/durable"
 
@@ -17,6 +17,7 @@ const durable = "bundle/durable"
 var table = []row{
 	{"bundle/durable", nil},
 	{"bundle/fingerprint", nil},
+	{"bundle/nesting", nil},
 	{"bundle/kubepki", nil},
 	{"bundle/privatekey", nil},
 	{"bundle/kubeconfig", []string{"bundle/privatekey"}},
