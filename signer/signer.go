@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"strings"
 )
 
 // Key is a private key that stays where it is. It is safe for concurrent use.
@@ -42,6 +43,52 @@ type Describer interface {
 // callers than that wait for each other.
 type Parallel interface {
 	Sessions() int
+}
+
+// Lister is a Store that lists the keys in it. Every backend is one.
+type Lister interface {
+	// List describes every private key, by label. One that Officiant cannot use
+	// has an empty Algorithm, and a Reason that says why. Nothing is signed.
+	List(ctx context.Context) ([]Info, error)
+}
+
+// Prober is a Store that tries on a throw-away key, a canary, whether the keys
+// it makes can be made to leave. Tokens are; a KMS keeps every key for days.
+type Prober interface {
+	// Probe makes a canary from the template of Create, tries to get it out, lets
+	// use have it unless use is nil, and destroys it. ref names only the token. The
+	// caller has recorded id first: a canary of this id that a killed process
+	// left is destroyed, and a new one tried. An error says that the trials did
+	// not come to an end; a canary that leaks is none.
+	Probe(ctx context.Context, ref Ref, spec Spec, id ID, use func(context.Context, Key) error) (Canary, error)
+}
+
+// CanaryLabel is what a canary's label begins with; its id follows in hex.
+const CanaryLabel = "officiant-canary-"
+
+// Canary tells what a throw-away key went through.
+type Canary struct {
+	Algorithm  Algorithm
+	Attributes map[string]string // raw, as read back before the trials
+	Trials     []Trial
+}
+
+// Trial is one thing tried on a canary that a token has to refuse.
+type Trial struct {
+	Name    string // "set CKA_EXTRACTABLE to true", "wrap with CKM_AES_KEY_WRAP_PAD"
+	Outcome string // the token's answer: "CKR_ATTRIBUTE_READ_ONLY", "accepted"
+	Leaks   bool   // the token did what it must not
+}
+
+// Leak says in words which trials the canary failed; empty when it failed none.
+func (c Canary) Leak() string {
+	var leaks []string
+	for _, t := range c.Trials {
+		if t.Leaks {
+			leaks = append(leaks, t.Name+": "+t.Outcome)
+		}
+	}
+	return strings.Join(leaks, ", ")
 }
 
 // Opener opens the token or KMS that ref names. A token is logged in to once,
@@ -101,6 +148,9 @@ type Device struct {
 	Software     bool   // SoftHSM and its like
 	// The PIN's state as the token tells it before a login.
 	PINCountLow, PINFinalTry, PINLocked, PINPad bool
+	// PINFor is the label of the key whose next signature a PIN is asked for
+	// (CKA_ALWAYS_AUTHENTICATE); empty when it is for the login.
+	PINFor string
 }
 
 // Info describes one key.

@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ func Run(t *testing.T, newStore NewStore, algorithms ...signer.Algorithm) {
 	}
 	t.Run("absent", s.absent)
 	t.Run("duplicate", s.duplicate)
+	t.Run("list", s.list)
 	t.Run("unknown algorithm", s.unknownAlgorithm)
 	t.Run("another key", s.anotherKey)
 	t.Run("concurrent", s.concurrent)
@@ -178,6 +180,26 @@ func (s suite) duplicate(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, first, found)
+}
+
+// list shows each key once, by label, as Find describes it.
+func (s suite) list(t *testing.T) {
+	ctx, store, ref := s.open(t)
+	lister, ok := store.(signer.Lister)
+	if !ok {
+		t.Fatal("the store cannot list its keys")
+	}
+	if listed, err := lister.List(ctx); err != nil || len(listed) != 0 {
+		t.Fatalf("of an empty store: %v, %v", listed, err)
+	}
+	two, one := create(t, ctx, store, ref("demo/two"), s.quick), create(t, ctx, store, ref("demo/one"), s.quick)
+	listed, err := lister.List(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []signer.Info{one.Info(), two.Info()}; !reflect.DeepEqual(listed, want) {
+		t.Errorf("listed %+v, want %+v", listed, want)
+	}
 }
 
 func (s suite) unknownAlgorithm(t *testing.T) {
