@@ -71,37 +71,43 @@ func (s *store) findOn(h pkcs11.SessionHandle, label string, id []byte) (*key, e
 	return nil, fmt.Errorf("%w: at least %d", signer.ErrAmbiguous, len(private))
 }
 
-// keyOf reads all there is to know of a private key.
+// keyOf reads all there is to know of a private key, which must be the one of
+// the label and the id.
 func (s *store) keyOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, label string, id []byte) (*key, error) {
-	haveLabel, err := s.attribute(h, private, pkcs11.CKA_LABEL)
+	k, err := s.read(h, private)
+	if label != "" && k.info.Label != label || len(id) > 0 && !bytes.Equal(k.info.ID, id) {
+		if err == nil || k.info.Attributes != nil { // both names were read
+			return nil, fmt.Errorf("the token answers with another key: %s", name(k.info.Label, k.info.ID))
+		}
+	}
+	return k, err
+}
+
+// read reads all there is to know of a private key. With an error comes as much
+// as could be read.
+func (s *store) read(h pkcs11.SessionHandle, private pkcs11.ObjectHandle) (*key, error) {
+	k := &key{store: s, handle: private, info: signer.Info{Device: s.device, Grade: signer.Unproven}}
+	label, err := s.attribute(h, private, pkcs11.CKA_LABEL)
 	if err != nil {
-		return nil, err
+		return k, err
 	}
-	haveID, err := s.attribute(h, private, pkcs11.CKA_ID)
+	k.info.Label = string(label)
+	if k.info.ID, err = s.attribute(h, private, pkcs11.CKA_ID); err != nil {
+		return k, err
+	}
+	if k.info.Attributes, err = s.evidenceOf(h, private); err != nil {
+		return k, err
+	}
+	if k.public, err = s.publicOf(h, private, k.info.ID); err != nil {
+		return k, err
+	}
+	algorithm, err := signer.AlgorithmOf(k.public)
 	if err != nil {
-		return nil, err
+		return k, fmt.Errorf("%w: %w", signer.ErrUnsupported, err)
 	}
-	if label != "" && string(haveLabel) != label || len(id) > 0 && !bytes.Equal(haveID, id) {
-		return nil, fmt.Errorf("the token answers with another key: %s", name(string(haveLabel), haveID))
-	}
-	read, err := s.evidenceOf(h, private)
-	if err != nil {
-		return nil, err
-	}
-	if read["CKA_ALWAYS_AUTHENTICATE"] == isTrue {
-		return nil, fmt.Errorf("%w: the key wants its PIN at each signature (CKA_ALWAYS_AUTHENTICATE)", signer.ErrUnsupported)
-	}
-	pub, err := s.publicOf(h, private, haveID)
-	if err != nil {
-		return nil, err
-	}
-	algorithm, err := signer.AlgorithmOf(pub)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", signer.ErrUnsupported, err)
-	}
-	info := signer.Info{Device: s.device, Label: string(haveLabel), ID: haveID, Algorithm: algorithm, Attributes: read}
-	info.Grade, info.Reason = grade(read, algorithm, s.device.Software)
-	return &key{store: s, handle: private, public: pub, info: info}, nil
+	k.info.Algorithm = algorithm
+	k.info.Grade, k.info.Reason = grade(k.info.Attributes, algorithm, s.device.Software)
+	return k, nil
 }
 
 // privateKeys returns the private keys with a label, an id, or both. What a
