@@ -128,3 +128,8 @@ var gone = []uint{
 	pkcs11.CKR_KEY_HANDLE_INVALID, pkcs11.CKR_USER_NOT_LOGGED_IN, pkcs11.CKR_CRYPTOKI_NOT_INITIALIZED,
 	pkcs11.CKR_SLOT_ID_INVALID,
 }
+
+// away reports whether err tells that the token is gone, and not just an object.
+func away(err error) bool {
+	return isCode(err, gone...) && !isCode(err, pkcs11.CKR_OBJECT_HANDLE_INVALID, pkcs11.CKR_KEY_HANDLE_INVALID)
+}

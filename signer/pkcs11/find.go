@@ -75,12 +75,13 @@ func (s *store) findOn(h pkcs11.SessionHandle, label string, id []byte) (*key, e
 // the label and the id.
 func (s *store) keyOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, label string, id []byte) (*key, error) {
 	k, err := s.read(h, private)
-	if label != "" && k.info.Label != label || len(id) > 0 && !bytes.Equal(k.info.ID, id) {
-		if err == nil || k.info.Attributes != nil { // both names were read
-			return nil, fmt.Errorf("the token answers with another key: %s", name(k.info.Label, k.info.ID))
-		}
+	if err != nil {
+		return nil, err
 	}
-	return k, err
+	if label != "" && k.info.Label != label || len(id) > 0 && !bytes.Equal(k.info.ID, id) {
+		return nil, fmt.Errorf("the token answers with another key: %s", name(k.info.Label, k.info.ID))
+	}
+	return k, nil
 }
 
 // read reads all there is to know of a private key. With an error comes as much
@@ -150,21 +151,25 @@ func (s *store) shell(h pkcs11.SessionHandle, o pkcs11.ObjectHandle) (bool, erro
 	return err == nil && v != nil && len(v) == 0, err
 }
 
-// enough is how many objects are asked for at once; two are too many already.
+// enough is how many objects of a name are asked for; two are too many already.
 const enough = 16
 
-// objects returns the objects of a class with a label, an id, or both.
+// objects returns objects of a class with a label, an id, or both.
 func (s *store) objects(h pkcs11.SessionHandle, class uint, label string, id []byte) ([]pkcs11.ObjectHandle, error) {
-	template := []*pkcs11.Attribute{
-		pkcs11.NewAttribute(pkcs11.CKA_CLASS, class),
-		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
-	}
+	template := []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_CLASS, class)}
 	if label != "" {
 		template = append(template, pkcs11.NewAttribute(pkcs11.CKA_LABEL, label))
 	}
 	if len(id) > 0 {
 		template = append(template, pkcs11.NewAttribute(pkcs11.CKA_ID, id))
 	}
+	return s.search(h, enough, template...)
+}
+
+// search returns at least as many of the token's objects as are enough, if
+// there are so many.
+func (s *store) search(h pkcs11.SessionHandle, enough int, template ...*pkcs11.Attribute) ([]pkcs11.ObjectHandle, error) {
+	template = append(template, pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true))
 	if err := called("C_FindObjectsInit", s.lib.ctx.FindObjectsInit(h, template)); err != nil {
 		return nil, err
 	}
@@ -172,7 +177,7 @@ func (s *store) objects(h pkcs11.SessionHandle, class uint, label string, id []b
 	var err error
 	for len(found) < enough { // a short answer need not be the last one
 		var some []pkcs11.ObjectHandle
-		if some, _, err = s.lib.ctx.FindObjects(h, enough); err != nil || len(some) == 0 {
+		if some, _, err = s.lib.ctx.FindObjects(h, min(enough, 256)); err != nil || len(some) == 0 {
 			break
 		}
 		found = append(found, some...)
