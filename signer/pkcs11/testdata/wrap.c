@@ -19,6 +19,7 @@
 //	limit 2                 C_OpenSession holds to it, and C_GetTokenInfo does not say so
 //	hardware                call the token "Example HSM"
 //	serial 0000             C_GetTokenInfo tells this serial
+//	no serial               C_GetTokenInfo tells none
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -145,6 +146,8 @@ static word answer(int i, const char *name, word a, word b, word c, word d, word
 			*max = *max_rw = strtoul(rest, NULL, 0);
 		if (order("serial", NULL, rest))
 			pad(info + 80, 16, rest);
+		if (order("no", "serial", rest))
+			pad(info + 80, 16, "");
 		if (order("hardware", NULL, rest)) {
 			pad(info + 32, 32, "Example");
 			pad(info + 64, 16, "Example HSM");
