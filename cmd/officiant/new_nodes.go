@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,10 @@ import (
 	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
 )
+
+// sharedSuffix ends the name of the file that `officiant-node share` makes for a
+// node; it lies beside the node's request.
+const sharedSuffix = ".sa.key.age"
 
 // sender is a node and who can open what is sealed to it.
 type sender struct {
@@ -55,6 +60,14 @@ func (o *newOptions) nodes(in *inputs) ([]sender, error) {
 			n.Address = opened.Node.Address.String()
 		}
 		if n.Request, err = in.place(file, data, "requests/"+e.Name()); err != nil {
+			return nil, err
+		}
+		shared := strings.TrimSuffix(e.Name(), ".req") + sharedSuffix
+		if data, err := os.ReadFile(filepath.Join(o.requests, shared)); err == nil {
+			if n.Sealed, err = in.place(filepath.Join(o.requests, shared), data, "requests/"+shared); err != nil {
+				return nil, err
+			}
+		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		nodes = append(nodes, sender{n, opened.Recipient})
