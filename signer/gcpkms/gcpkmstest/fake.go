@@ -37,6 +37,14 @@ const (
 	PublicLevel      Fault = "public key at another protection level"
 	PublicAlgorithm  Fault = "public key of another algorithm"
 	PublicGarbage    Fault = "a public key that is none"
+	// Those of an attestation concern what is said of versions.
+	AttestMissing      Fault = "no attestation"
+	AttestNoChains     Fault = "an attestation without certificates"
+	AttestTruncated    Fault = "half an attestation"
+	AttestBadSignature Fault = "an attestation with a flipped bit in its signature"
+	AttestOther        Fault = "the attestation of another key"
+	AttestExtractable  Fault = "the attestation of a key that can leave"
+	AttestImported     Fault = "the attestation of a key that was brought in"
 	// Those of the service concern every call.
 	Throttled       Fault = "quota used up"
 	Denied          Fault = "permission denied"

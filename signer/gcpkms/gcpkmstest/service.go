@@ -107,7 +107,7 @@ func (f *Fake) CreateCryptoKey(_ context.Context, r *kmspb.CreateCryptoKeyReques
 		ProtectionLevel: template.GetProtectionLevel(), CreateTime: timestamppb.Now(), GenerateTime: timestamppb.Now(),
 	}}
 	if v.proto.ProtectionLevel == kmspb.ProtectionLevel_HSM {
-		v.proto.Attestation = &kmspb.KeyOperationAttestation{Format: kmspb.KeyOperationAttestation_CAVIUM_V2_COMPRESSED, Content: []byte("a statement nobody signed")}
+		v.proto.Attestation = Attest(private.Public(), kmspb.KeyOperationAttestation_CAVIUM_V2_COMPRESSED, nil)
 	}
 	k.versions[v.proto.Name], f.keys[name] = v, k
 	return proto.Clone(k.proto).(*kmspb.CryptoKey), nil
@@ -140,12 +140,21 @@ func (f *Fake) GetCryptoKeyVersion(_ context.Context, r *kmspb.GetCryptoKeyVersi
 	if err != nil {
 		return nil, err
 	}
-	out := proto.Clone(v.proto).(*kmspb.CryptoKeyVersion)
+	out := f.said(v)
 	if v.pending > 0 {
 		v.pending--
-		out.State, out.GenerateTime, out.Attestation = kmspb.CryptoKeyVersion_PENDING_GENERATION, nil, nil
 	}
 	return out, nil
+}
+
+// said is what the service says of a version; f.mu is held.
+func (f *Fake) said(v *version) *kmspb.CryptoKeyVersion {
+	out := proto.Clone(v.proto).(*kmspb.CryptoKeyVersion)
+	out.Attestation = v.attestation(f.fault)
+	if v.pending > 0 {
+		out.State, out.GenerateTime, out.Attestation = kmspb.CryptoKeyVersion_PENDING_GENERATION, nil, nil
+	}
+	return out
 }
 
 // usable is what Google answers for a version that cannot be used.
