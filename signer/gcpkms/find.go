@@ -150,12 +150,7 @@ func (s *store) keyOf(ctx context.Context, p place, parent *kmspb.CryptoKey, v *
 	if k.public, err = s.publicKey(ctx, p, v, algorithm); err != nil {
 		return nil, err
 	}
-	k.info = signer.Info{Device: s.device, Label: p.label, Algorithm: algorithm, Attributes: attributesOf(parent, v)}
-	if made := parent.GetLabels()[idLabel]; p.version == "1" && hexID.MatchString(made) {
-		if k.info.ID, err = hex.DecodeString(made); err != nil {
-			return nil, err
-		}
-	}
+	k.info = signer.Info{Device: s.device, Label: p.label, ID: idOf(p, parent), Algorithm: algorithm, Attributes: attributesOf(parent, v)}
 	roots, err := p.anchorsOf()
 	if err != nil {
 		return nil, err

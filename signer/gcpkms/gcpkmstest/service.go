@@ -6,8 +6,11 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"maps"
 	"path"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"cloud.google.com/go/kms/apiv1/kmspb"
@@ -24,6 +27,9 @@ func (f *Fake) intercept(ctx context.Context, request any, info *grpc.UnaryServe
 	f.mu.Lock()
 	f.calls[path.Base(info.FullMethod)]++
 	fault := f.fault
+	if f.only != "" && f.only != path.Base(info.FullMethod) {
+		fault = ""
+	}
 	f.mu.Unlock()
 	switch fault {
 	case Throttled:
@@ -95,22 +101,34 @@ func (f *Fake) CreateCryptoKey(_ context.Context, r *kmspb.CreateCryptoKeyReques
 			return nil, status.Errorf(codes.InvalidArgument, "label value %q", v)
 		}
 	}
-	template := r.GetCryptoKey().GetVersionTemplate()
-	private, err := generate(template.GetAlgorithm())
-	if err != nil {
-		return nil, err
-	}
 	k := &cryptoKey{proto: proto.Clone(r.GetCryptoKey()).(*kmspb.CryptoKey), versions: map[string]*version{}}
 	k.proto.Name, k.proto.CreateTime = name, timestamppb.Now()
+	if !r.GetSkipInitialVersionCreation() {
+		if _, err := f.addVersion(k); err != nil {
+			return nil, err
+		}
+	}
+	f.keys[name] = k
+	return proto.Clone(k.proto).(*kmspb.CryptoKey), nil
+}
+
+// addVersion makes a version by the key's template; f.mu is held.
+func (f *Fake) addVersion(k *cryptoKey) (string, error) {
+	template := k.proto.GetVersionTemplate()
+	private, err := generate(template.GetAlgorithm())
+	if err != nil {
+		return "", err
+	}
 	v := &version{private: private, pending: f.pending, proto: &kmspb.CryptoKeyVersion{
-		Name: name + "/cryptoKeyVersions/1", State: kmspb.CryptoKeyVersion_ENABLED, Algorithm: template.GetAlgorithm(),
-		ProtectionLevel: template.GetProtectionLevel(), CreateTime: timestamppb.Now(), GenerateTime: timestamppb.Now(),
+		Name: k.proto.GetName() + "/cryptoKeyVersions/" + strconv.Itoa(len(k.versions)+1), State: kmspb.CryptoKeyVersion_ENABLED,
+		Algorithm: template.GetAlgorithm(), ProtectionLevel: template.GetProtectionLevel(),
+		CreateTime: timestamppb.Now(), GenerateTime: timestamppb.Now(),
 	}}
 	if v.proto.ProtectionLevel == kmspb.ProtectionLevel_HSM {
 		v.proto.Attestation = Attest(private.Public(), kmspb.KeyOperationAttestation_CAVIUM_V2_COMPRESSED, nil)
 	}
-	k.versions[v.proto.Name], f.keys[name] = v, k
-	return proto.Clone(k.proto).(*kmspb.CryptoKey), nil
+	k.versions[v.proto.Name] = v
+	return v.proto.Name, nil
 }
 
 // GetCryptoKey is as Google's.
@@ -155,6 +173,72 @@ func (f *Fake) said(v *version) *kmspb.CryptoKeyVersion {
 		out.State, out.GenerateTime, out.Attestation = kmspb.CryptoKeyVersion_PENDING_GENERATION, nil, nil
 	}
 	return out
+}
+
+// pageSize is small, so that lists have several pages.
+const pageSize = 2
+
+// pageOf cuts a page out of names, and says how the next one is asked for.
+func pageOf(names []string, token string) (page []string, next string, err error) {
+	from := 0
+	if token != "" {
+		if from, err = strconv.Atoi(token); err != nil || from < 0 || from > len(names) {
+			return nil, "", status.Error(codes.InvalidArgument, "page_token")
+		}
+	}
+	to := min(from+pageSize, len(names))
+	if to < len(names) {
+		next = strconv.Itoa(to)
+	}
+	return names[from:to], next, nil
+}
+
+// ListCryptoKeys is as Google's, without filters.
+func (f *Fake) ListCryptoKeys(_ context.Context, r *kmspb.ListCryptoKeysRequest) (*kmspb.ListCryptoKeysResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.rings[r.GetParent()] {
+		return nil, status.Errorf(codes.NotFound, "KeyRing %s not found.", r.GetParent())
+	}
+	var names []string
+	for name := range f.keys {
+		if path.Dir(path.Dir(name)) == r.GetParent() {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	page, next, err := pageOf(names, r.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	out := &kmspb.ListCryptoKeysResponse{NextPageToken: next}
+	for _, name := range page {
+		out.CryptoKeys = append(out.CryptoKeys, proto.Clone(f.keys[name].proto).(*kmspb.CryptoKey))
+	}
+	return out, nil
+}
+
+// ListCryptoKeyVersions is as Google's: attestations come with the full view.
+func (f *Fake) ListCryptoKeyVersions(_ context.Context, r *kmspb.ListCryptoKeyVersionsRequest) (*kmspb.ListCryptoKeyVersionsResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	k := f.keys[r.GetParent()]
+	if k == nil {
+		return nil, status.Errorf(codes.NotFound, "CryptoKey %s not found.", r.GetParent())
+	}
+	page, next, err := pageOf(slices.Sorted(maps.Keys(k.versions)), r.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	out := &kmspb.ListCryptoKeyVersionsResponse{NextPageToken: next}
+	for _, name := range page {
+		v := f.said(k.versions[name])
+		if r.GetView() != kmspb.CryptoKeyVersion_FULL {
+			v.Attestation = nil
+		}
+		out.CryptoKeyVersions = append(out.CryptoKeyVersions, v)
+	}
+	return out, nil
 }
 
 // usable is what Google answers for a version that cannot be used.
