@@ -71,6 +71,19 @@ func fakeRoots(t testing.TB) anchors {
 	return roots
 }
 
+// realKey is the public key that a real statement is about.
+func realKey(t testing.TB, name string, s *statement) crypto.PublicKey {
+	t.Helper()
+	if name == "rsa" {
+		return &rsa.PublicKey{N: new(big.Int).SetBytes(s.private[attrModulus]), E: 65537}
+	}
+	pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), s.private[attrModulus])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pub
+}
+
 // TestRealAttestations: what HSMs of Google made is read, and leads to the
 // built-in roots; and nobody else's key, and nothing that was changed, does.
 func TestRealAttestations(t *testing.T) {
@@ -81,14 +94,7 @@ func TestRealAttestations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var pub crypto.PublicKey
-		if name == "ec" {
-			if pub, err = ecdsa.ParseUncompressedPublicKey(elliptic.P256(), s.private[attrModulus]); err != nil {
-				t.Fatal(err)
-			}
-		} else {
-			pub = &rsa.PublicKey{N: new(big.Int).SetBytes(s.private[attrModulus]), E: 65537}
-		}
+		pub := realKey(t, name, s)
 		// The maker's own check value of the key: a second opinion.
 		spki, err := x509.MarshalPKIXPublicKey(pub)
 		if err != nil {

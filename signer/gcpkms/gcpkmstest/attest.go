@@ -27,7 +27,7 @@ import (
 type Object map[uint32][]byte
 
 // factory makes the HSM's identity: a maker, an owner, a card, a partition on
-// it. Its certificates have no CA bits, as the real ones have none.
+// it. Its card has no CA bit, as the real ones have none.
 type factory struct {
 	partition *rsa.PrivateKey
 	chains    *kmspb.KeyOperationAttestation_CertificateChains
@@ -67,6 +67,7 @@ func certify(name string, pub *rsa.PublicKey, by *x509.Certificate, key *rsa.Pri
 		NotBefore: time.Unix(1_500_000_000, 0), NotAfter: time.Unix(1_600_000_000, 0), // it ended, as the real maker's root has
 	}
 	if by == nil {
+		template.IsCA, template.BasicConstraintsValid = true, true
 		by = template
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, by, pub, key)
