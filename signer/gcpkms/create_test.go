@@ -126,6 +126,36 @@ func TestPending(t *testing.T) {
 	refuses(t, err, signer.ErrUnavailable, "next: ")
 }
 
+// TestInterrupted: a key whose making was not answered is found by its id, and is
+// not made twice; a key ring is there all the same.
+func TestInterrupted(t *testing.T) {
+	for _, method := range []string{"CreateKeyRing", "CreateCryptoKey", "GetCryptoKey", "GetPublicKey"} {
+		fake := gcpkmstest.New(t)
+		ref, id := signer.Ref{URI: fake.Ring("room"), Label: "demo/root"}, newID(t)
+		s := openQuick(t, fake.Ring("room"))
+		fake.BreakOnly(method, gcpkmstest.LostAnswer)
+		_, err := s.Create(t.Context(), ref, signer.Spec{Algorithm: signer.ECDSAP256}, id)
+		refuses(t, err, signer.ErrUnavailable, "connection was cut", "next: ")
+		fake.Mend()
+		again := openQuick(t, fake.Ring("room"))
+		k, err := again.FindID(t.Context(), ref, id)
+		if method == "CreateKeyRing" {
+			refuses(t, err, signer.ErrNotFound)
+			k, err = again.Create(t.Context(), ref, signer.Spec{Algorithm: signer.ECDSAP256}, id)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", method, err)
+			continue
+		}
+		if _, err := signer.Challenge(t.Context(), k, k.Public(), make([]byte, signer.NonceSize)); err != nil {
+			t.Error(err)
+		}
+		if n := fake.Calls("CreateCryptoKey"); n != 1 {
+			t.Errorf("%s: asked %d times for a key", method, n)
+		}
+	}
+}
+
 // TestGrades: what a plan's least evidence is compared with.
 func TestGrades(t *testing.T) {
 	type edit = func(*kmspb.CryptoKey, *kmspb.CryptoKeyVersion)

@@ -51,6 +51,7 @@ const (
 	Unauthenticated Fault = "credentials expired"
 	Slow            Fault = "does not answer"
 	Cut             Fault = "cuts the connection"
+	LostAnswer      Fault = "cuts the connection once it is done"
 	Internal        Fault = "fails"
 )
 
