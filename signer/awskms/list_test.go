@@ -16,6 +16,20 @@ import (
 	"officiant/signer/awskms/awskmstest"
 )
 
+// inARegion are keys of all kinds, and why they cannot be used; "": they can.
+var inARegion = map[string]struct {
+	edit func(*awskmstest.Metadata)
+	says string
+}{
+	"alias/found":     {func(*awskmstest.Metadata) {}, ""},
+	"alias/imported":  {func(m *awskmstest.Metadata) { m.Origin = "EXTERNAL" }, ""},
+	"alias/disabled":  {func(m *awskmstest.Metadata) { m.KeyState = "Disabled" }, "disabled; aws kms enable-key"},
+	"alias/doomed":    {func(m *awskmstest.Metadata) { m.KeyState = "PendingDeletion" }, "scheduled for deletion"},
+	"alias/secp256k1": {func(m *awskmstest.Metadata) { m.KeySpec = "ECC_SECG_P256K1" }, "ECC_SECG_P256K1"},
+	"alias/cloudhsm":  {func(m *awskmstest.Metadata) { m.Origin = "AWS_CLOUDHSM" }, "AWS_CLOUDHSM"},
+	"alias/lies":      {func(m *awskmstest.Metadata) { m.KeySpec = "ECC_NIST_P384" }, "ECDSA-P256, not ECC_NIST_P384"},
+}
+
 // TestList: every key for signing of Region and account, over several pages;
 // those that can be used as Find tells them, the others with the reason.
 func TestList(t *testing.T) {
@@ -29,18 +43,7 @@ func TestList(t *testing.T) {
 		}
 		reasons[k.Info().Attributes["Arn"]] = ""
 	}
-	for alias, c := range map[string]struct {
-		edit func(*awskmstest.Metadata)
-		says string
-	}{
-		"alias/found":     {func(*awskmstest.Metadata) {}, ""},
-		"alias/imported":  {func(m *awskmstest.Metadata) { m.Origin = "EXTERNAL" }, ""},
-		"alias/disabled":  {func(m *awskmstest.Metadata) { m.KeyState = "Disabled" }, "disabled; aws kms enable-key"},
-		"alias/doomed":    {func(m *awskmstest.Metadata) { m.KeyState = "PendingDeletion" }, "scheduled for deletion"},
-		"alias/secp256k1": {func(m *awskmstest.Metadata) { m.KeySpec = "ECC_SECG_P256K1" }, "ECC_SECG_P256K1"},
-		"alias/cloudhsm":  {func(m *awskmstest.Metadata) { m.Origin = "AWS_CLOUDHSM" }, "AWS_CLOUDHSM"},
-		"alias/lies":      {func(m *awskmstest.Metadata) { m.KeySpec = "ECC_NIST_P384" }, "ECDSA-P256, not ECC_NIST_P384"},
-	} {
+	for alias, c := range inARegion {
 		reasons[server.Add(alias, "ECC_NIST_P256")] = c.says
 		server.Change(alias, c.edit)
 	}
@@ -165,7 +168,7 @@ func TestDeadlines(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		err := do(ctx, "demo/late-"+strings.ToLower(action))
 		cancel()
-		says(t, action, err, signer.ErrUnavailable, "no answer in time", action)
+		says(t, action, err, context.DeadlineExceeded)
 		server.Fail(action, "", 0)
 	}
 }

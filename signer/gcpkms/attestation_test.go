@@ -30,8 +30,8 @@ const (
 	v2 = kmspb.KeyOperationAttestation_CAVIUM_V2_COMPRESSED
 )
 
-// real is an attestation of testdata, with its chains as the API gives them.
-func real(t testing.TB, name string) *kmspb.KeyOperationAttestation {
+// realOne is an attestation of testdata, with its chains as the API gives them.
+func realOne(t testing.TB, name string) *kmspb.KeyOperationAttestation {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("testdata", "attestation", name+".dat"))
 	if err != nil {
@@ -89,7 +89,7 @@ func realKey(t testing.TB, name string, s *statement) crypto.PublicKey {
 func TestRealAttestations(t *testing.T) {
 	roots := builtInRoots(t)
 	for _, name := range []string{"ec", "rsa"} {
-		a := real(t, name)
+		a := realOne(t, name)
 		s, err := parseStatement(a)
 		if err != nil {
 			t.Fatal(err)
@@ -318,7 +318,7 @@ func FuzzStatement(f *testing.F) {
 	f.Add(signed, false)
 	f.Add(gcpkmstest.Encode(v1, gcpkmstest.Object{attrClass: {2}}, gcpkmstest.Object{attrClass: {3}, attrLocal: {1}}), true)
 	for _, name := range []string{"ec", "rsa"} {
-		data, err := unpack(real(f, name).Content)
+		data, err := unpack(realOne(f, name).Content)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -347,7 +347,7 @@ func FuzzStatement(f *testing.F) {
 
 // FuzzUnpack: nothing is unpacked beyond the bound.
 func FuzzUnpack(f *testing.F) {
-	f.Add(real(f, "ec").Content)
+	f.Add(realOne(f, "ec").Content)
 	f.Add([]byte("\x1f\x8b\x08"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		if data, err := unpack(content); err == nil && len(data) > maxStatement {

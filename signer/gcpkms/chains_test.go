@@ -18,7 +18,7 @@ import (
 func TestChains(t *testing.T) {
 	pub, roots := anyKey(t), fakeRoots(t)
 	good := gcpkmstest.Attest(pub, v2, nil)
-	foreign := real(t, "ec").GetCertChains()
+	foreign := realOne(t, "ec").GetCertChains()
 	type list = []string
 	for _, c := range []struct {
 		name                     string
@@ -93,7 +93,7 @@ func TestAnchors(t *testing.T) {
 	}
 	first, _, _ := strings.Cut(string(gcpkmstest.Roots()), "-----END CERTIFICATE-----\n")
 	first += "-----END CERTIFICATE-----\n"
-	chains := real(t, "ec").GetCertChains()
+	chains := realOne(t, "ec").GetCertChains()
 	for name, c := range map[string]struct{ text, says string }{
 		"nothing":       {"", "two roots are needed"},
 		"no PEM":        {"roots", "two roots are needed"},

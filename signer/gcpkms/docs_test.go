@@ -111,7 +111,7 @@ func inPEM(roots anchors) (maker, google string) {
 func TestByHand(t *testing.T) {
 	maker, google := inPEM(builtInRoots(t))
 	for _, name := range []string{"ec", "rsa"} {
-		a := real(t, name)
+		a := realOne(t, name)
 		s, err := parseStatement(a)
 		if err != nil {
 			t.Fatal(err)
