@@ -318,3 +318,22 @@ func TestAlwaysAuthenticatePad(t *testing.T) {
 		t.Errorf("%v, %d questions", err, r.asked)
 	}
 }
+
+// TestAlwaysAuthenticateIgnored: opencryptoki takes the attribute and knows no
+// such login. Nothing is signed that only looks as if a PIN had been checked.
+func TestAlwaysAuthenticateIgnored(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	w := r.wrap(t)
+	s := r.open(t, 0)
+	k := asking(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
+	w.order(t, "fail C_Login 0x103")
+	w.calls(t)
+	err := sign(t.Context(), k)
+	if err == nil || errors.Is(err, signer.ErrPIN) || !strings.Contains(err.Error(), "CKR_USER_TYPE_INVALID") || w.calls(t)["C_Sign"] != 0 {
+		t.Errorf("%v", err)
+	}
+	w.order(t)
+	if err := sign(t.Context(), k); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
