@@ -293,7 +293,10 @@ func TestAlwaysAuthenticateHangs(t *testing.T) {
 	}
 	s.ask = ask
 	w.order(t, "hang C_Login")
-	hangs(t, "sign", func(ctx context.Context) error { return sign(ctx, k) })
+	err := w.cancelled(t, "C_Login", func(ctx context.Context) error { return sign(ctx, k) })
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, signer.ErrUnavailable) {
+		t.Errorf("%v", err)
+	}
 	if err := sign(t.Context(), k); !errors.Is(err, signer.ErrUnavailable) {
 		t.Errorf("afterwards: %v", err)
 	}
