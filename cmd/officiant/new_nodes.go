@@ -24,6 +24,7 @@ const sharedSuffix = ".sa.key.age"
 type sender struct {
 	node      plan.Node
 	recipient string
+	compared  bool // the request's fingerprint stood in the list of nodes
 }
 
 // nodes reads the requests of a folder and takes what each claims to be.
@@ -70,7 +71,7 @@ func (o *newOptions) nodes(in *inputs) ([]sender, error) {
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		nodes = append(nodes, sender{n, opened.Recipient})
+		nodes = append(nodes, sender{node: n, recipient: opened.Recipient})
 	}
 	if len(nodes) == 0 {
 		return nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: no request (*.req) in it", o.requests), Hints: []string{"requests are made on the nodes, by officiant-node request"}}
