@@ -21,9 +21,9 @@ import (
 // the node's request.
 type listedNode struct {
 	name         string
-	controlPlane *bool          // nil: not said
-	roles        []kubepki.Role // nil: not said
-	addresses    []string       // the request's has to be one of them; empty: not said
+	controlPlane *bool               // nil: not said
+	roles        []kubepki.Role      // nil: not said
+	addresses    []string            // the request's has to be one of them; empty: not said
 	fingerprint  *fingerprint.SHA256 // of the request; nil: not said
 }
 
