@@ -94,7 +94,7 @@ func open(ctx context.Context, lib *library, a address, ask signer.PINFunc, l li
 		return nil, err
 	}
 	s.shared = lib.shared(first)
-	s.pool = newPool(first, sessions(t.info, s.device.Software, runtime.GOMAXPROCS(0)), s.openSession, lib.ctx.CloseSession)
+	s.pool = newPool(first, sessions(lib.info, t.info, s.device.Software, runtime.GOMAXPROCS(0)), s.openSession, lib.ctx.CloseSession)
 	return s, nil
 }
 
