@@ -57,7 +57,7 @@ func (s *store) Create(ctx context.Context, ref signer.Ref, spec signer.Spec, id
 			err = fmt.Errorf("the token made a key of %s, not %s", k.info.Algorithm, spec.Algorithm)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("made, but cannot be used: %w", err)
+			return nil, s.unmake(h, id[:], err)
 		}
 		return k, nil
 	})
