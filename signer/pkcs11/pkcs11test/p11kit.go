@@ -16,6 +16,8 @@ type Remote struct {
 	// Runtime is the folder in which the client looks for its server when
 	// P11_KIT_SERVER_ADDRESS does not name one: XDG_RUNTIME_DIR.
 	Runtime string
+
+	start func(testing.TB) *Process
 }
 
 // P11Kit serves the token of a label of a module, which env may say more about.
@@ -30,11 +32,25 @@ func P11Kit(tb testing.TB, module, label string, env ...string) *Remote {
 	if err := os.Mkdir(filepath.Dir(socket), 0o700); err != nil {
 		tb.Fatal(err)
 	}
-	// The name is the socket's; in the foreground all of it is one process group.
-	p := start(tb, env, server, "server", "--foreground", "--name", socket, "--provider", module, "pkcs11:token="+label)
-	p.await(tb, func() bool { _, err := os.Stat(socket); return err == nil })
 	tb.Setenv("P11_KIT_SERVER_ADDRESS", "unix:path="+socket)
-	return &Remote{Process: p, Module: client, Runtime: dir}
+	r := &Remote{Module: client, Runtime: dir}
+	r.start = func(tb testing.TB) *Process {
+		p := start(tb, env, server, "server", "--foreground", "--name", socket, "--provider", module, "pkcs11:token="+label)
+		p.await(tb, func() bool { _, err := os.Stat(socket); return err == nil })
+		return p
+	}
+	r.Process = r.start(tb)
+	return r
+}
+
+// Again starts the server once more, after it was killed, where it was.
+func (r *Remote) Again(tb testing.TB) {
+	tb.Helper()
+	<-r.ended
+	if err := os.Remove(filepath.Join(r.Runtime, "p11-kit", "pkcs11")); err != nil {
+		tb.Fatal(err)
+	}
+	r.Process = r.start(tb)
 }
 
 // Client is a copy of p11-kit's client module, with no server yet.

@@ -103,7 +103,8 @@ func startBroker(tb testing.TB, bus, abrmd, dir string, port int) {
 	p.await(tb, func() bool { _, err := os.Stat(socket); return err == nil })
 
 	env := []string{"DBUS_SESSION_BUS_ADDRESS=unix:path=" + socket}
-	p = start(tb, env, abrmd, "--allow-root", "--session", fmt.Sprintf("--tcti=swtpm:host=127.0.0.1,port=%d", port))
+	// A broker of 27 objects, its default, is full after seven keys.
+	p = start(tb, env, abrmd, "--allow-root", "--session", "--max-transients=100", fmt.Sprintf("--tcti=swtpm:host=127.0.0.1,port=%d", port))
 	p.await(tb, func() bool {
 		c := exec.Command("dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/",
 			"org.freedesktop.DBus.NameHasOwner", "string:com.intel.tss2.Tabrmd")
