@@ -94,7 +94,7 @@ func TestNSSCanary(t *testing.T) {
 // TestTPM2Canary: a finished key can be declared extractable.
 func TestTPM2Canary(t *testing.T) {
 	for _, a := range []signer.Algorithm{signer.ECDSAP256, signer.RSA2048} {
-		if c := probe(t, pkcs11test.TPM2(t, "tpm")[0], a); !strings.Contains(leaks(c), "CKA_EXTRACTABLE") {
+		if c := probe(t, pkcs11test.TPM2(t, "tpm").Tokens[0], a); !strings.Contains(leaks(c), "CKA_EXTRACTABLE") {
 			t.Errorf("%s: leaks %q", a, c.Leak())
 		}
 	}

@@ -51,7 +51,7 @@ func TestOpencryptokiConformance(t *testing.T) {
 }
 
 func TestTPM2Conformance(t *testing.T) {
-	conforms(t, func(t *testing.T) pkcs11test.Token { return pkcs11test.TPM2(t, "tpm")[0] },
+	conforms(t, func(t *testing.T) pkcs11test.Token { return pkcs11test.TPM2(t, "tpm").Tokens[0] },
 		signer.ECDSAP256, signer.ECDSAP384, signer.RSA2048, signer.RSA3072)
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/pkcs11"
 
@@ -18,7 +19,7 @@ import (
 // TestTPM2Tokens: all tokens of a TPM have one serial, of zeros, so a URI tells
 // them apart by their labels alone.
 func TestTPM2Tokens(t *testing.T) {
-	tokens := pkcs11test.TPM2(t, "one", "two")
+	tokens := pkcs11test.TPM2(t, "one", "two").Tokens
 	for _, token := range tokens {
 		s := enter(t, token)
 		if d := s.Describe(); d.Label != token.Label || d.Serial != "0000000000000000" || !d.Software {
@@ -37,7 +38,7 @@ func TestTPM2Tokens(t *testing.T) {
 }
 
 func TestTPM2Refuses(t *testing.T) {
-	token := pkcs11test.TPM2(t, "tpm")[0]
+	token := pkcs11test.TPM2(t, "tpm").Tokens[0]
 	s := enter(t, token)
 	refusesKey(t, s, token, signer.RSA4096, signer.ECDSAP521)
 	if err := sign(t.Context(), create(t, s, named(token, "demo/root"), signer.ECDSAP256)); err != nil {
@@ -48,7 +49,7 @@ func TestTPM2Refuses(t *testing.T) {
 // TestTPM2Evidence: what the module says of a key is a text file of its own,
 // which anyone who is logged in may change.
 func TestTPM2Evidence(t *testing.T) {
-	token := pkcs11test.TPM2(t, "tpm")[0]
+	token := pkcs11test.TPM2(t, "tpm").Tokens[0]
 	s := enter(t, token)
 	for _, a := range []signer.Algorithm{signer.ECDSAP256, signer.RSA2048} {
 		ref := named(token, "demo/"+string(a))
@@ -72,7 +73,7 @@ func TestTPM2Evidence(t *testing.T) {
 // TestTPM2WrongPIN: no flag tells, and after a few wrong PINs the whole TPM
 // refuses all of its tokens.
 func TestTPM2WrongPIN(t *testing.T) {
-	tokens := pkcs11test.TPM2(t, "one", "two")
+	tokens := pkcs11test.TPM2(t, "one", "two").Tokens
 	try := func(token pkcs11test.Token, pin string) error {
 		s, err := Open(t.Context(), named(token, ""), func(context.Context, signer.Device) ([]byte, error) { return []byte(pin), nil })
 		if err == nil {
@@ -100,7 +101,7 @@ func TestTPM2WrongPIN(t *testing.T) {
 // TestTPM2OneSession: tpm2-pkcs11 1.9 breaks, and the process with it, when two
 // sessions sign at once.
 func TestTPM2OneSession(t *testing.T) {
-	token := pkcs11test.TPM2(t, "tpm")[0]
+	token := pkcs11test.TPM2(t, "tpm").Tokens[0]
 	s := enter(t, token)
 	if n := s.Sessions(); n != 1 {
 		t.Errorf("%d sessions with %q", n, s.lib.info.ManufacturerID)
@@ -110,7 +111,7 @@ func TestTPM2OneSession(t *testing.T) {
 // TestTPM2ManyKeys makes more keys in one login than a broker lets it that holds
 // 27 objects for a program, its default: each key that is made takes four.
 func TestTPM2ManyKeys(t *testing.T) {
-	token := pkcs11test.TPM2(t, "tpm")[0]
+	token := pkcs11test.TPM2(t, "tpm").Tokens[0]
 	s := enter(t, token)
 	for i := range 20 {
 		k := create(t, s, named(token, fmt.Sprintf("demo/%d", i)), signer.ECDSAP256)
@@ -118,4 +119,39 @@ func TestTPM2ManyKeys(t *testing.T) {
 			t.Errorf("key %d: %v", i, err)
 		}
 	}
+}
+
+// TestTPM2Stopped holds the TPM in a signature and lets it go on.
+func TestTPM2Stopped(t *testing.T) {
+	tpm := pkcs11test.TPM2(t, "tpm")
+	token := tpm.Tokens[0]
+	s := opened(t, token)
+	k := create(t, s, named(token, "demo/root"), signer.ECDSAP256)
+	tpm.Stop()
+	hangs(t, "sign", func(ctx context.Context) error { return sign(ctx, k) })
+	closes(t, s)
+	tpm.Continue()
+	released(t, token.Module)
+	found, err := enter(t, token).Find(t.Context(), named(token, "demo/root"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := signer.Challenge(t.Context(), found, k.public, make([]byte, signer.NonceSize)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTPM2Killed: when the TPM is gone, calls end, but the module does not say so.
+func TestTPM2Killed(t *testing.T) {
+	tpm := pkcs11test.TPM2(t, "tpm")
+	token := tpm.Tokens[0]
+	s := opened(t, token)
+	k := create(t, s, named(token, "demo/root"), signer.ECDSAP256)
+	tpm.Kill()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := sign(ctx, k); err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), token.Label) {
+		t.Errorf("sign: %v", err)
+	}
+	closes(t, s)
 }

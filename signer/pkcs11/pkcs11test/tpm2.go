@@ -31,9 +31,14 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 // places; without it, software TPMs answer 0x902, out of memory.
 const broker = "tabrmd:bus_name=com.intel.tss2.Tabrmd,bus_type=session"
 
-// TPM2 makes tokens in a software TPM of their own, one for each label. Labels
-// may be equal.
-func TPM2(tb testing.TB, labels ...string) []Token {
+// TPM is a software TPM, which can be held and killed, and the tokens in it.
+type TPM struct {
+	*Process
+	Tokens []Token
+}
+
+// TPM2 makes tokens in a software TPM of their own, one for each label.
+func TPM2(tb testing.TB, labels ...string) *TPM {
 	tb.Helper()
 	module := find(tb, tpm2, "libtpm2-pkcs11-1", "pkcs11/libtpm2_pkcs11.so")
 	swtpm := find(tb, tpm2, "swtpm", "swtpm")
@@ -43,7 +48,7 @@ func TPM2(tb testing.TB, labels ...string) []Token {
 	find(tb, tpm2, "libtss2-tcti-swtpm0", "libtss2-tcti-swtpm.so.0")
 
 	dir := folder(tb)
-	port := startTPM(tb, swtpm, dir)
+	chip, port := startTPM(tb, swtpm, dir)
 	startBroker(tb, bus, abrmd, dir, port)
 	tb.Setenv("TPM2_PKCS11_STORE", dir)
 	tb.Setenv("TPM2_PKCS11_TCTI", broker)
@@ -51,26 +56,26 @@ func TPM2(tb testing.TB, labels ...string) []Token {
 	tb.Setenv("TSS2_LOG", "all+NONE")
 	tb.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+filepath.Join(dir, "bus"))
 
-	var tokens []Token
+	tpm := &TPM{Process: chip}
 	for _, label := range labels {
 		t := Token{Module: module, Label: label, PIN: "user-pin-1234", SOPIN: "so-pin-1234"}
 		if err := as(module, t.initializeFree); err != nil {
 			tb.Fatal(err)
 		}
-		tokens = append(tokens, t)
+		tpm.Tokens = append(tpm.Tokens, t)
 	}
-	return tokens
+	return tpm
 }
 
-// startTPM starts a software TPM and returns its port; its control port follows.
-func startTPM(tb testing.TB, swtpm, dir string) int {
+// startTPM starts a software TPM on a port, which the control port follows.
+func startTPM(tb testing.TB, swtpm, dir string) (*Process, int) {
 	tb.Helper()
 	port := freePorts(tb)
 	address := func(port int) string { return fmt.Sprintf("type=tcp,port=%d,bindaddr=127.0.0.1", port) }
 	p := start(tb, nil, swtpm, "socket", "--tpm2", "--tpmstate", "dir="+dir, "--pid", "file="+filepath.Join(dir, "swtpm.pid"),
 		"--server", address(port), "--ctrl", address(port+1), "--flags", "not-need-init,startup-clear")
 	p.await(tb, func() bool { _, err := os.Stat(filepath.Join(dir, "swtpm.pid")); return err == nil })
-	return port
+	return p, port
 }
 
 // freePorts finds two ports side by side.
