@@ -45,12 +45,14 @@ func (r *run) openToken(ctx context.Context, p phase) error {
 		return nil
 	}
 	for _, name := range p.keys {
-		if device.Software && !signer.Software.AtLeast(evidence(r.plan, name)) {
-			return &Refused{[]string{fmt.Sprintf("token %s is software, and the plan asks for evidence %q of the %s key", device.Label, evidence(r.plan, name), name)}}
+		if least, who := r.least(name); device.Software && !signer.Software.AtLeast(least) {
+			return &Refused{[]string{fmt.Sprintf("token %s is software, and the %s asks for evidence %q of the %s key", device.Label, who, least, name)}}
 		}
 	}
-	_, err = r.record(tokenRecord(device))
-	return err
+	if _, err := r.record(tokenRecord(device)); err != nil {
+		return err
+	}
+	return r.canaries(ctx, p, store, device)
 }
 
 // key makes the named key, or opens the one there is, and lets it answer a challenge.
@@ -74,7 +76,7 @@ func (r *run) key(ctx context.Context, name string) error {
 		return err
 	}
 	r.Watch.Say(fmt.Sprintf("public key %s", spki))
-	r.Watch.Say(fmt.Sprintf("evidence: %s", k.Info().Grade))
+	r.Watch.Say(fmt.Sprintf("evidence: %s", r.state.keys[name].Grade))
 	if name == releaseKey {
 		return r.writeReleaseKey(k.Public())
 	}
@@ -174,6 +176,7 @@ func (r *run) findIntended(ctx context.Context, store signer.Store, ref signer.R
 // key still exists.
 func (r *run) recordKey(name string, k signer.Key, made bool) error {
 	info := k.Info()
+	grade, reason := r.graded(info, made)
 	der, err := x509.MarshalPKIXPublicKey(k.Public())
 	if err != nil {
 		return err
@@ -181,20 +184,29 @@ func (r *run) recordKey(name string, k signer.Key, made bool) error {
 	_, err = r.record(transcript.Key{
 		Name: name, Label: info.Label, Algorithm: string(info.Algorithm), ID: hex.EncodeToString(info.ID), Made: made,
 		SPKI: fingerprint.Of(der), PublicKey: der, Token: tokenRecord(info.Device),
-		Grade: string(info.Grade), Reason: info.Reason, Attributes: info.Attributes,
+		Grade: string(grade), Reason: reason, Attributes: info.Attributes,
 	})
 	if err != nil {
 		return err
 	}
-	return r.accept(name, info.Grade, info.Reason)
+	return r.accept(name, grade, reason)
 }
 
-// accept refuses a key whose evidence is weaker than the plan asks for.
+// accept refuses a key whose evidence is weaker than plan and station ask for.
 func (r *run) accept(name string, grade signer.Grade, reason string) error {
-	if least := evidence(r.plan, name); !grade.AtLeast(least) {
-		return &Refused{[]string{fmt.Sprintf("evidence for the %s key is %q (%s), the plan asks for %q", name, grade, reason, least)}}
+	if least, who := r.least(name); !grade.AtLeast(least) {
+		return &Refused{[]string{fmt.Sprintf("evidence for the %s key is %q (%s), the %s asks for %q", name, grade, reason, who, least)}}
 	}
 	return nil
+}
+
+// least is the weakest evidence that will do for a key, and who asks for it.
+func (r *run) least(name string) (signer.Grade, string) {
+	planned := evidence(r.plan, name)
+	if wanted := r.Station.Least(name); wanted != "" && !planned.AtLeast(wanted) {
+		return wanted, "station"
+	}
+	return planned, "plan"
 }
 
 // challenge proves that the handle and the expected public key belong together.

@@ -78,6 +78,18 @@ func (s *mortalStore) Create(ctx context.Context, ref signer.Ref, spec signer.Sp
 	return s.guard("create "+ref.Label, func() (signer.Key, error) { return s.Store.Create(ctx, ref, spec, id) })
 }
 
+func (s *mortalStore) Probe(ctx context.Context, ref signer.Ref, spec signer.Spec, id signer.ID, use func(context.Context, signer.Key) error) (signer.Canary, error) {
+	what := "probe of " + string(spec.Algorithm)
+	if err := s.k.event("before " + what); err != nil {
+		return signer.Canary{}, err
+	}
+	canary, err := s.Store.(signer.Prober).Probe(ctx, ref, spec, id, use)
+	if err != nil {
+		return canary, err
+	}
+	return canary, s.k.event("after " + what)
+}
+
 func (s *mortalStore) guard(what string, call func() (signer.Key, error)) (signer.Key, error) {
 	if err := s.k.event("before " + what); err != nil {
 		return nil, err

@@ -14,18 +14,21 @@ import (
 
 // state is what the transcript says so far.
 type state struct {
-	open       *transcript.Open
-	step       int // of the last step line
-	keyIntents map[string]transcript.KeyIntent
-	keys       map[string]transcript.Key
-	pending    map[int]transcript.Record // intents without a result, by seq
-	issued     map[string]*x509.Certificate
-	sealed     *transcript.Sealed
-	closing    *fingerprint.SHA256 // hash of the line that closes issuing
-	signatures map[string]signature
-	serials    map[string]bool
-	abandoned  int
-	closed     bool
+	open *transcript.Open
+	step int // of the last step line
+	// Canaries that were tried, and intents of those whose end is not on record, by seq.
+	canaries      map[template]transcript.Canary
+	canaryIntents map[int]transcript.CanaryIntent
+	keyIntents    map[string]transcript.KeyIntent
+	keys          map[string]transcript.Key
+	pending       map[int]transcript.Record // intents without a result, by seq
+	issued        map[string]*x509.Certificate
+	sealed        *transcript.Sealed
+	closing       *fingerprint.SHA256 // hash of the line that closes issuing
+	signatures    map[string]signature
+	serials       map[string]bool
+	abandoned     int
+	closed        bool
 }
 
 // signature is a release key's signature and the SHA-256 of what it is over.
@@ -36,12 +39,14 @@ type signature struct {
 
 func newState() *state {
 	return &state{
-		keyIntents: map[string]transcript.KeyIntent{},
-		keys:       map[string]transcript.Key{},
-		pending:    map[int]transcript.Record{},
-		issued:     map[string]*x509.Certificate{},
-		signatures: map[string]signature{},
-		serials:    map[string]bool{},
+		canaries:      map[template]transcript.Canary{},
+		canaryIntents: map[int]transcript.CanaryIntent{},
+		keyIntents:    map[string]transcript.KeyIntent{},
+		keys:          map[string]transcript.Key{},
+		pending:       map[int]transcript.Record{},
+		issued:        map[string]*x509.Certificate{},
+		signatures:    map[string]signature{},
+		serials:       map[string]bool{},
 	}
 }
 
@@ -51,6 +56,15 @@ func (s *state) apply(seq int, record transcript.Record) error {
 	case transcript.Open:
 		s.open = &r
 	case transcript.Step:
+	case transcript.CanaryIntent:
+		s.canaryIntents[seq] = r
+	case transcript.Canary:
+		intent, ok := s.canaryIntents[r.Intent]
+		if !ok {
+			return fmt.Errorf("canary without intent %d", r.Intent)
+		}
+		delete(s.canaryIntents, r.Intent)
+		s.canaries[template{intent.Token.ID(), intent.Algorithm}] = r
 	case transcript.KeyIntent:
 		s.keyIntents[r.Name] = r
 	case transcript.KeyAbandoned:

@@ -171,5 +171,6 @@ var (
 	ErrExists      = errors.New("a key of this name exists")
 	ErrUnavailable = errors.New("token or KMS unavailable")
 	ErrPIN         = errors.New("PIN not accepted")
+	ErrFinalTry    = errors.New("one more wrong PIN locks it") // no PIN was tried
 	ErrUnsupported = errors.New("not supported by this token or KMS")
 )

@@ -61,6 +61,7 @@ func (a *auditor) keys(c *Check) {
 			c.problem("line %d: the %s key is %s, line %d says %s", k.seq, k.Name, k.SPKI, first.seq, first.SPKI)
 		}
 	}
+	a.canaries(c)
 	a.keyIntents(c, needed)
 	a.challenges(c, needed)
 	for _, l := range a.ledger.orphans {
@@ -68,6 +69,11 @@ func (a *auditor) keys(c *Check) {
 		c.note("line %d: a %s key of id %s may be left behind in a token: %s", l.Seq, r.Name, r.ID, r.Reason)
 	}
 	c.Detail = count(len(owners), "key") + ", " + count(len(a.ledger.challenges), "challenge")
+	if n := len(a.ledger.canaries); n == 1 {
+		c.Detail += ", 1 canary"
+	} else if n > 1 {
+		c.Detail += fmt.Sprintf(", %d canaries", n)
+	}
 }
 
 // keyIntents wants each intent to be for a key that is needed, and to have a
@@ -163,6 +169,8 @@ func (a *auditor) made(bad func(string, ...any), k keyLine) {
 		bad("has id %s and algorithm %s, its intent in line %d says %s and %s", k.ID, k.Algorithm, intent.seq, intent.ID, intent.Algorithm)
 	case intent.Label != a.t.Open().Cluster+"/"+k.Name:
 		bad("its intent in line %d names it %s", intent.seq, intent.Label)
+	default:
+		a.tried(bad, k, intent.seq)
 	}
 }
 

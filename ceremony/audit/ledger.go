@@ -50,6 +50,7 @@ type ledger struct {
 	certificates []*signing
 	files        []*signing
 	challenges   []*challengeLine
+	canaries     []*canaryLine
 	keyLines     []keyLine
 	keyIntents   []keyIntentLine
 	orphans      []transcript.Line // key-abandoned
@@ -113,6 +114,14 @@ func newLedger(t *transcript.Transcript) *ledger {
 
 func (g *ledger) other(l transcript.Line) {
 	switch r := l.Record.(type) {
+	case transcript.CanaryIntent:
+		g.canaries = append(g.canaries, &canaryLine{seq: l.Seq, CanaryIntent: r})
+	case transcript.Canary:
+		for _, c := range g.canaries {
+			if c.seq == r.Intent {
+				c.result, c.trials = l.Seq, r.Trials
+			}
+		}
 	case transcript.KeyIntent:
 		g.keyIntents = append(g.keyIntents, keyIntentLine{l.Seq, r})
 	case transcript.KeyAbandoned:

@@ -163,7 +163,8 @@ func commonName(family kubepki.Authority, c kubepki.Cluster) string {
 	return ""
 }
 
-// evidence checks the least grade a plan accepts. For a key that exists it may
+// evidence checks the least grade a plan accepts; a token that proves nothing has
+// to be allowed by name, like a software token. For a key that exists it may
 // be left out; then only hardware will do.
 func (b *builder) evidence(g *signer.Grade, where at, what string, made bool) {
 	switch {
@@ -173,7 +174,7 @@ func (b *builder) evidence(g *signer.Grade, where at, what string, made bool) {
 	case *g == "":
 		*g = signer.Consistent
 	default:
-		b.refuse(append(where, "evidence"), `%s: evidence %q is not "attested", "consistent" or "software"`, what, *g)
+		b.refuse(append(where, "evidence"), `%s: evidence %q is not "attested", "consistent", "software" or "unproven"`, what, *g)
 	}
 }
 

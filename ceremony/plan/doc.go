@@ -31,7 +31,7 @@
 //	    key: {create: ECDSA-P384}     # or {existing: SPKI-FINGERPRINT}, or no key
 //	    validity: 20y                 # of a certificate to be made: root 20y, others 10y
 //	    subject: {commonName: demo root, organization: [demo]}
-//	    evidence: software            # least grade: attested, consistent, software
+//	    evidence: software            # least grade: attested, consistent, software, unproven
 //	  - name: kubernetes
 //	    key: {existing: "9f0c…"}      # left out when the schedule does not need it
 //	    certificate: previous/demo-1/kubernetes.crt

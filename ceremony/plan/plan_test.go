@@ -181,7 +181,7 @@ func TestRefused(t *testing.T) {
 		{"fingerprint too short", "{create: RSA-4096}", "{existing: abc}", []string{`plan.yaml:16:21: existing: fingerprint: 3 hex digits in place of 64`}},
 		{"algorithm", "RSA-4096", "RSA-1024", []string{`plan.yaml:16:19: authority etcd: unknown key algorithm "RSA-1024": one of ECDSA-P256, ECDSA-P384, ECDSA-P521, RSA-2048, RSA-3072, RSA-4096`}},
 		{"no evidence", "    evidence: consistent\n", "", []string{`plan.yaml:15:5: authority etcd: say the least evidence accepted for its key: "attested", "consistent", or "software" for a software token`}},
-		{"evidence of nothing", "evidence: consistent", "evidence: unproven", []string{`plan.yaml:17:15: authority etcd: evidence "unproven" is not "attested", "consistent" or "software"`}},
+		{"evidence of nothing", "evidence: consistent", "evidence: none", []string{`plan.yaml:17:15: authority etcd: evidence "none" is not "attested", "consistent", "software" or "unproven"`}},
 		{"certificate of a new key", "    evidence: consistent", "    certificate: etcd.crt", []string{`plan.yaml:17:18: authority etcd: a key that is made in the ceremony has no certificate yet`}},
 		{"long subject", "    evidence: consistent", "    evidence: consistent\n    subject: {commonName: " + strings.Repeat("x", 65) + "}", []string{`plan.yaml:18:14: authority etcd: "` + strings.Repeat("x", 65) + `" has not 1 to 64 characters`}},
 		{"one subject twice", "    evidence: consistent", "    evidence: consistent\n    subject: {commonName: kubernetes}", []string{`plan.yaml:15:5: authorities kubernetes and etcd have the same subject, CN=kubernetes,O=demo`}},

@@ -124,5 +124,5 @@ func (b *builder) genesis() bool { return b.c.Sequence == 1 }
 
 // knownGrade says whether a plan may ask for that grade.
 func knownGrade(g signer.Grade) bool {
-	return g == signer.Attested || g == signer.Consistent || g == signer.Software
+	return g.AtLeast(signer.Unproven)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"officiant/signer"
 )
@@ -45,7 +46,28 @@ func (s *Station) check() (path []string, reason string) {
 			return []string{"environment", name}, reason
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(s.Evidence)) {
+		if reason := checkEvidence(name, s.Evidence[name]); reason != "" {
+			return []string{"evidence", name}, reason
+		}
+	}
+	if d, err := time.ParseDuration(s.Timeout); s.Timeout != "" && (err != nil || d < minTimeout || d > maxTimeout) {
+		return []string{"timeout"}, fmt.Sprintf("timeout is %q; it is from 1s to 1h, with a unit", s.Timeout)
+	}
 	return nil, ""
+}
+
+// A token that answers slower than a second is common, one that needs an hour hangs.
+const minTimeout, maxTimeout = time.Second, time.Hour
+
+func checkEvidence(name string, g signer.Grade) string {
+	if !label.MatchString(name) {
+		return fmt.Sprintf("evidence: %q is no name a plan could give a key", name)
+	}
+	if !g.AtLeast(signer.Software) {
+		return fmt.Sprintf("evidence of %s is %q; it is attested, consistent or software", name, g)
+	}
+	return ""
 }
 
 // checkKey looks at what every backend shares; the rest of a URI is the

@@ -12,6 +12,9 @@
 //	  default: "pkcs11:token=issuing;serial=0012?module-path=/usr/lib/softhsm/libsofthsm2.so"
 //	environment:
 //	  SOFTHSM2_CONF: /var/lib/station/softhsm2.conf
+//	evidence:
+//	  root: consistent
+//	timeout: 30s
 //
 // # Fields
 //
@@ -24,6 +27,11 @@
 //     a key ring or a Region, in which the key is called after its label.
 //   - environment: variables that are set before a PKCS#11 module is loaded. A
 //     value is an absolute path, and PATH, LD_* and GO* cannot be set.
+//   - evidence: the least grade of evidence accepted here of a key, by its name or
+//     as "default": attested, consistent or software. The plan's holds when it is
+//     the higher one.
+//   - timeout: how long a token may take to answer, 1s to 1h; a minute when left
+//     out. To make a key, and to type a PIN at a pad, may take five times as long.
 //
 // # What is refused
 //

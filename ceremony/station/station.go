@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -31,11 +32,13 @@ var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // Station is station.yaml.
 type Station struct {
-	APIVersion  string            `yaml:"apiVersion"`
-	Kind        string            `yaml:"kind"`
-	Name        string            `yaml:"name"`
-	Keys        map[string]string `yaml:"keys"`        // URIs by the plan's names of keys
-	Environment map[string]string `yaml:"environment"` // set before a module is loaded
+	APIVersion  string                  `yaml:"apiVersion"`
+	Kind        string                  `yaml:"kind"`
+	Name        string                  `yaml:"name"`
+	Keys        map[string]string       `yaml:"keys"`        // URIs by the plan's names of keys
+	Environment map[string]string       `yaml:"environment"` // set before a module is loaded
+	Evidence    map[string]signer.Grade `yaml:"evidence"`    // least grade by the plan's names of keys; a plan's may be higher
+	Timeout     string                  `yaml:"timeout"`     // how long a token may take to answer: "30s"
 
 	file   string
 	digest fingerprint.SHA256
@@ -178,6 +181,21 @@ func (s *Station) Ref(cluster, name string) (signer.Ref, error) {
 		return signer.Ref{}, &Invalid{File: s.file, Reason: fmt.Sprintf("no place for the key %q: keys has neither %s nor default", name, name)}
 	}
 	return signer.Ref{URI: uri, Label: cluster + "/" + name}, nil
+}
+
+// Least is the least grade of evidence the station accepts of a key; empty when
+// it leaves that to the plan.
+func (s *Station) Least(name string) signer.Grade {
+	if g, ok := s.Evidence[name]; ok {
+		return g
+	}
+	return s.Evidence[defaultKey]
+}
+
+// Patience is how long a token may take to answer; 0 when the station does not say.
+func (s *Station) Patience() time.Duration {
+	d, _ := time.ParseDuration(s.Timeout) // check has seen to it
+	return d
 }
 
 // Tokens groups keys by the token they live in, in the order of first need.

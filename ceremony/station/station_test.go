@@ -6,8 +6,10 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/signer"
 )
 
 const good = `apiVersion: officiant/v1
@@ -20,6 +22,10 @@ keys:
   default: "pkcs11:token=issuing;serial=0012?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=fd:3"
 environment:
   SOFTHSM2_CONF: /room/softhsm2.conf
+evidence:
+  root: consistent
+  default: software
+timeout: 30s
 `
 
 func TestParse(t *testing.T) {
@@ -33,6 +39,12 @@ func TestParse(t *testing.T) {
 	ref, err := s.Ref("demo", "etcd")
 	if err != nil || ref.Label != "demo/etcd" || ref.URI != s.Keys["default"] {
 		t.Errorf("etcd: %+v, %v", ref, err)
+	}
+	if s.Least("root") != signer.Consistent || s.Least("etcd") != signer.Software || (&Station{}).Least("root") != "" {
+		t.Errorf("evidence: %q for the root, %q for etcd", s.Least("root"), s.Least("etcd"))
+	}
+	if s.Patience() != 30*time.Second {
+		t.Errorf("timeout %s", s.Patience())
 	}
 	groups, err := s.Tokens("demo", []string{"root", "kubernetes", "kubernetes-2", "etcd", "release"})
 	if err != nil {
@@ -105,6 +117,11 @@ func TestRefused(t *testing.T) {
 		{"variable that is a password", "SOFTHSM2_CONF", "HSM_PASSWORD", `s:10:3: environment: HSM_PASSWORD looks like a secret, and a station holds none`},
 		{"variable of the linker", "SOFTHSM2_CONF", "LD_PRELOAD", `s:10:3: environment: LD_PRELOAD is not a PKCS#11 module's and cannot be set`},
 		{"lower-case variable", "SOFTHSM2_CONF", "conf", `s:10:3: environment: "conf" is not a name of upper-case letters, digits and _`},
+		{"evidence that is none", "root: consistent", "root: unproven", `s:12:3: evidence of root is "unproven"; it is attested, consistent or software`},
+		{"evidence of no key", "root: consistent", "Root: consistent", `s:12:3: evidence: "Root" is no name a plan could give a key`},
+		{"timeout too short", "timeout: 30s", "timeout: 30ms", `s:14:1: timeout is "30ms"; it is from 1s to 1h, with a unit`},
+		{"timeout too long", "timeout: 30s", "timeout: 2h", `s:14:1: timeout is "2h"; it is from 1s to 1h, with a unit`},
+		{"timeout without a unit", "timeout: 30s", "timeout: 30", `s:14:1: timeout is "30"; it is from 1s to 1h, with a unit`},
 		{"relative variable", "/room/softhsm2.conf", "softhsm2.conf", `s:10:3: environment: SOFTHSM2_CONF is not an absolute path`},
 	}
 	for _, tt := range tests {

@@ -33,9 +33,9 @@
 // Read and Append refuse what cannot have happened:
 //
 //   - "open" is the first line and no other; nothing follows "closed".
-//   - A result ("issued", "challenge", "signature") names, by seq, an earlier
-//     intent of its kind that has neither result nor abandonment yet;
-//     "abandoned" closes any of the three.
+//   - A result ("issued", "challenge", "signature", "canary") names, by seq, an
+//     earlier intent of its kind that has neither result nor abandonment yet;
+//     "abandoned" closes any of the four.
 //   - An issued certificate's to-be-signed bytes are its intent's, byte for byte.
 //   - No two intents have the same serial number, abandoned ones included. An
 //     entry of the schedule has one result, and one open intent at a time.

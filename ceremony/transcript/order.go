@@ -94,6 +94,13 @@ func (o *order) record(l Line) error {
 		if r.Head != o.head {
 			return errors.New("resumed: head is not the hash of the line before")
 		}
+	case CanaryIntent:
+		if !hexID(r.ID) {
+			return errors.New("canary-intent: id is not 16 bytes in lower-case hex")
+		}
+		o.open[l.Seq] = pending{kind: r.Type()}
+	case Canary:
+		return o.settle(r.Intent, CanaryIntent{}.Type())
 	case KeyIntent:
 		return o.intendKey(r)
 	case Key:
@@ -160,8 +167,13 @@ func (o *order) begin(seq int, name string, p pending) error {
 	return nil
 }
 
+func hexID(s string) bool {
+	id, err := hex.DecodeString(s)
+	return err == nil && len(id) == 16 && hex.EncodeToString(id) == s
+}
+
 func (o *order) intendKey(r KeyIntent) error {
-	if id, err := hex.DecodeString(r.ID); err != nil || len(id) != 16 || hex.EncodeToString(id) != r.ID {
+	if !hexID(r.ID) {
 		return fmt.Errorf("key-intent %s: id is not 16 bytes in lower-case hex", r.Name)
 	}
 	if _, ok := o.keys[r.Name]; ok {

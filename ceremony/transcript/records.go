@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"strings"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -94,6 +95,33 @@ type Token struct {
 	Firmware     string `json:"firmware"`
 	Module       string `json:"module,omitempty"`
 	ModuleSHA256 string `json:"moduleSha256,omitempty"`
+}
+
+// ID tells one token from another, whatever module reaches it and in whatever version.
+func (t Token) ID() string {
+	return strings.Join([]string{t.Backend, t.Label, t.Serial, t.Model, t.Manufacturer}, "\x00")
+}
+
+// CanaryIntent is on disk before a throw-away key is made to try a token on: of
+// the template that this ceremony's keys of the algorithm are made from.
+type CanaryIntent struct {
+	Token     Token  `json:"token"`
+	Algorithm string `json:"algorithm"`
+	ID        string `json:"id"` // hex, 16 bytes; its label is officiant-canary-ID
+}
+
+// Canary tells what was tried on it. It was destroyed before this line.
+type Canary struct {
+	Intent     int               `json:"intent"`     // seq of its CanaryIntent
+	Attributes map[string]string `json:"attributes"` // before the trials
+	Trials     []Trial           `json:"trials"`
+}
+
+// Trial is one thing that a token has to refuse.
+type Trial struct {
+	Name    string `json:"name"`
+	Outcome string `json:"outcome"`         // the token's answer
+	Leaks   bool   `json:"leaks,omitempty"` // it did what it must not
 }
 
 // KeyIntent is on disk before a key is made.
@@ -214,6 +242,8 @@ func (Resumed) Type() Type         { return "resumed" }
 func (Paused) Type() Type          { return "paused" }
 func (Step) Type() Type            { return "step" }
 func (Token) Type() Type           { return "token" }
+func (CanaryIntent) Type() Type    { return "canary-intent" }
+func (Canary) Type() Type          { return "canary" }
 func (KeyIntent) Type() Type       { return "key-intent" }
 func (Key) Type() Type             { return "key" }
 func (KeyAbandoned) Type() Type    { return "key-abandoned" }

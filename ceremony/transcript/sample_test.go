@@ -101,6 +101,10 @@ func whole(t testing.TB) []step {
 		{6, []transcript.Record{transcript.SignatureIntent{Entry: 3, Name: "bundle cp-1", SHA256: spki}}}, // 21
 		{6, []transcript.Record{transcript.Signature{Intent: 21, Signature: []byte("signature")}}},
 		{7, []transcript.Record{transcript.Note{Text: "“다 되었다”", By: "kim"}, transcript.Deviation{Text: "the clock was 3 s late", By: []string{"kim", "lee"}}}},
+		{7, []transcript.Record{transcript.CanaryIntent{Token: transcript.Token{Backend: "pkcs11", Label: "demo", Serial: "1"}, Algorithm: "ECDSA-P256", ID: keyID}}}, // 25
+		{7, []transcript.Record{transcript.Canary{Intent: 25, Attributes: map[string]string{"CKA_LOCAL": "true"}, Trials: []transcript.Trial{
+			{Name: "set CKA_EXTRACTABLE to true", Outcome: "CKR_ATTRIBUTE_READ_ONLY"}, {Name: "wrap", Outcome: "accepted", Leaks: true},
+		}}}},
 		{8, []transcript.Record{transcript.Closed{Signer: spki}}},
 	}
 }

@@ -61,11 +61,15 @@ func TestAppendRefuses(t *testing.T) {
 		"another key":                 {[]transcript.Record{keyIntent, madeKey("root")}, changed, "another one than before"},
 		"a key that is not its digest": {nil, transcript.Key{Name: "root", PublicKey: []byte("x")},
 			"spki is not"},
-		"a key intent again":       {[]transcript.Record{keyIntent}, keyIntent, "one that is open"},
-		"an intent for a made key": {[]transcript.Record{keyIntent, madeKey("root")}, keyIntent, "there is such a key"},
-		"a key id of other length": {nil, transcript.KeyIntent{Name: "root", ID: "00"}, "16 bytes"},
-		"another key abandoned":    {[]transcript.Record{keyIntent}, transcript.KeyAbandoned{Name: "root", ID: "00"}, "no open key-intent"},
-		"text that is not UTF-8":   {nil, transcript.Note{Text: "\xff"}, "not UTF-8"},
+		"a key intent again":                {[]transcript.Record{keyIntent}, keyIntent, "one that is open"},
+		"an intent for a made key":          {[]transcript.Record{keyIntent, madeKey("root")}, keyIntent, "there is such a key"},
+		"a canary id in capitals":           {nil, transcript.CanaryIntent{ID: strings.ToUpper(keyID)}, "16 bytes"},
+		"a canary without intent":           {nil, transcript.Canary{Intent: 1}, "not an open canary-intent"},
+		"a canary's result for a challenge": {[]transcript.Record{transcript.ChallengeIntent{Name: "root"}}, transcript.Canary{Intent: 2}, "not an open canary-intent"},
+		"closed with an open canary":        {[]transcript.Record{transcript.CanaryIntent{ID: keyID}}, transcript.Closed{}, "1 intents are open"},
+		"a key id of other length":          {nil, transcript.KeyIntent{Name: "root", ID: "00"}, "16 bytes"},
+		"another key abandoned":             {[]transcript.Record{keyIntent}, transcript.KeyAbandoned{Name: "root", ID: "00"}, "no open key-intent"},
+		"text that is not UTF-8":            {nil, transcript.Note{Text: "\xff"}, "not UTF-8"},
 	} {
 		path := write(t, nil)
 		w, _, _, err := transcript.Resume(&durable.Disk{}, path, clock())

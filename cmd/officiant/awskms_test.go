@@ -16,7 +16,7 @@ func TestAWSKMS(t *testing.T) {
 	server := awskmstest.New(t)
 	server.Setenv(t)
 	ref := signer.Ref{URI: server.URI(""), Label: "demo/kubernetes"}
-	b, err := backendOf(ref)
+	b, err := reach{}.backend(ref)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestAWSKMS(t *testing.T) {
 	if err := b.Supports(signer.Ref{URI: ref.URI, Label: "demo.example/root"}, spec); !errors.Is(err, signer.ErrUnsupported) {
 		t.Errorf("a label that is no alias: %v", err)
 	}
-	store, err := openStore(t.Context(), ref, nil)
+	store, err := reach{}.open(t.Context(), ref, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

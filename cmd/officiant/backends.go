@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
-	"sort"
+	"slices"
 	"strings"
+	"time"
 
 	"officiant/signer"
 	"officiant/signer/pkcs11"
@@ -18,27 +20,39 @@ type backend struct {
 	Module func(signer.Ref) (path, sum string, err error)
 }
 
+// reach says how far a command may go to reach a token.
+type reach struct {
+	finalTry string        // serial of the token that may be logged in to though the next wrong PIN locks it
+	timeout  time.Duration // for a token's answer; 0: the backend's own
+}
+
 // backends is the table of all there are, by URI scheme. The cloud backends
 // join it in builds without the airgap tag: see clouds.
-func backends() map[string]backend {
+func (r reach) backends() map[string]backend {
+	tokens := pkcs11.Options{FinalTry: r.finalTry, Timeout: r.timeout}
 	all := map[string]backend{
-		"pkcs11": {Open: pkcs11.Open, Supports: pkcs11.Supports, Module: pkcs11.Module},
+		"pkcs11": {Open: tokens.Open, Supports: tokens.Supports, Module: pkcs11.Module},
 	}
 	maps.Copy(all, clouds())
 	return all
 }
 
-// backendOf picks the backend of a URI.
-func backendOf(ref signer.Ref) (backend, error) {
+// backend picks the backend of a URI.
+func (r reach) backend(ref signer.Ref) (backend, error) {
 	scheme, _, _ := strings.Cut(ref.URI, ":")
-	all := backends()
+	all := r.backends()
 	if b, ok := all[scheme]; ok {
 		return b, nil
 	}
-	var known []string
-	for s := range all {
-		known = append(known, s)
+	return backend{}, fmt.Errorf("%s: no backend for %q in this build%s; it has %s", ref.Label, scheme, airgapSuffix,
+		strings.Join(slices.Sorted(maps.Keys(all)), ", "))
+}
+
+// open opens any backend's store.
+func (r reach) open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
+	b, err := r.backend(ref)
+	if err != nil {
+		return nil, err
 	}
-	sort.Strings(known)
-	return backend{}, fmt.Errorf("%s: no backend for %q in this build%s; it has %s", ref.Label, scheme, airgapSuffix, strings.Join(known, ", "))
+	return b.Open(ctx, ref, ask)
 }

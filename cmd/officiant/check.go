@@ -135,7 +135,7 @@ func (o *checkOptions) examine(result *checked, c *plan.Ceremony) error {
 	if o.station != "" {
 		st, err := openStation(o.options, o.station)
 		if err == nil {
-			err = supported(c, st)
+			err = supported(c, st, reach{timeout: st.Patience()})
 		}
 		if err := result.note(err); err != nil {
 			return err
@@ -193,8 +193,8 @@ func (o *checkOptions) schedule(result *checked, c *plan.Ceremony) error {
 
 // supported asks the backend of each key the ceremony needs whether it can do
 // the key's algorithm. What it cannot do is a *ceremony.Refused.
-func supported(c *plan.Ceremony, st *station.Station) error {
-	return supportedBy(c, st, backendOf)
+func supported(c *plan.Ceremony, st *station.Station, to reach) error {
+	return supportedBy(c, st, to.backend)
 }
 
 func supportedBy(c *plan.Ceremony, st *station.Station, of func(signer.Ref) (backend, error)) error {

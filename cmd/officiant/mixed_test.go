@@ -35,11 +35,11 @@ func TestMixedBackends(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "ceremony")
 	cfg := f.Config(t, dir)
-	cfg.Open = openStore
+	cfg.Open = reach{}.open
 	if cfg.Station, err = station.Open(mixed); err != nil {
 		t.Fatal(err)
 	}
-	if err := supported(cfg.Plan, cfg.Station); err != nil {
+	if err := supported(cfg.Plan, cfg.Station, reach{}); err != nil {
 		t.Fatal(err)
 	}
 	// The run's last step is the audit.

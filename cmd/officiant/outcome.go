@@ -29,6 +29,8 @@ func outcome(err error) (code int, hints []string) {
 		return exit.Refused, []string{"choose a directory of its own for each ceremony: --dir"}
 	case errors.Is(err, signer.ErrPIN):
 		return exit.Unavailable, []string{"no second try was made; check which PIN belongs to this token before running again"}
+	case errors.Is(err, signer.ErrFinalTry):
+		return exit.Unavailable, []string{"or, with the right PIN at hand, the same command with --final-try and this token's serial"}
 	case errors.Is(err, signer.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return exit.Unavailable, nil
 	case errors.Is(err, signer.ErrNotFound), errors.Is(err, signer.ErrAmbiguous), errors.Is(err, signer.ErrExists):

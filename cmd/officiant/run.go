@@ -22,9 +22,10 @@ import (
 
 type runOptions struct {
 	*options
-	station string
-	dir     string
-	confirm string
+	station  string
+	dir      string
+	confirm  string
+	finalTry string
 }
 
 func newRunCommand(o *options) *cobra.Command {
@@ -43,6 +44,7 @@ The same command goes on with a ceremony that was interrupted.`,
 	c.Flags().StringVar(&run.station, "station", "", "station `FILE`: where each key lives (required)")
 	c.Flags().StringVar(&run.dir, "dir", "", "ceremony `DIR`, new or the one to go on with (required)")
 	c.Flags().StringVar(&run.confirm, "confirm", "", "the ceremony's `DIGEST`, in place of typing the plan's name")
+	finalTryFlag(c, &run.finalTry)
 	return c
 }
 
@@ -58,7 +60,8 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if err != nil {
 		return err
 	}
-	if err := supported(c, st); err != nil {
+	to := reach{finalTry: o.finalTry, timeout: st.Patience()}
+	if err := supported(c, st, to); err != nil {
 		return err
 	}
 	if err := o.confirmed(ctx, c); err != nil {
@@ -68,12 +71,12 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if err != nil {
 		return err
 	}
-	used, err := modules(c, st)
+	used, err := modules(c, st, to)
 	if err != nil {
 		return err
 	}
 	result, err := ceremony.Run(ctx, ceremony.Config{
-		Dir: o.dir, Plan: c, Station: st, Open: openStore, Ask: askPIN(o.options), Disk: o.Disk,
+		Dir: o.dir, Plan: c, Station: st, Open: to.open, Ask: askPIN(o.options), Disk: o.Disk,
 		Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: &watcher{o.Stderr},
 	})
 	if err != nil {
@@ -128,6 +131,11 @@ func (o *runOptions) confirmed(ctx context.Context, c *plan.Ceremony) error {
 	return nil
 }
 
+// finalTryFlag lets a command log in to one token that is before its last try.
+func finalTryFlag(c *cobra.Command, serial *string) {
+	c.Flags().StringVar(serial, "final-try", "", "`SERIAL` of a token to log in to although a wrong PIN now locks it")
+}
+
 // afterwards says what will exist when the ceremony is over.
 func afterwards(c *plan.Ceremony) string {
 	var b strings.Builder
@@ -168,14 +176,14 @@ func openStation(o *options, file string) (*station.Station, error) {
 }
 
 // modules lists the PKCS#11 modules that the needed keys are reached by.
-func modules(c *plan.Ceremony, st *station.Station) ([]transcript.Module, error) {
+func modules(c *plan.Ceremony, st *station.Station, to reach) ([]transcript.Module, error) {
 	var out []transcript.Module
 	for _, name := range c.KeysNeeded() {
 		ref, err := st.Ref(c.Cluster.Name, name)
 		if err != nil {
 			return nil, err
 		}
-		b, err := backendOf(ref)
+		b, err := to.backend(ref)
 		if err != nil {
 			return nil, err
 		}
@@ -193,32 +201,30 @@ func modules(c *plan.Ceremony, st *station.Station) ([]transcript.Module, error)
 	return out, nil
 }
 
-// openStore opens any backend's store.
-func openStore(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
-	b, err := backendOf(ref)
-	if err != nil {
-		return nil, err
-	}
-	return b.Open(ctx, ref, ask)
-}
-
 // askPIN asks for a token's PIN on the terminal, naming the token.
 func askPIN(o *options) signer.PINFunc {
 	return func(ctx context.Context, d signer.Device) ([]byte, error) {
 		p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
-		warning := ""
-		if d.PINCountLow {
-			warning = " (a wrong PIN was entered before)"
-		}
-		if d.PINFinalTry {
-			warning = " (FINAL TRY: a wrong PIN locks the token)"
-		}
-		pin, err := p.Secret(ctx, fmt.Sprintf("PIN of token %s, serial %s, %s%s: ", d.Label, d.Serial, d.Model, warning))
+		pin, err := p.Secret(ctx, pinQuestion(d))
 		if errors.Is(err, terminal.ErrNoTerminal) {
 			return nil, fmt.Errorf("PIN of token %s: %w; the station's URI can name a pin-source", d.Label, err)
 		}
 		return pin, err
 	}
+}
+
+func pinQuestion(d signer.Device) string {
+	warning, purpose := "", ""
+	if d.PINCountLow {
+		warning = " (a wrong PIN was entered before)"
+	}
+	if d.PINFinalTry {
+		warning = " (FINAL TRY: a wrong PIN locks the token)"
+	}
+	if d.PINFor != "" {
+		purpose = fmt.Sprintf("for one signature by %s, ", d.PINFor)
+	}
+	return fmt.Sprintf("PIN %sof token %s, serial %s, %s%s: ", purpose, d.Label, d.Serial, d.Model, warning)
 }
 
 // watcher prints the ceremony's steps.

@@ -46,7 +46,7 @@ func (s *store) Create(ctx context.Context, ref signer.Ref, spec signer.Spec, id
 		if err := s.assertNew(h, label, id[:]); err != nil {
 			return nil, err
 		}
-		if err := s.generate(h, spec.Algorithm, label, id[:]); err != nil {
+		if _, err := s.generate(h, spec.Algorithm, label, id[:]); err != nil {
 			return nil, err
 		}
 		k, err := s.findOn(h, label, nil) // by label: it must be the only one after all
@@ -111,33 +111,51 @@ var refusals = []uint{
 	pkcs11.CKR_ATTRIBUTE_READ_ONLY, pkcs11.CKR_GENERAL_ERROR, pkcs11.CKR_FUNCTION_FAILED,
 }
 
-// generate makes a key pair: first with all that is wanted and then, when the
-// token refuses, without what it may do without. A refusal must have left
-// nothing behind.
-func (s *store) generate(h pkcs11.SessionHandle, algorithm signer.Algorithm, label string, id []byte) error {
-	err := s.generateWith(h, algorithm, label, id, true)
-	if !isCode(err, refusals...) {
-		return err
+// hardening are the attributes of a private key that are switched off where a
+// token lets them be, the first to be given up in front: opencryptoki and NSS
+// do not know COPYABLE, and a TPM's RSA keys decrypt. (Never DESTROYABLE:
+// SoftHSM could then not be rid of the key.)
+var hardening = []uint{pkcs11.CKA_COPYABLE, pkcs11.CKA_DECRYPT, pkcs11.CKA_MODIFIABLE}
+
+// pair are the two halves of a key.
+type pair struct{ public, private pkcs11.ObjectHandle }
+
+// generate makes a key pair: first with all that is wanted and then, as long as
+// the token refuses, without each choice of what it may do without. A refusal
+// must have left nothing behind.
+func (s *store) generate(h pkcs11.SessionHandle, algorithm signer.Algorithm, label string, id []byte) (pair, error) {
+	for choice := uint(0); ; choice++ {
+		var off []uint
+		for i, code := range hardening {
+			if choice>>i&1 == 0 {
+				off = append(off, code)
+			}
+		}
+		made, err := s.generateWith(h, algorithm, label, id, off)
+		if len(off) == 0 || !isCode(err, refusals...) {
+			return made, err
+		}
+		if err := s.assertNew(h, label, id); err != nil {
+			return made, fmt.Errorf("after the token refused to make it: %w", err)
+		}
 	}
-	if err := s.assertNew(h, label, id); err != nil {
-		return fmt.Errorf("after the token refused to make it: %w", err)
-	}
-	return s.generateWith(h, algorithm, label, id, false)
 }
 
-func (s *store) generateWith(h pkcs11.SessionHandle, algorithm signer.Algorithm, label string, id []byte, decryptOff bool) error {
-	public, private, mechanism, err := templates(algorithm, label, id, decryptOff)
+func (s *store) generateWith(h pkcs11.SessionHandle, algorithm signer.Algorithm, label string, id []byte, off []uint) (pair, error) {
+	public, private, mechanism, err := templates(algorithm, label, id, off)
 	if err != nil {
-		return err
+		return pair{}, err
 	}
-	_, _, err = s.lib.ctx.GenerateKeyPair(h, []*pkcs11.Mechanism{pkcs11.NewMechanism(mechanism, nil)}, public, private)
-	return called("C_GenerateKeyPair", err)
+	var made pair
+	made.public, made.private, err = s.lib.ctx.GenerateKeyPair(h, []*pkcs11.Mechanism{pkcs11.NewMechanism(mechanism, nil)}, public, private)
+	return made, called("C_GenerateKeyPair", err)
 }
 
-// templates are the attributes of the two halves. crypto11's sets hold each
+// templates are the attributes of the two halves, off being those of the
+// hardening that are set. crypto11's sets hold each
 // attribute once, and answer a value of the wrong type with an error where
 // miekg/pkcs11 panics; its own defaults are not used.
-func templates(algorithm signer.Algorithm, label string, id []byte, decryptOff bool) (public, private []*pkcs11.Attribute, mechanism uint, err error) {
+func templates(algorithm signer.Algorithm, label string, id []byte, off []uint) (public, private []*pkcs11.Attribute, mechanism uint, err error) {
 	pub, err := crypto11.NewAttributeSetWithIDAndLabel(id, []byte(label))
 	if err != nil {
 		return nil, nil, 0, err
@@ -160,11 +178,7 @@ func templates(algorithm signer.Algorithm, label string, id []byte, decryptOff b
 	for _, code := range []uint{pkcs11.CKA_TOKEN, pkcs11.CKA_PRIVATE, pkcs11.CKA_SENSITIVE, pkcs11.CKA_SIGN} {
 		set(priv, code, true)
 	}
-	off := []uint{pkcs11.CKA_EXTRACTABLE, pkcs11.CKA_UNWRAP, pkcs11.CKA_SIGN_RECOVER, pkcs11.CKA_DERIVE}
-	if decryptOff {
-		off = append(off, pkcs11.CKA_DECRYPT)
-	}
-	for _, code := range off {
+	for _, code := range append([]uint{pkcs11.CKA_EXTRACTABLE, pkcs11.CKA_UNWRAP, pkcs11.CKA_SIGN_RECOVER, pkcs11.CKA_DERIVE}, off...) {
 		set(priv, code, false)
 	}
 	return inOrder(pub), inOrder(priv), mechanism, errors.Join(errs...)

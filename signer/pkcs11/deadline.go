@@ -18,8 +18,12 @@ type limits struct {
 	pad    time.Duration // a login at a pad, where a person types
 }
 
-func patience() limits {
-	return limits{call: time.Minute, create: 5 * time.Minute, pad: 5 * time.Minute}
+func (o Options) limits() limits {
+	call := o.Timeout
+	if call <= 0 {
+		call = time.Minute
+	}
+	return limits{call: call, create: 5 * call, pad: 5 * call}
 }
 
 // bounded is await with a limit of its own.

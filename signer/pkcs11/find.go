@@ -71,37 +71,44 @@ func (s *store) findOn(h pkcs11.SessionHandle, label string, id []byte) (*key, e
 	return nil, fmt.Errorf("%w: at least %d", signer.ErrAmbiguous, len(private))
 }
 
-// keyOf reads all there is to know of a private key.
+// keyOf reads all there is to know of a private key, which must be the one of
+// the label and the id.
 func (s *store) keyOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, label string, id []byte) (*key, error) {
-	haveLabel, err := s.attribute(h, private, pkcs11.CKA_LABEL)
+	k, err := s.read(h, private)
 	if err != nil {
 		return nil, err
 	}
-	haveID, err := s.attribute(h, private, pkcs11.CKA_ID)
+	if label != "" && k.info.Label != label || len(id) > 0 && !bytes.Equal(k.info.ID, id) {
+		return nil, fmt.Errorf("the token answers with another key: %s", name(k.info.Label, k.info.ID))
+	}
+	return k, nil
+}
+
+// read reads all there is to know of a private key. With an error comes as much
+// as could be read.
+func (s *store) read(h pkcs11.SessionHandle, private pkcs11.ObjectHandle) (*key, error) {
+	k := &key{store: s, handle: private, info: signer.Info{Device: s.device, Grade: signer.Unproven}}
+	label, err := s.attribute(h, private, pkcs11.CKA_LABEL)
 	if err != nil {
-		return nil, err
+		return k, err
 	}
-	if label != "" && string(haveLabel) != label || len(id) > 0 && !bytes.Equal(haveID, id) {
-		return nil, fmt.Errorf("the token answers with another key: %s", name(string(haveLabel), haveID))
+	k.info.Label = string(label)
+	if k.info.ID, err = s.attribute(h, private, pkcs11.CKA_ID); err != nil {
+		return k, err
 	}
-	read, err := s.evidenceOf(h, private)
+	if k.info.Attributes, err = s.evidenceOf(h, private); err != nil {
+		return k, err
+	}
+	if k.public, err = s.publicOf(h, private, k.info.ID); err != nil {
+		return k, err
+	}
+	algorithm, err := signer.AlgorithmOf(k.public)
 	if err != nil {
-		return nil, err
+		return k, fmt.Errorf("%w: %w", signer.ErrUnsupported, err)
 	}
-	if read["CKA_ALWAYS_AUTHENTICATE"] == isTrue {
-		return nil, fmt.Errorf("%w: the key wants its PIN at each signature (CKA_ALWAYS_AUTHENTICATE)", signer.ErrUnsupported)
-	}
-	pub, err := s.publicOf(h, private, haveID)
-	if err != nil {
-		return nil, err
-	}
-	algorithm, err := signer.AlgorithmOf(pub)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", signer.ErrUnsupported, err)
-	}
-	info := signer.Info{Device: s.device, Label: string(haveLabel), ID: haveID, Algorithm: algorithm, Attributes: read}
-	info.Grade, info.Reason = grade(read, algorithm, s.device.Software)
-	return &key{store: s, handle: private, public: pub, info: info}, nil
+	k.info.Algorithm = algorithm
+	k.info.Grade, k.info.Reason = grade(k.info.Attributes, algorithm, s.device.Software)
+	return k, nil
 }
 
 // privateKeys returns the private keys with a label, an id, or both. What a
@@ -144,21 +151,25 @@ func (s *store) shell(h pkcs11.SessionHandle, o pkcs11.ObjectHandle) (bool, erro
 	return err == nil && v != nil && len(v) == 0, err
 }
 
-// enough is how many objects are asked for at once; two are too many already.
+// enough is how many objects of a name are asked for; two are too many already.
 const enough = 16
 
-// objects returns the objects of a class with a label, an id, or both.
+// objects returns objects of a class with a label, an id, or both.
 func (s *store) objects(h pkcs11.SessionHandle, class uint, label string, id []byte) ([]pkcs11.ObjectHandle, error) {
-	template := []*pkcs11.Attribute{
-		pkcs11.NewAttribute(pkcs11.CKA_CLASS, class),
-		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
-	}
+	template := []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_CLASS, class)}
 	if label != "" {
 		template = append(template, pkcs11.NewAttribute(pkcs11.CKA_LABEL, label))
 	}
 	if len(id) > 0 {
 		template = append(template, pkcs11.NewAttribute(pkcs11.CKA_ID, id))
 	}
+	return s.search(h, enough, template...)
+}
+
+// search returns at least as many of the token's objects as are enough, if
+// there are so many.
+func (s *store) search(h pkcs11.SessionHandle, enough int, template ...*pkcs11.Attribute) ([]pkcs11.ObjectHandle, error) {
+	template = append(template, pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true))
 	if err := called("C_FindObjectsInit", s.lib.ctx.FindObjectsInit(h, template)); err != nil {
 		return nil, err
 	}
@@ -166,7 +177,7 @@ func (s *store) objects(h pkcs11.SessionHandle, class uint, label string, id []b
 	var err error
 	for len(found) < enough { // a short answer need not be the last one
 		var some []pkcs11.ObjectHandle
-		if some, _, err = s.lib.ctx.FindObjects(h, enough); err != nil || len(some) == 0 {
+		if some, _, err = s.lib.ctx.FindObjects(h, min(enough, 256)); err != nil || len(some) == 0 {
 			break
 		}
 		found = append(found, some...)

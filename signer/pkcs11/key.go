@@ -39,13 +39,20 @@ func (k *key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, 
 }
 
 // SignContext signs digest: ECDSA, RSA PKCS #1 v1.5, or RSA-PSS with a salt as
-// long as the hash. It returns at ctx's end at the latest.
+// long as the hash. It returns at ctx's end at the latest. A key that wants its
+// PIN at each signature has the store's PINFunc ask for it, one at a time.
 func (k *key) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if err := signer.CheckDigest(k.public, digest, opts); err != nil {
 		return nil, fmt.Errorf("key %q: %w", k.info.Label, err)
 	}
 	op := newOperation(k.public, digest, opts)
-	sig, err := within(ctx, k.store, k.store.limits.call, func(h pkcs11.SessionHandle) ([]byte, error) { return k.store.sign(h, k.handle, op) })
+	var sig []byte
+	var err error
+	if k.info.Attributes["CKA_ALWAYS_AUTHENTICATE"] == isTrue {
+		sig, err = k.signAsked(ctx, op)
+	} else {
+		sig, err = within(ctx, k.store, k.store.limits.call, func(h pkcs11.SessionHandle) ([]byte, error) { return k.store.sign(h, k.handle, op) })
+	}
 	if err != nil {
 		return nil, fmt.Errorf("key %q: %w", k.info.Label, err)
 	}
@@ -65,6 +72,9 @@ type operation struct {
 	mechanism uint
 	parameter []byte
 	data      []byte // a copy: the caller's digest may change while a call is left behind
+
+	login bool // for this signature alone, with
+	pin   []byte
 }
 
 // digestInfo is what stands before a digest in a PKCS #1 v1.5 signature (RFC
@@ -112,6 +122,11 @@ func (s *store) sign(h pkcs11.SessionHandle, k pkcs11.ObjectHandle, op operation
 	mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(op.mechanism, op.parameter)}
 	if err := called("C_SignInit", s.lib.ctx.SignInit(h, mechanism, k)); err != nil {
 		return nil, err
+	}
+	if op.login {
+		if err := called("C_Login", s.lib.ctx.Login(h, pkcs11.CKU_CONTEXT_SPECIFIC, string(op.pin))); err != nil {
+			return nil, err
+		}
 	}
 	sig, err := s.lib.ctx.Sign(h, op.data)
 	return sig, called("C_Sign", err)

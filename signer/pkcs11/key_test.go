@@ -53,7 +53,7 @@ func TestAttributes(t *testing.T) {
 		"CKA_TOKEN": "true", "CKA_PRIVATE": "true", "CKA_SENSITIVE": "true", "CKA_EXTRACTABLE": "false",
 		"CKA_ALWAYS_SENSITIVE": "true", "CKA_NEVER_EXTRACTABLE": "true", "CKA_LOCAL": "true", "CKA_SIGN": "true",
 		"CKA_UNWRAP": "false", "CKA_SIGN_RECOVER": "false", "CKA_DERIVE": "false", "CKA_DECRYPT": "false",
-		"CKA_MODIFIABLE": "true", "CKA_COPYABLE": "true", "CKA_ALWAYS_AUTHENTICATE": "false",
+		"CKA_MODIFIABLE": "false", "CKA_COPYABLE": "false", "CKA_ALWAYS_AUTHENTICATE": "false",
 	}
 	for a, mechanism := range map[signer.Algorithm]string{signer.ECDSAP256: "0x1040", signer.RSA2048: "0x0"} {
 		info := create(t, s, r.ref(0, "demo/"+string(a)), a).Info()
@@ -143,7 +143,7 @@ func TestImported(t *testing.T) {
 	}
 	id := newID(t)
 	on(t, s, func(h pkcs11.SessionHandle) error {
-		public, private, _, err := templates(signer.ECDSAP256, "demo/root", id[:], true)
+		public, private, _, err := templates(signer.ECDSAP256, "demo/root", id[:], hardening)
 		if err != nil {
 			return err
 		}
@@ -179,10 +179,11 @@ func TestTwinKeys(t *testing.T) {
 	s := r.open(t, 0)
 	first, second := newID(t), newID(t)
 	on(t, s, func(h pkcs11.SessionHandle) error {
-		if err := s.generateWith(h, signer.ECDSAP256, "demo/root", first[:], true); err != nil {
+		if _, err := s.generate(h, signer.ECDSAP256, "demo/root", first[:]); err != nil {
 			return err
 		}
-		return s.generateWith(h, signer.ECDSAP256, "demo/root", second[:], true)
+		_, err := s.generateWith(h, signer.ECDSAP256, "demo/root", second[:], hardening)
+		return err
 	})
 	if _, err := s.Find(t.Context(), r.ref(0, "demo/root")); !errors.Is(err, signer.ErrAmbiguous) {
 		t.Errorf("find: %v, want %v", err, signer.ErrAmbiguous)
@@ -273,7 +274,7 @@ func TestAlwaysAuthenticate(t *testing.T) {
 	s := r.open(t, 0)
 	id := newID(t)
 	on(t, s, func(h pkcs11.SessionHandle) error {
-		public, private, mechanism, err := templates(signer.ECDSAP256, "demo/root", id[:], true)
+		public, private, mechanism, err := templates(signer.ECDSAP256, "demo/root", id[:], hardening)
 		if err != nil {
 			return err
 		}

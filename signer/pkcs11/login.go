@@ -17,6 +17,7 @@ import (
 type login struct {
 	turn   chan struct{} // holds one value; who has it may change stores
 	stores int
+	asking chan struct{} // holds one value; who has it may ask for a key's PIN
 }
 
 // loginOf returns the login to a slot, whether there is one yet or not.
@@ -24,14 +25,15 @@ func (l *library) loginOf(slot uint) *login {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.logins[slot] == nil {
-		l.logins[slot] = &login{turn: make(chan struct{}, 1)}
+		l.logins[slot] = &login{turn: make(chan struct{}, 1), asking: make(chan struct{}, 1)}
 		l.logins[slot].turn <- struct{}{}
+		l.logins[slot].asking <- struct{}{}
 	}
 	return l.logins[slot]
 }
 
 // join logs the store's token in, or shares the login there is.
-func (s *store) join(ctx context.Context, a address, ask signer.PINFunc, first pkcs11.SessionHandle) error {
+func (s *store) join(ctx context.Context, first pkcs11.SessionHandle) error {
 	select {
 	case <-s.login.turn:
 	case <-ctx.Done():
@@ -39,7 +41,7 @@ func (s *store) join(ctx context.Context, a address, ask signer.PINFunc, first p
 	}
 	defer func() { s.login.turn <- struct{}{} }()
 	if s.login.stores == 0 {
-		if err := s.firstLogin(ctx, a, ask, first); err != nil {
+		if err := s.firstLogin(ctx, first); err != nil {
 			return err
 		}
 	}
@@ -55,17 +57,22 @@ func (s *store) join(ctx context.Context, a address, ask signer.PINFunc, first p
 }
 
 // leave gives up the store's part in the login; the last one logs out.
-func (s *store) leave(session pkcs11.SessionHandle) error {
+func (s *store) leave(sessions []pkcs11.SessionHandle) error {
 	<-s.login.turn
 	defer func() { s.login.turn <- struct{}{} }()
-	if s.login.stores--; s.login.stores > 0 {
-		return nil
+	if s.login.stores--; s.login.stores > 0 || len(sessions) == 0 {
+		return nil // without a session there is no login
 	}
-	return called("C_Logout", s.lib.ctx.Logout(session))
+	return called("C_Logout", s.lib.ctx.Logout(sessions[0]))
+}
+
+// wrongPIN are the answers to a PIN that is not accepted.
+var wrongPIN = []uint{
+	pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE, pkcs11.CKR_PIN_EXPIRED, pkcs11.CKR_PIN_LOCKED,
 }
 
 // firstLogin tries one PIN once.
-func (s *store) firstLogin(ctx context.Context, a address, ask signer.PINFunc, first pkcs11.SessionHandle) error {
+func (s *store) firstLogin(ctx context.Context, first pkcs11.SessionHandle) error {
 	state, err := bounded(ctx, s.limits.call, s.token.String(), func() (uint, error) { return s.lib.sessionState(first) })
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.token, err)
@@ -73,10 +80,10 @@ func (s *store) firstLogin(ctx context.Context, a address, ask signer.PINFunc, f
 	if state != pkcs11.CKS_RW_PUBLIC_SESSION {
 		return fmt.Errorf("%w: %s: other code in this process is logged in; the PIN could not be checked", signer.ErrUnavailable, s.token)
 	}
-	if err := s.pinAllowed(); err != nil {
+	if err := s.pinAllowed(s.device); err != nil {
 		return err
 	}
-	pin, err := s.pin(ctx, a, ask)
+	pin, err := s.pin(ctx, s.device)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.token, err)
 	}
@@ -100,24 +107,26 @@ func (s *store) firstLogin(ctx context.Context, a address, ask signer.PINFunc, f
 	if err == nil || left(err) || ctx.Err() != nil {
 		return err
 	}
-	if !isCode(err, pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE, pkcs11.CKR_PIN_EXPIRED, pkcs11.CKR_PIN_LOCKED) {
+	if !isCode(err, wrongPIN...) {
 		return fmt.Errorf("%w: %s: %w", signer.ErrUnavailable, s.token, err)
 	}
 	left, _ := bounded(ctx, s.limits.call, s.token.String(), func() (string, error) { return s.triesLeft(), nil })
 	return fmt.Errorf("%s: %w: %w; tried once; %s", s.token, signer.ErrPIN, err, left)
 }
 
-// pinAllowed refuses the try that could lock the token for good.
-func (s *store) pinAllowed() error {
+// pinAllowed refuses the try that could lock the token for good, unless it is
+// the token that was named for it.
+func (s *store) pinAllowed(d signer.Device) error {
 	switch {
-	case s.device.PINLocked:
+	case d.PINLocked:
 		return fmt.Errorf("%w: %s: its PIN is locked after too many wrong ones; no PIN was tried. "+
 			"Its security officer can set a new one: pkcs11-tool --module %s --token-label %q --login --login-type so --init-pin",
-			signer.ErrUnavailable, s.token, s.lib.path, s.device.Label)
-	case s.device.PINFinalTry:
-		return fmt.Errorf("%w: %s: one more wrong PIN locks it; no PIN was tried. "+
-			"To go on, enter the right PIN once in another program, which sets the count back: pkcs11-tool --module %s --token-label %q --login --list-objects",
-			signer.ErrUnavailable, s.token, s.lib.path, s.device.Label)
+			signer.ErrUnavailable, s.token, s.lib.path, d.Label)
+	case d.PINFinalTry && (d.Serial == "" || d.Serial != s.options.FinalTry):
+		return fmt.Errorf("%w: %s: %w; no PIN was tried. "+
+			"To go on, enter the right PIN once in another program, which sets the count back: pkcs11-tool --module %s --token-label %q --login --list-objects; "+
+			"or have it tried here all the same, by the token's serial",
+			signer.ErrUnavailable, s.token, signer.ErrFinalTry, s.lib.path, d.Label)
 	}
 	return nil
 }
@@ -138,21 +147,22 @@ func (s *store) sameToken() error {
 	return nil
 }
 
-// pin returns the PIN to try; nil is for a token with a pad of its own.
-func (s *store) pin(ctx context.Context, a address, ask signer.PINFunc) ([]byte, error) {
+// pin returns the PIN to try, for a login or the key that d names; nil is for a
+// token with a pad of its own.
+func (s *store) pin(ctx context.Context, d signer.Device) ([]byte, error) {
 	switch {
-	case a.pin.has:
-		pin, err := a.pin.read()
+	case s.pins.has:
+		pin, err := s.pins.read()
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", signer.ErrUnavailable, err)
 		}
 		return pin, nil
-	case s.device.PINPad:
+	case d.PINPad:
 		return nil, nil
-	case ask == nil:
+	case s.ask == nil:
 		return nil, fmt.Errorf("%w: it needs a PIN, and there is nobody to ask and no pin-source", signer.ErrUnavailable)
 	}
-	pin, err := ask(ctx, s.device)
+	pin, err := s.ask(ctx, d)
 	if err != nil {
 		clear(pin)
 		return nil, fmt.Errorf("its PIN: %w", err)

@@ -6,20 +6,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/miekg/pkcs11"
 
 	"officiant/signer"
 )
 
-// supportsWait bounds Supports, which has no context of its own.
-const supportsWait = 30 * time.Second
+// Supports is that of the zero Options.
+func Supports(ref signer.Ref, spec signer.Spec) error { return Options{}.Supports(ref, spec) }
 
 // Supports says whether the token ref names makes and uses keys of spec, by
 // its list of mechanisms and without a login: signer.ErrUnsupported if not,
 // signer.ErrUnavailable when there is no such token to ask.
-func Supports(ref signer.Ref, spec signer.Spec) error {
+func (o Options) Supports(ref signer.Ref, spec signer.Spec) error {
 	a, err := parseURI(ref.URI)
 	if err != nil {
 		return err
@@ -31,9 +30,7 @@ func Supports(ref signer.Ref, spec signer.Spec) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), supportsWait)
-	defer cancel()
-	_, err = await(ctx, "PKCS#11 module "+path, func() (struct{}, error) {
+	_, err = bounded(context.Background(), o.limits().call, "PKCS#11 module "+path, func() (struct{}, error) {
 		lib, err := acquire(path)
 		if err != nil {
 			return struct{}{}, err

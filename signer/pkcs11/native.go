@@ -64,14 +64,20 @@ static ck_ulong officiant_login(ck_functions *f, ck_ulong session, ck_ulong user
 	return f->login(session, user, pin, len);
 }
 
+// officiant_sign counts in calls how far it came: C_SignInit, C_Login, C_Sign.
 static ck_ulong officiant_sign(ck_functions *f, ck_ulong session, ck_ulong key, ck_ulong mechanism,
 		void *parameter, ck_ulong parameter_len, unsigned char *data, ck_ulong len,
-		unsigned char *signature, ck_ulong *signature_len, int *initialized) {
+		int login, unsigned char *pin, ck_ulong pin_len,
+		unsigned char *signature, ck_ulong *signature_len, int *calls) {
 	ck_mechanism m = {mechanism, parameter, parameter_len};
-	ck_ulong rv = f->sign_init(session, &m, key);
-	*initialized = rv == 0;
-	if (rv != 0)
+	ck_ulong rv;
+	*calls = 0;
+	if ((rv = f->sign_init(session, &m, key)) != 0)
 		return rv;
+	*calls = 1;
+	if (login && (rv = f->login(session, 2, pin, pin_len)) != 0) // CKU_CONTEXT_SPECIFIC
+		return rv;
+	*calls = 2;
 	return f->sign(session, data, len, signature, signature_len);
 }
 */
@@ -123,24 +129,27 @@ func (n native) login(h pkcs11.SessionHandle, pin []byte) error {
 	return returned("C_Login", rv)
 }
 
-// sign writes a signature of at most len(out) bytes to out and returns its length.
+// sign writes a signature of at most len(out) bytes to out and returns its
+// length. An operation with a login logs in for this one signature; a nil PIN
+// leaves the asking to the token's own pad.
 func (n native) sign(h pkcs11.SessionHandle, key pkcs11.ObjectHandle, op operation, out []byte) (int, error) {
 	length := C.ck_ulong(len(out))
-	var initialized C.int
+	var login, calls C.int
+	if op.login {
+		login = 1
+	}
 	rv := C.officiant_sign(n.functions, C.ck_ulong(h), C.ck_ulong(key), C.ck_ulong(op.mechanism),
 		unsafe.Pointer(unsafe.SliceData(op.parameter)), C.ck_ulong(len(op.parameter)),
 		(*C.uchar)(unsafe.SliceData(op.data)), C.ck_ulong(len(op.data)),
-		(*C.uchar)(unsafe.SliceData(out)), &length, &initialized)
+		login, (*C.uchar)(unsafe.SliceData(op.pin)), C.ck_ulong(len(op.pin)),
+		(*C.uchar)(unsafe.SliceData(out)), &length, &calls)
 	if rv == 0 && int(length) <= len(out) {
 		return int(length), nil
-	}
-	if initialized == 0 {
-		return 0, returned("C_SignInit", rv)
 	}
 	if rv == 0 {
 		return 0, errors.New("C_Sign: wrote past the end")
 	}
-	return 0, returned("C_Sign", rv)
+	return 0, returned([]string{"C_SignInit", "C_Login", "C_Sign"}[calls], rv)
 }
 
 func returned(function string, rv C.ck_ulong) error {

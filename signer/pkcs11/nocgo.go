@@ -16,8 +16,22 @@ var errNoCgo = fmt.Errorf("%w: PKCS#11 tokens need cgo, and this program was bui
 // Open says that this program was built without cgo.
 func Open(context.Context, signer.Ref, signer.PINFunc) (signer.Store, error) { return nil, errNoCgo }
 
+// Open says that this program was built without cgo.
+func (Options) Open(context.Context, signer.Ref, signer.PINFunc) (signer.Store, error) {
+	return nil, errNoCgo
+}
+
 // Supports says that this program was built without cgo.
 func Supports(signer.Ref, signer.Spec) error { return errNoCgo }
+
+// Supports says that this program was built without cgo.
+func (Options) Supports(signer.Ref, signer.Spec) error { return errNoCgo }
+
+// Modules finds none: this program was built without cgo.
+func Modules() []string { return nil }
+
+// Tokens says that this program was built without cgo.
+func Tokens(context.Context, string) ([]TokenState, error) { return nil, errNoCgo }
 
 // Module says that this program was built without cgo.
 func Module(signer.Ref) (path, sum string, err error) { return "", "", errNoCgo }

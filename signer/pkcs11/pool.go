@@ -100,20 +100,35 @@ func (p *pool) take() (pkcs11.SessionHandle, error) {
 	}
 }
 
-// put gives a session back. After a failed call a fresh one replaces it, since
-// some modules leave the operation open.
+// wedged are the codes after which a session may never work again: tpm2-pkcs11
+// does not end a signature whose PIN was wrong.
+var wedged = append([]uint{pkcs11.CKR_OPERATION_ACTIVE}, wrongPIN...)
+
+// put gives a session back, or another one in its place.
 func (p *pool) put(h pkcs11.SessionHandle, failed error) {
-	var call *callError
-	if errors.As(failed, &call) && !isCode(failed, gone...) {
-		if fresh, err := p.open(); err == nil {
-			_ = p.close(h) // it is of no use either way
-			h = fresh
-		}
+	if h, ok := p.renew(h, failed); ok {
+		p.mu.Lock()
+		p.idle = append(p.idle, h)
+		p.mu.Unlock()
 	}
-	p.mu.Lock()
-	p.idle = append(p.idle, h)
-	p.mu.Unlock()
 	p.tickets <- struct{}{}
+}
+
+// renew replaces a session by a fresh one after a failed call, since some
+// modules leave the operation open. Where the token has no more of them, the
+// old one is used on, unless it is wedged: then there is none until the next
+// caller opens one.
+func (p *pool) renew(h pkcs11.SessionHandle, failed error) (pkcs11.SessionHandle, bool) {
+	var call *callError
+	if !errors.As(failed, &call) || isCode(failed, gone...) {
+		return h, true
+	}
+	fresh, err := p.open()
+	if err != nil && !isCode(failed, wedged...) {
+		return h, true
+	}
+	_ = p.close(h) // it is of no use either way
+	return fresh, err == nil
 }
 
 // drain returns all sessions, when no caller is left.

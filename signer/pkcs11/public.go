@@ -92,7 +92,19 @@ func (s *store) publicFrom(h pkcs11.SessionHandle, private, object pkcs11.Object
 		}
 		return parseEC(v[0], v[1])
 	}
-	return nil, fmt.Errorf("%w: keys of type 0x%X", signer.ErrUnsupported, n)
+	return nil, fmt.Errorf("%w: keys of type %s", signer.ErrUnsupported, kindName(n))
+}
+
+// kindName names a type of keys that Officiant does not sign with.
+func kindName(kind uint) string {
+	names := map[uint]string{
+		pkcs11.CKK_DSA: "DSA", pkcs11.CKK_DH: "DH", pkcs11.CKK_AES: "AES", pkcs11.CKK_GENERIC_SECRET: "generic secret",
+		0x40: "CKK_EC_EDWARDS (Ed25519, Ed448)", 0x41: "CKK_EC_MONTGOMERY (X25519, X448)", // PKCS #11 v3.0
+	}
+	if name, ok := names[kind]; ok {
+		return name
+	}
+	return fmt.Sprintf("0x%X", kind)
 }
 
 // parseRSA takes big-endian numbers.
@@ -123,6 +135,10 @@ func parseEC(params, point []byte) (*ecdsa.PublicKey, error) {
 			return nil, fmt.Errorf("%w: elliptic curve point: %w", signer.ErrUnsupported, err)
 		}
 		return pub, nil
+	}
+	var oid asn1.ObjectIdentifier
+	if rest, err := asn1.Unmarshal(params, &oid); err == nil && len(rest) == 0 {
+		return nil, fmt.Errorf("%w: elliptic curve %s", signer.ErrUnsupported, oid)
 	}
 	return nil, fmt.Errorf("%w: elliptic curve with parameters %x", signer.ErrUnsupported, params)
 }

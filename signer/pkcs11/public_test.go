@@ -11,10 +11,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"math/big"
-	"strings"
 	"testing"
-
-	"github.com/miekg/pkcs11"
 
 	"officiant/signer"
 )
@@ -113,27 +110,6 @@ func TestEncodeECDSA(t *testing.T) {
 		"half zeros": append(make([]byte, 32), bytes.Repeat([]byte{1}, 32)...)} {
 		if _, err := encodeECDSA(raw, 32); err == nil {
 			t.Errorf("%s: a signature", name)
-		}
-	}
-}
-
-// TestCodeNames: what a person reads of a return code.
-func TestCodeNames(t *testing.T) {
-	for code, want := range map[uint]string{
-		pkcs11.CKR_PIN_INCORRECT:         "C_X: CKR_PIN_INCORRECT (wrong PIN)",
-		pkcs11.CKR_DEVICE_REMOVED:        "C_X: CKR_DEVICE_REMOVED (the token was taken out)",
-		pkcs11.CKR_NO_EVENT:              "C_X: CKR_NO_EVENT",
-		0x1B:                             "C_X: CKR_ACTION_PROHIBITED",
-		0x4711:                           "C_X: 0x4711",
-		pkcs11.CKR_VENDOR_DEFINED | 0x12: "C_X: 0x80000012, a code of the token's maker",
-	} {
-		if got := called("C_X", pkcs11.Error(code)).Error(); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-	for code := range meaning {
-		if text := called("C_X", pkcs11.Error(code)).Error(); !strings.Contains(text, "CKR_") {
-			t.Errorf("0x%X: %s", code, text)
 		}
 	}
 }

@@ -18,13 +18,18 @@ import (
 
 // store is a token that is logged in to.
 type store struct {
-	lib    *library
-	limits limits
-	token  token
-	device signer.Device
-	login  *login
-	shared bool // native.go works on the sessions of this token
-	pool   *pool
+	lib     *library
+	options Options
+	limits  limits
+	token   token
+	device  signer.Device
+	login   *login
+	shared  bool // native.go works on the sessions of this token
+	pool    *pool
+
+	pins    pinSource
+	ask     signer.PINFunc
+	refused atomic.Bool // the token did not accept a PIN of pins
 
 	lost atomic.Pointer[loss] // set: the store is unavailable from now on
 
@@ -36,18 +41,17 @@ type store struct {
 // loss is why a store became unavailable.
 type loss struct{ cause error }
 
-// Open opens the token ref names and logs in to it with one try of one PIN:
-// the pin-source's, or the one ask returns. It tells a wrong PIN (signer.ErrPIN)
-// from a token that is absent, ambiguous, locked or silent (signer.ErrUnavailable).
+// Open is that of the zero Options.
 func Open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
-	s, err := openWithin(ctx, ref, ask, patience())
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	return Options{}.Open(ctx, ref, ask)
 }
 
-func openWithin(ctx context.Context, ref signer.Ref, ask signer.PINFunc, l limits) (*store, error) {
+// Open opens the token ref names and logs in to it with one try of one PIN:
+// the pin-source's, or the one ask returns. It tells a wrong PIN (signer.ErrPIN)
+// and a token before its final try (signer.ErrFinalTry) from one that is absent,
+// ambiguous, locked or silent; all but the first are signer.ErrUnavailable. The
+// Store keeps ask for keys that want their PIN at each signature.
+func (o Options) Open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
 	a, err := parseURI(ref.URI)
 	if err != nil {
 		return nil, err
@@ -60,11 +64,11 @@ func openWithin(ctx context.Context, ref signer.Ref, ask signer.PINFunc, l limit
 		return nil, err
 	}
 	// A call left behind keeps what it holds: a module that hangs is never finalized.
-	lib, err := bounded(ctx, l.call, "PKCS#11 module "+path, func() (*library, error) { return acquire(path) })
+	lib, err := bounded(ctx, o.limits().call, "PKCS#11 module "+path, func() (*library, error) { return acquire(path) })
 	if err != nil {
 		return nil, err
 	}
-	s, err := open(ctx, lib, a, ask, l)
+	s, err := o.open(ctx, lib, a, ask)
 	if err == nil {
 		return s, nil
 	}
@@ -74,7 +78,8 @@ func openWithin(ctx context.Context, ref signer.Ref, ask signer.PINFunc, l limit
 	return nil, err
 }
 
-func open(ctx context.Context, lib *library, a address, ask signer.PINFunc, l limits) (*store, error) {
+func (o Options) open(ctx context.Context, lib *library, a address, ask signer.PINFunc) (*store, error) {
+	l := o.limits()
 	t, err := bounded(ctx, l.call, "PKCS#11 module "+lib.path, func() (token, error) { return lib.find(a) })
 	if err != nil {
 		return nil, err
@@ -82,25 +87,47 @@ func open(ctx context.Context, lib *library, a address, ask signer.PINFunc, l li
 	if err := t.ready(); err != nil {
 		return nil, err
 	}
-	s := &store{lib: lib, limits: l, token: t, device: t.device(lib), login: lib.loginOf(t.slot)}
+	s := &store{
+		lib: lib, options: o, limits: l, token: t, device: t.device(lib), login: lib.loginOf(t.slot),
+		pins: a.pin, ask: ask,
+	}
 	first, err := bounded(ctx, l.call, t.String(), s.openSession)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", signer.ErrUnavailable, t, err)
 	}
-	if err := s.join(ctx, a, ask, first); err != nil {
+	if err := s.join(ctx, first); err != nil {
 		if !left(err) {
 			err = errors.Join(err, called("C_CloseSession", lib.ctx.CloseSession(first)))
 		}
 		return nil, err
 	}
 	s.shared = lib.shared(first)
-	s.pool = newPool(first, sessions(lib.info, t.info, s.device.Software, runtime.GOMAXPROCS(0)), s.openSession, lib.ctx.CloseSession)
+	s.pool = newPool(first, sessions(lib.info, t.info, s.device.Software, runtime.GOMAXPROCS(0)), s.openUserSession, lib.ctx.CloseSession)
 	return s, nil
 }
 
 func (s *store) openSession() (pkcs11.SessionHandle, error) {
 	h, err := s.lib.ctx.OpenSession(s.token.slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
 	return h, called("C_OpenSession", err)
+}
+
+// openUserSession opens a session that the login holds for. A token that lost
+// it (it was reset, or its last session closed) would say of each private key
+// that there is none.
+func (s *store) openUserSession() (pkcs11.SessionHandle, error) {
+	h, err := s.openSession()
+	if err != nil {
+		return 0, err
+	}
+	state, err := s.lib.sessionState(h)
+	if err == nil && state == pkcs11.CKS_RW_USER_FUNCTIONS {
+		return h, nil
+	}
+	_ = s.lib.ctx.CloseSession(h) // it is of no use either way
+	if err == nil {
+		err = called("C_OpenSession", pkcs11.Error(pkcs11.CKR_USER_NOT_LOGGED_IN))
+	}
+	return 0, err
 }
 
 func left(err error) bool {
@@ -218,10 +245,7 @@ func (s *store) Close() error {
 // is no failure of what was done with it before.
 func (s *store) shutdown() error {
 	sessions := s.pool.drain()
-	var errs []error
-	if len(sessions) > 0 {
-		errs = append(errs, s.leave(sessions[0]))
-	}
+	errs := []error{s.leave(sessions)}
 	for _, h := range sessions {
 		errs = append(errs, called("C_CloseSession", s.lib.ctx.CloseSession(h)))
 	}

@@ -328,12 +328,12 @@ func TestOwnLimits(t *testing.T) {
 			w := r.wrap(t)
 			w.order(t, "hang "+call)
 			wantGivenUp(t, func() error {
-				_, err := openWithin(t.Context(), r.ref(0, ""), r.ask, limits{call: deadline})
+				_, err := Options{Timeout: deadline}.Open(t.Context(), r.ref(0, ""), r.ask)
 				return err
 			})
 		})
 	}
-	if l := patience(); l.call < time.Second || l.create < l.call || l.pad < l.call {
+	if l := (Options{}).limits(); l.call < time.Second || l.create < l.call || l.pad < l.call {
 		t.Errorf("the limits of a ceremony are %+v", l)
 	}
 }

@@ -1,0 +1,117 @@
+package ceremony
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"strings"
+
+	"officiant/ceremony/transcript"
+	"officiant/signer"
+)
+
+// canaries tries a throw-away key of each algorithm that is to be made in a
+// token, before the first real one is: a token's word about a key is tested
+// where it costs nothing. What was tried already stands in the record.
+func (r *run) canaries(ctx context.Context, p phase, store signer.Store, device signer.Device) error {
+	prober, ok := store.(signer.Prober)
+	if !ok {
+		return nil
+	}
+	for _, name := range p.keys {
+		algorithm := keyOf(r.plan, name).Create
+		if _, made := r.state.keys[name]; made || algorithm == "" {
+			continue
+		}
+		token := tokenRecord(device)
+		tried, ok := r.state.canaries[template{token.ID(), string(algorithm)}]
+		if !ok {
+			ref, err := r.ref(name)
+			if err != nil {
+				return err
+			}
+			if tried, err = r.probe(ctx, prober, ref, token, algorithm); err != nil {
+				return err
+			}
+		}
+		if leak := leakOf(tried); leak != "" {
+			if err := r.accept(name, signer.Unproven, leak); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// probe tries one canary. An intent that a killed process left is taken up, so
+// that its canary is found and destroyed.
+func (r *run) probe(ctx context.Context, p signer.Prober, ref signer.Ref, token transcript.Token, algorithm signer.Algorithm) (transcript.Canary, error) {
+	var none transcript.Canary
+	seq, id, err := r.canaryIntent(token, algorithm)
+	if err != nil {
+		return none, err
+	}
+	found, err := p.Probe(ctx, ref, signer.Spec{Algorithm: algorithm}, id, nil)
+	if err != nil {
+		return none, fmt.Errorf("canary of %s: %w", algorithm, err)
+	}
+	canary := transcript.Canary{Intent: seq, Attributes: maps.Clone(found.Attributes)}
+	for _, t := range found.Trials {
+		canary.Trials = append(canary.Trials, transcript.Trial{Name: t.Name, Outcome: t.Outcome, Leaks: t.Leaks})
+	}
+	if _, err := r.record(canary); err != nil {
+		return none, err
+	}
+	verdict := "the token keeps it"
+	if leak := found.Leak(); leak != "" {
+		verdict = "THE TOKEN LETS IT OUT: " + leak
+	}
+	r.Watch.Say(fmt.Sprintf("canary %s, %s: %s", algorithm, count(len(canary.Trials), "trial"), verdict))
+	return canary, nil
+}
+
+func (r *run) canaryIntent(token transcript.Token, algorithm signer.Algorithm) (seq int, id signer.ID, err error) {
+	for seq, intent := range r.state.canaryIntents {
+		if intent.Token.ID() == token.ID() && intent.Algorithm == string(algorithm) {
+			id, err = keyID(intent.ID)
+			return seq, id, err
+		}
+	}
+	if _, err = io.ReadFull(r.Rand, id[:]); err != nil {
+		return 0, id, err
+	}
+	seq, err = r.record(transcript.CanaryIntent{Token: token, Algorithm: string(algorithm), ID: hex.EncodeToString(id[:])})
+	return seq, id, err
+}
+
+// graded is the grade of a key and the reason for it, in the light of what its
+// token did with a canary of the same template.
+func (r *run) graded(info signer.Info, made bool) (signer.Grade, string) {
+	if !made {
+		return info.Grade, info.Reason
+	}
+	token := tokenRecord(info.Device)
+	if leak := leakOf(r.state.canaries[template{token.ID(), string(info.Algorithm)}]); leak != "" {
+		return signer.Unproven, leak
+	}
+	return info.Grade, info.Reason
+}
+
+// template is what the canaries and the keys of one algorithm in one token share.
+type template struct{ token, algorithm string }
+
+// leakOf says in words what a canary's token let happen; empty when nothing.
+func leakOf(c transcript.Canary) string {
+	var leaks []string
+	for _, t := range c.Trials {
+		if t.Leaks {
+			leaks = append(leaks, t.Name+": "+t.Outcome)
+		}
+	}
+	if len(leaks) == 0 {
+		return ""
+	}
+	return "a canary of its template did not stay: " + strings.Join(leaks, ", ")
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"officiant/ceremony"
+	"officiant/cmd/internal/exit"
+	"officiant/signer"
+)
+
+type signerCreateOptions struct {
+	signerOptions
+	algorithm string
+	evidence  string
+}
+
+func newSignerCreateCommand(o *options) *cobra.Command {
+	s := &signerCreateOptions{signerOptions: signerOptions{options: o}}
+	c := &cobra.Command{
+		Use:   "create KEY --algorithm ALGORITHM",
+		Short: "Make a key in a token or KMS, outside of a ceremony",
+		Long: `Make a key in a token or KMS, after a throw-away one of the same template has
+shown that the token keeps it, and let it answer a challenge. A ceremony makes
+its own keys; this is for keys that a plan then names as existing, by the
+fingerprint printed here.
+
+The key's evidence has to reach --evidence. A software token, and one that lets
+keys out, has to be allowed by name; what can be known beforehand is refused
+before the key is made.
+
+` + howKeysAreNamed,
+		Args: exit.ExactArgs(1, "one key"),
+		RunE: func(c *cobra.Command, args []string) error { return s.run(c.Context(), args[0]) },
+	}
+	s.flags(c)
+	c.Flags().StringVar(&s.label, "label", "", "`LABEL` of the key, when the URI names none")
+	c.Flags().StringVar(&s.algorithm, "algorithm", "", "`ALGORITHM`: ECDSA-P256, -P384 or -P521, RSA-2048, -3072 or -4096 (required)")
+	c.Flags().StringVar(&s.evidence, "evidence", string(signer.Consistent), "least `GRADE` accepted: attested, consistent, software, unproven")
+	return c
+}
+
+func (s *signerCreateOptions) run(ctx context.Context, argument string) error {
+	algorithm, err := signer.ParseAlgorithm(s.algorithm)
+	if err != nil {
+		return exit.Usagef("--algorithm: %v", err)
+	}
+	least := signer.Grade(s.evidence)
+	if !least.AtLeast(signer.Unproven) {
+		return exit.Usagef("--evidence %q: attested, consistent, software or unproven", s.evidence)
+	}
+	ref, to, err := s.key(argument)
+	if err != nil {
+		return err
+	}
+	spec := signer.Spec{Algorithm: algorithm}
+	return s.with(ctx, ref, to, func(store signer.Store) error {
+		if d, ok := store.(signer.Describer); ok && d.Describe().Software && !signer.Software.AtLeast(least) {
+			return tooWeak(signer.Software, "whoever has its files and PIN has the key", least)
+		}
+		var leak string
+		if p, ok := store.(signer.Prober); ok {
+			canary, err := s.probe(ctx, p, ref, spec, nil)
+			if err != nil {
+				return err
+			}
+			if leak = canary.Leak(); leak != "" && !signer.Unproven.AtLeast(least) {
+				return tooWeak(signer.Unproven, "a canary did not stay: "+leak, least)
+			}
+		}
+		return s.make(ctx, store, ref, spec, least, leak)
+	})
+}
+
+// make makes the key, shows it, and has it answer a challenge.
+func (s *signerCreateOptions) make(ctx context.Context, store signer.Store, ref signer.Ref, spec signer.Spec, least signer.Grade, leak string) error {
+	id, err := s.newID()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Stderr, "making the key with id %x\n", id)
+	k, err := store.Create(ctx, ref, spec, id)
+	if err != nil {
+		return err
+	}
+	if err := s.challenge(ctx, k); err != nil {
+		return err
+	}
+	if err := s.writeKey(k); err != nil {
+		return err
+	}
+	switch i := k.Info(); {
+	case leak != "":
+		fmt.Fprintf(s.Stderr, "warning: its token lets keys out: %s\n", leak)
+	case !i.Grade.AtLeast(least):
+		return tooWeak(i.Grade, "the key was made, and stays: "+i.Reason, least)
+	}
+	return nil
+}
+
+func tooWeak(grade signer.Grade, reason string, least signer.Grade) error {
+	return &exit.Error{
+		Code:  exit.Refused,
+		Err:   &ceremony.Refused{Reasons: []string{fmt.Sprintf("evidence would be %q (%s), asked for is %q", grade, reason, least)}},
+		Hints: []string{fmt.Sprintf("to allow it by name: --evidence %s", grade)},
+	}
+}
+
+// probe tries a canary of spec; use gets it before it is destroyed.
+func (s *signerOptions) probe(ctx context.Context, p signer.Prober, ref signer.Ref, spec signer.Spec, use func(context.Context, signer.Key) error) (signer.Canary, error) {
+	id, err := s.newID()
+	if err != nil {
+		return signer.Canary{}, err
+	}
+	fmt.Fprintf(s.Stderr, "trying a canary, %s%x, %s\n", signer.CanaryLabel, id, spec.Algorithm)
+	return p.Probe(ctx, ref, spec, id, use)
+}
+
+func (s *signerOptions) newID() (id signer.ID, err error) {
+	_, err = io.ReadFull(s.Rand, id[:])
+	return id, err
+}
+
+// challenge proves that a key's handle and its public key belong together.
+func (s *signerOptions) challenge(ctx context.Context, k signer.Key) error {
+	nonce := make([]byte, signer.NonceSize)
+	if _, err := io.ReadFull(s.Rand, nonce); err != nil {
+		return err
+	}
+	_, err := signer.Challenge(ctx, k, k.Public(), nonce)
+	return err
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"officiant/bundle/fingerprint"
+	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
+	"officiant/signer"
+)
+
+func newSignerInspectCommand(o *options) *cobra.Command {
+	s := &signerOptions{options: o}
+	c := &cobra.Command{
+		Use:   "inspect KEY",
+		Short: "Show a key: where it lives, what its token says of it, and how good that evidence is",
+		Long:  "Show where a key lives, its public key's fingerprint, every attribute as it was\nread back, and the grade of that evidence. Nothing is signed.\n\n" + howKeysAreNamed,
+		Args:  exit.ExactArgs(1, "one key"),
+		RunE:  func(c *cobra.Command, args []string) error { return s.inspect(c.Context(), args[0]) },
+	}
+	s.flags(c)
+	c.Flags().StringVar(&s.label, "label", "", "`LABEL` of the key, when the URI names none")
+	return c
+}
+
+func (s *signerOptions) inspect(ctx context.Context, argument string) error {
+	ref, to, err := s.key(argument)
+	if err != nil {
+		return err
+	}
+	return s.with(ctx, ref, to, func(store signer.Store) error {
+		k, err := store.Find(ctx, ref)
+		if err != nil {
+			return err
+		}
+		return s.writeKey(k)
+	})
+}
+
+// writeKey shows a key in the format asked for.
+func (s *signerOptions) writeKey(k signer.Key) error {
+	spki, err := fingerprint.SPKI(k.Public())
+	if err != nil {
+		return err
+	}
+	shown := showKey(k.Info())
+	shown.SPKI = &spki
+	if s.output == "json" {
+		return writeIndented(s.Stdout, shown)
+	}
+	return writeKey(s.Stdout, shown, terminal.Width(s.Stdout))
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
+	"officiant/signer"
+	"officiant/signer/pkcs11"
+)
+
+type signerListOptions struct {
+	signerOptions
+	modules []string
+}
+
+func newSignerListCommand(o *options) *cobra.Command {
+	s := &signerListOptions{signerOptions: signerOptions{options: o}}
+	c := &cobra.Command{
+		Use:   "list [URI]",
+		Short: "List the modules, tokens and PIN flags of this machine, or the keys of one token or KMS",
+		Long: `Without an argument: list the PKCS#11 modules where they are usually installed
+(or those given by --module, or named in the --station), their tokens, and what
+the tokens' flags tell of their PINs. No PIN is asked for, and nobody is logged in.
+
+With a URI that names a token or KMS: log in to it, and list its keys. An
+argument without a scheme is a key of the --station, CLUSTER/NAME: its token is
+listed.`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return exit.Usagef("%s takes one token or KMS, or none", c.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return s.keys(c.Context(), args[0])
+			}
+			return s.tokens(c.Context())
+		},
+	}
+	s.flags(c)
+	c.Flags().StringArrayVar(&s.modules, "module", nil, "`PATH` of a PKCS#11 module to look into; may be given again")
+	return c
+}
+
+// listedModule is a PKCS#11 module and its tokens. Its JSON is a promise to scripts.
+type listedModule struct {
+	Path   string        `json:"path"`
+	Error  string        `json:"error,omitempty"` // why its tokens are not known
+	Tokens []listedToken `json:"tokens"`
+}
+
+type listedToken struct {
+	Initialized bool `json:"initialized"`
+	shownToken
+}
+
+// tokens lists what can be seen without a login. A module that fails hides no other.
+func (s *signerListOptions) tokens(ctx context.Context) error {
+	if s.output != "table" && s.output != "json" {
+		return exit.Usagef("-o %q: table or json", s.output)
+	}
+	paths, err := s.paths()
+	if err != nil {
+		return err
+	}
+	listed := []listedModule{}
+	for _, path := range paths {
+		listed = append(listed, look(ctx, path))
+	}
+	if s.output == "json" {
+		return writeIndented(s.Stdout, map[string][]listedModule{"modules": listed})
+	}
+	if len(listed) == 0 {
+		fmt.Fprintln(s.Stderr, "No PKCS#11 module where they are usually installed; name one with --module PATH.")
+		return nil
+	}
+	return s.writeModules(listed)
+}
+
+// paths are the modules to look into: the ones given, or the station's, or all
+// there are in the usual places.
+func (s *signerListOptions) paths() ([]string, error) {
+	st, err := s.openStation()
+	if err != nil {
+		return nil, err
+	}
+	paths := s.modules
+	if st != nil && len(paths) == 0 {
+		for _, uri := range st.Keys {
+			if !strings.HasPrefix(uri, "pkcs11:") {
+				continue
+			}
+			path, _, err := pkcs11.Module(signer.Ref{URI: uri})
+			if err != nil {
+				return nil, err
+			}
+			paths = append(paths, path)
+		}
+		slices.Sort(paths)
+		return slices.Compact(paths), nil
+	}
+	if len(paths) == 0 {
+		return pkcs11.Modules(), nil
+	}
+	return paths, nil
+}
+
+func look(ctx context.Context, path string) listedModule {
+	m := listedModule{Path: path, Tokens: []listedToken{}}
+	tokens, err := pkcs11.Tokens(ctx, path)
+	if err != nil {
+		m.Error = err.Error()
+	}
+	for _, t := range tokens {
+		m.Tokens = append(m.Tokens, listedToken{t.Initialized, showToken(t.Device)})
+	}
+	return m
+}
+
+func (s *signerListOptions) writeModules(listed []listedModule) error {
+	for i, m := range listed {
+		if i > 0 {
+			fmt.Fprintln(s.Stdout)
+		}
+		fmt.Fprintf(s.Stdout, "module %s\n", exit.Plain(m.Path))
+		if m.Error != "" {
+			fmt.Fprintf(s.Stdout, "  %s\n", exit.Plain(m.Error))
+			continue
+		}
+		if len(m.Tokens) == 0 {
+			fmt.Fprintln(s.Stdout, "  no token")
+			continue
+		}
+		t := &terminal.Table{Header: []string{"  TOKEN", "SERIAL", "MAKER AND MODEL", "FIRMWARE", "PIN"}}
+		for _, token := range m.Tokens {
+			label, pin := token.Label, token.words()
+			if !token.Initialized {
+				label, pin = "(not initialized)", "-"
+			}
+			t.Add("  "+exit.Plain(label), exit.Plain(token.Serial), exit.Plain(token.Manufacturer+" "+token.Model), exit.Plain(token.Firmware), pin)
+		}
+		if err := t.Write(s.Stdout, terminal.Width(s.Stdout)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keys lists the keys of one token or KMS.
+func (s *signerListOptions) keys(ctx context.Context, argument string) error {
+	ref, to, err := s.key(argument)
+	if err != nil {
+		return err
+	}
+	if len(s.modules) > 0 {
+		return exit.Usagef("--module goes without a URI; a URI names its module by module-path")
+	}
+	return s.with(ctx, ref, to, func(store signer.Store) error {
+		lister, ok := store.(signer.Lister)
+		if !ok {
+			return fmt.Errorf("%w: its keys cannot be listed", signer.ErrUnsupported)
+		}
+		infos, err := lister.List(ctx)
+		if err != nil {
+			return err
+		}
+		var token shownToken
+		if d, ok := store.(signer.Describer); ok {
+			token = showToken(d.Describe())
+		}
+		return s.writeKeys(token, infos)
+	})
+}
+
+func (s *signerListOptions) writeKeys(token shownToken, infos []signer.Info) error {
+	if s.output == "json" {
+		keys := []shownKey{}
+		for _, i := range infos {
+			keys = append(keys, showKey(i))
+		}
+		return writeIndented(s.Stdout, map[string]any{"token": token, "keys": keys})
+	}
+	fmt.Fprintf(s.Stdout, "token %s\n", exit.Plain(token.String()))
+	if len(infos) == 0 {
+		fmt.Fprintln(s.Stdout, "  no keys")
+		return nil
+	}
+	t := &terminal.Table{Header: []string{"  KEY", "ALGORITHM", "EVIDENCE", "ID"}}
+	for _, i := range infos {
+		algorithm, evidence := string(i.Algorithm), string(i.Grade)
+		if algorithm == "" {
+			algorithm, evidence = "not for Officiant", i.Reason
+		}
+		t.Add("  "+exit.Plain(i.Label), algorithm, exit.Plain(evidence), fmt.Sprintf("%x", i.ID))
+	}
+	return t.Write(s.Stdout, terminal.Width(s.Stdout))
+}

@@ -1,0 +1,13 @@
+package pkcs11
+
+import "time"
+
+// Options is how tokens are opened. The zero value is what Open uses.
+type Options struct {
+	// FinalTry is the serial of the one token that may be logged in to though
+	// its next wrong PIN locks it.
+	FinalTry string
+	// Timeout is how long a token may take to answer a call; 0 is a minute.
+	// Making a key and typing at a pad may take five times as long.
+	Timeout time.Duration
+}
