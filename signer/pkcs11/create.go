@@ -46,23 +46,33 @@ func (s *store) Create(ctx context.Context, ref signer.Ref, spec signer.Spec, id
 		if err := s.assertNew(h, label, id[:]); err != nil {
 			return nil, err
 		}
-		if _, err := s.generate(h, spec.Algorithm, label, id[:]); err != nil {
+		made, err := s.generate(h, spec.Algorithm, label, id[:])
+		if err != nil {
 			return nil, err
 		}
-		k, err := s.findOn(h, label, nil) // by label: it must be the only one after all
-		if err == nil && !bytes.Equal(k.info.ID, id[:]) {
-			err = fmt.Errorf("the token gave it the id %x, not %x", k.info.ID, id[:])
-		}
-		if err == nil && k.info.Algorithm != spec.Algorithm {
-			err = fmt.Errorf("the token made a key of %s, not %s", k.info.Algorithm, spec.Algorithm)
-		}
+		k, err := s.readBack(h, spec.Algorithm, label, id[:])
 		if err != nil {
-			return nil, s.unmake(h, id[:], err)
+			return nil, s.unmake(h, made, err)
 		}
 		return k, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name(label, id[:]), err)
+	}
+	return k, nil
+}
+
+// readBack reads the key that was just made, and holds it to what was asked for.
+func (s *store) readBack(h pkcs11.SessionHandle, algorithm signer.Algorithm, label string, id []byte) (*key, error) {
+	k, err := s.findOn(h, label, nil) // by label: it must be the only one after all
+	if err == nil && !bytes.Equal(k.info.ID, id) {
+		err = fmt.Errorf("the token gave it the id %x, not %x", k.info.ID, id)
+	}
+	if err == nil && k.info.Algorithm != algorithm {
+		err = fmt.Errorf("the token made a key of %s, not %s", k.info.Algorithm, algorithm)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("made, but cannot be used: %w", err)
 	}
 	return k, nil
 }

@@ -269,40 +269,89 @@ func TestHalves(t *testing.T) {
 	create(t, s, r.ref(0, "demo/orphan"), signer.ECDSAP256)
 }
 
-func TestAlwaysAuthenticate(t *testing.T) {
-	r := newRoom(t, "officiant-root")
-	s := r.open(t, 0)
-	id := newID(t)
-	on(t, s, func(h pkcs11.SessionHandle) error {
-		public, private, mechanism, err := templates(signer.ECDSAP256, "demo/root", id[:], hardening)
-		if err != nil {
-			return err
+// TestHardening: what a token may do without is given up, as little of it as
+// will do, and nothing else is.
+func TestHardening(t *testing.T) {
+	const decrypt, modifiable, copyable = "refuse 0x105", "refuse 0x170", "refuse 0x171"
+	for _, c := range []struct {
+		orders                        []string
+		decrypt, modifiable, copyable string // as read back
+		tries                         int
+	}{
+		{nil, isFalse, isFalse, isFalse, 1},
+		{[]string{copyable}, isFalse, isFalse, isTrue, 2},
+		{[]string{decrypt}, isTrue, isFalse, isFalse, 3},
+		{[]string{decrypt, copyable}, isTrue, isFalse, isTrue, 4},
+		{[]string{modifiable}, isFalse, isTrue, isFalse, 5},
+		{[]string{decrypt, modifiable, copyable}, isTrue, isTrue, isTrue, 8},
+	} {
+		r := newRoom(t, "officiant-root")
+		w := r.wrap(t)
+		w.order(t, c.orders...)
+		s := r.open(t, 0)
+		k := create(t, s, r.ref(0, "demo/root"), signer.RSA2048)
+		read := k.info.Attributes
+		if read["CKA_DECRYPT"] != c.decrypt || read["CKA_MODIFIABLE"] != c.modifiable || read["CKA_COPYABLE"] != c.copyable || k.info.Grade != signer.Software {
+			t.Errorf("%v: %v, grade %s", c.orders, read, k.info.Grade)
 		}
-		private = append(private, pkcs11.NewAttribute(pkcs11.CKA_ALWAYS_AUTHENTICATE, true))
-		_, _, err = s.lib.ctx.GenerateKeyPair(h, []*pkcs11.Mechanism{pkcs11.NewMechanism(mechanism, nil)}, public, private)
-		return err
-	})
-	if _, err := s.Find(t.Context(), r.ref(0, "demo/root")); !errors.Is(err, signer.ErrUnsupported) {
-		t.Errorf("%v, want %v", err, signer.ErrUnsupported)
+		if err := sign(t.Context(), k); err != nil {
+			t.Errorf("%v: %v", c.orders, err)
+		}
+		if n := w.calls(t)["C_GenerateKeyPair"]; n != c.tries {
+			t.Errorf("%v: %d tries, want %d", c.orders, n, c.tries)
+		}
+	}
+	r := newRoom(t, "officiant-root")
+	w := r.wrap(t)
+	s := r.open(t, 0)
+	w.order(t, "refuse 0x162") // EXTRACTABLE=0 is not given up
+	if _, err := s.Create(t.Context(), r.ref(0, "demo/root"), signer.Spec{Algorithm: signer.RSA2048}, newID(t)); err == nil || !strings.Contains(err.Error(), "CKR_TEMPLATE_INCONSISTENT") {
+		t.Errorf("%v", err)
+	}
+	if n := w.calls(t)["C_GenerateKeyPair"]; n != 8 {
+		t.Errorf("%d tries", n)
 	}
 }
 
-// TestDecryptRefused: some tokens do not take DECRYPT=0.
-func TestDecryptRefused(t *testing.T) {
+// TestRefusedButMade: a refusal that leaves a key behind is no reason to make
+// another one.
+func TestRefusedButMade(t *testing.T) {
 	r := newRoom(t, "officiant-root")
 	w := r.wrap(t)
-	w.order(t, "refuse 0x105")
 	s := r.open(t, 0)
-	info := create(t, s, r.ref(0, "demo/root"), signer.RSA2048).Info()
-	if info.Attributes["CKA_DECRYPT"] != isTrue || info.Grade != signer.Software {
-		t.Errorf("DECRYPT %s, grade %s", info.Attributes["CKA_DECRYPT"], info.Grade)
+	w.order(t, "then C_GenerateKeyPair 0xD1")
+	_, err := s.Create(t.Context(), r.ref(0, "demo/root"), signer.Spec{Algorithm: signer.ECDSAP256}, newID(t))
+	if !errors.Is(err, signer.ErrExists) || !strings.Contains(err.Error(), "after the token refused") {
+		t.Errorf("%v", err)
 	}
-	if n := w.calls(t)["C_GenerateKeyPair"]; n != 2 {
+	if n := w.calls(t)["C_GenerateKeyPair"]; n != 1 {
 		t.Errorf("%d tries", n)
 	}
-	w.order(t, "refuse 0x162") // EXTRACTABLE=0 is not given up
-	if _, err := s.Create(t.Context(), r.ref(0, "demo/other"), signer.Spec{Algorithm: signer.RSA2048}, newID(t)); err == nil || !strings.Contains(err.Error(), "CKR_TEMPLATE_INCONSISTENT") {
-		t.Errorf("%v", err)
+}
+
+// TestAttributeAbsent: attributes are asked for one by one, so one that a token
+// does not have hides no other, and is not taken for false.
+func TestAttributeAbsent(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	w := r.wrap(t)
+	s := r.open(t, 0)
+	for attribute, want := range map[string]signer.Grade{
+		"0x171": signer.Software, // COPYABLE
+		"0x170": signer.Software, // MODIFIABLE
+		"0x162": signer.Unproven, // EXTRACTABLE
+		"0x163": signer.Unproven, // LOCAL
+	} {
+		w.order(t, "absent "+attribute)
+		info := create(t, s, r.ref(0, "demo/"+attribute), signer.ECDSAP256).info
+		gone := 0
+		for _, v := range info.Attributes {
+			if v == absent {
+				gone++
+			}
+		}
+		if gone != 1 || info.Grade != want || len(info.Attributes) != len(evidence)+1 {
+			t.Errorf("%s: grade %s, attributes %v", attribute, info.Grade, info.Attributes)
+		}
 	}
 }
 

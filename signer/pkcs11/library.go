@@ -111,7 +111,7 @@ func fileSHA256(path string) (string, error) {
 
 // moduleFolders is where distributions put PKCS#11 modules.
 var moduleFolders = []string{
-	"/usr/lib/softhsm",
+	"/usr/lib/softhsm", "/usr/lib/x86_64-linux-gnu/softhsm", "/usr/lib/aarch64-linux-gnu/softhsm", "/usr/lib64/softhsm",
 	"/usr/lib/x86_64-linux-gnu/pkcs11", "/usr/lib/aarch64-linux-gnu/pkcs11",
 	"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu",
 	"/usr/lib64/pkcs11", "/usr/lib64", "/usr/lib/pkcs11", "/usr/lib",

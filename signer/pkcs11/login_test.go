@@ -70,10 +70,63 @@ func TestPINState(t *testing.T) {
 			if !errors.Is(err, signer.ErrUnavailable) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), r.made[0].Serial) {
 				t.Fatalf("%v", err)
 			}
+			if errors.Is(err, signer.ErrFinalTry) != (c.name == "final try") {
+				t.Errorf("a caller cannot tell: %v", err)
+			}
 			if calls := w.calls(t); r.asked != 0 || calls["C_Login"] != 0 || calls["C_Finalize"] != 1 {
 				t.Errorf("%d questions, calls %v", r.asked, calls)
 			}
 		})
+	}
+}
+
+// TestFinalTry: the last try is made on the one token named for it, and not on
+// one that is locked.
+func TestFinalTry(t *testing.T) {
+	r := newRoom(t, "officiant-root", "officiant-issuing")
+	w := r.wrap(t)
+	w.order(t, "flags 0x20000")
+	named := Options{FinalTry: r.made[0].Serial}
+	s, err := named.Open(t.Context(), r.ref(0, ""), r.ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.devices[0].PINFinalTry {
+		t.Error("who is asked does not know that it is the last try")
+	}
+	k := asking(t, s.(*store), r.ref(0, "demo/root"), signer.ECDSAP256)
+	if err := sign(t.Context(), k); err != nil { // its PIN is tried too
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	asked := r.asked
+	for name, refused := range map[string]func() error{
+		"another token": func() error { _, err := named.Open(t.Context(), r.ref(1, ""), r.ask); return err },
+		"none named":    func() error { _, err := Open(t.Context(), r.ref(0, ""), r.ask); return err },
+		"part of a serial": func() error {
+			_, err := Options{FinalTry: r.made[0].Serial[1:]}.Open(t.Context(), r.ref(0, ""), r.ask)
+			return err
+		},
+		"its label": func() error {
+			_, err := Options{FinalTry: r.made[0].Label}.Open(t.Context(), r.ref(0, ""), r.ask)
+			return err
+		},
+		"no serial to name": func() error {
+			w.order(t, "flags 0x20000", "no serial")
+			_, err := Open(t.Context(), signer.Ref{URI: "pkcs11:token=officiant-root?module-path=" + r.module}, r.ask)
+			return err
+		},
+	} {
+		if err := refused(); !errors.Is(err, signer.ErrFinalTry) || !errors.Is(err, signer.ErrUnavailable) || r.asked != asked {
+			t.Errorf("%s: %v", name, err)
+		}
+		w.order(t, "flags 0x20000")
+	}
+	w.order(t, "flags 0x60000")
+	if _, err := named.Open(t.Context(), r.ref(0, ""), r.ask); !errors.Is(err, signer.ErrUnavailable) || errors.Is(err, signer.ErrFinalTry) || r.asked != asked {
+		t.Errorf("locked: %v", err)
 	}
 }
 

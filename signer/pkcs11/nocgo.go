@@ -35,3 +35,6 @@ func Tokens(context.Context, string) ([]TokenState, error) { return nil, errNoCg
 
 // Module says that this program was built without cgo.
 func Module(signer.Ref) (path, sum string, err error) { return "", "", errNoCgo }
+
+// Tokens says that this program was built without cgo.
+func (Options) Tokens(context.Context, string) ([]TokenState, error) { return nil, errNoCgo }

@@ -16,8 +16,8 @@ import (
 	"officiant/signer/pkcs11/pkcs11test"
 )
 
-// TestNSSLies: softokn says false of a key that was made inside, and true when
-// it is told to say true. Attributes are claims; only a canary shows more.
+// TestNSSLies: softokn says false of a key that was made inside and, of a key
+// that may be modified, true when it is told to. Attributes are claims.
 func TestNSSLies(t *testing.T) {
 	token := pkcs11test.NSS(t)
 	s := enter(t, token)
@@ -25,14 +25,23 @@ func TestNSSLies(t *testing.T) {
 	if i := k.Info(); i.Grade != signer.Unproven || !strings.Contains(i.Reason, "CKA_LOCAL is false") || !i.Device.Software {
 		t.Errorf("grade %s: %s", i.Grade, i.Reason)
 	}
-	var flipped, extractable error
 	on(t, s, func(h pkcs11.SessionHandle) error {
-		flipped = s.lib.ctx.SetAttributeValue(h, k.handle, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_LOCAL, true)})
-		extractable = s.lib.ctx.SetAttributeValue(h, k.handle, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, true)})
-		return nil
+		local := []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_LOCAL, true)}
+		if err := s.lib.ctx.SetAttributeValue(h, k.handle, local); err == nil {
+			t.Error("our key takes another CKA_LOCAL, though it is not modifiable")
+		}
+		soft, err := s.generateWith(h, signer.ECDSAP256, "demo/theirs", []byte{7}, nil)
+		if err == nil {
+			err = s.lib.ctx.SetAttributeValue(h, soft.private, local)
+		}
+		return err
 	})
-	if flipped != nil || extractable == nil {
-		t.Errorf("CKA_LOCAL: %v, CKA_EXTRACTABLE: %v", flipped, extractable)
+	theirs, err := s.Find(t.Context(), named(token, "demo/theirs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := theirs.Info(); i.Grade != signer.Software {
+		t.Errorf("the lie is seen: grade %s: %s", i.Grade, i.Reason)
 	}
 }
 
@@ -58,7 +67,8 @@ func TestNSSReplaces(t *testing.T) {
 
 	// The trap itself, with our check left out.
 	on(t, s, func(h pkcs11.SessionHandle) error {
-		return s.generateWith(h, signer.ECDSAP256, "demo/other", id[:], true)
+		_, err := s.generateWith(h, signer.ECDSAP256, "demo/other", id[:], nil)
+		return err
 	})
 	again, err := s.FindID(t.Context(), ref, id)
 	if err == nil {

@@ -66,7 +66,7 @@ func TestOpencryptokiPrivate(t *testing.T) {
 	}
 	create(t, s.(*store), named(token, "demo/ours"), signer.RSA2048)
 	on(t, s.(*store), func(h pkcs11.SessionHandle) error {
-		public, private, mechanism, err := templates(signer.RSA2048, "demo/theirs", []byte{7}, true)
+		public, private, mechanism, err := templates(signer.RSA2048, "demo/theirs", []byte{7}, nil)
 		if err != nil {
 			return err
 		}

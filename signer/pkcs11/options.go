@@ -1,6 +1,10 @@
 package pkcs11
 
-import "time"
+import (
+	"time"
+
+	"officiant/signer"
+)
 
 // Options is how tokens are opened. The zero value is what Open uses.
 type Options struct {
@@ -10,4 +14,10 @@ type Options struct {
 	// Timeout is how long a token may take to answer a call; 0 is a minute.
 	// Making a key and typing at a pad may take five times as long.
 	Timeout time.Duration
+}
+
+// TokenState is a token as it shows itself without a login.
+type TokenState struct {
+	signer.Device
+	Unready string // why it cannot be opened: "it is not initialized"; empty when it can
 }

@@ -79,18 +79,23 @@ func list(tokens []token) string {
 
 // ready refuses a token that cannot hold a key safely.
 func (t token) ready() error {
-	why := ""
+	if why := t.unready(); why != "" {
+		return fmt.Errorf("%w: %s: %s", signer.ErrUnavailable, t, why)
+	}
+	return nil
+}
+
+// unready says why a token cannot hold a key safely.
+func (t token) unready() string {
 	switch flags := t.info.Flags; {
 	case flags&pkcs11.CKF_TOKEN_INITIALIZED == 0:
-		why = "it is not initialized"
+		return "it is not initialized"
 	case flags&pkcs11.CKF_USER_PIN_INITIALIZED == 0:
-		why = "it has no user PIN yet"
+		return "it has no user PIN yet"
 	case flags&pkcs11.CKF_LOGIN_REQUIRED == 0:
-		why = "it asks for no PIN, so anyone could sign with its keys"
-	default:
-		return nil
+		return "it asks for no PIN, so anyone could sign with its keys"
 	}
-	return fmt.Errorf("%w: %s: %s", signer.ErrUnavailable, t, why)
+	return ""
 }
 
 // String names the token for messages.

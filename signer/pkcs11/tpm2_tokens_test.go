@@ -90,7 +90,7 @@ func TestTPM2WrongPIN(t *testing.T) {
 			break
 		}
 	}
-	if !strings.Contains(err.Error(), "CKR_PIN_LOCKED (too many wrong PINs)") {
+	if !strings.Contains(err.Error(), "CKR_PIN_LOCKED (too many wrong PINs") {
 		t.Fatalf("not locked: %v", err)
 	}
 	if err := try(tokens[1], tokens[1].PIN); err == nil || !strings.Contains(err.Error(), "CKR_PIN_LOCKED") {

@@ -6,12 +6,20 @@
 //	hang C_Sign             wait in the call for as long as the line is there
 //	delay C_Sign 20000      wait for that many microseconds
 //	fail C_Sign 0x32        answer with the code and do not pass the call on
+//	accept C_WrapKey        answer CKR_OK and do not pass the call on
+//	then C_Sign 0x32        pass the call on, and answer with the code
 //	refuse 0x105            C_GenerateKeyPair refuses a private key with this attribute
+//	weaken                  C_GenerateKeyPair makes a private key that is all that it should not be
+//	absent 0x171            C_GetAttributeValue does not know this attribute
+//	reads 0x162 0           C_GetAttributeValue tells this for a boolean attribute
+//	without 0x1080          C_GetMechanismList leaves this mechanism out
+//	another id              C_GenerateKeyPair gives the keys a CKA_ID of its own
 //	flags 0x40000           C_GetTokenInfo adds these flags
 //	sessions 4              C_GetTokenInfo says so, and C_OpenSession holds to it
 //	limit 2                 C_OpenSession holds to it, and C_GetTokenInfo does not say so
 //	hardware                call the token "Example HSM"
 //	serial 0000             C_GetTokenInfo tells this serial
+//	no serial               C_GetTokenInfo tells none
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -75,6 +83,25 @@ static void pad(unsigned char *to, int size, const char *text) {
 	memcpy(to, text, strlen(text));
 }
 
+// ordered is the number that follows a verb, or one that nothing has.
+static word ordered(const char *verb) {
+	char rest[64];
+	return order(verb, NULL, rest) ? strtoul(rest, NULL, 0) : ~0ul - 1;
+}
+
+// numbered looks for "VERB 0xTYPE REST".
+static int numbered(const char *verb, word type, char *rest) {
+	char name[32];
+	snprintf(name, sizeof name, "0x%lX", type);
+	return order(verb, name, rest);
+}
+
+static int refused(word type) { char rest[64]; return numbered("refuse", type, rest); }
+static int told(word type, char *rest) { return numbered("reads", type, rest); }
+
+// weak are SENSITIVE, EXTRACTABLE, MODIFIABLE and COPYABLE.
+static int weak(word type) { return type == 0x103 || type == 0x162 || type == 0x170 || type == 0x171; }
+
 static word answer(int i, const char *name, word a, word b, word c, word d, word e, word f, word g, word h) {
 	char rest[64];
 	while (order("hang", name, rest))
@@ -83,10 +110,20 @@ static word answer(int i, const char *name, word a, word b, word c, word d, word
 		usleep(atoi(rest));
 	if (order("fail", name, rest))
 		return strtoul(rest, NULL, 0);
-	if (i == 59 && order("refuse", NULL, rest))
-		for (word n = 0; n < f; n++)
-			if (((struct attribute *)e)[n].type == strtoul(rest, NULL, 0))
+	if (order("accept", name, rest))
+		return 0;
+	if (i == 59)
+		for (word n = 0; n < d + f; n++) {
+			struct attribute *t = n < d ? (struct attribute *)c + n : (struct attribute *)e + n - d;
+			if (n >= d && refused(t->type))
 				return 0xD1; // CKR_TEMPLATE_INCONSISTENT
+			if (n >= d && weak(t->type) && order("weaken", NULL, rest))
+				*(unsigned char *)t->value ^= 1;
+			if (t->type == 0x102 && order("another", "id", rest))
+				*(unsigned char *)t->value ^= 1;
+		}
+	if (i == 24 && ((struct attribute *)c)->type == ordered("absent"))
+		return 0x12; // CKR_ATTRIBUTE_TYPE_INVALID
 	if (i == 12 && (order("sessions", NULL, rest) || order("limit", NULL, rest))) {
 		pthread_mutex_lock(&lock);
 		int full = open_sessions >= atoi(rest);
@@ -109,15 +146,26 @@ static word answer(int i, const char *name, word a, word b, word c, word d, word
 			*max = *max_rw = strtoul(rest, NULL, 0);
 		if (order("serial", NULL, rest))
 			pad(info + 80, 16, rest);
+		if (order("no", "serial", rest))
+			pad(info + 80, 16, "");
 		if (order("hardware", NULL, rest)) {
 			pad(info + 32, 32, "Example");
 			pad(info + 64, 16, "Example HSM");
 		}
 	}
+	struct attribute *read = (struct attribute *)c;
+	if (i == 24 && read->value != NULL && read->length == 1 && told(read->type, rest))
+		*(unsigned char *)read->value = atoi(rest);
+	if (i == 7 && b != 0)
+		for (word n = 0; n < *(word *)c; n++)
+			if (((word *)b)[n] == ordered("without"))
+				((word *)b)[n] = 0xFFFFFFFF;
 	if (i == 2 && order("hardware", NULL, rest)) {
 		unsigned char *info = (unsigned char *)a; // CK_INFO
 		pad(info + 2, 32, "Example");
 	}
+	if (order("then", name, rest))
+		return strtoul(rest, NULL, 0);
 	return rv;
 }
 
