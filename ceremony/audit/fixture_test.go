@@ -84,6 +84,14 @@ func (s *safe) Create(_ context.Context, ref signer.Ref, spec signer.Spec, id si
 	return k, nil
 }
 
+// Probe says that the safe keeps what is in it.
+func (s *safe) Probe(_ context.Context, _ signer.Ref, spec signer.Spec, _ signer.ID, _ func(context.Context, signer.Key) error) (signer.Canary, error) {
+	return signer.Canary{
+		Algorithm: spec.Algorithm, Attributes: map[string]string{"CKA_EXTRACTABLE": "false"},
+		Trials: []signer.Trial{{Name: "read CKA_VALUE", Outcome: "CKR_ATTRIBUTE_SENSITIVE"}},
+	}, nil
+}
+
 func newKey(a signer.Algorithm) (crypto.Signer, error) {
 	switch a {
 	case signer.ECDSAP256:

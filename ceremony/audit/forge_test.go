@@ -72,6 +72,8 @@ func refers(r transcript.Record) int {
 		return r.Intent
 	case transcript.Challenge:
 		return r.Intent
+	case transcript.Canary:
+		return r.Intent
 	case transcript.Signature:
 		return r.Intent
 	case transcript.Abandoned:
@@ -149,7 +151,7 @@ func (f *forger) insert(before *act, records ...transcript.Record) {
 
 func isResult(r transcript.Record) bool {
 	switch r.(type) {
-	case transcript.Issued, transcript.Challenge, transcript.Signature, transcript.Abandoned:
+	case transcript.Issued, transcript.Challenge, transcript.Canary, transcript.Signature, transcript.Abandoned:
 		return true
 	}
 	return false
@@ -200,6 +202,9 @@ func (f *forger) prepare(a *act, w *transcript.Writer, closing *fingerprint.SHA2
 		f.issued[a.of.record.(transcript.Intent).Name] = must(x509.ParseCertificate(r.Certificate))
 		return r
 	case transcript.Challenge:
+		r.Intent = of
+		return r
+	case transcript.Canary:
 		r.Intent = of
 		return r
 	case transcript.Abandoned:

@@ -76,6 +76,22 @@ var forgedRecords = []struct {
 		tbs, der := stranger(f)
 		f.insert(before, transcript.Intent{Entry: 99, Name: "backdoor", Signer: "kubernetes", TBS: tbs}, transcript.Issued{Certificate: der})
 	}, []string{"signs backdoor, entry 99, which the schedule does not have"}},
+	{"a key made without a canary", func(f *forger) {
+		intent, _ := first(f, func(r transcript.CanaryIntent) bool { return r.Algorithm == "ECDSA-P384" })
+		f.drop(intent, f.result(intent))
+	}, []string{"the root key: was made before a canary of its algorithm was tried in its token"}},
+	{"a canary that got out, and a grade that looks away", func(f *forger) {
+		change(f, func(r *transcript.Canary) bool {
+			r.Trials = []transcript.Trial{{Name: "wrap", Outcome: "accepted", Leaks: true}}
+			return true
+		})
+	}, []string{`the kubernetes key: evidence is said to be "software", but line `}},
+	{"a canary without an end", func(f *forger) {
+		before, _ := first(f, func(transcript.IssuingClosed) bool { return true })
+		_, r := first(f, func(transcript.CanaryIntent) bool { return true })
+		r.ID = strings.Repeat("0", 32)
+		f.insert(before, r, transcript.Abandoned{Reason: "lost"})
+	}, []string{"a canary was made in token safe, and no line says what became of it"}},
 	{"a certificate nobody planned, said to be abandoned", func(f *forger) {
 		before, r := first(f, named("cp-1/admin.conf"))
 		r.TBS, _ = stranger(f)

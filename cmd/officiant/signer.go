@@ -61,6 +61,9 @@ func (s *signerOptions) key(argument string) (signer.Ref, reach, error) {
 		to.timeout = st.Patience()
 	}
 	if strings.Contains(argument, ":") {
+		if _, err := signer.TokenOf(argument); err != nil {
+			return signer.Ref{}, to, exit.Usagef("%v", err)
+		}
 		return signer.Ref{URI: argument, Label: s.label}, to, nil
 	}
 	cluster, name, ok := strings.Cut(argument, "/")

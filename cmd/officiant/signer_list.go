@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/terminal"
 	"officiant/signer"
@@ -57,8 +58,8 @@ type listedModule struct {
 }
 
 type listedToken struct {
-	Initialized bool `json:"initialized"`
 	shownToken
+	Unready string `json:"unready,omitempty"` // why it cannot be opened
 }
 
 // tokens lists what can be seen without a login. A module that fails hides no other.
@@ -66,13 +67,21 @@ func (s *signerListOptions) tokens(ctx context.Context) error {
 	if s.output != "table" && s.output != "json" {
 		return exit.Usagef("-o %q: table or json", s.output)
 	}
-	paths, err := s.paths()
+	st, err := s.openStation()
 	if err != nil {
 		return err
 	}
+	paths, err := s.paths(st)
+	if err != nil {
+		return err
+	}
+	var to pkcs11.Options
+	if st != nil {
+		to.Timeout = st.Patience()
+	}
 	listed := []listedModule{}
 	for _, path := range paths {
-		listed = append(listed, look(ctx, path))
+		listed = append(listed, look(ctx, path, to))
 	}
 	if s.output == "json" {
 		return writeIndented(s.Stdout, map[string][]listedModule{"modules": listed})
@@ -86,11 +95,7 @@ func (s *signerListOptions) tokens(ctx context.Context) error {
 
 // paths are the modules to look into: the ones given, or the station's, or all
 // there are in the usual places.
-func (s *signerListOptions) paths() ([]string, error) {
-	st, err := s.openStation()
-	if err != nil {
-		return nil, err
-	}
+func (s *signerListOptions) paths(st *station.Station) ([]string, error) {
 	paths := s.modules
 	if st != nil && len(paths) == 0 {
 		for _, uri := range st.Keys {
@@ -112,14 +117,14 @@ func (s *signerListOptions) paths() ([]string, error) {
 	return paths, nil
 }
 
-func look(ctx context.Context, path string) listedModule {
+func look(ctx context.Context, path string, to pkcs11.Options) listedModule {
 	m := listedModule{Path: path, Tokens: []listedToken{}}
-	tokens, err := pkcs11.Tokens(ctx, path)
+	tokens, err := to.Tokens(ctx, path)
 	if err != nil {
 		m.Error = err.Error()
 	}
 	for _, t := range tokens {
-		m.Tokens = append(m.Tokens, listedToken{t.Initialized, showToken(t.Device)})
+		m.Tokens = append(m.Tokens, listedToken{showToken(t.Device), t.Unready})
 	}
 	return m
 }
@@ -138,13 +143,13 @@ func (s *signerListOptions) writeModules(listed []listedModule) error {
 			fmt.Fprintln(s.Stdout, "  no token")
 			continue
 		}
-		t := &terminal.Table{Header: []string{"  TOKEN", "SERIAL", "MAKER AND MODEL", "FIRMWARE", "PIN"}}
+		t := &terminal.Table{Header: []string{"  TOKEN", "SERIAL", "MODEL, FIRMWARE", "PIN"}}
 		for _, token := range m.Tokens {
-			label, pin := token.Label, token.words()
-			if !token.Initialized {
-				label, pin = "(not initialized)", "-"
+			pin := token.words()
+			if token.Unready != "" {
+				pin = token.Unready
 			}
-			t.Add("  "+exit.Plain(label), exit.Plain(token.Serial), exit.Plain(token.Manufacturer+" "+token.Model), exit.Plain(token.Firmware), pin)
+			t.Add("  "+exit.Plain(token.Label), exit.Plain(token.Serial), exit.Plain(token.Model+", "+token.Firmware), exit.Plain(pin))
 		}
 		if err := t.Write(s.Stdout, terminal.Width(s.Stdout)); err != nil {
 			return err
