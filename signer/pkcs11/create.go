@@ -132,12 +132,9 @@ type pair struct{ public, private pkcs11.ObjectHandle }
 
 // generate makes a key pair: first with all that is wanted and then, as long as
 // the token refuses, without each choice of what it may do without. A refusal
-// must have left nothing behind. The next key begins with the choice that was
-// taken: tpm2-pkcs11 keeps objects in the TPM at each refusal, until it is full.
+// must have left nothing behind.
 func (s *store) generate(h pkcs11.SessionHandle, algorithm signer.Algorithm, label string, id []byte) (pair, error) {
-	start, _ := s.spared.Load(algorithm)
-	choice, _ := start.(uint)
-	for ; ; choice++ {
+	for choice := uint(0); ; choice++ {
 		var off []uint
 		for i, code := range hardening {
 			if choice>>i&1 == 0 {
@@ -145,9 +142,6 @@ func (s *store) generate(h pkcs11.SessionHandle, algorithm signer.Algorithm, lab
 			}
 		}
 		made, err := s.generateWith(h, algorithm, label, id, off)
-		if err == nil {
-			s.spared.Store(algorithm, choice)
-		}
 		if len(off) == 0 || !isCode(err, refusals...) {
 			return made, err
 		}

@@ -31,8 +31,6 @@ type store struct {
 	ask     signer.PINFunc
 	refused atomic.Bool // the token did not accept a PIN of pins
 
-	spared sync.Map // by algorithm: which hardening the token was spared, as generate counts it
-
 	lost atomic.Pointer[loss] // set: the store is unavailable from now on
 
 	mu     sync.RWMutex // closed against calls that begin
