@@ -122,19 +122,22 @@ var refusals = []uint{
 }
 
 // hardening are the attributes of a private key that are switched off where a
-// token lets them be, the first to be given up in front: opencryptoki and NSS
-// do not know COPYABLE, and a TPM's RSA keys decrypt. (Never DESTROYABLE:
-// SoftHSM could then not be rid of the key.)
-var hardening = []uint{pkcs11.CKA_COPYABLE, pkcs11.CKA_DECRYPT, pkcs11.CKA_MODIFIABLE}
+// token lets them be, the first to be given up in front: a TPM's keys decrypt,
+// and opencryptoki and NSS do not know COPYABLE. (Never DESTROYABLE: SoftHSM
+// could then not be rid of the key.)
+var hardening = []uint{pkcs11.CKA_DECRYPT, pkcs11.CKA_COPYABLE, pkcs11.CKA_MODIFIABLE}
 
 // pair are the two halves of a key.
 type pair struct{ public, private pkcs11.ObjectHandle }
 
 // generate makes a key pair: first with all that is wanted and then, as long as
 // the token refuses, without each choice of what it may do without. A refusal
-// must have left nothing behind.
+// must have left nothing behind. The next key of the algorithm begins with the
+// choice that was taken: so it is made as its canary was, and tpm2-pkcs11 is
+// spared refusals, each of which costs it memory in the TPM.
 func (s *store) generate(h pkcs11.SessionHandle, algorithm signer.Algorithm, label string, id []byte) (pair, error) {
-	for choice := uint(0); ; choice++ {
+	settled, _ := s.settled.Load(algorithm)
+	for choice, _ := settled.(uint); ; choice++ {
 		var off []uint
 		for i, code := range hardening {
 			if choice>>i&1 == 0 {
@@ -142,6 +145,9 @@ func (s *store) generate(h pkcs11.SessionHandle, algorithm signer.Algorithm, lab
 			}
 		}
 		made, err := s.generateWith(h, algorithm, label, id, off)
+		if err == nil {
+			s.settled.Store(algorithm, choice)
+		}
 		if len(off) == 0 || !isCode(err, refusals...) {
 			return made, err
 		}

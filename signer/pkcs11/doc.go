@@ -16,28 +16,33 @@
 //
 // # Login
 //
-// Flags first: a token that is locked or before its last try, or that other
-// code in this process is logged in to, is refused before a PIN is asked for.
-// One PIN is tried once. Stores on one token share a login. A PIN is cleared
-// after use and never a Go string, except with modules that give each caller a
-// function list of its own (p11-kit's), where miekg/pkcs11 copies it.
+// Flags first: a token that is locked or before its last try (signer.ErrFinalTry,
+// unless Options name it), or that other code in this process is logged in to,
+// is refused before a PIN is asked for. One PIN is tried once. Stores on one
+// token share a login. A PIN is cleared after use and never a Go string, except
+// with modules that give each caller a function list of its own (p11-kit's),
+// where miekg/pkcs11 copies it. A key with CKA_ALWAYS_AUTHENTICATE has its PIN
+// asked for at each signature, one at a time and with the same rules; a
+// pin-source whose PIN was refused is not read again.
 //
 // # Keys
 //
 // Create asserts that label and CKA_ID are new, makes the key with an exact
-// template, and reads all attributes back, singly. Its grade is Unproven unless
-// TOKEN, PRIVATE, SENSITIVE, ALWAYS_SENSITIVE, NEVER_EXTRACTABLE, LOCAL and
-// SIGN read true, EXTRACTABLE reads false, no use that was switched off reads
-// true, and the mechanism that made it, if told, fits. Else it is Software or
-// Consistent: a token's word is a claim, which the caller puts to a
-// signer.Challenge. A key is found by its private half, of which there must be
-// one; one that wants its PIN at each signature is refused.
+// template, and reads all attributes back, singly. MODIFIABLE, COPYABLE and
+// DECRYPT are switched off where the token lets them be. Its grade is Unproven
+// unless TOKEN, PRIVATE, SENSITIVE, ALWAYS_SENSITIVE, NEVER_EXTRACTABLE, LOCAL
+// and SIGN read true, EXTRACTABLE reads false, no use that was switched off
+// reads true, and the mechanism that made it, if told, fits. Else it is Software
+// or Consistent: a token's word is a claim. Probe puts it to the test on a
+// canary of the same template, the caller on the key by a signer.Challenge. A
+// key is found by its private half, of which there must be one; List shows all,
+// and says of each that cannot be used why.
 //
 // # Deadlines
 //
 // A call into a device cannot be broken off. When ctx ends first, or the call's
-// own limit (a minute; five to make a key or to type at a pad), the call is left
-// behind in its goroutine; the caller and all later ones of that Store get
+// own limit (Options.Timeout; five times that to make a key or to type at a pad),
+// the call is left behind in its goroutine; the caller and all later ones of that Store get
 // signer.ErrUnavailable, and Close does not wait. A person has all the time
 // there is to answer PINFunc.
 //

@@ -89,6 +89,7 @@ var meaning = map[uint]answer{
 	pkcs11.CKR_USER_TOO_MANY_TYPES:      {"another role is logged in", "end the maker's tools and run the command again"},
 	pkcs11.CKR_USER_PIN_NOT_INITIALIZED: {"the token has no user PIN yet", "have its security officer set one"},
 	pkcs11.CKR_FUNCTION_CANCELED:        {"given up at the token", "run the command again"},
+	pkcs11.CKR_USER_TYPE_INVALID:        {"the token does not know this kind of login", "use a key without CKA_ALWAYS_AUTHENTICATE: the token does not hold to it"},
 	// PINs.
 	pkcs11.CKR_PIN_INCORRECT: {"wrong PIN", "find the right one before you try again"},
 	pkcs11.CKR_PIN_INVALID:   {"the PIN has characters the token does not take", "check the keyboard's layout, or the pin-source"},

@@ -3,13 +3,16 @@
 package pkcs11
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"maps"
+	"math/big"
 	"os/exec"
 	"strings"
 	"testing"
@@ -43,27 +46,6 @@ func on(t testing.TB, s *store, f func(h pkcs11.SessionHandle) error) {
 	t.Helper()
 	if _, err := within(t.Context(), s, time.Minute, func(h pkcs11.SessionHandle) (struct{}, error) { return struct{}{}, f(h) }); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestAttributes(t *testing.T) {
-	r := newRoom(t, "officiant-root")
-	s := r.open(t, 0)
-	want := map[string]string{
-		"CKA_TOKEN": "true", "CKA_PRIVATE": "true", "CKA_SENSITIVE": "true", "CKA_EXTRACTABLE": "false",
-		"CKA_ALWAYS_SENSITIVE": "true", "CKA_NEVER_EXTRACTABLE": "true", "CKA_LOCAL": "true", "CKA_SIGN": "true",
-		"CKA_UNWRAP": "false", "CKA_SIGN_RECOVER": "false", "CKA_DERIVE": "false", "CKA_DECRYPT": "false",
-		"CKA_MODIFIABLE": "false", "CKA_COPYABLE": "false", "CKA_ALWAYS_AUTHENTICATE": "false",
-	}
-	for a, mechanism := range map[signer.Algorithm]string{signer.ECDSAP256: "0x1040", signer.RSA2048: "0x0"} {
-		info := create(t, s, r.ref(0, "demo/"+string(a)), a).Info()
-		want["CKA_KEY_GEN_MECHANISM"] = mechanism
-		if !maps.Equal(info.Attributes, want) {
-			t.Errorf("%s: attributes\n%v, want\n%v", a, info.Attributes, want)
-		}
-		if info.Grade != signer.Software || !strings.Contains(info.Reason, "software") {
-			t.Errorf("%s: grade %q (%s)", a, info.Grade, info.Reason)
-		}
 	}
 }
 
@@ -211,32 +193,6 @@ func escape(id []byte) string {
 	return b.String()
 }
 
-func TestTakenID(t *testing.T) {
-	r := newRoom(t, "officiant-root")
-	s := r.open(t, 0)
-	id := newID(t)
-	spec := signer.Spec{Algorithm: signer.ECDSAP256}
-	if _, err := s.Create(t.Context(), r.ref(0, "demo/root"), spec, id); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Create(t.Context(), r.ref(0, "demo/other"), spec, id); !errors.Is(err, signer.ErrExists) {
-		t.Errorf("%v, want %v", err, signer.ErrExists)
-	}
-	if _, err := s.Create(t.Context(), r.ref(0, "demo/other"), spec, signer.ID{}); err == nil {
-		t.Error("made a key with an id of zeros")
-	}
-	other := r.ref(0, "demo/other")
-	other.URI = strings.Replace(other.URI, "?", ";id=%01?", 1)
-	if _, err := s.Create(t.Context(), other, spec, newID(t)); err == nil {
-		t.Error("made a key with another id than the URI's")
-	}
-	foreign := r.ref(0, "demo/other")
-	foreign.URI = "pkcs11:token=elsewhere?module-path=" + r.module
-	if _, err := s.Create(t.Context(), foreign, spec, newID(t)); err == nil {
-		t.Error("made a key on another token than the URI's")
-	}
-}
-
 // TestHalves: what a crash or another program leaves of a pair.
 func TestHalves(t *testing.T) {
 	r := newRoom(t, "officiant-root")
@@ -267,92 +223,6 @@ func TestHalves(t *testing.T) {
 		t.Errorf("public half alone: %v", err)
 	}
 	create(t, s, r.ref(0, "demo/orphan"), signer.ECDSAP256)
-}
-
-// TestHardening: what a token may do without is given up, as little of it as
-// will do, and nothing else is.
-func TestHardening(t *testing.T) {
-	const decrypt, modifiable, copyable = "refuse 0x105", "refuse 0x170", "refuse 0x171"
-	for _, c := range []struct {
-		orders                        []string
-		decrypt, modifiable, copyable string // as read back
-		tries                         int
-	}{
-		{nil, isFalse, isFalse, isFalse, 1},
-		{[]string{copyable}, isFalse, isFalse, isTrue, 2},
-		{[]string{decrypt}, isTrue, isFalse, isFalse, 3},
-		{[]string{decrypt, copyable}, isTrue, isFalse, isTrue, 4},
-		{[]string{modifiable}, isFalse, isTrue, isFalse, 5},
-		{[]string{decrypt, modifiable, copyable}, isTrue, isTrue, isTrue, 8},
-	} {
-		r := newRoom(t, "officiant-root")
-		w := r.wrap(t)
-		w.order(t, c.orders...)
-		s := r.open(t, 0)
-		k := create(t, s, r.ref(0, "demo/root"), signer.RSA2048)
-		read := k.info.Attributes
-		if read["CKA_DECRYPT"] != c.decrypt || read["CKA_MODIFIABLE"] != c.modifiable || read["CKA_COPYABLE"] != c.copyable || k.info.Grade != signer.Software {
-			t.Errorf("%v: %v, grade %s", c.orders, read, k.info.Grade)
-		}
-		if err := sign(t.Context(), k); err != nil {
-			t.Errorf("%v: %v", c.orders, err)
-		}
-		if n := w.calls(t)["C_GenerateKeyPair"]; n != c.tries {
-			t.Errorf("%v: %d tries, want %d", c.orders, n, c.tries)
-		}
-	}
-	r := newRoom(t, "officiant-root")
-	w := r.wrap(t)
-	s := r.open(t, 0)
-	w.order(t, "refuse 0x162") // EXTRACTABLE=0 is not given up
-	if _, err := s.Create(t.Context(), r.ref(0, "demo/root"), signer.Spec{Algorithm: signer.RSA2048}, newID(t)); err == nil || !strings.Contains(err.Error(), "CKR_TEMPLATE_INCONSISTENT") {
-		t.Errorf("%v", err)
-	}
-	if n := w.calls(t)["C_GenerateKeyPair"]; n != 8 {
-		t.Errorf("%d tries", n)
-	}
-}
-
-// TestRefusedButMade: a refusal that leaves a key behind is no reason to make
-// another one.
-func TestRefusedButMade(t *testing.T) {
-	r := newRoom(t, "officiant-root")
-	w := r.wrap(t)
-	s := r.open(t, 0)
-	w.order(t, "then C_GenerateKeyPair 0xD1")
-	_, err := s.Create(t.Context(), r.ref(0, "demo/root"), signer.Spec{Algorithm: signer.ECDSAP256}, newID(t))
-	if !errors.Is(err, signer.ErrExists) || !strings.Contains(err.Error(), "after the token refused") {
-		t.Errorf("%v", err)
-	}
-	if n := w.calls(t)["C_GenerateKeyPair"]; n != 1 {
-		t.Errorf("%d tries", n)
-	}
-}
-
-// TestAttributeAbsent: attributes are asked for one by one, so one that a token
-// does not have hides no other, and is not taken for false.
-func TestAttributeAbsent(t *testing.T) {
-	r := newRoom(t, "officiant-root")
-	w := r.wrap(t)
-	s := r.open(t, 0)
-	for attribute, want := range map[string]signer.Grade{
-		"0x171": signer.Software, // COPYABLE
-		"0x170": signer.Software, // MODIFIABLE
-		"0x162": signer.Unproven, // EXTRACTABLE
-		"0x163": signer.Unproven, // LOCAL
-	} {
-		w.order(t, "absent "+attribute)
-		info := create(t, s, r.ref(0, "demo/"+attribute), signer.ECDSAP256).info
-		gone := 0
-		for _, v := range info.Attributes {
-			if v == absent {
-				gone++
-			}
-		}
-		if gone != 1 || info.Grade != want || len(info.Attributes) != len(evidence)+1 {
-			t.Errorf("%s: grade %s, attributes %v", attribute, info.Grade, info.Attributes)
-		}
-	}
 }
 
 // TestCrypto11 has an outside judge use the keys made here.
@@ -428,6 +298,31 @@ func TestPKCS11Tool(t *testing.T) {
 	for _, want := range []string{"label:      demo/root", "Usage:      sign\n", "Access:     sensitive, always sensitive, never extractable, local"} {
 		if !strings.Contains(private, want) {
 			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+// TestOperation: RSA goes by mechanisms that every token has, with a DigestInfo
+// of our own and a salt as long as the hash; a long digest is cut for ECDSA.
+func TestOperation(t *testing.T) {
+	digest := bytes.Repeat([]byte{7}, 64)
+	rsaKey, p256Key := &rsa.PublicKey{N: big.NewInt(1)}, &ecdsa.PublicKey{Curve: elliptic.P256()}
+	pss := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto, Hash: crypto.SHA384}
+	for _, c := range []struct {
+		name      string
+		pub       crypto.PublicKey
+		opts      crypto.SignerOpts
+		mechanism uint
+		parameter []byte
+		data      []byte
+	}{
+		{"PKCS #1 v1.5", rsaKey, crypto.SHA512, pkcs11.CKM_RSA_PKCS, nil, append(bytes.Clone(digestInfo[crypto.SHA512]), digest...)},
+		{"PSS", rsaKey, pss, pkcs11.CKM_RSA_PKCS_PSS, pkcs11.NewPSSParams(pkcs11.CKM_SHA384, pkcs11.CKG_MGF1_SHA384, 48), digest[:48]},
+		{"ECDSA", p256Key, crypto.SHA512, pkcs11.CKM_ECDSA, nil, digest[:32]},
+	} {
+		op := newOperation(c.pub, digest[:c.opts.HashFunc().Size()], c.opts)
+		if op.mechanism != c.mechanism || !bytes.Equal(op.parameter, c.parameter) || !bytes.Equal(op.data, c.data) || op.login {
+			t.Errorf("%s: %+v", c.name, op)
 		}
 	}
 }

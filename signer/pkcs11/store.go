@@ -31,6 +31,8 @@ type store struct {
 	ask     signer.PINFunc
 	refused atomic.Bool // the token did not accept a PIN of pins
 
+	settled sync.Map // by algorithm: how much of the hardening the token takes
+
 	lost atomic.Pointer[loss] // set: the store is unavailable from now on
 
 	mu     sync.RWMutex // closed against calls that begin

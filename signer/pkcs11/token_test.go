@@ -182,3 +182,41 @@ func TestSupports(t *testing.T) {
 		t.Error("RSA-1024 is supported")
 	}
 }
+
+// TestEqualSerials: some modules give all their tokens one serial. Together
+// with it the label decides; alone it names none.
+func TestEqualSerials(t *testing.T) {
+	r := newRoom(t, "officiant-root", "officiant-issuing")
+	w := r.wrap(t)
+	w.order(t, "serial 0000")
+	for i := range r.made {
+		r.made[i].Serial = "0000"
+		if d := r.open(t, i).Describe(); d.Label != r.labels[i] || d.Serial != "0000" {
+			t.Errorf("%+v", d)
+		}
+	}
+	_, err := Open(t.Context(), signer.Ref{URI: "pkcs11:serial=0000?module-path=" + r.module}, r.ask)
+	if !errors.Is(err, signer.ErrUnavailable) || !strings.Contains(err.Error(), "tokens with serial") || r.asked != 2 {
+		t.Errorf("%v, %d questions", err, r.asked)
+	}
+}
+
+// TestForeignInitialize: with other code in the module, its login would be ours.
+func TestForeignInitialize(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	other := pkcs11.New(r.module)
+	if err := other.Initialize(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(t.Context(), r.ref(0, ""), r.ask)
+	if !errors.Is(err, signer.ErrUnavailable) || !strings.Contains(err.Error(), "CKR_CRYPTOKI_ALREADY_INITIALIZED") || r.asked != 0 {
+		t.Errorf("%v, %d questions", err, r.asked)
+	}
+	if _, err := other.GetSlotList(true); err != nil {
+		t.Errorf("the other code suffers: %v", err)
+	}
+	if err := other.Finalize(); err != nil {
+		t.Fatal(err)
+	}
+	r.open(t, 0)
+}
