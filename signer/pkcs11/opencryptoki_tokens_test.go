@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"math/big"
+	"os"
 	"strings"
 	"testing"
 
@@ -33,6 +34,34 @@ func TestOpencryptokiEvidence(t *testing.T) {
 	} {
 		if got := info.Attributes[name]; got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+}
+
+// TestOpencryptokiFiles: the module closes files of others when it is finalized a
+// second time, so it is not finalized.
+func TestOpencryptokiFiles(t *testing.T) {
+	token := pkcs11test.Opencryptoki(t)
+	var files []*os.File
+	for range 3 {
+		if err := opened(t, token).Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := Supports(named(token, ""), signer.Spec{Algorithm: signer.RSA2048}); err != nil {
+			t.Fatal(err)
+		}
+		for range 16 { // they take the numbers of what was closed
+			f, err := os.Open(token.Module)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			files = append(files, f)
+		}
+	}
+	for _, f := range files {
+		if _, err := f.Stat(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -3,9 +3,13 @@
 package pkcs11test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/miekg/pkcs11"
@@ -18,7 +22,8 @@ const opencryptokiLabel = "officiant-test-ock"
 // opencryptokiStore is where the software token's files are.
 const opencryptokiStore = "/var/lib/opencryptoki/swtok"
 
-var errForeign = errors.New("its token is not one of these tests")
+// slot is the software token's, in Debian's configuration.
+const opencryptokiSlot = "3"
 
 // Opencryptoki makes the machine's software token anew. Tests of several
 // processes take turns.
@@ -28,20 +33,78 @@ func Opencryptoki(tb testing.TB) Token {
 		Module: find(tb, opencryptoki, "opencryptoki", "pkcs11/libopencryptoki.so", "opencryptoki/libopencryptoki.so"),
 		Label:  opencryptokiLabel, PIN: "73915", SOPIN: "87654321", // the maker's, of a new token
 	}
+	pkcsconf := find(tb, opencryptoki, "opencryptoki", "pkcsconf")
 	turn(tb)
-	err := as(t.Module, mine)
-	if err == nil {
-		err = errors.Join(wipe(), as(t.Module, t.initializeSoftTok))
+	if fresh.made {
+		if err := as(t.Module, t.empty); err != nil {
+			tb.Fatal(err)
+		}
+		return t
 	}
+	told, err := exec.Command(pkcsconf, "-t", "-c", opencryptokiSlot).CombinedOutput()
 	switch {
-	case errors.Is(err, errForeign):
-		skip(tb, opencryptoki, "%v, and is not thrown away", err)
-	case errors.Is(err, pkcs11.Error(pkcs11.CKR_FUNCTION_FAILED)):
-		skip(tb, opencryptoki, "%v: its daemon pkcsslotd does not run; .ci/setup-tokens starts it", err)
 	case err != nil:
+		skip(tb, opencryptoki, "%v: %s (its daemon pkcsslotd may not run; .ci/setup-tokens starts it)", err, bytes.TrimSpace(told))
+	case !bytes.Contains(told, []byte("IBM SoftTok")):
+		skip(tb, opencryptoki, "its slot %s has no software token", opencryptokiSlot)
+	case bytes.Contains(told, []byte("|TOKEN_INITIALIZED")) && !bytes.Contains(told, []byte(opencryptokiLabel)):
+		skip(tb, opencryptoki, "its token is not one of these tests, and is not thrown away")
+	}
+	if err := errors.Join(wipe(), t.make(pkcsconf)); err != nil {
 		tb.Fatal(err)
 	}
+	fresh.made = true
 	return t
+}
+
+// fresh tells whether this process has made the token. Other processes do: the
+// module bears to be initialized once, and that is the tested code's to do.
+var fresh struct{ made bool }
+
+// make initializes the token. Both PINs are for tests alone, so they may be seen.
+func (t Token) make(pkcsconf string) error {
+	for _, args := range [][]string{{"-I"}, {"-u", "-n", t.PIN}} {
+		c := exec.Command(pkcsconf, append([]string{"-c", opencryptokiSlot, "-S", t.SOPIN}, args...)...)
+		c.Stdin = strings.NewReader(t.Label + "\n")
+		if out, err := c.CombinedOutput(); err != nil {
+			return fmt.Errorf("pkcsconf %s: %w: %s", args[0], err, bytes.TrimSpace(out))
+		}
+	}
+	return nil
+}
+
+// empty unlocks the token and destroys all that is in it.
+func (t Token) empty(o officer) error {
+	slot, _, err := o.slot(func(i pkcs11.TokenInfo) bool { return i.Label == t.Label })
+	if err != nil {
+		return err
+	}
+	if err := o.session(slot, t.SOPIN, func(h pkcs11.SessionHandle) error { return o.InitPIN(h, t.PIN) }); err != nil {
+		return err
+	}
+	h, err := o.OpenSession(slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
+	if err != nil {
+		return err
+	}
+	defer o.CloseSession(h)
+	if err := o.Login(h, pkcs11.CKU_USER, t.PIN); err != nil {
+		return err
+	}
+	defer o.Logout(h)
+	for {
+		if err := o.FindObjectsInit(h, nil); err != nil {
+			return err
+		}
+		found, _, err := o.FindObjects(h, 100)
+		if err := errors.Join(err, o.FindObjectsFinal(h)); err != nil || len(found) == 0 {
+			return err
+		}
+		for _, object := range found {
+			if err := o.DestroyObject(h, object); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // turn waits until no other process tests with opencryptoki.
@@ -57,17 +120,6 @@ func turn(tb testing.TB) {
 	}
 }
 
-// mine makes sure that the token is one that may be thrown away.
-func mine(o officer) error {
-	_, info, err := o.slot(isSoftTok)
-	if err == nil && info.Flags&pkcs11.CKF_TOKEN_INITIALIZED != 0 && info.Label != opencryptokiLabel {
-		return errForeign
-	}
-	return err
-}
-
-func isSoftTok(i pkcs11.TokenInfo) bool { return i.Model == "IBM SoftTok" }
-
 // wipe removes the token's files. To initialize it once more is no way back: if
 // the security officer's PIN was changed, no login of his works afterwards.
 func wipe() error {
@@ -81,5 +133,3 @@ func wipe() error {
 	}
 	return errors.Join(errs...)
 }
-
-func (t Token) initializeSoftTok(o officer) error { return t.initialize(o, isSoftTok) }

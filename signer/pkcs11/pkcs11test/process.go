@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -64,6 +65,13 @@ func (p *Process) Continue() { p.signal(syscall.SIGCONT) }
 
 // Kill ends the server and its children at once.
 func (p *Process) Kill() { p.signal(syscall.SIGKILL) }
+
+// Idle tells whether the server has no child that works for a client.
+func (p *Process) Idle() bool {
+	pid := strconv.Itoa(p.command.Process.Pid)
+	children, err := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children")
+	return err == nil && len(bytes.TrimSpace(children)) == 0
+}
 
 // signal reaches the whole group; there is none any more when it has ended.
 func (p *Process) signal(s syscall.Signal) { _ = syscall.Kill(-p.command.Process.Pid, s) }
