@@ -198,7 +198,7 @@ func TestOpencryptokiLocks(t *testing.T) {
 	before := asked
 	for range 3 {
 		err := open("00004")
-		if !errors.Is(err, signer.ErrUnavailable) || !strings.Contains(err.Error(), "one more wrong PIN locks it; no PIN was tried") || !strings.Contains(err.Error(), `"`+token.Label+`" (serial 123)`) {
+		if !errors.Is(err, signer.ErrFinalTry) || !strings.Contains(err.Error(), "one more wrong PIN locks it; no PIN was tried") || !strings.Contains(err.Error(), `"`+token.Label+`" (serial 123)`) {
 			t.Fatalf("last try: %v", err)
 		}
 	}
@@ -206,32 +206,20 @@ func TestOpencryptokiLocks(t *testing.T) {
 		t.Errorf("asked %d times for the last try", asked-before)
 	}
 
-	force(t, token, "00005")
-	err := open(token.PIN)
-	if !errors.Is(err, signer.ErrUnavailable) || !strings.Contains(err.Error(), "its PIN is locked") || !strings.Contains(err.Error(), "security officer") || asked != before {
-		t.Errorf("locked: %v; asked %d times", err, asked-before)
+	// Forced, for this token alone.
+	asked = 0
+	wrong := func(context.Context, signer.Device) ([]byte, error) { asked++; return []byte("00005"), nil }
+	if _, err := (Options{FinalTry: "124"}).Open(t.Context(), named(token, ""), wrong); !errors.Is(err, signer.ErrFinalTry) || asked != 0 {
+		t.Errorf("forced for another token: %v, asked %d times", err, asked)
 	}
-}
+	_, err := Options{FinalTry: "123"}.Open(t.Context(), named(token, ""), wrong)
+	if !errors.Is(err, signer.ErrPIN) || !strings.Contains(err.Error(), "the token is locked now") || asked != 1 {
+		t.Errorf("forced: %v, asked %d times", err, asked)
+	}
 
-// force tries a PIN as another program does, which minds no flags.
-func force(t *testing.T, token pkcs11test.Token, pin string) {
-	t.Helper()
-	lib, err := acquire(token.Module)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lib.release()
-	found, err := lib.find(address{token: token.Label})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := (&store{lib: lib, token: found}).openSession()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lib.ctx.CloseSession(h)
-	if err := lib.login(h, []byte(pin)); !isCode(err, pkcs11.CKR_PIN_LOCKED, pkcs11.CKR_PIN_INCORRECT) {
-		t.Fatalf("forced: %v", err)
+	_, err = Options{FinalTry: "123"}.Open(t.Context(), named(token, ""), wrong)
+	if !errors.Is(err, signer.ErrUnavailable) || !strings.Contains(err.Error(), "its PIN is locked") || !strings.Contains(err.Error(), "security officer") || asked != 1 {
+		t.Errorf("locked: %v; asked %d times", err, asked)
 	}
 }
 
