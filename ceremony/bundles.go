@@ -86,7 +86,7 @@ func (r *run) bundle(node string) (*bundle.Bundle, error) {
 		}
 	}
 	if n.Has(kubepki.ControlPlane) {
-		if parts.ServiceAccountSealed, parts.ServiceAccountPublic, err = r.serviceAccount(); err != nil {
+		if parts.ServiceAccountSealed, parts.ServiceAccountPublic, err = r.serviceAccount(node); err != nil {
 			return nil, err
 		}
 	}

@@ -68,7 +68,7 @@ func (r *run) probe(ctx context.Context, p signer.Prober, ref signer.Ref, token 
 	if leak := found.Leak(); leak != "" {
 		verdict = "THE TOKEN LETS IT OUT: " + leak
 	}
-	r.Watch.Say(fmt.Sprintf("canary %s, %s: %s", algorithm, count(len(canary.Trials), "trial"), verdict))
+	r.Watch.Say(fmt.Sprintf("canary %s: made, tried and destroyed; %s", algorithm, verdict))
 	return canary, nil
 }
 

@@ -63,11 +63,23 @@ func sealServiceAccount(_ context.Context, r *run) error {
 }
 
 // carryServiceAccount takes over the pair a predecessor had sealed, with what
-// that ceremony's record says of it, and refuses a node that could not open it.
+// that ceremony's record says of it, and what sister nodes sealed to those that
+// joined later. It refuses a node that could open neither.
 func carryServiceAccount(_ context.Context, r *run) error {
-	if r.state.sealed != nil {
-		return nil
+	if r.state.sealed == nil {
+		carried, err := r.carried()
+		if err != nil {
+			return err
+		}
+		if _, err := r.record(transcript.Carried(carried)); err != nil {
+			return err
+		}
 	}
+	return r.passOn(r.state.sealed.PublicKey)
+}
+
+// carried is what a predecessor's record says of the plan's sealed file.
+func (r *run) carried() (transcript.Sealed, error) {
 	file := r.plan.Plan.ServiceAccount.Sealed
 	sum := fingerprint.Of(r.plan.Inputs[file])
 	for _, before := range r.previous {
@@ -77,14 +89,34 @@ func carryServiceAccount(_ context.Context, r *run) error {
 		}
 		for _, recipient := range r.recipients() {
 			if !slices.Contains(s.Recipients, recipient) {
-				return &Refused{[]string{fmt.Sprintf("%s is not sealed to %s: a control-plane node could not open it", file, recipient)}}
+				return s, &Refused{[]string{fmt.Sprintf("%s is not sealed to %s: a control-plane node could not open it", file, recipient)}}
 			}
 		}
 		s.File = file
-		_, err := r.record(transcript.Carried(s))
-		return err
+		return s, nil
 	}
-	return &Refused{[]string{file + " is not the sealed file of any predecessor's record"}}
+	return transcript.Sealed{}, &Refused{[]string{file + " is not the sealed file of any predecessor's record"}}
+}
+
+// passOn records the files that sister nodes sealed to nodes that joined later.
+// Nobody here can look into them; the node that opens one wants public's key.
+func (r *run) passOn(public []byte) error {
+	var records []transcript.Record
+	for _, n := range r.plan.Plan.Nodes {
+		if n.Sealed == "" || r.state.shared[n.Name] {
+			continue
+		}
+		records = append(records, transcript.Shared{
+			Secret: "service-account", Node: n.Name, File: n.Sealed, SHA256: fingerprint.Of(r.plan.Inputs[n.Sealed]),
+			Recipient: r.plan.Requests[n.Name].Recipient, PublicKey: public,
+		})
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	r.Watch.Say(fmt.Sprintf("%s the key as a sister node sealed it", count(len(records), "node")+" will get"))
+	_, err := r.record(records...)
+	return err
 }
 
 func serviceAccountKey(r *run) (crypto.Signer, error) {
@@ -114,21 +146,27 @@ func (r *run) checkSealed() error {
 	return nil
 }
 
-// recipients are the age recipients of the control-plane nodes, in plan order.
+// recipients are the age recipients of the control-plane nodes that get no file
+// of their own from a sister, in plan order.
 func (r *run) recipients() []string {
 	var out []string
-	for _, n := range r.plan.Nodes {
-		if n.Has(kubepki.ControlPlane) {
+	for i, n := range r.plan.Nodes {
+		if n.Has(kubepki.ControlPlane) && r.plan.Plan.Nodes[i].Sealed == "" {
 			out = append(out, r.plan.Requests[n.Name].Recipient)
 		}
 	}
 	return out
 }
 
-// serviceAccount returns the sealed private key and the public one, as bundles
-// hold them: made here, or carried over.
-func (r *run) serviceAccount() (sealed, public []byte, err error) {
+// serviceAccount returns the sealed private key and the public one, as a node's
+// bundle holds them: made here, carried over, or shared by a sister node.
+func (r *run) serviceAccount(node string) (sealed, public []byte, err error) {
 	sa := r.plan.Plan.ServiceAccount
+	for _, n := range r.plan.Plan.Nodes {
+		if n.Name == node && n.Sealed != "" {
+			return r.plan.Inputs[n.Sealed], r.plan.Inputs[sa.Public], nil
+		}
+	}
 	if sa.Sealed != "" {
 		return r.plan.Inputs[sa.Sealed], r.plan.Inputs[sa.Public], nil
 	}

@@ -24,6 +24,7 @@ type state struct {
 	pending       map[int]transcript.Record // intents without a result, by seq
 	issued        map[string]*x509.Certificate
 	sealed        *transcript.Sealed
+	shared        map[string]bool     // nodes whose file from a sister is on record
 	closing       *fingerprint.SHA256 // hash of the line that closes issuing
 	signatures    map[string]signature
 	serials       map[string]bool
@@ -44,6 +45,7 @@ func newState() *state {
 		keyIntents:    map[string]transcript.KeyIntent{},
 		keys:          map[string]transcript.Key{},
 		pending:       map[int]transcript.Record{},
+		shared:        map[string]bool{},
 		issued:        map[string]*x509.Certificate{},
 		signatures:    map[string]signature{},
 		serials:       map[string]bool{},
@@ -101,6 +103,8 @@ func (s *state) apply(seq int, record transcript.Record) error {
 	case transcript.Carried:
 		sealed := transcript.Sealed(r)
 		s.sealed = &sealed
+	case transcript.Shared:
+		s.shared[r.Node] = true
 	case transcript.Closed:
 		s.closed = true
 	}

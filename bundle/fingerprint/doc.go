@@ -11,7 +11,7 @@
 // Files hold the text form: 64 lower-case hex digits and nothing else, which
 // is also what sha256sum prints. Parse reads what people pass on: the text or
 // the grouped form, in capitals or not, with "sha256:" before it or not, or
-// pairs with colons as openssl prints them.
+// pairs with colons as openssl prints them. ParseWords reads the words.
 //
 // The words are the PGP word list. The byte at position 0, 2, 4, … gives a word
 // of two syllables, the byte at position 1, 3, 5, … a word of three, so that a

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -49,6 +50,37 @@ func Parse(s string) (SHA256, error) {
 		}
 	}
 	return decode(strings.Join(groups, ""))
+}
+
+// ParseWords reads a digest as Words gives it: 32 words, in any case and with any
+// white space between them. The error names the first word that is wrong by its
+// place, from 1; a word of the other list tells that one was left out or doubled.
+func ParseWords(s string) (f SHA256, err error) {
+	spoken := strings.Fields(s)
+	for i, w := range spoken {
+		list, other := even, odd
+		if i%2 == 1 {
+			list, other = odd, even
+		}
+		at := indexFold(list, w)
+		switch {
+		case i >= len(f):
+			return SHA256{}, fmt.Errorf("fingerprint: %d words in place of %d", len(spoken), len(f))
+		case at < 0 && indexFold(other, w) >= 0:
+			return SHA256{}, fmt.Errorf("fingerprint: word %d, %s, is out of place: one before it was left out, said twice, or swapped", i+1, w)
+		case at < 0:
+			return SHA256{}, fmt.Errorf("fingerprint: word %d, %q, is none of the list", i+1, w)
+		}
+		f[i] = byte(at)
+	}
+	if len(spoken) < len(f) {
+		return SHA256{}, fmt.Errorf("fingerprint: %d words in place of %d", len(spoken), len(f))
+	}
+	return f, nil
+}
+
+func indexFold(list []string, word string) int {
+	return slices.IndexFunc(list, func(w string) bool { return strings.EqualFold(w, word) })
 }
 
 func decode(s string) (f SHA256, err error) {

@@ -192,3 +192,30 @@ func ExampleSHA256_Lines() {
 	// scenic      autopsy     Zulu        frequency
 	// uproot      adroitness  backfield   perceptive
 }
+
+func TestParseWords(t *testing.T) {
+	want := Of([]byte("request"))
+	spoken := want.Words()
+	for _, s := range []string{
+		strings.Join(spoken, " "), strings.ToUpper(strings.Join(spoken, "\n")), "  " + strings.Join(spoken, "\t ") + " ",
+	} {
+		if got, err := ParseWords(s); err != nil || got != want {
+			t.Errorf("%q: %s, %v", s, got, err)
+		}
+	}
+	change := func(f func([]string) []string) string { return strings.Join(f(slices.Clone(spoken)), " ") }
+	for reason, s := range map[string]string{
+		"0 words in place of 32":                        "",
+		"31 words in place of 32":                       change(func(w []string) []string { return w[:31] }),
+		"33 words in place of 32":                       change(func(w []string) []string { return append(w, "aardvark") }),
+		"word 4, \"tower\", is none":                    change(func(w []string) []string { w[3] = "tower"; return w }),
+		"word 6, " + spoken[6] + ", is out of place":    change(func(w []string) []string { return slices.Delete(w, 5, 6) }),
+		"word 3, " + spoken[1] + ", is out of place":    change(func(w []string) []string { return slices.Insert(w, 2, w[1]) }),
+		"word 1, " + spoken[1] + ", is out of place":    change(func(w []string) []string { w[0], w[1] = w[1], w[0]; return w }),
+		"word 1, \"" + want.String() + "\", is none of": want.String(),
+	} {
+		if got, err := ParseWords(s); err == nil || got != (SHA256{}) || !strings.Contains(err.Error(), reason) {
+			t.Errorf("%s: %s, %v", reason, got, err)
+		}
+	}
+}

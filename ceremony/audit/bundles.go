@@ -184,7 +184,7 @@ func (a *auditor) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundle.Bu
 		parts.Request = r.Fingerprint
 	}
 	if n.Has(kubepki.ControlPlane) {
-		parts.ServiceAccountSealed, parts.ServiceAccountPublic = a.serviceAccount()
+		parts.ServiceAccountSealed, parts.ServiceAccountPublic = a.serviceAccount(n.Name)
 	}
 	h := b.Header
 	h.NotAfter = time.Time{}
@@ -225,8 +225,14 @@ func (a *auditor) leaves(node string) map[string]*x509.Certificate {
 	return out
 }
 
-// serviceAccount is the pair as bundles hold it: made here, or carried over.
-func (a *auditor) serviceAccount() (sealed, public []byte) {
+// serviceAccount is the pair as a node's bundle holds it: made here, carried
+// over, or shared by a sister node.
+func (a *auditor) serviceAccount(node string) (sealed, public []byte) {
+	for _, n := range a.plan.Plan.Nodes {
+		if n.Name == node && n.Sealed != "" {
+			return a.plan.Inputs[n.Sealed], a.plan.Inputs[a.plan.Plan.ServiceAccount.Public]
+		}
+	}
 	if sa := a.plan.Plan.ServiceAccount; sa.Sealed != "" {
 		return a.plan.Inputs[sa.Sealed], a.plan.Inputs[sa.Public]
 	}

@@ -45,6 +45,11 @@ type sealedLine struct {
 	transcript.Sealed
 }
 
+type sharedLine struct {
+	seq int
+	transcript.Shared
+}
+
 // ledger is what a transcript says, by kind of act.
 type ledger struct {
 	certificates []*signing
@@ -57,6 +62,7 @@ type ledger struct {
 	abandoned    []transcript.Line
 	sealed       []sealedLine
 	carried      []sealedLine // sealed by a predecessor
+	shared       []sharedLine // sealed by a sister node
 	resumed      []transcript.Line
 	deviations   []transcript.Line
 	closings     []transcript.Line // issuing-closed
@@ -132,6 +138,8 @@ func (g *ledger) other(l transcript.Line) {
 		g.sealed = append(g.sealed, sealedLine{l.Seq, r})
 	case transcript.Carried:
 		g.carried = append(g.carried, sealedLine{l.Seq, transcript.Sealed(r)})
+	case transcript.Shared:
+		g.shared = append(g.shared, sharedLine{l.Seq, r})
 	case transcript.Resumed:
 		g.resumed = append(g.resumed, l)
 	case transcript.Deviation:

@@ -94,6 +94,11 @@ func (a *auditor) closingFirst(c *Check) {
 			c.problem("line %d: %s was sealed after issuing was closed", s.seq, s.Secret)
 		}
 	}
+	for _, s := range a.ledger.shared {
+		if s.seq > closing.Seq {
+			c.problem("line %d: %s was passed on after issuing was closed", s.seq, s.File)
+		}
+	}
 	for _, s := range a.ledger.files {
 		if s.seq < closing.Seq {
 			c.problem("line %d: %s was to be signed before issuing was closed", s.seq, s.name)

@@ -15,8 +15,8 @@ import (
 // the requests of the nodes it is for.
 func (a *auditor) sealed(c *Check) {
 	var want []string // recipients
-	for _, n := range a.plan.Nodes {
-		if r := a.plan.Requests[n.Name]; n.Has(kubepki.ControlPlane) && r != nil {
+	for i, n := range a.plan.Nodes {
+		if r := a.plan.Requests[n.Name]; n.Has(kubepki.ControlPlane) && r != nil && a.plan.Plan.Nodes[i].Sealed == "" {
 			want = append(want, r.Recipient)
 		}
 	}
@@ -27,8 +27,9 @@ func (a *auditor) sealed(c *Check) {
 	if len(a.ledger.sealed) != expected {
 		c.problem("%s: %s on record, the plan asks for %d", transcriptFile, count(len(a.ledger.sealed), "sealed secret"), expected)
 	}
-	c.Detail = count(len(a.ledger.sealed)+len(a.ledger.carried), "sealed secret")
+	c.Detail = count(len(a.ledger.sealed)+len(a.ledger.carried)+len(a.ledger.shared), "sealed secret")
 	a.carried(c, want)
+	a.shared(c)
 	for _, s := range a.ledger.sealed {
 		if s.Secret != "service-account" || s.File != sealedKeyFile {
 			c.problem("line %d: seals %s as %s, which no ceremony does", s.seq, s.Secret, s.File)
@@ -69,6 +70,38 @@ func (a *auditor) carried(c *Check, want []string) {
 				c.problem("line %d: %s is not sealed to %s, a control-plane node's recipient", s.seq, s.File, r)
 			}
 		}
+	}
+}
+
+// shared holds the files that sister nodes sealed against the plan: one line for
+// each, to that node's recipient alone, and beside them the carried key's public half.
+func (a *auditor) shared(c *Check) {
+	planned := map[string]string{}
+	for _, n := range a.plan.Plan.Nodes {
+		if n.Sealed != "" {
+			planned[n.Name] = n.Sealed
+		}
+	}
+	for _, s := range a.ledger.shared {
+		file := planned[s.Node]
+		if s.Secret != "service-account" || file == "" || s.File != file || s.SHA256 != fingerprint.Of(a.plan.Inputs[file]) {
+			c.problem("line %d: passes %s on to node %s, which the plan does not say", s.seq, s.File, s.Node)
+			continue
+		}
+		delete(planned, s.Node)
+		if r := a.plan.Requests[s.Node]; r == nil || s.Recipient != r.Recipient {
+			c.problem("line %d: %s is for recipient %s, which is not node %s's", s.seq, s.File, s.Recipient, s.Node)
+		}
+		if kinds, ok := stanzas(a.plan.Inputs[file]); !ok || len(kinds) != 1 || kinds[0] != stanzaKind(s.Recipient) {
+			c.problem("%s: is not an age file for the one recipient of line %d", s.File, s.seq)
+		}
+		if len(a.ledger.carried) != 1 || !bytes.Equal(s.PublicKey, a.ledger.carried[0].PublicKey) {
+			c.problem("line %d: names another service-account key than the one carried over", s.seq)
+		}
+		c.note("line %d: what is in %s was not looked at here; node %s installs it only if it is the recorded service-account key", s.seq, s.File, s.Node)
+	}
+	for _, node := range sortedKeys(planned) {
+		c.problem("%s: no line passes %s on to node %s", transcriptFile, planned[node], node)
 	}
 }
 

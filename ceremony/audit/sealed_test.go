@@ -3,9 +3,14 @@ package audit
 import (
 	"bytes"
 	"reflect"
+	"strings"
 	"testing"
 
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/request"
 	"officiant/bundle/seal"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
 )
 
 func TestStanzas(t *testing.T) {
@@ -38,6 +43,51 @@ func TestStanzas(t *testing.T) {
 	} {
 		if _, ok := stanzas(bad); ok {
 			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// TestShared holds a sister's file against plan and record.
+func TestShared(t *testing.T) {
+	_, mine, _ := seal.NewIdentity()
+	_, others, _ := seal.NewIdentity()
+	file := "requests/cp-2.sa.key.age"
+	look := func(change func(*auditor, *sharedLine)) Check {
+		data := must(seal.Seal([]string{mine}, []byte("secret")))
+		s := sharedLine{7, transcript.Shared{Secret: "service-account", Node: "cp-2", File: file, SHA256: fingerprint.Of(data), Recipient: mine, PublicKey: []byte("p")}}
+		a := &auditor{
+			plan: &plan.Ceremony{
+				Plan:     &plan.Plan{Nodes: []plan.Node{{Name: "cp-1"}, {Name: "cp-2", Sealed: file}}},
+				Inputs:   map[string][]byte{file: data},
+				Requests: map[string]*request.Opened{"cp-2": {Recipient: mine}},
+			},
+			ledger: &ledger{carried: []sealedLine{{6, transcript.Sealed{PublicKey: []byte("p")}}}},
+		}
+		change(a, &s)
+		if s.seq > 0 {
+			a.ledger.shared = append(a.ledger.shared, s)
+		}
+		var c Check
+		a.shared(&c)
+		return c
+	}
+	if c := look(func(*auditor, *sharedLine) {}); len(c.Problems) > 0 || len(c.Notes) != 1 {
+		t.Errorf("as it is: %+v", c)
+	}
+	for want, change := range map[string]func(*auditor, *sharedLine){
+		"no line passes " + file + " on":           func(_ *auditor, s *sharedLine) { s.seq = 0 },
+		"to node cp-1, which the plan":             func(_ *auditor, s *sharedLine) { s.Node = "cp-1" },
+		"passes other.age on":                      func(_ *auditor, s *sharedLine) { s.File = "other.age" },
+		"on to node cp-2, which the plan does not": func(_ *auditor, s *sharedLine) { s.SHA256[0] ^= 1 },
+		"which is not node cp-2's":                 func(a *auditor, _ *sharedLine) { a.plan.Requests["cp-2"].Recipient = others },
+		"another service-account key":              func(_ *auditor, s *sharedLine) { s.PublicKey = []byte("q") },
+		"for the one recipient": func(a *auditor, s *sharedLine) {
+			a.plan.Inputs[file] = must(seal.Seal([]string{mine, others}, []byte("secret")))
+			s.SHA256 = fingerprint.Of(a.plan.Inputs[file])
+		},
+	} {
+		if c := look(change); len(c.Problems) == 0 || !strings.Contains(strings.Join(c.Problems, "\n"), want) {
+			t.Errorf("%s: %+v", want, c)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 // serviceAccount checks where the service-account pair comes from: made in
 // memory, or carried over as it was sealed.
 func (b *builder) serviceAccount() {
+	b.shared()
 	sa := &b.p.ServiceAccount
 	where := at{"serviceAccount"}
 	needed := slices.ContainsFunc(b.c.Nodes, func(n kubepki.Node) bool { return n.Has(kubepki.ControlPlane) })
@@ -55,7 +56,7 @@ func (b *builder) carryAccount(where at) {
 	if sealed == nil || public == nil {
 		return
 	}
-	if !bytes.HasPrefix(sealed, []byte("-----BEGIN AGE ENCRYPTED FILE-----\n")) {
+	if !isAgeFile(sealed) {
 		b.refuseInput(sa.Sealed, "not an armored age file")
 	}
 	pub, err := parsePublic(public)
@@ -80,10 +81,51 @@ func (b *builder) carryAccount(where at) {
 	}
 	for i, n := range b.c.Nodes {
 		o := b.c.Requests[n.Name]
-		if n.Has(kubepki.ControlPlane) && o != nil && !slices.Contains(b.sealed.Recipients, o.Recipient) {
-			b.refuse(at{"nodes", i}, "node %s cannot open %s: its recipient %s is not among those it was sealed to", n.Name, sa.Sealed, o.Recipient)
+		if !n.Has(kubepki.ControlPlane) || o == nil {
+			continue
+		}
+		shared := b.sharedWith(n.Name) != ""
+		switch opens := slices.Contains(b.sealed.Recipients, o.Recipient); {
+		case !opens && !shared:
+			b.refuse(at{"nodes", i}, "node %s cannot open %s: its recipient %s is not among those it was sealed to; a sister node can seal the key to it (sealed)", n.Name, sa.Sealed, o.Recipient)
+		case opens && shared:
+			b.refuse(at{"nodes", i, "sealed"}, "node %s can open %s itself", n.Name, sa.Sealed)
 		}
 	}
+}
+
+// shared checks the files that sister nodes sealed to nodes that joined later.
+func (b *builder) shared() {
+	for i, n := range b.p.Nodes {
+		if n.Sealed == "" {
+			continue
+		}
+		where := at{"nodes", i, "sealed"}
+		switch {
+		case !slices.Contains(n.Roles, kubepki.ControlPlane):
+			b.refuse(where, "node %s is no control-plane node, which alone has the service-account key", n.Name)
+		case b.p.ServiceAccount.Sealed == "":
+			b.refuse(where, "node %s: a sister can only share a service-account key that is carried over", n.Name)
+		default:
+			if data := b.input(n.Sealed, where); data != nil && !isAgeFile(data) {
+				b.refuseInput(n.Sealed, "not an armored age file")
+			}
+		}
+	}
+}
+
+// sharedWith is the file a sister node sealed to a node; empty when there is none.
+func (b *builder) sharedWith(node string) string {
+	for _, n := range b.p.Nodes {
+		if n.Name == node {
+			return n.Sealed
+		}
+	}
+	return ""
+}
+
+func isAgeFile(data []byte) bool {
+	return bytes.HasPrefix(data, []byte("-----BEGIN AGE ENCRYPTED FILE-----\n"))
 }
 
 func equalKeys(a, b any) bool {

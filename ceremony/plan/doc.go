@@ -47,6 +47,7 @@
 //	    bindPort: 6443
 //	    first: true                   # the one that runs kubeadm init
 //	    request: requests/cp-1.req
+//	    sealed: requests/cp-1.sa.key.age   # from a sister; only who cannot open serviceAccount.sealed
 //	    fingerprint: "51d0…"          # of the request, received by another way
 //
 // A predecessor is {cluster, sequence, head, transcript}: transcript is an input,

@@ -261,6 +261,7 @@ func (w *writer) nodes(nodes []Node) {
 			w.WriteString("    first: true\n")
 		}
 		w.line(4, "request", n.Request)
+		w.line(4, "sealed", n.Sealed)
 		w.words(4, n.Fingerprint)
 		w.hash(4, "fingerprint", n.Fingerprint)
 	}

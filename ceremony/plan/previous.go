@@ -112,8 +112,10 @@ func findSealed(lines [][]byte) *sealedRecord {
 	for _, l := range slices.Backward(lines) {
 		var s sealedRecord
 		// Certificates are by far the most lines; a look at the type is cheaper than decoding them.
-		if bytes.Contains(l, []byte(`"type":"sealed"`)) && record(l, "sealed", &s) == nil {
-			return &s
+		for _, kind := range []string{"sealed", "carried"} {
+			if bytes.Contains(l, []byte(`"type":"`+kind+`"`)) && record(l, kind, &s) == nil {
+				return &s
+			}
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"strings"
 	"testing"
@@ -238,7 +239,7 @@ func TestContinuesRefused(t *testing.T) {
 		{name: "sealed file in the clear", spoil: func(p *past) { p.files["previous/demo-1/sa.key.age"] = "-----BEGIN PRIVATE KEY-----\n" },
 			want: []string{`previous/demo-1/sa.key.age: not an armored age file`}},
 		{name: "a node that cannot open it", nodes: []kubepki.Node{cp1, cp2}, want: []string{
-			`plan.yaml:80:5: node cp-2 cannot open previous/demo-1/sa.key.age: its recipient age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg is not among those it was sealed to`}},
+			`plan.yaml:80:5: node cp-2 cannot open previous/demo-1/sa.key.age: its recipient age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg is not among those it was sealed to; a sister node can seal the key to it (sealed)`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -343,5 +344,44 @@ func TestReleaseKeyOfItsOwn(t *testing.T) {
 		`plan.yaml:64:11: the release key is ECDSA-P256, RSA-2048, RSA-3072 or RSA-4096, not ECDSA-P384`}
 	if diff := cmp.Diff(want, problems(t, err)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestShared is about the file a sister node sealed to one that joined later.
+func TestShared(t *testing.T) {
+	const file = "requests/cp-2.sa.key.age"
+	p := makePast(t, defaultCAs, genesisOpen, "closed", recipients["cp-1"])
+	p.files[file] = sealedFile
+	give := func(text, node string) string {
+		line := "    request: requests/" + node + ".req\n"
+		if !strings.Contains(text, line) {
+			t.Fatalf("no node %s", node)
+		}
+		return strings.Replace(text, line, line+"    sealed: "+file+"\n", 1)
+	}
+	both := withoutWords(p.continued(t, cp1, cp2))
+	if _, err := opens(give(both, "cp-2"), p.files); err != nil {
+		t.Fatal(err)
+	}
+	carried := maps.Clone(p.files) // the chain goes on: what was sealed is carried now
+	carried["previous/demo-1.jsonl"] = strings.Replace(p.files["previous/demo-1.jsonl"], `"type":"sealed"`, `"type":"carried"`, 1)
+	if _, err := opens(both, carried); err == nil || !strings.Contains(err.Error(), "a sister node can seal the key to it") {
+		t.Errorf("a node without the key, after a ceremony that carried it over: %v", err)
+	}
+	clear := maps.Clone(p.files)
+	clear[file] = "-----BEGIN PRIVATE KEY-----\n"
+	created := strings.Replace(withoutWords(p.continued(t, cp1)), "  sealed: previous/demo-1/sa.key.age\n  public: previous/demo-1/sa.pub\n", "  create: RSA-2048\n", 1)
+	for want, c := range map[string]struct {
+		text  string
+		files map[string]string
+	}{
+		"node cp-1 can open previous/demo-1/sa.key.age itself":               {give(give(both, "cp-2"), "cp-1"), p.files},
+		"node worker-1 is no control-plane node":                             {give(withoutWords(p.continued(t, cp1, work)), work.Name), p.files},
+		"a sister can only share a service-account key that is carried over": {give(created, "cp-1"), p.files},
+		file + ": not an armored age file":                                   {give(both, "cp-2"), clear},
+	} {
+		if _, err := opens(c.text, c.files); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
 	}
 }

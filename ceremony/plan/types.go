@@ -114,6 +114,7 @@ type Node struct {
 	BindPort    int                `yaml:"bindPort"`
 	First       bool               `yaml:"first"`
 	Request     string             `yaml:"request"`     // input file
+	Sealed      string             `yaml:"sealed"`      // input file: sa.key as a sister node sealed it to this one
 	Fingerprint fingerprint.SHA256 `yaml:"fingerprint"` // of the request, received by another channel
 }
 

@@ -90,7 +90,12 @@ func checkKey(name, uri string, used map[string]string) string {
 		if name == defaultKey {
 			return "default: this KMS URI names one key, so it cannot hold for several"
 		}
-		return taken(name, uri, used)
+		token, err := signer.TokenOf(uri)
+		if err != nil {
+			return fmt.Sprintf("key %s: %v", name, err)
+		}
+		place, _, _ := strings.Cut(uri, "?") // other attributes do not make it another key
+		return taken(name, token+" "+place, used)
 	}
 	path, query, _ := strings.Cut(rest, "?")
 	attributes, reason := attributes(name, path, query)

@@ -183,6 +183,9 @@ func TestSharedStores(t *testing.T) {
 		{"  root: \"awskms:///\"\n  etcd: \"awskms:///\"\n", ""},
 		{"  default: \"" + ring + "/cryptoKeys/k\"\n", "names one key"},
 		{"  root: \"" + ring + "/cryptoKeys/k\"\n  etcd: \"" + ring + "/cryptoKeys/k\"\n", "every key has a place of its own"},
+		{"  root: \"" + ring + "/cryptoKeys/k?attestation-roots=/a.pem\"\n  etcd: \"" + ring + "/cryptoKeys/k?protection=HSM\"\n", "every key has a place of its own"},
+		{"  root: \"awskms:///alias/k?policy=/a.json\"\n  etcd: \"awskms:///alias/k\"\n", "every key has a place of its own"},
+		{"  root: \"awskms:///alias/k?region=eu-central-1\"\n  etcd: \"awskms:///alias/k?region=eu-west-1\"\n", ""},
 		{"  default: \"awskms:///alias/k?region=eu-central-1\"\n", "names one key"},
 	} {
 		_, err := Parse("s", []byte(head+c.keys))

@@ -201,6 +201,17 @@ type Sealed struct {
 // file, and what that ceremony's record says of it.
 type Carried Sealed
 
+// Shared is a secret that a sister node sealed to one that joined later. What is
+// in the file is not known here: the node that opens it wants PublicKey's key.
+type Shared struct {
+	Secret    string             `json:"secret"` // "service-account"
+	Node      string             `json:"node"`
+	File      string             `json:"file"`   // in the ceremony directory
+	SHA256    fingerprint.SHA256 `json:"sha256"` // of the sealed file
+	Recipient string             `json:"recipient"`
+	PublicKey []byte             `json:"publicKey"` // DER SubjectPublicKeyInfo
+}
+
 // IssuingClosed says that no CA key signs any more. Its line's hash stands in every bundle.
 type IssuingClosed struct {
 	Certificates int `json:"certificates"`
@@ -254,6 +265,7 @@ func (Issued) Type() Type          { return "issued" }
 func (Abandoned) Type() Type       { return "abandoned" }
 func (Sealed) Type() Type          { return "sealed" }
 func (Carried) Type() Type         { return "carried" }
+func (Shared) Type() Type          { return "shared" }
 func (IssuingClosed) Type() Type   { return "issuing-closed" }
 func (SignatureIntent) Type() Type { return "signature-intent" }
 func (Signature) Type() Type       { return "signature" }

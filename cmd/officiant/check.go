@@ -25,6 +25,7 @@ type checkOptions struct {
 	*options
 	station string
 	output  string
+	all     bool
 }
 
 func newCheckCommand(o *options) *cobra.Command {
@@ -38,11 +39,15 @@ that is wrong with it: in the plan, its inputs, the certificates it would make
 its keys are to live. No key is touched.
 
 A plan without findings gets its schedule, written to schedule.txt beside it, and
-the digest that people approve. With findings the exit code is 3.`,
+the digest that people approve. With findings the exit code is 3.
+
+Four nodes and more that differ in name and address alone are shown as one: what
+differs in anything else stands out. schedule.txt has a line for each.`,
 		Args: exit.ExactArgs(1, "one plan"),
 		RunE: func(c *cobra.Command, args []string) error { return check.run(c.Context(), args[0]) },
 	}
 	c.Flags().StringVar(&check.station, "station", "", "station `FILE`: check that each key has a place that can hold it")
+	c.Flags().BoolVar(&check.all, "all", false, "show every node by itself, also those that are alike")
 	c.Flags().StringVarP(&check.output, "output", "o", "table", "`FORMAT` of the result: table or json")
 	return c
 }
@@ -257,7 +262,7 @@ func (o *checkOptions) writeJSON(result *checked) error {
 
 func (o *checkOptions) writeText(result *checked, c *plan.Ceremony) error {
 	if c != nil {
-		if err := writeCeremony(o.Stdout, c, terminal.Width(o.Stdout)); err != nil {
+		if err := writeCeremony(o.Stdout, c, o.all, terminal.Width(o.Stdout)); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -12,8 +12,9 @@ import (
 	"officiant/cmd/internal/terminal"
 )
 
-// writeCeremony shows a ceremony as a tree and a table.
-func writeCeremony(w io.Writer, c *plan.Ceremony, width int) error {
+// writeCeremony shows a ceremony as a tree and a table. Nodes that are alike are
+// shown as one, unless all is set.
+func writeCeremony(w io.Writer, c *plan.Ceremony, all bool, width int) error {
 	if _, err := fmt.Fprintf(w, "Plan %s: ceremony %d of cluster %s, Kubernetes %s\n\n", c.Plan.Name, c.Sequence, c.Cluster.Name, c.Cluster.KubernetesVersion); err != nil {
 		return err
 	}
@@ -21,7 +22,17 @@ func writeCeremony(w io.Writer, c *plan.Ceremony, width int) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	return tableOf(c).Write(w, width)
+	groups, of := crowds(c)
+	if all {
+		groups, of = nil, nil
+	}
+	for _, g := range groups {
+		fmt.Fprintln(w, strings.Join(terminal.Fold(g.String(), width), "\n"))
+	}
+	if len(groups) > 0 {
+		fmt.Fprintln(w)
+	}
+	return tableOf(c, of).Write(w, width)
 }
 
 // treeOf shows who certifies whom: the root, the intermediates with what they
@@ -82,11 +93,20 @@ func certifies(c *plan.Ceremony, a plan.Authority) string {
 	return "signs nothing"
 }
 
-// tableOf lists every signature, those of one signer below each other.
-func tableOf(c *plan.Ceremony) *terminal.Table {
+// tableOf lists every signature, those of one signer below each other, and a
+// crowd's as one.
+func tableOf(c *plan.Ceremony, of map[string]*crowd) *terminal.Table {
+	addresses := map[string]netip.Addr{}
+	for _, n := range c.Nodes {
+		addresses[n.Name] = n.Address
+	}
 	t := &terminal.Table{Header: []string{"N", "NAME", "SUBJECT; USE; NAMES AND ADDRESSES"}}
 	last := ""
 	for _, e := range c.Entries {
+		g := of[e.Node]
+		if g != nil && e.Node != g.nodes[0] {
+			continue
+		}
 		by := fmt.Sprintf("── signed by %s, %s", e.Signer, e.SignatureAlgorithm)
 		if e.Duration != 0 {
 			by += ", for " + plan.Duration(e.Duration).String()
@@ -95,24 +115,32 @@ func tableOf(c *plan.Ceremony) *terminal.Table {
 			t.Add(by)
 			last = by
 		}
-		t.Add(fmt.Sprintf("%d", e.N), e.Name, content(e))
+		if g == nil {
+			t.Add(fmt.Sprintf("%d", e.N), e.Name, content(e, standIn{}))
+			continue
+		}
+		name := fmt.Sprintf("%s ×%d", strings.Replace(e.Name, e.Node, g.sign, 1), len(g.nodes))
+		t.Add(fmt.Sprintf("%d…", e.N), name, content(e, standIn{e.Node, addresses[e.Node], g.sign}))
 	}
 	return t
 }
 
 // content is what a certificate would say, on one line.
-func content(e plan.Entry) string {
+func content(e plan.Entry, as standIn) string {
 	if e.CommonName == "" {
 		return ""
 	}
-	subject := "CN=" + e.CommonName
+	subject := "CN=" + as.commonName(e.CommonName)
 	for _, o := range e.Organization {
 		subject += ", O=" + o
 	}
 	parts := []string{subject, use(e)}
-	names := slices.Clone(e.DNSNames)
+	var names []string
+	for _, name := range e.DNSNames {
+		names = append(names, as.dnsName(name))
+	}
 	for _, ip := range e.IPAddresses {
-		names = append(names, ip.String())
+		names = append(names, as.ip(ip))
 	}
 	if len(names) > 0 {
 		parts = append(parts, strings.Join(names, ", "))

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,31 +18,39 @@ import (
 	"officiant/signer/gcpkms/gcpkmstest"
 )
 
+// mixed is a ceremony whose kubernetes authority lives in amazon, etcd in google,
+// and the rest on two tokens.
+func mixed(t *testing.T, amazon *awskmstest.Server, google *gcpkmstest.Fake) (dir string, cfg ceremony.Config) {
+	t.Helper()
+	f := ceremonytest.New(t, ceremonytest.Shape{Workers: 1})
+	text, err := os.ReadFile(f.Station)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "station.yaml")
+	keys := "keys:\n  kubernetes: \"" + amazon.URI("") + "\"\n  etcd: \"" + google.Ring("demo") + "\"\n"
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "keys:\n", keys, 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(t.TempDir(), "ceremony")
+	cfg = f.Config(t, dir)
+	cfg.Open = reach{}.open
+	if cfg.Station, err = station.Open(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := supported(cfg.Plan, cfg.Station, reach{}); err != nil {
+		t.Fatal(err)
+	}
+	return dir, cfg
+}
+
 // TestMixedBackends runs one ceremony whose root lives on a token, the
 // kubernetes authority in AWS KMS, etcd in Google Cloud KMS, and the rest on a
 // second token.
 func TestMixedBackends(t *testing.T) {
 	amazon, google := awskmstest.New(t), gcpkmstest.New(t)
 	amazon.Setenv(t)
-	f := ceremonytest.New(t, ceremonytest.Shape{Workers: 1})
-	text, err := os.ReadFile(f.Station)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mixed := filepath.Join(t.TempDir(), "station.yaml")
-	keys := "keys:\n  kubernetes: \"" + amazon.URI("") + "\"\n  etcd: \"" + google.Ring("demo") + "\"\n"
-	if err := os.WriteFile(mixed, []byte(strings.Replace(string(text), "keys:\n", keys, 1)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(t.TempDir(), "ceremony")
-	cfg := f.Config(t, dir)
-	cfg.Open = reach{}.open
-	if cfg.Station, err = station.Open(mixed); err != nil {
-		t.Fatal(err)
-	}
-	if err := supported(cfg.Plan, cfg.Station, reach{}); err != nil {
-		t.Fatal(err)
-	}
+	dir, cfg := mixed(t, amazon, google)
 	// The run's last step is the audit.
 	if _, err := ceremony.Run(context.Background(), cfg); err != nil {
 		t.Fatal(err)
@@ -58,6 +67,9 @@ func TestMixedBackends(t *testing.T) {
 	for _, l := range record.Lines {
 		if k, ok := l.Record.(transcript.Key); ok {
 			lives[k.Name] = k.Token.Backend
+			if k.Name == "etcd" && (k.Attributes["attestation.content"] == "" || k.Attributes["attestation.caviumCerts"] == "") {
+				t.Error("the attestation of the etcd key is not in the transcript")
+			}
 		}
 	}
 	for name, backend := range map[string]string{
@@ -66,5 +78,22 @@ func TestMixedBackends(t *testing.T) {
 		if lives[name] != backend {
 			t.Errorf("the %s key lives in %q, want %s", name, lives[name], backend)
 		}
+	}
+}
+
+// TestBadAttestation: a ceremony refuses a key whose HSM says that it can leave,
+// before anything is signed with it.
+func TestBadAttestation(t *testing.T) {
+	amazon, google := awskmstest.New(t), gcpkmstest.New(t)
+	amazon.Setenv(t)
+	_, cfg := mixed(t, amazon, google)
+	google.Break(gcpkmstest.AttestExtractable)
+	_, err := ceremony.Run(context.Background(), cfg)
+	var refused *ceremony.Refused
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), `evidence for the etcd key is "unproven"`) || !strings.Contains(err.Error(), "CKA_EXTRACTABLE") {
+		t.Errorf("%v", err)
+	}
+	if n := google.Calls("AsymmetricSign"); n > 0 {
+		t.Errorf("it signed %d times", n)
 	}
 }

@@ -25,7 +25,7 @@ import (
 // maker, which makes RSA keys alone.
 func TestMixedOpencryptoki(t *testing.T) {
 	token := pkcs11test.Opencryptoki(t)
-	cfg := mixed(t, token, signer.RSA2048, signer.Software)
+	cfg := withToken(t, token, signer.RSA2048, signer.Software)
 	if _, err := ceremony.Run(context.Background(), cfg); err != nil { // its last step is the audit
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestMixedOpencryptoki(t *testing.T) {
 // It is refused, unless the plan allows it by name.
 func TestMixedTPM2(t *testing.T) {
 	t.Run("software", func(t *testing.T) {
-		cfg := mixed(t, pkcs11test.TPM2(t, "tpm").Tokens[0], signer.ECDSAP256, signer.Software)
+		cfg := withToken(t, pkcs11test.TPM2(t, "tpm").Tokens[0], signer.ECDSAP256, signer.Software)
 		_, err := ceremony.Run(context.Background(), cfg)
 		var refused *ceremony.Refused
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), "front-proxy") || !strings.Contains(err.Error(), "set CKA_EXTRACTABLE to true: accepted") {
@@ -50,7 +50,7 @@ func TestMixedTPM2(t *testing.T) {
 		}
 	})
 	t.Run("unproven", func(t *testing.T) {
-		cfg := mixed(t, pkcs11test.TPM2(t, "tpm").Tokens[0], signer.ECDSAP256, signer.Unproven)
+		cfg := withToken(t, pkcs11test.TPM2(t, "tpm").Tokens[0], signer.ECDSAP256, signer.Unproven)
 		if _, err := ceremony.Run(context.Background(), cfg); err != nil {
 			t.Fatal(err)
 		}
@@ -61,9 +61,9 @@ func TestMixedTPM2(t *testing.T) {
 	})
 }
 
-// mixed is a ceremony whose root and release keys live in SoftHSM, the kubernetes
+// withToken is a ceremony whose root and release keys live in SoftHSM, the kubernetes
 // authority in AWS KMS, etcd in Google Cloud KMS, and front-proxy in the token.
-func mixed(t *testing.T, token pkcs11test.Token, a signer.Algorithm, evidence signer.Grade) ceremony.Config {
+func withToken(t *testing.T, token pkcs11test.Token, a signer.Algorithm, evidence signer.Grade) ceremony.Config {
 	t.Helper()
 	amazon, google := awskmstest.New(t), gcpkmstest.New(t)
 	amazon.Setenv(t)

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ type newOptions struct {
 	kubeadm, requests, previous string
 	name, cluster, naming       string
 	grade                       string
+	list                        string
 	out                         string
 }
 
@@ -37,6 +39,13 @@ func newNewCommand(o *options) *cobra.Command {
 requests. What the plan names has to lie below its folder; what does not is
 copied there. Nothing is overwritten.
 
+With --nodes the plan has the nodes of a list, in its order: CSV with the columns
+name, roles, address and fingerprint (name alone has to be there; roles are joined
+by +), or what "kubectl get nodes -o json" prints. Each of them has to have sent a
+request, nobody else may have, and no request may say otherwise than the list.
+Fingerprints in the list stand for those read out by the nodes' operators: the
+list must not have come with the requests.
+
 With --previous the plan continues a finished ceremony: its authorities, release
 key and service-account pair stay, and the root is not opened.`,
 		Args: exit.ExactArgs(0, "no arguments, only flags"),
@@ -45,6 +54,7 @@ key and service-account pair stay, and the root is not opened.`,
 	f := c.Flags()
 	f.StringVar(&n.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` of the cluster (required)")
 	f.StringVar(&n.requests, "requests", "", "`DIR` of the nodes' requests, *.req (required)")
+	f.StringVar(&n.list, "nodes", "", "list `FILE` of the nodes: CSV, or JSON of kubectl get nodes")
 	f.StringVar(&n.previous, "previous", "", "finished ceremony `DIR` to continue")
 	f.StringVar(&n.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
 	f.StringVar(&n.cluster, "cluster", "", "the cluster's `NAME`, in place of the kubeadm file's")
@@ -100,6 +110,9 @@ func (o *newOptions) run() error {
 	if err != nil {
 		return err
 	}
+	if nodes, err = o.listed(nodes); err != nil {
+		return err
+	}
 	sequence := 1
 	if o.previous != "" {
 		if sequence, err = continues(&p, in, o.previous, cluster.Name, nodes); err != nil {
@@ -125,10 +138,33 @@ func (o *newOptions) run() error {
 	return o.tell(nodes, p.Name)
 }
 
+// listed holds the nodes against the list of them, when there is one.
+func (o *newOptions) listed(nodes []sender) ([]sender, error) {
+	if o.list == "" {
+		return nodes, nil
+	}
+	data, err := os.ReadFile(o.list)
+	if err != nil {
+		return nil, err
+	}
+	list, err := parseList(o.list, data)
+	if err != nil {
+		return nil, err
+	}
+	return hold(list, nodes)
+}
+
 // tell prints what has to be compared before the plan means anything.
 func (o *newOptions) tell(nodes []sender, name string) error {
-	fmt.Fprintf(o.Stderr, "Wrote plan %s to %s.\nCompare these fingerprints with what each node printed, by another way than the requests came:\n\n", name, o.out)
-	for _, n := range nodes {
+	fmt.Fprintf(o.Stderr, "Wrote plan %s to %s.\n", name, o.out)
+	left := slices.DeleteFunc(slices.Clone(nodes), func(n sender) bool { return n.compared })
+	if compared := len(nodes) - len(left); compared > 0 {
+		fmt.Fprintf(o.Stderr, "The fingerprints of %s are those in %s.\n", counted(compared, "request"), o.list)
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(o.Stderr, "Compare these fingerprints with what each node printed, by another way than the requests came:\n\n")
+	}
+	for _, n := range left {
 		roles := make([]string, len(n.node.Roles))
 		for i, r := range n.node.Roles {
 			roles[i] = string(r)

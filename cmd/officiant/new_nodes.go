@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,10 +16,15 @@ import (
 	"officiant/cmd/internal/exit"
 )
 
+// sharedSuffix ends the name of the file that `officiant-node share` makes for a
+// node; it lies beside the node's request.
+const sharedSuffix = ".sa.key.age"
+
 // sender is a node and who can open what is sealed to it.
 type sender struct {
 	node      plan.Node
 	recipient string
+	compared  bool // the request's fingerprint stood in the list of nodes
 }
 
 // nodes reads the requests of a folder and takes what each claims to be.
@@ -57,7 +63,15 @@ func (o *newOptions) nodes(in *inputs) ([]sender, error) {
 		if n.Request, err = in.place(file, data, "requests/"+e.Name()); err != nil {
 			return nil, err
 		}
-		nodes = append(nodes, sender{n, opened.Recipient})
+		shared := strings.TrimSuffix(e.Name(), ".req") + sharedSuffix
+		if data, err := os.ReadFile(filepath.Join(o.requests, shared)); err == nil {
+			if n.Sealed, err = in.place(filepath.Join(o.requests, shared), data, "requests/"+shared); err != nil {
+				return nil, err
+			}
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		nodes = append(nodes, sender{node: n, recipient: opened.Recipient})
 	}
 	if len(nodes) == 0 {
 		return nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: no request (*.req) in it", o.requests), Hints: []string{"requests are made on the nodes, by officiant-node request"}}

@@ -146,17 +146,39 @@ func (l *predecessor) serviceAccount(p *plan.NewOptions, in *inputs, nodes []sen
 		p.ServiceAccount.Create = signer.ECDSAP256
 		return nil
 	}
-	for _, n := range nodes {
-		if slices.Contains(n.node.Roles, kubepki.ControlPlane) && !slices.Contains(recipients, n.recipient) {
-			return &exit.Error{Code: exit.Refused,
-				Err: fmt.Errorf("node %s cannot open the sealed service-account key of %s: its recipient %s is not among those it was sealed to", n.node.Name, l.dir, n.recipient),
-				Hints: []string{
-					"a node that kept its identity sends the same recipient: officiant-node request",
-					"a control-plane node that is new to the cluster cannot be added yet"}}
+	for i := range nodes {
+		n := &nodes[i]
+		if !slices.Contains(n.node.Roles, kubepki.ControlPlane) || slices.Contains(recipients, n.recipient) {
+			n.node.Sealed = "" // it opens the cluster's own file
+			continue
+		}
+		if err := l.shared(in, n); err != nil {
+			return err
 		}
 	}
 	p.ServiceAccount = plan.ServiceAccount{Sealed: l.prefix + "/sa.key.age", Public: l.prefix + "/sa.pub"}
 	return errors.Join(in.add(p.ServiceAccount.Sealed, sealed), in.add(p.ServiceAccount.Public, public))
+}
+
+// shared finds the file a sister node sealed to n: in the folder of requests, or
+// among those the last ceremony passed on.
+func (l *predecessor) shared(in *inputs, n *sender) error {
+	if n.node.Sealed != "" {
+		return nil // it lies beside its request
+	}
+	for _, line := range l.record.Lines {
+		s, ok := line.Record.(transcript.Shared)
+		if !ok || s.Node != n.node.Name || s.Recipient != n.recipient {
+			continue
+		}
+		n.node.Sealed = fmt.Sprintf("%s/%s%s", l.prefix, s.Node, sharedSuffix)
+		return in.add(n.node.Sealed, l.plan.Inputs[s.File])
+	}
+	return &exit.Error{Code: exit.Refused,
+		Err: fmt.Errorf("node %s cannot open the sealed service-account key of %s: its recipient %s is not among those it was sealed to", n.node.Name, l.dir, n.recipient),
+		Hints: []string{
+			"a node that kept its identity sends the same recipient: officiant-node request",
+			"for a node that joins: on a control-plane node, officiant-node share --to " + filepath.Base(n.node.Request) + " --out " + n.node.Name + sharedSuffix + ", then put that file beside its request"}}
 }
 
 // sealedPair returns the sealed key, the public one, and who can open it. All

@@ -27,6 +27,9 @@
 // the asked hash, and verified with the key's public key before they are handed
 // on. AWS ties a hash to each curve; other hashes are signer.ErrUnsupported.
 //
+// List shows the customer's keys for signing, those that cannot be used with the
+// reason; keys of AWS's own and keys for other purposes are left out.
+//
 // # Evidence
 //
 // AWS does not attest keys: what DescribeKey says is AWS's word. A key is

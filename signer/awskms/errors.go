@@ -69,8 +69,15 @@ func (e *callError) said() string {
 func (e *callError) verdict() verdict {
 	if api := smithy.APIError(nil); errors.As(e.cause, &api) {
 		code := api.ErrorCode()
+		if said := api.ErrorMessage(); strings.Contains(said, "Signature expired") || strings.Contains(said, "Signature not yet current") {
+			return skewed // whatever the code
+		}
 		if v, ok := verdicts[code]; ok {
 			return v
+		}
+		var answer *smithyhttp.ResponseError
+		if errors.As(e.cause, &answer) && answer.HTTPStatusCode()/100 == 3 {
+			return verdict{signer.ErrUnavailable, fmt.Sprintf("the endpoint points to another place (HTTP %d), and is not followed", answer.HTTPStatusCode()), "correct the endpoint"}
 		}
 		if api.ErrorFault() == smithy.FaultServer {
 			return verdicts["KMSInternalException"]
@@ -88,6 +95,8 @@ func (e *callError) verdict() verdict {
 var (
 	throttled = verdict{signer.ErrUnavailable, "throttled", "wait a minute and run the same command again; quotas are per account and Region"}
 	strangers = verdict{signer.ErrUnavailable, "credentials not accepted", "look at the machine's clock, log in again (aws sso login), and try: aws sts get-caller-identity"}
+	expired   = verdict{signer.ErrUnavailable, "the credentials have expired", "log in again (aws sso login), and try: aws sts get-caller-identity"}
+	skewed    = verdict{signer.ErrUnavailable, "the machine's clock is wrong: AWS takes requests of its last five minutes", "set the clock (timedatectl), then run the same command again"}
 	denied    = verdict{signer.ErrUnavailable, "denied", "allow ACTION on this key to this identity, in the key's policy or by IAM"}
 	ailing    = verdict{signer.ErrUnavailable, "AWS KMS has failed", "run the same command again; status: https://health.aws.amazon.com"}
 	useless   = verdict{signer.ErrUnsupported, "not for this key", ""}
@@ -122,9 +131,10 @@ var verdicts = map[string]verdict{
 	"IncompleteSignatureException":        strangers,
 	"MissingAuthenticationToken":          strangers,
 	"MissingAuthenticationTokenException": strangers,
-	"ExpiredTokenException":               strangers,
-	"ExpiredToken":                        strangers,
-	"RequestExpired":                      strangers,
+	"ExpiredTokenException":               expired,
+	"ExpiredToken":                        expired,
+	"RequestExpired":                      skewed,
+	"RequestTimeTooSkewed":                skewed,
 	"OptInRequired":                       strangers,
 	"NotAuthorized":                       strangers,
 

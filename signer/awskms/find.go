@@ -220,22 +220,3 @@ func (s *store) tagged(ctx context.Context, id signer.ID) (string, error) {
 	}
 	return "", fmt.Errorf("%w: %s", signer.ErrNotFound, s)
 }
-
-func (s *store) eachKey(ctx context.Context, do func(arn string) error) error {
-	var marker *string
-	for range maxPages {
-		page, err := call(ctx, s, "ListKeys", "*", s.client.ListKeys, &kms.ListKeysInput{Limit: aws.Int32(1000), Marker: marker})
-		if err != nil {
-			return err
-		}
-		for _, entry := range page.Keys {
-			if err := do(aws.ToString(entry.KeyArn)); err != nil {
-				return err
-			}
-		}
-		if marker = page.NextMarker; !page.Truncated || marker == nil {
-			return nil
-		}
-	}
-	return fmt.Errorf("%s: ListKeys: no end after %d pages", s, maxPages)
-}

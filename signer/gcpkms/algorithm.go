@@ -23,12 +23,16 @@ var googles = map[signer.Algorithm]kmspb.CryptoKeyVersion_CryptoKeyVersionAlgori
 
 // Supports says whether Google Cloud KMS makes and uses keys of spec, and
 // whether ref names a place for one. It asks nobody: a key that exists is
-// looked at when it is opened.
+// looked at when it is opened. A file of roots that ref names is read.
 func Supports(ref signer.Ref, spec signer.Spec) error {
-	if _, err := placeOf(ref); err != nil {
+	p, err := placeOf(ref)
+	if err != nil {
 		return err
 	}
-	_, err := googleOf(spec.Algorithm)
+	if _, err := p.anchorsOf(); err != nil {
+		return err
+	}
+	_, err = googleOf(spec.Algorithm)
 	return err
 }
 

@@ -3,8 +3,14 @@ package gcpkms
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
+	"encoding/base64"
+	"encoding/pem"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -120,63 +126,163 @@ func TestPending(t *testing.T) {
 	refuses(t, err, signer.ErrUnavailable, "next: ")
 }
 
+// TestInterrupted: a key whose making was not answered is found by its id, and is
+// not made twice; a key ring is there all the same.
+func TestInterrupted(t *testing.T) {
+	for _, method := range []string{"CreateKeyRing", "CreateCryptoKey", "GetCryptoKey", "GetPublicKey"} {
+		fake := gcpkmstest.New(t)
+		ref, id := signer.Ref{URI: fake.Ring("room"), Label: "demo/root"}, newID(t)
+		s := openQuick(t, fake.Ring("room"))
+		fake.BreakOnly(method, gcpkmstest.LostAnswer)
+		_, err := s.Create(t.Context(), ref, signer.Spec{Algorithm: signer.ECDSAP256}, id)
+		refuses(t, err, signer.ErrUnavailable, "connection was cut", "next: ")
+		fake.Mend()
+		again := openQuick(t, fake.Ring("room"))
+		k, err := again.FindID(t.Context(), ref, id)
+		if method == "CreateKeyRing" {
+			refuses(t, err, signer.ErrNotFound)
+			k, err = again.Create(t.Context(), ref, signer.Spec{Algorithm: signer.ECDSAP256}, id)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", method, err)
+			continue
+		}
+		if _, err := signer.Challenge(t.Context(), k, k.Public(), make([]byte, signer.NonceSize)); err != nil {
+			t.Error(err)
+		}
+		if n := fake.Calls("CreateCryptoKey"); n != 1 {
+			t.Errorf("%s: asked %d times for a key", method, n)
+		}
+	}
+}
+
 // TestGrades: what a plan's least evidence is compared with.
 func TestGrades(t *testing.T) {
-	hsm := func() (*kmspb.CryptoKey, *kmspb.CryptoKeyVersion) {
-		return &kmspb.CryptoKey{}, &kmspb.CryptoKeyVersion{ProtectionLevel: kmspb.ProtectionLevel_HSM, GenerateTime: timestamppb.Now()}
+	type edit = func(*kmspb.CryptoKey, *kmspb.CryptoKeyVersion)
+	level := func(l kmspb.ProtectionLevel) edit {
+		return func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.ProtectionLevel = l }
 	}
+	software, external := level(kmspb.ProtectionLevel_SOFTWARE), level(kmspb.ProtectionLevel_EXTERNAL)
+	imported := func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.ImportJob = "j" }
+	noRoot, bad := fmt.Errorf("%w: of nobody's", errNoAnchor), errors.New("about another key")
 	for _, c := range []struct {
-		name  string
-		edit  func(*kmspb.CryptoKey, *kmspb.CryptoKeyVersion)
-		clear bool
-		want  signer.Grade
+		name     string
+		edit     edit
+		attested error
+		clear    bool
+		want     signer.Grade
+		says     string
 	}{
-		{"HSM", func(*kmspb.CryptoKey, *kmspb.CryptoKeyVersion) {}, false, signer.Consistent},
-		{"single tenant", func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) {
-			v.ProtectionLevel = kmspb.ProtectionLevel_HSM_SINGLE_TENANT
-		}, false, signer.Consistent},
-		{"attestation is not verified", func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) {
-			v.Attestation = &kmspb.KeyOperationAttestation{Content: []byte("x")}
-		}, false, signer.Consistent},
-		{"in the clear", func(*kmspb.CryptoKey, *kmspb.CryptoKeyVersion) {}, true, signer.Software},
-		{"software", func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) {
-			v.ProtectionLevel = kmspb.ProtectionLevel_SOFTWARE
-		}, false, signer.Software},
-		{"external", func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) {
-			v.ProtectionLevel = kmspb.ProtectionLevel_EXTERNAL
-		}, false, signer.Unproven},
-		{"import job", func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.ImportJob = "j" }, false, signer.Unproven},
-		{"import time", func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.ImportTime = timestamppb.Now() }, false, signer.Unproven},
-		{"reimport", func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.ReimportEligible = true }, false, signer.Unproven},
-		{"import only", func(k *kmspb.CryptoKey, _ *kmspb.CryptoKeyVersion) { k.ImportOnly = true }, false, signer.Unproven},
-		{"wrapping", func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.TrustedWrappingEnabled = true }, false, signer.Unproven},
-		{"not generated", func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.GenerateTime = nil }, false, signer.Unproven},
-		{"imported, in the clear", func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.ImportJob = "j" }, true, signer.Unproven},
+		{"HSM", func(*kmspb.CryptoKey, *kmspb.CryptoKeyVersion) {}, nil, false, signer.Attested, ""},
+		{"single tenant", level(kmspb.ProtectionLevel_HSM_SINGLE_TENANT), nil, false, signer.Attested, ""},
+		{"no root", level(kmspb.ProtectionLevel_HSM), noRoot, false, signer.Consistent, "of nobody's; name the maker's and Google's roots: attestation-roots="},
+		{"single tenant, no root", level(kmspb.ProtectionLevel_HSM_SINGLE_TENANT), noRoot, false, signer.Consistent, "attestation-roots="},
+		{"another's attestation", level(kmspb.ProtectionLevel_HSM), bad, false, signer.Unproven, "proves nothing: about another key"},
+		{"no attestation", level(kmspb.ProtectionLevel_HSM), errNoAttestation, false, signer.Unproven, "proves nothing: there is none"},
+		{"single tenant, no attestation", level(kmspb.ProtectionLevel_HSM_SINGLE_TENANT), errNoAttestation, false, signer.Unproven, "proves nothing"},
+		{"another's, in the clear", level(kmspb.ProtectionLevel_HSM), bad, true, signer.Unproven, "proves nothing"},
+		{"in the clear", level(kmspb.ProtectionLevel_HSM), nil, true, signer.Software, "in the clear"},
+		{"no root, in the clear", level(kmspb.ProtectionLevel_HSM), noRoot, true, signer.Software, "in the clear"},
+		{"software", software, errNoAttestation, false, signer.Software, "Google's software"},
+		{"software says it is attested", software, nil, false, signer.Software, "Google's software"},
+		{"external", external, nil, false, signer.Unproven, "EXTERNAL"},
+		{"no level", level(0), nil, false, signer.Unproven, "UNSPECIFIED"},
+		{"import job", imported, nil, false, signer.Unproven, "imported"},
+		{"import time", func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.ImportTime = timestamppb.Now() }, nil, false, signer.Unproven, "imported"},
+		{"reimport", func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.ReimportEligible = true }, nil, false, signer.Unproven, "imported"},
+		{"import only", func(k *kmspb.CryptoKey, _ *kmspb.CryptoKeyVersion) { k.ImportOnly = true }, nil, false, signer.Unproven, "imported"},
+		{"wrapping", func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.TrustedWrappingEnabled = true }, nil, false, signer.Unproven, "trustedWrappingEnabled"},
+		{"not generated", func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.GenerateTime = nil }, nil, false, signer.Unproven, "generateTime"},
+		{"imported, in the clear", imported, nil, true, signer.Unproven, "imported"},
 	} {
-		k, v := hsm()
+		k, v := &kmspb.CryptoKey{}, &kmspb.CryptoKeyVersion{ProtectionLevel: kmspb.ProtectionLevel_HSM, GenerateTime: timestamppb.Now()}
 		c.edit(k, v)
-		if got, reason := grade(k, v, c.clear); got != c.want || reason == "" {
+		got, reason := grade(k, v, c.attested, c.clear)
+		if got != c.want || !strings.Contains(reason, c.says) || (reason == "") != (got == signer.Attested) {
 			t.Errorf("%s: %s (%s), want %s", c.name, got, reason, c.want)
 		}
 	}
 }
 
-// TestImported: the grade goes all the way to the key, with what it stands on.
-func TestImported(t *testing.T) {
+// TestAttestation follows an attestation from the service to the key's grade
+// and record. The service is taken for one that is reached by TLS.
+func TestAttestation(t *testing.T) {
 	fake, s, k, _ := made(t, signer.ECDSAP256)
-	if a := k.Info().Attributes; a["attestation.format"] != "CAVIUM_V2_COMPRESSED" || len(a["attestation.sha256"]) != 64 || a["importJob"] != "absent" {
-		t.Errorf("%v", a)
-	}
-	if i := k.Info(); i.Grade != signer.Software || !i.Device.Software {
+	if i := k.Info(); i.Grade != signer.Software || !i.Device.Software || i.Attributes["importJob"] != "absent" {
 		t.Errorf("over plaintext: %s, %+v", i.Grade, i.Device)
 	}
-	fake.Edit(t, k.place.versionName(), func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.ImportJob = "projects/x" })
-	found, err := s.Find(t.Context(), signer.Ref{URI: fake.Ring("room"), Label: "demo/root"})
-	if err != nil {
+	s.address.plaintext = false
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	if err := os.WriteFile(roots, gcpkmstest.Roots(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if i := found.Info(); i.Grade != signer.Unproven || i.Attributes["importJob"] != "projects/x" {
-		t.Errorf("%+v", i)
+	find := func(query string) signer.Info {
+		t.Helper()
+		k, err := s.Find(t.Context(), signer.Ref{URI: fake.Ring("room") + query, Label: "demo/root"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k.Info()
+	}
+	if i := find(""); i.Grade != signer.Consistent || !strings.Contains(i.Reason, "no root that is known") || i.Attributes["attestation.roots"] != builtInRoots(t).String() {
+		t.Errorf("without its roots: %s (%s)", i.Grade, i.Reason)
+	}
+	query := "&attestation-roots=" + roots
+	i := find(query)
+	if i.Grade != signer.Attested || i.Reason != "" || i.Attributes["attestation.result"] != "verified" || i.Attributes["attestation.roots"] != fakeRoots(t).String() {
+		t.Errorf("%s (%s): %s", i.Grade, i.Reason, i.Attributes["attestation.result"])
+	}
+	recorded(t, i, k.Public())
+	for fault, says := range map[gcpkmstest.Fault]string{
+		gcpkmstest.AttestMissing: "there is none", gcpkmstest.AttestNoChains: "caviumCerts has 0 certificates", gcpkmstest.AttestTruncated: "not gzip",
+		gcpkmstest.AttestBadSignature: "signature is by none of the maker's", gcpkmstest.AttestOther: "about another key",
+		gcpkmstest.AttestExtractable: "CKA_EXTRACTABLE", gcpkmstest.AttestImported: "CKA_LOCAL",
+	} {
+		fake.Break(fault)
+		// This is what a ceremony refuses a key by.
+		if i := find(query); i.Grade.AtLeast(signer.Software) || !strings.Contains(i.Reason, says) {
+			t.Errorf("%s: %s (%s)", fault, i.Grade, i.Reason)
+		}
+	}
+	fake.Mend()
+	fake.Edit(t, k.place.versionName(), func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.ImportJob = "projects/x" })
+	if i := find(query); i.Grade != signer.Unproven || i.Attributes["importJob"] != "projects/x" {
+		t.Errorf("imported: %s (%s)", i.Grade, i.Reason)
+	}
+}
+
+// recorded verifies an attestation with nothing but the record of its key, as
+// an auditor does.
+func recorded(t *testing.T, i signer.Info, pub crypto.PublicKey) {
+	t.Helper()
+	decode := func(name string) (out []string) {
+		for _, word := range strings.Fields(i.Attributes["attestation."+name]) {
+			der, err := base64.StdEncoding.DecodeString(word)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			out = append(out, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+		}
+		return out
+	}
+	content, err := base64.StdEncoding.DecodeString(i.Attributes["attestation.content"])
+	if err != nil || sha256Hex(content) != i.Attributes["attestation.sha256"] {
+		t.Errorf("content: %v, or another SHA-256", err)
+	}
+	format := kmspb.KeyOperationAttestation_AttestationFormat_value[i.Attributes["attestation.format"]]
+	err = attest(&kmspb.CryptoKeyVersion{Attestation: &kmspb.KeyOperationAttestation{
+		Format: kmspb.KeyOperationAttestation_AttestationFormat(format), Content: content,
+		CertChains: &kmspb.KeyOperationAttestation_CertificateChains{
+			CaviumCerts: decode("caviumCerts"), GoogleCardCerts: decode("googleCardCerts"), GooglePartitionCerts: decode("googlePartitionCerts"),
+		},
+	}}, pub, fakeRoots(t), map[string]string{})
+	if err != nil {
+		t.Errorf("from the record: %v", err)
+	}
+	for name, value := range i.Attributes {
+		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' }) {
+			t.Errorf("%s: a control character", name)
+		}
 	}
 }
 

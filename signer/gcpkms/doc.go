@@ -16,7 +16,9 @@
 // protection is HSM, the default, or SOFTWARE; a key of another level is
 // refused. endpoint is a name under googleapis.com, since credentials are sent
 // to it, or a loopback address, which is spoken to in the clear and without
-// credentials (tests). All other attributes are refused.
+// credentials (tests). attestation-roots is the absolute path of a PEM file with
+// the roots that attestations must lead to, in place of the built-in ones. All
+// other attributes are refused.
 //
 // Credentials come from Google's standard chain and from nowhere else.
 //
@@ -35,9 +37,12 @@
 // Info.Attributes holds what Google says of the key. The grade is Unproven for
 // a key that was imported, whose generation Google does not date, or that may
 // be wrapped; Software for the level SOFTWARE, and for all that is reached in
-// the clear, where nothing shows that Google answers; Consistent for HSM. It is
-// never Attested: the HSM's attestation is fetched and kept as its format and
-// SHA-256, and neither its signatures nor its public key are verified.
+// the clear, where nothing shows that Google answers. An HSM key is Attested by
+// its HSM's statement: about this public key, made inside, not extractable, and
+// signed by a partition that the HSM's maker and Google both certify. It is
+// Consistent when only the roots are unknown, and Unproven without a statement
+// that holds. The statement and its certificates are kept in Info.Attributes
+// (attestation.content and on), so that others can verify them later.
 //
 // # Algorithms
 //

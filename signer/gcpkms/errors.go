@@ -25,7 +25,7 @@ var meanings = map[codes.Code]meaning{
 	codes.PermissionDenied: {signer.ErrUnavailable, "denied",
 		"grant this account the roles of docs/signers/gcpkms.md on the key ring, or correct the project in the URI"},
 	codes.Unauthenticated: {signer.ErrUnavailable, "credentials not accepted",
-		"renew them: gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS"},
+		"renew them: gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS; and look at the machine's clock"},
 	codes.NotFound:      {signer.ErrNotFound, "not there", "correct the name in the URI"},
 	codes.AlreadyExists: {signer.ErrExists, "the name is taken, and Google never frees one", "choose another name in the URI: /cryptoKeys/NAME"},
 	codes.ResourceExhausted: {signer.ErrUnavailable, "throttled: the project's quota is used up",
@@ -36,6 +36,19 @@ var meanings = map[codes.Code]meaning{
 	codes.InvalidArgument: {signer.ErrUnsupported, "refused as it was asked",
 		"check that the location offers this protection level and algorithm"},
 	codes.Unimplemented: {signer.ErrUnsupported, "not offered at this endpoint", "correct the endpoint in the URI"},
+}
+
+// permissions are what each call needs (Google's IAM reference for Cloud KMS).
+var permissions = map[string]string{
+	"GetKeyRing":            "cloudkms.keyRings.get",
+	"CreateKeyRing":         "cloudkms.keyRings.create",
+	"GetCryptoKey":          "cloudkms.cryptoKeys.get",
+	"CreateCryptoKey":       "cloudkms.cryptoKeys.create",
+	"ListCryptoKeys":        "cloudkms.cryptoKeys.list",
+	"GetCryptoKeyVersion":   "cloudkms.cryptoKeyVersions.get",
+	"ListCryptoKeyVersions": "cloudkms.cryptoKeyVersions.list",
+	"GetPublicKey":          "cloudkms.cryptoKeyVersions.viewPublicKey",
+	"AsymmetricSign":        "cloudkms.cryptoKeyVersions.useToSign",
 }
 
 // told wraps what a call answered with what it means. Text from outside is
@@ -57,6 +70,10 @@ func (s *store) told(ctx context.Context, call string, err error) error {
 	m, ok := meanings[code]
 	if !ok {
 		m = meaning{signer.ErrUnavailable, "failed at Google", "run the same command again"}
+	}
+	method, _, _ := strings.Cut(call, " ")
+	if permission := permissions[method]; code == codes.PermissionDenied && permission != "" {
+		m.next = "grant this account " + permission + " (the roles are in docs/signers/gcpkms.md), or correct the project in the URI"
 	}
 	return fmt.Errorf("%w: %s: %s; next: %s; %s answered %s %s", m.is, call, m.what, m.next, s.address.endpoint, code, quote(err))
 }

@@ -150,13 +150,13 @@ func (s *store) keyOf(ctx context.Context, p place, parent *kmspb.CryptoKey, v *
 	if k.public, err = s.publicKey(ctx, p, v, algorithm); err != nil {
 		return nil, err
 	}
-	k.info = signer.Info{Device: s.device, Label: p.label, Algorithm: algorithm, Attributes: attributesOf(parent, v)}
-	if made := parent.GetLabels()[idLabel]; p.version == "1" && hexID.MatchString(made) {
-		if k.info.ID, err = hex.DecodeString(made); err != nil {
-			return nil, err
-		}
+	k.info = signer.Info{Device: s.device, Label: p.label, ID: idOf(p, parent), Algorithm: algorithm, Attributes: attributesOf(parent, v)}
+	roots, err := p.anchorsOf()
+	if err != nil {
+		return nil, err
 	}
-	k.info.Grade, k.info.Reason = grade(parent, v, s.address.plaintext)
+	attested := attest(v, k.public, roots, k.info.Attributes)
+	k.info.Grade, k.info.Reason = grade(parent, v, attested, s.address.plaintext)
 	return k, nil
 }
 
@@ -172,58 +172,6 @@ func levelOf(p place, have kmspb.ProtectionLevel) error {
 	default:
 		return fmt.Errorf("%s has the protection level %s, its URI asks for %s; next: correct protection in the URI", p.versionName(), have, want)
 	}
-}
-
-// attributesOf is what Google says of a key, raw.
-func attributesOf(parent *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) map[string]string {
-	orAbsent := func(s string) string {
-		if s == "" {
-			return "absent"
-		}
-		return s
-	}
-	out := map[string]string{
-		"name":                   v.GetName(),
-		"purpose":                parent.GetPurpose().String(),
-		"importOnly":             fmt.Sprint(parent.GetImportOnly()),
-		idLabel:                  orAbsent(parent.GetLabels()[idLabel]),
-		"state":                  v.GetState().String(),
-		"algorithm":              v.GetAlgorithm().String(),
-		"protectionLevel":        v.GetProtectionLevel().String(),
-		"createTime":             timeOf(v.GetCreateTime()),
-		"generateTime":           timeOf(v.GetGenerateTime()),
-		"importJob":              orAbsent(v.GetImportJob()),
-		"importTime":             timeOf(v.GetImportTime()),
-		"reimportEligible":       fmt.Sprint(v.GetReimportEligible()),
-		"trustedWrappingEnabled": fmt.Sprint(v.GetTrustedWrappingEnabled()),
-		"attestation.format":     "absent",
-		"attestation.sha256":     "absent",
-	}
-	if a := v.GetAttestation(); len(a.GetContent()) > 0 {
-		out["attestation.format"] = a.GetFormat().String()
-		out["attestation.sha256"] = sha256Hex(a.GetContent())
-	}
-	return out
-}
-
-// grade judges what Google says of a key. Its attestation is kept, not
-// verified, so a key is never better than Consistent.
-func grade(parent *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion, plaintext bool) (signer.Grade, string) {
-	switch {
-	case v.GetImportJob() != "", v.GetImportTime() != nil, v.GetReimportEligible(), parent.GetImportOnly():
-		return signer.Unproven, "imported: a copy exists or existed elsewhere"
-	case v.GetGenerateTime() == nil:
-		return signer.Unproven, "generateTime is absent: it is not said that Google generated the key"
-	case v.GetTrustedWrappingEnabled():
-		return signer.Unproven, "trustedWrappingEnabled: the key may leave under a wrapping key"
-	case plaintext:
-		return signer.Software, "reached in the clear at a loopback address: nothing shows that Google answers there"
-	case v.GetProtectionLevel() == kmspb.ProtectionLevel_SOFTWARE:
-		return signer.Software, "protectionLevel is SOFTWARE: Google's software holds the key"
-	case v.GetProtectionLevel() == kmspb.ProtectionLevel_HSM, v.GetProtectionLevel() == kmspb.ProtectionLevel_HSM_SINGLE_TENANT:
-		return signer.Consistent, "Google says so; the HSM's attestation is kept by its hash and not verified"
-	}
-	return signer.Unproven, "protectionLevel is " + v.GetProtectionLevel().String()
 }
 
 func timeOf(t *timestamppb.Timestamp) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -54,6 +55,9 @@ func Open(ctx context.Context, ref signer.Ref, _ signer.PINFunc) (signer.Store, 
 	if err != nil {
 		return nil, err
 	}
+	if _, err := a.anchorsOf(); err != nil {
+		return nil, err
+	}
 	s, err := open(ctx, a, patience())
 	if err != nil {
 		return nil, err
@@ -69,6 +73,7 @@ func open(ctx context.Context, a address, l limits) (*store, error) {
 		option.WithEndpoint(a.endpoint),
 		option.WithUniverseDomain("googleapis.com"), // not the environment's
 		option.WithTelemetryDisabled(),
+		option.WithLogger(slog.New(slog.DiscardHandler)), // GOOGLE_SDK_GO_LOGGING_LEVEL would have calls on stderr
 		option.WithGRPCDialOption(grpc.WithDisableRetry()),
 	}
 	if a.plaintext {

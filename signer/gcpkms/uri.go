@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ type address struct {
 	endpoint                string // HOST:PORT
 	plaintext               bool   // a loopback address: no TLS, no credentials
 	protection              kmspb.ProtectionLevel
+	roots                   string // path of a PEM file; "": the built-in ones
 }
 
 // What Google allows in names (the API's reference, and projects.create for the
@@ -45,7 +47,8 @@ var parts = []struct {
 	{"cryptoKeys", resource}, {"cryptoKeyVersions", versionName},
 }
 
-// parseURI takes a URI apart. Nothing in it is escaped: no name needs it.
+// parseURI takes a URI apart. Nothing in it is escaped but the path of a file:
+// no name needs it.
 func parseURI(uri string) (address, error) {
 	rest, ok := strings.CutPrefix(uri, "gcpkms://")
 	if !ok {
@@ -104,8 +107,14 @@ func (a *address) parseQuery(query string) error {
 			default:
 				return fmt.Errorf("protection is %q: HSM or SOFTWARE", value)
 			}
+		case "attestation-roots":
+			path, err := url.PathUnescape(value)
+			if err != nil || !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
+				return errors.New("attestation-roots is not an absolute path")
+			}
+			a.roots = path
 		default:
-			return fmt.Errorf("unknown attribute %q: one of endpoint, protection", name)
+			return fmt.Errorf("unknown attribute %q: one of endpoint, protection, attestation-roots", name)
 		}
 	}
 	return nil

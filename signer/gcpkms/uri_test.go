@@ -16,6 +16,9 @@ func TestParseURI(t *testing.T) {
 		t.Errorf("%+v, %v", a, err)
 	}
 	const ring = "gcpkms://projects/example.com:demo-1/locations/global/keyRings/r"
+	if a, err := parseURI(ring + "?attestation-roots=/a%20b/roots.pem"); err != nil || a.roots != "/a b/roots.pem" {
+		t.Errorf("%+v, %v", a, err)
+	}
 	for uri, plaintext := range map[string]bool{
 		ring: false, ring + "/cryptoKeys/k?protection=SOFTWARE": false,
 		ring + "?endpoint=cloudkms.europe-west3.rep.googleapis.com:443&protection=HSM": false,
@@ -24,6 +27,7 @@ func TestParseURI(t *testing.T) {
 		ring + "?endpoint=127.8.9.1:8080":                                              true,
 		ring + "?endpoint=[::1]:8080":                                                  true,
 		"gcpkms://projects/123456/locations/us/keyRings/r":                             false,
+		ring + "?attestation-roots=/etc/officiant/roots.pem&protection=HSM":            false,
 	} {
 		if a, err := parseURI(uri); err != nil || a.plaintext != plaintext {
 			t.Errorf("%s: %+v, %v", uri, a, err)
@@ -61,6 +65,11 @@ func TestBadURIs(t *testing.T) {
 		ring + "?protection=hsm":                                   "HSM or SOFTWARE",
 		ring + "?protection=EXTERNAL":                              "HSM or SOFTWARE",
 		ring + "?protection=HSM&protection=SOFTWARE":               "twice",
+		ring + "?attestation-roots":                                "not an absolute path",
+		ring + "?attestation-roots=roots.pem":                      "not an absolute path",
+		ring + "?attestation-roots=%2Froots%zz":                    "not an absolute path",
+		ring + "?attestation-roots=/roots%00":                      "not an absolute path",
+		ring + "?attestation-roots=/a&attestation-roots=/b":        "twice",
 		ring + "?credentials=/key.json":                            "unknown attribute",
 		ring + "?Endpoint=127.0.0.1:1":                             "unknown attribute",
 		ring + "?endpoint=":                                        "not HOST:PORT",
@@ -111,6 +120,7 @@ func TestSupports(t *testing.T) {
 func TestTokenOf(t *testing.T) {
 	ring, _, _ := strings.Cut(keyURI, "/cryptoKeys/")
 	uris := []string{keyURI, ring, ring + "?protection=SOFTWARE", ring + "/cryptoKeys/k", ring + "2",
+		ring + "?attestation-roots=/a.pem", keyURI + "?attestation-roots=/b.pem&endpoint=127.0.0.1:1",
 		keyURI + "?endpoint=127.0.0.1:1&protection=HSM", ring + "?endpoint=127.0.0.1:1", ring + "?endpoint=127.0.0.1:2"}
 	for _, x := range uris {
 		for _, y := range uris {

@@ -293,7 +293,10 @@ func TestAlwaysAuthenticateHangs(t *testing.T) {
 	}
 	s.ask = ask
 	w.order(t, "hang C_Login")
-	hangs(t, "sign", func(ctx context.Context) error { return sign(ctx, k) })
+	err := w.cancelled(t, "C_Login", func(ctx context.Context) error { return sign(ctx, k) })
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, signer.ErrUnavailable) {
+		t.Errorf("%v", err)
+	}
 	if err := sign(t.Context(), k); !errors.Is(err, signer.ErrUnavailable) {
 		t.Errorf("afterwards: %v", err)
 	}
@@ -316,5 +319,24 @@ func TestAlwaysAuthenticatePad(t *testing.T) {
 	w.order(t, "flags 0x100", "accept C_Login", "accept C_Sign") // SoftHSM has none
 	if err := sign(t.Context(), k); err == nil || r.asked != 1 || w.calls(t)["C_Login"] != 2 {
 		t.Errorf("%v, %d questions", err, r.asked)
+	}
+}
+
+// TestAlwaysAuthenticateIgnored: opencryptoki takes the attribute and knows no
+// such login. Nothing is signed that only looks as if a PIN had been checked.
+func TestAlwaysAuthenticateIgnored(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	w := r.wrap(t)
+	s := r.open(t, 0)
+	k := asking(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
+	w.order(t, "fail C_Login 0x103")
+	w.calls(t)
+	err := sign(t.Context(), k)
+	if err == nil || errors.Is(err, signer.ErrPIN) || !strings.Contains(err.Error(), "CKR_USER_TYPE_INVALID") || w.calls(t)["C_Sign"] != 0 {
+		t.Errorf("%v", err)
+	}
+	w.order(t)
+	if err := sign(t.Context(), k); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

@@ -51,10 +51,12 @@ type canary struct {
 // to its end, which comes in any case.
 func (c canary) live(ctx context.Context, told *signer.Canary, use func(context.Context, signer.Key) error) error {
 	s := c.store
-	if err := c.do(ctx, s.limits.call, c.sweep); err != nil {
-		return fmt.Errorf("what was left of an earlier one: %w", err)
+	if err := c.do(ctx, s.limits.call, c.prepare); err != nil {
+		return err
 	}
-	made, err := within(ctx, s, s.limits.create, c.hatch)
+	made, err := within(ctx, s, s.limits.create, func(h pkcs11.SessionHandle) (pair, error) {
+		return s.generate(h, c.algorithm, c.label, c.id) // just as Create does
+	})
 	if err == nil {
 		err = c.try(ctx, told, use)
 	}
@@ -70,16 +72,17 @@ func (c canary) do(ctx context.Context, limit time.Duration, f func(pkcs11.Sessi
 	return err
 }
 
-// hatch makes the canary just as Create makes a key.
-func (c canary) hatch(h pkcs11.SessionHandle) (pair, error) {
+// prepare destroys what is left of an earlier canary and sees that a new one
+// can be made.
+func (c canary) prepare(h pkcs11.SessionHandle) error {
 	s := c.store
+	if err := c.sweep(h); err != nil {
+		return fmt.Errorf("what is left of an earlier one: %w", err)
+	}
 	if err := s.lib.canDo(s.token, signer.Spec{Algorithm: c.algorithm}); err != nil {
-		return pair{}, err
+		return err
 	}
-	if err := s.assertNew(h, c.label, c.id); err != nil {
-		return pair{}, err
-	}
-	return s.generate(h, c.algorithm, c.label, c.id)
+	return s.assertNew(h, c.label, c.id)
 }
 
 // try reads the canary's attributes and then makes the trials: first on the key

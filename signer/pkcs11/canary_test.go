@@ -202,7 +202,7 @@ func TestCanaryForeign(t *testing.T) {
 			return err
 		})
 		told, err := s.Probe(t.Context(), r.ref(0, ""), spec, signer.ID{1}, nil)
-		if !errors.Is(err, signer.ErrExists) || len(told.Trials) != 0 {
+		if !errors.Is(err, signer.ErrExists) || len(told.Trials) != 0 || strings.Contains(err.Error(), "still be in the token") {
 			t.Errorf("%s: %v, %v", name, err, told.Trials)
 		}
 		k, err := s.FindID(t.Context(), r.ref(0, ""), c.id)
@@ -290,7 +290,7 @@ func TestCanaryDies(t *testing.T) {
 	})
 }
 
-// TestCanaryHangs: the Probe ends at its deadline; the next process has the
+// TestCanaryHangs: the Probe ends when it is told to; the next process has the
 // leftover destroyed.
 func TestCanaryHangs(t *testing.T) {
 	r := newRoom(t, "officiant-root")
@@ -298,14 +298,13 @@ func TestCanaryHangs(t *testing.T) {
 	s := r.open(t, 0)
 	id := newID(t)
 	w.order(t, "hang C_WrapKey")
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() { // the deadline of a busy machine could come before the call does
-		w.await(t, "C_WrapKey")
-		cancel()
-	}()
-	told, err := s.Probe(ctx, r.ref(0, ""), signer.Spec{Algorithm: signer.ECDSAP256}, id, nil)
-	if !errors.Is(err, signer.ErrUnavailable) || !errors.Is(err, context.Canceled) {
-		t.Errorf("probe: %v", err)
+	var told signer.Canary
+	err := w.cancelled(t, "C_WrapKey", func(ctx context.Context) (err error) {
+		told, err = s.Probe(ctx, r.ref(0, ""), signer.Spec{Algorithm: signer.ECDSAP256}, id, nil)
+		return err
+	})
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, signer.ErrUnavailable) || !strings.Contains(err.Error(), "still be in the token") {
+		t.Errorf("%v", err)
 	}
 	if !slices.ContainsFunc(told.Trials, func(t signer.Trial) bool { return t.Name == "read CKA_VALUE" }) {
 		t.Errorf("what was tried before is not told: %v", told.Trials)

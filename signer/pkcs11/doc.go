@@ -41,10 +41,10 @@
 // # Deadlines
 //
 // A call into a device cannot be broken off. When ctx ends first, or the call's
-// own limit (Options.Timeout; five times that to make a key or to type at a pad),
-// the call is left behind in its goroutine; the caller and all later ones of that Store get
-// signer.ErrUnavailable, and Close does not wait. A person has all the time
-// there is to answer PINFunc.
+// own limit (Options.Timeout; five times that to make a key or to type at a
+// pad), the call is left behind in its goroutine; the caller and all later ones
+// of that Store get signer.ErrUnavailable, and Close does not wait. A person has
+// all the time there is to answer PINFunc.
 //
 // # Libraries
 //

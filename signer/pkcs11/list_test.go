@@ -129,7 +129,9 @@ func TestListGone(t *testing.T) {
 			w := r.wrap(t)
 			s := r.open(t, 0)
 			create(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
-			s.limits.call = deadline
+			if strings.HasPrefix(c.order, "hang") {
+				s.limits.call = deadline
+			}
 			w.order(t, c.order)
 			all, err := s.List(t.Context())
 			if !errors.Is(err, c.want) {

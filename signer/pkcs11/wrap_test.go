@@ -3,6 +3,7 @@
 package pkcs11
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -144,6 +145,19 @@ func (w *wrapper) await(t testing.TB, name string) {
 		time.Sleep(time.Millisecond)
 	}
 	t.Fatalf("no %s came", name)
+}
+
+// cancelled runs f until a call of this name has come, and ends f's context then.
+func (w *wrapper) cancelled(t testing.TB, name string, f func(ctx context.Context) error) error {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	w.calls(t)
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	w.await(t, name)
+	cancel()
+	return <-done
 }
 
 // calls returns the calls since the last time it was asked, by function.

@@ -31,11 +31,17 @@ func TestPagesShowWhatOneSees(t *testing.T) {
 	}
 }
 
-// TestGuide types every command of docs/guide.md, one after the other.
-func TestGuide(t *testing.T) {
+// TestGuides types every command of these pages of docs, one after the other.
+func TestGuides(t *testing.T) {
+	for _, page := range []string{"guide.md", "signers/README.md"} {
+		t.Run(page, func(t *testing.T) { follow(t, page) })
+	}
+}
+
+func follow(t *testing.T, page string) {
 	needSoftHSM(t)
 	needTool(t, "jq")
-	text, err := os.ReadFile(filepath.Join(source, "docs", "guide.md"))
+	text, err := os.ReadFile(filepath.Join(source, "docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,9 +19,13 @@ const (
 	Throttle       Fault = "throttle"        // ThrottlingException
 	Deny           Fault = "deny"            // AccessDeniedException
 	Strange        Fault = "strange"         // UnrecognizedClientException
+	Expired        Fault = "expired"         // ExpiredTokenException
+	Skewed         Fault = "skewed"          // InvalidSignatureException, as to a wrong clock
+	WrongSecret    Fault = "wrong secret"    // InvalidSignatureException, as to another secret key
 	Broken         Fault = "broken"          // KMSInternalException, status 500
 	Garbage        Fault = "garbage"         // an answer that is no JSON
 	Slow           Fault = "slow"            // answers after a minute
+	Redirect       Fault = "redirect"        // 307 to where Elsewhere says
 	Cut            Fault = "cut"             // the connection, before anything is done
 	LoseAnswer     Fault = "lost answer"     // the connection, after it is done
 )
@@ -63,6 +67,12 @@ func (f Fault) before(s *Server, ctx context.Context, w http.ResponseWriter) err
 		return refuse("AccessDeniedException", "User: arn:aws:iam::%s:user/mallory is not authorized to perform this", Account)
 	case Strange:
 		return refuse("UnrecognizedClientException", "The security token included in the request is invalid.")
+	case Expired:
+		return refuse("ExpiredTokenException", "The security token included in the request is expired")
+	case Skewed:
+		return refuse("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z (20260101T001500Z - 5 min.)")
+	case WrongSecret:
+		return refuse("InvalidSignatureException", "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.")
 	case Broken:
 		return &refusal{http.StatusInternalServerError, "KMSInternalException", "something went wrong"}
 	case Slow:
@@ -75,6 +85,13 @@ func (f Fault) before(s *Server, ctx context.Context, w http.ResponseWriter) err
 		hangUp(w)
 	}
 	return nil
+}
+
+// Elsewhere is where the fault Redirect sends requests.
+func (s *Server) Elsewhere(url string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.elsewhere = url
 }
 
 // hangUp ends the connection without an answer.

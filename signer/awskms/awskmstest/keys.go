@@ -92,6 +92,20 @@ func (s *Server) Add(alias, spec string) string {
 	return k.Arn
 }
 
+// AddForeign makes a key that signs nothing, such as an account has many of, and
+// returns its ARN.
+func (s *Server) AddForeign(alias, spec, usage, manager string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, err := s.newKey("ECC_NIST_P256")
+	if err != nil {
+		panic(err)
+	}
+	k.KeySpec, k.KeyUsage, k.KeyManager, k.SigningAlgorithms = spec, usage, manager, nil
+	s.aliases[alias] = k
+	return k.Arn
+}
+
 // Change changes what the key at place, such as alias/NAME, is.
 func (s *Server) Change(place string, change func(*Metadata)) {
 	s.mu.Lock()

@@ -34,6 +34,8 @@ type Server struct {
 	faults  map[string]*fault
 	counts  map[string]int
 	stop    chan struct{}
+
+	elsewhere string // for the fault Redirect
 }
 
 // New starts an empty KMS, which stops at the end of the test.
@@ -136,6 +138,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case Garbage:
 			w.Header().Set("Content-Type", contentType)
 			io.WriteString(w, "<html>Welcome to the hotel</html>")
+			return
+		case Redirect:
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			http.Redirect(w, r, s.elsewhere, http.StatusTemporaryRedirect)
 			return
 		case LoseAnswer:
 			hangUp(w)

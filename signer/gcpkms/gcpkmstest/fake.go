@@ -37,12 +37,21 @@ const (
 	PublicLevel      Fault = "public key at another protection level"
 	PublicAlgorithm  Fault = "public key of another algorithm"
 	PublicGarbage    Fault = "a public key that is none"
+	// Those of an attestation concern what is said of versions.
+	AttestMissing      Fault = "no attestation"
+	AttestNoChains     Fault = "an attestation without certificates"
+	AttestTruncated    Fault = "half an attestation"
+	AttestBadSignature Fault = "an attestation with a flipped bit in its signature"
+	AttestOther        Fault = "the attestation of another key"
+	AttestExtractable  Fault = "the attestation of a key that can leave"
+	AttestImported     Fault = "the attestation of a key that was brought in"
 	// Those of the service concern every call.
 	Throttled       Fault = "quota used up"
 	Denied          Fault = "permission denied"
 	Unauthenticated Fault = "credentials expired"
 	Slow            Fault = "does not answer"
 	Cut             Fault = "cuts the connection"
+	LostAnswer      Fault = "cuts the connection once it is done"
 	Internal        Fault = "fails"
 )
 
@@ -55,6 +64,7 @@ type Fake struct {
 
 	mu    sync.Mutex
 	fault Fault
+	only  string // the one method with a fault of the service's; "": all
 	rings map[string]bool
 	keys  map[string]*cryptoKey
 	calls map[string]int
@@ -115,10 +125,13 @@ func (f *Fake) URI(resource string) string {
 }
 
 // Break switches a fault on; there is one at a time.
-func (f *Fake) Break(fault Fault) {
+func (f *Fake) Break(fault Fault) { f.BreakOnly("", fault) }
+
+// BreakOnly switches a fault of the service on in one method.
+func (f *Fake) BreakOnly(method string, fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.fault = fault
+	f.fault, f.only = fault, method
 }
 
 // Mend switches the fault off.
@@ -150,6 +163,23 @@ func (f *Fake) Edit(t testing.TB, name string, edit func(*kmspb.CryptoKey, *kmsp
 		}
 	}
 	t.Fatalf("no version %s in the fake", name)
+}
+
+// AddVersion makes another version of a crypto key, as its owner may, and
+// returns its name.
+func (f *Fake) AddVersion(t testing.TB, key string) string {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	k := f.keys[key]
+	if k == nil {
+		t.Fatalf("no key %s in the fake", key)
+	}
+	name, err := f.addVersion(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 // now is the fault that is on, if it is one of these.

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"cloud.google.com/go/kms/apiv1/kmspb"
@@ -24,6 +25,9 @@ func (f *Fake) intercept(ctx context.Context, request any, info *grpc.UnaryServe
 	f.mu.Lock()
 	f.calls[path.Base(info.FullMethod)]++
 	fault := f.fault
+	if f.only != "" && f.only != path.Base(info.FullMethod) {
+		fault = ""
+	}
 	f.mu.Unlock()
 	switch fault {
 	case Throttled:
@@ -44,7 +48,11 @@ func (f *Fake) intercept(ctx context.Context, request any, info *grpc.UnaryServe
 		f.listener.cut()
 		return nil, status.Error(codes.Unknown, "nobody reads this")
 	}
-	return handler(ctx, request)
+	answer, err := handler(ctx, request)
+	if fault == LostAnswer {
+		f.listener.cut()
+	}
+	return answer, err
 }
 
 var (
@@ -95,22 +103,34 @@ func (f *Fake) CreateCryptoKey(_ context.Context, r *kmspb.CreateCryptoKeyReques
 			return nil, status.Errorf(codes.InvalidArgument, "label value %q", v)
 		}
 	}
-	template := r.GetCryptoKey().GetVersionTemplate()
-	private, err := generate(template.GetAlgorithm())
-	if err != nil {
-		return nil, err
-	}
 	k := &cryptoKey{proto: proto.Clone(r.GetCryptoKey()).(*kmspb.CryptoKey), versions: map[string]*version{}}
 	k.proto.Name, k.proto.CreateTime = name, timestamppb.Now()
+	if !r.GetSkipInitialVersionCreation() {
+		if _, err := f.addVersion(k); err != nil {
+			return nil, err
+		}
+	}
+	f.keys[name] = k
+	return proto.Clone(k.proto).(*kmspb.CryptoKey), nil
+}
+
+// addVersion makes a version by the key's template; f.mu is held.
+func (f *Fake) addVersion(k *cryptoKey) (string, error) {
+	template := k.proto.GetVersionTemplate()
+	private, err := generate(template.GetAlgorithm())
+	if err != nil {
+		return "", err
+	}
 	v := &version{private: private, pending: f.pending, proto: &kmspb.CryptoKeyVersion{
-		Name: name + "/cryptoKeyVersions/1", State: kmspb.CryptoKeyVersion_ENABLED, Algorithm: template.GetAlgorithm(),
-		ProtectionLevel: template.GetProtectionLevel(), CreateTime: timestamppb.Now(), GenerateTime: timestamppb.Now(),
+		Name: k.proto.GetName() + "/cryptoKeyVersions/" + strconv.Itoa(len(k.versions)+1), State: kmspb.CryptoKeyVersion_ENABLED,
+		Algorithm: template.GetAlgorithm(), ProtectionLevel: template.GetProtectionLevel(),
+		CreateTime: timestamppb.Now(), GenerateTime: timestamppb.Now(),
 	}}
 	if v.proto.ProtectionLevel == kmspb.ProtectionLevel_HSM {
-		v.proto.Attestation = &kmspb.KeyOperationAttestation{Format: kmspb.KeyOperationAttestation_CAVIUM_V2_COMPRESSED, Content: []byte("a statement nobody signed")}
+		v.proto.Attestation = Attest(private.Public(), kmspb.KeyOperationAttestation_CAVIUM_V2_COMPRESSED, nil)
 	}
-	k.versions[v.proto.Name], f.keys[name] = v, k
-	return proto.Clone(k.proto).(*kmspb.CryptoKey), nil
+	k.versions[v.proto.Name] = v
+	return v.proto.Name, nil
 }
 
 // GetCryptoKey is as Google's.
@@ -140,12 +160,21 @@ func (f *Fake) GetCryptoKeyVersion(_ context.Context, r *kmspb.GetCryptoKeyVersi
 	if err != nil {
 		return nil, err
 	}
-	out := proto.Clone(v.proto).(*kmspb.CryptoKeyVersion)
+	out := f.said(v)
 	if v.pending > 0 {
 		v.pending--
-		out.State, out.GenerateTime, out.Attestation = kmspb.CryptoKeyVersion_PENDING_GENERATION, nil, nil
 	}
 	return out, nil
+}
+
+// said is what the service says of a version; f.mu is held.
+func (f *Fake) said(v *version) *kmspb.CryptoKeyVersion {
+	out := proto.Clone(v.proto).(*kmspb.CryptoKeyVersion)
+	out.Attestation = v.attestation(f.fault)
+	if v.pending > 0 {
+		out.State, out.GenerateTime, out.Attestation = kmspb.CryptoKeyVersion_PENDING_GENERATION, nil, nil
+	}
+	return out
 }
 
 // usable is what Google answers for a version that cannot be used.

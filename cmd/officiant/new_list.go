@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/cmd/internal/exit"
+)
+
+// listedNode is a node as a list names it. What a list leaves open is taken from
+// the node's request.
+type listedNode struct {
+	name         string
+	controlPlane *bool               // nil: not said
+	roles        []kubepki.Role      // nil: not said
+	addresses    []string            // the request's has to be one of them; empty: not said
+	fingerprint  *fingerprint.SHA256 // of the request; nil: not said
+}
+
+// parseList reads a list of nodes: CSV, or JSON as `kubectl get nodes -o json`
+// prints it.
+func parseList(file string, data []byte) ([]listedNode, error) {
+	read := readCSV
+	if trimmed := bytes.TrimSpace(data); len(trimmed) > 0 && trimmed[0] == '{' {
+		read = readNodeList
+	}
+	nodes, err := read(data)
+	if err != nil {
+		return nil, refuse("%s: %v", file, err)
+	}
+	seen := map[string]bool{}
+	for _, n := range nodes {
+		if seen[n.name] {
+			return nil, refuse("%s: node %s is there twice", file, n.name)
+		}
+		seen[n.name] = true
+	}
+	if len(nodes) == 0 {
+		return nil, refuse("%s: no node in it", file)
+	}
+	return nodes, nil
+}
+
+func refuse(format string, args ...any) error {
+	return &exit.Error{Code: exit.Refused, Err: fmt.Errorf(format, args...)}
+}
+
+// columns of a CSV list; only the name has to be there.
+var columns = []string{"name", "roles", "address", "fingerprint"}
+
+func readCSV(data []byte) ([]listedNode, error) {
+	r := csv.NewReader(bytes.NewReader(data))
+	r.Comment = '#'
+	header, err := r.Read()
+	if err != nil {
+		return nil, fmt.Errorf("no header with the columns %s: %w", strings.Join(columns, ", "), err)
+	}
+	at := map[string]int{}
+	for i, name := range header {
+		name = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))
+		if _, double := at[name]; double || !slices.Contains(columns, name) {
+			return nil, fmt.Errorf("column %q: the columns are %s, each once, and name has to be there", header[i], strings.Join(columns, ", "))
+		}
+		at[name] = i
+	}
+	if _, ok := at["name"]; !ok {
+		return nil, errors.New("no column name")
+	}
+	var nodes []listedNode
+	for {
+		record, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return nodes, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		line, _ := r.FieldPos(0)
+		cell := func(column string) string {
+			if i, ok := at[column]; ok {
+				return strings.TrimSpace(record[i])
+			}
+			return ""
+		}
+		n, err := csvNode(cell)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", line, err)
+		}
+		nodes = append(nodes, n)
+	}
+}
+
+func csvNode(cell func(string) string) (n listedNode, err error) {
+	if n.name = cell("name"); n.name == "" {
+		return n, errors.New("a node without a name")
+	}
+	for _, role := range strings.FieldsFunc(cell("roles"), func(r rune) bool { return strings.ContainsRune("+; ", r) }) {
+		n.roles = append(n.roles, kubepki.Role(role))
+	}
+	for _, role := range n.roles {
+		if !slices.Contains([]kubepki.Role{kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker}, role) {
+			return n, fmt.Errorf("node %s: role %q is none of control-plane, etcd, worker", n.name, role)
+		}
+	}
+	if a := cell("address"); a != "" {
+		if _, err := netip.ParseAddr(a); err != nil {
+			return n, fmt.Errorf("node %s: %q is not an IP address", n.name, a)
+		}
+		n.addresses = []string{a}
+	}
+	if text := cell("fingerprint"); text != "" {
+		f, err := fingerprint.Parse(text)
+		if err != nil {
+			return n, fmt.Errorf("node %s: %w", n.name, err)
+		}
+		n.fingerprint = &f
+	}
+	return n, nil
+}
+
+// readNodeList reads a v1 NodeList. It knows who is of the control plane by the
+// label kubeadm sets, and does not know who runs etcd.
+func readNodeList(data []byte) ([]listedNode, error) {
+	var list struct {
+		Kind  string `json:"kind"`
+		Items []struct {
+			Kind     string `json:"kind"`
+			Metadata struct {
+				Name   string            `json:"name"`
+				Labels map[string]string `json:"labels"`
+			} `json:"metadata"`
+			Status struct {
+				Addresses []struct {
+					Type    string `json:"type"`
+					Address string `json:"address"`
+				} `json:"addresses"`
+			} `json:"status"`
+		} `json:"items"`
+	}
+	if err := json.Unmarshal(data, &list); err != nil {
+		return nil, fmt.Errorf("not JSON of `kubectl get nodes -o json`: %w", err)
+	}
+	if list.Kind != "List" && list.Kind != "NodeList" {
+		return nil, fmt.Errorf("kind %q: this reads what `kubectl get nodes -o json` prints", list.Kind)
+	}
+	var nodes []listedNode
+	for _, item := range list.Items {
+		if item.Metadata.Name == "" || item.Kind != "" && item.Kind != "Node" {
+			return nil, fmt.Errorf("an item of kind %q without a name, or that is no Node", item.Kind)
+		}
+		_, controlPlane := item.Metadata.Labels["node-role.kubernetes.io/control-plane"]
+		_, master := item.Metadata.Labels["node-role.kubernetes.io/master"] // before 1.24
+		controlPlane = controlPlane || master
+		n := listedNode{name: item.Metadata.Name, controlPlane: &controlPlane}
+		for _, a := range item.Status.Addresses {
+			if a.Type == "InternalIP" {
+				n.addresses = append(n.addresses, a.Address)
+			}
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes, nil
+}
+
+// hold holds the requests against a list: the same nodes, in the list's order,
+// and nothing in a request that the list says otherwise.
+func hold(list []listedNode, senders []sender) ([]sender, error) {
+	by := map[string]sender{}
+	for _, s := range senders {
+		by[s.node.Name] = s
+	}
+	var out []sender
+	var missing, wrong []string
+	for _, l := range list {
+		s, ok := by[l.name]
+		if !ok {
+			missing = append(missing, l.name)
+			continue
+		}
+		delete(by, l.name)
+		if why := l.contradicts(s.node); why != "" {
+			wrong = append(wrong, fmt.Sprintf("node %s: %s", l.name, why))
+		}
+		s.compared = l.fingerprint != nil
+		out = append(out, s)
+	}
+	var problems []string
+	if len(missing) > 0 {
+		problems = append(problems, "no request of "+some(missing))
+	}
+	if len(by) > 0 {
+		var strangers []string
+		for _, s := range senders {
+			if _, left := by[s.node.Name]; left {
+				strangers = append(strangers, s.node.Name)
+			}
+		}
+		problems = append(problems, "requests of nodes that are not in the list: "+some(strangers))
+	}
+	if problems = append(problems, wrong...); len(problems) > 0 {
+		return nil, refuse("%s", strings.Join(problems, "\n"))
+	}
+	return out, nil
+}
+
+// contradicts says what a request says otherwise than the list.
+func (l listedNode) contradicts(n plan.Node) string {
+	switch {
+	case l.roles != nil && !sameRoles(l.roles, n.Roles):
+		return fmt.Sprintf("its request asks for the roles %v, the list says %v", n.Roles, l.roles)
+	case l.controlPlane != nil && *l.controlPlane != slices.Contains(n.Roles, kubepki.ControlPlane):
+		return fmt.Sprintf("its request asks for the roles %v, the list says control plane: %t", n.Roles, *l.controlPlane)
+	case len(l.addresses) > 0 && n.Address != "" && !slices.Contains(l.addresses, n.Address):
+		return fmt.Sprintf("its request says its address is %s, the list says %s", n.Address, strings.Join(l.addresses, ", "))
+	case l.fingerprint != nil && *l.fingerprint != n.Fingerprint:
+		return fmt.Sprintf("its request has the fingerprint %s, the list says %s", n.Fingerprint, l.fingerprint)
+	}
+	return ""
+}
+
+func sameRoles(a, b []kubepki.Role) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(a, b)
+}
+
+// some names a few of many.
+func some(names []string) string {
+	const few = 8
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+}
