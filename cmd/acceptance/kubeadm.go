@@ -14,7 +14,10 @@ import (
 )
 
 // kubeadm is the real program.
-type kubeadm struct{ path string }
+type kubeadm struct {
+	path string
+	env  []string // besides what this process has
+}
 
 // answer is what a run of kubeadm said.
 type answer struct{ stdout, stderr string }
@@ -24,7 +27,7 @@ type answer struct{ stdout, stderr string }
 // this machine's can be touched.
 func (k kubeadm) run(ctx context.Context, tree string, args ...string) (answer, error) {
 	cmd := exec.CommandContext(ctx, k.path, append([]string{"--rootfs", tree}, args...)...)
-	cmd.Dir = "/"
+	cmd.Dir, cmd.Env = "/", append(os.Environ(), k.env...)
 	if os.Getuid() != 0 {
 		// Changing the root takes a capability, which everybody has in a user
 		// namespace of his own.
@@ -49,7 +52,7 @@ func (k kubeadm) run(ctx context.Context, tree string, args ...string) (answer, 
 func buildKubeadm(ctx context.Context, module, bin string, talk io.Writer) (kubeadm, error) {
 	path := filepath.Join(bin, "kubeadm-"+kubernetesVersion)
 	if version, err := exec.CommandContext(ctx, path, "version", "-o", "short").Output(); err == nil && strings.TrimSpace(string(version)) == kubernetesVersion {
-		return kubeadm{path}, nil
+		return kubeadm{path: path}, nil
 	}
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return kubeadm{}, err
@@ -83,7 +86,7 @@ func buildKubeadm(ctx context.Context, module, bin string, talk io.Writer) (kube
 				return kubeadm{}, fmt.Errorf("building kubeadm %s: %w\n%s", kubernetesVersion, err, output.String())
 			}
 			fmt.Fprintf(talk, "built kubeadm %s in %.0f s\n", kubernetesVersion, time.Since(begin).Seconds())
-			return kubeadm{path}, os.Rename(unfinished, path)
+			return kubeadm{path: path}, os.Rename(unfinished, path)
 		}
 	}
 }

@@ -69,7 +69,7 @@ func run(ctx context.Context, o options, out, talk io.Writer) (int, error) {
 			return 1, fmt.Errorf("%w: run make build first", err)
 		}
 	}
-	judge := kubeadm{o.kubeadm}
+	judge := kubeadm{path: o.kubeadm}
 	if judge.path == "" {
 		built, err := buildKubeadm(ctx, o.module, filepath.Join(o.dir, "bin"), talk)
 		if err != nil {
@@ -80,23 +80,27 @@ func run(ctx context.Context, o options, out, talk io.Writer) (int, error) {
 
 	r := &report{out: out}
 	defer r.close()
-	c := &conduct{officiant: o.officiant, node: o.node, dir: filepath.Join(o.dir, "run")}
-	err := c.carryOut(ctx, r)
+	stand, err := newStandIn()
 	if err != nil {
-		if ctx.Err() != nil {
-			return 130, ctx.Err()
+		return 1, err
+	}
+	defer stand.close()
+	whole := &conduct{officiant: o.officiant, node: o.node, judge: judge, dir: filepath.Join(o.dir, "run"), members: wholeCluster, port: stand.port()}
+	csr := &conduct{officiant: o.officiant, node: o.node, judge: judge, dir: filepath.Join(o.dir, "run-csr"), members: wholeCluster[:1], ownCSRs: true}
+	for _, c := range []*conduct{whole, csr} {
+		if err := c.carryOut(ctx, r); err != nil {
+			if ctx.Err() != nil {
+				return 130, ctx.Err()
+			}
+			return 1, nil // the report says what and why; without it there is nothing to judge
 		}
-		return 1, nil // the report says what and why; without it there is nothing to judge
 	}
-	tree := c.root(firstNode)
-	for _, check := range checks {
-		r.check(check.name+": "+firstNode, check.run(ctx, judge, tree))
-	}
-	r.check("no key of an authority in what the ceremony leaves", noAuthorityKey(c.dir, c.room()))
-	r.check(worker+" holds its trust file and its kubelet's identity, nothing else", onlyFiles(c.root(worker), "kubelet.conf", "pki/ca.crt"))
-	for _, refusal := range refusals {
-		r.check(refusal.name, refusal.show(ctx, judge, tree, filepath.Join(c.dir, "spoiled")))
-	}
+	judgeFirst(ctx, r, whole, refusals)
+	r.check(worker+" holds its trust file and its kubelet's identity, nothing else", onlyFiles(whole.root(worker), "kubelet.conf", "pki/ca.crt"))
+	judgeTexts(ctx, r, whole)
+	judgeJoins(ctx, r, whole, stand)
+	r.check(csr.say("the keys in place are those kubeadm made"), kubeadmKeys(ctx, judge, csr.root(firstNode)))
+	judgeFirst(ctx, r, csr, csrRefusals)
 	if ctx.Err() != nil {
 		return 130, ctx.Err()
 	}
@@ -104,6 +108,19 @@ func run(ctx context.Context, o options, out, talk io.Writer) (int, error) {
 		return 1, nil
 	}
 	return 0, nil
+}
+
+// judgeFirst has everything checked of a run's first node, and each of the
+// refusals shown on a copy of it.
+func judgeFirst(ctx context.Context, r *report, c *conduct, refusals []refusal) {
+	tree := c.root(firstNode)
+	for _, check := range checks {
+		r.check(c.say(check.name+": "+firstNode), check.run(ctx, c.judge, tree))
+	}
+	r.check(c.say("no key of an authority in what the ceremony leaves"), noAuthorityKey(c.dir, c.room()))
+	for _, refusal := range refusals {
+		r.check(refusal.name, refusal.show(ctx, c.judge, tree, filepath.Join(c.dir, "spoiled")))
+	}
 }
 
 // errUnexpected is the failure of a check that was to fail and did not.
