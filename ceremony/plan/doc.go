@@ -12,7 +12,7 @@
 //	kind: Plan
 //	name: demo-1                      # RFC 1123 label; typed to confirm the run
 //	cluster:                          # what is said here wins over the kubeadm file
-//	  kubeadm: kubeadm.yaml           # input: ClusterConfiguration, v1beta3 or v1beta4
+//	  kubeadm: kubeadm.yaml           # input: ClusterConfiguration, or the ConfigMap that holds it
 //	  name: demo                      # token labels are demo/root, …; CA subjects carry O=demo
 //	  kubernetesVersion: v1.37.2      # required, here or there
 //	  naming: kubeadm                 # or docs

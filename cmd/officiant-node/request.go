@@ -20,9 +20,10 @@ import (
 
 type requestOptions struct {
 	*options
-	kubeadm, csrDir, root, out string
-	flags                      factFlags
-	algorithm                  string
+	kubeadm           []string
+	csrDir, root, out string
+	flags             factFlags
+	algorithm         string
 }
 
 func newRequestCommand(o *options) *cobra.Command {
@@ -36,7 +37,10 @@ func newRequestCommand(o *options) *cobra.Command {
 			"Keys that are there already are kept, never overwritten.\n\n" +
 			"Names and addresses come from a kubeadm configuration file (v1beta3 or v1beta4; its\n" +
 			"Cluster-, Init- and JoinConfiguration); flags go before it. A worker needs little and\n" +
-			"can say it with flags alone: --name, --cluster, --control-plane-endpoint.\n\n" +
+			"can say it with flags alone: --name, --cluster, --control-plane-endpoint. A node that\n" +
+			"joins takes the cluster's part from the cluster, where kubeadm keeps it; --kubeadm may\n" +
+			"be given twice, for that file and for its own JoinConfiguration:\n\n" +
+			"  kubectl -n kube-system get cm kubeadm-config -o yaml > cluster.yaml\n\n" +
 			"With --csr-dir the keys and CSRs are those `kubeadm certs generate-csr` made; they stay\n" +
 			"where they are, and the keys are copied to /var/lib/officiant-node, where install finds\n" +
 			"them.\n\n" +
@@ -45,6 +49,7 @@ func newRequestCommand(o *options) *cobra.Command {
 		Example: "  officiant-node request --kubeadm kubeadm.yaml --roles control-plane,etcd --out cp-1.req\n" +
 			"  officiant-node request --roles worker --name worker-1 --cluster demo \\\n" +
 			"    --control-plane-endpoint api.demo.test:6443 --out worker-1.req\n" +
+			"  officiant-node request --roles worker --kubeadm cluster.yaml --kubeadm join.yaml --out worker-2.req\n" +
 			"  officiant-node request --csr-dir /etc/kubernetes --kubeadm kubeadm.yaml --out cp-1.req",
 		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -53,7 +58,7 @@ func newRequestCommand(o *options) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&r.kubeadm, "kubeadm", "", "kubeadm configuration file of the node")
+	f.StringArrayVar(&r.kubeadm, "kubeadm", nil, "kubeadm configuration `FILE` of the node, or the cluster's kubeadm-config ConfigMap;\nmay be given twice")
 	f.StringVar(&r.csrDir, "csr-dir", "", "folder `kubeadm certs generate-csr` wrote, used in place of new keys")
 	f.StringVar(&r.root, "root", "/", "keep the node's state below this directory")
 	f.StringVar(&r.out, "out", "", "the request file to write; it must not exist")
@@ -182,7 +187,7 @@ func (r *requestOptions) ownState(state *install.State, f *facts) error {
 
 func (r *requestOptions) refuseFolder(err error) error {
 	hints := []string{"no request was made, and nothing in " + r.csrDir + " was changed"}
-	if r.kubeadm == "" {
+	if len(r.kubeadm) == 0 {
 		hints = append(hints, "names were taken from the folder alone; with --kubeadm FILE they come from where kubeadm had them")
 	}
 	return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %w", r.csrDir, err), Hints: hints}

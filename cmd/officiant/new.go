@@ -35,7 +35,8 @@ func newNewCommand(o *options) *cobra.Command {
 		Short: "Write a commented plan from a kubeadm file and node requests",
 		Long: `Write a commented plan from a kubeadm configuration file and a folder of node
 requests. What the plan names has to lie below its folder; what does not is
-copied there. Nothing is overwritten.
+copied there. Nothing is overwritten. Of a cluster that runs, the kubeadm file may be
+what "kubectl -n kube-system get cm kubeadm-config -o yaml" prints.
 
 With --previous the plan continues a finished ceremony: its authorities, release
 key and service-account pair stay, and the root is not opened.`,
@@ -43,7 +44,7 @@ key and service-account pair stay, and the root is not opened.`,
 		RunE: func(*cobra.Command, []string) error { return n.run() },
 	}
 	f := c.Flags()
-	f.StringVar(&n.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` of the cluster (required)")
+	f.StringVar(&n.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` of the cluster, or its kubeadm-config ConfigMap (required)")
 	f.StringVar(&n.requests, "requests", "", "`DIR` of the nodes' requests, *.req (required)")
 	f.StringVar(&n.previous, "previous", "", "finished ceremony `DIR` to continue")
 	f.StringVar(&n.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
@@ -86,6 +87,10 @@ func (o *newOptions) run() error {
 	config, err := kubeadm.Parse(o.kubeadm, data)
 	if err != nil {
 		return &exit.Error{Code: exit.Refused, Err: err}
+	}
+	if !config.HasCluster {
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: has no ClusterConfiguration", o.kubeadm),
+			Hints: []string{"a cluster that runs keeps it: kubectl -n kube-system get cm kubeadm-config -o yaml"}}
 	}
 	p := plan.NewOptions{Cluster: plan.Cluster{Name: o.cluster, Naming: kubepki.Naming(o.naming)}, Evidence: signer.Grade(o.grade)}
 	if p.Cluster.Kubeadm, err = in.place(o.kubeadm, data, "kubeadm.yaml"); err != nil {
