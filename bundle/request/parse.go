@@ -63,6 +63,9 @@ func parse(data []byte) (*Opened, *Refusal) {
 	if refusal := o.openRecipient(entries[recipientFile]); refusal != nil {
 		return nil, refusal
 	}
+	if refusal := o.openPrevious(raw, entries); refusal != nil {
+		return nil, refusal
+	}
 	keys := map[fingerprint.SHA256]string{}
 	for _, c := range o.CSRs {
 		if refusal := o.openCSR(c, raw, entries, keys); refusal != nil {
@@ -147,7 +150,7 @@ func (r *Request) check() *Refusal {
 			return refusef(requestFile, "csrs[%d]: %s comes after %s; they are sorted, once each", i, c.Name, r.CSRs[i-1].Name)
 		}
 	}
-	return nil
+	return r.checkPrevious()
 }
 
 // oneLine takes joined errors together.
@@ -158,6 +161,9 @@ func (r *Request) complete(entries map[string][]byte) *Refusal {
 	want := map[string]bool{requestFile: true, recipientFile: true}
 	for _, c := range r.CSRs {
 		want[c.File], want[sigFile(c.Name)] = true, true
+	}
+	if r.Previous != nil {
+		want[previousFile], want[previousSigFile] = true, true
 	}
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
 		if !want[name] {
@@ -213,7 +219,7 @@ func (o *Opened) openCSR(c CSR, raw []byte, entries map[string][]byte, keys map[
 	}
 	keys[c.SPKI] = c.File
 	if err := verify(csr.PublicKey, raw, entries[sigFile(c.Name)]); err != nil {
-		return refusef(sigFile(c.Name), "%v", err)
+		return refusef(sigFile(c.Name), "%v by the key of its CSR", err)
 	}
 	o.CSR[c.Name] = csr
 	return nil

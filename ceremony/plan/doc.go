@@ -47,7 +47,7 @@
 //	    bindPort: 6443
 //	    first: true                   # the one that runs kubeadm init
 //	    request: requests/cp-1.req
-//	    fingerprint: "51d0…"          # of the request, received by another way
+//	    fingerprint: "51d0…"          # of the request, received by another way; see Vouching
 //
 // A predecessor is {cluster, sequence, head, transcript}: transcript is an input,
 // head the SHA-256 of its last line. sequence counts along the cluster's chain:
@@ -78,7 +78,7 @@
 //	# signatures: 20
 //	0001 root signer=root name=root subject="CN=demo root,O=demo" usage=keyCertSign,cRLSign ca=true pathlen=1 duration=175200h key=new:ECDSA-P384 sig=ECDSA-SHA384
 //	0005 leaf signer=kubernetes name=cp-1/apiserver subject="CN=kube-apiserver" dns=cp-1,kubernetes ip=10.96.0.1 usage=digitalSignature,keyEncipherment,serverAuth ca=false duration=8760h key=sha256:… sig=ECDSA-SHA256
-//	0018 bundle signer=release name="bundle cp-1" request=sha256:… sig=ECDSA-SHA256
+//	0018 bundle signer=release name="bundle cp-1" request=sha256:… vouched=fingerprint sig=ECDSA-SHA256
 //	0020 transcript signer=release name=transcript sig=ECDSA-SHA256
 //
 // Keys come in this order; dns, ip and pathlen are left out where there are
@@ -86,6 +86,14 @@
 // in quotes. key is the fingerprint of the SubjectPublicKeyInfo, or new:ALGORITHM
 // for a key that is made in the ceremony. duration counts from the ceremony's
 // NotBefore. request is the fingerprint of the node's request.
+//
+// # Vouching
+//
+// Whoever gets a request of his own into a ceremony gets a node's certificates.
+// So each request is vouched for, and the schedule says how: by "fingerprint",
+// which people compared; else by "previous", the signature by the key of the
+// certificate that the cluster's last ceremony gave this very node. It counts
+// while the certificate is valid, for the roles the node had then.
 //
 // # Digest
 //

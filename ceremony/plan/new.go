@@ -261,6 +261,10 @@ func (w *writer) nodes(nodes []Node) {
 			w.WriteString("    first: true\n")
 		}
 		w.line(4, "request", n.Request)
+		if n.Fingerprint == (fingerprint.SHA256{}) {
+			w.comment(4, "No words to compare: a key that is known already signed this request.")
+			continue
+		}
 		w.words(4, n.Fingerprint)
 		w.hash(4, "fingerprint", n.Fingerprint)
 	}

@@ -66,9 +66,6 @@ func (b *builder) node(i int) (kubepki.Node, bool) {
 	if in.Request == "" {
 		b.refuse(where, "node %s has no request", in.Name)
 	}
-	if (in.Fingerprint == fingerprint.SHA256{}) {
-		b.refuse(where, "node %s: the fingerprint of its request is missing; it comes by another way than the request", in.Name)
-	}
 	return n, len(b.problems) == before
 }
 
@@ -221,8 +218,7 @@ func (b *builder) refuseRequest(i int, err error) {
 // claims holds what a request says of its node against the plan.
 func (b *builder) claims(i int, o *request.Opened) bool {
 	in := b.p.Nodes[i]
-	if o.Fingerprint != in.Fingerprint {
-		b.refuse(at{"nodes", i, "fingerprint"}, "node %s: the fingerprint of %s is %s, not this: it was altered, or belongs to another run of `officiant-node request`", in.Name, in.Request, o.Fingerprint)
+	if !b.vouched(i, o) {
 		return false
 	}
 	before := len(b.problems)

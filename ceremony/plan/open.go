@@ -64,6 +64,8 @@ type builder struct {
 	folded  map[string]string // input paths by their lower-case form
 	leaves  map[string][]kubepki.Leaf
 	sealed  *sealedRecord // of this cluster's predecessor; nil when it made no pair
+	past    *former       // what this cluster's predecessor issued; read when it matters
+	pastErr error         // why that cannot be read
 }
 
 func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*Ceremony, error) {
@@ -80,7 +82,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		report: r, fsys: fsys, now: o.Now, p: p,
 		c: &Ceremony{
 			Plan: p, File: file, Inputs: map[string][]byte{planFile: data},
-			Requests: map[string]*request.Opened{}, Certificates: map[string]*x509.Certificate{},
+			Requests: map[string]*request.Opened{}, Vouched: map[string]Vouch{}, Certificates: map[string]*x509.Certificate{},
 			algorithms: map[string]signer.Algorithm{},
 		},
 		folded: map[string]string{planFile: planFile},

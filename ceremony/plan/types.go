@@ -114,7 +114,7 @@ type Node struct {
 	BindPort    int                `yaml:"bindPort"`
 	First       bool               `yaml:"first"`
 	Request     string             `yaml:"request"`     // input file
-	Fingerprint fingerprint.SHA256 `yaml:"fingerprint"` // of the request, received by another channel
+	Fingerprint fingerprint.SHA256 `yaml:"fingerprint"` // of the request, received by another channel; absent when a known key vouches for it
 }
 
 // Duration is a validity: "1y" (365 days), "90d", "8760h".
@@ -162,6 +162,7 @@ type Ceremony struct {
 	Cluster  kubepki.Cluster
 	Nodes    []kubepki.Node             // in the plan's order
 	Requests map[string]*request.Opened // by node
+	Vouched  map[string]Vouch           // by node: why its request is taken for its own
 	// Certificates of authorities the plan names rather than makes, by authority name.
 	Certificates map[string]*x509.Certificate
 	Entries      []Entry

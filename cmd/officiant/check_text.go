@@ -95,13 +95,22 @@ func tableOf(c *plan.Ceremony) *terminal.Table {
 			t.Add(by)
 			last = by
 		}
-		t.Add(fmt.Sprintf("%d", e.N), e.Name, content(e))
+		t.Add(fmt.Sprintf("%d", e.N), e.Name, content(c, e))
 	}
 	return t
 }
 
-// content is what a certificate would say, on one line.
-func content(e plan.Entry) string {
+// vouchers says who vouches for a request whose words nobody compared.
+var vouchers = map[plan.Vouch]string{
+	plan.ByPrevious: "request signed by the node's present key",
+}
+
+// content is what a certificate would say, on one line; of a bundle, why the
+// request it answers is taken for its node's, when not for its fingerprint.
+func content(c *plan.Ceremony, e plan.Entry) string {
+	if e.Kind == plan.BundleSignature {
+		return vouchers[c.Vouched[e.Node]]
+	}
 	if e.CommonName == "" {
 		return ""
 	}

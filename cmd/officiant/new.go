@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubeadm"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
@@ -132,13 +133,25 @@ func (o *newOptions) run() error {
 
 // tell prints what has to be compared before the plan means anything.
 func (o *newOptions) tell(nodes []sender, name string) error {
-	fmt.Fprintf(o.Stderr, "Wrote plan %s to %s.\nCompare these fingerprints with what each node printed, by another way than the requests came:\n\n", name, o.out)
+	fmt.Fprintf(o.Stderr, "Wrote plan %s to %s.\n", name, o.out)
+	var compare, known []string
 	for _, n := range nodes {
+		if n.node.Fingerprint == (fingerprint.SHA256{}) {
+			known = append(known, n.node.Name)
+			continue
+		}
 		roles := make([]string, len(n.node.Roles))
 		for i, r := range n.node.Roles {
 			roles[i] = string(r)
 		}
-		if _, err := fmt.Fprintf(o.Stdout, "%s  %s  %s\n%s", n.node.Name, strings.Join(roles, ","), n.node.Request, indentLines(n.node.Fingerprint.Lines())); err != nil {
+		compare = append(compare, fmt.Sprintf("%s  %s  %s\n%s", n.node.Name, strings.Join(roles, ","), n.node.Request, indentLines(n.node.Fingerprint.Lines())))
+	}
+	if len(known) > 0 {
+		fmt.Fprintf(o.Stderr, "Signed by a key that is known already, so with no words to compare: %s\n", strings.Join(known, ", "))
+	}
+	if len(compare) > 0 {
+		fmt.Fprint(o.Stderr, "Compare these fingerprints with what each node printed, by another way than the requests came:\n\n")
+		if _, err := fmt.Fprint(o.Stdout, strings.Join(compare, "")); err != nil {
 			return err
 		}
 	}

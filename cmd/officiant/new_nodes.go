@@ -15,10 +15,10 @@ import (
 	"officiant/cmd/internal/exit"
 )
 
-// sender is a node and who can open what is sealed to it.
+// sender is a node with the request it sent.
 type sender struct {
-	node      plan.Node
-	recipient string
+	node    plan.Node
+	request *request.Opened
 }
 
 // nodes reads the requests of a folder and takes what each claims to be.
@@ -57,7 +57,7 @@ func (o *newOptions) nodes(in *inputs) ([]sender, error) {
 		if n.Request, err = in.place(file, data, "requests/"+e.Name()); err != nil {
 			return nil, err
 		}
-		nodes = append(nodes, sender{n, opened.Recipient})
+		nodes = append(nodes, sender{n, opened})
 	}
 	if len(nodes) == 0 {
 		return nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: no request (*.req) in it", o.requests), Hints: []string{"requests are made on the nodes, by officiant-node request"}}
