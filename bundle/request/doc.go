@@ -6,6 +6,7 @@
 // keys and the age identity stay on the node. It is one file, NODE.req, a tar of
 //
 //	csr/NAME.csr     PKCS #10 in PEM; NAME is "apiserver", "etcd/server", "admin.conf", …
+//	host.sig         perhaps: the SSH host key's signature of request.json, as ssh-keygen -Y writes it
 //	previous.crt     of a renewal: a certificate the node has now, then its issuer; PEM
 //	previous.sig     the signature of request.json by that certificate's key, as in sig/
 //	recipient.txt    the recipient ("age1…") and a newline
@@ -48,7 +49,9 @@
 // from the cluster's last ceremony, and the plan, which names that ceremony,
 // knows whose it is. Only certificates vouch whose keys never leave their node:
 // kubelet.conf's, or etcd/server's or etcd/peer's on a node that has no kubelet.
-// Parse checks the signature; whose certificate it is, the plan has to find out.
+// Fleets have SSH host keys, which a known_hosts file knows; their signatures are
+// for the namespace officiant-request. request.json does not announce host.sig.
+// Parse checks the signatures; whose keys they are, the plan has to find out.
 //
 // # What is taken from it
 //

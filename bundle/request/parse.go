@@ -66,6 +66,9 @@ func parse(data []byte) (*Opened, *Refusal) {
 	if refusal := o.openPrevious(raw, entries); refusal != nil {
 		return nil, refusal
 	}
+	if refusal := o.openHostKey(raw, entries); refusal != nil {
+		return nil, refusal
+	}
 	keys := map[fingerprint.SHA256]string{}
 	for _, c := range o.CSRs {
 		if refusal := o.openCSR(c, raw, entries, keys); refusal != nil {
@@ -166,7 +169,7 @@ func (r *Request) complete(entries map[string][]byte) *Refusal {
 		want[previousFile], want[previousSigFile] = true, true
 	}
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
-		if !want[name] {
+		if !want[name] && name != hostSigFile {
 			return refusef(name, "is not listed in %s", requestFile)
 		}
 	}

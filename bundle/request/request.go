@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 )
@@ -48,6 +50,7 @@ type Opened struct {
 	Recipient   string                              // the age recipient itself; Request.Recipient is its file
 	CSR         map[string]*x509.CertificateRequest // by Leaf.Name
 	Present     []*x509.Certificate                 // whose first one's key signed the request, too; nil when none did
+	HostKey     ssh.PublicKey                       // that signed the request, too; nil when none did
 	Raw         []byte                              // the request file as it was
 }
 

@@ -40,8 +40,10 @@
 //	  evidence: software
 //	serviceAccount: {create: ECDSA-P256}   # or sealed and public, carried over
 //	leaves: {validity: 1y}            # default: the kubeadm file's, else 1y
+//	knownHosts: known_hosts           # input: which SSH host key is whose
 //	nodes:
 //	  - name: cp-1
+//	    host: cp-1.lab.test           # its name there; default: name
 //	    roles: [control-plane, etcd]  # or worker
 //	    address: 10.0.0.11
 //	    bindPort: 6443
@@ -93,7 +95,10 @@
 // So each request is vouched for, and the schedule says how: by "fingerprint",
 // which people compared; else by "previous", the signature by the key of the
 // certificate that the cluster's last ceremony gave this very node. It counts
-// while the certificate is valid, for the roles the node had then.
+// while the certificate is valid, for the roles the node had then. Else by
+// "host-key": an SSH signature by the key that the known_hosts file has for the
+// node's name (or its host). Hashed names are read; patterns, certification
+// authorities and revoked keys vouch for none, nor does one key for two nodes.
 //
 // # Digest
 //

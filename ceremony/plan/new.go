@@ -23,6 +23,7 @@ type NewOptions struct {
 	Authorities    []Authority
 	Release        Release
 	ServiceAccount ServiceAccount
+	KnownHosts     string // input file
 	Nodes          []Node
 	Evidence       signer.Grade // least grade of the keys that are made; empty: consistent
 }
@@ -51,6 +52,11 @@ func New(o NewOptions) ([]byte, error) {
 	w.serviceAccount(o)
 	w.comment(0, "", "How long node certificates are valid, never longer than their authority. The",
 		"default is the kubeadm file's certificateValidityPeriod, or 1y.", "leaves:", "  validity: 1y")
+	if o.KnownHosts != "" {
+		w.comment(0, "", "Which SSH host key is whose. Nodes whose request it signed need no fingerprint.",
+			"A node's name there is its own, or what it has under host.")
+		w.line(0, "knownHosts", o.KnownHosts)
+	}
 	w.nodes(o.Nodes)
 	return w.Bytes(), nil
 }

@@ -63,6 +63,13 @@ func (b *builder) node(i int) (kubepki.Node, bool) {
 		}
 		b.refuse(append(where, b.places(f.Field)...), "node %s: %v", in.Name, f)
 	}
+	switch {
+	case in.Host == "":
+	case b.p.KnownHosts == "":
+		b.refuse(append(where, "host"), "node %s: host is its name in a known_hosts file, and the plan names none (knownHosts)", in.Name)
+	case strings.ContainsAny(in.Host, "*?!|, \t"):
+		b.refuse(append(where, "host"), "node %s: host %q is not one host's name", in.Name, in.Host)
+	}
 	if in.Request == "" {
 		b.refuse(where, "node %s has no request", in.Name)
 	}

@@ -66,6 +66,9 @@ type builder struct {
 	sealed  *sealedRecord // of this cluster's predecessor; nil when it made no pair
 	past    *former       // what this cluster's predecessor issued; read when it matters
 	pastErr error         // why that cannot be read
+	hosts   *KnownHosts   // nil when the plan names none
+	// SSH keys that vouched for a node, in wire format
+	hostKeys map[string]string
 }
 
 func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*Ceremony, error) {
@@ -86,13 +89,14 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 			algorithms: map[string]signer.Algorithm{},
 		},
 		folded: map[string]string{planFile: planFile},
-		leaves: map[string][]kubepki.Leaf{},
+		leaves: map[string][]kubepki.Leaf{}, hostKeys: map[string]string{},
 	}
 	b.header()
 	facts := b.cluster()
 	b.previous()
 	b.authorities()
 	b.release()
+	b.knownHosts()
 	b.nodes(facts)
 	b.serviceAccount()
 	if len(r.problems) > 0 {

@@ -23,6 +23,7 @@ type Plan struct {
 	Release        Release        `yaml:"release"`
 	ServiceAccount ServiceAccount `yaml:"serviceAccount"`
 	Leaves         Leaves         `yaml:"leaves"`
+	KnownHosts     string         `yaml:"knownHosts"` // input file, OpenSSH's: which SSH host key is whose
 	Nodes          []Node         `yaml:"nodes"`
 }
 
@@ -113,6 +114,7 @@ type Node struct {
 	Address     string             `yaml:"address"`
 	BindPort    int                `yaml:"bindPort"`
 	First       bool               `yaml:"first"`
+	Host        string             `yaml:"host"`        // its name in knownHosts; default: Name
 	Request     string             `yaml:"request"`     // input file
 	Fingerprint fingerprint.SHA256 `yaml:"fingerprint"` // of the request, received by another channel; absent when a known key vouches for it
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,6 +19,7 @@ type Vouch string
 const (
 	ByFingerprint Vouch = "fingerprint" // a person compared it
 	ByPrevious    Vouch = "previous"    // the key of a certificate that this cluster's last ceremony gave the node signed it
+	ByHostKey     Vouch = "host-key"    // the node's SSH host key signed it, and a known_hosts file says whose it is
 )
 
 // vouched finds who vouches for a request: the fingerprint in the plan; without
@@ -40,6 +42,7 @@ func (b *builder) vouched(i int, o *request.Opened) bool {
 		check func(Node, *request.Opened) error
 	}{
 		{ByPrevious, o.Present != nil, b.previousVouches},
+		{ByHostKey, o.HostKey != nil, b.hostVouches},
 	} {
 		if !way.signs {
 			continue
@@ -88,6 +91,43 @@ func (b *builder) previousVouches(in Node, o *request.Opened) error {
 		}
 	}
 	return nil
+}
+
+// hostVouches says why the signature by an SSH key does not vouch for a node.
+func (b *builder) hostVouches(in Node, o *request.Opened) error {
+	const what = "an SSH key signed it"
+	if b.p.KnownHosts == "" {
+		return errors.New(what + ", but the plan names no knownHosts")
+	}
+	if b.hosts == nil {
+		return fmt.Errorf("%s, but %s does not read", what, b.p.KnownHosts)
+	}
+	if err := b.hosts.Vouches(cmp.Or(in.Host, in.Name), o.HostKey); err != nil {
+		return fmt.Errorf("%s, but in %s %w", what, b.p.KnownHosts, err)
+	}
+	// Machines that were cloned with their host key cannot be told apart by it.
+	wire := string(o.HostKey.Marshal())
+	if other, ok := b.hostKeys[wire]; ok {
+		return fmt.Errorf("%s, but the same key signed the request of %s", what, other)
+	}
+	b.hostKeys[wire] = in.Name
+	return nil
+}
+
+// knownHosts reads the file that says which SSH key is whose.
+func (b *builder) knownHosts() {
+	if b.p.KnownHosts == "" {
+		return
+	}
+	data := b.input(b.p.KnownHosts, at{"knownHosts"})
+	if data == nil {
+		return
+	}
+	var err error
+	if b.hosts, err = ReadKnownHosts(data); err != nil {
+		b.hosts = nil
+		b.refuseInput(b.p.KnownHosts, "%v", err)
+	}
 }
 
 // markOf names a certificate that every node of a role has.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
@@ -25,6 +26,7 @@ type requestOptions struct {
 	flags             factFlags
 	algorithm         string
 	reuse             bool
+	signWith          string
 }
 
 func newRequestCommand(o *options) *cobra.Command {
@@ -48,6 +50,8 @@ func newRequestCommand(o *options) *cobra.Command {
 			"For a renewal, a node that has a certificate of an earlier ceremony signs its request with\n" +
 			"that certificate's key, too; a plan that continues that ceremony then needs no fingerprint\n" +
 			"from a person. With --reuse-keys the keys in use below /etc/kubernetes stay.\n\n" +
+			"With --sign-with the machine's SSH host key signs the request, for fleets: the plan names a\n" +
+			"known_hosts file, and nobody has to compare words.\n\n" +
 			"The request's fingerprint is printed as hex and as words. Whoever writes the plan has\n" +
 			"to hear it from you, not from whoever carries the file.",
 		Example: "  officiant-node request --kubeadm kubeadm.yaml --roles control-plane,etcd --out cp-1.req\n" +
@@ -65,6 +69,7 @@ func newRequestCommand(o *options) *cobra.Command {
 	f.StringArrayVar(&r.kubeadm, "kubeadm", nil, "kubeadm configuration `FILE` of the node, or the cluster's kubeadm-config ConfigMap;\nmay be given twice")
 	f.StringVar(&r.csrDir, "csr-dir", "", "folder `kubeadm certs generate-csr` wrote, used in place of new keys")
 	f.BoolVar(&r.reuse, "reuse-keys", false, "keep the keys that are in use in /etc/kubernetes; for a renewal")
+	f.StringVar(&r.signWith, "sign-with", "", "SSH host key `FILE` to sign the request with, such as /etc/ssh/ssh_host_ed25519_key")
 	f.StringVar(&r.root, "root", "/", "keep the node's state below this directory")
 	f.StringVar(&r.out, "out", "", "the request file to write; it must not exist")
 	f.StringSliceVar(&r.flags.roles, "roles", nil, "what the node is: control-plane, etcd, worker; several with commas")
@@ -95,6 +100,10 @@ func (r *requestOptions) run(ctx context.Context) error {
 	if err := r.ownState(state, f); err != nil {
 		return err
 	}
+	host, err := r.hostKey()
+	if err != nil {
+		return err
+	}
 	in := &request.Folder{}
 	if r.reuse {
 		if in.Keys, err = r.inUse(state, leaves); err != nil {
@@ -118,12 +127,12 @@ func (r *requestOptions) run(ctx context.Context) error {
 	if err := r.removeTemps(state); err != nil {
 		return err
 	}
-	return r.make(ctx, state, f, leaves, in)
+	return r.make(ctx, state, f, leaves, in, host)
 }
 
 // make makes what is missing in the state directory, then the request. in has
 // the keys that are elsewhere, and the CSRs when kubeadm made them.
-func (r *requestOptions) make(ctx context.Context, state *install.State, f *facts, leaves []kubepki.Leaf, in *request.Folder) error {
+func (r *requestOptions) make(ctx context.Context, state *install.State, f *facts, leaves []kubepki.Leaf, in *request.Folder, host ssh.Signer) error {
 	recipient, err := r.identity(state)
 	if err != nil {
 		return err
@@ -142,6 +151,9 @@ func (r *requestOptions) make(ctx context.Context, state *install.State, f *fact
 	if present != nil {
 		by = append(by, present)
 	}
+	if host != nil {
+		by = append(by, request.HostKey{Signer: host})
+	}
 	var data []byte
 	if in.CSRs != nil {
 		data, err = request.Pack(f.cluster, f.node, in.CSRs, keys.all, recipient, r.Now(), r.Rand, by...)
@@ -159,7 +171,7 @@ func (r *requestOptions) make(ctx context.Context, state *install.State, f *fact
 		return err
 	}
 	r.say(state, f, keys, in, opened)
-	r.sayVouched(present, why)
+	r.sayVouched(present, why, host)
 	printRequestFingerprint(r.Stderr, opened.Fingerprint)
 	return nil
 }

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
@@ -65,15 +68,39 @@ func (r *requestOptions) voucher(f *facts, leaves []kubepki.Leaf) (p *request.Pr
 	return nil, nil
 }
 
+// hostKey reads the SSH key of --sign-with; nil without one.
+func (r *requestOptions) hostKey() (ssh.Signer, error) {
+	if r.signWith == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(r.signWith)
+	if err != nil {
+		return nil, fmt.Errorf("--sign-with: %w", err)
+	}
+	defer clear(data)
+	key, err := ssh.ParsePrivateKey(data)
+	if _, locked := errors.AsType[*ssh.PassphraseMissingError](err); locked {
+		return nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("--sign-with %s: the key has a passphrase; a host key has none", r.signWith)}
+	}
+	if err != nil { // what it says could repeat what is in the file
+		return nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("--sign-with %s: is not an SSH private key", r.signWith)}
+	}
+	return key, nil
+}
+
 // sayVouched tells whether the request carries the signature of a key that is
 // known already.
-func (r *requestOptions) sayVouched(p *request.Present, why error) {
+func (r *requestOptions) sayVouched(p *request.Present, why error, host ssh.Signer) {
 	switch {
 	case p != nil:
 		c := p.Chain[0]
 		fmt.Fprintf(r.Stderr, "signed by the node's present key, of %s (serial number %x, until %s)\n", p.Leaf, c.SerialNumber, c.NotAfter.UTC().Format(time.DateOnly))
 	case why != nil:
 		fmt.Fprintf(r.Stderr, "not signed by the node's present key: %v\n", why)
+	}
+	if host != nil {
+		pub := host.PublicKey()
+		fmt.Fprintf(r.Stderr, "signed by the SSH key %s (%s), for a known_hosts file that has it as this node's\n", ssh.FingerprintSHA256(pub), pub.Type())
 	}
 }
 

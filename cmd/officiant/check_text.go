@@ -103,6 +103,7 @@ func tableOf(c *plan.Ceremony) *terminal.Table {
 // vouchers says who vouches for a request whose words nobody compared.
 var vouchers = map[plan.Vouch]string{
 	plan.ByPrevious: "request signed by the node's present key",
+	plan.ByHostKey:  "request signed by the node's SSH host key",
 }
 
 // content is what a certificate would say, on one line; of a bundle, why the

@@ -24,6 +24,7 @@ import (
 type newOptions struct {
 	*options
 	kubeadm, requests, previous string
+	knownHosts                  string
 	name, cluster, naming       string
 	grade                       string
 	out                         string
@@ -48,6 +49,7 @@ key and service-account pair stay, and the root is not opened.`,
 	f.StringVar(&n.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` of the cluster, or its kubeadm-config ConfigMap (required)")
 	f.StringVar(&n.requests, "requests", "", "`DIR` of the nodes' requests, *.req (required)")
 	f.StringVar(&n.previous, "previous", "", "finished ceremony `DIR` to continue")
+	f.StringVar(&n.knownHosts, "known-hosts", "", "OpenSSH `FILE` that says which SSH host key is whose; nodes that signed with theirs need no fingerprint")
 	f.StringVar(&n.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
 	f.StringVar(&n.cluster, "cluster", "", "the cluster's `NAME`, in place of the kubeadm file's")
 	f.StringVar(&n.naming, "naming", "", "whose names certificates carry: kubeadm (default) or docs")
@@ -109,6 +111,11 @@ func (o *newOptions) run() error {
 	sequence := 1
 	if o.previous != "" {
 		if sequence, err = continues(&p, in, o.previous, cluster.Name, nodes); err != nil {
+			return err
+		}
+	}
+	if o.knownHosts != "" {
+		if p.KnownHosts, err = o.hostKeys(in, nodes); err != nil {
 			return err
 		}
 	}

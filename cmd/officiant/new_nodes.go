@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
@@ -66,6 +67,31 @@ func (o *newOptions) nodes(in *inputs) ([]sender, error) {
 		return cmp.Or(cmp.Compare(rank(a.node), rank(b.node)), cmp.Compare(a.node.Name, b.node.Name))
 	})
 	return nodes, nil
+}
+
+// hostKeys places the known_hosts file, and drops the fingerprints of requests
+// that nodes signed with a host key it has for them. check looks again.
+func (o *newOptions) hostKeys(in *inputs, nodes []sender) (string, error) {
+	data, err := os.ReadFile(o.knownHosts)
+	if err != nil {
+		return "", fmt.Errorf("--known-hosts: %w", err)
+	}
+	known, err := plan.ReadKnownHosts(data)
+	if err != nil {
+		return "", &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %w", o.knownHosts, err)}
+	}
+	for i := range nodes {
+		n := &nodes[i]
+		if n.request.HostKey == nil {
+			continue
+		}
+		if err := known.Vouches(n.node.Name, n.request.HostKey); err != nil {
+			fmt.Fprintf(o.Stderr, "node %s: an SSH key signed its request, but in %s %v\n", n.node.Name, o.knownHosts, err)
+			continue
+		}
+		n.node.Fingerprint = fingerprint.SHA256{}
+	}
+	return in.place(o.knownHosts, data, "known_hosts")
 }
 
 // rank orders nodes as they are set up: the first one, other control-plane
