@@ -55,7 +55,8 @@
 //
 // # What is taken from it
 //
-// Public keys and the recipient. Subjects, names, usages and the CA flag of a
+// Public keys and the recipient. A CSR for a certificate beyond Kubernetes' own
+// has no subject at all. Subjects, names, usages and the CA flag of a
 // certificate come from the plan; the claims are only held against it. Parse
 // refuses what could never be right: a CSR that asks to be a CA, a broken
 // signature, a weak key (RSA under 2048 bits, a curve other than P-256, P-384,

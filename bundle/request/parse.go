@@ -137,6 +137,9 @@ func (r *Request) check() *Refusal {
 	if err := r.Node.Validate(); err != nil {
 		return refusef(requestFile, "node: %s", oneLine(err))
 	}
+	if len(r.Node.Extra) > 0 {
+		return refusef(requestFile, "node.extra: what is in extra certificates the plan says; a node asks by the CSR's name")
+	}
 	if r.Recipient.File != recipientFile {
 		return refusef(requestFile, "recipient.file is %q, not %s", r.Recipient.File, recipientFile)
 	}

@@ -131,6 +131,23 @@ func TestPresentClaimsRefused(t *testing.T) {
 	}
 }
 
+// What is in a certificate beyond Kubernetes' own, a node has no say in.
+func TestNodeSaysNothingOfExtras(t *testing.T) {
+	m := makeRequest(t, worker())
+	csrs := map[string][]byte{}
+	for name, c := range entries(t, m.data) {
+		if name == "csr/kubelet.conf.csr" {
+			csrs["kubelet.conf"] = c
+		}
+	}
+	data := m.forge(t, csrs, func(r *Request) {
+		r.Node.Extra = []kubepki.Extra{{Name: "kubelet-server"}}
+		r.Node.Extra[0] = r.Node.Extra[0].For(r.Node)
+		r.Node.Extra[0].SANs = []string{"worker-1"}
+	})
+	refused(t, "extra", data, requestFile, "node.extra")
+}
+
 func TestVouchingLeaves(t *testing.T) {
 	etcd := kubepki.Node{Name: "e", Roles: []kubepki.Role{kubepki.Etcd}}
 	if got := VouchingLeaves(etcd); !slices.Equal(got, []string{"etcd/server", "etcd/peer"}) {

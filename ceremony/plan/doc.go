@@ -24,6 +24,13 @@
 //	  overrides:                      # by the documentation's name of a certificate
 //	    kube-apiserver-kubelet-client: {organization: ["system:masters"]}
 //	    kube-apiserver: {commonName: kube-apiserver, extraSANs: [10.0.0.9]}
+//	  extra:                          # beyond Kubernetes' own; also under a node, without roles
+//	    - name: etcd/monitoring       # what a node asks for; NAME.conf is a kubeconfig
+//	      roles: [etcd]               # default: all nodes
+//	      profile: client             # or serving, with sans
+//	      authority: etcd             # default: kubernetes
+//	      subject: {commonName: prometheus}
+//	      allow: []                   # system: names in it that are meant
 //	previous: none                    # or a list: the heads this ceremony continues
 //	authorities:
 //	  - name: root                    # RFC 1123 label; not release, transcript, default

@@ -266,6 +266,7 @@ func (w *writer) nodes(nodes []Node) {
 		if n.First {
 			w.WriteString("    first: true\n")
 		}
+		w.extras(n.Extra)
 		w.line(4, "request", n.Request)
 		if n.Fingerprint == (fingerprint.SHA256{}) {
 			w.comment(4, "No words to compare: a key that is known already signed this request.")
@@ -273,5 +274,19 @@ func (w *writer) nodes(nodes []Node) {
 		}
 		w.words(4, n.Fingerprint)
 		w.hash(4, "fingerprint", n.Fingerprint)
+	}
+}
+
+// extras writes what the node asked for beyond Kubernetes' own certificates.
+// Of one whose name says nothing, the plan has to say what is in it.
+func (w *writer) extras(list []Extra) {
+	if len(list) == 0 {
+		return
+	}
+	w.comment(4, "Asked for by the node. Some need more: profile (client, serving), subject, sans,",
+		"authority; see docs/formats/plan.md. Take out what it shall not have.")
+	w.open(4, "extra")
+	for _, e := range list {
+		fmt.Fprintf(w, "      - name: %s\n", scalar(e.Name))
 	}
 }

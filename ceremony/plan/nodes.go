@@ -22,6 +22,7 @@ func (b *builder) nodes(facts bool) {
 		kubeadm = b.kubeadm.Validity
 	}
 	validity(&b.p.Leaves.Validity, kubeadm, year)
+	b.extraRoles()
 	names := map[string]bool{}
 	var good []int
 	for i := range b.p.Nodes {
@@ -37,8 +38,7 @@ func (b *builder) nodes(facts bool) {
 		}
 	}
 	b.together()
-	b.issuers(good)
-	b.requests(good)
+	b.requests(b.issuers(good))
 }
 
 // node reads one node's facts.
@@ -55,13 +55,11 @@ func (b *builder) node(i int) (kubepki.Node, bool) {
 		}
 		n.Address = a
 	}
-	for _, err := range list(n.Validate()) {
-		var f *kubepki.FieldError
-		if !errors.As(err, &f) {
-			b.refuse(where, "node %s: %v", in.Name, err)
-			continue
-		}
-		b.refuse(append(where, b.places(f.Field)...), "node %s: %v", in.Name, f)
+	var extras []at
+	n.Extra, extras = b.extras(i, n)
+	wrong := list(n.Validate())
+	for _, err := range wrong {
+		b.refuseFacts(i, err, extras)
 	}
 	switch {
 	case in.Host == "":
@@ -73,7 +71,7 @@ func (b *builder) node(i int) (kubepki.Node, bool) {
 	if in.Request == "" {
 		b.refuse(where, "node %s has no request", in.Name)
 	}
-	return n, len(b.problems) == before
+	return n, len(b.problems) == before && len(wrong) == 0
 }
 
 // together checks what only all nodes show.
@@ -110,8 +108,9 @@ func (b *builder) together() {
 }
 
 // issuers checks that each certificate of the nodes has an authority that can
-// issue it and lives long enough, and that trust files can be filled.
-func (b *builder) issuers(good []int) {
+// issue it and lives long enough, and that trust files can be filled. It
+// returns the nodes whose certificates expand.
+func (b *builder) issuers(good []int) (expanded []int) {
 	signs := map[kubepki.Authority]int{}
 	trusts := map[kubepki.Authority]string{} // a node that needs it
 	for _, i := range good {
@@ -128,8 +127,10 @@ func (b *builder) issuers(good []int) {
 			}
 		}
 		if err != nil {
-			b.refuse(at{"nodes", i}, "node %s: %v", n.Name, err)
+			b.refuse(at{"nodes", i}, "%v", err) // it names the node
+			continue
 		}
+		expanded = append(expanded, i)
 		for _, l := range leaves {
 			signs[l.Authority]++
 			trusts[l.Authority] = n.Name
@@ -150,6 +151,7 @@ func (b *builder) issuers(good []int) {
 			b.outlives(at{"leaves"}, "a leaf", b.p.Leaves.Validity, a)
 		}
 	}
+	return expanded
 }
 
 func (b *builder) authorityPlace(name string) at {

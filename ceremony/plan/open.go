@@ -63,10 +63,11 @@ type builder struct {
 	kubeadm *kubeadm.Config   // nil when the plan names none
 	folded  map[string]string // input paths by their lower-case form
 	leaves  map[string][]kubepki.Leaf
-	sealed  *sealedRecord // of this cluster's predecessor; nil when it made no pair
-	past    *former       // what this cluster's predecessor issued; read when it matters
-	pastErr error         // why that cannot be read
-	hosts   *KnownHosts   // nil when the plan names none
+	sealed  *sealedRecord   // of this cluster's predecessor; nil when it made no pair
+	past    *former         // what this cluster's predecessor issued; read when it matters
+	pastErr error           // why that cannot be read
+	hosts   *KnownHosts     // nil when the plan names none
+	said    map[string]bool // what is wrong with the cluster's extras, said already
 	// SSH keys that vouched for a node, in wire format
 	hostKeys map[string]string
 }
@@ -89,7 +90,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 			algorithms: map[string]signer.Algorithm{},
 		},
 		folded: map[string]string{planFile: planFile},
-		leaves: map[string][]kubepki.Leaf{}, hostKeys: map[string]string{},
+		leaves: map[string][]kubepki.Leaf{}, hostKeys: map[string]string{}, said: map[string]bool{},
 	}
 	b.header()
 	facts := b.cluster()

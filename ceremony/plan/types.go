@@ -42,6 +42,18 @@ type Cluster struct {
 	EtcdPeerCertSANs     []string            `yaml:"etcdPeerCertSANs"`
 	ExternalEtcd         bool                `yaml:"externalEtcd"`
 	Overrides            map[string]Override `yaml:"overrides"` // by certificate, "kube-apiserver"
+	Extra                []Extra             `yaml:"extra"`     // on every node, or those of some roles
+}
+
+// Extra is kubepki.Extra as the plan writes it.
+type Extra struct {
+	Name      string            `yaml:"name"`
+	Roles     []kubepki.Role    `yaml:"roles"` // under cluster: nodes of one of them have it; default: all
+	Profile   kubepki.Profile   `yaml:"profile"`
+	Authority kubepki.Authority `yaml:"authority"`
+	Subject   Subject           `yaml:"subject"`
+	SANs      []string          `yaml:"sans"`
+	Allow     []string          `yaml:"allow"`
 }
 
 // Override is kubepki.Override as the plan writes it.
@@ -114,6 +126,7 @@ type Node struct {
 	Address     string             `yaml:"address"`
 	BindPort    int                `yaml:"bindPort"`
 	First       bool               `yaml:"first"`
+	Extra       []Extra            `yaml:"extra"`
 	Host        string             `yaml:"host"`        // its name in knownHosts; default: Name
 	Request     string             `yaml:"request"`     // input file
 	Fingerprint fingerprint.SHA256 `yaml:"fingerprint"` // of the request, received by another channel; absent when a known key vouches for it

@@ -27,6 +27,7 @@ type requestOptions struct {
 	algorithm         string
 	reuse             bool
 	signWith          string
+	extra             []string
 }
 
 func newRequestCommand(o *options) *cobra.Command {
@@ -69,6 +70,7 @@ func newRequestCommand(o *options) *cobra.Command {
 	f.StringArrayVar(&r.kubeadm, "kubeadm", nil, "kubeadm configuration `FILE` of the node, or the cluster's kubeadm-config ConfigMap;\nmay be given twice")
 	f.StringVar(&r.csrDir, "csr-dir", "", "folder `kubeadm certs generate-csr` wrote, used in place of new keys")
 	f.BoolVar(&r.reuse, "reuse-keys", false, "keep the keys that are in use in /etc/kubernetes; for a renewal")
+	f.StringSliceVar(&r.extra, "extra", nil, "certificates the plan allows this node beyond Kubernetes' own: kubelet-server,\nkube-proxy.conf, etcd/monitoring, alice.conf; several with commas")
 	f.StringVar(&r.signWith, "sign-with", "", "SSH host key `FILE` to sign the request with, such as /etc/ssh/ssh_host_ed25519_key")
 	f.StringVar(&r.root, "root", "/", "keep the node's state below this directory")
 	f.StringVar(&r.out, "out", "", "the request file to write; it must not exist")
@@ -95,6 +97,9 @@ func (r *requestOptions) run(ctx context.Context) error {
 	leaves, err := kubepki.Leaves(f.cluster, f.node)
 	if err != nil {
 		return &exit.Error{Code: exit.Refused, Err: err, Hints: []string{"no key was made and nothing was written"}}
+	}
+	if leaves, err = r.extras(leaves); err != nil {
+		return err
 	}
 	state := install.OpenState(r.root, r.Disk)
 	if err := r.ownState(state, f); err != nil {
@@ -180,6 +185,9 @@ func (r *requestOptions) make(ctx context.Context, state *install.State, f *fact
 func (r *requestOptions) checkOut() error {
 	if r.reuse && r.csrDir != "" {
 		return exit.Usagef("--csr-dir has keys of its own: leave --reuse-keys out")
+	}
+	if len(r.extra) > 0 && r.csrDir != "" {
+		return exit.Usagef("--csr-dir has kubeadm's certificates alone: leave --extra out, or --csr-dir")
 	}
 	if r.out == "" {
 		return exit.Usagef("request needs --out, the request file to write")

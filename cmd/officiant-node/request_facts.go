@@ -156,6 +156,22 @@ func (f *facts) fromFlags(r *requestOptions) error {
 	return nil
 }
 
+// extras adds what was asked for beyond Kubernetes' own certificates. Of these
+// a node knows the name alone: its CSR says nothing, the plan says it all.
+func (r *requestOptions) extras(leaves []kubepki.Leaf) ([]kubepki.Leaf, error) {
+	for _, name := range r.extra {
+		l, err := kubepki.ExtraLeaf(strings.TrimSpace(name))
+		if err != nil {
+			return nil, exit.Usagef("--extra: %w", err)
+		}
+		if slices.ContainsFunc(leaves, func(o kubepki.Leaf) bool { return o.Name == l.Name }) {
+			return nil, exit.Usagef("--extra: %s is there twice", l.Name)
+		}
+		leaves = append(leaves, l)
+	}
+	return leaves, nil
+}
+
 // missing asks for what nobody has said and no default is good for.
 func (f *facts) missing(r *requestOptions) error {
 	var flags []string

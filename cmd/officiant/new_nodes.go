@@ -52,6 +52,11 @@ func (o *newOptions) nodes(in *inputs) ([]sender, error) {
 			Name: name, Roles: opened.Node.Roles, BindPort: opened.Node.BindPort, First: opened.Node.First,
 			Fingerprint: opened.Fingerprint,
 		}
+		for _, c := range opened.CSRs {
+			if _, err := kubepki.ExtraLeaf(c.Name); err == nil {
+				n.Extra = append(n.Extra, plan.Extra{Name: c.Name})
+			}
+		}
 		if opened.Node.Address.IsValid() {
 			n.Address = opened.Node.Address.String()
 		}
