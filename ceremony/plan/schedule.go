@@ -40,6 +40,7 @@ func (c *Ceremony) Line(e Entry) string {
 	switch e.Kind {
 	case BundleSignature:
 		put("request", "sha256:"+c.Requests[e.Node].Fingerprint.String())
+		put("vouched", string(c.Vouched[e.Node]))
 	case TranscriptSignature:
 	default:
 		c.certificateFields(e, put)

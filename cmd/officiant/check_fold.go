@@ -31,7 +31,7 @@ func crowds(c *plan.Ceremony) (all []*crowd, of map[string]*crowd) {
 	var order []*crowd
 	roles := map[*crowd]string{}
 	for _, n := range c.Nodes {
-		s := shape(n, entries[n.Name])
+		s := shape(c, n, entries[n.Name])
 		g := byShape[s]
 		if g == nil {
 			g = &crowd{}
@@ -68,11 +68,11 @@ func roleNames(n kubepki.Node) string {
 
 // shape is all that a node's certificates say, with its own name and address
 // taken out.
-func shape(n kubepki.Node, entries []plan.Entry) string {
+func shape(c *plan.Ceremony, n kubepki.Node, entries []plan.Entry) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %t\n", roleNames(n), n.First)
+	fmt.Fprintf(&b, "%s %t %s\n", roleNames(n), n.First, c.Vouched[n.Name])
 	for _, e := range entries {
-		fmt.Fprintf(&b, "%s %s %s %s %d\n", e.Signer, e.Leaf.Name, content(e, standIn{n.Name, n.Address, "{}"}), e.SignatureAlgorithm, e.Duration)
+		fmt.Fprintf(&b, "%s %s %s %s %d\n", e.Signer, e.Leaf.Name, content(c, e, standIn{n.Name, n.Address, "{}"}), e.SignatureAlgorithm, e.Duration)
 	}
 	return b.String()
 }

@@ -23,7 +23,8 @@ var table = []row{
 	{"bundle/kubeconfig", []string{"bundle/privatekey"}},
 	{"bundle/kubeadm", nil},
 	{"bundle/seal", nil},
-	{"bundle/request", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", "bundle/privatekey", durable}},
+	{"bundle/sshsig", nil},
+	{"bundle/request", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", "bundle/privatekey", "bundle/sshsig", durable}},
 	{"bundle", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", "bundle/request", durable}},
 	{"bundle/install", []string{"bundle", "bundle/kubepki", "bundle/kubeconfig", "bundle/seal", "bundle/privatekey", durable}},
 
