@@ -8,7 +8,7 @@ FUZZTIME ?= 10s
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 
-.PHONY: help build build-airgap demo test lint fuzz acceptance clean
+.PHONY: help build build-airgap demo test bench lint fuzz acceptance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ test: ## go vet and every test that fits in a few minutes
 	$(GO) vet ./...
 	@.ci/test-folder $(GO) test -timeout 20m ./...
 	cd cmd/acceptance && $(GO) vet . && CGO_ENABLED=0 $(GO) test .
+
+bench: ## speed beside the bare token and openssl ca, a few minutes; BENCH="-h" lists its flags
+	@.ci/setup-softhsm softhsm2 openssl libengine-pkcs11-openssl
+	@$(MAKE) --no-print-directory build
+	@CGO_ENABLED=1 $(GO) build -trimpath -o build/bench ./cmd/bench
+	@.ci/test-folder build/bench $(BENCH)
 
 lint: ## formatting and go vet, both modules
 	@unformatted=$$(gofmt -l cmd signer ceremony bundle softhsm); \

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"officiant/signer"
+	"officiant/softhsm"
+)
+
+// bench is one run of the benchmark.
+type bench struct {
+	out       io.Writer
+	officiant string // program
+	openssl   string // why openssl ca cannot be measured; empty: it can
+	softhsm   string // module
+	module    string // counting module
+	folder    string
+	n, rounds int
+	sizes     []int // of the memory table
+	marks     []mark
+	cluster   *cluster
+}
+
+// algorithms are the kinds of CA key that are measured.
+var algorithms = []signer.Algorithm{signer.ECDSAP256, signer.ECDSAP384, signer.RSA2048, signer.RSA4096}
+
+func main() {
+	b := &bench{out: os.Stdout}
+	var sizes string
+	flag.StringVar(&b.officiant, "officiant", "build/officiant", "the `PROGRAM` to measure")
+	flag.IntVar(&b.n, "n", 1000, "kubelet certificates in each round")
+	flag.IntVar(&b.rounds, "rounds", 3, "rounds for each algorithm")
+	flag.StringVar(&sizes, "memory", "10,1000,10000", "`NUMBERS` of certificates at which memory is measured; 100000 takes a quarter of an hour")
+	flag.Parse()
+	if err := b.run(sizes); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func (b *bench) run(sizes string) (err error) {
+	if flag.NArg() > 0 || b.n < 1 || b.rounds < 1 {
+		return fmt.Errorf("usage: bench [-n N] [-rounds N] [-memory N,N,…]; see -h")
+	}
+	for s := range strings.SplitSeq(sizes, ",") {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return fmt.Errorf("-memory %s: %q is not a number of certificates", sizes, s)
+		}
+		b.sizes = append(b.sizes, n)
+	}
+	if b.folder, err = os.MkdirTemp("", "officiant-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.folder)
+	if b.officiant, err = filepath.Abs(b.officiant); err != nil {
+		return err
+	}
+	if b.softhsm, err = softhsm.Find(); err != nil {
+		return err
+	}
+	if b.module, err = buildModule(b.folder); err != nil {
+		return err
+	}
+	b.openssl = noEngine()
+	if err := b.machine(); err != nil {
+		return err
+	}
+	most := b.n
+	for _, n := range b.sizes {
+		most = max(most, n)
+	}
+	if b.cluster, err = newCluster(filepath.Join(b.folder, "cluster"), most); err != nil {
+		return err
+	}
+	for _, part := range []func() error{b.rates, b.slowToken, b.wholeSet, b.memory} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	b.printMarks()
+	return nil
+}
+
+// noEngine says why openssl ca cannot reach a token here; nothing: it can.
+func noEngine() string {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		return "no openssl here (Debian: openssl)"
+	}
+	if out, err := exec.Command("openssl", "engine", "pkcs11").CombinedOutput(); err != nil || !strings.Contains(string(out), "pkcs11") {
+		return "openssl has no pkcs11 engine here (Debian: libengine-pkcs11-openssl)"
+	}
+	return ""
+}
+
+// machine prints what the figures were taken on.
+func (b *bench) machine() error {
+	version, err := moduleVersion(b.softhsm)
+	if err != nil {
+		return err
+	}
+	b.printf("%d cores, %s, %s/%s, SoftHSM %s, %s\n", runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, version, b.opensslVersion())
+	b.printf("Files under %s, on %s.\n", os.TempDir(), fileSystem(b.folder))
+	b.printf("%d certificates, median of %d rounds; ratios are taken within a round.\n", b.n, b.rounds)
+	if b.openssl != "" {
+		b.printf("Skipped: openssl ca: %s.\n", b.openssl)
+	}
+	b.printf("Skipped: tokens of other makers and the clouds: their figures would be those of their daemons and of our fakes.\n")
+	return nil
+}
+
+func (b *bench) opensslVersion() string {
+	out, err := exec.Command("openssl", "version").Output()
+	if err != nil {
+		return "no OpenSSL"
+	}
+	f := strings.Fields(string(out))
+	return strings.Join(f[:min(2, len(f))], " ")
+}
+
+func (b *bench) printf(format string, args ...any) { fmt.Fprintf(b.out, format, args...) }
