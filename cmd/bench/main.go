@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,6 +25,7 @@ type bench struct {
 	module    string // counting module
 	folder    string
 	n, rounds int
+	slowN     int
 	sizes     []int // of the memory table
 	marks     []mark
 	cluster   *cluster
@@ -34,20 +36,22 @@ var algorithms = []signer.Algorithm{signer.ECDSAP256, signer.ECDSAP384, signer.R
 
 func main() {
 	b := &bench{out: os.Stdout}
-	var sizes string
+	var sizes, only string
 	flag.StringVar(&b.officiant, "officiant", "build/officiant", "the `PROGRAM` to measure")
 	flag.IntVar(&b.n, "n", 1000, "kubelet certificates in each round")
 	flag.IntVar(&b.rounds, "rounds", 3, "rounds for each algorithm")
 	flag.StringVar(&sizes, "memory", "10,1000,10000", "`NUMBERS` of certificates at which memory is measured; 100000 takes a quarter of an hour")
+	flag.StringVar(&only, "only", "", "one `PART` of: rates, slow, set, memory")
+	flag.IntVar(&b.slowN, "slow", 104, "certificates by the slow token")
 	flag.Parse()
-	if err := b.run(sizes); err != nil {
+	if err := b.run(sizes, only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func (b *bench) run(sizes string) (err error) {
-	if flag.NArg() > 0 || b.n < 1 || b.rounds < 1 {
+func (b *bench) run(sizes, only string) (err error) {
+	if flag.NArg() > 0 || b.n < 1 || b.rounds < 1 || b.slowN < 1 || !slices.Contains([]string{"", "rates", "slow", "set", "memory"}, only) {
 		return fmt.Errorf("usage: bench [-n N] [-rounds N] [-memory N,N,…]; see -h")
 	}
 	for s := range strings.SplitSeq(sizes, ",") {
@@ -74,15 +78,21 @@ func (b *bench) run(sizes string) (err error) {
 	if err := b.machine(); err != nil {
 		return err
 	}
-	most := b.n
+	most := max(b.n, b.slowN)
 	for _, n := range b.sizes {
 		most = max(most, n)
 	}
 	if b.cluster, err = newCluster(filepath.Join(b.folder, "cluster"), most); err != nil {
 		return err
 	}
-	for _, part := range []func() error{b.rates, b.slowToken, b.wholeSet, b.memory} {
-		if err := part(); err != nil {
+	for _, part := range []struct {
+		name    string
+		measure func() error
+	}{{"rates", b.rates}, {"slow", b.slowToken}, {"set", b.wholeSet}, {"memory", b.memory}} {
+		if only != "" && only != part.name {
+			continue
+		}
+		if err := part.measure(); err != nil {
 			return err
 		}
 	}

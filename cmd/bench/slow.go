@@ -7,7 +7,6 @@ import (
 )
 
 const (
-	slowLeaves       = 104 // a multiple of every number of sessions
 	slowMicroseconds = 20_000
 	setRounds        = 5
 )
@@ -15,7 +14,7 @@ const (
 // slowToken measures a token that needs 20 ms for a signature and allows few
 // sessions: the device in the room, more than SoftHSM is.
 func (b *bench) slowToken() error {
-	n := min(slowLeaves, b.n)
+	n := b.slowN
 	b.printf("\nA token that takes %d ms for a signature: %d kubelet certificates, P-256\n", slowMicroseconds/1000, n)
 	b.printf("  %-12s %9s %9s %9s %9s\n", "sessions", "floor/k", "seconds", "× floor", "bundles")
 	planFile, err := b.cluster.workers(n, signer.ECDSAP256)
