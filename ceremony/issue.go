@@ -25,7 +25,8 @@ const groupSize = 256
 
 // issue makes the certificates of the entries, all of one signer, that have
 // none yet, group by group: check and lint, put the intents on disk, sign,
-// record. While the token signs one group, the next one is checked.
+// record. While the token signs one group, the next one's intents are put on
+// disk and the one after it is checked, so that the token need not wait.
 func (r *run) issue(ctx context.Context, entries []plan.Entry) error {
 	var open []plan.Entry
 	for _, e := range entries {
@@ -37,28 +38,46 @@ func (r *run) issue(ctx context.Context, entries []plan.Entry) error {
 		r.Watch.Say(fmt.Sprintf("%d of %d on record already", done, len(entries)))
 	}
 	groups := slices.Collect(slices.Chunk(open, groupSize))
-	next := r.checkAhead(groups)
-	for len(groups) > 0 {
-		group := groups[0]
-		checked, err := next()
-		if err != nil {
-			return err
+	checks := r.checkAhead(groups)
+	defer func() { _, _ = checks() }() // nothing stays at work
+	var before *batch
+	for i, group := range groups {
+		checked, err := checks()
+		checks = r.checkAhead(groups[i+1:])
+		var now *batch
+		if err == nil {
+			now, err = r.intend(ctx, group, checked)
 		}
-		groups = groups[1:]
-		next = r.checkAhead(groups)
-		if err := r.issueGroup(ctx, group, checked); err != nil {
-			_, _ = next() // nothing is left at work; what it found does not matter any more
-			return err
+		if failed := before.wait(); failed != nil {
+			err = failed
 		}
+		if err == nil {
+			now.begin(ctx, r.keys[group[0].Signer], r.signers(group[0].Signer))
+		}
+		if err = errors.Join(err, r.results(before, err)); err != nil {
+			return errors.Join(err, now.wait())
+		}
+		before = now
 	}
-	return nil
+	failed := before.wait()
+	return errors.Join(failed, r.results(before, failed))
 }
 
-// issueGroup signs entries of one issuer. Results of a group are synced with
-// the intents of the next: a result that is lost costs its entry a new serial.
-func (r *run) issueGroup(ctx context.Context, entries []plan.Entry, checked []*issue.Checked) error {
+// batch is a group whose intents are on disk, on its way through the token.
+type batch struct {
+	checked      []*issue.Checked
+	first        int           // seq of the first intent
+	signed       chan struct{} // closed when it is through; nil before it begins
+	certificates [][]byte      // nil where none was signed
+	failed       error
+}
+
+// intend puts a group's intents on disk. With them go the results of the group
+// before the one that is being signed: a result that is lost costs its entry a
+// new serial number.
+func (r *run) intend(ctx context.Context, entries []plan.Entry, checked []*issue.Checked) (*batch, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	intents := make([]transcript.Record, len(entries))
 	for i, e := range entries {
@@ -66,21 +85,45 @@ func (r *run) issueGroup(ctx context.Context, entries []plan.Entry, checked []*i
 	}
 	first, err := r.record(intents...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	certificates, failed := issue.SignAll(ctx, checked, r.keys[entries[0].Signer], r.signers(entries[0].Signer))
+	return &batch{checked: checked, first: first}, nil
+}
+
+func (b *batch) begin(ctx context.Context, key signer.Key, signers int) {
+	b.signed = make(chan struct{})
+	go func() {
+		defer close(b.signed)
+		b.certificates, b.failed = issue.SignAll(ctx, b.checked, key, signers)
+	}()
+}
+
+// wait waits for a batch that was begun; it says what failed.
+func (b *batch) wait() error {
+	if b == nil || b.signed == nil {
+		return nil
+	}
+	<-b.signed
+	return b.failed
+}
+
+// results records what a batch has signed, all of it also when something
+// failed: then at once, and the rest is abandoned on resume.
+func (r *run) results(b *batch, failed error) error {
+	if b == nil {
+		return nil
+	}
 	var issued []transcript.Record
-	for i, der := range certificates {
+	for i, der := range b.certificates {
 		if der != nil {
-			issued = append(issued, transcript.Issued{Intent: first + i, Certificate: der})
+			issued = append(issued, transcript.Issued{Intent: b.first + i, Certificate: der})
 		}
 	}
+	put := r.append
 	if failed != nil {
-		// What was signed goes on record; the rest is abandoned on resume.
-		_, err := r.record(issued...)
-		return errors.Join(failed, err)
+		put = r.record
 	}
-	_, err = r.append(issued...)
+	_, err := put(issued...)
 	return err
 }
 
@@ -120,7 +163,7 @@ func (r *run) checkAhead(groups [][]plan.Entry) (wait func() ([]*issue.Checked, 
 			return err
 		})
 	}()
-	return func() ([]*issue.Checked, error) { return checked, <-finished }
+	return sync.OnceValues(func() ([]*issue.Checked, error) { return checked, <-finished })
 }
 
 // check gathers what an entry's check needs: its public key, an unused serial
