@@ -36,11 +36,13 @@ type CheckOptions struct {
 	Keys     map[string]crypto.PublicKey // the node's own keys, by Leaf.Name; nil in the room
 }
 
-// Checker checks bundles. What it found out about one authority's signature on
-// another's certificate it keeps: a ceremony's thousand bundles have the same
-// few. Its zero value is ready, and safe for concurrent use.
+// Checker checks bundles. It keeps what a ceremony's thousand bundles have in
+// common: whether one authority signed another's certificate, and whether a file
+// of some content holds a private key. Its zero value is ready, and safe for
+// concurrent use.
 type Checker struct {
 	signed sync.Map // pair to signedOrNot
+	secret sync.Map // fingerprint.SHA256 to bool
 }
 
 // Check holds the bundle against what kubepki expects of its node: which files
