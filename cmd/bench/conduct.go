@@ -24,6 +24,7 @@ type step struct {
 	title string
 	took  time.Duration
 	calls uint64
+	cpu   time.Duration // in steps of 10 ms
 
 	before, peak int // KiB, at most up to its begin and end
 }
@@ -46,28 +47,28 @@ func (b *bench) conduct(planFile string, t *token) (*conducted, error) {
 	}
 	confirm := p.Digest.String()
 	p = nil
-	last, calls := time.Now(), t.calls()
-	end := func(peak int) {
+	last, calls, cpu := time.Now(), t.calls(), time.Duration(0)
+	end := func(peak int, used time.Duration) {
 		now, n := time.Now(), t.calls()
 		if len(c.steps) == 0 {
 			c.read = now.Sub(last)
 		} else {
 			s := &c.steps[len(c.steps)-1]
-			s.took, s.calls, s.peak = now.Sub(last), n-calls, peak
+			s.took, s.calls, s.cpu, s.peak = now.Sub(last), n-calls, used-cpu, peak
 		}
-		last, calls = now, n
+		last, calls, cpu = now, n, used
 	}
 	c.usage, err = program{
 		name: b.officiant, env: t.environment(),
 		args: []string{"ceremony", "run", planFile, "--station", t.station, "--dir", c.dir, "--confirm", confirm},
 		line: func(pid int, line string) {
 			if m := stepLine.FindStringSubmatch(line); m != nil {
-				end(peakOf(pid))
+				end(peakOf(pid), cpuOf(pid))
 				c.steps = append(c.steps, step{title: m[1], before: peakOf(pid)})
 			}
 		},
 	}.run()
-	end(c.memory)
+	end(c.memory, c.cpu)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +85,16 @@ func (c *conducted) took(title string) (d time.Duration) {
 	for _, s := range c.steps {
 		if s.is(title) {
 			d += s.took
+		}
+	}
+	return d
+}
+
+// worked is the processor time of such steps.
+func (c *conducted) worked(title string) (d time.Duration) {
+	for _, s := range c.steps {
+		if s.is(title) {
+			d += s.cpu
 		}
 	}
 	return d

@@ -97,6 +97,7 @@ func (b *bench) run(sizes, only string) (err error) {
 		}
 	}
 	b.printMarks()
+	b.printf("\nLoad after, this benchmark's own included: %s.\n", load())
 	return nil
 }
 
@@ -113,12 +114,17 @@ func noEngine() string {
 
 // machine prints what the figures were taken on.
 func (b *bench) machine() error {
+	// SoftHSM says nothing before it has read a configuration.
+	if err := os.Setenv("SOFTHSM2_CONF", os.DevNull); err != nil {
+		return err
+	}
 	version, err := moduleVersion(b.softhsm)
 	if err != nil {
 		return err
 	}
 	b.printf("%d cores, %s, %s/%s, SoftHSM %s, %s\n", runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, version, b.opensslVersion())
 	b.printf("Files under %s, on %s.\n", os.TempDir(), fileSystem(b.folder))
+	b.printf("Load before: %s processes on these cores; what is not idle is missing in what follows.\n", load())
 	b.printf("%d certificates, median of %d rounds; ratios are taken within a round.\n", b.n, b.rounds)
 	if b.openssl != "" {
 		b.printf("Skipped: openssl ca: %s.\n", b.openssl)

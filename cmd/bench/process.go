@@ -91,4 +91,32 @@ func peakOf(pid int) int {
 	return n
 }
 
+// ticks is the kernel's unit of processor time (USER_HZ).
+const ticks = 100
+
+// cpuOf is the processor time a process has taken so far, all threads.
+func cpuOf(pid int) time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// The second field is the name, in parentheses; utime and stime are the 14th and 15th.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * time.Second / ticks
+}
+
+// load is how many processes wanted a processor over the last minute.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if f := strings.Fields(string(text)); err == nil && len(f) > 0 {
+		return f[0]
+	}
+	return "unknown"
+}
+
 func tail(data []byte, n int) []byte { return data[max(0, len(data)-n):] }

@@ -89,14 +89,16 @@ func of(rounds []round, figure func(round) float64) float64 {
 
 // The figures of a round. read holds the process's start, the plan, and the
 // proofs and signatures in the requests.
-func issueTime(r round) float64  { return seconds(r.ours.took(issueStep)) }
-func readTime(r round) float64   { return seconds(r.ours.read) }
-func bestRaw(r round) float64    { return slices.Max(r.raw) }
-func issueRate(r round) float64  { return float64(r.ours.leaves) / issueTime(r) }
-func perRaw(r round) float64     { return issueRate(r) / bestRaw(r) }
-func perOpenssl(r round) float64 { return issueTime(r) / seconds(r.openssl.wall) }
+func issueTime(r round) float64   { return seconds(r.ours.took(issueStep)) }
+func readTime(r round) float64    { return seconds(r.ours.read) }
+func bestRaw(r round) float64     { return slices.Max(r.raw) }
+func issueRate(r round) float64   { return float64(r.ours.leaves) / issueTime(r) }
+func perRaw(r round) float64      { return issueRate(r) / bestRaw(r) }
+func issueCPU(r round) float64    { return seconds(r.ours.worked(issueStep)) }
+func opensslTime(r round) float64 { return seconds(r.openssl.wall) }
+func perOpenssl(r round) float64  { return issueTime(r) / opensslTime(r) }
 func allPerOpenssl(r round) float64 {
-	return (readTime(r) + issueTime(r)) / seconds(r.openssl.wall)
+	return (readTime(r) + issueTime(r)) / opensslTime(r)
 }
 func callsEach(r round) float64  { return float64(r.ours.calls(issueStep)) / float64(r.ours.leaves) }
 func verifyTime(r round) float64 { return seconds(r.verify.wall) }
@@ -119,19 +121,19 @@ func (b *bench) printRaw(all map[signer.Algorithm][]round) {
 
 func (b *bench) printIssue(all map[signer.Algorithm][]round) {
 	b.printf("\n%d kubelet certificates: check, lint, intent, sign, verify, record\n", b.n)
-	b.printf("  %-12s %9s %9s %9s %12s %14s %8s %9s\n", "CA key", "seconds", "leaves/s", "of raw", "openssl ca", "× openssl ca", "calls", "peak")
+	b.printf("  %-12s %8s %7s %9s %7s %11s %7s %9s %7s %9s\n", "CA key", "seconds", "CPU", "leaves/s", "of raw", "openssl ca", "CPU", "× openssl", "calls", "peak")
 	for _, a := range algorithms {
 		r := all[a]
-		b.printf("  %-12s %9.3f %9.0f %8.0f%% ", a, of(r, issueTime), of(r, issueRate), 100*of(r, perRaw))
+		b.printf("  %-12s %8.3f %7.2f %9.0f %6.0f%% ", a, of(r, issueTime), of(r, issueCPU), of(r, issueRate), 100*of(r, perRaw))
 		if b.openssl == "" {
-			b.printf("%12.3f %14.2f ", of(r, func(r round) float64 { return seconds(r.openssl.wall) }), of(r, perOpenssl))
+			b.printf("%11.3f %7.2f %9.2f ", of(r, opensslTime), of(r, func(r round) float64 { return seconds(r.openssl.cpu) }), of(r, perOpenssl))
 		} else {
-			b.printf("%12s %14s ", "-", "-")
+			b.printf("%11s %7s %9s ", "-", "-", "-")
 		}
-		b.printf("%8.3f %5.0f MiB\n", of(r, callsEach), of(r, peak))
+		b.printf("%7.3f %5.0f MiB\n", of(r, callsEach), of(r, peak))
 	}
-	b.printf("  of raw: of the token's best rate above; calls: PKCS#11 calls for each certificate;\n")
-	b.printf("  peak: resident memory of the whole ceremony, at most.\n")
+	b.printf("  of raw: of the token's best rate above; CPU: processor seconds; calls: PKCS#11 calls for\n")
+	b.printf("  each certificate; peak: resident memory of the whole ceremony, at most.\n")
 }
 
 func peak(r round) float64 { return float64(r.ours.memory) / 1024 }

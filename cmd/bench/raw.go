@@ -15,12 +15,8 @@ import (
 	"officiant/signer"
 )
 
-// moduleVersion is what a PKCS#11 module says of itself. SoftHSM wants a
-// configuration before it says anything.
+// moduleVersion is what a PKCS#11 module says of itself.
 func moduleVersion(module string) (version string, err error) {
-	if err := os.Setenv("SOFTHSM2_CONF", os.DevNull); err != nil {
-		return "", err
-	}
 	err = within(module, func(p *pkcs11.Ctx) error {
 		info, err := p.GetInfo()
 		version = fmt.Sprintf("%d.%d", info.LibraryVersion.Major, info.LibraryVersion.Minor)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 
 	"officiant/softhsm"
 )
@@ -88,14 +89,22 @@ func (t *token) calls() uint64 {
 
 // environment is for programs that use the token.
 func (t *token) environment() []string {
-	env := append(os.Environ(), "SOFTHSM2_CONF="+t.conf, "BENCH_MODULE="+t.real, "BENCH_COUNTS="+t.countFile())
-	if t.microseconds > 0 {
-		env = append(env, fmt.Sprintf("BENCH_SIGN_MICROSECONDS=%d", t.microseconds))
-	}
-	if t.sessions > 0 {
-		env = append(env, fmt.Sprintf("BENCH_SESSIONS=%d", t.sessions))
+	env := os.Environ()
+	for name, value := range t.variables() {
+		env = append(env, name+"="+value)
 	}
 	return env
+}
+
+// variables are read by SoftHSM and by the counting module.
+func (t *token) variables() map[string]string {
+	return map[string]string{
+		"SOFTHSM2_CONF":           t.conf,
+		"BENCH_MODULE":            t.real,
+		"BENCH_COUNTS":            t.countFile(),
+		"BENCH_SIGN_MICROSECONDS": strconv.Itoa(t.microseconds), // 0: as long as it takes
+		"BENCH_SESSIONS":          strconv.Itoa(t.sessions),     // 0: no limit
+	}
 }
 
 func (t *token) remove() error { return os.RemoveAll(t.folder) }
