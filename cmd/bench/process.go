@@ -71,7 +71,7 @@ func watchMemory(pid int, stop <-chan struct{}, peak chan<- int) {
 		case <-stop:
 			peak <- most
 			return
-		case <-time.After(2 * time.Millisecond):
+		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
