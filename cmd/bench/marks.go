@@ -21,6 +21,9 @@ func (b *bench) mark(what string, figure, most float64, unit string) {
 }
 
 func (b *bench) printMarks() {
+	if len(b.marks) == 0 {
+		return
+	}
 	b.printf("\nMarks\n")
 	for _, m := range b.marks {
 		verdict := "met   "

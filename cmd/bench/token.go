@@ -34,6 +34,8 @@ type token struct {
 
 	microseconds int // that a C_Sign takes at least
 	sessions     int // that it allows; 0: no limit
+
+	more map[string]string // variables of a cloud that the station names beside it
 }
 
 // buildModule compiles the counting module into folder.
@@ -72,6 +74,16 @@ func (b *bench) newToken() (*token, error) {
 		os.WriteFile(t.countFile(), make([]byte, 8*functions), 0o600))
 }
 
+// addKey has the station find a key elsewhere.
+func (t *token) addKey(name, uri string) error {
+	f, err := os.OpenFile(t.station, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, "  %s: %q\n", name, uri)
+	return errors.Join(err, f.Close())
+}
+
 func (t *token) countFile() string { return filepath.Join(t.folder, "counts") }
 
 // calls is how many PKCS#11 calls there have been.
@@ -91,6 +103,9 @@ func (t *token) calls() uint64 {
 func (t *token) environment() []string {
 	env := os.Environ()
 	for name, value := range t.variables() {
+		env = append(env, name+"="+value)
+	}
+	for name, value := range t.more {
 		env = append(env, name+"="+value)
 	}
 	return env
