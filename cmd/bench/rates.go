@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"slices"
 	"time"
 
@@ -96,6 +97,8 @@ func issueRate(r round) float64   { return float64(r.ours.leaves) / issueTime(r)
 func perRaw(r round) float64      { return issueRate(r) / bestRaw(r) }
 func issueCPU(r round) float64    { return seconds(r.ours.worked(issueStep)) }
 func opensslTime(r round) float64 { return seconds(r.openssl.wall) }
+func opensslCPU(r round) float64  { return seconds(r.openssl.cpu) }
+func byCPU(r round) float64       { return issueCPU(r) / float64(runtime.NumCPU()) / opensslCPU(r) }
 func perOpenssl(r round) float64  { return issueTime(r) / opensslTime(r) }
 func allPerOpenssl(r round) float64 {
 	return (readTime(r) + issueTime(r)) / opensslTime(r)
@@ -121,19 +124,20 @@ func (b *bench) printRaw(all map[signer.Algorithm][]round) {
 
 func (b *bench) printIssue(all map[signer.Algorithm][]round) {
 	b.printf("\n%d kubelet certificates: check, lint, intent, sign, verify, record\n", b.n)
-	b.printf("  %-12s %8s %7s %9s %7s %11s %7s %9s %7s %9s\n", "CA key", "seconds", "CPU", "leaves/s", "of raw", "openssl ca", "CPU", "× openssl", "calls", "peak")
+	b.printf("  %-12s %8s %7s %9s %7s %11s %7s %9s %7s %7s %9s\n", "CA key", "seconds", "CPU", "leaves/s", "of raw", "openssl ca", "CPU", "× openssl", "by CPU", "calls", "peak")
 	for _, a := range algorithms {
 		r := all[a]
 		b.printf("  %-12s %8.3f %7.2f %9.0f %6.0f%% ", a, of(r, issueTime), of(r, issueCPU), of(r, issueRate), 100*of(r, perRaw))
 		if b.openssl == "" {
-			b.printf("%11.3f %7.2f %9.2f ", of(r, opensslTime), of(r, func(r round) float64 { return seconds(r.openssl.cpu) }), of(r, perOpenssl))
+			b.printf("%11.3f %7.2f %9.2f %7.2f ", of(r, opensslTime), of(r, opensslCPU), of(r, perOpenssl), of(r, byCPU))
 		} else {
-			b.printf("%11s %7s %9s ", "-", "-", "-")
+			b.printf("%11s %7s %9s %7s ", "-", "-", "-", "-")
 		}
 		b.printf("%7.3f %5.0f MiB\n", of(r, callsEach), of(r, peak))
 	}
-	b.printf("  of raw: of the token's best rate above; CPU: processor seconds; calls: PKCS#11 calls for\n")
-	b.printf("  each certificate; peak: resident memory of the whole ceremony, at most.\n")
+	b.printf("  of raw: of the token's best rate above; CPU: processor seconds; by CPU: what × openssl\n")
+	b.printf("  comes to when all processors are free; calls: PKCS#11 calls for each certificate; peak:\n")
+	b.printf("  resident memory of the whole ceremony, at most.\n")
 }
 
 func peak(r round) float64 { return float64(r.ours.memory) / 1024 }
