@@ -52,9 +52,9 @@ func (k *breakingKey) SignContext(ctx context.Context, digest []byte, opts crypt
 // certificates, with the intents of the next one on disk: what was signed is on
 // record, nothing else is, and the same command goes on.
 func TestTokenBreaksBetweenGroups(t *testing.T) {
-	const workers = 280 // two groups
+	const workers = 300 // of 32, 256 and 12
 	f := ceremonytest.New(t, ceremonytest.Shape{Workers: workers})
-	for _, signatures := range []int64{200, 270} {
+	for _, signatures := range []int64{20, 200, 295} {
 		f.Tokens(t)
 		dir := filepath.Join(t.TempDir(), "ceremony")
 		cfg := f.Config(t, dir)

@@ -20,8 +20,12 @@ import (
 	"officiant/signer"
 )
 
-// groupSize is how many certificates share one sync of the record.
-const groupSize = 256
+// groupSize is how many certificates share one sync of the record. The first
+// group is smaller: the token waits for it.
+const (
+	groupSize  = 256
+	firstGroup = 32
+)
 
 // issue makes the certificates of the entries, all of one signer, that have
 // none yet, group by group: check and lint, put the intents on disk, sign,
@@ -37,7 +41,8 @@ func (r *run) issue(ctx context.Context, entries []plan.Entry) error {
 	if done := len(entries) - len(open); done > 0 {
 		r.Watch.Say(fmt.Sprintf("%d of %d on record already", done, len(entries)))
 	}
-	groups := slices.Collect(slices.Chunk(open, groupSize))
+	first := min(firstGroup, len(open))
+	groups := slices.AppendSeq(slices.Collect(slices.Chunk(open[:first], firstGroup)), slices.Chunk(open[first:], groupSize))
 	checks := r.checkAhead(groups)
 	defer func() { _, _ = checks() }() // nothing stays at work
 	var before *batch

@@ -13,4 +13,6 @@ var errNoCgo = errors.New("built without cgo, and PKCS#11 modules are loaded thr
 
 func moduleVersion(string) (string, error) { return "", errNoCgo }
 
-func (t *token) rawRates(signer.Algorithm, time.Duration) ([]float64, error) { return nil, errNoCgo }
+func (t *token) rawRates(string, signer.Algorithm, time.Duration, ...int) ([]float64, error) {
+	return nil, errNoCgo
+}

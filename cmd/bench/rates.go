@@ -73,7 +73,7 @@ func (b *bench) round(a signer.Algorithm) (r round, err error) {
 	if r.verify, err = b.verify(r.ours); err != nil {
 		return r, err
 	}
-	if r.raw, err = t.rawRates(a, rawTime); err != nil {
+	if r.raw, err = t.rawRates(t.real, a, rawTime, sessions...); err != nil {
 		return r, err
 	}
 	return r, t.remove()
@@ -156,6 +156,7 @@ func (b *bench) printParts(all map[signer.Algorithm][]round) {
 		{"audit", func(r round) float64 { return seconds(r.ours.took(auditStep)) }},
 		{"whole run", func(r round) float64 { return seconds(r.ours.wall) }},
 		{"verify", verifyTime},
+		{"CPU", func(r round) float64 { return seconds(r.verify.cpu) }},
 	}
 	b.printf("  %-12s", "CA key")
 	for _, p := range parts {
@@ -171,7 +172,8 @@ func (b *bench) printParts(all map[signer.Algorithm][]round) {
 	}
 	b.printf("  read: start, plan, proofs in the requests; dry run: the schedule with throw-away keys;\n")
 	b.printf("  copy: plan and requests into the ceremony's directory, read again; bundles: put together,\n")
-	b.printf("  checked, signed; audit: the run's last step; verify: officiant ceremony verify, a process.\n")
+	b.printf("  checked, signed; audit: the run's last step; verify: officiant ceremony verify, a process, and\n")
+	b.printf("  its processor seconds.\n")
 }
 
 func (b *bench) rateMarks(all map[signer.Algorithm][]round) {

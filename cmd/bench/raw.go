@@ -39,12 +39,15 @@ func within(module string, do func(*pkcs11.Ctx) error) error {
 }
 
 // rawRates are the C_SignInit and C_Sign the token makes in a second with the
-// kubernetes authority's key, by the number of sessions.
-func (t *token) rawRates(a signer.Algorithm, each time.Duration) (rates []float64, err error) {
-	if err := os.Setenv("SOFTHSM2_CONF", t.conf); err != nil {
-		return nil, err
+// kubernetes authority's key, through one of its modules, by the number of
+// sessions.
+func (t *token) rawRates(module string, a signer.Algorithm, each time.Duration, sessions ...int) (rates []float64, err error) {
+	for name, value := range t.variables() {
+		if err := os.Setenv(name, value); err != nil {
+			return nil, err
+		}
 	}
-	err = within(t.real, func(p *pkcs11.Ctx) error {
+	err = within(module, func(p *pkcs11.Ctx) error {
 		slots, err := p.GetSlotList(true)
 		if err != nil {
 			return err
