@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -35,12 +36,24 @@ type CheckOptions struct {
 	Keys     map[string]crypto.PublicKey // the node's own keys, by Leaf.Name; nil in the room
 }
 
+// Checker checks bundles. It keeps what a ceremony's thousand bundles have in
+// common: whether one authority signed another's certificate, and whether a file
+// of some content holds a private key. Its zero value is ready, and safe for
+// concurrent use.
+type Checker struct {
+	signed sync.Map // pair to signedOrNot
+	secret sync.Map // fingerprint.SHA256 to bool
+}
+
 // Check holds the bundle against what kubepki expects of its node: which files
 // there are, and in each certificate names, usages, issuer and dates. It shares
 // nothing with Build. Findings come sorted by file; none means that all is well.
 // Who made the bundle, CheckSignature says.
-func (b *Bundle) Check(o CheckOptions) []Finding {
-	c := &checker{b: b, o: o, authorities: map[kubepki.Authority]*x509.Certificate{}, serials: map[string]string{}}
+func (b *Bundle) Check(o CheckOptions) []Finding { return new(Checker).Check(b, o) }
+
+// Check is Bundle.Check, for one of many bundles.
+func (k *Checker) Check(b *Bundle, o CheckOptions) []Finding {
+	c := &checker{Checker: k, b: b, o: o, authorities: map[kubepki.Authority]*x509.Certificate{}, serials: map[string]string{}}
 	c.header()
 	c.privateKeys()
 	if facts, err := b.Facts(); err != nil {
@@ -56,6 +69,7 @@ func (b *Bundle) Check(o CheckOptions) []Finding {
 
 // checker collects findings about one bundle.
 type checker struct {
+	*Checker
 	b        *Bundle
 	o        CheckOptions
 	findings []Finding

@@ -46,6 +46,10 @@ func (f fault) run(t *testing.T) {
 	p := bundletest.New(t, bundletest.Cluster())
 	w := &world{PKI: p, t: t, node: p.NewNode(t, bundletest.First())}
 	w.parts = p.Parts(t, w.node)
+	sound, err := bundle.Build(p.Header(w.node, 1), w.parts)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if f.parts != nil {
 		f.parts(w)
 	}
@@ -65,6 +69,16 @@ func (f fault) run(t *testing.T) {
 		f.options(&o)
 	}
 	found := b.Check(o)
+	// What was found out about other bundles makes no difference.
+	var knows bundle.Checker
+	if f := knows.Check(sound, bundle.CheckOptions{Now: bundletest.Now}); len(f) > 0 {
+		t.Fatalf("before: %q", f)
+	}
+	for range 2 {
+		if again := knows.Check(b, o); !slices.Equal(again, found) {
+			t.Errorf("after other bundles: %q, alone: %q", again, found)
+		}
+	}
 	for _, x := range found {
 		if x.File == f.file && strings.Contains(x.Problem, f.problem) {
 			return

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -42,7 +43,7 @@ func openTar(path string, info fs.FileInfo) (*Bundle, error) {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	data, err := readAll(f, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
@@ -191,7 +192,7 @@ func readFile(path string) ([]byte, error) {
 	if !os.SameFile(before, after) {
 		return nil, oddFile("was replaced while it was read")
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	data, err := readAll(f, before.Size())
 	if err != nil {
 		return nil, err
 	}
@@ -199,6 +200,14 @@ func readFile(path string) ([]byte, error) {
 		return nil, oddFile(fmt.Sprintf("larger than %d MiB", maxBytes>>20))
 	}
 	return data, nil
+}
+
+// readAll reads up to a byte more than a bundle may have, in one piece when size
+// is the file's.
+func readAll(f *os.File, size int64) ([]byte, error) {
+	data := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	_, err := data.ReadFrom(io.LimitReader(f, maxBytes+1))
+	return data.Bytes(), err
 }
 
 // assemble holds files against their SHA256SUMS.

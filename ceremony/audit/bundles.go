@@ -142,7 +142,7 @@ func (a *auditor) bundle(c *Check, name string, n kubepki.Node, b *bundle.Bundle
 		f := fingerprint.Of(root.Raw)
 		check.Root = &f
 	}
-	for _, f := range b.Check(check) {
+	for _, f := range a.checker.Check(b, check) {
 		bad("%s", f)
 	}
 	a.rebuilt(bad, n, b)

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"runtime"
@@ -168,9 +169,15 @@ func (b *builder) requests(good []int) {
 	opened := make([]*request.Opened, len(good))
 	errs := make([]error, len(good))
 	parallel(len(good), func(k int) {
-		if raw[k] != nil {
-			opened[k], errs[k] = request.Parse(b.show(b.p.Nodes[good[k]].Request), raw[k])
+		if raw[k] == nil {
+			return
 		}
+		in := b.p.Nodes[good[k]]
+		if o := b.before[in.Name]; o != nil && bytes.Equal(o.Raw, raw[k]) {
+			opened[k], raw[k] = o, o.Raw // one copy of the bytes is enough
+			return
+		}
+		opened[k], errs[k] = request.Parse(b.show(in.Request), raw[k])
 	})
 	seen := keyUses{}
 	for name, c := range b.c.Certificates {
@@ -187,6 +194,7 @@ func (b *builder) requests(good []int) {
 			b.refuseRequest(i, errs[k])
 		case opened[k] != nil && b.claims(i, opened[k]):
 			b.csrs(i, opened[k], seen)
+			b.c.Inputs[b.p.Nodes[i].Request] = raw[k]
 			b.c.Requests[b.p.Nodes[i].Name] = opened[k]
 		}
 	}

@@ -30,6 +30,9 @@ type Options struct {
 	// must be valid then and outlive what they issue. For a ceremony of the
 	// past it is that ceremony's NotBefore.
 	Now time.Time
+	// Opened holds requests by node that this process has opened before. One of
+	// the very same bytes is not opened again.
+	Opened map[string]*request.Opened
 }
 
 // Open reads the plan at path and every input it names, below path's folder.
@@ -58,6 +61,7 @@ type builder struct {
 	*report
 	fsys    fs.FS
 	now     time.Time
+	before  map[string]*request.Opened
 	p       *Plan
 	c       *Ceremony
 	kubeadm *kubeadm.Config   // nil when the plan names none
@@ -83,7 +87,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		return nil, r.invalid()
 	}
 	b := &builder{
-		report: r, fsys: fsys, now: o.Now, p: p,
+		report: r, fsys: fsys, now: o.Now, before: o.Opened, p: p,
 		c: &Ceremony{
 			Plan: p, File: file, Inputs: map[string][]byte{planFile: data},
 			Requests: map[string]*request.Opened{}, Vouched: map[string]Vouch{}, Certificates: map[string]*x509.Certificate{},
