@@ -18,6 +18,7 @@ const (
 	OpCreate   Op = "create"
 	OpWrite    Op = "write"
 	OpChmod    Op = "chmod"
+	OpChown    Op = "chown"
 	OpSync     Op = "sync"
 	OpRename   Op = "rename"
 	OpRemove   Op = "remove"
@@ -149,6 +150,22 @@ func (d *Disk) RenameNoReplace(from, to string) error {
 // Chmod sets the mode of a file or folder.
 func (d *Disk) Chmod(path string, mode fs.FileMode) error {
 	return d.do(OpChmod, path, func() error { return os.Chmod(path, mode) })
+}
+
+// Chown gives a staged file another owner, and syncs it. path is its final name,
+// for the gate.
+func (d *Disk) Chown(staged, path string, uid, gid int) error {
+	return d.do(OpChown, path, func() error {
+		f, err := os.Open(staged)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := f.Chown(uid, gid); err != nil {
+			return err
+		}
+		return f.Sync()
+	})
 }
 
 // Remove removes a file or an empty folder. The folder above is not synced.

@@ -169,7 +169,7 @@ func must(t testing.TB, err error) {
 // place installs and demands success.
 func (m machine) place(t testing.TB, p *bundletest.PKI, b *bundle.Bundle) *install.Report {
 	t.Helper()
-	r, err := m.Install(b, p.Release.Public(), false)
+	r, err := m.Install(b, install.Options{Release: p.Release.Public()})
 	must(t, err)
 	return r
 }
@@ -177,7 +177,7 @@ func (m machine) place(t testing.TB, p *bundletest.PKI, b *bundle.Bundle) *insta
 // sound demands that what is installed verifies.
 func (m machine) sound(t testing.TB, p *bundletest.PKI) {
 	t.Helper()
-	v, err := m.Verify(p.Release.Public(), nil)
+	v, err := m.Verify(install.VerifyOptions{Release: p.Release.Public()})
 	must(t, err)
 	if len(v.Findings) > 0 {
 		t.Fatalf("findings on a sound node: %v", v.Findings)
