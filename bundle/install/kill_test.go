@@ -124,7 +124,7 @@ func TestKilledControlPlane(t *testing.T) {
 		_, err := m.Install(second, install.Options{Release: p.Release.Public()})
 		return err
 	}
-	killed(t, m, true, 5, put, put) // the smaller nodes are killed everywhere
+	killed(t, m, true, 1, put, put)
 }
 
 func TestKilledRollback(t *testing.T) {

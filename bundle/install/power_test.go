@@ -6,6 +6,7 @@ import (
 
 	"officiant/bundle"
 	"officiant/bundle/bundletest"
+	"officiant/bundle/durable"
 	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
 )
@@ -28,13 +29,13 @@ func TestPowerCutDuringInstall(t *testing.T) {
 		}
 		t.Run(n.Name+" first", func(t *testing.T) {
 			t.Parallel()
-			powerCuts(t, m, cut{act: put(one), again: put(one), ways: ways})
+			must(t, powerCuts(t, m, cut{act: put(one), again: put(one), ways: ways}))
 		})
 		t.Run(n.Name+" second", func(t *testing.T) {
 			t.Parallel()
 			has := m.copy(t)
 			has.place(t, p, one)
-			powerCuts(t, has, cut{act: put(two), again: put(two), bare: files(t, m.Root, skipped...), ways: ways})
+			must(t, powerCuts(t, has, cut{act: put(two), again: put(two), bare: files(t, m.Root, skipped...), ways: ways}))
 		})
 	}
 }
@@ -52,5 +53,21 @@ func TestPowerCutDuringRollback(t *testing.T) {
 		}
 		return nil
 	}
-	powerCuts(t, m, cut{act: back, again: again, ways: 4})
+	must(t, powerCuts(t, m, cut{act: back, again: again, ways: 4}))
+}
+
+// The two tests above would see an install that leaves out a sync.
+func TestPowerCutsCanFail(t *testing.T) {
+	p := bundletest.New(t, bundletest.Cluster())
+	m := newMachine(t, p, bundletest.Worker())
+	b := p.Bundle(t, m.who, 1)
+	put := func(m machine) error {
+		_, err := m.Install(b, install.Options{Release: p.Release.Public()})
+		return err
+	}
+	for _, op := range []durable.Op{durable.OpSync, durable.OpSyncDir} {
+		if err := powerCuts(t, m, cut{act: put, again: put, ways: 4, deaf: op}); err == nil {
+			t.Errorf("without %s nothing is lost", op)
+		}
+	}
 }

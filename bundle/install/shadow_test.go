@@ -29,6 +29,7 @@ type shadow struct {
 	modes   map[uint64]fs.FileMode
 	open    map[uint64]*os.File // keeps the system from giving an inode's number away
 	folders map[string][]state  // states since the last sync, the synced one first
+	deaf    durable.Op          // is taken for not done
 	pending func()              // what the last operation has made certain
 	loss    func()              // is called when the power fails
 }
@@ -63,6 +64,9 @@ func (s *shadow) disk() *durable.Disk {
 	return &durable.Disk{Gate: func(op durable.Op, path string) error {
 		s.step()
 		folder := filepath.Dir(path)
+		if op == s.deaf {
+			return nil
+		}
 		switch op {
 		case durable.OpSyncDir:
 			s.pending = func() { s.folders[path] = []state{s.look(path)} }
@@ -217,21 +221,24 @@ type cut struct {
 	act, again func(m machine) error
 	bare       map[string]string // files of the node before anything was installed; nil: no rollback is tried
 	ways       int               // in how many ways a disk loses what was not synced
+	deaf       durable.Op        // a disk that does not do this operation, though it says so
 }
 
 // powerCuts runs act once on m and lets the power fail before each operation and
 // after the last. What is left is the old state, the new one, or has a journal;
 // again leads to the new one, and a rollback to one that was before.
-func powerCuts(t *testing.T, m machine, c cut) {
+func powerCuts(t *testing.T, m machine, c cut) error {
 	t.Helper()
 	done, run := m.copy(t), m.copy(t)
 	must(t, c.act(done))
 	old, oldFiles, fresh := files(t, m.Root), files(t, m.Root, skipped...), files(t, done.Root)
 	s := newShadow(t, run.Root)
+	s.deaf = c.deaf
+	var failed error
 	operation, random, seen := 0, rand.New(rand.NewPCG(1, 2)), map[string]bool{}
 	s.loss = func() {
 		operation++
-		for way := range c.ways {
+		for way := 0; way < c.ways && failed == nil; way++ {
 			image := s.image(func(n int) int {
 				switch way {
 				case 0:
@@ -246,29 +253,44 @@ func powerCuts(t *testing.T, m machine, c cut) {
 			} else {
 				seen[k] = true
 			}
-			where := fmt.Sprintf("power cut before operation %d, way %d", operation, way)
 			left := machine{m.who, &install.Node{Root: restore(t, image), Disk: &durable.Disk{}, Now: m.Now}}
-			left.oneOrTheOther(t, where, old, fresh)
-			other := left.copy(t)
-			if err := c.again(left); err != nil {
-				t.Fatalf("%s, a second time: %v", where, err)
+			if err := c.judge(t, left, old, oldFiles, fresh); err != nil {
+				failed = fmt.Errorf("power cut before operation %d, way %d: %w", operation, way, err)
 			}
-			left.is(t, where+", a second time", nil, fresh)
-			if c.bare == nil {
-				continue
-			}
-			if _, err := other.Rollback(false); err != nil {
-				t.Fatalf("%s, rolled back: %v", where, err)
-			}
-			other.is(t, where+", rolled back", skipped, oldFiles, c.bare)
 		}
 	}
 	run.Disk = s.disk()
 	must(t, c.act(run))
 	s.step()
-	if operation < 30 || len(seen) < 10 {
-		t.Errorf("only %d operations and %d states of the disk were seen", operation, len(seen))
+	if failed == nil && (operation < 30 || len(seen) < 10) {
+		failed = fmt.Errorf("only %d operations and %d states of the disk were seen", operation, len(seen))
 	}
+	return failed
+}
+
+// judge looks at what a power cut left, and goes on from there in both directions.
+func (c cut) judge(t *testing.T, left machine, old, oldFiles, fresh map[string]string) error {
+	t.Helper()
+	if err := left.oneOrTheOther(t, old, fresh); err != nil {
+		return err
+	}
+	other := left.copy(t)
+	if err := c.again(left); err != nil {
+		return fmt.Errorf("a second time: %w", err)
+	}
+	if err := left.is(t, nil, fresh); err != nil {
+		return fmt.Errorf("a second time: %w", err)
+	}
+	if c.bare == nil {
+		return nil
+	}
+	if _, err := other.Rollback(false); err != nil {
+		return fmt.Errorf("rolled back: %w", err)
+	}
+	if err := other.is(t, skipped, oldFiles, c.bare); err != nil {
+		return fmt.Errorf("rolled back: %w", err)
+	}
+	return nil
 }
 
 // skipped are the files a rollback does not put back.
@@ -276,21 +298,22 @@ var skipped = []string{pins, previous, rolledBack}
 
 // oneOrTheOther demands that a tree is old or new, or has a journal, and that no
 // file of Kubernetes is there without its content.
-func (m machine) oneOrTheOther(t *testing.T, where string, old, fresh map[string]string) {
+func (m machine) oneOrTheOther(t *testing.T, old, fresh map[string]string) error {
 	t.Helper()
 	now := files(t, m.Root, journal)
 	if _, err := os.Stat(m.at(journal)); err != nil && len(unlike(old, now)) > 0 && len(unlike(fresh, now)) > 0 {
-		t.Fatalf("%s: no journal, and these are neither old nor new: %v, %v", where, unlike(old, now), unlike(fresh, now))
+		return fmt.Errorf("no journal, and these are neither old nor new: %v, %v", unlike(old, now), unlike(fresh, now))
 	}
 	for path, content := range now {
 		if strings.HasPrefix(path, "etc/kubernetes/") && strings.ContainsRune(content, 0) {
-			t.Fatalf("%s: %s was never written", where, path)
+			return fmt.Errorf("%s was never written", path)
 		}
 	}
+	return nil
 }
 
 // is demands that a tree, but for the files skipped, is one of these, with nothing left over.
-func (m machine) is(t *testing.T, where string, skip []string, states ...map[string]string) {
+func (m machine) is(t *testing.T, skip []string, states ...map[string]string) error {
 	t.Helper()
 	now := files(t, m.Root, skip...)
 	var unlikes [][]string
@@ -300,6 +323,7 @@ func (m machine) is(t *testing.T, where string, skip []string, states ...map[str
 		}
 	}
 	if len(unlikes) == len(states) || len(temps(t, m.Root)) > 0 {
-		t.Fatalf("%s: these are not as they should be: %v %v", where, unlikes, temps(t, m.Root))
+		return fmt.Errorf("these are not as they should be: %v %v", unlikes, temps(t, m.Root))
 	}
+	return nil
 }
