@@ -54,9 +54,10 @@ func newMachine(t testing.TB, p *bundletest.PKI, n kubepki.Node) machine {
 func (m machine) at(path string) string { return filepath.Join(m.Root, filepath.FromSlash(path)) }
 
 // copy makes a second machine of the same content elsewhere.
-func (m machine) copy(t testing.TB) machine {
+func (m machine) copy(t testing.TB) machine { return m.copyTo(t, folder(t)) }
+
+func (m machine) copyTo(t testing.TB, dir string) machine {
 	t.Helper()
-	dir := folder(t)
 	must(t, filepath.WalkDir(m.Root, func(at string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
