@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"officiant/bundle"
+	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 )
 
@@ -106,38 +107,40 @@ func (n *Node) apply(t *transaction) error {
 // stage writes every new file beside the place it is for.
 func (n *Node) stage(j *journal, t *transaction) error {
 	var folders []string
+	var list []durable.File
 	for _, p := range t.write {
 		at := n.at(p.path)
+		list = append(list, durable.File{Path: at, Data: p.data, Mode: p.mode})
 		folder := filepath.Dir(at)
-		if !slices.Contains(folders, folder) {
-			folders = append(folders, folder)
-			if err := n.contained(path.Dir(p.path)); err != nil {
-				return err
-			}
-			if err := n.Disk.MkdirAll(folder, folderMode(p.path)); err != nil {
-				return err
-			}
+		if slices.Contains(folders, folder) {
+			continue
 		}
-		staged, err := n.Disk.Stage(at, p.data, p.mode)
-		if err != nil {
+		folders = append(folders, folder)
+		if err := n.contained(path.Dir(p.path)); err != nil {
 			return err
 		}
-		if err := n.give(staged, p); err != nil {
+		if err := n.Disk.MkdirAll(folder, folderMode(p.path)); err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(n.Root, staged)
+	}
+	staged, err := n.Disk.StageAll(list)
+	if err != nil {
+		return err
+	}
+	for i, p := range t.write {
+		rel, err := filepath.Rel(n.Root, staged[i])
 		if err != nil {
 			return err
 		}
 		j.Moves = append(j.Moves, move{p.path, filepath.ToSlash(rel), fingerprint.Of(p.data), fmt.Sprintf("%04o", p.mode)})
 	}
-	// The journal may name only what a power cut leaves there.
-	for _, folder := range folders {
-		if err := n.Disk.SyncDir(folder); err != nil {
+	for i, p := range t.write {
+		if err := n.give(staged[i], p); err != nil {
 			return err
 		}
 	}
-	return nil
+	// The journal may name only what a power cut leaves there.
+	return n.Disk.SyncDirs(folders)
 }
 
 // give makes a file that comes back belong to whom it belonged. Only root can; for
@@ -198,10 +201,12 @@ func (n *Node) finish(j *journal) error {
 		folders = append(folders, filepath.Dir(n.at(path)))
 	}
 	slices.Sort(folders)
-	for _, folder := range slices.Compact(folders) {
-		if err := n.Disk.SyncDir(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	folders = slices.DeleteFunc(slices.Compact(folders), func(folder string) bool {
+		_, err := os.Lstat(folder)
+		return errors.Is(err, fs.ErrNotExist) // what was removed in it is gone, too
+	})
+	if err := n.Disk.SyncDirs(folders); err != nil {
+		return err
 	}
 	state := n.State()
 	if err := n.Disk.Remove(state.path(journalFile)); err != nil {

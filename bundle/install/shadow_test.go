@@ -30,6 +30,7 @@ type shadow struct {
 	open    map[uint64]*os.File // keeps the system from giving an inode's number away
 	folders map[string][]state  // states since the last sync, the synced one first
 	deaf    durable.Op          // is taken for not done
+	staged  map[string]string   // the temporary name of what was created last for a path
 	pending func()              // what the last operation has made certain
 	loss    func()              // is called when the power fails
 }
@@ -38,7 +39,7 @@ type shadow struct {
 type state map[string]uint64
 
 func newShadow(t *testing.T, root string) *shadow {
-	s := &shadow{t: t, root: root, content: map[uint64][]byte{}, modes: map[uint64]fs.FileMode{}, open: map[uint64]*os.File{}, folders: map[string][]state{}}
+	s := &shadow{t: t, root: root, content: map[uint64][]byte{}, modes: map[uint64]fs.FileMode{}, open: map[uint64]*os.File{}, staged: map[string]string{}, folders: map[string][]state{}}
 	t.Cleanup(func() {
 		for _, f := range s.open {
 			f.Close()
@@ -70,15 +71,18 @@ func (s *shadow) disk() *durable.Disk {
 		switch op {
 		case durable.OpSyncDir:
 			s.pending = func() { s.folders[path] = []state{s.look(path)} }
-		case durable.OpSync, durable.OpChown:
-			// The file staged for path is the only one in its folder not synced yet.
+		case durable.OpCreate:
 			s.pending = func() {
-				for name, inode := range s.look(folder) {
-					if inode != 0 && s.content[inode] == nil {
-						s.synced(filepath.Join(folder, name))
+				before := s.folders[folder]
+				s.moved(folder)
+				for name := range s.look(folder) {
+					if _, ok := before[len(before)-1][name]; !ok {
+						s.staged[path] = filepath.Join(folder, name)
 					}
 				}
 			}
+		case durable.OpSync, durable.OpChown:
+			s.pending = func() { s.synced(s.staged[path]) }
 		case durable.OpMkdir:
 			s.pending = func() {
 				s.moved(folder)
