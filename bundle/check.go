@@ -57,7 +57,7 @@ func (k *Checker) Check(b *Bundle, o CheckOptions) []Finding {
 	c.header()
 	c.privateKeys()
 	if facts, err := b.Facts(); err != nil {
-		c.add("", "%v", err)
+		c.add(FactsFile, "%s", about(FactsFile, err))
 	} else {
 		c.node(facts)
 	}
@@ -86,6 +86,16 @@ func (c *checker) add(file, format string, args ...any) {
 	c.findings = append(c.findings, Finding{file, fmt.Sprintf(format, args...)})
 }
 
+// about is an error's text without the name of the file it is about, which its
+// finding has beside it.
+func about(file string, err error) string {
+	text := strings.TrimPrefix(err.Error(), file)
+	if place, ok := strings.CutPrefix(text, ":"); ok && !strings.HasPrefix(place, " ") {
+		return "line " + place
+	}
+	return strings.TrimPrefix(text, ": ")
+}
+
 // header checks what SHA256SUMS says of itself.
 func (c *checker) header() {
 	h, list, err := parseSums(c.b.Sums)
@@ -99,8 +109,12 @@ func (c *checker) header() {
 	if h.Rehearsal {
 		c.add(SumsFile, "made in a rehearsal, on throw-away keys: not for use")
 	}
-	if !c.o.Now.IsZero() && c.o.Now.After(h.NotAfter) {
+	switch now := c.o.Now; {
+	case now.IsZero():
+	case now.After(h.NotAfter):
 		c.add(SumsFile, "the bundle expired at %s", formatTime(h.NotAfter))
+	case now.Add(c.o.ValidFor).After(h.NotAfter):
+		c.add(SumsFile, "the bundle expires at %s, within %s", formatTime(h.NotAfter), span(c.o.ValidFor))
 	}
 }
 

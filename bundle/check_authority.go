@@ -209,8 +209,18 @@ func (c *checker) sharedKeys() {
 	for i, a := range names {
 		for _, other := range names[i+1:] {
 			if equalKeys(all[a].PublicKey, all[other].PublicKey) {
-				c.add("", "authorities %s and %s have the same key", a, other)
+				c.add(c.fileOf(a, other), "authorities %s and %s have the same key", a, other)
 			}
 		}
 	}
+}
+
+// fileOf is where the first of these authorities that has a file of its own lies.
+func (c *checker) fileOf(authorities ...kubepki.Authority) string {
+	for _, a := range authorities {
+		if file := c.specs[a].File; file != "" {
+			return file
+		}
+	}
+	return RootFile
 }

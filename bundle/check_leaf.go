@@ -36,7 +36,7 @@ func (c *checker) certificateFile(file string, data []byte, leaf kubepki.Leaf) {
 func (c *checker) kubeconfigFile(file string, data []byte, leaf kubepki.Leaf) {
 	k, err := kubeconfig.Parse(file, data)
 	if err != nil {
-		c.add("", "%v", err)
+		c.add(file, "%s", about(file, err))
 		return
 	}
 	if len(k.Key) > 0 {
@@ -254,8 +254,17 @@ func (c *checker) dates(file string, cert *x509.Certificate) {
 	case now.After(cert.NotAfter):
 		c.add(file, "expired at %s", formatTime(cert.NotAfter))
 	case now.Add(c.o.ValidFor).After(cert.NotAfter):
-		c.add(file, "expires at %s, within %s", formatTime(cert.NotAfter), c.o.ValidFor)
+		c.add(file, "expires at %s, within %s", formatTime(cert.NotAfter), span(c.o.ValidFor))
 	}
+}
+
+// span writes a duration as people ask for it: in days, where it is whole days.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= day && d%day == 0 {
+		return fmt.Sprintf("%d days", d/day)
+	}
+	return d.String()
 }
 
 // verify checks the signature, and asks Go's verifier, which Kubernetes and

@@ -56,7 +56,7 @@ type collector struct {
 	files    map[string][]byte
 	names    spellings
 	entries  int
-	total    int
+	total    int64
 	refusals []error
 }
 
@@ -66,8 +66,12 @@ func (c *collector) refuse(file, reason string) {
 
 func (c *collector) err() error { return errors.Join(c.refusals...) }
 
-// add takes a file in; false means that reading on is pointless.
+// add takes a file in; false means that reading on is pointless. What is refused
+// counts, too: a small archive may hold one sparse file four thousand times.
 func (c *collector) add(path string, content []byte) bool {
+	if !c.room(path, int64(len(content))) {
+		return false
+	}
 	if _, ok := c.files[path]; ok {
 		c.refuse(path, "is there twice")
 		return true
@@ -76,11 +80,16 @@ func (c *collector) add(path string, content []byte) bool {
 		c.refuse(path, err.Error())
 		return true
 	}
-	if c.total += len(content); c.total > maxBytes {
+	c.files[path] = content
+	return true
+}
+
+// room counts what is read and refuses what is too much.
+func (c *collector) room(path string, size int64) bool {
+	if c.total += size; c.total > maxBytes {
 		c.refuse(path, fmt.Sprintf("the bundle is larger than %d MiB", maxBytes>>20))
 		return false
 	}
-	c.files[path] = content
 	return true
 }
 
