@@ -122,7 +122,7 @@ func (c *checker) node(f *Facts) {
 	for _, s := range kubepki.Authorities(f.Cluster) {
 		c.specs[s.Authority] = s
 	}
-	c.fileSet(files)
+	c.fileSet(f, files)
 	c.rootCertificate()
 	c.trust(files)
 	for _, file := range files {
@@ -135,8 +135,17 @@ func (c *checker) node(f *Facts) {
 }
 
 // fileSet compares which files there are with which there must be.
-func (c *checker) fileSet(files []kubepki.File) {
+func (c *checker) fileSet(f *Facts, files []kubepki.File) {
 	want := map[string]bool{FactsFile: true, RootFile: true, VerifyFile: true}
+	if f.KeysMade {
+		want[KeysFile] = true
+		if sealed, ok := c.b.Files[KeysFile]; ok && !armored(sealed) {
+			c.add(KeysFile, "is not one ASCII-armored age file")
+		}
+	}
+	if f.KeysMade == (f.Request != fingerprint.SHA256{}) {
+		c.add(FactsFile, "names a request and keys made in the ceremony, or neither")
+	}
 	for _, f := range files {
 		switch f.Kind {
 		case kubepki.KeyFile:

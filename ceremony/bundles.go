@@ -77,8 +77,13 @@ func (r *run) bundle(node string) (*bundle.Bundle, error) {
 		return nil, err
 	}
 	parts := bundle.Parts{
-		Cluster: r.plan.Cluster, Node: n, Request: r.plan.Requests[node].Fingerprint,
+		Cluster: r.plan.Cluster, Node: n,
 		Root: authorities[kubepki.Root], Authorities: authorities, Leaves: map[string]*x509.Certificate{},
+	}
+	if o := r.plan.Requests[node]; o != nil {
+		parts.Request = o.Fingerprint
+	} else if parts.KeysSealed, err = r.sealedNodeKeys(r.state.nodeKeys[node]); err != nil {
+		return nil, err
 	}
 	for _, e := range r.plan.Entries {
 		if e.Kind == plan.LeafCertificate && e.Node == node {

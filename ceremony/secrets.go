@@ -119,7 +119,10 @@ func (r *run) recipients() []string {
 	var out []string
 	for _, n := range r.plan.Nodes {
 		if n.Has(kubepki.ControlPlane) {
-			out = append(out, r.plan.Requests[n.Name].Recipient)
+			// Nodes whose keys were made here may share one.
+			if to := r.plan.Recipient(n.Name); !slices.Contains(out, to) {
+				out = append(out, to)
+			}
 		}
 	}
 	return out

@@ -21,7 +21,8 @@ type state struct {
 	pending    map[int]transcript.Record // intents without a result, by seq
 	issued     map[string]*x509.Certificate
 	sealed     *transcript.Sealed
-	closing    *fingerprint.SHA256 // hash of the line that closes issuing
+	nodeKeys   map[string]transcript.NodeKeys // made here, by node
+	closing    *fingerprint.SHA256            // hash of the line that closes issuing
 	signatures map[string]signature
 	serials    map[string]bool
 	abandoned  int
@@ -40,6 +41,7 @@ func newState() *state {
 		keys:       map[string]transcript.Key{},
 		pending:    map[int]transcript.Record{},
 		issued:     map[string]*x509.Certificate{},
+		nodeKeys:   map[string]transcript.NodeKeys{},
 		signatures: map[string]signature{},
 		serials:    map[string]bool{},
 	}
@@ -87,6 +89,8 @@ func (s *state) apply(seq int, record transcript.Record) error {
 	case transcript.Carried:
 		sealed := transcript.Sealed(r)
 		s.sealed = &sealed
+	case transcript.NodeKeys:
+		s.nodeKeys[r.Node] = r
 	case transcript.Closed:
 		s.closed = true
 	}

@@ -192,13 +192,21 @@ func (o *Opened) openRecipient(content []byte) *Refusal {
 	if !ok {
 		return refusef(recipientFile, "does not end with a newline")
 	}
-	if err := seal.ValidRecipient(recipient); err != nil {
+	if err := CheckRecipient(recipient); err != nil {
 		return refusef(recipientFile, "%v", err)
 	}
-	if !strings.HasPrefix(recipient, "age1") { // a node has no SSH key it could open with
-		return refusef(recipientFile, "is not an X25519 recipient of age (age1…)")
-	}
 	o.Recipient = recipient
+	return nil
+}
+
+// CheckRecipient says why nothing can be sealed to a node's recipient.
+func CheckRecipient(recipient string) error {
+	if err := seal.ValidRecipient(recipient); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(recipient, "age1") { // a node has no SSH key it could open with
+		return errors.New("is not an X25519 recipient of age (age1…)")
+	}
 	return nil
 }
 

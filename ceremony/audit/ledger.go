@@ -55,7 +55,8 @@ type ledger struct {
 	orphans      []transcript.Line // key-abandoned
 	abandoned    []transcript.Line
 	sealed       []sealedLine
-	carried      []sealedLine // sealed by a predecessor
+	carried      []sealedLine             // sealed by a predecessor
+	made         map[string]*nodeKeysLine // by node
 	resumed      []transcript.Line
 	deviations   []transcript.Line
 	closings     []transcript.Line // issuing-closed
@@ -66,7 +67,7 @@ type ledger struct {
 // newLedger sorts a transcript's lines. transcript.Read has seen to it that a
 // result names an earlier intent of its kind, and that certificates parse.
 func newLedger(t *transcript.Transcript) *ledger {
-	g := &ledger{issued: map[string]*x509.Certificate{}, signed: map[string]*signing{}}
+	g := &ledger{issued: map[string]*x509.Certificate{}, signed: map[string]*signing{}, made: map[string]*nodeKeysLine{}}
 	certificates, files, challenges := map[int]*signing{}, map[int]*signing{}, map[int]*challengeLine{}
 	for _, l := range t.Lines {
 		switch r := l.Record.(type) {
@@ -121,6 +122,8 @@ func (g *ledger) other(l transcript.Line) {
 		g.keyLines = append(g.keyLines, keyLine{l.Seq, r})
 	case transcript.Sealed:
 		g.sealed = append(g.sealed, sealedLine{l.Seq, r})
+	case transcript.NodeKeys:
+		g.made[r.Node] = &nodeKeysLine{l.Seq, r}
 	case transcript.Carried:
 		g.carried = append(g.carried, sealedLine{l.Seq, transcript.Sealed(r)})
 	case transcript.Resumed:

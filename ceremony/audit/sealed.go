@@ -16,8 +16,8 @@ import (
 func (a *auditor) sealed(c *Check) {
 	var want []string // recipients
 	for _, n := range a.plan.Nodes {
-		if r := a.plan.Requests[n.Name]; n.Has(kubepki.ControlPlane) && r != nil {
-			want = append(want, r.Recipient)
+		if to := a.plan.Recipient(n.Name); n.Has(kubepki.ControlPlane) && !slices.Contains(want, to) {
+			want = append(want, to)
 		}
 	}
 	expected := 0
@@ -29,6 +29,7 @@ func (a *auditor) sealed(c *Check) {
 	}
 	c.Detail = count(len(a.ledger.sealed)+len(a.ledger.carried), "sealed secret")
 	a.carried(c, want)
+	a.nodeKeys(c)
 	for _, s := range a.ledger.sealed {
 		if s.Secret != "service-account" || s.File != sealedKeyFile {
 			c.problem("line %d: seals %s as %s, which no ceremony does", s.seq, s.Secret, s.File)

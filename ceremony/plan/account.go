@@ -79,9 +79,9 @@ func (b *builder) carryAccount(where at) {
 		return
 	}
 	for i, n := range b.c.Nodes {
-		o := b.c.Requests[n.Name]
-		if n.Has(kubepki.ControlPlane) && o != nil && !slices.Contains(b.sealed.Recipients, o.Recipient) {
-			b.refuse(at{"nodes", i}, "node %s cannot open %s: its recipient %s is not among those it was sealed to", n.Name, sa.Sealed, o.Recipient)
+		to := b.c.Recipient(n.Name)
+		if n.Has(kubepki.ControlPlane) && to != "" && !slices.Contains(b.sealed.Recipients, to) {
+			b.refuse(at{"nodes", i}, "node %s cannot open %s: its recipient %s is not among those it was sealed to", n.Name, sa.Sealed, to)
 		}
 	}
 }

@@ -97,9 +97,10 @@ func whole(t testing.TB) []step {
 		{3, []transcript.Record{transcript.Issued{Intent: 16, Certificate: again.Raw}}},
 		{4, []transcript.Record{transcript.Sealed{Secret: "service-account", File: "secrets/sa.key.age", SHA256: spki, Recipients: []string{"age1x"}, PublicKey: []byte("x")}}},
 		{4, []transcript.Record{transcript.Carried{Secret: "service-account", File: "previous/demo-1/sa.key.age", SHA256: spki, Recipients: []string{"age1x"}, PublicKey: []byte("x")}}},
+		{4, []transcript.Record{transcript.NodeKeys{Node: "worker-1", Algorithm: "ECDSA-P256", File: "secrets/worker-1.keys.age", SHA256: spki, Recipient: "age1x", Keys: []transcript.NodeKey{{Name: "kubelet.conf", PublicKey: []byte("x")}}}}},
 		{5, []transcript.Record{transcript.IssuingClosed{Certificates: 2, Abandoned: 1}}},
-		{6, []transcript.Record{transcript.SignatureIntent{Entry: 3, Name: "bundle cp-1", SHA256: spki}}}, // 21
-		{6, []transcript.Record{transcript.Signature{Intent: 21, Signature: []byte("signature")}}},
+		{6, []transcript.Record{transcript.SignatureIntent{Entry: 3, Name: "bundle cp-1", SHA256: spki}}}, // 22
+		{6, []transcript.Record{transcript.Signature{Intent: 22, Signature: []byte("signature")}}},
 		{7, []transcript.Record{transcript.Note{Text: "“다 되었다”", By: "kim"}, transcript.Deviation{Text: "the clock was 3 s late", By: []string{"kim", "lee"}}}},
 		{8, []transcript.Record{transcript.Closed{Signer: spki}}},
 	}
