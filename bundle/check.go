@@ -154,7 +154,7 @@ func (c *checker) node(f *Facts) {
 	if c.b.Format > 1 {
 		texts = kubernetesTexts(f, leaves)
 	}
-	c.fileSet(files, texts)
+	c.fileSet(f, files, texts)
 	c.texts(texts)
 	c.rootCertificate()
 	c.trust(files)
@@ -168,13 +168,22 @@ func (c *checker) node(f *Facts) {
 }
 
 // fileSet compares which files there are with which there must be.
-func (c *checker) fileSet(files []kubepki.File, texts map[string][]byte) {
+func (c *checker) fileSet(f *Facts, files []kubepki.File, texts map[string][]byte) {
 	want := map[string]bool{FactsFile: true, RootFile: true, VerifyFile: true}
 	if c.b.Format > 1 {
 		want[ReadmeFile] = true
 	}
 	for path := range texts {
 		want[path] = true
+	}
+	if f.KeysMade {
+		want[KeysFile] = true
+		if sealed, ok := c.b.Files[KeysFile]; ok && !armored(sealed) {
+			c.add(KeysFile, "is not one ASCII-armored age file")
+		}
+	}
+	if f.KeysMade == (f.Request != fingerprint.SHA256{}) {
+		c.add(FactsFile, "names a request and keys made in the ceremony, or neither")
 	}
 	for _, f := range files {
 		switch f.Kind {

@@ -7,6 +7,7 @@
 //	SHA256SUMS.sig        signature over SHA256SUMS by the release key
 //	VERIFY.txt            for people: what this is, and how to check it
 //	officiant/node.json   kind NodeFacts: cluster, node, fingerprint of its request
+//	officiant/keys.age    only where the ceremony made the node's keys: sealed, a tar of keys/NAME.key
 //	officiant/root.crt    the root, to be pinned; not placed below /etc/kubernetes
 //	pki/…, *.conf         the tree as it belongs below /etc/kubernetes
 //
@@ -39,7 +40,7 @@
 // and nothing else, never the root. pki/server-ca.crt holds the kubernetes
 // intermediate, then the root, for --root-ca-file. A kubeconfig lacks its private
 // key: the node has it. pki/sa.key comes sealed to the node (ASCII-armored age)
-// as pki/sa.key.age, pki/sa.pub in clear. A bundle holds no private key, and it
+// as pki/sa.key.age, pki/sa.pub in clear. A bundle holds no private key in the clear, and it
 // is always complete. Nothing in it is secret, so all modes are 0644; the modes
 // on the node are kubepki's.
 //

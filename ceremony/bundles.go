@@ -108,14 +108,19 @@ func (r *run) bundle(s *shared, node string) (*bundle.Bundle, error) {
 		return nil, fmt.Errorf("no node %s in the plan", node)
 	}
 	parts := bundle.Parts{
-		Cluster: r.plan.Cluster, Node: n, Request: r.plan.Requests[node].Fingerprint,
+		Cluster: r.plan.Cluster, Node: n,
 		Root: s.authorities[kubepki.Root], Authorities: s.authorities, Leaves: map[string]*x509.Certificate{},
+	}
+	var err error
+	if o := r.plan.Requests[node]; o != nil {
+		parts.Request = o.Fingerprint
+	} else if parts.KeysSealed, err = r.sealedNodeKeys(r.state.nodeKeys[node]); err != nil {
+		return nil, err
 	}
 	for _, e := range s.leaves[node] {
 		parts.Leaves[e.Leaf.Name] = r.state.issued[e.Name]
 	}
 	if n.Has(kubepki.ControlPlane) {
-		var err error
 		if parts.ServiceAccountSealed, parts.ServiceAccountPublic, err = r.serviceAccount(node); err != nil {
 			return nil, err
 		}

@@ -109,6 +109,13 @@ func (d *rehearsal) entry(e plan.Entry) error {
 
 // subject is the entry's public key, or a throw-away one for a key to be made.
 func (d *rehearsal) subject(e plan.Entry) (crypto.PublicKey, error) {
+	if e.Made != "" {
+		k, err := throwaway(e.Made)
+		if err != nil {
+			return nil, err
+		}
+		return k.Public(), nil
+	}
 	if e.SubjectKey == "" {
 		csr, ok := d.plan.Requests[e.Node].CSR[e.Leaf.Name]
 		if !ok {

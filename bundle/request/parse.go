@@ -192,13 +192,21 @@ func (o *Opened) openRecipient(content []byte) *Refusal {
 	if !ok {
 		return refusef(recipientFile, "does not end with a newline")
 	}
-	if err := seal.ValidRecipient(recipient); err != nil {
+	if err := CheckRecipient(recipient); err != nil {
 		return refusef(recipientFile, "%v", err)
 	}
-	if strings.Count(recipient, " ") > 1 { // one spelling: ssh-ed25519 AAAA…
-		return refusef(recipientFile, "an SSH recipient has no comment")
-	}
 	o.Recipient = recipient
+	return nil
+}
+
+// CheckRecipient says why nothing can be sealed to a node's recipient.
+func CheckRecipient(recipient string) error {
+	if err := seal.ValidRecipient(recipient); err != nil {
+		return err
+	}
+	if strings.Count(recipient, " ") > 1 { // one spelling: ssh-ed25519 AAAA…
+		return errors.New("an SSH recipient has no comment")
+	}
 	return nil
 }
 

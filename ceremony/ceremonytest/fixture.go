@@ -42,9 +42,10 @@ type Fixture struct {
 
 // Shape says what a fixture's cluster looks like.
 type Shape struct {
-	Workers int
-	Root    signer.Algorithm // default ECDSA-P384
-	Below   signer.Algorithm // default ECDSA-P256
+	Workers    int
+	Appliances int              // workers whose keys the ceremony makes: appliance-1, …
+	Root       signer.Algorithm // default ECDSA-P384
+	Below      signer.Algorithm // default ECDSA-P256
 }
 
 // New makes a fixture: cp-1 (first control-plane node, with etcd) and workers.
@@ -77,6 +78,13 @@ func New(t testing.TB, s Shape) *Fixture {
 			list.WriteString("    first: true\n")
 		}
 		fmt.Fprintf(&list, "    request: requests/%s.req\n    fingerprint: %s\n", n.Name, fp)
+	}
+	for i := range s.Appliances {
+		name := fmt.Sprintf("appliance-%d", i+1)
+		identity, recipient, err := seal.NewIdentity()
+		check(t, err)
+		f.Identities[name] = identity
+		fmt.Fprintf(&list, "  - name: %s\n    roles: [worker]\n    keys: {create: ECDSA-P256, recipient: %s}\n", name, recipient)
 	}
 	write(t, f.PlanFile, fmt.Sprintf(planText, cluster.KubernetesVersion, s.Root, s.Below, s.Below, s.Below)+list.String())
 	f.Tokens(t)

@@ -58,6 +58,9 @@
 //	    request: requests/cp-1.req
 //	    sealed: requests/cp-1.sa.key.age   # from a sister; only who cannot open serviceAccount.sealed
 //	    fingerprint: "51d0…"          # of the request, received by another way; see Vouching
+//	  - name: appliance-1             # nothing can be run on it: the ceremony makes its keys
+//	    roles: [worker]
+//	    keys: {create: ECDSA-P256, recipient: "age1…"}   # sealed to it; in place of a request
 //
 // A predecessor is {cluster, sequence, head, transcript}: transcript is an input,
 // head the SHA-256 of its last line. sequence counts along the cluster's chain:
@@ -95,7 +98,8 @@
 // none. The subject is RFC 2253's text in quotes, a name with a space in it is
 // in quotes. key is the fingerprint of the SubjectPublicKeyInfo, or new:ALGORITHM
 // for a key that is made in the ceremony. duration counts from the ceremony's
-// NotBefore. request is the fingerprint of the node's request.
+// NotBefore. request is the fingerprint of the node's request; recipient stands
+// in its place where the ceremony makes the node's keys.
 //
 // # Vouching
 //

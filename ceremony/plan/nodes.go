@@ -69,9 +69,7 @@ func (b *builder) node(i int) (kubepki.Node, bool) {
 	case strings.ContainsAny(in.Host, "*?!|, \t"):
 		b.refuse(append(where, "host"), "node %s: host %q is not one host's name", in.Name, in.Host)
 	}
-	if in.Request == "" {
-		b.refuse(where, "node %s has no request", in.Name)
-	}
+	b.source(i)
 	return n, len(b.problems) == before && len(wrong) == 0
 }
 
@@ -164,7 +162,9 @@ func (b *builder) authorityPlace(name string) at {
 func (b *builder) requests(good []int) {
 	raw := make([][]byte, len(good))
 	for k, i := range good {
-		raw[k] = b.input(b.p.Nodes[i].Request, at{"nodes", i, "request"})
+		if b.p.Nodes[i].Keys.Create == "" {
+			raw[k] = b.input(b.p.Nodes[i].Request, at{"nodes", i, "request"})
+		}
 	}
 	opened := make([]*request.Opened, len(good))
 	errs := make([]error, len(good))

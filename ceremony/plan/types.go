@@ -127,6 +127,7 @@ type Node struct {
 	BindPort    int                `yaml:"bindPort"`
 	First       bool               `yaml:"first"`
 	Extra       []Extra            `yaml:"extra"`
+	Keys        NodeKeys           `yaml:"keys"`        // in place of a request
 	Host        string             `yaml:"host"`        // its name in knownHosts; default: Name
 	Request     string             `yaml:"request"`     // input file
 	Sealed      string             `yaml:"sealed"`      // input file: sa.key as a sister node sealed it to this one
@@ -166,8 +167,10 @@ type Entry struct {
 	Duration           time.Duration // from the ceremony's NotBefore
 	SignatureAlgorithm x509.SignatureAlgorithm
 	// The subject's public key: known already (SPKI), or that of a key made in the ceremony (SubjectKey).
+	// Or that of a node's key that is made in the ceremony, of the algorithm Made.
 	SPKI       fingerprint.SHA256
 	SubjectKey string
+	Made       signer.Algorithm
 }
 
 // Ceremony is a plan with all its inputs, checked and expanded.

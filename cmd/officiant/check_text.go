@@ -134,6 +134,9 @@ var vouchers = map[plan.Vouch]string{
 // content is what a certificate would say, on one line; of a bundle, why the
 // request it answers is taken for its node's, when not for its fingerprint.
 func content(c *plan.Ceremony, e plan.Entry, as standIn) string {
+	if e.Kind == plan.BundleSignature && c.Requests[e.Node] == nil {
+		return "keys made in the ceremony, sealed to " + c.Recipient(e.Node)
+	}
 	if e.Kind == plan.BundleSignature {
 		return vouchers[c.Vouched[e.Node]]
 	}

@@ -25,7 +25,7 @@ var table = []row{
 	{"bundle/seal", nil},
 	{"bundle/sshsig", nil},
 	{"bundle/request", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", "bundle/privatekey", "bundle/sshsig", durable}},
-	{"bundle", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", "bundle/request", durable}},
+	{"bundle", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", "bundle/request", "bundle/privatekey", durable}},
 	{"bundle/install", []string{"bundle", "bundle/kubepki", "bundle/kubeconfig", "bundle/seal", "bundle/privatekey", durable}},
 
 	{"signer", nil},
