@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/request"
@@ -38,6 +39,8 @@ func (b *builder) source(i int) {
 		b.refuse(where, "node %s: keys that are made in the ceremony need a recipient (age1…) to be sealed to", in.Name)
 	} else if err := request.CheckRecipient(in.Keys.Recipient); err != nil {
 		b.refuse(append(where, "recipient"), "node %s: %v", in.Name, err)
+	} else if !strings.HasPrefix(in.Keys.Recipient, "age1") { // unseal opens with an age identity
+		b.refuse(append(where, "recipient"), "node %s: is not an X25519 recipient of age (age1…)", in.Name)
 	}
 	b.warn(where, "node %s: its keys are made in the ceremony; whoever opens what is sealed to %s has them all", in.Name, in.Keys.Recipient)
 }
