@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -8,6 +9,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +34,9 @@ func (k touchyKey) Sign(r io.Reader, digest []byte, o crypto.SignerOpts) ([]byte
 	return k.PrivateKey.Sign(r, digest, o)
 }
 func (k touchyKey) SignContext(ctx context.Context, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+	if k.sign == nil {
+		return k.PrivateKey.Sign(rand.Reader, digest, o)
+	}
 	return k.sign(ctx)
 }
 
@@ -78,6 +83,25 @@ func TestChallengeUnanswered(t *testing.T) {
 		err := s.try(t.Context(), oneKeyStore{key: k}, signer.Ref{}, &tested{})
 		if code, _ := exit.Of(nil, err, outcome); code != c.want {
 			t.Errorf("%v: exit %d, want %d: %v", c.answer, code, c.want, err)
+		}
+	}
+}
+
+func (s oneKeyStore) Create(context.Context, signer.Ref, signer.Spec, signer.ID) (signer.Key, error) {
+	return s.key, nil
+}
+
+// TestCreateOnLeakyToken shows a key as what its canary was, when a token that
+// lets keys out is allowed by name.
+func TestCreateOnLeakyToken(t *testing.T) {
+	k := touchy(t, nil)
+	for _, format := range []string{"table", "json"} {
+		var out, talk bytes.Buffer
+		o := &options{Stdout: &out, Stderr: &talk, Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now}
+		s := &signerCreateOptions{signerOptions: signerOptions{options: o, output: format}}
+		must(t, s.make(t.Context(), oneKeyStore{key: k}, signer.Ref{}, signer.Spec{Algorithm: signer.ECDSAP256}, signer.Unproven, "a canary did not stay: wrap: accepted"))
+		if text := out.String(); strings.Contains(text, "consistent") || !strings.Contains(text, "unproven") || !strings.Contains(text, "wrap: accepted") {
+			t.Errorf("%s: the key is shown as\n%s", format, text)
 		}
 	}
 }
