@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -67,8 +68,11 @@ func (s *signerCreateOptions) run(ctx context.Context, argument string) error {
 			if err != nil {
 				return err
 			}
-			if leak = canary.Leak(); leak != "" && !signer.Unproven.AtLeast(least) {
-				return tooWeak(signer.Unproven, "a canary did not stay: "+leak, least)
+			if leak = canary.Leak(); leak != "" {
+				leak = "a canary did not stay: " + leak
+			}
+			if leak != "" && !signer.Unproven.AtLeast(least) {
+				return tooWeak(signer.Unproven, leak, least)
 			}
 		}
 		return s.make(ctx, store, ref, spec, least, leak)
@@ -87,16 +91,21 @@ func (s *signerCreateOptions) make(ctx context.Context, store signer.Store, ref 
 		return err
 	}
 	if err := s.challenge(ctx, k); err != nil {
+		err = fmt.Errorf("the key was made, and stays: %w", err)
+		if errors.Is(err, signer.ErrWrongAnswer) {
+			return &exit.Error{Code: exit.Unverified, Err: err}
+		}
 		return err
 	}
-	if err := s.writeKey(k); err != nil {
+	info := k.Info()
+	if leak != "" {
+		info.Grade, info.Reason = signer.Unproven, leak
+	}
+	if err := s.writeKey(info, k.Public()); err != nil {
 		return err
 	}
-	switch i := k.Info(); {
-	case leak != "":
-		fmt.Fprintf(s.Stderr, "warning: its token lets keys out: %s\n", leak)
-	case !i.Grade.AtLeast(least):
-		return tooWeak(i.Grade, "the key was made, and stays: "+i.Reason, least)
+	if !info.Grade.AtLeast(least) {
+		return tooWeak(info.Grade, "the key was made, and stays: "+info.Reason, least)
 	}
 	return nil
 }
