@@ -183,6 +183,7 @@ func (b *bench) rateMarks(all map[signer.Algorithm][]round) {
 	}{{signer.ECDSAP256, 1}, {signer.ECDSAP384, 1}, {signer.RSA4096, 0.7}} {
 		if b.openssl == "" {
 			b.mark("issuing by a "+string(m.a)+" CA, beside openssl ca", of(all[m.a], perOpenssl), m.most, "×")
+			b.mark("  the same by processor time, as on a machine with nothing else to do", of(all[m.a], byCPU), m.most, "×")
 			b.mark("  the same with reading the plan and the requests' proofs", of(all[m.a], allPerOpenssl), m.most, "×")
 		}
 	}
