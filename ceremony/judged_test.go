@@ -57,7 +57,7 @@ func (n *judged) install(f *ceremonytest.Fixture, dir string) {
 	must(n.T, err)
 	n.bundle, err = bundle.Open(filepath.Join(dir, "bundles", n.node.Name+".tar"))
 	must(n.T, err)
-	_, err = (&install.Node{Root: n.root, Disk: disk, Now: time.Now}).Install(n.bundle, pub, false)
+	_, err = (&install.Node{Root: n.root, Disk: disk, Now: time.Now}).Install(n.bundle, install.Options{Release: pub})
 	must(n.T, err)
 }
 

@@ -24,17 +24,12 @@ type Checker struct {
 	rsa   func() (crypto.Signer, error)
 }
 
-// throwawayRSA is the size of the RSA key in bits. Nobody ever trusts it, and its
-// signatures are thrown away; one of 2048 bits would take longer for each
-// certificate than all other checks together.
-const throwawayRSA = 1024
-
 // NewChecker returns a Checker whose throw-away keys are made when first needed.
 func NewChecker(rand io.Reader) *Checker {
 	return &Checker{
 		rand:  rand,
 		ecdsa: sync.OnceValues(func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand) }),
-		rsa:   sync.OnceValues(func() (crypto.Signer, error) { return rsa.GenerateKey(rand, throwawayRSA) }),
+		rsa:   sync.OnceValues(func() (crypto.Signer, error) { return rsa.GenerateKey(rand, 2048) }),
 	}
 }
 
