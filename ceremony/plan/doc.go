@@ -111,6 +111,7 @@
 // "host-key": an SSH signature by the key that the known_hosts file has for the
 // node's name (or its host). Hashed names are read; patterns, certification
 // authorities and revoked keys vouch for none, nor does one key for two nodes.
+// Neither key vouches for a request made before the last ceremony began.
 //
 // # Digest
 //

@@ -68,6 +68,7 @@ type builder struct {
 	folded  map[string]string // input paths by their lower-case form
 	leaves  map[string][]kubepki.Leaf
 	sealed  *sealedRecord   // of this cluster's predecessor; nil when it made no pair
+	began   time.Time       // of this cluster's predecessor; zero when there is none
 	past    *former         // what this cluster's predecessor issued; read when it matters
 	pastErr error           // why that cannot be read
 	hosts   *KnownHosts     // nil when the plan names none

@@ -48,6 +48,12 @@ func (b *builder) vouched(i int, o *request.Opened) bool {
 			continue
 		}
 		err := way.check(in, o)
+		// An old request, whose keys may be anywhere by now, is signed as well as
+		// ever. Those of the last ceremony were all made before it began.
+		if err == nil && o.Created.Before(b.began) {
+			err = fmt.Errorf("a key signed it (%s), but it was made at %s, before the last ceremony began at %s, and may have been sent before",
+				way.how, o.Created.Format(time.RFC3339), b.began.UTC().Format(time.RFC3339))
+		}
 		if err == nil {
 			b.c.Vouched[in.Name] = way.how
 			return true

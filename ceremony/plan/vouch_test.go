@@ -47,13 +47,15 @@ type issued struct {
 }
 
 // recorded gives a past a record with certificates in it and a chain.
-func (p *past) recorded(list ...issued) {
+func (p *past) recorded(list ...issued) { p.recordedAt("2025-11-23", list...) }
+
+func (p *past) recordedAt(day string, list ...issued) {
 	var out strings.Builder
 	var prev fingerprint.SHA256
 	n := 0
 	add := func(kind, data string) {
 		n++
-		line := fmt.Sprintf(`{"seq":%d,"time":"2025-11-23T12:00:00.000Z","step":1,"type":%q,"prev":"%s","data":%s}`+"\n", n, kind, prev, data)
+		line := fmt.Sprintf(`{"seq":%d,"time":"%sT12:00:01.000Z","step":1,"type":%q,"prev":"%s","data":%s}`+"\n", n, day, kind, prev, data)
 		prev = fingerprint.Of([]byte(line))
 		out.WriteString(line)
 	}
@@ -123,6 +125,31 @@ func TestPreviousVouches(t *testing.T) {
 	with = text + "    fingerprint: \"" + strings.Repeat("1", 64) + "\"\n"
 	if _, err = opens(with, p.files); err == nil || !strings.Contains(err.Error(), "the fingerprint of requests/worker-1.req is") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A request that was in a ceremony before does not come again under another's
+// authority: its keys may be anywhere by now. People may still take it.
+func TestOldRequestIsNotVouchedFor(t *testing.T) {
+	h := newHeld(t, "system:node:worker-1", now.AddDate(-1, 0, 1), now.AddDate(0, 0, 20))
+	key := hostKey(t)
+	for _, tt := range []struct {
+		how string
+		o   *request.Opened
+	}{{"previous", signedBy(t, work, h)}, {"host-key", signedOnHost(t, "worker-1", key)}} {
+		p := makePast(t, defaultCAs, genesisOpen, "closed", recipients["cp-1"])
+		p.recordedAt("2026-11-23", issued{"worker-1/kubelet.conf", h.certificate}) // a second after the request
+		text := p.continued(t, work)
+		p.files["requests/worker-1.req"], p.files["known_hosts"] = string(tt.o.Raw), known("worker-1", key)
+		text = strings.Replace(text, "\nnodes:\n", "\nknownHosts: known_hosts\nnodes:\n", 1)
+		_, err := opens(unwritten(text), p.files)
+		want := "no key vouches for it: a key signed it (" + tt.how + "), but it was made at 2026-11-23T12:00:00Z, before the last ceremony began at 2026-11-23T12:00:01Z, and may have been sent before"
+		if got := problems(t, err); len(got) != 1 || !strings.HasSuffix(got[0], want) {
+			t.Errorf("%s: %q", tt.how, got)
+		}
+		if _, err := opens(unwritten(text)+"    fingerprint: \""+tt.o.Fingerprint.String()+"\"\n", p.files); err != nil {
+			t.Errorf("%s: compared by people: %v", tt.how, err)
+		}
 	}
 }
 

@@ -25,7 +25,11 @@ func (r *requestOptions) inUse(state *install.State, leaves []kubepki.Leaf) (req
 	for _, l := range leaves {
 		u, err := node.InUse(l)
 		if err != nil {
-			return nil, &exit.Error{Code: exit.Refused, Err: err, Hints: []string{"no key was made and nothing was written"}}
+			hints := []string{"no key was made and nothing was written"}
+			if l.Name == "kubelet.conf" {
+				hints = append(hints, "a kubelet that rotates its certificate keeps key and certificate elsewhere; those of a bundle are in the file itself")
+			}
+			return nil, &exit.Error{Code: exit.Refused, Err: err, Hints: hints}
 		}
 		if u.Key != nil {
 			found[l.Name] = u.Key
