@@ -17,7 +17,7 @@ func TestPowerCutDuringInstall(t *testing.T) {
 	for _, n := range []kubepki.Node{bundletest.First(), bundletest.EtcdOnly(), bundletest.Worker()} {
 		ways := 4
 		if n.First {
-			ways = 3 // the smaller nodes fail in more ways
+			ways = 2 // the smaller nodes fail in more ways
 		}
 		m := newMachine(t, p, n)
 		one, two := p.Bundle(t, m.who, 1), p.Bundle(t, m.who, 2)
