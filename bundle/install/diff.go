@@ -114,7 +114,7 @@ func configFacts(p *placed) []fact {
 	}
 	list := []fact{{"server", []string{c.Server}}, {"user", []string{c.User}}, {"context", []string{c.Context}}}
 	if ca := certificateFacts(c.CA); len(ca) > 1 {
-		list = append(list, fact{"trusts", append(valuesOf(ca, "subject"), valuesOf(ca, "serial")...)})
+		list = append(list, fact{"trusts", append([]string{fmt.Sprintf("%s (serial %s)", valuesOf(ca, "subject")[0], valuesOf(ca, "serial")[0])}, valuesOf(ca, "followed by")...)})
 	}
 	if c.Certificate != nil {
 		list = append(list, certificateFacts(c.Certificate)...)

@@ -281,12 +281,24 @@ func (n *Node) recover() (string, error) {
 
 // removeTemps removes staged files of runs that ended before their journal.
 func (n *Node) removeTemps() error {
-	for _, folder := range n.folders() {
+	for _, folder := range append(n.folders(), n.below(kubernetesDir+"/pki")...) {
 		if _, err := n.Disk.RemoveTemps(n.at(folder)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing leftovers: %w", err)
 		}
 	}
 	return nil
+}
+
+// below lists the folders below one, whatever a bundle of before had in them.
+func (n *Node) below(folder string) []string {
+	var list []string
+	filepath.WalkDir(n.at(folder), func(at string, e fs.DirEntry, err error) error {
+		if rel, rerr := filepath.Rel(n.Root, at); err == nil && rerr == nil && e.IsDir() {
+			list = append(list, filepath.ToSlash(rel))
+		}
+		return nil // what cannot be read holds nothing of ours
+	})
+	return list
 }
 
 // snapshot reads the files at paths as they are, for the way back.

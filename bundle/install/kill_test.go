@@ -32,15 +32,15 @@ func dyingDisk(n int, dead bool) *durable.Disk {
 
 const journal = install.StateDir + "/journal.json"
 
-// killed runs act with every possible death (every step-th), on copies of m. Each time the node
+// killed runs act with every possible death, on copies of m. Each time the node
 // is as it was, or has a journal; and again, without a death, finishes it.
-func killed(t *testing.T, m machine, dead bool, step int, act, again func(m machine) error) {
+func killed(t *testing.T, m machine, dead bool, act, again func(m machine) error) {
 	t.Helper()
 	old := files(t, m.Root)
 	whole := m.copy(t)
 	must(t, act(whole))
 	fresh := files(t, whole.Root)
-	for n := 1; ; n += step {
+	for n := 1; ; n++ {
 		c := m.copy(t)
 		c.Disk = dyingDisk(n, dead)
 		err := act(c)
@@ -98,7 +98,7 @@ func TestKilledInstall(t *testing.T) {
 					_, err := m.Install(first, install.Options{Release: p.Release.Public()})
 					return err
 				}
-				killed(t, m, dead, 1, put, put)
+				killed(t, m, dead, put, put)
 			})
 			t.Run(name+" second "+mode, func(t *testing.T) {
 				t.Parallel()
@@ -108,7 +108,7 @@ func TestKilledInstall(t *testing.T) {
 					_, err := m.Install(second, install.Options{Release: p.Release.Public()})
 					return err
 				}
-				killed(t, has, dead, 1, put, put)
+				killed(t, has, dead, put, put)
 			})
 		}
 	}
@@ -124,15 +124,12 @@ func TestKilledControlPlane(t *testing.T) {
 		_, err := m.Install(second, install.Options{Release: p.Release.Public()})
 		return err
 	}
-	killed(t, m, true, 1, put, put)
+	killed(t, m, true, put, put)
 }
 
 func TestKilledRollback(t *testing.T) {
 	t.Parallel()
 	p := bundletest.New(t, bundletest.Cluster())
-	m := newMachine(t, p, bundletest.Worker())
-	m.place(t, p, p.Bundle(t, m.who, 1))
-	m.place(t, p, p.Bundle(t, m.who, 2))
 	back := func(m machine) error { _, err := m.Rollback(false); return err }
 	// Killed after its last word was on disk, it has nothing more to do.
 	again := func(m machine) error {
@@ -141,8 +138,13 @@ func TestKilledRollback(t *testing.T) {
 		}
 		return nil
 	}
-	killed(t, m, true, 1, back, again)
-	killed(t, m, false, 1, back, again)
+	for _, n := range []kubepki.Node{bundletest.Worker(), bundletest.EtcdOnly()} {
+		m := newMachine(t, p, n)
+		m.place(t, p, p.Bundle(t, m.who, 1))
+		m.place(t, p, p.Bundle(t, m.who, 2))
+		killed(t, m, true, back, again)
+		killed(t, m, false, back, again)
+	}
 }
 
 // Whoever interrupts an install and asks for a rollback gets the state before it.

@@ -21,6 +21,9 @@ func printChanges(w io.Writer, r *install.Report, root string) error {
 	return printReaders(w, r, root)
 }
 
+// telling is what is shown of a file that comes or goes as a whole.
+var telling = []string{"server", "subject", "expires", "names"}
+
 // printDiff shows what a person compares, file by file: never a file's text.
 func printDiff(w io.Writer, r *install.Report) {
 	if len(r.Changes)+len(r.Same) > 0 {
@@ -32,6 +35,9 @@ func printDiff(w io.Writer, r *install.Report) {
 	for _, c := range r.Changes {
 		fmt.Fprintf(w, "  %-8s %s\n", c.What, c.Path)
 		for _, d := range c.Differences {
+			if c.What != install.Changed && c.What != install.ModeOnly && !slices.Contains(telling, d.What) {
+				continue
+			}
 			// What is on the node, or in a bundle, is whoever's who made it.
 			fmt.Fprintf(w, "           %-12s %s\n", d.What, exit.Plain(difference(d)))
 		}

@@ -64,6 +64,7 @@ func TestVerifyTable(t *testing.T) {
 func TestInstallDiff(t *testing.T) {
 	d := newDesk(t, bundletest.First())
 	one := d.bundle(1)
+	d.run(exit.Done, "  new      etc/kubernetes/pki/etcd/ca.crt\n           subject      CN=etcd-ca,O=demo\n           expires      2036-11-20T12:00:00Z\n  new ", "install", one, "--root", d.root, "--release-key", d.release, "--dry-run")
 	d.run(exit.Done, "", "install", one, "--root", d.root, "--release-key", d.release)
 	d.pki.Cluster.CertSANs = []string{"api.new.test"}
 	two := d.bundle(2)

@@ -61,7 +61,8 @@ func printRestarts(w io.Writer, notices []install.Notice, root string) error {
 
 func printStatic(w io.Writer, pods []string, kubelet bool) {
 	fmt.Fprintf(w, "    for p in %s; do\n", strings.Join(pods, " "))
-	fmt.Fprintln(w, "      mv /etc/kubernetes/manifests/$p.yaml /etc/kubernetes/$p.yaml && sleep 30 && mv /etc/kubernetes/$p.yaml /etc/kubernetes/manifests/$p.yaml")
+	fmt.Fprintln(w, "      mv /etc/kubernetes/manifests/$p.yaml /etc/kubernetes/ && sleep 30")
+	fmt.Fprintln(w, "      mv /etc/kubernetes/$p.yaml /etc/kubernetes/manifests/ && sleep 30")
 	fmt.Fprintln(w, "    done")
 	fmt.Fprintln(w, "  or, where crictl is at hand")
 	fmt.Fprintf(w, "    crictl ps -q --name '^(%s)$' | xargs -r crictl stop\n", strings.Join(pods, "|"))
