@@ -42,7 +42,8 @@ A plan without findings gets its schedule, written to schedule.txt beside it, an
 the digest that people approve. With findings the exit code is 3.
 
 Four nodes and more that differ in name and address alone are shown as one: what
-differs in anything else stands out. schedule.txt has a line for each.`,
+differs in anything else, or has a name or address that the certificates of another
+have as well, stands by itself. schedule.txt has a line for each.`,
 		Args: exit.ExactArgs(1, "one plan"),
 		RunE: func(c *cobra.Command, args []string) error { return check.run(c.Context(), args[0]) },
 	}

@@ -186,9 +186,9 @@ func rate(ctx context.Context, k signer.Key, n int, long time.Duration) (made in
 }
 
 func (t *tested) write(w io.Writer, width int) error {
-	fmt.Fprintf(w, "token      %s\n", exit.Plain(t.Token.String()))
+	fmt.Fprintf(w, "token      %s\n", exit.Line(t.Token.String()))
 	if t.Key != "" {
-		fmt.Fprintf(w, "key        %s, %s\nchallenge  %s\n", exit.Plain(t.Key), t.Algorithm, t.Challenge)
+		fmt.Fprintf(w, "key        %s, %s\nchallenge  %s\n", exit.Line(t.Key), t.Algorithm, t.Challenge)
 	}
 	if t.Kept == nil {
 		_, err := fmt.Fprintln(w, "canary     none: a KMS keeps every key it makes for days")
@@ -205,7 +205,7 @@ func (t *tested) write(w io.Writer, width int) error {
 		if trial.Leaks {
 			mark = "LEAKS"
 		}
-		trials.Add(trial.Name, exit.Plain(trial.Outcome), mark)
+		trials.Add(trial.Name, exit.Line(trial.Outcome), mark)
 	}
 	if err := trials.Write(w, width); err != nil {
 		return err
