@@ -126,5 +126,8 @@ func TestKeysMade(t *testing.T) {
 		if made := strings.Contains(string(b.Files[bundle.VerifyFile]), "THE CEREMONY MADE THIS NODE'S KEYS"); made != (parts.KeysSealed != nil) {
 			t.Errorf("%s: VERIFY.txt says that the ceremony made keys: %t", tt.name, made)
 		}
+		if step := strings.Contains(string(b.Files[bundle.ReadmeFile]), "officiant-node unseal"); step != (parts.KeysSealed != nil) {
+			t.Errorf("%s: README.txt has them opened: %t", tt.name, step)
+		}
 	}
 }
