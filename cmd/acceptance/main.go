@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -33,7 +34,13 @@ type options struct {
 	kubeadm   string // a kubeadm to use in place of the built one
 	module    string // the folder of this module's go.mod
 	dir       string // where binaries are cached and the run's files go
+	own       string // a folder with programs to use in place of built ones
+	only      string // which parts to run
+	inside    string // the scenario to run, inside its namespaces; how this program calls itself
 }
+
+// programs says where the programs of Kubernetes are.
+func (o options) programs() paths { return find(o.own, filepath.Join(o.dir, "bin")) }
 
 func main() {
 	var o options
@@ -42,9 +49,15 @@ func main() {
 	flag.StringVar(&o.kubeadm, "kubeadm", "", "a kubeadm "+kubernetesVersion+" to use instead of building one")
 	flag.StringVar(&o.module, "module", "cmd/acceptance", "the folder of this module")
 	flag.StringVar(&o.dir, "dir", "build/acceptance", "where built programs are kept and the run's files go")
+	flag.StringVar(&o.own, "programs", "", "a folder with programs (kube-apiserver, etcd, …) to use in place of built ones")
+	flag.StringVar(&o.only, "only", "kubeadm,one,three", "which parts to run")
+	flag.StringVar(&o.inside, "inside", "", "internal: the scenario to run in these namespaces")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if o.inside != "" {
+		os.Exit(runInside(ctx, o, os.Stdout, os.Stderr))
+	}
 	code, err := run(ctx, o, os.Stdout, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "acceptance:", err)
@@ -54,7 +67,7 @@ func main() {
 
 // run does everything and returns the exit code.
 func run(ctx context.Context, o options, out, talk io.Writer) (int, error) {
-	for _, path := range []*string{&o.officiant, &o.node, &o.kubeadm, &o.module, &o.dir} {
+	for _, path := range []*string{&o.officiant, &o.node, &o.kubeadm, &o.module, &o.dir, &o.own} {
 		if *path == "" {
 			continue
 		}
@@ -69,24 +82,41 @@ func run(ctx context.Context, o options, out, talk io.Writer) (int, error) {
 			return 1, fmt.Errorf("%w: run make build first", err)
 		}
 	}
-	judge := kubeadm{o.kubeadm}
-	if judge.path == "" {
-		built, err := buildKubeadm(ctx, o.module, filepath.Join(o.dir, "bin"), talk)
-		if err != nil {
-			return 1, err
-		}
-		judge = built
-	}
-
 	r := &report{out: out}
 	defer r.close()
-	c := &conduct{officiant: o.officiant, node: o.node, dir: filepath.Join(o.dir, "run")}
-	err := c.carryOut(ctx, r)
-	if err != nil {
+	for _, part := range strings.Split(o.only, ",") {
+		var err error
+		if part == "kubeadm" {
+			err = judged(ctx, o, r, talk)
+		} else {
+			err = lived(ctx, o, part, r, talk)
+		}
 		if ctx.Err() != nil {
 			return 130, ctx.Err()
 		}
-		return 1, nil // the report says what and why; without it there is nothing to judge
+		if err != nil {
+			return 1, err
+		}
+	}
+	if r.failed > 0 {
+		return 1, nil
+	}
+	return 0, nil
+}
+
+// judged has kubeadm look at a node.
+func judged(ctx context.Context, o options, r *report, talk io.Writer) error {
+	judge := kubeadm{o.kubeadm}
+	if judge.path == "" {
+		at := o.programs()
+		if err := build(ctx, o.module, at, talk, "kubeadm"); err != nil {
+			return err
+		}
+		judge.path = at["kubeadm"]
+	}
+	c := &conduct{officiant: o.officiant, node: o.node, dir: filepath.Join(o.dir, "run")}
+	if c.carryOut(ctx, r) != nil {
+		return nil // the report says what and why; without it there is nothing to judge
 	}
 	tree := c.root(firstNode)
 	for _, check := range checks {
@@ -97,13 +127,7 @@ func run(ctx context.Context, o options, out, talk io.Writer) (int, error) {
 	for _, refusal := range refusals {
 		r.check(refusal.name, refusal.show(ctx, judge, tree, filepath.Join(c.dir, "spoiled")))
 	}
-	if ctx.Err() != nil {
-		return 130, ctx.Err()
-	}
-	if r.failed > 0 {
-		return 1, nil
-	}
-	return 0, nil
+	return nil
 }
 
 // errUnexpected is the failure of a check that was to fail and did not.
