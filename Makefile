@@ -8,7 +8,7 @@ FUZZTIME ?= 10s
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 
-.PHONY: help build build-airgap demo test lint fuzz acceptance clean
+.PHONY: help build build-airgap demo test test-tokens lint fuzz acceptance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,11 @@ test: ## go vet and every test that fits in a few minutes
 	$(GO) vet ./...
 	@.ci/test-folder $(GO) test -timeout 20m ./...
 	cd cmd/acceptance && $(GO) vet . && CGO_ENABLED=0 $(GO) test .
+
+test-tokens: ## tokens of other makers, for real; says at its end which were tested, or skipped and why
+	@.ci/setup-softhsm softhsm2
+	@.ci/setup-tokens
+	@GO='$(GO)' .ci/test-folder .ci/test-tokens
 
 lint: ## formatting and go vet, both modules
 	@unformatted=$$(gofmt -l cmd signer ceremony bundle softhsm); \

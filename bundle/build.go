@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubeconfig"
 	"officiant/bundle/kubepki"
 )
@@ -22,11 +23,14 @@ const (
 	SealedSuffix = ".age"
 )
 
-// Build makes a node's bundle, all but its signature. A zero h.NotAfter becomes
-// the time at which the first certificate in it expires. The same h and p give
-// the same bytes. Build refuses parts that are missing or that the node does not
-// need; whether they are right, Check says.
+// Build makes a node's bundle, all but its signature. A zero h.Format is the
+// newest; a zero h.NotAfter becomes the time at which the first certificate in it
+// expires. The same h and p give the same bytes. Build refuses parts that are
+// missing or that the node does not need; whether they are right, Check says.
 func Build(h Header, p Parts) (*Bundle, error) {
+	if h.Format == 0 {
+		h.Format = NewestFormat
+	}
 	cluster := p.Cluster.Complete()
 	if err := checkHeader(h, cluster, p.Node); err != nil {
 		return nil, err
@@ -62,7 +66,7 @@ func Build(h Header, p Parts) (*Bundle, error) {
 			return nil, fmt.Errorf("bundle of %s: the node has no use for certificate %s", h.Node, name)
 		}
 	}
-	if err := b.addOwn(cluster, p, files); err != nil {
+	if err := b.addOwn(cluster, p, leaves, files); err != nil {
 		return nil, fmt.Errorf("bundle of %s: %w", h.Node, err)
 	}
 	b.Sums = renderSums(b.Header, listFiles(b.Files))
@@ -82,6 +86,9 @@ func checkHeader(h Header, c kubepki.Cluster, n kubepki.Node) error {
 	if err := plainName(h.Cluster); err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
+	if h.Format < OldestFormat || h.Format > NewestFormat {
+		return fmt.Errorf("bundle of %s: format %d is not one from %d to %d", h.Node, h.Format, OldestFormat, NewestFormat)
+	}
 	if h.Sequence < 1 {
 		return fmt.Errorf("bundle of %s: sequence %d is not a number from 1", h.Node, h.Sequence)
 	}
@@ -89,7 +96,7 @@ func checkHeader(h Header, c kubepki.Cluster, n kubepki.Node) error {
 }
 
 // addOwn adds the files that are Officiant's and not Kubernetes'.
-func (b *Bundle) addOwn(c kubepki.Cluster, p Parts, files []kubepki.File) error {
+func (b *Bundle) addOwn(c kubepki.Cluster, p Parts, leaves []kubepki.Leaf, files []kubepki.File) error {
 	if p.Root == nil {
 		return fmt.Errorf("%s: no root certificate", RootFile)
 	}
@@ -101,7 +108,28 @@ func (b *Bundle) addOwn(c kubepki.Cluster, p Parts, files []kubepki.File) error 
 	b.Files[FactsFile] = append(data, '\n')
 	b.Files[RootFile] = certificatePEM(p.Root)
 	b.Files[VerifyFile] = verifyText(b.Header, &facts, files)
+	if b.Format == 1 {
+		return nil
+	}
+	b.Files[ReadmeFile] = readme(b.Header, &facts, leaves)
+	maps.Copy(b.Files, kubernetesTexts(&facts, leaves))
 	return nil
+}
+
+// Rebuild builds the bundle whose SHA256SUMS has that hash, in whichever format
+// it was made: who signs on after an update of the program, or looks years
+// later, gets the bundle that was signed.
+func Rebuild(h Header, p Parts, sums fingerprint.SHA256) (*Bundle, error) {
+	for h.Format = NewestFormat; h.Format >= OldestFormat; h.Format-- {
+		b, err := Build(h, p)
+		if err != nil {
+			return nil, err
+		}
+		if fingerprint.Of(b.Sums) == sums {
+			return b, nil
+		}
+	}
+	return nil, fmt.Errorf("bundle of %s: it comes out with other sums than those signed", h.Node)
 }
 
 // maker turns parts into files.

@@ -13,13 +13,25 @@ import (
 const (
 	SumsFile      = "SHA256SUMS"
 	SignatureFile = "SHA256SUMS.sig"
+	ReadmeFile    = "README.txt"
 	VerifyFile    = "VERIFY.txt"
 	FactsFile     = "officiant/node.json"
 	RootFile      = "officiant/root.crt"
+	BindingsFile  = "officiant/rbac.yaml"
+	KubeadmFile   = "officiant/kubeadm.yaml"
+)
+
+// Formats of a bundle. They differ in the texts it holds: which there are, and
+// what they say. A bundle is rebuilt byte for byte years later, so the texts of
+// a format never change; other texts are another format.
+const (
+	OldestFormat = 1
+	NewestFormat = 2
 )
 
 // Header is what the first lines of SHA256SUMS say.
 type Header struct {
+	Format     int // OldestFormat to NewestFormat
 	Cluster    string
 	Node       string
 	Ceremony   fingerprint.SHA256 // the ceremony's digest

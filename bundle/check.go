@@ -122,7 +122,12 @@ func (c *checker) node(f *Facts) {
 	for _, s := range kubepki.Authorities(f.Cluster) {
 		c.specs[s.Authority] = s
 	}
-	c.fileSet(files)
+	texts := map[string][]byte{}
+	if c.b.Format > 1 {
+		texts = kubernetesTexts(f, leaves)
+	}
+	c.fileSet(files, texts)
+	c.texts(texts)
 	c.rootCertificate()
 	c.trust(files)
 	for _, file := range files {
@@ -135,8 +140,14 @@ func (c *checker) node(f *Facts) {
 }
 
 // fileSet compares which files there are with which there must be.
-func (c *checker) fileSet(files []kubepki.File) {
+func (c *checker) fileSet(files []kubepki.File, texts map[string][]byte) {
 	want := map[string]bool{FactsFile: true, RootFile: true, VerifyFile: true}
+	if c.b.Format > 1 {
+		want[ReadmeFile] = true
+	}
+	for path := range texts {
+		want[path] = true
+	}
 	for _, f := range files {
 		switch f.Kind {
 		case kubepki.KeyFile:
@@ -154,6 +165,17 @@ func (c *checker) fileSet(files []kubepki.File) {
 	for path := range c.b.Files {
 		if !want[path] {
 			c.add(path, "does not belong to a node of this kind")
+		}
+	}
+}
+
+// texts compares what is given to kubectl and kubeadm with what follows from
+// the node's facts. README.txt and VERIFY.txt are for people; the audit rebuilds
+// them.
+func (c *checker) texts(want map[string][]byte) {
+	for path, text := range want {
+		if data, ok := c.b.Files[path]; ok && !bytes.Equal(data, text) {
+			c.add(path, "is not what follows from %s", FactsFile)
 		}
 	}
 }

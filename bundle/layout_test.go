@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"flag"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -46,18 +47,26 @@ func nodes() []kubepki.Node {
 	return []kubepki.Node{bundletest.First(), second, bundletest.Worker(), bundletest.EtcdOnly()}
 }
 
+// TestGoldenLayout holds what each format says. The files of a format never
+// change: years later, an audit builds these bundles again.
 func TestGoldenLayout(t *testing.T) {
 	p := bundletest.New(t, bundletest.Cluster())
-	for _, n := range nodes() {
-		t.Run(n.Name, func(t *testing.T) {
-			b := p.Bundle(t, p.NewNode(t, n), 1)
-			if f := b.Check(bundle.CheckOptions{Now: bundletest.Now}); len(f) > 0 {
-				t.Errorf("findings in a good bundle: %v", f)
-			}
-			golden(t, n.Name+"/layout.txt", []byte(strings.Join(slices.Sorted(maps.Keys(b.Files)), "\n")+"\n"))
-			golden(t, n.Name+"/VERIFY.txt", b.Files[bundle.VerifyFile])
-			golden(t, n.Name+"/node.json", b.Files[bundle.FactsFile])
-		})
+	for format := bundle.OldestFormat; format <= bundle.NewestFormat; format++ {
+		for _, n := range nodes() {
+			folder := fmt.Sprintf("format-%d/%s/", format, n.Name)
+			t.Run(folder, func(t *testing.T) {
+				b := p.BundleOf(t, p.NewNode(t, n), 1, format)
+				if f := b.Check(bundle.CheckOptions{Now: bundletest.Now}); len(f) > 0 {
+					t.Errorf("findings in a good bundle: %v", f)
+				}
+				golden(t, folder+"layout.txt", []byte(strings.Join(slices.Sorted(maps.Keys(b.Files)), "\n")+"\n"))
+				for path, data := range b.Files {
+					if !strings.HasPrefix(path, "pki/") && !strings.HasSuffix(path, ".conf") && path != bundle.RootFile {
+						golden(t, folder+filepath.Base(path), data)
+					}
+				}
+			})
+		}
 	}
 }
 
@@ -276,6 +285,8 @@ func TestBuildRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(h *bundle.Header, parts *bundle.Parts){
 		"other node":          func(h *bundle.Header, _ *bundle.Parts) { h.Node = "cp-9" },
 		"other cluster":       func(h *bundle.Header, _ *bundle.Parts) { h.Cluster = "prod" },
+		"format 3":            func(h *bundle.Header, _ *bundle.Parts) { h.Format = bundle.NewestFormat + 1 },
+		"format -1":           func(h *bundle.Header, _ *bundle.Parts) { h.Format = -1 },
 		"sequence 0":          func(h *bundle.Header, _ *bundle.Parts) { h.Sequence = 0 },
 		"no root":             func(_ *bundle.Header, parts *bundle.Parts) { parts.Root = nil },
 		"no authority":        func(_ *bundle.Header, parts *bundle.Parts) { delete(parts.Authorities, kubepki.EtcdAuthority) },

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	formatLine    = "# officiant-bundle: v1"
+	formatStart   = "# officiant-bundle: v"
 	rehearsalLine = "# rehearsal: not for use"
 )
 
@@ -27,7 +27,7 @@ func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func renderSums(h Header, list []listed) []byte {
 	var b bytes.Buffer
-	fmt.Fprintln(&b, formatLine)
+	fmt.Fprintf(&b, "%s%d\n", formatStart, h.Format)
 	fmt.Fprintln(&b, "# cluster:", h.Cluster)
 	fmt.Fprintln(&b, "# node:", h.Node)
 	fmt.Fprintln(&b, "# ceremony:", h.Ceremony)
@@ -90,8 +90,8 @@ func parseSums(data []byte) (Header, []listed, error) {
 
 // parseHeader fills h and returns how many lines the header has.
 func parseHeader(h *Header, lines []string) (int, error) {
-	if lines[0] != formatLine {
-		return 0, fmt.Errorf("line 1 is not %q", formatLine)
+	if h.Format = formatOf(lines[0]); h.Format == 0 {
+		return 0, fmt.Errorf("line 1 is not %q with a number from %d to %d", formatStart, OldestFormat, NewestFormat)
 	}
 	fields := []struct {
 		name string
@@ -123,6 +123,16 @@ func parseHeader(h *Header, lines []string) (int, error) {
 		n++
 	}
 	return n, nil
+}
+
+// formatOf reads the first line; 0 when it is none this version knows.
+func formatOf(line string) int {
+	for format := OldestFormat; format <= NewestFormat; format++ {
+		if line == formatStart+strconv.Itoa(format) {
+			return format
+		}
+	}
+	return 0
 }
 
 func parseSequence(v string) (int, error) {

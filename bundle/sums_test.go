@@ -11,7 +11,7 @@ import (
 
 func goodHeader() Header {
 	return Header{
-		Cluster: "demo", Node: "cp-1", Ceremony: fingerprint.Of([]byte("c")), Transcript: fingerprint.Of([]byte("t")),
+		Format: 1, Cluster: "demo", Node: "cp-1", Ceremony: fingerprint.Of([]byte("c")), Transcript: fingerprint.Of([]byte("t")),
 		Sequence: 2, NotAfter: time.Date(2027, 11, 23, 12, 0, 0, 0, time.UTC),
 	}
 }
@@ -45,7 +45,9 @@ func TestSumsRefused(t *testing.T) {
 		"empty":                    "",
 		"no newline at the end":    strings.TrimSuffix(good, "\n"),
 		"empty line at the end":    good + "\n",
-		"other format":             replace("v1", "v2"),
+		"newer format":             replace("v1", "v3"),
+		"format 0":                 replace("v1", "v0"),
+		"format 01":                replace("v1", "v01"),
 		"no format line":           strings.Join(lines[1:], "") + "\n",
 		"header out of order":      lines[0] + lines[2] + lines[1] + strings.Join(lines[3:], "") + "\n",
 		"header twice":             lines[0] + lines[1] + strings.Join(lines[1:], "") + "\n",
@@ -109,6 +111,7 @@ func FuzzSums(f *testing.F) {
 	f.Add([]byte(goodSums()))
 	f.Add([]byte(strings.Replace(goodSums(), "Z\n", "Z\n"+rehearsalLine+"\n", 1)))
 	f.Add([]byte("# officiant-bundle: v1\n"))
+	f.Add([]byte("# officiant-bundle: v2\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		h, list, err := parseSums(data)
 		if err != nil {

@@ -40,7 +40,11 @@ func verifyText(h Header, f *Facts, files []kubepki.File) []byte {
 	line("    officiant-node verify %s --release-key release.pub", h.Node)
 	line("    officiant-node install %s --release-key release.pub\n", h.Node)
 	line("run from the folder above, on the node itself; or %s.tar in place of %s, which is the same.", h.Node, h.Node)
-	usage(line, f, files)
+	if h.Format == 1 {
+		usage(line, f, files)
+	} else {
+		line("\nREADME.txt says what to do with it, and what Kubernetes has to be told.")
+	}
 	return []byte(b.String())
 }
 
@@ -53,7 +57,8 @@ func sealedNote(files []kubepki.File) string {
 	return ""
 }
 
-// usage says what Kubernetes has to be told about these files.
+// usage says what Kubernetes has to be told about these files; since format 2,
+// README.txt does.
 func usage(line func(string, ...any), f *Facts, files []kubepki.File) {
 	if !f.Node.Has(kubepki.ControlPlane) && !f.Node.Has(kubepki.Worker) {
 		return

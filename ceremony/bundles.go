@@ -90,18 +90,18 @@ func (r *run) bundle(node string) (*bundle.Bundle, error) {
 			return nil, err
 		}
 	}
-	b, err := bundle.Build(bundle.Header{
+	h := bundle.Header{
 		Cluster: r.plan.Cluster.Name, Node: node, Ceremony: r.plan.Digest, Transcript: *r.state.closing, Sequence: r.plan.Sequence,
-	}, parts)
+	}
+	s, signed := r.state.signatures["bundle "+node]
+	if !signed {
+		return bundle.Build(h, parts)
+	}
+	b, err := bundle.Rebuild(h, parts, s.sha256)
 	if err != nil {
-		return nil, fmt.Errorf("bundle of %s: %w", node, err)
+		return nil, err
 	}
-	if s, ok := r.state.signatures["bundle "+node]; ok {
-		if s.sha256 != fingerprint.Of(b.Sums) {
-			return nil, fmt.Errorf("bundle of %s: it comes out with other sums than those signed", node)
-		}
-		b.Signature = s.signature
-	}
+	b.Signature = s.signature
 	return b, nil
 }
 

@@ -26,8 +26,8 @@ func (p *PKI) Reseal(t testing.TB, b *bundle.Bundle) {
 // Sums renders SHA256SUMS as its specification says.
 func Sums(h bundle.Header, files map[string][]byte) []byte {
 	var s strings.Builder
-	fmt.Fprintf(&s, "# officiant-bundle: v1\n# cluster: %s\n# node: %s\n# ceremony: %x\n# transcript: %x\n# sequence: %d\n# not-after: %s\n",
-		h.Cluster, h.Node, h.Ceremony[:], h.Transcript[:], h.Sequence, h.NotAfter.UTC().Format(time.RFC3339))
+	fmt.Fprintf(&s, "# officiant-bundle: v%d\n# cluster: %s\n# node: %s\n# ceremony: %x\n# transcript: %x\n# sequence: %d\n# not-after: %s\n",
+		h.Format, h.Cluster, h.Node, h.Ceremony[:], h.Transcript[:], h.Sequence, h.NotAfter.UTC().Format(time.RFC3339))
 	if h.Rehearsal {
 		s.WriteString("# rehearsal: not for use\n")
 	}

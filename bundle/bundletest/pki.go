@@ -238,10 +238,18 @@ func (p *PKI) Header(n *Node, sequence int) bundle.Header {
 	return bundle.Header{Cluster: p.Cluster.Name, Node: n.Name, Ceremony: p.Ceremony, Transcript: p.Transcript, Sequence: sequence}
 }
 
-// Bundle issues, builds and signs a node's bundle.
+// Bundle issues, builds and signs a node's bundle, in the newest format.
 func (p *PKI) Bundle(t testing.TB, n *Node, sequence int) *bundle.Bundle {
 	t.Helper()
-	b, err := bundle.Build(p.Header(n, sequence), p.Parts(t, n))
+	return p.BundleOf(t, n, sequence, bundle.NewestFormat)
+}
+
+// BundleOf is Bundle in a given format.
+func (p *PKI) BundleOf(t testing.TB, n *Node, sequence, format int) *bundle.Bundle {
+	t.Helper()
+	h := p.Header(n, sequence)
+	h.Format = format
+	b, err := bundle.Build(h, p.Parts(t, n))
 	if err != nil {
 		t.Fatal(err)
 	}

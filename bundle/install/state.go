@@ -93,7 +93,22 @@ func (s *State) WriteIdentity(identity, recipient string) error {
 	return nil
 }
 
-const recipientComment = "# public key: "
+const (
+	recipientComment = "# public key: "
+	sshKeyPrefix     = "ssh-key: "
+)
+
+// WriteSSHIdentity makes the SSH private key at a path, such as a host key, the
+// node's identity; the key itself stays where it is.
+func (s *State) WriteSSHIdentity(keyFile, recipient string) error {
+	if err := s.write(identityFile, []byte(recipientComment+recipient+"\n"+sshKeyPrefix+keyFile+"\n")); err != nil {
+		return err
+	}
+	if err := s.disk.Replace(s.path(recipientFile), []byte(recipient+"\n"), secretMode); err != nil {
+		return fmt.Errorf("node state: %w", err)
+	}
+	return nil
+}
 
 // Identity reads the age identity; fs.ErrNotExist when there is none.
 func (s *State) Identity() (string, error) {
@@ -126,6 +141,13 @@ func (s *State) identity() (identity, recipient string, err error) {
 	}
 	if identity == "" {
 		return "", "", fmt.Errorf("%s holds no identity", s.path(identityFile))
+	}
+	if keyFile, ok := strings.CutPrefix(identity, sshKeyPrefix); ok {
+		key, err := os.ReadFile(keyFile)
+		if err != nil {
+			return "", "", fmt.Errorf("the SSH key that %s names: %v", s.path(identityFile), err) // its absence is not the identity's
+		}
+		identity = string(key)
 	}
 	return identity, recipient, nil
 }

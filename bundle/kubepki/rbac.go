@@ -1,6 +1,11 @@
 package kubepki
 
-import "fmt"
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+)
 
 // Binding is a ClusterRoleBinding without which certificates of a release are
 // of no use. `kubeadm init` and `kubeadm upgrade apply` make them; whoever
@@ -17,7 +22,7 @@ var bindingRows = []since[Binding]{
 	// kubernetes/kubernetes PR 121305: admin.conf is no longer in system:masters.
 	{from(1, 29, 0), Binding{"cluster-admins-binding", "kubeadm:cluster-admins", "cluster-admin", "Group", groupClusterAdmins}},
 	// PR 138957: apiserver-kubelet-client has no organization any more.
-	{kubeletClientWithoutGroup, Binding{"apiserver-kubelet-client-binding", "kubeadm:apiserver-kubelet-client", "system:kubelet-api-admin", "User", "kube-apiserver-kubelet-client"}},
+	{kubeletClientWithoutGroup, Binding{"apiserver-kubelet-client-binding", "kubeadm:apiserver-kubelet-client", "system:kubelet-api-admin", "User", kubeletClient}},
 }
 
 // RBAC returns the bindings the certificates of that release rely on, with
@@ -32,8 +37,38 @@ func RBAC(v Version) []Binding {
 	return bindings
 }
 
+// Bindings returns the bindings these leaves of a node rely on: RBAC's for
+// kubeadm's own organizations, and what follows from others a plan may set.
+func Bindings(leaves []Leaf) []Binding {
+	admins, kubelets := false, ""
+	for _, l := range leaves {
+		inAdmins := slices.Contains(l.Organization, groupClusterAdmins)
+		admins = admins || inAdmins
+		if l.ID == kubeletClient && !inAdmins && !slices.Contains(l.Organization, groupMasters) {
+			kubelets = l.CommonName
+		}
+	}
+	var bindings []Binding
+	if admins {
+		bindings = append(bindings, bindingRows[0].value)
+	}
+	if kubelets != "" {
+		b := bindingRows[1].value
+		b.Subject = kubelets
+		bindings = append(bindings, b)
+	}
+	return bindings
+}
+
+// plainScalar is a text that YAML takes for the same text without quotes.
+var plainScalar = regexp.MustCompile(`^[a-z]+([-:][a-z]+)+$`)
+
 // Manifest returns the binding as a YAML document for kubectl apply.
 func (b Binding) Manifest() string {
+	subject := b.Subject
+	if !plainScalar.MatchString(subject) { // a common name that a plan sets
+		subject = strconv.Quote(subject)
+	}
 	return fmt.Sprintf(`apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata:
@@ -46,5 +81,5 @@ subjects:
 - apiGroup: rbac.authorization.k8s.io
   kind: %s
   name: %s
-`, b.Name, b.ClusterRole, b.SubjectKind, b.Subject)
+`, b.Name, b.ClusterRole, b.SubjectKind, subject)
 }

@@ -2,6 +2,7 @@ package kubepki
 
 import (
 	"encoding/json"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -218,4 +219,59 @@ func FuzzParseVersion(f *testing.F) {
 			t.Errorf("%q was read as %s", s, got)
 		}
 	})
+}
+
+// TestBindingsAreThoseOfTheRelease holds what follows from a node's leaves
+// against what the release's table says, for every release.
+func TestBindingsAreThoseOfTheRelease(t *testing.T) {
+	for minor := Oldest().Minor; minor <= Newest().Minor; minor++ {
+		for _, patch := range []int{0, 1, 5, 8, 12} {
+			c := Cluster{Name: "demo", KubernetesVersion: Version{1, minor, patch}, ControlPlaneEndpoint: "api.test"}
+			leaves, err := Leaves(c, Node{Name: "cp-1", Roles: []Role{ControlPlane, Etcd}, Address: netip.MustParseAddr("10.0.0.11"), First: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(RBAC(c.KubernetesVersion), Bindings(leaves)); diff != "" {
+				t.Errorf("%s: %s", c.KubernetesVersion, diff)
+			}
+		}
+	}
+}
+
+// TestBindingsFollowOverrides: a plan's organizations and names decide.
+func TestBindingsFollowOverrides(t *testing.T) {
+	bindings := func(o map[string]Override) []string {
+		t.Helper()
+		c := Cluster{Name: "demo", KubernetesVersion: Newest(), ControlPlaneEndpoint: "api.test", Overrides: o}
+		leaves, err := Leaves(c, Node{Name: "cp-1", Roles: []Role{ControlPlane, Etcd}, Address: netip.MustParseAddr("10.0.0.11")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, b := range Bindings(leaves) {
+			out = append(out, b.ID+" "+b.Subject)
+		}
+		return out
+	}
+	masters, admins := []string{"system:masters"}, []string{"kubeadm:cluster-admins"}
+	for name, c := range map[string]struct {
+		overrides map[string]Override
+		want      []string
+	}{
+		"masters":    {map[string]Override{"kube-apiserver-kubelet-client": {Organization: &masters}}, []string{"cluster-admins-binding kubeadm:cluster-admins"}},
+		"admins":     {map[string]Override{"kube-apiserver-kubelet-client": {Organization: &admins}}, []string{"cluster-admins-binding kubeadm:cluster-admins"}},
+		"other name": {map[string]Override{"kube-apiserver-kubelet-client": {CommonName: "logs"}, "admin.conf": {Organization: &masters}}, []string{"apiserver-kubelet-client-binding logs"}},
+	} {
+		if diff := cmp.Diff(c.want, bindings(c.overrides)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestKubeadmAPI(t *testing.T) {
+	for v, want := range map[string]string{"1.17.0": "v1beta2", "1.21.14": "v1beta2", "1.22.0": "v1beta3", "1.30.14": "v1beta3", "1.31.0": "v1beta4", "1.37.2": "v1beta4"} {
+		if got := KubeadmAPI(version(t, v)); got != want {
+			t.Errorf("%s: %s, want %s", v, got, want)
+		}
+	}
 }

@@ -53,3 +53,12 @@ var (
 	kubeletClientWithoutGroup = from(1, 37, 0,
 		Version{1, 33, 12}, Version{1, 34, 8}, Version{1, 35, 5}, Version{1, 36, 1})
 )
+
+// kubeadmAPIs are the newest versions of kubeadm's configuration API that a
+// release reads (kubeadm.k8s.io).
+var kubeadmAPIs = []since[string]{
+	{always, "v1beta2"}, {from(1, 22, 0), "v1beta3"}, {from(1, 31, 0), "v1beta4"},
+}
+
+// KubeadmAPI is the version of kubeadm's configuration API to write for a release.
+func KubeadmAPI(v Version) string { return at(kubeadmAPIs, v) }

@@ -42,6 +42,7 @@ const (
 	groupNodes         = "system:nodes"
 
 	frontProxyClient = "front-proxy-client"
+	kubeletClient    = "kube-apiserver-kubelet-client"
 	kubeletConf      = "kubelet.conf"
 
 	nodeName = "{node}" // stands for Node.Name in a common name
@@ -95,8 +96,8 @@ func certificateRows() []row {
 			key:  reads("kube-apiserver", Live, "--tls-private-key-file"),
 		},
 		{
-			id: "kube-apiserver-kubelet-client", name: "apiserver-kubelet-client", authority: KubernetesAuthority,
-			roles: []Role{ControlPlane}, cn: "kube-apiserver-kubelet-client",
+			id: kubeletClient, name: "apiserver-kubelet-client", authority: KubernetesAuthority,
+			roles: []Role{ControlPlane}, cn: kubeletClient,
 			orgs: []since[[]string]{
 				{always, masters}, {withoutMasters, []string{groupClusterAdmins}}, {kubeletClientWithoutGroup, nil},
 			},

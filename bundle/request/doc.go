@@ -6,7 +6,7 @@
 // keys and the age identity stay on the node. It is one file, NODE.req, a tar of
 //
 //	csr/NAME.csr     PKCS #10 in PEM; NAME is "apiserver", "etcd/server", "admin.conf", …
-//	recipient.txt    the recipient ("age1…") and a newline
+//	recipient.txt    the recipient ("age1…", or an SSH host key "ssh-ed25519 AAAA…") and a newline
 //	request.json     what is claimed, and the SHA-256 of each file above
 //	sig/NAME.sig     base64 and a newline: the signature of request.json by the key of csr/NAME.csr
 //

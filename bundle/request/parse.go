@@ -183,8 +183,8 @@ func (o *Opened) openRecipient(content []byte) *Refusal {
 	if err := seal.ValidRecipient(recipient); err != nil {
 		return refusef(recipientFile, "%v", err)
 	}
-	if !strings.HasPrefix(recipient, "age1") { // a node has no SSH key it could open with
-		return refusef(recipientFile, "is not an X25519 recipient of age (age1…)")
+	if strings.Count(recipient, " ") > 1 { // one spelling: ssh-ed25519 AAAA…
+		return refusef(recipientFile, "an SSH recipient has no comment")
 	}
 	o.Recipient = recipient
 	return nil

@@ -364,7 +364,8 @@ func TestBadRecipient(t *testing.T) {
 	m := makeRequest(t, worker())
 	csrs := map[string][]byte{"kubelet.conf": csrPEMOf(t, m.keys["kubelet.conf"], nil)}
 	for _, r := range []string{"", "age1x", " " + m.recipient, m.recipient + "\n" + m.recipient,
-		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN"} {
+		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN host",
+		"ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY"} {
 		m.recipient = r
 		refused(t, r, m.forge(t, csrs, nil), recipientFile, "recipient")
 	}

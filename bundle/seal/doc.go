@@ -4,7 +4,9 @@
 // the age command opens it too. A node's identity is an X25519 key of age: the
 // identity ("AGE-SECRET-KEY-1…") never leaves the node, the recipient ("age1…")
 // goes out in its request. An SSH key (ssh-ed25519, ssh-rsa) may be a recipient
-// as well, for an escrow whose holder has one; he opens his file with age.
+// as well: a node's host key, which is there already and is known to others, or
+// that of an escrow, whose holder opens his file with age. X25519 keys are to be
+// preferred: they serve for nothing else, and a sealed file does not name them.
 //
 // What is promised: who holds none of the identities learns the length of the
 // secret, the number and kinds of the recipients, and nothing else; a sealed

@@ -11,6 +11,7 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/agessh"
 	"filippo.io/age/armor"
+	"golang.org/x/crypto/ssh"
 )
 
 // maxSecret bounds what Seal takes and Open gives; real secrets have some KiB.
@@ -29,11 +30,20 @@ func NewIdentity() (identity, recipient string, err error) {
 	return id.String(), id.Recipient().String(), nil
 }
 
-// Recipient returns the recipient that belongs to an identity.
+// Recipient returns the recipient that belongs to an identity: "age1…" or, of an
+// SSH private key, its public one ("ssh-ed25519 AAAA…") without a comment.
 func Recipient(identity string) (string, error) {
-	id, err := parseIdentity(identity)
+	if isSSH(identity) {
+		key, err := ssh.ParsePrivateKey([]byte(identity))
+		if err != nil {
+			return "", sshProblem(err)
+		}
+		recipient := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key.PublicKey())))
+		return recipient, ValidRecipient(recipient)
+	}
+	id, err := age.ParseX25519Identity(identity)
 	if err != nil {
-		return "", err
+		return "", errNotIdentity
 	}
 	return id.Recipient().String(), nil
 }
@@ -89,8 +99,8 @@ func Seal(recipients []string, secret []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Open decrypts what Seal made, with one of its X25519 identities. The caller
-// clears the secret after use.
+// Open decrypts what Seal made, with one of its identities: an X25519 one, or the
+// PEM of an SSH private key. The caller clears the secret after use.
 func Open(identity string, sealed []byte) ([]byte, error) {
 	id, err := parseIdentity(identity)
 	if err != nil {
@@ -98,7 +108,7 @@ func Open(identity string, sealed []byte) ([]byte, error) {
 	}
 	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(sealed)), id)
 	var none *age.NoIdentityMatchError
-	if errors.As(err, &none) {
+	if errors.As(err, &none) || errors.Is(err, age.ErrIncorrectIdentity) {
 		return nil, ErrNotForUs
 	}
 	if err != nil {
@@ -114,13 +124,33 @@ func Open(identity string, sealed []byte) ([]byte, error) {
 	return secret, nil
 }
 
-// parseIdentity does not repeat age's errors: they may quote the secret.
-func parseIdentity(s string) (*age.X25519Identity, error) {
+// errNotIdentity stands for age's and ssh's errors: they may quote the secret.
+var errNotIdentity = errors.New("the identity is neither of the form AGE-SECRET-KEY-1… nor an SSH private key (ed25519 or RSA)")
+
+func isSSH(identity string) bool { return strings.HasPrefix(identity, "-----BEGIN ") }
+
+func parseIdentity(s string) (age.Identity, error) {
+	if isSSH(s) {
+		id, err := agessh.ParseIdentity([]byte(s))
+		if err != nil {
+			return nil, sshProblem(err)
+		}
+		return id, nil
+	}
 	id, err := age.ParseX25519Identity(s)
 	if err != nil {
-		return nil, errors.New("the identity is not of the form AGE-SECRET-KEY-1…")
+		return nil, errNotIdentity
 	}
 	return id, nil
+}
+
+// sshProblem says why an SSH private key is none that can be used.
+func sshProblem(err error) error {
+	var locked *ssh.PassphraseMissingError
+	if errors.As(err, &locked) {
+		return errors.New("the SSH private key is locked with a passphrase; a host's key is not")
+	}
+	return errNotIdentity
 }
 
 func parseRecipient(s string) (age.Recipient, error) {

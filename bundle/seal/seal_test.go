@@ -2,8 +2,13 @@ package seal
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
+	"encoding/pem"
 	"errors"
 	"io"
 	"strings"
@@ -177,3 +182,68 @@ func swapLetter(s string, i int) string {
 	}
 	return s[:i] + "q" + s[i+1:]
 }
+
+// TestSSHIdentity: a host key opens what is sealed to it, here and for age.
+func TestSSHIdentity(t *testing.T) {
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(key crypto.PrivateKey) string {
+		block, err := ssh.MarshalPrivateKey(key, "host")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(pem.EncodeToMemory(block))
+	}
+	_, other := identity(t)
+	for kind, id := range map[string]string{"ssh-ed25519": text(ed), "ssh-rsa": text(rsaKey)} {
+		recipient, err := Recipient(id)
+		if err != nil || !strings.HasPrefix(recipient, kind+" AAAA") || strings.Count(recipient, " ") != 1 {
+			t.Fatalf("%s: %q, %v", kind, recipient, err)
+		}
+		sealed, err := Seal([]string{other, recipient}, []byte("secret"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Open(id, sealed); err != nil || string(got) != "secret" {
+			t.Errorf("%s: %q, %v", kind, got, err)
+		}
+		foreign, err := Seal([]string{other}, []byte("secret"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(id, foreign); !errors.Is(err, ErrNotForUs) {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	if _, err := Recipient(text(small)); err == nil || !strings.Contains(err.Error(), "ssh-ed25519 …, ssh-rsa …") {
+		t.Errorf("an ECDSA host key: %v", err)
+	}
+	locked, err := ssh.MarshalPrivateKeyWithPassphrase(ed, "host", []byte("a passphrase"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, id := range map[string]string{
+		"passphrase":              string(pem.EncodeToMemory(locked)),
+		"neither of the form":     "-----BEGIN CERTIFICATE-----\n",
+		"nor an SSH private key":  "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n-----END OPENSSH PRIVATE KEY-----\n",
+		"neither of the form AGE": "secret",
+	} {
+		for what, err := range map[string]error{"Recipient": last(Recipient(id)), "Open": last(Open(id, []byte("x")))} {
+			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "c2VjcmV0") {
+				t.Errorf("%s, %s: %v", what, want, err)
+			}
+		}
+	}
+}
+
+func last[T any](_ T, err error) error { return err }

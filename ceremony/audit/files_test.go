@@ -36,6 +36,10 @@ func wantNamed(t *testing.T, r *audit.Report, file string) {
 				return
 			}
 		}
+		// A bit of a hash: what it belongs to no longer fits the list.
+		if dir, ok := strings.CutSuffix(file, "/SHA256SUMS"); ok && strings.Contains(f, dir+": ") && strings.Contains(f, "not the one in SHA256SUMS") {
+			return
+		}
 	}
 	t.Errorf("no finding names %s; there are:\n%s", file, strings.Join(r.Findings(), "\n"))
 }

@@ -334,3 +334,41 @@ func TestForgerChangesNothing(t *testing.T) {
 		t.Error(finding)
 	}
 }
+
+// TestBundlesOfOlderFormats shows that a ceremony whose bundles were signed by an
+// older version of the program is found right, and that each bundle is held
+// against its own format's texts.
+func TestBundlesOfOlderFormats(t *testing.T) {
+	s := perform(t)
+	f := s.forge(t)
+	f.parts = func(h *bundle.Header, _ *bundle.Parts) {
+		if h.Node == "cp-1" {
+			h.Format = bundle.OldestFormat
+		}
+	}
+	if err := f.write(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(f.read("bundles/cp-1/"+bundle.SumsFile)), "# officiant-bundle: v1\n") {
+		t.Fatal("the bundle of cp-1 is not of format 1")
+	}
+	for _, finding := range f.audit(t).Findings() {
+		t.Error(finding)
+	}
+
+	f = s.forge(t)
+	f.files = func(b *bundle.Bundle) { b.Format = bundle.OldestFormat } // the newest texts under an old name
+	if err := f.write(); err != nil {
+		t.Fatal(err)
+	}
+	found := strings.Join(f.audit(t).Findings(), "\n")
+	for _, want := range []string{
+		"bundles/cp-1: VERIFY.txt: its text differs from what format 1 of a bundle has",
+		"bundles/cp-1: README.txt: not there when built again",
+		"bundles/cp-1: officiant/rbac.yaml: does not belong to a node of this kind",
+	} {
+		if !strings.Contains(found, want) {
+			t.Errorf("not found: %s\nin\n%s", want, found)
+		}
+	}
+}

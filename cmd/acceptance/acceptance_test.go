@@ -13,7 +13,7 @@ import (
 // TestJudge holds the checks and the refusals against a tree made by hand: what
 // is shown about Officiant's trees must not depend on anything of Officiant's.
 func TestJudge(t *testing.T) {
-	k := kubeadm{filepath.Join("..", "..", "build", "acceptance", "bin", "kubeadm-"+kubernetesVersion)}
+	k := kubeadm{path: filepath.Join("..", "..", "build", "acceptance", "bin", "kubeadm-"+kubernetesVersion)}
 	path, err := filepath.Abs(k.path)
 	if err != nil {
 		t.Fatal(err)

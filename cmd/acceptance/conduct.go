@@ -11,14 +11,22 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
 // The nodes of the cluster; testdata holds each one's kubeadm configuration.
 const (
-	firstNode = "cp-1"
-	worker    = "worker-1"
+	firstNode  = "cp-1"
+	secondNode = "cp-2"
+	worker     = "worker-1"
 )
+
+// member is a node of a run's cluster.
+type member struct{ name, roles string }
+
+// wholeCluster is a stacked control plane that a second node joins, and a worker.
+var wholeCluster = []member{{firstNode, "control-plane,etcd"}, {secondNode, "control-plane,etcd"}, {worker, "worker"}}
 
 //go:embed testdata
 var testdata embed.FS
@@ -26,7 +34,11 @@ var testdata embed.FS
 // conduct carries out one ceremony below dir with the two programs.
 type conduct struct {
 	officiant, node string // the programs
+	judge           kubeadm
 	dir             string
+	members         []member
+	port            int  // of the API servers, in place of 6443 when not 0
+	ownCSRs         bool // requests are made by kubeadm certs generate-csr
 }
 
 func (c *conduct) path(elem ...string) string {
@@ -45,10 +57,11 @@ func (c *conduct) carryOut(ctx context.Context, r *report) error {
 	var digest string
 	plan, station, ceremony := c.path("plan", "plan.yaml"), c.path("station.yaml"), c.path("ceremony")
 	release := filepath.Join(ceremony, "release.pub")
-	steps := []check{
-		{name: "officiant softhsm init", run: c.step(c.officiant, "softhsm", "init", "--dir", c.room(), "--station", station)},
-		{name: "officiant-node request: " + firstNode, run: c.request(firstNode, "control-plane,etcd")},
-		{name: "officiant-node request: " + worker, run: c.request(worker, "worker")},
+	steps := []check{{name: "officiant softhsm init", run: c.step(c.officiant, "softhsm", "init", "--dir", c.room(), "--station", station)}}
+	for _, m := range c.members {
+		steps = append(steps, c.requests(m)...)
+	}
+	steps = append(steps, []check{
 		{name: "officiant ceremony new", run: c.step(c.officiant, "ceremony", "new", "--kubeadm", filepath.Join(c.root(firstNode), config),
 			"--requests", c.path("requests"), "--station-grade", "software", "--out", plan)},
 		{name: "officiant ceremony check", run: func(ctx context.Context, _ kubeadm, _ string) (err error) {
@@ -60,8 +73,9 @@ func (c *conduct) carryOut(ctx context.Context, r *report) error {
 			return err
 		}},
 		{name: "officiant ceremony verify", run: c.step(c.officiant, "ceremony", "verify", ceremony, "--release-key", release)},
-	}
-	for _, node := range []string{firstNode, worker} {
+	}...)
+	for _, m := range c.members {
+		node := m.name
 		bundle := filepath.Join(ceremony, "bundles", node+".tar")
 		steps = append(steps,
 			check{name: "officiant-node verify: " + node, run: c.step(c.node, "verify", bundle, "--release-key", release)},
@@ -77,7 +91,7 @@ func (c *conduct) carryOut(ctx context.Context, r *report) error {
 	}
 	for _, step := range steps {
 		err := step.run(ctx, kubeadm{}, "")
-		r.check(step.name, err)
+		r.check(c.say(step.name), err)
 		if err != nil {
 			return err
 		}
@@ -95,19 +109,36 @@ func (c *conduct) prepare() error {
 			return err
 		}
 	}
-	for _, node := range []string{firstNode, worker} {
-		data, err := testdata.ReadFile("testdata/" + node + ".yaml")
+	for _, m := range c.members {
+		data, err := c.configuration(m.name)
 		if err != nil {
 			return err
 		}
-		if err := os.MkdirAll(c.root(node), 0o755); err != nil {
+		if err := os.MkdirAll(c.root(m.name), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(c.root(node), config), data, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(c.root(m.name), config), data, 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// configuration is the kubeadm configuration of a node, as its operator has it.
+func (c *conduct) configuration(node string) ([]byte, error) {
+	data, err := testdata.ReadFile("testdata/" + node + ".yaml")
+	if err != nil || c.port == 0 {
+		return data, err
+	}
+	return bytes.ReplaceAll(data, []byte("6443"), []byte(strconv.Itoa(c.port))), nil
+}
+
+// say marks the lines of a run whose requests kubeadm makes.
+func (c *conduct) say(name string) string {
+	if c.ownCSRs {
+		return name + ", of generate-csr's requests"
+	}
+	return name
 }
 
 // command runs one of the programs and returns what it has on standard output.
@@ -130,9 +161,16 @@ func (c *conduct) step(program string, args ...string) func(context.Context, kub
 	}
 }
 
-func (c *conduct) request(node, roles string) func(context.Context, kubeadm, string) error {
-	return c.step(c.node, "request", "--kubeadm", filepath.Join(c.root(node), config), "--roles", roles,
-		"--root", c.root(node), "--out", c.path("requests", node+".req"))
+// requests are a node's steps up to its request.
+func (c *conduct) requests(m member) []check {
+	args := []string{"request", "--kubeadm", filepath.Join(c.root(m.name), config), "--roles", m.roles,
+		"--root", c.root(m.name), "--out", c.path("requests", m.name+".req")}
+	request := check{name: "officiant-node request: " + m.name, run: c.step(c.node, args...)}
+	if !c.ownCSRs {
+		return []check{request}
+	}
+	request.run = c.step(c.node, append(args, "--csr-dir", c.csrs(m.name))...)
+	return append(c.generateCSRs(m, args), request)
 }
 
 // digest checks the plan and returns what identifies the ceremony.

@@ -121,15 +121,15 @@ func (f *fleet) share(sister *fleet, station string) error {
 		return errors.New("root.crt does not hold one certificate")
 	}
 	plan := f.path("plan", "plan.yaml")
-	if err := replaceIn(plan, plan, "    key: {create: ECDSA-P384}\n    validity: 20y\n",
+	if err := rewrite(plan, plan, "    key: {create: ECDSA-P384}\n    validity: 20y\n",
 		fmt.Sprintf("    key: {existing: %s}\n    certificate: root.crt\n", keyFingerprint(certificate[0]))); err != nil {
 		return err
 	}
-	return replaceIn(sister.path("station.yaml"), station, "token=officiant-root;", "token=officiant-root;object="+sister.cluster+"%2Froot;")
+	return rewrite(sister.path("station.yaml"), station, "token=officiant-root;", "token=officiant-root;object="+sister.cluster+"%2Froot;")
 }
 
-// replaceIn writes the text of from to a file, with old, which it must hold, replaced.
-func replaceIn(from, to, old, with string) error {
+// rewrite writes the text of from to a file, with old, which it must hold, replaced.
+func rewrite(from, to, old, with string) error {
 	text, err := os.ReadFile(from)
 	if err != nil {
 		return err

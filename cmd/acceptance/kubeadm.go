@@ -11,7 +11,10 @@ import (
 )
 
 // kubeadm is the real program.
-type kubeadm struct{ path string }
+type kubeadm struct {
+	path string
+	env  []string // besides what this process has
+}
 
 // answer is what a run of kubeadm said.
 type answer struct{ stdout, stderr string }
@@ -21,7 +24,7 @@ type answer struct{ stdout, stderr string }
 // this machine's can be touched.
 func (k kubeadm) run(ctx context.Context, tree string, args ...string) (answer, error) {
 	cmd := exec.CommandContext(ctx, k.path, append([]string{"--rootfs", tree}, args...)...)
-	cmd.Dir = "/"
+	cmd.Dir, cmd.Env = "/", append(os.Environ(), k.env...)
 	if os.Getuid() != 0 {
 		// Changing the root takes a capability, which everybody has in a user
 		// namespace of his own.

@@ -65,7 +65,7 @@ func (m *machine) lay(ctx context.Context) error {
 		}
 	}
 	for _, phase := range [][]string{{"control-plane", "all"}, {"etcd", "local"}} {
-		if _, err := (kubeadm{m.at["kubeadm"]}).run(ctx, m.tree, append(append([]string{"init", "phase"}, phase...), "--config", config)...); err != nil {
+		if _, err := (kubeadm{path: m.at["kubeadm"]}).run(ctx, m.tree, append(append([]string{"init", "phase"}, phase...), "--config", config)...); err != nil {
 			return err
 		}
 	}

@@ -104,9 +104,9 @@ func run(ctx context.Context, o options, out, talk io.Writer) (int, error) {
 	return 0, nil
 }
 
-// judged has kubeadm look at a node.
+// judged has kubeadm look at nodes.
 func judged(ctx context.Context, o options, r *report, talk io.Writer) error {
-	judge := kubeadm{o.kubeadm}
+	judge := kubeadm{path: o.kubeadm}
 	if judge.path == "" {
 		at := o.programs()
 		if err := build(ctx, o.module, at, talk, "kubeadm"); err != nil {
@@ -114,20 +114,38 @@ func judged(ctx context.Context, o options, r *report, talk io.Writer) error {
 		}
 		judge.path = at["kubeadm"]
 	}
-	c := &conduct{officiant: o.officiant, node: o.node, dir: filepath.Join(o.dir, "run")}
-	if c.carryOut(ctx, r) != nil {
-		return nil // the report says what and why; without it there is nothing to judge
+	stand, err := newStandIn()
+	if err != nil {
+		return err
 	}
+	defer stand.close()
+	whole := &conduct{officiant: o.officiant, node: o.node, judge: judge, dir: filepath.Join(o.dir, "run"), members: wholeCluster, port: stand.port()}
+	csr := &conduct{officiant: o.officiant, node: o.node, judge: judge, dir: filepath.Join(o.dir, "run-csr"), members: wholeCluster[:1], ownCSRs: true}
+	for _, c := range []*conduct{whole, csr} {
+		if c.carryOut(ctx, r) != nil {
+			return nil // the report says what and why; without it there is nothing to judge
+		}
+	}
+	judgeFirst(ctx, r, whole, refusals)
+	r.check(worker+" holds its trust file and its kubelet's identity, nothing else", onlyFiles(whole.root(worker), "kubelet.conf", "pki/ca.crt"))
+	judgeTexts(ctx, r, whole)
+	judgeJoins(ctx, r, whole, stand)
+	r.check(csr.say("the keys in place are those kubeadm made"), kubeadmKeys(ctx, judge, csr.root(firstNode)))
+	judgeFirst(ctx, r, csr, csrRefusals)
+	return nil
+}
+
+// judgeFirst has everything checked of a run's first node, and each of the
+// refusals shown on a copy of it.
+func judgeFirst(ctx context.Context, r *report, c *conduct, refusals []refusal) {
 	tree := c.root(firstNode)
 	for _, check := range checks {
-		r.check(check.name+": "+firstNode, check.run(ctx, judge, tree))
+		r.check(c.say(check.name+": "+firstNode), check.run(ctx, c.judge, tree))
 	}
-	r.check("no key of an authority in what the ceremony leaves", noAuthorityKey(c.dir, c.room()))
-	r.check(worker+" holds its trust file and its kubelet's identity, nothing else", onlyFiles(c.root(worker), "kubelet.conf", "pki/ca.crt"))
+	r.check(c.say("no key of an authority in what the ceremony leaves"), noAuthorityKey(c.dir, c.room()))
 	for _, refusal := range refusals {
-		r.check(refusal.name, refusal.show(ctx, judge, tree, filepath.Join(c.dir, "spoiled")))
+		r.check(refusal.name, refusal.show(ctx, c.judge, tree, filepath.Join(c.dir, "spoiled")))
 	}
-	return nil
 }
 
 // errUnexpected is the failure of a check that was to fail and did not.

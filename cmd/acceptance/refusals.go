@@ -157,7 +157,7 @@ func strayConfKey(file string) func(files) error {
 		if err != nil {
 			return err
 		}
-		return f.replaceField(file, "client-key-data: ", base64.StdEncoding.EncodeToString(data))
+		return f.replaceField(file, "client-key-data: ", base64Of(data))
 	}
 }
 
@@ -168,9 +168,11 @@ func otherTrust(file string) func(files) error {
 		if err != nil {
 			return err
 		}
-		return f.replaceField(file, "certificate-authority-data: ", base64.StdEncoding.EncodeToString(certificatePEM(other.certificate)))
+		return f.replaceField(file, "certificate-authority-data: ", base64Of(certificatePEM(other.certificate)))
 	}
 }
+
+func base64Of(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
 
 // elsewhere points a kubeconfig at another API server.
 func elsewhere(file string) func(files) error {

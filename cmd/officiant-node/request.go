@@ -23,6 +23,7 @@ type requestOptions struct {
 	kubeadm, csrDir, root, out string
 	flags                      factFlags
 	algorithm                  string
+	identityKey                string
 }
 
 func newRequestCommand(o *options) *cobra.Command {
@@ -65,6 +66,7 @@ func newRequestCommand(o *options) *cobra.Command {
 	f.StringVar(&r.flags.endpoint, "control-plane-endpoint", "", "host or host:port of the API servers (default: kubeadm's)")
 	f.StringVar(&r.flags.version, "kubernetes-version", "", "release of Kubernetes (default: kubeadm's kubernetesVersion)")
 	f.StringVar(&r.flags.naming, "naming", string(kubepki.NamingKubeadm), "whose names the certificates carry: kubeadm or docs")
+	f.StringVar(&r.identityKey, "identity", "", "SSH private key, such as /etc/ssh/ssh_host_ed25519_key, that opens what is sealed to\nthis node (default: an age identity made for that)")
 	f.StringVar(&r.algorithm, "key-algorithm", "", "of new keys: "+strings.Join(algorithmNames(), ", ")+"\n(default: kubeadm's encryptionAlgorithm, or "+defaultAlgorithm+")")
 	return c
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -79,6 +80,8 @@ func (k *nodeKeys) lines(copied bool, algorithm string) []string {
 func (r *requestOptions) identity(state *install.State) (string, error) {
 	identity, err := state.Identity()
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && r.identityKey != "":
+		return r.sshIdentity(state)
 	case errors.Is(err, fs.ErrNotExist):
 		identity, recipient, err := seal.NewIdentity()
 		if err != nil {
@@ -92,6 +95,40 @@ func (r *requestOptions) identity(state *install.State) (string, error) {
 	recipient, err := seal.Recipient(identity)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", filepath.Join(state.Dir(), "identity.txt"), err)
+	}
+	if r.identityKey != "" {
+		if other, err := sshRecipient(r.identityKey); err != nil {
+			return "", err
+		} else if other != recipient {
+			return "", &exit.Error{Code: exit.Refused, Err: fmt.Errorf("--identity %s: this node has another identity already, of recipient %s", r.identityKey, recipient),
+				Hints: []string{"what is sealed to an identity opens with no other; leave --identity out to keep the one there is"}}
+		}
+	}
+	return recipient, nil
+}
+
+// sshIdentity makes an SSH private key the node's identity.
+func (r *requestOptions) sshIdentity(state *install.State) (string, error) {
+	path, err := filepath.Abs(r.identityKey)
+	if err != nil {
+		return "", err
+	}
+	recipient, err := sshRecipient(path)
+	if err != nil {
+		return "", err
+	}
+	return recipient, state.WriteSSHIdentity(path, recipient)
+}
+
+func sshRecipient(file string) (string, error) {
+	key, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("--identity: %w", err)
+	}
+	defer clear(key)
+	recipient, err := seal.Recipient(string(key))
+	if err != nil {
+		return "", &exit.Error{Code: exit.Refused, Err: fmt.Errorf("--identity %s: %w", file, err)}
 	}
 	return recipient, nil
 }

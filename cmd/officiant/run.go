@@ -96,7 +96,7 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 	if errors.As(err, &stopped) {
 		hints = append(hints, "the record ends at "+stopped.Head.String(), strings.Join(stopped.Head.Words()[:8], " ")+" …")
 	}
-	if code == exit.Unavailable || code == exit.Interrupted {
+	if code == exit.Unavailable || code == exit.Interrupted || code == exit.Failure {
 		hints = append(hints, again)
 	}
 	return &exit.Error{Code: code, Err: err, Hints: hints}

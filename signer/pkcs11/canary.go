@@ -86,7 +86,9 @@ func (c canary) prepare(h pkcs11.SessionHandle) error {
 }
 
 // try reads the canary's attributes and then makes the trials: first on the key
-// as it is, then with each attribute changed that the token lets be changed.
+// as it is, then with each attribute changed that the token lets be changed. The
+// copy comes last, when the key is of no more use: in NSS it has the key's place,
+// and the key goes with it.
 func (c canary) try(ctx context.Context, told *signer.Canary, use func(context.Context, signer.Key) error) error {
 	s := c.store
 	k, err := within(ctx, s, s.limits.call, func(h pkcs11.SessionHandle) (*key, error) {
@@ -96,23 +98,28 @@ func (c canary) try(ctx context.Context, told *signer.Canary, use func(context.C
 		return err
 	}
 	told.Attributes = maps.Clone(k.info.Attributes)
-	for _, try := range []func(trial) ([]signer.Trial, error){
-		trial.read, trial.copy, trial.wrap,
-		func(t trial) ([]signer.Trial, error) { return t.set("CKA_EXTRACTABLE", pkcs11.CKA_EXTRACTABLE, true) },
-		func(t trial) ([]signer.Trial, error) { return t.set("CKA_SENSITIVE", pkcs11.CKA_SENSITIVE, false) },
-	} {
-		trials, err := within(ctx, s, s.limits.call, func(h pkcs11.SessionHandle) ([]signer.Trial, error) {
-			return try(trial{store: s, session: h, key: k})
-		})
-		told.Trials = append(told.Trials, trials...)
-		if err != nil {
-			return err
+	all := func(tries ...func(trial) ([]signer.Trial, error)) error {
+		for _, try := range tries {
+			trials, err := within(ctx, s, s.limits.call, func(h pkcs11.SessionHandle) ([]signer.Trial, error) {
+				return try(trial{store: s, session: h, key: k})
+			})
+			told.Trials = append(told.Trials, trials...)
+			if err != nil {
+				return err
+			}
 		}
-	}
-	if use == nil {
 		return nil
 	}
-	return use(ctx, k)
+	err = all(trial.read, trial.wrap,
+		func(t trial) ([]signer.Trial, error) { return t.set("CKA_EXTRACTABLE", pkcs11.CKA_EXTRACTABLE, true) },
+		func(t trial) ([]signer.Trial, error) { return t.set("CKA_SENSITIVE", pkcs11.CKA_SENSITIVE, false) })
+	if err == nil && use != nil {
+		err = use(ctx, k)
+	}
+	if err == nil {
+		err = all(trial.copy)
+	}
+	return err
 }
 
 // sweep destroys what has the canary's id and label. It touches nothing when

@@ -46,10 +46,15 @@ func (s *store) Create(ctx context.Context, ref signer.Ref, spec signer.Spec, id
 		if err := s.assertNew(h, label, id[:]); err != nil {
 			return nil, err
 		}
-		if _, err := s.generate(h, spec.Algorithm, label, id[:]); err != nil {
+		made, err := s.generate(h, spec.Algorithm, label, id[:])
+		if err != nil {
 			return nil, err
 		}
-		return s.readBack(h, spec.Algorithm, label, id[:])
+		k, err := s.readBack(h, spec.Algorithm, label, id[:])
+		if err != nil {
+			return nil, s.unmake(h, made, err)
+		}
+		return k, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name(label, id[:]), err)

@@ -56,5 +56,5 @@
 // call. Both ask C_Sign twice, for the length first. A signature here is
 // C_SignInit and C_Sign in one step into C (native.go). Modules keep one state
 // in a process, so this package does too: loaded once, initialized by the first
-// Store, finalized by the last.
+// Store, finalized by the last, unless it would not bear a second time.
 package pkcs11

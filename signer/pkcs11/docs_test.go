@@ -60,7 +60,7 @@ func TestPageMessages(t *testing.T) {
 	varies := regexp.MustCompile(`"[^"]*"|\bC_[A-Za-z]+: |CKR_[A-Z_]+|CKM_[A-Z_0-9]+|RSA-4096|CKNFAST_LOADSHARING|TPM2_PKCS11_TCTI` +
 		`|\blib\S+|\b[0-9]+\b|\b(label|serial|make)\b|\b(none|one not initialized)$|elliptic curve point:.*`)
 	for name, text := range pages(t) {
-		if name == "awskms.md" || name == "gcpkms.md" || name == "softhsm.md" || name == "README.md" {
+		if name == "awskms.md" || name == "gcpkms.md" || name == "softhsm.md" || name == "README.md" || name == "tokens-tried.md" {
 			continue
 		}
 		_, table, ok := strings.Cut(text, "## When something is wrong\n")
@@ -107,4 +107,31 @@ func messages(t *testing.T) string {
 	// Messages are written over several lines, and with their quotes escaped.
 	joined := regexp.MustCompile(`"\s*\+\s*"`).ReplaceAllString(all.String(), "")
 	return strings.ReplaceAll(joined, `\"`, `"`)
+}
+
+// TestPageTests: every test that the page of tokens tried names is one.
+func TestPageTests(t *testing.T) {
+	var sources strings.Builder
+	for _, folder := range []string{".", "../../cmd/officiant", "../../cmd/internal/stories"} {
+		files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources.Write(data)
+		}
+	}
+	named := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(pages(t)["tokens-tried.md"], -1)
+	if len(named) < 30 {
+		t.Errorf("the page names %d tests", len(named))
+	}
+	for _, n := range named {
+		if !strings.Contains(sources.String(), "func "+n[1]+"(") {
+			t.Errorf("there is no %s", n[1])
+		}
+	}
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // library is a PKCS#11 module in this process. Its first user initializes it
-// and its last one finalizes it; it stays loaded.
+// and its last one finalizes it, unless it would not bear that; it stays loaded.
 type library struct {
 	path   string
 	sha256 string
@@ -27,6 +27,7 @@ type library struct {
 	native native
 
 	mu     sync.Mutex
+	ready  bool // initialized
 	users  int
 	info   pkcs11.Info
 	logins map[uint]*login // by slot
@@ -47,10 +48,11 @@ func acquire(path string) (*library, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.users == 0 {
+	if !l.ready {
 		if err := called("C_Initialize", l.ctx.Initialize()); err != nil {
 			return nil, fmt.Errorf("%w: PKCS#11 module %s: %w", signer.ErrUnavailable, path, err)
 		}
+		l.ready = true
 		l.logins = map[uint]*login{}
 		l.info, _ = l.ctx.GetInfo() // only tells software from hardware, where the token does not
 	}
@@ -61,10 +63,19 @@ func acquire(path string) (*library, error) {
 func (l *library) release() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.users--; l.users > 0 {
+	if l.users--; l.users > 0 || l.initializedOnce() {
 		return nil
 	}
+	l.ready = false
 	return called("C_Finalize", l.ctx.Finalize())
+}
+
+// initializedOnce reports whether the module must not be finalized, since it
+// cannot be initialized again: opencryptoki 3.8 does not open its lock file a
+// second time, locks the file that has got its number since, and closes that
+// when it is finalized again, were it the record of the ceremony.
+func (l *library) initializedOnce() bool {
+	return l.info.ManufacturerID == "IBM" && strings.Contains(l.info.LibraryDescription, "Meta PKCS11")
 }
 
 func load(path string) (*library, error) {

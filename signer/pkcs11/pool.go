@@ -5,6 +5,8 @@ package pkcs11
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/miekg/pkcs11"
@@ -36,9 +38,18 @@ const deviceSessions = 16
 // maxSessions bounds the sessions with any token.
 const maxSessions = 64
 
+// oneSession are modules, by what their makers call themselves, in which two
+// sessions cannot work at once: tpm2-pkcs11 1.9 mixes them up (C_Sign answers
+// CKR_OPERATION_NOT_INITIALIZED) and writes past its memory. A TPM does one
+// thing at a time anyhow.
+var oneSession = []string{"tpm2-software"}
+
 // sessions is the size of the pool: all that a token allows when it says how
 // many, else enough to keep it busy, and two at least where they are allowed.
-func sessions(t pkcs11.TokenInfo, software bool, cores int) int {
+func sessions(module pkcs11.Info, t pkcs11.TokenInfo, software bool, cores int) int {
+	if slices.ContainsFunc(oneSession, func(maker string) bool { return strings.Contains(module.ManufacturerID, maker) }) {
+		return 1
+	}
 	limit := maxSessions
 	known := false
 	for _, n := range []uint{t.MaxSessionCount, t.MaxRwSessionCount} {

@@ -73,23 +73,26 @@ func TestSessions(t *testing.T) {
 
 func TestPoolSize(t *testing.T) {
 	for _, c := range []struct {
+		maker    string // of the module
 		rw, all  uint
 		software bool
 		cores    int
 		want     int
 	}{
-		{0, 0, true, 1, 2},
-		{0, 0, true, 8, 8},
-		{0, 0, false, 2, deviceSessions},
-		{^uint(0), ^uint(0), false, 32, 32},
-		{^uint(0), ^uint(0), false, 200, maxSessions},
-		{1, 1, false, 8, 1},
-		{2, 10, false, 8, 2},
-		{0, 5, true, 2, 5},
-		{1 << 40, 1 << 63, true, 2, maxSessions},
+		{"", 0, 0, true, 1, 2},
+		{"", 0, 0, true, 8, 8},
+		{"", 0, 0, false, 2, deviceSessions},
+		{"", ^uint(0), ^uint(0), false, 32, 32},
+		{"", ^uint(0), ^uint(0), false, 200, maxSessions},
+		{"", 1, 1, false, 8, 1},
+		{"", 2, 10, false, 8, 2},
+		{"", 0, 5, true, 2, 5},
+		{"", 1 << 40, 1 << 63, true, 2, maxSessions},
+		{"tpm2-software.github.io", 0, 0, false, 8, 1},
+		{"tpm2-software.github.io", 64, 64, true, 8, 1},
 	} {
 		info := pkcs11.TokenInfo{MaxRwSessionCount: c.rw, MaxSessionCount: c.all}
-		if got := sessions(info, c.software, c.cores); got != c.want {
+		if got := sessions(pkcs11.Info{ManufacturerID: c.maker}, info, c.software, c.cores); got != c.want {
 			t.Errorf("%+v: %d", c, got)
 		}
 	}

@@ -132,7 +132,7 @@ func parseEC(params, point []byte) (*ecdsa.PublicKey, error) {
 		}
 		pub, err := ecdsa.ParseUncompressedPublicKey(c.curve, inner)
 		if err != nil {
-			return nil, fmt.Errorf("elliptic curve point: %w", err)
+			return nil, fmt.Errorf("%w: elliptic curve point: %w", signer.ErrUnsupported, err)
 		}
 		return pub, nil
 	}

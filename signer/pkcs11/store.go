@@ -104,7 +104,7 @@ func (o Options) open(ctx context.Context, lib *library, a address, ask signer.P
 		return nil, err
 	}
 	s.shared = lib.shared(first)
-	s.pool = newPool(first, sessions(t.info, s.device.Software, runtime.GOMAXPROCS(0)), s.openUserSession, lib.ctx.CloseSession)
+	s.pool = newPool(first, sessions(lib.info, t.info, s.device.Software, runtime.GOMAXPROCS(0)), s.openUserSession, lib.ctx.CloseSession)
 	return s, nil
 }
 

@@ -34,6 +34,7 @@ var table = []row{
 	{"signer/signertest", []string{"signer"}},
 	{"signer/awskms/awskmstest", nil},
 	{"signer/gcpkms/gcpkmstest", nil},
+	{"signer/pkcs11/pkcs11test", nil},
 
 	{"ceremony/plan", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/request", "signer", durable}},
 	{"ceremony/station", []string{"signer", durable}},
@@ -59,7 +60,7 @@ var table = []row{
 }
 
 // testsOnly may be imported by tests, and by each other.
-var testsOnly = []string{"signer/signertest", "signer/awskms/awskmstest", "signer/gcpkms/gcpkmstest", "bundle/bundletest", "ceremony/ceremonytest"}
+var testsOnly = []string{"signer/signertest", "signer/awskms/awskmstest", "signer/gcpkms/gcpkmstest", "signer/pkcs11/pkcs11test", "bundle/bundletest", "ceremony/ceremonytest"}
 
 // bound says what a package may reach through others. Of our packages it
 // reaches nothing that never names, and, where only is given, nothing else

@@ -1,0 +1,45 @@
+package bundle
+
+import (
+	"strings"
+
+	"officiant/bundle/kubepki"
+)
+
+// kubernetesTexts are the files of a control-plane node that kubectl and kubeadm
+// are given, by path: the bindings its certificates rely on, and what its
+// ClusterConfiguration needs. They follow from the node's facts alone.
+func kubernetesTexts(f *Facts, leaves []kubepki.Leaf) map[string][]byte {
+	texts := map[string][]byte{}
+	if !f.Node.Has(kubepki.ControlPlane) {
+		return texts
+	}
+	texts[KubeadmFile] = []byte(clusterConfiguration(f.Cluster.KubernetesVersion))
+	var documents []string
+	for _, b := range kubepki.Bindings(leaves) {
+		documents = append(documents, b.Manifest())
+	}
+	if len(documents) > 0 {
+		texts[BindingsFile] = []byte(strings.Join(documents, "---\n"))
+	}
+	return texts
+}
+
+// clusterConfiguration is the part of a kubeadm configuration that gives
+// kube-controller-manager its --root-ca-file. ca.crt alone must not hold the
+// root: it says who may log in.
+func clusterConfiguration(v kubepki.Version) string {
+	head := `# To be taken over into the ClusterConfiguration kubeadm init is given. What pods
+# get as kube-root-ca.crt is then the kubernetes authority and the root above it;
+# with kubeadm's default, programs not written in Go cannot verify the API server.
+apiVersion: kubeadm.k8s.io/` + kubepki.KubeadmAPI(v) + `
+kind: ClusterConfiguration
+controllerManager:
+  extraArgs:
+`
+	const file = "/etc/kubernetes/pki/server-ca.crt"
+	if kubepki.KubeadmAPI(v) == "v1beta4" {
+		return head + "  - name: root-ca-file\n    value: " + file + "\n"
+	}
+	return head + "    root-ca-file: " + file + "\n"
+}

@@ -1,0 +1,165 @@
+package bundle
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"officiant/bundle/kubepki"
+)
+
+// readme writes README.txt: what the person at this node does with the bundle.
+// It follows from the node's facts alone, never from which component reads what:
+// those facts change, and the text of a format must not. install says them.
+func readme(h Header, f *Facts, leaves []kubepki.Leaf) []byte {
+	p := &page{}
+	title := fmt.Sprintf("Node %s of cluster %s", h.Node, h.Cluster)
+	p.line("%s\n%s\n", title, strings.Repeat("=", len(title)))
+	if h.Rehearsal {
+		p.line("THIS WAS MADE IN A REHEARSAL. IT IS NOT FOR USE, AND NO NODE ACCEPTS IT.\n")
+	}
+	p.line("These files let one machine, and no other, take part in a Kubernetes cluster:")
+	p.line("node %s (%s), for Kubernetes %s.", h.Node, describe(f.Node), f.Cluster.KubernetesVersion)
+	p.line("They are good until %s; a new bundle has to be installed before.", formatTime(h.NotAfter))
+	p.line("\nThe folder can travel any way: whoever reads it learns nothing secret, and whoever")
+	p.line("changes it is found out in step 1. Do this as root on %s, from the folder above this", h.Node)
+	p.line("one. release.pub is the ceremony's release key; take it from where you trust it, never")
+	p.line("from beside this folder.")
+	p.step("Check it")
+	p.command("officiant-node verify %s --release-key release.pub", h.Node)
+	p.step("Look at what would change, then install it")
+	p.command("officiant-node install %s --release-key release.pub --dry-run", h.Node)
+	p.command("officiant-node install %s --release-key release.pub", h.Node)
+	p.line("\nAll files go into place below /etc/kubernetes, or none does. The last lines say which")
+	p.line("components have to be restarted. What was there before comes back with")
+	p.line("officiant-node rollback.")
+	switch {
+	case f.Node.Has(kubepki.ControlPlane) && f.Node.First:
+		p.firstControlPlane(f, leaves)
+	case f.Node.Has(kubepki.ControlPlane):
+		p.controlPlane(f, leaves)
+	case f.Node.Has(kubepki.Worker):
+		p.worker(f)
+	}
+	if f.Node.Has(kubepki.Etcd) && !f.Node.Has(kubepki.ControlPlane) {
+		p.etcd(f)
+	}
+	p.line("\nLater")
+	p.line("-----\n")
+	p.line("This bundle stays on the node, as /var/lib/officiant-node/installed.tar. To look at what")
+	p.line("is in place, and how long it is good for:\n")
+	p.command("officiant-node verify --root / --release-key release.pub")
+	p.command("officiant-node status")
+	return []byte(p.String())
+}
+
+// page is a text with numbered steps.
+type page struct {
+	strings.Builder
+	steps int
+}
+
+func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+
+func (p *page) step(what string) {
+	p.steps++
+	title := fmt.Sprintf("%d. %s", p.steps, what)
+	p.line("\n%s\n%s\n", title, strings.Repeat("-", len(title)))
+}
+
+func (p *page) command(format string, args ...any) { p.line("    "+format, args...) }
+
+func (p *page) firstControlPlane(f *Facts, leaves []kubepki.Leaf) {
+	p.step("Complete your kubeadm configuration")
+	p.line("Take %s over into its ClusterConfiguration: with it, the", KubeadmFile)
+	p.line("kube-controller-manager gives pods a trust file (--root-ca-file) that programs not written")
+	p.line("in Go can use, too. kubeadm keeps it for the nodes that join later.")
+	if f.Cluster.ExternalEtcd {
+		p.externalEtcd()
+	}
+	p.step("Start the cluster")
+	p.command("kubeadm init --config kubeadm.yaml")
+	p.line("\nkubeadm finds the authorities' certificates without their keys and works in external CA")
+	p.line("mode: it uses these files as they are. No preflight error has to be ignored for them.")
+	p.line("Leave out --upload-certs: there is no authority's key to upload. Each further node gets a")
+	p.line("bundle of its own.")
+	p.bindings(f, leaves, "kubeadm init makes them. If it was told to skip phases, or the cluster was not made\nby it, make them:", "super-admin.conf")
+}
+
+func (p *page) controlPlane(f *Facts, leaves []kubepki.Leaf) {
+	if f.Cluster.ExternalEtcd {
+		p.line("\nThe cluster's ClusterConfiguration already names the external etcd and its certificates.")
+	}
+	p.step("Join the cluster")
+	p.command("kubeadm join --control-plane --node-name %s \\", f.Node.Name)
+	p.command("  --apiserver-advertise-address %s --apiserver-bind-port %d \\", f.Node.Address, cmp.Or(f.Node.BindPort, 6443))
+	p.command("  --discovery-file /etc/kubernetes/admin.conf \\")
+	p.command("  --ignore-preflight-errors=FileAvailable--etc-kubernetes-kubelet.conf")
+	p.line("\nNo token and no --certificate-key: the files just installed are the node's identity.")
+	p.line("The preflight error to ignore says that kubelet.conf is there already, and so it should be.")
+	if f.Cluster.ControlPlaneEndpoint == "" {
+		p.line("\nThis cluster has no controlPlaneEndpoint. kubeadm refuses to join a control-plane node")
+		p.line("without one: the cluster needs one first, and then new certificates.")
+	}
+	p.bindings(f, leaves, "They are there since the cluster's kubeadm init or kubeadm upgrade apply. After an\nupgrade by replacing machines they may be missing; make them before this node's API server\nneeds them:", "admin.conf")
+}
+
+// bindings says which ClusterRoleBindings the certificates rely on.
+func (p *page) bindings(f *Facts, leaves []kubepki.Leaf, when, config string) {
+	list := kubepki.Bindings(leaves)
+	if len(list) == 0 {
+		return
+	}
+	if config == "super-admin.conf" && !hasLeaf(leaves, config) {
+		config = "admin.conf"
+	}
+	p.step("See that the bindings are there")
+	p.line("Some of these certificates may do something only through a ClusterRoleBinding:\n")
+	for _, b := range list {
+		p.command("%s (%s %s)", b.Name, strings.ToLower(b.SubjectKind), b.Subject)
+	}
+	p.line("\n%s\n", when)
+	p.command("kubectl --kubeconfig /etc/kubernetes/%s apply -f %s/%s", config, f.Node.Name, BindingsFile)
+}
+
+func hasLeaf(leaves []kubepki.Leaf, name string) bool {
+	for _, l := range leaves {
+		if l.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *page) externalEtcd() {
+	p.line("\netcd runs elsewhere. The same ClusterConfiguration names its addresses, and these files:\n")
+	p.command("etcd:")
+	p.command("  external:")
+	p.command("    caFile: /etc/kubernetes/pki/etcd/ca.crt")
+	p.command("    certFile: /etc/kubernetes/pki/apiserver-etcd-client.crt")
+	p.command("    keyFile: /etc/kubernetes/pki/apiserver-etcd-client.key")
+}
+
+func (p *page) worker(f *Facts) {
+	p.step("Join the cluster")
+	p.command("kubeadm join --node-name %s \\", f.Node.Name)
+	p.command("  --discovery-file /etc/kubernetes/kubelet.conf \\")
+	p.command("  --ignore-preflight-errors=FileAvailable--etc-kubernetes-kubelet.conf,FileAvailable--etc-kubernetes-pki-ca.crt")
+	p.line("\nNo token: the files just installed are the node's identity. The preflight errors to")
+	p.line("ignore say that they are there already, and so they should be.")
+}
+
+func (p *page) etcd(f *Facts) {
+	p.step("Start etcd with them")
+	p.line("etcd is told:\n")
+	dir := "/etc/kubernetes/pki/etcd/"
+	p.command("--cert-file=%sserver.crt --key-file=%sserver.key --client-cert-auth=true", dir, dir)
+	p.command("--trusted-ca-file=%sca.crt", dir)
+	p.command("--peer-cert-file=%speer.crt --peer-key-file=%speer.key --peer-client-cert-auth=true", dir, dir)
+	p.command("--peer-trusted-ca-file=%sca.crt", dir)
+	p.line("\nThis asks etcd whether it is well:\n")
+	p.command("etcdctl --endpoints https://%s --cacert %sca.crt \\", net.JoinHostPort(f.Node.Address.String(), strconv.Itoa(2379)), dir)
+	p.command("  --cert %shealthcheck-client.crt --key %shealthcheck-client.key endpoint health", dir, dir)
+}

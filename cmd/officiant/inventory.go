@@ -1,0 +1,206 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"officiant/ceremony/inventory"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
+	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
+)
+
+// inventoryOptions is what inventory and expiry share.
+type inventoryOptions struct {
+	*options
+	nodes, authorities []string
+	kind               string
+	within             string
+	output             string
+	expiry             bool // only what is in use, soonest end first
+}
+
+const inventoryHelp = `
+
+Only the records are read, each with its whole chain of lines; whose they are,
+"officiant ceremony verify" tells. Give the directory of every ceremony: one that
+is continued and not there is named.`
+
+func newInventoryCommand(o *options) *cobra.Command {
+	i := &inventoryOptions{options: o}
+	c := &cobra.Command{
+		Use:   "inventory DIR...",
+		Short: "List everything ever issued, read from the records of ceremonies",
+		Long: `List every certificate that was ever to be signed, by any authority, as the
+records of these ceremonies tell it: current ones, those made anew since
+(superseded), and those whose result was lost (abandoned: they may exist, and
+count as issued). JSON and CSV have serial numbers, subjects, names and hashes.` + inventoryHelp,
+		Args: someDirectories,
+		RunE: func(_ *cobra.Command, args []string) error { return i.run(args) },
+	}
+	i.flags(c, "list only what ends within `TIME` from now, such as 90d; exit code 7 when there is any")
+	return c
+}
+
+func newExpiryCommand(o *options) *cobra.Command {
+	i := &inventoryOptions{options: o, expiry: true}
+	c := &cobra.Command{
+		Use:   "expiry DIR...",
+		Short: "List what is in use by its end, soonest first",
+		Long: `List the current certificates by their end, soonest first: authorities and
+leaves, the newest of each name. With --within the exit code is 7 when something
+ends within that time, or has ended, so that a timer can ask.` + inventoryHelp,
+		Args: someDirectories,
+		RunE: func(_ *cobra.Command, args []string) error { return i.run(args) },
+	}
+	i.flags(c, "list only what ends within `TIME` from now, such as 90d; exit code 7 when there is any")
+	return c
+}
+
+func someDirectories(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return exit.Usagef("%s takes one ceremony directory or more", c.CommandPath())
+	}
+	return nil
+}
+
+func (o *inventoryOptions) flags(c *cobra.Command, within string) {
+	f := c.Flags()
+	f.StringSliceVar(&o.nodes, "node", nil, "only certificates of this `NODE`; may be given again")
+	f.StringSliceVar(&o.authorities, "authority", nil, "only certificates signed by this `AUTHORITY`; may be given again")
+	f.StringVar(&o.kind, "kind", "", "only certificates of this `KIND`: root, intermediate or leaf")
+	f.StringVar(&o.within, "within", "", within)
+	f.StringVarP(&o.output, "output", "o", "table", "`FORMAT` of the result: table, json or csv")
+}
+
+func (o *inventoryOptions) run(dirs []string) error {
+	until, err := o.until()
+	if err != nil {
+		return err
+	}
+	var records []*transcript.Transcript
+	for _, dir := range dirs {
+		r, err := readRecord(dir)
+		if err != nil {
+			return err
+		}
+		records = append(records, r)
+	}
+	items, err := inventory.List(records...)
+	if err != nil {
+		return &exit.Error{Code: exit.Refused, Err: err}
+	}
+	for _, name := range inventory.Missing(records...) {
+		fmt.Fprintf(o.Stderr, "note: %s is continued by one of these and not among them; what it issued is not listed\n", name)
+	}
+	items = slices.DeleteFunc(items, func(i inventory.Item) bool { return !o.wanted(i, until) })
+	if o.expiry {
+		slices.SortStableFunc(items, func(a, b inventory.Item) int { return a.NotAfter.Compare(b.NotAfter) })
+	}
+	if err := o.write(items); err != nil {
+		return err
+	}
+	if until != nil && len(items) > 0 {
+		return &exit.Error{Code: exit.Expiring, Err: fmt.Errorf("%s that end within %s", counted(len(items), "certificate"), o.within)}
+	}
+	return nil
+}
+
+// until checks the flags; nil when nothing is asked about the end.
+func (o *inventoryOptions) until() (*time.Time, error) {
+	if !slices.Contains([]string{"table", "json", "csv"}, o.output) {
+		return nil, exit.Usagef("-o %q: table, json or csv", o.output)
+	}
+	if !slices.Contains([]string{"", string(inventory.Root), string(inventory.Intermediate), string(inventory.Leaf)}, o.kind) {
+		return nil, exit.Usagef("--kind %q: root, intermediate or leaf", o.kind)
+	}
+	if o.within == "" {
+		return nil, nil
+	}
+	var d plan.Duration
+	if err := d.UnmarshalText([]byte(o.within)); err != nil {
+		return nil, exit.Usagef("--within: %v", err)
+	}
+	at := o.Now().Add(time.Duration(d))
+	return &at, nil
+}
+
+func (o *inventoryOptions) wanted(i inventory.Item, until *time.Time) bool {
+	in := func(list []string, s string) bool { return len(list) == 0 || slices.Contains(list, s) }
+	return in(o.nodes, i.Node) && in(o.authorities, i.Authority) && (o.kind == "" || o.kind == string(i.Kind)) &&
+		(until == nil || i.NotAfter.Before(*until)) && (!o.expiry || i.State == inventory.Current)
+}
+
+// readRecord reads a ceremony's record, finished or not.
+func readRecord(dir string) (*transcript.Transcript, error) {
+	file := filepath.Join(dir, "transcript.jsonl")
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: no transcript.jsonl in it: not a ceremony directory", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := transcript.Read(file, data)
+	if err != nil {
+		return nil, &exit.Error{Code: exit.Unverified, Err: err, Hints: []string{"see what is wrong with: officiant ceremony verify " + dir}}
+	}
+	return r, nil
+}
+
+func (o *inventoryOptions) write(items []inventory.Item) error {
+	switch o.output {
+	case "json":
+		if items == nil {
+			items = []inventory.Item{}
+		}
+		return writeIndented(o.Stdout, map[string][]inventory.Item{"certificates": items})
+	case "csv":
+		return writeCSV(o.Stdout, items)
+	}
+	if len(items) == 0 {
+		fmt.Fprintln(o.Stderr, "No certificate.")
+		return nil
+	}
+	t := &terminal.Table{Header: []string{"CEREMONY", "NAME", "BY", "UNTIL", "DAYS", "STATE"}}
+	for _, i := range items {
+		t.Add(fmt.Sprintf("%s %d", i.Cluster, i.Sequence), i.Name, i.Authority, i.NotAfter.Format(time.DateOnly), o.days(i), string(i.State))
+	}
+	return t.Write(o.Stdout, terminal.Width(o.Stdout))
+}
+
+// days is how long something is still valid, in whole days.
+func (o *inventoryOptions) days(i inventory.Item) string {
+	left := i.NotAfter.Sub(o.Now())
+	if left < 0 {
+		return "ended"
+	}
+	return strconv.Itoa(int(left.Hours() / 24))
+}
+
+func writeCSV(w io.Writer, items []inventory.Item) error {
+	c := csv.NewWriter(w)
+	c.Write([]string{"cluster", "sequence", "ceremony", "name", "node", "kind", "authority", "state", "subject", "names", "serial", "notBefore", "notAfter", "sha256"})
+	for _, i := range items {
+		sum := ""
+		if i.SHA256 != nil {
+			sum = i.SHA256.String()
+		}
+		c.Write([]string{i.Cluster, strconv.Itoa(i.Sequence), i.Ceremony, i.Name, i.Node, string(i.Kind), i.Authority, string(i.State), i.Subject,
+			strings.Join(i.Names, " "), i.Serial, i.NotBefore.Format(time.RFC3339), i.NotAfter.Format(time.RFC3339), sum})
+	}
+	c.Flush()
+	return c.Error()
+}
