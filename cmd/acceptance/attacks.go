@@ -174,7 +174,7 @@ func (s *site) attacks(ctx context.Context, r *report, m *machine, other *fleet)
 		r.check(fmt.Sprintf("by hand, with the root in %s: not so: %s", a.cause, a.name), a.on(ctx, target{spoiled}))
 	}
 	for _, file := range []string{rootInClients, rootInEtcd, rootInFrontProxy} {
-		r.check("officiant-node verify names "+file+" with the root in it", refused(s.verify(ctx, spoiled.tree), "etc/kubernetes/"+file+": was changed"))
+		r.check("officiant-node verify names "+file+" with the root in it", refused(s.verify(ctx, spoiled.tree), "etc/kubernetes/"+file+": was changed: it is not what the bundle holds; it holds 2 certificates"))
 	}
 	r.check("officiant-node verify finds nothing on the node that ran", s.verify(ctx, m.tree))
 	return nil
@@ -235,7 +235,7 @@ func (s *site) spoil(ctx context.Context, spoiled, m *machine) error {
 			return err
 		}
 	}
-	if err := spoiled.lay(ctx); err != nil {
+	if err := s.lay(spoiled)(ctx); err != nil {
 		return err
 	}
 	return ctx.Err()

@@ -140,7 +140,7 @@ func (s *site) aggregation(m *machine) []trial {
 				return err
 			}
 			bundle := base64.StdEncoding.EncodeToString(certificatePEM(api.authority.certificate))
-			if err := m.apply(ctx, strings.NewReplacer("ADDRESS", aggregatedAddress, "GROUP", aggregatedGroup, "BUNDLE", bundle).Replace(aggregatedManifest)); err != nil {
+			if err := m.apply(ctx, "admin.conf", strings.NewReplacer("ADDRESS", aggregatedAddress, "GROUP", aggregatedGroup, "BUNDLE", bundle).Replace(aggregatedManifest)); err != nil {
 				return err
 			}
 			return until(ctx, time.Minute, m.running[apiServer], func() error { return whoami(ctx) })

@@ -24,10 +24,10 @@ func oneNode(ctx context.Context, o options, r *report) error {
 	if !r.must(ctx,
 		trial{"one node: a ceremony for harbour, with cp-1 and two workers, is made and installed", func(ctx context.Context) error { return s.begin(ctx, nil) }},
 		trial{"one node: a ceremony for another cluster, quay, under the same root", func(ctx context.Context) error { return other.begin(ctx, &s.fleet) }},
-		trial{"one node: kubeadm writes the static pods", m.lay},
+		trial{"one node: kubeadm writes the static pods", s.lay(m)},
 		trial{"one node: etcd starts and is healthy for healthcheck-client", func(ctx context.Context) error { return m.start(ctx, etcd) }},
 		trial{"one node: kube-apiserver is ready", func(ctx context.Context) error { return m.start(ctx, apiServer) }},
-		trial{"one node: the addresses of control plane and service answer", func(context.Context) error { return s.open(m) }},
+		trial{"one node: the address of the service kubernetes leads to it", func(context.Context) error { return s.open(m) }},
 		trial{"one node: kube-controller-manager starts", func(ctx context.Context) error { return m.start(ctx, controllerManager) }},
 		trial{"one node: kube-scheduler starts", func(ctx context.Context) error { return m.start(ctx, scheduler) }},
 	) {
@@ -78,7 +78,7 @@ func (s *site) administration(m *machine) []trial {
 		{"super-admin.conf may do everything, bound by nothing", everything("super-admin.conf")},
 		{"not: without its binding admin.conf may not", func(ctx context.Context) error { return refused(everything("admin.conf")(ctx), "exit status 1\nno") }},
 		{"not: without its binding the kubelet client may not ask kubelets", func(ctx context.Context) error { return refused(kubeletClient(ctx), "exit status 1\n") }},
-		{"super-admin.conf makes the bindings", m.bind},
+		{"super-admin.conf makes the bindings of README.txt", s.bind(m)},
 		{"admin.conf may do everything, by RBAC", func(ctx context.Context) error {
 			return until(ctx, 20*time.Second, nil, func() error { return everything("admin.conf")(ctx) })
 		}},

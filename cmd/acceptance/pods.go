@@ -79,7 +79,7 @@ func (s *site) tokens(m *machine) []trial {
 func (m *machine) tokenSecret(ctx context.Context) (string, error) {
 	const manifest = "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/service-account-token\nmetadata:\n" +
 		"  name: acceptance\n  namespace: default\n  annotations: {kubernetes.io/service-account.name: default}\n"
-	if err := m.apply(ctx, manifest); err != nil {
+	if err := m.apply(ctx, "admin.conf", manifest); err != nil {
 		return "", err
 	}
 	var secret string
@@ -98,12 +98,12 @@ func (m *machine) tokenSecret(ctx context.Context) (string, error) {
 	return secret, err
 }
 
-// apply gives kubectl a manifest.
-func (m *machine) apply(ctx context.Context, manifest string) error {
+// apply has kubectl apply a manifest with one of the node's kubeconfigs.
+func (m *machine) apply(ctx context.Context, conf, manifest string) error {
 	if err := os.WriteFile(filepath.Join(m.tree, "tmp/manifest.yaml"), []byte(manifest), 0o644); err != nil {
 		return err
 	}
-	_, err := m.kubectl(ctx, "admin.conf", "apply", "-f", "/tmp/manifest.yaml")
+	_, err := m.kubectl(ctx, conf, "apply", "-f", "/tmp/manifest.yaml")
 	return err
 }
 

@@ -24,6 +24,7 @@ type site struct {
 	fleet
 	at       paths
 	machines []*machine
+	several  bool      // control-plane nodes
 	endpoint *balancer // of the control plane
 	service  *balancer // the address pods use
 }
@@ -33,7 +34,7 @@ func newSite(o options, dir, cluster string, hosts ...host) (*site, error) {
 	s := &site{at: o.programs(), fleet: fleet{
 		conduct: conduct{officiant: o.officiant, node: o.node, dir: dir}, cluster: cluster, hosts: hosts}}
 	addresses := []netip.Addr{netip.MustParseAddr(endpointAddress), netip.MustParseAddr(serviceAddress), netip.MustParseAddr(aggregatedAddress)}
-	file := "127.0.0.1 localhost\n" + endpointAddress + " " + s.fleet.endpoint() + "\n"
+	file := "127.0.0.1 localhost\n"
 	for _, m := range hosts {
 		if m.controlPlane() {
 			addresses = append(addresses, netip.MustParseAddr(m.address))
@@ -43,13 +44,20 @@ func newSite(o options, dir, cluster string, hosts ...host) (*site, error) {
 	if err := settle(addresses...); err != nil {
 		return nil, err
 	}
-	several := len(addresses) > 4
+	// A single API server has all addresses to itself: there is no room for a
+	// balancer, and no need.
+	s.several = len(addresses) > 4
+	if s.several {
+		file += endpointAddress + " " + s.fleet.endpoint() + "\n"
+	} else {
+		file += hosts[0].address + " " + s.fleet.endpoint() + "\n"
+	}
 	for _, m := range hosts {
 		if !m.controlPlane() {
 			continue
 		}
 		machine := &machine{host: m, tree: s.root(m.name), logs: s.path("logs"), at: s.at, hostsFile: file}
-		if several {
+		if s.several {
 			machine.adjust = machine.ownAddress
 		}
 		s.machines = append(s.machines, machine)
@@ -83,8 +91,10 @@ func (m *machine) ownAddress(component string, args []string) []string {
 // open begins to balance among the machines that run.
 func (s *site) open(machines ...*machine) error {
 	var err error
-	if s.endpoint, err = balance(endpointAddress+":6443", backends(machines)...); err != nil {
-		return err
+	if s.several {
+		if s.endpoint, err = balance(endpointAddress+":6443", backends(machines)...); err != nil {
+			return err
+		}
 	}
 	s.service, err = balance(serviceAddress+":443", backends(machines)...)
 	return err
@@ -116,21 +126,15 @@ func (s *site) close() {
 	}
 }
 
-// bindings are what kubeadm init's phases would make and the bundle's VERIFY.txt
-// tells operators to.
-var bindings = [][]string{
-	{"create", "clusterrolebinding", "kubeadm:cluster-admins", "--clusterrole=cluster-admin", "--group=kubeadm:cluster-admins"},
-	{"create", "clusterrolebinding", "kubeadm:apiserver-kubelet-client", "--clusterrole=system:kubelet-api-admin", "--user=kube-apiserver-kubelet-client"},
-}
-
-// bind makes the bindings, which only super-admin.conf can.
-func (m *machine) bind(ctx context.Context) error {
-	for _, binding := range bindings {
-		if _, err := m.kubectl(ctx, "super-admin.conf", binding...); err != nil {
+// bind makes the bindings of the bundle's README.txt, which only super-admin.conf can.
+func (s *site) bind(m *machine) func(context.Context) error {
+	return func(ctx context.Context) error {
+		manifest, err := s.bundleFile(m.name, "officiant/rbac.yaml")
+		if err != nil {
 			return err
 		}
+		return m.apply(ctx, "super-admin.conf", manifest)
 	}
-	return nil
 }
 
 // trial is one line of the report.

@@ -24,7 +24,7 @@ func threeNodes(ctx context.Context, o options, r *report) error {
 	if !r.must(ctx,
 		trial{"three nodes: a ceremony is made and installed on three control-plane nodes and two workers", func(ctx context.Context) error { return s.begin(ctx, nil) }},
 		trial{"three nodes: cp-1 runs etcd, API server, controller manager and scheduler", func(ctx context.Context) error {
-			if err := s.machines[0].lay(ctx); err != nil {
+			if err := s.lay(s.machines[0])(ctx); err != nil {
 				return err
 			}
 			if err := s.open(s.machines[0]); err != nil {
@@ -32,7 +32,7 @@ func threeNodes(ctx context.Context, o options, r *report) error {
 			}
 			return s.machines[0].startAll(ctx)
 		}},
-		trial{"three nodes: super-admin.conf of cp-1 makes the bindings", s.machines[0].bind},
+		trial{"three nodes: super-admin.conf of cp-1 makes the bindings", s.bind(s.machines[0])},
 		trial{"not: a peer whose peer.crt another authority made does not join etcd", func(ctx context.Context) error { return s.intrude(ctx, s.machines[1]) }},
 		trial{"cp-2 joins etcd over peer TLS and runs the rest", func(ctx context.Context) error { return s.enlist(ctx, s.machines[1]) }},
 		trial{"cp-3 joins etcd over peer TLS and runs the rest", func(ctx context.Context) error { return s.enlist(ctx, s.machines[2]) }},
@@ -88,7 +88,7 @@ func (s *site) enlist(ctx context.Context, m *machine) error {
 	if m.logs == "" || len(m.running) > 0 {
 		return errors.New(m.name + " runs already")
 	}
-	if err := m.lay(ctx); err != nil {
+	if err := s.lay(m)(ctx); err != nil {
 		return err
 	}
 	if err := s.addMember(ctx, m); err != nil {
@@ -103,7 +103,7 @@ func (s *site) enlist(ctx context.Context, m *machine) error {
 // intrude lets a machine try to join with a peer certificate of the same
 // content by an authority nobody trusts.
 func (s *site) intrude(ctx context.Context, m *machine) (err error) {
-	if err := m.lay(ctx); err != nil {
+	if err := s.lay(m)(ctx); err != nil {
 		return err
 	}
 	f := files(m.path(""))
@@ -120,7 +120,7 @@ func (s *site) intrude(ctx context.Context, m *machine) (err error) {
 			err = errors.Join(err, os.WriteFile(f.path(name), data, modes[name]))
 		}
 		err = errors.Join(err, os.RemoveAll(filepath.Join(m.tree, "var/lib/etcd")), os.MkdirAll(filepath.Join(m.tree, "var/lib/etcd"), 0o700))
-		m.unlay()
+		m.unfurnish()
 	}()
 	if err := fromAnother("pki/etcd/peer")(f); err != nil {
 		return err
