@@ -164,8 +164,13 @@ func (s *site) attacks(ctx context.Context, r *report, m *machine, other *fleet)
 	if !r.must(ctx,
 		trial{"by hand: a copy of the node has the root in its client-CA files", func(ctx context.Context) error { return s.spoil(ctx, spoiled, m) }},
 		trial{"by hand: its etcd starts", func(ctx context.Context) error { return spoiled.start(ctx, etcd) }},
-		trial{"by hand: its kube-apiserver starts, and lets the front proxy have any name", func(ctx context.Context) error {
-			return spoiled.start(ctx, apiServer, "--requestheader-allowed-names=")
+		// With every name allowed it would not start: it sees that the two files
+		// have a certificate in common. With a list of names it does not look.
+		trial{"not: its kube-apiserver does not start with any name allowed to the front proxy", func(ctx context.Context) error {
+			return refused(spoiled.start(ctx, apiServer, "--requestheader-allowed-names="), "contain overlapping certificates")
+		}},
+		trial{"by hand: it starts with the names of the front proxy and of worker-1 allowed", func(ctx context.Context) error {
+			return spoiled.start(ctx, apiServer, "--requestheader-allowed-names=front-proxy-client,system:node:worker-1")
 		}},
 	) {
 		return nil

@@ -137,7 +137,7 @@ func (m *machine) start(ctx context.Context, component string, more ...string) e
 		return err
 	}
 	if err := until(ctx, patience, p, func() error { return m.well(ctx, component) }); err != nil {
-		return fmt.Errorf("%s on %s: %w\n%s", component, m.name, err, tail(p.log, 12))
+		return fmt.Errorf("%s on %s: %w", component, m.name, err)
 	}
 	return nil
 }

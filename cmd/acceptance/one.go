@@ -63,7 +63,7 @@ func (s *site) serving(m *machine, other *fleet) []trial {
 func (s *site) administration(m *machine) []trial {
 	can := func(ctx context.Context, conf string, args ...string) error {
 		said, err := m.kubectl(ctx, conf, append([]string{"auth", "can-i"}, args...)...)
-		if err == nil && strings.TrimSpace(said) != "yes" {
+		if err == nil && !strings.HasSuffix("\n"+strings.TrimSpace(said), "\nyes") {
 			return fmt.Errorf("kubectl says %q", said)
 		}
 		return err

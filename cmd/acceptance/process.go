@@ -93,7 +93,10 @@ func until(ctx context.Context, limit time.Duration, p *process, holds func() er
 				return gone
 			}
 		}
-		if time.Now().After(end) {
+		switch {
+		case time.Now().After(end) && p != nil:
+			return fmt.Errorf("not within %s: %w\n%s", limit, err, tail(p.log, 12))
+		case time.Now().After(end):
 			return fmt.Errorf("not within %s: %w", limit, err)
 		}
 		select {
