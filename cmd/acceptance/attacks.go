@@ -217,13 +217,6 @@ func (s *site) spoil(ctx context.Context, spoiled, m *machine) error {
 			return err
 		}
 	}
-	data, err := os.ReadFile(filepath.Join(m.tree, config))
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(spoiled.tree, config), data, 0o644); err != nil {
-		return err
-	}
 	if err := s.verify(ctx, spoiled.tree); err != nil {
 		return fmt.Errorf("the copy, before anything is put in: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -12,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -46,7 +44,8 @@ func TestCommandLines(t *testing.T) {
 		want      []string
 	}{
 		{etcd, []string{"--listen-client-urls=https://127.0.0.1:2379,https://10.0.0.12:2379", "--name=cp-2"},
-			[]string{"--listen-client-urls=https://10.0.0.12:2379", "--name=cp-2"}},
+			[]string{"--listen-client-urls=https://10.0.0.12:2379", "--name=cp-2", "--feature-gates=SetMemberLocalAddr=true"}},
+		{etcd, []string{"--feature-gates=InitialCorruptCheck=true"}, []string{"--feature-gates=InitialCorruptCheck=true,SetMemberLocalAddr=true"}},
 		{scheduler, []string{"--bind-address=127.0.0.1", "--leader-elect=true"}, []string{"--bind-address=10.0.0.12", "--leader-elect=true"}},
 		{apiServer, []string{"--etcd-servers=https://127.0.0.1:2379"}, []string{"--etcd-servers=https://10.0.0.12:2379", "--bind-address=10.0.0.12"}},
 	} {
@@ -223,41 +222,6 @@ func writeTrust(t *testing.T, dir files, name string, a *authority) string {
 		t.Fatal(err)
 	}
 	return dir.path(name)
-}
-
-// TestForgedIdentity shows that what is put into a kubeconfig by hand says the
-// same and comes from another authority.
-func TestForgedIdentity(t *testing.T) {
-	tree := t.TempDir()
-	base := filepath.Join(tree, etcKubernetes)
-	forgeTree(t, base)
-	before, err := fromConf(filepath.Join(base, "scheduler.conf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := otherIdentity(files(base), "scheduler.conf"); err != nil {
-		t.Fatal(err)
-	}
-	after, err := fromConf(filepath.Join(base, "scheduler.conf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	was, is := parse(t, before), parse(t, after)
-	if was.Subject.String() != is.Subject.String() || !reflect.DeepEqual(was.ExtKeyUsage, is.ExtKeyUsage) {
-		t.Errorf("it says %s", is.Subject)
-	}
-	if bytes.Equal(was.AuthorityKeyId, is.AuthorityKeyId) || was.Equal(is) {
-		t.Error("the same authority made it")
-	}
-}
-
-func parse(t *testing.T, c *tls.Certificate) *x509.Certificate {
-	t.Helper()
-	leaf, err := x509.ParseCertificate(c.Certificate[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return leaf
 }
 
 func TestResign(t *testing.T) {

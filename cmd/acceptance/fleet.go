@@ -73,15 +73,12 @@ func (f *fleet) ask(ctx context.Context, m host) error {
 			"--kubernetes-version", kubernetesVersion, "--control-plane-endpoint", f.endpoint()+":6443")...)
 		return err
 	}
-	// kubeadm's init phases, which write the manifests, want the configuration
-	// of an init on every node; the request takes that of a join.
-	if err := f.configure("first", m, filepath.Join(f.root(m.name), config)); err != nil {
-		return err
+	kind := "joining"
+	if m == f.hosts[0] {
+		kind = "first"
 	}
-	if m != f.hosts[0] {
-		if err := f.configure("joining", m, f.config(m)); err != nil {
-			return err
-		}
+	if err := f.configure(kind, m, f.config(m)); err != nil {
+		return err
 	}
 	_, err := f.command(ctx, f.node, append(args, "--roles", "control-plane,etcd", "--kubeadm", f.config(m))...)
 	return err
@@ -90,12 +87,7 @@ func (f *fleet) ask(ctx context.Context, m host) error {
 func (f *fleet) endpoint() string { return "api." + f.cluster + ".test" }
 
 // config is the kubeadm configuration a node makes its request from.
-func (f *fleet) config(m host) string {
-	if m == f.hosts[0] {
-		return filepath.Join(f.root(m.name), config)
-	}
-	return f.path("plan", m.name+".yaml")
-}
+func (f *fleet) config(m host) string { return f.path("plan", m.name+".yaml") }
 
 func (f *fleet) configure(kind string, m host, path string) error {
 	data, err := testdata.ReadFile("testdata/cluster/" + kind + ".yaml")

@@ -41,36 +41,6 @@ type machine struct {
 	running   map[string]*process
 }
 
-// lay puts into the tree what a machine has besides its installed files, and
-// has kubeadm write the static pods, from the configuration the node's
-// operator completed as the bundle's README.txt says.
-func (s *site) lay(m *machine) func(context.Context) error {
-	return func(ctx context.Context) error {
-		part, err := s.bundleFile(m.name, "officiant/kubeadm.yaml")
-		if err != nil {
-			return err
-		}
-		own, err := os.ReadFile(filepath.Join(s.root(m.name), config))
-		if err != nil {
-			return err
-		}
-		if !strings.Contains(string(own), "root-ca-file") {
-			if own, err = merged(own, part); err != nil {
-				return err
-			}
-		}
-		if err := errors.Join(m.furnish(), os.WriteFile(filepath.Join(m.tree, config), own, 0o644)); err != nil {
-			return err
-		}
-		for _, phase := range [][]string{{"control-plane", "all"}, {"etcd", "local"}} {
-			if _, err := (kubeadm{path: m.at["kubeadm"]}).run(ctx, m.tree, append(append([]string{"init", "phase"}, phase...), "--config", config)...); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
-
 // furnish makes the folders, the names and the programs.
 func (m *machine) furnish() error {
 	for folder, mode := range map[string]os.FileMode{"etc": 0o755, "tmp": 0o777, "usr/local/bin": 0o755, "var/lib/etcd": 0o700} {

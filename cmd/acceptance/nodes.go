@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -178,14 +177,4 @@ func (s *site) note(name string, in *gate) string {
 		return path + " could not be written"
 	}
 	return path
-}
-
-// identity gives a kubeconfig another client certificate and key.
-func (f files) identity(conf string, chain []byte, key *ecdsa.PrivateKey) error {
-	data, err := keyPEM(key)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.replaceField(conf, "client-certificate-data: ", base64.StdEncoding.EncodeToString(chain)),
-		f.replaceField(conf, "client-key-data: ", base64.StdEncoding.EncodeToString(data)))
 }

@@ -106,7 +106,7 @@ func (s *site) leases(m *machine) []trial {
 				m.stop(scheduler)
 				err = errors.Join(err, m.start(ctx, scheduler))
 			}()
-			if err := otherIdentity(files(m.path("")), "scheduler.conf"); err != nil {
+			if err := forgedIdentity("scheduler.conf")(files(m.path(""))); err != nil {
 				return err
 			}
 			if _, err := m.launch(scheduler); err != nil {
@@ -144,28 +144,6 @@ func (m *machine) renews(ctx context.Context, component string, limit time.Durat
 		}
 		return fmt.Errorf("the lease of %s stays at %s", component, first)
 	})
-}
-
-// otherIdentity gives a kubeconfig a client certificate of the same subject by an
-// authority nobody trusts.
-func otherIdentity(f files, conf string) error {
-	data, _, err := embedded(f.path(conf))
-	if err != nil {
-		return err
-	}
-	like := certificates(data)
-	if len(like) == 0 {
-		return fmt.Errorf("%s has no client certificate", conf)
-	}
-	stranger, err := newAuthority(nil, "kubernetes")
-	if err != nil {
-		return err
-	}
-	certificate, key, err := stranger.copyOf(like[0])
-	if err != nil {
-		return err
-	}
-	return f.identity(conf, certificatePEM(certificate, stranger.certificate), key)
 }
 
 // etcdHealth shows who may ask etcd.

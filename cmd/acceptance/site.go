@@ -82,10 +82,26 @@ func (m *machine) ownAddress(component string, args []string) []string {
 		}
 		args[i] = name + "=" + strings.Join(once, ",")
 	}
-	if component == apiServer {
+	switch component {
+	case apiServer:
 		args = append(args, "--bind-address="+m.address)
+	case etcd:
+		// etcd holds a peer's certificate against the address it calls from, which
+		// on one loopback device would be that of whom it calls.
+		args = withGate(args, "SetMemberLocalAddr=true")
 	}
 	return args
+}
+
+// withGate is the flags with a feature gate more.
+func withGate(args []string, gate string) []string {
+	const gates = "--feature-gates="
+	for _, arg := range args {
+		if strings.HasPrefix(arg, gates) {
+			gate = strings.TrimPrefix(arg, gates) + "," + gate
+		}
+	}
+	return setFlag(args, gates+gate)
 }
 
 // open begins to balance among the machines that run.

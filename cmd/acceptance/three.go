@@ -33,6 +33,7 @@ func threeNodes(ctx context.Context, o options, r *report) error {
 			return s.machines[0].startAll(ctx)
 		}},
 		trial{"three nodes: super-admin.conf of cp-1 makes the bindings", s.bind(s.machines[0])},
+		trial{"three nodes: cp-1 uploads what kubeadm needs of the cluster for a join", s.upload},
 		trial{"not: a peer whose peer.crt another authority made does not join etcd", func(ctx context.Context) error { return s.intrude(ctx, s.machines[1]) }},
 		trial{"cp-2 joins etcd over peer TLS and runs the rest", func(ctx context.Context) error { return s.enlist(ctx, s.machines[1]) }},
 		trial{"cp-3 joins etcd over peer TLS and runs the rest", func(ctx context.Context) error { return s.enlist(ctx, s.machines[2]) }},
@@ -58,7 +59,7 @@ func (m *machine) startAll(ctx context.Context) error {
 	return nil
 }
 
-// cluster are the flags with which etcd joins those that run, as kubeadm join writes them.
+// initialCluster are the flags with which etcd joins those that run, as kubeadm join writes them.
 func (s *site) initialCluster(m *machine) []string {
 	var peers []string
 	for _, each := range s.machines {
@@ -69,32 +70,52 @@ func (s *site) initialCluster(m *machine) []string {
 	return []string{"--initial-cluster=" + strings.Join(peers, ","), "--initial-cluster-state=existing"}
 }
 
-// addMember tells etcd of a member to come; once is enough.
+// addMember tells etcd of a member to come; once is enough. Until it is promoted
+// it has no vote, as with kubeadm join: without it the others go on.
 func (s *site) addMember(ctx context.Context, m *machine) error {
-	first := s.machines[0]
-	list, err := first.etcdctl(ctx, "etcd/healthcheck-client", "member", "list")
-	if err != nil || strings.Contains(list, m.place(2380)) {
+	id, err := s.memberID(ctx, m)
+	if err != nil || id != "" {
 		return err
 	}
-	// A member that has just joined keeps etcd from taking the next one at once.
-	return until(ctx, time.Minute, nil, func() error {
-		_, err := first.etcdctl(ctx, "etcd/healthcheck-client", "member", "add", m.name, "--peer-urls="+m.place(2380))
-		return err
-	})
+	_, err = s.machines[0].etcdctl(ctx, "etcd/healthcheck-client", "member", "add", m.name, "--learner", "--peer-urls="+m.place(2380))
+	return err
+}
+
+// memberID is what etcd calls a machine's member; nothing when it knows none.
+func (s *site) memberID(ctx context.Context, m *machine) (string, error) {
+	list, err := s.machines[0].etcdctl(ctx, "etcd/healthcheck-client", "member", "list")
+	for line := range strings.Lines(list) {
+		if strings.Contains(line, m.place(2380)) {
+			id, _, _ := strings.Cut(line, ",")
+			return id, err
+		}
+	}
+	return "", err
 }
 
 // enlist has a machine join: etcd first, then the rest.
 func (s *site) enlist(ctx context.Context, m *machine) error {
-	if m.logs == "" || len(m.running) > 0 {
-		return errors.New(m.name + " runs already")
-	}
 	if err := s.lay(m)(ctx); err != nil {
 		return err
 	}
 	if err := s.addMember(ctx, m); err != nil {
 		return err
 	}
-	if err := m.start(ctx, etcd, s.initialCluster(m)...); err != nil {
+	p, err := m.launch(etcd, s.initialCluster(m)...)
+	if err != nil {
+		return err
+	}
+	id, err := s.memberID(ctx, m)
+	if err != nil {
+		return err
+	}
+	if err := until(ctx, patience, p, func() error {
+		_, err := s.machines[0].etcdctl(ctx, "etcd/healthcheck-client", "member", "promote", id)
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := until(ctx, patience, p, func() error { return m.well(ctx, etcd) }); err != nil {
 		return err
 	}
 	return m.startAll(ctx)
@@ -132,7 +153,14 @@ func (s *site) intrude(ctx context.Context, m *machine) (err error) {
 	if err != nil {
 		return err
 	}
-	err = until(ctx, 8*time.Second, p, func() error { return m.etcdHealth(ctx, "healthcheck-client") })
+	id, err := s.memberID(ctx, m)
+	if err != nil {
+		return err
+	}
+	err = until(ctx, 8*time.Second, p, func() error {
+		_, err := s.machines[0].etcdctl(ctx, "etcd/healthcheck-client", "member", "promote", id)
+		return err
+	})
 	if err == nil {
 		return errUnexpected
 	}
@@ -170,8 +198,8 @@ func (s *site) control() []trial {
 				return last.accepts(ctx, token)
 			})
 		}},
-		trial{"worker-1 registers through cp-2, and labels itself", func(ctx context.Context) error { return s.register(ctx, "worker-1") }},
-		trial{"worker-2 registers through cp-2, and labels itself", func(ctx context.Context) error { return s.register(ctx, "worker-2") }},
+		trial{"worker-1 registers through cp-2, and labels itself", func(ctx context.Context) error { return s.register(ctx, s.machines[1], "worker-1") }},
+		trial{"worker-2 registers through cp-2, and labels itself", func(ctx context.Context) error { return s.register(ctx, s.machines[1], "worker-2") }},
 		trial{"not: worker-2 may not label worker-1", func(ctx context.Context) error {
 			return s.put(ctx, s.machines[1], "worker-2", "PATCH", allNodes+"/worker-1", label("example.test/b", "1"), 403, "")
 		}},
@@ -186,8 +214,8 @@ func (s *site) control() []trial {
 	)
 }
 
-func (s *site) register(ctx context.Context, name string) error {
-	m := s.machines[1]
+// register makes a node's Node through a machine, as its kubelet would, and labels it.
+func (s *site) register(ctx context.Context, m *machine, name string) error {
 	body := fmt.Sprintf(`{"kind":"Node","apiVersion":"v1","metadata":{"name":%q}}`, name)
 	if err := s.put(ctx, m, name, "POST", allNodes, body, 201, name); err != nil {
 		return err
