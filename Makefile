@@ -5,6 +5,8 @@ SHELL := /bin/bash
 
 GO       ?= go
 FUZZTIME ?= 10s
+# More for make acceptance, such as "-only one".
+ACCEPTANCE ?=
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 
@@ -54,12 +56,12 @@ lint: ## formatting and go vet, both modules
 fuzz: ## every fuzzer, FUZZTIME (10s) each
 	@.ci/fuzz $(FUZZTIME)
 
-acceptance: ## real kubeadm judges an installed node; builds kubeadm once, about two minutes
-	@.ci/setup-softhsm softhsm2
+acceptance: ## real Kubernetes judges and lives on what is installed; builds it once, about a quarter of an hour
+	@.ci/setup-softhsm softhsm2 openssl curl
 	@$(MAKE) --no-print-directory build
 	@mkdir -p build/acceptance/bin
 	@cd cmd/acceptance && CGO_ENABLED=0 $(GO) build -trimpath -o ../../build/acceptance/bin/acceptance .
-	@build/acceptance/bin/acceptance
+	@build/acceptance/bin/acceptance $(ACCEPTANCE)
 
 clean: ## remove build/, and with it the cached Kubernetes programs
 	rm -rf build

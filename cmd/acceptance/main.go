@@ -25,6 +25,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -38,7 +39,13 @@ type options struct {
 	module    string // the folder of this module's go.mod
 	page      string // docs/kubeadm.md
 	dir       string // where binaries are cached and the run's files go
+	own       string // a folder with programs to use in place of built ones
+	only      string // which parts to run
+	inside    string // the scenario to run, inside its namespaces; how this program calls itself
 }
+
+// programs says where the programs of Kubernetes are.
+func (o options) programs() paths { return find(o.own, filepath.Join(o.dir, "bin")) }
 
 func main() {
 	var o options
@@ -48,9 +55,15 @@ func main() {
 	flag.StringVar(&o.module, "module", "cmd/acceptance", "the folder of this module")
 	flag.StringVar(&o.page, "page", "docs/kubeadm.md", "the page whose commands are typed")
 	flag.StringVar(&o.dir, "dir", "build/acceptance", "where built programs are kept and the run's files go")
+	flag.StringVar(&o.own, "programs", "", "a folder with programs (kube-apiserver, etcd, …) to use in place of built ones")
+	flag.StringVar(&o.only, "only", "kubeadm,one,three", "which parts to run")
+	flag.StringVar(&o.inside, "inside", "", "internal: the scenario to run in these namespaces")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if o.inside != "" {
+		os.Exit(runInside(ctx, o, os.Stdout, os.Stderr))
+	}
 	code, err := run(ctx, o, os.Stdout, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "acceptance:", err)
@@ -60,7 +73,7 @@ func main() {
 
 // run does everything and returns the exit code.
 func run(ctx context.Context, o options, out, talk io.Writer) (int, error) {
-	for _, path := range []*string{&o.officiant, &o.node, &o.kubeadm, &o.module, &o.page, &o.dir} {
+	for _, path := range []*string{&o.officiant, &o.node, &o.kubeadm, &o.module, &o.page, &o.dir, &o.own} {
 		if *path == "" {
 			continue
 		}
@@ -75,30 +88,48 @@ func run(ctx context.Context, o options, out, talk io.Writer) (int, error) {
 			return 1, fmt.Errorf("%w: run make build first", err)
 		}
 	}
-	judge := kubeadm{path: o.kubeadm}
-	if judge.path == "" {
-		built, err := buildKubeadm(ctx, o.module, filepath.Join(o.dir, "bin"), talk)
+	r := &report{out: out}
+	defer r.close()
+	for _, part := range strings.Split(o.only, ",") {
+		var err error
+		if part == "kubeadm" {
+			err = judged(ctx, o, r, talk)
+		} else {
+			err = lived(ctx, o, part, r, talk)
+		}
+		if ctx.Err() != nil {
+			return 130, ctx.Err()
+		}
 		if err != nil {
 			return 1, err
 		}
-		judge = built
 	}
+	if r.failed > 0 {
+		return 1, nil
+	}
+	return 0, nil
+}
 
-	r := &report{out: out}
-	defer r.close()
+// judged has kubeadm look at nodes.
+func judged(ctx context.Context, o options, r *report, talk io.Writer) error {
+	judge := kubeadm{path: o.kubeadm}
+	if judge.path == "" {
+		at := o.programs()
+		if err := build(ctx, o.module, at, talk, "kubeadm"); err != nil {
+			return err
+		}
+		judge.path = at["kubeadm"]
+	}
 	stand, err := newStandIn()
 	if err != nil {
-		return 1, err
+		return err
 	}
 	defer stand.close()
 	whole := &conduct{officiant: o.officiant, node: o.node, judge: judge, dir: filepath.Join(o.dir, "run"), members: wholeCluster, port: stand.port()}
 	csr := &conduct{officiant: o.officiant, node: o.node, judge: judge, dir: filepath.Join(o.dir, "run-csr"), members: wholeCluster[:1], ownCSRs: true}
 	for _, c := range []*conduct{whole, csr} {
-		if err := c.carryOut(ctx, r); err != nil {
-			if ctx.Err() != nil {
-				return 130, ctx.Err()
-			}
-			return 1, nil // the report says what and why; without it there is nothing to judge
+		if c.carryOut(ctx, r) != nil {
+			return nil // the report says what and why; without it there is nothing to judge
 		}
 	}
 	judgeFirst(ctx, r, whole, refusals)
@@ -108,13 +139,7 @@ func run(ctx context.Context, o options, out, talk io.Writer) (int, error) {
 	r.check(csr.say("the keys in place are those kubeadm made"), kubeadmKeys(ctx, judge, csr.root(firstNode)))
 	judgeFirst(ctx, r, csr, csrRefusals)
 	judgePage(ctx, r, whole, o.page)
-	if ctx.Err() != nil {
-		return 130, ctx.Err()
-	}
-	if r.failed > 0 {
-		return 1, nil
-	}
-	return 0, nil
+	return nil
 }
 
 // judgeFirst has everything checked of a run's first node, and each of the

@@ -101,6 +101,12 @@ func (c *conduct) completed() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return merged(data, part)
+}
+
+// merged is a kubeadm configuration with what a bundle's officiant/kubeadm.yaml
+// adds to its ClusterConfiguration.
+func merged(data []byte, part string) ([]byte, error) {
 	head, body, ok := strings.Cut(part, "kind: ClusterConfiguration\n")
 	if !ok || !strings.Contains(head, "apiVersion: kubeadm.k8s.io/v1beta4\n") {
 		return nil, fmt.Errorf("officiant/kubeadm.yaml is no ClusterConfiguration of v1beta4:\n%s", part)
