@@ -216,6 +216,10 @@ func supportedBy(c *plan.Ceremony, st *station.Station, of func(signer.Ref) (bac
 			reasons = append(reasons, err.Error())
 			continue
 		}
+		if _, least := keyOf(c, name); !b.Attests && (least == signer.Attested || st.Least(name) == signer.Attested) {
+			reasons = append(reasons, fmt.Sprintf("key %s: evidence attested is asked for, and no key there can have it", name))
+			continue
+		}
 		err = b.Supports(ref, signer.Spec{Algorithm: c.Algorithm(name)})
 		switch {
 		case errors.Is(err, signer.ErrUnsupported):

@@ -57,6 +57,11 @@ func (s *signerCreateOptions) run(ctx context.Context, argument string) error {
 	if err != nil {
 		return err
 	}
+	if b, err := to.backend(ref); err != nil {
+		return err
+	} else if !b.Attests && least == signer.Attested {
+		return tooWeak(signer.Consistent, "there is no attestation of its maker's that is verified", least)
+	}
 	spec := signer.Spec{Algorithm: algorithm}
 	return s.with(ctx, ref, to, func(store signer.Store) error {
 		if d, ok := store.(signer.Describer); ok && d.Describe().Software && !signer.Software.AtLeast(least) {
