@@ -26,6 +26,10 @@ type breaking struct {
 func (s *breaking) Sessions() int           { return 2 }
 func (s *breaking) Describe() signer.Device { return s.Store.(signer.Describer).Describe() }
 
+func (s *breaking) Probe(ctx context.Context, ref signer.Ref, spec signer.Spec, id signer.ID, use func(context.Context, signer.Key) error) (signer.Canary, error) {
+	return s.Store.(signer.Prober).Probe(ctx, ref, spec, id, use)
+}
+
 func (s *breaking) Create(ctx context.Context, ref signer.Ref, spec signer.Spec, id signer.ID) (signer.Key, error) {
 	k, err := s.Store.Create(ctx, ref, spec, id)
 	if err != nil || !strings.HasSuffix(ref.Label, "/kubernetes") {

@@ -235,20 +235,8 @@ func holds(b *bundle.Bundle, f kubepki.File, leaf *x509.Certificate, data []byte
 		}
 		return ""
 	}
-	switch {
-	case bytes.Equal(data, b.Files[f.Path]):
-		return ""
-	case f.Kind == kubepki.TrustFile:
-		return wasChanged + letsIn(data)
-	}
-	return wasChanged
-}
-
-// letsIn says what it means that a file says of more than one authority that its
-// leaves may log in.
-func letsIn(data []byte) string {
-	if n := bytes.Count(data, []byte("-----BEGIN CERTIFICATE-----")); n > 1 {
-		return fmt.Sprintf("; it holds %d certificates, and whoever any of them certifies could log in", n)
+	if !bytes.Equal(data, b.Files[f.Path]) {
+		return wasChanged
 	}
 	return ""
 }

@@ -34,7 +34,7 @@ func TestVerifyFinds(t *testing.T) {
 		"certificate changed": {"etc/kubernetes/pki/apiserver.crt", "was changed", func(c machine) {
 			bundletest.WriteFile(t, c.at("etc/kubernetes/pki/apiserver.crt"), []byte("x"))
 		}},
-		"root added to ca.crt": {"etc/kubernetes/pki/ca.crt", "it holds 2 certificates, and whoever any of them certifies could log in", func(c machine) {
+		"root added to ca.crt": {"etc/kubernetes/pki/ca.crt", "holds 2 certificates; whoever any of them certifies could log in", func(c machine) {
 			at := c.at("etc/kubernetes/pki/ca.crt")
 			data, err := os.ReadFile(at)
 			must(t, err)

@@ -178,8 +178,9 @@ func (s *site) attacks(ctx context.Context, r *report, m *machine, other *fleet)
 	for _, a := range list {
 		r.check(fmt.Sprintf("by hand, with the root in %s: not so: %s", a.cause, a.name), a.on(ctx, target{spoiled}))
 	}
-	for _, file := range []string{rootInClients, rootInEtcd, rootInFrontProxy} {
-		r.check("officiant-node verify names "+file+" with the root in it", refused(s.verify(ctx, spoiled.tree), "etc/kubernetes/"+file+": was changed: it is not what the bundle holds; it holds 2 certificates"))
+	for file, authority := range map[string]string{rootInClients: "kubernetes", rootInEtcd: "etcd", rootInFrontProxy: "front-proxy"} {
+		r.check("officiant-node verify names "+file+" with the root in it", refused(s.verify(ctx, spoiled.tree),
+			"holds 2 certificates; whoever any of them certifies could log in, so it must hold the "+authority+" intermediate alone"))
 	}
 	r.check("officiant-node verify finds nothing on the node that ran", s.verify(ctx, m.tree))
 	return nil

@@ -86,6 +86,7 @@ func TestNodeLists(t *testing.T) {
 		"line 2: node cp-1: fingerprint: 2 hex digits":   "name,fingerprint\ncp-1,00\n",
 		"wrong number of fields":                         "name,roles\ncp-1\n",
 		`kind "Pod"`:                                     `{"kind": "Pod"}`,
+		`InternalIP "ten" is not an IP address`:          strings.Replace(kubectl, "10.0.0.22", "ten", 1),
 		"that is no Node":                                `{"kind": "List", "items": [{"kind": "Pod", "metadata": {"name": "x"}}]}`,
 		"not JSON of":                                    `{`,
 	} {

@@ -22,7 +22,7 @@ type listedNode struct {
 	name         string
 	controlPlane *bool               // nil: not said
 	roles        []kubepki.Role      // nil: not said
-	addresses    []string            // the request's has to be one of them; empty: not said
+	addresses    []netip.Addr        // the request's has to be one of them; empty: not said
 	fingerprint  *fingerprint.SHA256 // of the request; nil: not said
 }
 
@@ -112,10 +112,11 @@ func csvNode(cell func(string) string) (n listedNode, err error) {
 		}
 	}
 	if a := cell("address"); a != "" {
-		if _, err := netip.ParseAddr(a); err != nil {
+		ip, err := netip.ParseAddr(a)
+		if err != nil {
 			return n, fmt.Errorf("node %s: %q is not an IP address", n.name, a)
 		}
-		n.addresses = []string{a}
+		n.addresses = []netip.Addr{ip}
 	}
 	if text := cell("fingerprint"); text != "" {
 		f, err := fingerprint.Parse(text)
@@ -162,9 +163,14 @@ func readNodeList(data []byte) ([]listedNode, error) {
 		controlPlane = controlPlane || master
 		n := listedNode{name: item.Metadata.Name, controlPlane: &controlPlane}
 		for _, a := range item.Status.Addresses {
-			if a.Type == "InternalIP" {
-				n.addresses = append(n.addresses, a.Address)
+			if a.Type != "InternalIP" {
+				continue
 			}
+			ip, err := netip.ParseAddr(a.Address)
+			if err != nil {
+				return nil, fmt.Errorf("node %s: InternalIP %q is not an IP address", n.name, a.Address)
+			}
+			n.addresses = append(n.addresses, ip)
 		}
 		nodes = append(nodes, n)
 	}
@@ -222,8 +228,8 @@ func (l listedNode) contradicts(s sender) string {
 		return fmt.Sprintf("its request asks for the roles %v, the list says %v", n.Roles, l.roles)
 	case l.controlPlane != nil && *l.controlPlane != slices.Contains(n.Roles, kubepki.ControlPlane):
 		return fmt.Sprintf("its request asks for the roles %v, the list says control plane: %t", n.Roles, *l.controlPlane)
-	case len(l.addresses) > 0 && n.Address != "" && !slices.Contains(l.addresses, n.Address):
-		return fmt.Sprintf("its request says its address is %s, the list says %s", n.Address, strings.Join(l.addresses, ", "))
+	case len(l.addresses) > 0 && s.request.Node.Address.IsValid() && !slices.Contains(l.addresses, s.request.Node.Address):
+		return fmt.Sprintf("its request says its address is %s, the list says %v", n.Address, l.addresses)
 	case l.fingerprint != nil && *l.fingerprint != s.request.Fingerprint:
 		return fmt.Sprintf("its request has the fingerprint %s, the list says %s", s.request.Fingerprint, l.fingerprint)
 	}

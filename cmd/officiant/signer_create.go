@@ -67,6 +67,11 @@ func (s *signerCreateOptions) run(ctx context.Context, argument string) error {
 		if d, ok := store.(signer.Describer); ok && d.Describe().Software && !signer.Software.AtLeast(least) {
 			return tooWeak(signer.Software, "whoever has its files and PIN has the key", least)
 		}
+		if _, err := store.Find(ctx, ref); err == nil {
+			return fmt.Errorf("%s: %w", argument, signer.ErrExists)
+		} else if !errors.Is(err, signer.ErrNotFound) {
+			return err
+		}
 		var leak string
 		if p, ok := store.(signer.Prober); ok {
 			canary, err := s.probe(ctx, p, ref, spec, nil)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,14 +84,25 @@ func (s *signerListOptions) tokens(ctx context.Context) error {
 	for _, path := range paths {
 		listed = append(listed, look(ctx, path, to))
 	}
-	if s.output == "json" {
-		return writeIndented(s.Stdout, map[string][]listedModule{"modules": listed})
-	}
-	if len(listed) == 0 {
+	switch {
+	case s.output == "json":
+		err = writeIndented(s.Stdout, map[string][]listedModule{"modules": listed})
+	case len(listed) == 0:
 		fmt.Fprintln(s.Stderr, "No PKCS#11 module where they are usually installed; name one with --module PATH.")
-		return nil
+	default:
+		err = s.writeModules(listed)
 	}
-	return s.writeModules(listed)
+	if err != nil {
+		return err
+	}
+	if len(s.modules) > 0 { // a module that was named has to work
+		for _, m := range listed {
+			if m.Error != "" {
+				return &exit.Error{Code: exit.Unavailable, Err: errors.New(m.Error)}
+			}
+		}
+	}
+	return nil
 }
 
 // paths are the modules to look into: the ones given, or the station's, or all

@@ -62,7 +62,8 @@ func (c canary) live(ctx context.Context, told *signer.Canary, use func(context.
 	}
 	end := c.do(context.WithoutCancel(ctx), s.limits.call, func(h pkcs11.SessionHandle) error { return c.bury(h, made) })
 	if end != nil {
-		end = fmt.Errorf("it may still be in the token: %w", end)
+		end = fmt.Errorf("it may still be in the token, to be removed by hand (pkcs11-tool --module %s --token-label %s --login --delete-object --type privkey --id %x, then --type pubkey): %w",
+			inShell(s.lib.path), inShell(s.device.Label), c.id, end)
 	}
 	return errors.Join(err, end)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/miekg/pkcs11"
 
@@ -120,16 +121,20 @@ func (s *store) pinAllowed(d signer.Device) error {
 	switch {
 	case d.PINLocked:
 		return fmt.Errorf("%w: %s: its PIN is locked after too many wrong ones; no PIN was tried. "+
-			"Its security officer can set a new one: pkcs11-tool --module %s --token-label %q --login --login-type so --init-pin",
-			signer.ErrUnavailable, s.token, s.lib.path, d.Label)
+			"Its security officer can set a new one: pkcs11-tool --module %s --token-label %s --login --login-type so --init-pin",
+			signer.ErrUnavailable, s.token, inShell(s.lib.path), inShell(d.Label))
 	case d.PINFinalTry && (d.Serial == "" || d.Serial != s.options.FinalTry):
 		return fmt.Errorf("%w: %s: %w; no PIN was tried. "+
-			"To go on, enter the right PIN once in another program, which sets the count back: pkcs11-tool --module %s --token-label %q --login --list-objects; "+
+			"To go on, enter the right PIN once in another program, which sets the count back: pkcs11-tool --module %s --token-label %s --login --list-objects; "+
 			"or have it tried here all the same, by the token's serial",
-			signer.ErrUnavailable, s.token, signer.ErrFinalTry, s.lib.path, d.Label)
+			signer.ErrUnavailable, s.token, signer.ErrFinalTry, inShell(s.lib.path), inShell(d.Label))
 	}
 	return nil
 }
+
+// inShell quotes a word that people may paste into a shell; labels are whoever's
+// who made the token.
+func inShell(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 
 // sameToken makes sure that the slot still holds the token the PIN was asked
 // for: people change tokens while they are asked.
