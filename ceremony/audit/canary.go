@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"slices"
 	"strings"
 
 	"officiant/ceremony/transcript"
@@ -35,6 +36,27 @@ func (l *canaryLine) looksAway() bool {
 	return false
 }
 
+// ways are the ways out that every canary has to be tried on: how a trial's name
+// begins, and what it would make of the canary.
+var ways = []struct{ trial, made string }{
+	{"read ", "read"},
+	{"copy ", "copied"},
+	{"wrap ", "wrapped"},
+	{"set CKA_EXTRACTABLE ", "made extractable"},
+	{"set CKA_SENSITIVE ", "made readable"},
+}
+
+// untried names a way out that was not tried; empty when all were. A record
+// without the trial that leaks would be a record without a leak.
+func (l *canaryLine) untried() string {
+	for _, w := range ways {
+		if !slices.ContainsFunc(l.trials, func(t transcript.Trial) bool { return strings.HasPrefix(t.Name, w.trial) }) {
+			return w.made
+		}
+	}
+	return ""
+}
+
 // canaries wants each canary to be of an algorithm that keys are made of, and
 // to have been tried to its end.
 func (a *auditor) canaries(c *Check) {
@@ -42,8 +64,8 @@ func (a *auditor) canaries(c *Check) {
 		switch {
 		case l.result == 0:
 			c.problem("line %d: a canary was made in token %s, and no line says what became of it", l.seq, l.Token.Label)
-		case len(l.trials) == 0:
-			c.problem("line %d: nothing was tried on the canary of line %d", l.result, l.seq)
+		case l.untried() != "":
+			c.problem("line %d: nothing says whether the canary of line %d could be %s", l.result, l.seq, l.untried())
 		case !a.makes(l.Algorithm):
 			c.problem("line %d: a canary of %s, and the plan has no such key made", l.seq, l.Algorithm)
 		case l.looksAway():

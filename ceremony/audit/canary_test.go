@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,7 +59,13 @@ func TestCanaries(t *testing.T) {
 		a.canaries(&c)
 		return c
 	}
-	kept, leaked := []transcript.Trial{{Name: "wrap"}}, []transcript.Trial{{Name: "copy"}, {Name: "wrap", Leaks: true}}
+	trials := func(leaks string) (all []transcript.Trial) {
+		for _, w := range ways {
+			all = append(all, transcript.Trial{Name: w.trial + "so", Leaks: w.made == leaks})
+		}
+		return all
+	}
+	kept, leaked := trials(""), trials("wrapped")
 	of := func(algorithm string) transcript.CanaryIntent {
 		return transcript.CanaryIntent{Token: transcript.Token{Label: "box"}, Algorithm: algorithm}
 	}
@@ -72,7 +79,9 @@ func TestCanaries(t *testing.T) {
 	}
 	for want, l := range map[string]canaryLine{
 		"no line says what became of it": {3, of("ECDSA-P384"), 0, nil},
-		"nothing was tried":              {3, of("ECDSA-P384"), 4, nil},
+		"could be read":                  {3, of("ECDSA-P384"), 4, nil},
+		"could be wrapped":               {3, of("ECDSA-P384"), 4, slices.Concat(kept[:2], kept[3:])},
+		"could be made readable":         {3, of("ECDSA-P384"), 4, kept[:4]},
 		"no such key made":               {3, of("ECDSA-P521"), 4, kept},
 	} {
 		if c := look(l); len(c.Problems) != 1 || !strings.Contains(c.Problems[0], want) {

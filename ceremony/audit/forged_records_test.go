@@ -82,13 +82,13 @@ var forgedRecords = []struct {
 	}, []string{"the root key: was made before a canary of its algorithm was tried in its token"}},
 	{"a canary that got out, and a grade that looks away", func(f *forger) {
 		change(f, func(r *transcript.Canary) bool {
-			r.Trials = []transcript.Trial{{Name: "wrap", Outcome: "accepted", Leaks: true}}
+			r.Trials[2].Outcome, r.Trials[2].Leaks = "accepted", true
 			return true
 		})
 	}, []string{`the kubernetes key: evidence is said to be "software", but line `}},
 	{"a canary that got out, told as if it had not", func(f *forger) {
 		change(f, func(r *transcript.Canary) bool {
-			r.Trials = []transcript.Trial{{Name: "wrap with CKM_AES_KEY_WRAP_PAD", Outcome: "accepted: 160 bytes"}}
+			r.Trials[2].Outcome = "accepted: 160 bytes"
 			return true
 		})
 	}, []string{"is said to be no leak"}},
