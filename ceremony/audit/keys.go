@@ -130,6 +130,10 @@ func (a *auditor) key(c *Check, k keyLine) {
 		bad("evidence is %q, the plan asks for %q", k.Grade, least)
 	}
 	evidence(bad, k)
+	if k.Grade == "attested" {
+		c.note("line %d: the %s key's attestation is on record, verified when it was made, up to the roots %s; docs/signers/gcpkms.md shows how to verify it again",
+			k.seq, k.Name, k.Attributes["attestation.roots"])
+	}
 }
 
 // planned is what the plan says of a key: where it comes from, and the least
