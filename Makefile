@@ -10,7 +10,7 @@ ACCEPTANCE ?=
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 
-.PHONY: help build build-airgap demo test test-tokens lint fuzz acceptance clean
+.PHONY: help build build-airgap demo test test-tokens bench lint fuzz acceptance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ test-tokens: ## tokens of other makers, for real; says at its end which were tes
 	@.ci/setup-softhsm softhsm2
 	@.ci/setup-tokens
 	@GO='$(GO)' .ci/test-folder .ci/test-tokens
+
+bench: ## speed beside the bare token and openssl ca, a few minutes; BENCH="-h" lists its flags
+	@.ci/setup-softhsm softhsm2 openssl libengine-pkcs11-openssl
+	@$(MAKE) --no-print-directory build
+	@CGO_ENABLED=1 $(GO) build -trimpath -o build/bench ./cmd/bench
+	@.ci/test-folder build/bench $(BENCH)
 
 lint: ## formatting and go vet, both modules
 	@unformatted=$$(gofmt -l cmd signer ceremony bundle softhsm); \

@@ -100,13 +100,16 @@ func (b *Bundle) addOwn(c kubepki.Cluster, p Parts, leaves []kubepki.Leaf, files
 	if p.Root == nil {
 		return fmt.Errorf("%s: no root certificate", RootFile)
 	}
-	facts := Facts{APIVersion: apiVersion, Kind: factsKind, Cluster: c, Node: p.Node, Request: p.Request}
+	facts := Facts{APIVersion: apiVersion, Kind: factsKind, Cluster: c, Node: p.Node, Request: p.Request, KeysMade: p.KeysSealed != nil}
 	data, err := json.MarshalIndent(facts, "", "  ")
 	if err != nil {
 		return fmt.Errorf("%s: %w", FactsFile, err)
 	}
 	b.Files[FactsFile] = append(data, '\n')
 	b.Files[RootFile] = certificatePEM(p.Root)
+	if facts.KeysMade {
+		b.Files[KeysFile] = p.KeysSealed
+	}
 	b.Files[VerifyFile] = verifyText(b.Header, &facts, files)
 	if b.Format == 1 {
 		return nil

@@ -51,6 +51,7 @@ type Parts struct {
 	Leaves               map[string]*x509.Certificate // by Leaf.Name
 	ServiceAccountSealed []byte                       // ASCII-armored age; nil for nodes without sa.key
 	ServiceAccountPublic []byte                       // PEM; nil for nodes without sa.pub
+	KeysSealed           []byte                       // ASCII-armored age; nil for nodes that made their own keys
 }
 
 // Bundle is one node's bundle in memory.
@@ -67,7 +68,8 @@ type Facts struct {
 	Kind       string             `json:"kind"`       // "NodeFacts"
 	Cluster    kubepki.Cluster    `json:"cluster"`
 	Node       kubepki.Node       `json:"node"`
-	Request    fingerprint.SHA256 `json:"request"`
+	Request    fingerprint.SHA256 `json:"request"`            // zero when the ceremony made the keys
+	KeysMade   bool               `json:"keysMade,omitempty"` // by the ceremony; KeysFile has them sealed
 }
 
 // Refusal says which file of which bundle is not as it must be, and why.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -35,16 +36,28 @@ type CheckOptions struct {
 	Keys     map[string]crypto.PublicKey // the node's own keys, by Leaf.Name; nil in the room
 }
 
+// Checker checks bundles. It keeps what a ceremony's thousand bundles have in
+// common: whether one authority signed another's certificate, and whether a file
+// of some content holds a private key. Its zero value is ready, and safe for
+// concurrent use.
+type Checker struct {
+	signed sync.Map // pair to signedOrNot
+	secret sync.Map // fingerprint.SHA256 to bool
+}
+
 // Check holds the bundle against what kubepki expects of its node: which files
 // there are, and in each certificate names, usages, issuer and dates. It shares
 // nothing with Build. Findings come sorted by file; none means that all is well.
 // Who made the bundle, CheckSignature says.
-func (b *Bundle) Check(o CheckOptions) []Finding {
-	c := &checker{b: b, o: o, authorities: map[kubepki.Authority]*x509.Certificate{}, serials: map[string]string{}}
+func (b *Bundle) Check(o CheckOptions) []Finding { return new(Checker).Check(b, o) }
+
+// Check is Bundle.Check, for one of many bundles.
+func (k *Checker) Check(b *Bundle, o CheckOptions) []Finding {
+	c := &checker{Checker: k, b: b, o: o, authorities: map[kubepki.Authority]*x509.Certificate{}, serials: map[string]string{}}
 	c.header()
 	c.privateKeys()
 	if facts, err := b.Facts(); err != nil {
-		c.add("", "%v", err)
+		c.add(FactsFile, "%s", about(FactsFile, err))
 	} else {
 		c.node(facts)
 	}
@@ -56,6 +69,7 @@ func (b *Bundle) Check(o CheckOptions) []Finding {
 
 // checker collects findings about one bundle.
 type checker struct {
+	*Checker
 	b        *Bundle
 	o        CheckOptions
 	findings []Finding
@@ -72,6 +86,16 @@ func (c *checker) add(file, format string, args ...any) {
 	c.findings = append(c.findings, Finding{file, fmt.Sprintf(format, args...)})
 }
 
+// about is an error's text without the name of the file it is about, which its
+// finding has beside it.
+func about(file string, err error) string {
+	text := strings.TrimPrefix(err.Error(), file)
+	if place, ok := strings.CutPrefix(text, ":"); ok && !strings.HasPrefix(place, " ") {
+		return "line " + place
+	}
+	return strings.TrimPrefix(text, ": ")
+}
+
 // header checks what SHA256SUMS says of itself.
 func (c *checker) header() {
 	h, list, err := parseSums(c.b.Sums)
@@ -85,8 +109,12 @@ func (c *checker) header() {
 	if h.Rehearsal {
 		c.add(SumsFile, "made in a rehearsal, on throw-away keys: not for use")
 	}
-	if !c.o.Now.IsZero() && c.o.Now.After(h.NotAfter) {
+	switch now := c.o.Now; {
+	case now.IsZero():
+	case now.After(h.NotAfter):
 		c.add(SumsFile, "the bundle expired at %s", formatTime(h.NotAfter))
+	case now.Add(c.o.ValidFor).After(h.NotAfter):
+		c.add(SumsFile, "the bundle expires at %s, within %s", formatTime(h.NotAfter), span(c.o.ValidFor))
 	}
 }
 
@@ -126,7 +154,7 @@ func (c *checker) node(f *Facts) {
 	if c.b.Format > 1 {
 		texts = kubernetesTexts(f, leaves)
 	}
-	c.fileSet(files, texts)
+	c.fileSet(f, files, texts)
 	c.texts(texts)
 	c.rootCertificate()
 	c.trust(files)
@@ -140,13 +168,22 @@ func (c *checker) node(f *Facts) {
 }
 
 // fileSet compares which files there are with which there must be.
-func (c *checker) fileSet(files []kubepki.File, texts map[string][]byte) {
+func (c *checker) fileSet(f *Facts, files []kubepki.File, texts map[string][]byte) {
 	want := map[string]bool{FactsFile: true, RootFile: true, VerifyFile: true}
 	if c.b.Format > 1 {
 		want[ReadmeFile] = true
 	}
 	for path := range texts {
 		want[path] = true
+	}
+	if f.KeysMade {
+		want[KeysFile] = true
+		if sealed, ok := c.b.Files[KeysFile]; ok && !armored(sealed) {
+			c.add(KeysFile, "is not one ASCII-armored age file")
+		}
+	}
+	if f.KeysMade == (f.Request != fingerprint.SHA256{}) {
+		c.add(FactsFile, "names a request and keys made in the ceremony, or neither")
 	}
 	for _, f := range files {
 		switch f.Kind {

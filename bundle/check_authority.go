@@ -69,7 +69,7 @@ func (c *checker) rootCertificate() {
 	if got := fingerprint.Of(cert.Raw); c.o.Root != nil && got != *c.o.Root {
 		c.add(RootFile, "is not the pinned root: SHA-256 is %s, pinned is %s", got, *c.o.Root)
 	}
-	if !selfIssued(cert) || cert.CheckSignatureFrom(cert) != nil {
+	if !selfIssued(cert) || c.authoritySigned(cert, cert) != nil {
 		c.add(RootFile, "is not self-signed")
 	}
 	c.common(RootFile, cert, nil)
@@ -113,8 +113,29 @@ func (c *checker) intermediate(file string, cert *x509.Certificate, a kubepki.Au
 	c.authorities[a] = cert
 	c.common(file, cert, c.root)
 	c.authorityFields(file, cert, c.specs[a])
-	c.signedBy(file, cert, c.root, kubepki.Root)
+	if c.namesIssuer(file, cert, c.root, kubepki.Root) {
+		if err := c.authoritySigned(cert, c.root); err != nil {
+			c.notSigned(file, kubepki.Root, err)
+		}
+	}
 }
+
+// pair is two certificates, by the SHA-256 of each.
+type pair struct{ signed, issuer fingerprint.SHA256 }
+
+// authoritySigned is cert.CheckSignatureFrom(issuer), once for the same two.
+func (k *Checker) authoritySigned(cert, issuer *x509.Certificate) error {
+	p := pair{fingerprint.Of(cert.Raw), fingerprint.Of(issuer.Raw)}
+	if known, ok := k.signed.Load(p); ok {
+		return known.(signedOrNot).error
+	}
+	err := cert.CheckSignatureFrom(issuer)
+	k.signed.Store(p, signedOrNot{err})
+	return err
+}
+
+// signedOrNot is what a signature's check said.
+type signedOrNot struct{ error }
 
 func (c *checker) authorityFields(file string, cert *x509.Certificate, spec kubepki.AuthoritySpec) {
 	if !cert.BasicConstraintsValid || !cert.IsCA {
@@ -134,8 +155,9 @@ func pathLen(cert *x509.Certificate) string {
 	return fmt.Sprint(cert.MaxPathLen)
 }
 
-// signedBy checks that the issuer really issued cert, by name, key id and signature.
-func (c *checker) signedBy(file string, cert, issuer *x509.Certificate, a kubepki.Authority) bool {
+// namesIssuer checks that cert says of itself that the issuer issued it, by
+// name and key id; false means that its signature need not be looked at.
+func (c *checker) namesIssuer(file string, cert, issuer *x509.Certificate, a kubepki.Authority) bool {
 	if issuer == nil {
 		c.add(file, "its issuer, authority %s, is not in the bundle", a)
 		return false
@@ -147,11 +169,11 @@ func (c *checker) signedBy(file string, cert, issuer *x509.Certificate, a kubepk
 	if len(cert.AuthorityKeyId) > 0 && len(issuer.SubjectKeyId) > 0 && !bytes.Equal(cert.AuthorityKeyId, issuer.SubjectKeyId) {
 		c.add(file, "names another key of its issuer than authority %s has", a)
 	}
-	if err := cert.CheckSignatureFrom(issuer); err != nil {
-		c.add(file, "signature is not authority %s's: %v", a, err)
-		return false
-	}
 	return true
+}
+
+func (c *checker) notSigned(file string, a kubepki.Authority, err error) {
+	c.add(file, "signature is not authority %s's: %v", a, err)
 }
 
 func selfIssued(cert *x509.Certificate) bool {
@@ -187,8 +209,18 @@ func (c *checker) sharedKeys() {
 	for i, a := range names {
 		for _, other := range names[i+1:] {
 			if equalKeys(all[a].PublicKey, all[other].PublicKey) {
-				c.add("", "authorities %s and %s have the same key", a, other)
+				c.add(c.fileOf(a, other), "authorities %s and %s have the same key", a, other)
 			}
 		}
 	}
+}
+
+// fileOf is where the first of these authorities that has a file of its own lies.
+func (c *checker) fileOf(authorities ...kubepki.Authority) string {
+	for _, a := range authorities {
+		if file := c.specs[a].File; file != "" {
+			return file
+		}
+	}
+	return RootFile
 }

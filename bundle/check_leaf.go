@@ -36,7 +36,7 @@ func (c *checker) certificateFile(file string, data []byte, leaf kubepki.Leaf) {
 func (c *checker) kubeconfigFile(file string, data []byte, leaf kubepki.Leaf) {
 	k, err := kubeconfig.Parse(file, data)
 	if err != nil {
-		c.add("", "%v", err)
+		c.add(file, "%s", about(file, err))
 		return
 	}
 	if len(k.Key) > 0 {
@@ -81,7 +81,7 @@ func (c *checker) leaf(file string, cert *x509.Certificate, want kubepki.Leaf) {
 	c.usages(file, cert, want.KeyUsage, want.ExtKeyUsage)
 	issuer := c.authorities[want.Authority]
 	c.common(file, cert, issuer)
-	if c.signedBy(file, cert, issuer, want.Authority) {
+	if c.namesIssuer(file, cert, issuer, want.Authority) {
 		c.verify(file, cert, issuer, want)
 	}
 	for a, ca := range c.everyAuthority() {
@@ -254,12 +254,21 @@ func (c *checker) dates(file string, cert *x509.Certificate) {
 	case now.After(cert.NotAfter):
 		c.add(file, "expired at %s", formatTime(cert.NotAfter))
 	case now.Add(c.o.ValidFor).After(cert.NotAfter):
-		c.add(file, "expires at %s, within %s", formatTime(cert.NotAfter), c.o.ValidFor)
+		c.add(file, "expires at %s, within %s", formatTime(cert.NotAfter), span(c.o.ValidFor))
 	}
 }
 
-// verify asks Go's verifier, which Kubernetes and etcd use, with exactly the
-// trust they will have: the intermediate alone.
+// span writes a duration as people ask for it: in days, where it is whole days.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= day && d%day == 0 {
+		return fmt.Sprintf("%d days", d/day)
+	}
+	return d.String()
+}
+
+// verify checks the signature, and asks Go's verifier, which Kubernetes and
+// etcd use, with exactly the trust they will have: the intermediate alone.
 func (c *checker) verify(file string, cert, issuer *x509.Certificate, want kubepki.Leaf) {
 	pool := x509.NewCertPool()
 	pool.AddCert(issuer)
@@ -267,10 +276,24 @@ func (c *checker) verify(file string, cert, issuer *x509.Certificate, want kubep
 	if at.Before(cert.NotBefore) || at.After(cert.NotAfter) || at.Before(issuer.NotBefore) || at.After(issuer.NotAfter) {
 		at = latest(cert.NotBefore, issuer.NotBefore) // dates were judged elsewhere
 	}
-	for _, usage := range want.ExtKeyUsage {
-		_, err := cert.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{usage}})
+	refused := make([]error, len(want.ExtKeyUsage))
+	signed := false
+	for i, usage := range want.ExtKeyUsage {
+		chains, err := cert.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{usage}})
+		refused[i] = err
+		signed = signed || err == nil && len(chains[0]) == 2
+	}
+	// The verifier has checked the signature where it found a chain of the two:
+	// it is looked at apart only where it found none.
+	if !signed {
+		if err := cert.CheckSignatureFrom(issuer); err != nil {
+			c.notSigned(file, want.Authority, err)
+			return
+		}
+	}
+	for i, err := range refused {
 		if err != nil {
-			c.add(file, "does not verify for %s: %v", extKeyUsages([]x509.ExtKeyUsage{usage}, 0), err)
+			c.add(file, "does not verify for %s: %v", extKeyUsages(want.ExtKeyUsage[i:i+1], 0), err)
 		}
 	}
 }

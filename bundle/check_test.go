@@ -46,6 +46,10 @@ func (f fault) run(t *testing.T) {
 	p := bundletest.New(t, bundletest.Cluster())
 	w := &world{PKI: p, t: t, node: p.NewNode(t, bundletest.First())}
 	w.parts = p.Parts(t, w.node)
+	sound, err := bundle.Build(p.Header(w.node, 1), w.parts)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if f.parts != nil {
 		f.parts(w)
 	}
@@ -65,6 +69,16 @@ func (f fault) run(t *testing.T) {
 		f.options(&o)
 	}
 	found := b.Check(o)
+	// What was found out about other bundles makes no difference.
+	var knows bundle.Checker
+	if f := knows.Check(sound, bundle.CheckOptions{Now: bundletest.Now}); len(f) > 0 {
+		t.Fatalf("before: %q", f)
+	}
+	for range 2 {
+		if again := knows.Check(b, o); !slices.Equal(again, found) {
+			t.Errorf("after other bundles: %q, alone: %q", again, found)
+		}
+	}
 	for _, x := range found {
 		if x.File == f.file && strings.Contains(x.Problem, f.problem) {
 			return
@@ -166,7 +180,7 @@ func TestBadLeaves(t *testing.T) {
 			o.Keys = map[string]crypto.PublicKey{"apiserver": bundletest.Key(t).Public()}
 		}},
 		"no key": {file: "admin.conf", problem: "has no key admin.conf", options: func(o *bundle.CheckOptions) { o.Keys = map[string]crypto.PublicKey{} }},
-		"asked for longer": {file: api, problem: "within 9000h", options: func(o *bundle.CheckOptions) {
+		"asked for longer": {file: api, problem: "within 375 days", options: func(o *bundle.CheckOptions) {
 			o.ValidFor = 9000 * time.Hour
 		}},
 	} {
@@ -228,7 +242,7 @@ func TestBadAuthorities(t *testing.T) {
 			*parent = bundletest.New(w.t, w.Cluster).Root
 			parent.Certificate.SubjectKeyId = w.Root.Certificate.SubjectKeyId
 		})},
-		"one key for two": {problem: "authorities etcd and kubernetes have the same key", parts: remake(etcd, func(w *world, _ *x509.Certificate, key *crypto.Signer, _ *bundletest.Authority) {
+		"one key for two": {file: "pki/etcd/ca.crt", problem: "authorities etcd and kubernetes have the same key", parts: remake(etcd, func(w *world, _ *x509.Certificate, key *crypto.Signer, _ *bundletest.Authority) {
 			*key = w.Authorities[ca].Key
 		})},
 		"the root's key": {file: "pki/front-proxy-ca.crt", problem: "leaves of every authority", parts: remake(proxy, func(w *world, _ *x509.Certificate, key *crypto.Signer, _ *bundletest.Authority) {
@@ -334,20 +348,24 @@ func TestBadFiles(t *testing.T) {
 		"key in DER":            {file: bundle.VerifyFile, problem: "private key", files: func(w *world, b *bundle.Bundle) { b.Files[bundle.VerifyFile] = der(w) }},
 		"age identity":          {file: bundle.VerifyFile, problem: "private key", files: appended(bundle.VerifyFile, func(w *world) []byte { return []byte(strings.ToLower(w.node.Identity)) })},
 		"key in a kubeconfig":   {file: "admin.conf", problem: "private key", files: keyed},
+		"no kubeconfig":         {file: "admin.conf", problem: "is not v1, Config", files: text("admin.conf", "kind: Config", "kind: Confid")},
+		"kubeconfig no YAML":    {file: "admin.conf", problem: "line 1", files: func(_ *world, b *bundle.Bundle) { b.Files["admin.conf"] = []byte("a: [") }},
 		"other API server":      {file: "admin.conf", problem: "server is", files: text("admin.conf", "https://api.demo.test:6443", "https://evil.test:6443")},
 		"root as kubeconfig CA": {file: "admin.conf", problem: "certificate-authority-data", files: configCA(root)},
 		"etcd as kubeconfig CA": {file: "admin.conf", problem: "another kubernetes authority", files: configCA(etcd)},
 		"int+root as its CA":    {file: "admin.conf", problem: "holds 2 certificates", files: configCA(kube, root)},
-		"unknown fact":          {problem: "unknown field", files: text(bundle.FactsFile, `"kind"`, `"kinds"`)},
-		"facts of another kind": {problem: "is not officiant/v1", files: text(bundle.FactsFile, "NodeFacts", "NodeFact")},
-		"text after the facts":  {problem: "text after", files: appended(bundle.FactsFile, func(*world) []byte { return []byte("{}") })},
+		"unknown fact":          {file: bundle.FactsFile, problem: "unknown field", files: text(bundle.FactsFile, `"kind"`, `"kinds"`)},
+		"facts of another kind": {file: bundle.FactsFile, problem: "is not officiant/v1", files: text(bundle.FactsFile, "NodeFacts", "NodeFact")},
+		"text after the facts":  {file: bundle.FactsFile, problem: "text after", files: appended(bundle.FactsFile, func(*world) []byte { return []byte("{}") })},
 		"facts of another node": {file: bundle.FactsFile, problem: "the header says cp-1", files: text(bundle.FactsFile, `"cp-1"`, `"cp-2"`)},
 		"other cluster's facts": {file: bundle.FactsFile, problem: "the header says demo", files: text(bundle.FactsFile, `"name": "demo"`, `"name": "prod"`)},
 		"unknown role":          {file: bundle.FactsFile, problem: "roles", files: text(bundle.FactsFile, `"etcd"`, `"king"`)},
 		"other version":         {file: "pki/apiserver-kubelet-client.crt", problem: "O is", files: text(bundle.FactsFile, "v1.37.2", "v1.28.0")},
 		"rehearsal":             {file: bundle.SumsFile, problem: "not for use", files: func(_ *world, b *bundle.Bundle) { b.Rehearsal = true }},
 		"not-after too late":    {file: bundle.SumsFile, problem: "but a certificate expires", files: func(_ *world, b *bundle.Bundle) { b.NotAfter = b.NotAfter.Add(time.Second) }},
-		"bundle expired":        {file: bundle.SumsFile, problem: "the bundle expired", files: func(_ *world, b *bundle.Bundle) { b.NotAfter = bundletest.Now.Add(-time.Second) }},
+		"bundle expires soon": {file: bundle.SumsFile, problem: "the bundle expires at 2026-12-03T12:00:00Z, within 30 days", files: func(_ *world, b *bundle.Bundle) { b.NotAfter = bundletest.Now.AddDate(0, 0, 10) },
+			options: func(o *bundle.CheckOptions) { o.ValidFor = 30 * 24 * time.Hour }},
+		"bundle expired": {file: bundle.SumsFile, problem: "the bundle expired", files: func(_ *world, b *bundle.Bundle) { b.NotAfter = bundletest.Now.Add(-time.Second) }},
 	} {
 		t.Run(name, f.run)
 	}

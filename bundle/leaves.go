@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 
 	"officiant/bundle/kubeconfig"
@@ -39,4 +40,26 @@ func (b *Bundle) LeafCertificates() (map[string]*x509.Certificate, error) {
 		leaves[f.Leaf] = list[0]
 	}
 	return leaves, nil
+}
+
+// FirstCertificate is the one a file is about: its first, or the client's of a
+// kubeconfig; nil when there is none. It judges nothing.
+func FirstCertificate(path string, data []byte) *x509.Certificate {
+	block, _ := pem.Decode(data)
+	if block == nil {
+		config, err := kubeconfig.Parse(path, data)
+		if err != nil {
+			return nil
+		}
+		clear(config.Key)
+		block, _ = pem.Decode(config.Certificate)
+	}
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	return cert
 }

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -42,7 +43,7 @@ func openTar(path string, info fs.FileInfo) (*Bundle, error) {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	data, err := readAll(f, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
@@ -55,7 +56,7 @@ type collector struct {
 	files    map[string][]byte
 	names    spellings
 	entries  int
-	total    int
+	total    int64
 	refusals []error
 }
 
@@ -65,8 +66,12 @@ func (c *collector) refuse(file, reason string) {
 
 func (c *collector) err() error { return errors.Join(c.refusals...) }
 
-// add takes a file in; false means that reading on is pointless.
+// add takes a file in; false means that reading on is pointless. What is refused
+// counts, too: a small archive may hold one sparse file four thousand times.
 func (c *collector) add(path string, content []byte) bool {
+	if !c.room(path, int64(len(content))) {
+		return false
+	}
 	if _, ok := c.files[path]; ok {
 		c.refuse(path, "is there twice")
 		return true
@@ -75,11 +80,16 @@ func (c *collector) add(path string, content []byte) bool {
 		c.refuse(path, err.Error())
 		return true
 	}
-	if c.total += len(content); c.total > maxBytes {
+	c.files[path] = content
+	return true
+}
+
+// room counts what is read and refuses what is too much.
+func (c *collector) room(path string, size int64) bool {
+	if c.total += size; c.total > maxBytes {
 		c.refuse(path, fmt.Sprintf("the bundle is larger than %d MiB", maxBytes>>20))
 		return false
 	}
-	c.files[path] = content
 	return true
 }
 
@@ -191,7 +201,7 @@ func readFile(path string) ([]byte, error) {
 	if !os.SameFile(before, after) {
 		return nil, oddFile("was replaced while it was read")
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	data, err := readAll(f, before.Size())
 	if err != nil {
 		return nil, err
 	}
@@ -199,6 +209,14 @@ func readFile(path string) ([]byte, error) {
 		return nil, oddFile(fmt.Sprintf("larger than %d MiB", maxBytes>>20))
 	}
 	return data, nil
+}
+
+// readAll reads up to a byte more than a bundle may have, in one piece when size
+// is the file's.
+func readAll(f *os.File, size int64) ([]byte, error) {
+	data := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	_, err := data.ReadFrom(io.LimitReader(f, maxBytes+1))
+	return data.Bytes(), err
 }
 
 // assemble holds files against their SHA256SUMS.

@@ -4,9 +4,21 @@ import (
 	"crypto"
 	"crypto/x509"
 	"fmt"
+	"maps"
 
 	"officiant/bundle/kubepki"
 )
+
+// With returns the bundle as it would be with other files: what a node has in
+// place of them, to be held against the same facts by Check. A nil content means
+// that the file is not there. It is signed by nobody.
+func (b *Bundle) With(files map[string][]byte) *Bundle {
+	c := &Bundle{Header: b.Header, Files: maps.Clone(b.Files)}
+	maps.Copy(c.Files, files)
+	maps.DeleteFunc(c.Files, func(_ string, data []byte) bool { return data == nil })
+	c.Sums = renderSums(c.Header, listFiles(c.Files))
+	return c
+}
 
 // RootCertificate reads officiant/root.crt.
 func (b *Bundle) RootCertificate() (*x509.Certificate, error) { return b.first(RootFile) }

@@ -29,6 +29,12 @@ func readme(h Header, f *Facts, leaves []kubepki.Leaf) []byte {
 	p.line("from beside this folder.")
 	p.step("Check it")
 	p.command("officiant-node verify %s --release-key release.pub", h.Node)
+	if f.KeysMade {
+		p.step("Open its keys")
+		p.line("The ceremony made this node's keys and sealed them. Whoever holds the identity the plan")
+		p.line("names, a file as age-keygen writes it, puts them where the next step finds them:\n")
+		p.command("officiant-node unseal %s --identity key.txt --release-key release.pub", h.Node)
+	}
 	p.step("Look at what would change, then install it")
 	p.command("officiant-node install %s --release-key release.pub --dry-run", h.Node)
 	p.command("officiant-node install %s --release-key release.pub", h.Node)

@@ -5,22 +5,34 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
-	"regexp"
+	"iter"
+
+	"officiant/bundle/fingerprint"
 )
 
 // privateKeys looks into every file for something that opens a door.
 func (c *checker) privateKeys() {
 	for path, data := range c.b.Files {
-		if holdsPrivateKey(data) {
+		if c.holdsPrivateKey(data) {
 			c.add(path, "holds a private key; none belongs into a bundle")
 		}
 	}
-	if holdsPrivateKey(c.b.Signature) {
+	if c.holdsPrivateKey(c.b.Signature) {
 		c.add(SignatureFile, "holds a private key; none belongs into a bundle")
 	}
 }
 
-var base64Run = regexp.MustCompile(`[A-Za-z0-9+/]{32,}={0,2}`)
+// holdsPrivateKey looks once into files of the same content: most of a bundle
+// is the same for every node.
+func (k *Checker) holdsPrivateKey(data []byte) bool {
+	sum := fingerprint.Of(data)
+	if known, ok := k.secret.Load(sum); ok {
+		return known.(bool)
+	}
+	holds := holdsPrivateKey(data)
+	k.secret.Store(sum, holds)
+	return holds
+}
 
 // holdsPrivateKey finds private keys by their PEM or age label, by what a PEM
 // block of another label holds, and inside base64, as kubeconfigs have it.
@@ -37,7 +49,7 @@ func holdsPrivateKey(data []byte) bool {
 			return true
 		}
 	}
-	for _, run := range base64Run.FindAll(data, -1) {
+	for run := range base64Runs(data) {
 		inner, err := base64.StdEncoding.DecodeString(string(run))
 		if err != nil {
 			inner, err = base64.RawStdEncoding.DecodeString(string(bytes.TrimRight(run, "=")))
@@ -48,6 +60,35 @@ func holdsPrivateKey(data []byte) bool {
 	}
 	return false
 }
+
+// base64Runs yields each stretch of at least 32 characters of base64, with up
+// to two signs of its end.
+func base64Runs(data []byte) iter.Seq[[]byte] {
+	const shortest = 32
+	return func(yield func([]byte) bool) {
+		for start := 0; start < len(data); start++ {
+			end := start
+			for end < len(data) && inBase64[data[end]] {
+				end++
+			}
+			run := end
+			for end < len(data) && data[end] == '=' && end < run+2 {
+				end++
+			}
+			if run-start >= shortest && !yield(data[start:end]) {
+				return
+			}
+			start = max(start, run)
+		}
+	}
+}
+
+var inBase64 = func() (in [256]bool) {
+	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/" {
+		in[c] = true
+	}
+	return in
+}()
 
 func labelled(data []byte) bool {
 	return bytes.Contains(data, []byte("PRIVATE KEY-----")) || bytes.Contains(bytes.ToUpper(data), []byte("AGE-SECRET-KEY-"))

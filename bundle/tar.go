@@ -105,7 +105,8 @@ func readTar(name string, data []byte) (node string, files map[string][]byte, er
 		if err != nil {
 			// A name that leaves the folder is reported with the header that has it.
 			if h == nil || !errors.Is(err, tar.ErrInsecurePath) {
-				return "", nil, &Refusal{name, "", "damaged archive: " + err.Error()}
+				c.refuse("", "damaged archive: "+err.Error())
+				return "", nil, c.err()
 			}
 		}
 		if c.entries++; c.entries > maxFiles {
@@ -125,8 +126,13 @@ func readTar(name string, data []byte) (node string, files map[string][]byte, er
 			continue
 		}
 		node = folder
-		if h.Size > maxBytes || h.Size < 0 {
+		// Before anything is read: a sparse file of any size takes a few bytes.
+		if h.Size < 0 || h.Size > maxBytes-c.total {
 			return "", nil, &Refusal{name, path, fmt.Sprintf("larger than %d MiB", maxBytes>>20)}
+		}
+		if what := extended(h); what != "" {
+			c.refuse(path, what)
+			continue
 		}
 		content, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 		if err != nil {
@@ -137,6 +143,20 @@ func readTar(name string, data []byte) (node string, files map[string][]byte, er
 		}
 	}
 	return node, c.files, c.err()
+}
+
+// extended names a header that says more than a name: sizes, holes, owners that
+// other archivers may take otherwise.
+func extended(h *tar.Header) string {
+	for key := range h.PAXRecords {
+		if key != "path" {
+			return fmt.Sprintf("has the pax record %.40q", key)
+		}
+	}
+	if h.Format == tar.FormatGNU {
+		return "has a header of GNU's own form"
+	}
+	return ""
 }
 
 // notRegular names a tar entry that is not a plain file.
@@ -154,6 +174,10 @@ func notRegular(flag byte) string {
 		return "is a device"
 	case tar.TypeFifo:
 		return "is a named pipe"
+	case tar.TypeGNUSparse:
+		return "is a sparse file"
+	case tar.TypeXGlobalHeader:
+		return "is a pax header for all that follow"
 	}
 	return fmt.Sprintf("is an entry of type %q", flag)
 }

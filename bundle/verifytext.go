@@ -21,12 +21,19 @@ func verifyText(h Header, f *Facts, files []kubepki.File) []byte {
 	if f.Node.Address.IsValid() {
 		line("Its address is %s.", f.Node.Address)
 	}
-	line("The bundle holds no private key: the node made its own and kept them.%s", sealedNote(files))
+	if f.KeysMade {
+		line("THE CEREMONY MADE THIS NODE'S KEYS. They are in %s, sealed to the recipient", KeysFile)
+		line("the plan names; officiant-node unseal puts them into place before the install.%s", sealedNote(files))
+	} else {
+		line("The bundle holds no private key: the node made its own and kept them.%s", sealedNote(files))
+	}
 	line("")
 	line("valid until  %s, when the first certificate expires", formatTime(h.NotAfter))
 	line("ceremony     %s", h.Ceremony)
 	line("transcript   %s", h.Transcript)
-	line("request      %s", f.Request)
+	if !f.KeysMade {
+		line("request      %s", f.Request)
+	}
 	line("")
 	line("How to check it")
 	line("---------------\n")

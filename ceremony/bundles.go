@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
@@ -17,35 +18,43 @@ import (
 )
 
 // signBundles puts every bundle together, checks it as a node would, and has
-// its list of sums signed by the release key.
+// its list of sums signed by the release key, group by group.
 func signBundles(ctx context.Context, r *run) error {
 	var unsigned []plan.Entry
-	var sums []fingerprint.SHA256
 	for _, e := range r.plan.Entries {
 		if e.Kind != plan.BundleSignature {
 			continue
 		}
-		b, err := r.bundle(e.Node)
+		if _, done := r.state.signatures[e.Name]; !done {
+			unsigned = append(unsigned, e)
+		}
+	}
+	shared, err := r.shared()
+	if err != nil {
+		return err
+	}
+	for group := range slices.Chunk(unsigned, groupSize) {
+		sums := make([]fingerprint.SHA256, len(group))
+		err := parallel(r.Workers, len(group), func(i int) error {
+			b, err := r.bundle(shared, group[i].Node)
+			if err != nil {
+				return err
+			}
+			sums[i] = fingerprint.Of(b.Sums)
+			return r.checkBundle(shared, b)
+		})
 		if err != nil {
 			return err
 		}
-		if _, done := r.state.signatures[e.Name]; done {
-			continue
-		}
-		if err := r.checkBundle(b); err != nil {
+		if err := r.signFiles(ctx, group, sums); err != nil {
 			return err
 		}
-		unsigned = append(unsigned, e)
-		sums = append(sums, fingerprint.Of(b.Sums))
 	}
-	return r.signFiles(ctx, unsigned, sums)
+	return nil
 }
 
 // signFiles has the release key sign files, by their SHA-256.
 func (r *run) signFiles(ctx context.Context, entries []plan.Entry, sums []fingerprint.SHA256) error {
-	if len(entries) == 0 {
-		return nil
-	}
 	records := make([]transcript.Record, len(entries))
 	for i, e := range entries {
 		records[i] = transcript.SignatureIntent{Entry: e.N, Name: e.Name, SHA256: sums[i]}
@@ -54,36 +63,62 @@ func (r *run) signFiles(ctx context.Context, entries []plan.Entry, sums []finger
 	if err != nil {
 		return err
 	}
-	for i := range entries {
-		sig, err := issue.File(ctx, sums[i], r.keys[releaseKey])
-		if err != nil {
-			return err
+	signatures, failed := issue.Files(ctx, sums, r.keys[releaseKey], r.signers(releaseKey))
+	records = records[:0]
+	for i, signature := range signatures {
+		if signature != nil {
+			records = append(records, transcript.Signature{Intent: first + i, Signature: signature})
 		}
-		records[i] = transcript.Signature{Intent: first + i, Signature: sig}
 	}
+	// What was signed goes on record also when something failed.
 	_, err = r.record(records...)
-	return err
+	return errors.Join(failed, err)
 }
 
-// bundle puts one node's bundle together from plan and record. Its signature
-// is in it once that is on record.
-func (r *run) bundle(node string) (*bundle.Bundle, error) {
-	n, err := r.node(node)
-	if err != nil {
-		return nil, err
-	}
+// shared is what all bundles have in common.
+type shared struct {
+	authorities map[kubepki.Authority]*x509.Certificate
+	nodes       map[string]kubepki.Node
+	leaves      map[string][]plan.Entry // by node
+	checker     bundle.Checker
+}
+
+func (r *run) shared() (*shared, error) {
 	authorities, err := r.authorities()
 	if err != nil {
 		return nil, err
 	}
-	parts := bundle.Parts{
-		Cluster: r.plan.Cluster, Node: n, Request: r.plan.Requests[node].Fingerprint,
-		Root: authorities[kubepki.Root], Authorities: authorities, Leaves: map[string]*x509.Certificate{},
+	s := &shared{authorities: authorities, nodes: map[string]kubepki.Node{}, leaves: map[string][]plan.Entry{}}
+	for _, n := range r.plan.Nodes {
+		s.nodes[n.Name] = n
 	}
 	for _, e := range r.plan.Entries {
-		if e.Kind == plan.LeafCertificate && e.Node == node {
-			parts.Leaves[e.Leaf.Name] = r.state.issued[e.Name]
+		if e.Kind == plan.LeafCertificate {
+			s.leaves[e.Node] = append(s.leaves[e.Node], e)
 		}
+	}
+	return s, nil
+}
+
+// bundle puts one node's bundle together from plan and record. Its signature
+// is in it once that is on record.
+func (r *run) bundle(s *shared, node string) (*bundle.Bundle, error) {
+	n, ok := s.nodes[node]
+	if !ok {
+		return nil, fmt.Errorf("no node %s in the plan", node)
+	}
+	parts := bundle.Parts{
+		Cluster: r.plan.Cluster, Node: n,
+		Root: s.authorities[kubepki.Root], Authorities: s.authorities, Leaves: map[string]*x509.Certificate{},
+	}
+	var err error
+	if o := r.plan.Requests[node]; o != nil {
+		parts.Request = o.Fingerprint
+	} else if parts.KeysSealed, err = r.sealedNodeKeys(r.state.nodeKeys[node]); err != nil {
+		return nil, err
+	}
+	for _, e := range s.leaves[node] {
+		parts.Leaves[e.Leaf.Name] = r.state.issued[e.Name]
 	}
 	if n.Has(kubepki.ControlPlane) {
 		if parts.ServiceAccountSealed, parts.ServiceAccountPublic, err = r.serviceAccount(node); err != nil {
@@ -93,22 +128,22 @@ func (r *run) bundle(node string) (*bundle.Bundle, error) {
 	h := bundle.Header{
 		Cluster: r.plan.Cluster.Name, Node: node, Ceremony: r.plan.Digest, Transcript: *r.state.closing, Sequence: r.plan.Sequence,
 	}
-	s, signed := r.state.signatures["bundle "+node]
-	if !signed {
+	signed, ok := r.state.signatures["bundle "+node]
+	if !ok {
 		return bundle.Build(h, parts)
 	}
-	b, err := bundle.Rebuild(h, parts, s.sha256)
+	b, err := bundle.Rebuild(h, parts, signed.sha256)
 	if err != nil {
 		return nil, err
 	}
-	b.Signature = s.signature
+	b.Signature = signed.signature
 	return b, nil
 }
 
 // checkBundle refuses to sign what a node would refuse.
-func (r *run) checkBundle(b *bundle.Bundle) error {
+func (r *run) checkBundle(s *shared, b *bundle.Bundle) error {
 	var reasons []string
-	for _, f := range b.Check(bundle.CheckOptions{Now: r.Now()}) {
+	for _, f := range s.checker.Check(b, bundle.CheckOptions{Now: r.Now()}) {
 		reasons = append(reasons, fmt.Sprintf("bundle of %s: %s: %s", b.Node, f.File, f.Problem))
 	}
 	if len(reasons) > 0 {
@@ -117,23 +152,14 @@ func (r *run) checkBundle(b *bundle.Bundle) error {
 	return nil
 }
 
-func (r *run) node(name string) (kubepki.Node, error) {
-	for _, n := range r.plan.Nodes {
-		if n.Name == name {
-			return n, nil
-		}
-	}
-	return kubepki.Node{}, fmt.Errorf("no node %s in the plan", name)
-}
-
 // writeOutputs writes what follows from the record: authority certificates
 // and bundles.
 func writeOutputs(_ context.Context, r *run) error {
-	authorities, err := r.authorities()
+	shared, err := r.shared()
 	if err != nil {
 		return err
 	}
-	for family, c := range authorities {
+	for family, c := range shared.authorities {
 		if err := r.ensure("authorities/"+string(family)+".crt", certificatePEM(c)); err != nil {
 			return err
 		}
@@ -141,14 +167,15 @@ func writeOutputs(_ context.Context, r *run) error {
 	if err := r.Disk.MkdirAll(filepath.Join(r.Dir, "bundles"), 0o755); err != nil {
 		return err
 	}
-	for _, n := range r.plan.Nodes {
-		b, err := r.bundle(n.Name)
+	err = parallel(r.Workers, len(r.plan.Nodes), func(i int) error {
+		b, err := r.bundle(shared, r.plan.Nodes[i].Name)
 		if err != nil {
 			return err
 		}
-		if err := r.writeBundle(b); err != nil {
-			return err
-		}
+		return r.writeBundle(b)
+	})
+	if err != nil {
+		return err
 	}
 	r.Watch.Say(fmt.Sprintf("%s in %s", count(len(r.plan.Nodes), "bundle"), filepath.Join(r.Dir, "bundles")))
 	return nil

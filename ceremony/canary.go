@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"strings"
 
 	"officiant/ceremony/transcript"
 	"officiant/signer"
@@ -59,7 +58,7 @@ func (r *run) probe(ctx context.Context, p signer.Prober, ref signer.Ref, token 
 	}
 	canary := transcript.Canary{Intent: seq, Attributes: maps.Clone(found.Attributes)}
 	for _, t := range found.Trials {
-		canary.Trials = append(canary.Trials, transcript.Trial{Name: t.Name, Outcome: t.Outcome, Leaks: t.Leaks})
+		canary.Trials = append(canary.Trials, transcript.Trial(t))
 	}
 	if _, err := r.record(canary); err != nil {
 		return none, err
@@ -104,14 +103,12 @@ type template struct{ token, algorithm string }
 
 // leakOf says in words what a canary's token let happen; empty when nothing.
 func leakOf(c transcript.Canary) string {
-	var leaks []string
+	var tried signer.Canary
 	for _, t := range c.Trials {
-		if t.Leaks {
-			leaks = append(leaks, t.Name+": "+t.Outcome)
-		}
+		tried.Trials = append(tried.Trials, signer.Trial(t))
 	}
-	if len(leaks) == 0 {
-		return ""
+	if leak := tried.Leak(); leak != "" {
+		return "a canary of its template did not stay: " + leak
 	}
-	return "a canary of its template did not stay: " + strings.Join(leaks, ", ")
+	return ""
 }

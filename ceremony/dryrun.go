@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"runtime"
 	"time"
 
 	"officiant/bundle/kubepki"
@@ -37,12 +38,27 @@ func DryRun(checker *issue.Checker, c *plan.Ceremony, notBefore time.Time, rando
 		d.certificates[name] = certificate
 	}
 	var reasons []string
+	var leaves []plan.Entry
 	for _, e := range c.Entries {
 		switch e.Kind {
-		case plan.RootCertificate, plan.AuthorityCertificate, plan.LeafCertificate:
+		case plan.RootCertificate, plan.AuthorityCertificate:
 			if err := d.entry(e); err != nil {
 				reasons = append(reasons, err.Error())
 			}
+		case plan.LeafCertificate:
+			leaves = append(leaves, e)
+		}
+	}
+	// Authorities came first, and leaves have the keys of their requests: from
+	// here on the hierarchy is only read.
+	refused := make([]error, len(leaves))
+	_ = parallel(runtime.GOMAXPROCS(0), len(leaves), func(i int) error {
+		refused[i] = d.entry(leaves[i])
+		return nil
+	})
+	for _, err := range refused {
+		if err != nil {
+			reasons = append(reasons, err.Error())
 		}
 	}
 	reasons = append(reasons, d.layout()...)
@@ -93,6 +109,13 @@ func (d *rehearsal) entry(e plan.Entry) error {
 
 // subject is the entry's public key, or a throw-away one for a key to be made.
 func (d *rehearsal) subject(e plan.Entry) (crypto.PublicKey, error) {
+	if e.Made != "" {
+		k, err := throwaway(e.Made)
+		if err != nil {
+			return nil, err
+		}
+		return k.Public(), nil
+	}
 	if e.SubjectKey == "" {
 		csr, ok := d.plan.Requests[e.Node].CSR[e.Leaf.Name]
 		if !ok {

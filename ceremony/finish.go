@@ -72,6 +72,7 @@ func (r *run) checkTranscriptSignature(data, sig []byte) error {
 // any token.
 func verifyDirectory(_ context.Context, r *run) error {
 	root := fingerprint.Of(r.mustRoot().Raw)
+	r.forget()
 	report, err := audit.Verify(r.Dir, audit.Options{Now: r.Now(), Root: &root})
 	if err != nil {
 		return err
@@ -81,6 +82,24 @@ func verifyDirectory(_ context.Context, r *run) error {
 	}
 	r.Watch.Say(report.Summary())
 	return nil
+}
+
+// forget lets go of what grows with the number of certificates: the audit reads
+// all of it from the disk again.
+func (r *run) forget() {
+	kept := *r.plan
+	kept.Inputs, kept.Requests, kept.Entries, kept.Nodes, kept.Schedule = nil, nil, nil, nil, nil
+	r.plan, r.Plan = &kept, &kept
+	for i := range r.steps {
+		r.steps[i].do = nil
+	}
+	authorities := map[string]*x509.Certificate{}
+	for _, a := range kept.Plan.Authorities {
+		if c := r.state.issued[a.Name]; c != nil {
+			authorities[a.Name] = c
+		}
+	}
+	r.state = &state{step: r.state.step, keys: r.state.keys, issued: authorities, closed: r.state.closed}
 }
 
 func (r *run) mustRoot() *x509.Certificate {

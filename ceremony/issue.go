@@ -7,8 +7,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/issue"
@@ -19,11 +20,17 @@ import (
 	"officiant/signer"
 )
 
-// groupSize is how many certificates share one sync of the record.
-const groupSize = 256
+// groupSize is how many certificates share one sync of the record. The first
+// group is smaller: the token waits for it.
+const (
+	groupSize  = 256
+	firstGroup = 32
+)
 
-// issue makes the certificates of the entries that have none yet: check and
-// lint all of a group, put their intents on disk, sign, record.
+// issue makes the certificates of the entries, all of one signer, that have
+// none yet, group by group: check and lint, put the intents on disk, sign,
+// record. While the token signs one group, the next one's intents are put on
+// disk and the one after it is checked, so that the token need not wait.
 func (r *run) issue(ctx context.Context, entries []plan.Entry) error {
 	var open []plan.Entry
 	for _, e := range entries {
@@ -34,25 +41,48 @@ func (r *run) issue(ctx context.Context, entries []plan.Entry) error {
 	if done := len(entries) - len(open); done > 0 {
 		r.Watch.Say(fmt.Sprintf("%d of %d on record already", done, len(entries)))
 	}
-	for len(open) > 0 {
-		n := min(groupSize, len(open))
-		if err := r.issueGroup(ctx, open[:n]); err != nil {
-			return err
+	first := min(firstGroup, len(open))
+	groups := slices.AppendSeq(slices.Collect(slices.Chunk(open[:first], firstGroup)), slices.Chunk(open[first:], groupSize))
+	checks := r.checkAhead(groups)
+	defer func() { _, _ = checks() }() // nothing stays at work
+	var before *batch
+	for i, group := range groups {
+		checked, err := checks()
+		checks = r.checkAhead(groups[i+1:])
+		var now *batch
+		if err == nil {
+			now, err = r.intend(ctx, group, checked)
 		}
-		open = open[n:]
+		if failed := before.wait(); failed != nil {
+			err = failed
+		}
+		if err == nil {
+			now.begin(ctx, r.keys[group[0].Signer], r.signers(group[0].Signer))
+		}
+		if err = errors.Join(err, r.results(before, err)); err != nil {
+			return errors.Join(err, now.wait())
+		}
+		before = now
 	}
-	return nil
+	failed := before.wait()
+	return errors.Join(failed, r.results(before, failed))
 }
 
-// issueGroup signs entries of one issuer. Results of a group are synced with
-// the intents of the next: a result that is lost costs its entry a new serial.
-func (r *run) issueGroup(ctx context.Context, entries []plan.Entry) error {
-	checked, err := r.checkAll(entries)
-	if err != nil {
-		return err
-	}
+// batch is a group whose intents are on disk, on its way through the token.
+type batch struct {
+	checked      []*issue.Checked
+	first        int           // seq of the first intent
+	signed       chan struct{} // closed when it is through; nil before it begins
+	certificates [][]byte      // nil where none was signed
+	failed       error
+}
+
+// intend puts a group's intents on disk. With them go the results of the group
+// before the one that is being signed: a result that is lost costs its entry a
+// new serial number.
+func (r *run) intend(ctx context.Context, entries []plan.Entry, checked []*issue.Checked) (*batch, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	intents := make([]transcript.Record, len(entries))
 	for i, e := range entries {
@@ -60,23 +90,51 @@ func (r *run) issueGroup(ctx context.Context, entries []plan.Entry) error {
 	}
 	first, err := r.record(intents...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	certificates, failed := issue.SignAll(ctx, checked, r.keys[entries[0].Signer], r.sessions(entries[0].Signer))
+	return &batch{checked: checked, first: first}, nil
+}
+
+func (b *batch) begin(ctx context.Context, key signer.Key, signers int) {
+	b.signed = make(chan struct{})
+	go func() {
+		defer close(b.signed)
+		b.certificates, b.failed = issue.SignAll(ctx, b.checked, key, signers)
+	}()
+}
+
+// wait waits for a batch that was begun; it says what failed.
+func (b *batch) wait() error {
+	if b == nil || b.signed == nil {
+		return nil
+	}
+	<-b.signed
+	return b.failed
+}
+
+// results records what a batch has signed, all of it also when something
+// failed: then at once, and the rest is abandoned on resume.
+func (r *run) results(b *batch, failed error) error {
+	if b == nil {
+		return nil
+	}
 	var issued []transcript.Record
-	for i, der := range certificates {
+	for i, der := range b.certificates {
 		if der != nil {
-			issued = append(issued, transcript.Issued{Intent: first + i, Certificate: der})
+			issued = append(issued, transcript.Issued{Intent: b.first + i, Certificate: der})
 		}
 	}
+	put := r.append
 	if failed != nil {
-		// What was signed goes on record; the rest is abandoned on resume.
-		_, err := r.record(issued...)
-		return errors.Join(failed, err)
+		put = r.record
 	}
-	_, err = r.append(issued...)
+	_, err := put(issued...)
 	return err
 }
+
+// signers is how many workers ask a key for signatures: one for each session,
+// and more that verify an answer while the token is busy with the next.
+func (r *run) signers(name string) int { return r.sessions(name) + r.Workers - 1 }
 
 // sessions is how many signatures may be under way at once with a key: as many
 // as its token says it can do.
@@ -87,33 +145,35 @@ func (r *run) sessions(name string) int {
 	return 1
 }
 
-// checkAll turns entries into the only things that can be signed, on all
-// workers: this, and not the token, is most of the work with fast keys.
-func (r *run) checkAll(entries []plan.Entry) ([]*issue.Checked, error) {
-	serials := make([]*big.Int, len(entries))
-	for i := range entries {
-		n, err := profile.Serial(r.Rand, r.state.serialUsed)
+// checkAhead begins to turn the first of groups into the only things that can
+// be signed, on all workers: this, and not the token, is most of the work with
+// fast keys. It takes from the run's state what it needs before it returns.
+func (r *run) checkAhead(groups [][]plan.Entry) (wait func() ([]*issue.Checked, error)) {
+	if len(groups) == 0 {
+		return func() ([]*issue.Checked, error) { return nil, nil }
+	}
+	checks := make([]func() (*issue.Checked, error), len(groups[0]))
+	for i, e := range groups[0] {
+		check, err := r.check(e)
 		if err != nil {
-			return nil, err
+			return func() ([]*issue.Checked, error) { return nil, err }
 		}
-		serials[i] = n
-		r.state.serials[n.String()] = true
+		checks[i] = check
 	}
-	checked := make([]*issue.Checked, len(entries))
-	failed := make([]error, len(entries))
-	var workers sync.WaitGroup
-	for w := range r.Workers {
-		workers.Go(func() {
-			for i := w; i < len(entries); i += r.Workers {
-				checked[i], failed[i] = r.check(entries[i], serials[i])
-			}
+	checked := make([]*issue.Checked, len(checks))
+	finished := make(chan error, 1)
+	go func() {
+		finished <- parallel(r.Workers, len(checks), func(i int) (err error) {
+			checked[i], err = checks[i]()
+			return err
 		})
-	}
-	workers.Wait()
-	return checked, errors.Join(failed...)
+	}()
+	return sync.OnceValues(func() ([]*issue.Checked, error) { return checked, <-finished })
 }
 
-func (r *run) check(e plan.Entry, serial *big.Int) (*issue.Checked, error) {
+// check gathers what an entry's check needs: its public key, an unused serial
+// number, and its issuer.
+func (r *run) check(e plan.Entry) (func() (*issue.Checked, error), error) {
 	subject, err := r.publicKey(e)
 	if err != nil {
 		return nil, err
@@ -122,7 +182,31 @@ func (r *run) check(e plan.Entry, serial *big.Int) (*issue.Checked, error) {
 	if err != nil {
 		return nil, err
 	}
-	return checkEntry(r.checker, r.plan, e, subject, serial, r.base, issuer, issuerKey)
+	serial, err := profile.Serial(r.Rand, r.state.serialUsed)
+	if err != nil {
+		return nil, err
+	}
+	r.state.serials[serial.String()] = true
+	return func() (*issue.Checked, error) {
+		return checkEntry(r.checker, r.plan, e, subject, serial, r.base, issuer, issuerKey)
+	}, nil
+}
+
+// parallel calls do with 0 to n-1 on some workers, and joins what failed, in
+// that order.
+func parallel(workers, n int, do func(i int) error) error {
+	failed := make([]error, n)
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range max(1, min(workers, n)) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				failed[i] = do(i)
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(failed...)
 }
 
 // issuer is the certificate and public key an entry is signed with; a root has

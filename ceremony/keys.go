@@ -270,6 +270,9 @@ func (r *run) publicKey(e plan.Entry) (crypto.PublicKey, error) {
 		}
 		return x509.ParsePKIXPublicKey(recorded.PublicKey)
 	}
+	if e.Made != "" {
+		return r.madeKey(e)
+	}
 	csr, ok := r.plan.Requests[e.Node].CSR[e.Leaf.Name]
 	if !ok {
 		return nil, fmt.Errorf("%s: no CSR", e.Name)

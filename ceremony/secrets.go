@@ -108,7 +108,7 @@ func (r *run) passOn(public []byte) error {
 		}
 		records = append(records, transcript.Shared{
 			Secret: "service-account", Node: n.Name, File: n.Sealed, SHA256: fingerprint.Of(r.plan.Inputs[n.Sealed]),
-			Recipient: r.plan.Requests[n.Name].Recipient, PublicKey: public,
+			Recipient: r.plan.Recipient(n.Name), PublicKey: public,
 		})
 	}
 	if len(records) == 0 {
@@ -152,7 +152,10 @@ func (r *run) recipients() []string {
 	var out []string
 	for i, n := range r.plan.Nodes {
 		if n.Has(kubepki.ControlPlane) && r.plan.Plan.Nodes[i].Sealed == "" {
-			out = append(out, r.plan.Requests[n.Name].Recipient)
+			// Nodes whose keys were made here may share one.
+			if to := r.plan.Recipient(n.Name); !slices.Contains(out, to) {
+				out = append(out, to)
+			}
 		}
 	}
 	return out

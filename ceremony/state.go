@@ -24,8 +24,9 @@ type state struct {
 	pending       map[int]transcript.Record // intents without a result, by seq
 	issued        map[string]*x509.Certificate
 	sealed        *transcript.Sealed
-	shared        map[string]bool     // nodes whose file from a sister is on record
-	closing       *fingerprint.SHA256 // hash of the line that closes issuing
+	shared        map[string]bool                // nodes whose file from a sister is on record
+	nodeKeys      map[string]transcript.NodeKeys // made here, by node
+	closing       *fingerprint.SHA256            // hash of the line that closes issuing
 	signatures    map[string]signature
 	serials       map[string]bool
 	abandoned     int
@@ -46,6 +47,7 @@ func newState() *state {
 		keys:          map[string]transcript.Key{},
 		pending:       map[int]transcript.Record{},
 		shared:        map[string]bool{},
+		nodeKeys:      map[string]transcript.NodeKeys{},
 		issued:        map[string]*x509.Certificate{},
 		signatures:    map[string]signature{},
 		serials:       map[string]bool{},
@@ -105,6 +107,8 @@ func (s *state) apply(seq int, record transcript.Record) error {
 		s.sealed = &sealed
 	case transcript.Shared:
 		s.shared[r.Node] = true
+	case transcript.NodeKeys:
+		s.nodeKeys[r.Node] = r
 	case transcript.Closed:
 		s.closed = true
 	}

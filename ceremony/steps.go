@@ -40,6 +40,9 @@ func Steps(c *plan.Ceremony, st *station.Station) ([]Step, error) {
 	case hasControlPlane(c):
 		add("Make the service-account key and seal it to its nodes", sealServiceAccount)
 	}
+	if n := hasMadeKeys(c); n > 0 {
+		add(fmt.Sprintf("Make the keys of %s and seal them", count(n, "node")), makeNodeKeys)
+	}
 	addLeaves(add, c)
 	add("Close issuing", closeIssuing)
 	add(fmt.Sprintf("Sign %s", count(len(c.Nodes), "bundle")), signBundles)

@@ -18,6 +18,9 @@ const NonceSize = 32
 // challengeHead opens every statement. It is text, so that no DER can start with it.
 const challengeHead = "officiant challenge v1\n"
 
+// ErrWrongAnswer is a challenge that was signed by another key, or by none.
+var ErrWrongAnswer = errors.New("challenge signature does not verify with the expected public key")
+
 // Challenge has key sign a fresh nonce of NonceSize bytes and verifies the
 // signature with want, the public key one expects, not with what the key says
 // of itself.
@@ -67,7 +70,7 @@ func VerifyChallenge(pub crypto.PublicKey, nonce, sig []byte) error {
 			return nil
 		}
 	}
-	return errors.New("challenge signature does not verify with the expected public key")
+	return ErrWrongAnswer
 }
 
 func statementOf(pub crypto.PublicKey, nonce []byte) ([]byte, crypto.Hash, error) {

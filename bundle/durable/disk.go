@@ -18,6 +18,7 @@ const (
 	OpCreate   Op = "create"
 	OpWrite    Op = "write"
 	OpChmod    Op = "chmod"
+	OpChown    Op = "chown"
 	OpSync     Op = "sync"
 	OpRename   Op = "rename"
 	OpRemove   Op = "remove"
@@ -77,35 +78,6 @@ func (d *Disk) place(path string, data []byte, mode fs.FileMode, rename func(fro
 	return d.SyncDir(filepath.Dir(path))
 }
 
-// Stage writes data under a temporary name beside path, with its final mode,
-// synced, and returns that name. Rename or RenameNoReplace and SyncDir make it
-// path; IsTemp is true for it until then.
-func (d *Disk) Stage(path string, data []byte, mode fs.FileMode) (staged string, err error) {
-	var f *os.File
-	err = d.do(OpCreate, path, func() (err error) {
-		f, err = os.CreateTemp(filepath.Dir(path), tempPrefix+"*") // mode 0600
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	err = errors.Join(d.fill(f, path, data, mode), f.Close())
-	if err != nil {
-		return "", errors.Join(err, d.discard(f.Name(), path))
-	}
-	return f.Name(), nil
-}
-
-func (d *Disk) fill(f *os.File, path string, data []byte, mode fs.FileMode) error {
-	if err := d.write(f, path, data); err != nil {
-		return err
-	}
-	if err := d.do(OpChmod, path, func() error { return f.Chmod(mode) }); err != nil {
-		return err
-	}
-	return d.do(OpSync, path, f.Sync)
-}
-
 // write is one gated write; a torn one leaves the first half of data.
 func (d *Disk) write(f *os.File, path string, data []byte) error {
 	err := d.do(OpWrite, path, func() error {
@@ -151,6 +123,22 @@ func (d *Disk) Chmod(path string, mode fs.FileMode) error {
 	return d.do(OpChmod, path, func() error { return os.Chmod(path, mode) })
 }
 
+// Chown gives a staged file another owner, and syncs it. path is its final name,
+// for the gate.
+func (d *Disk) Chown(staged, path string, uid, gid int) error {
+	return d.do(OpChown, path, func() error {
+		f, err := os.Open(staged)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := f.Chown(uid, gid); err != nil {
+			return err
+		}
+		return f.Sync()
+	})
+}
+
 // Remove removes a file or an empty folder. The folder above is not synced.
 func (d *Disk) Remove(path string) error {
 	return d.do(OpRemove, path, func() error { return os.Remove(path) })
@@ -182,18 +170,20 @@ func (d *Disk) RemoveAll(path string) error {
 
 // SyncDir makes what was created, renamed and removed in a folder last.
 func (d *Disk) SyncDir(dir string) error {
-	return d.do(OpSyncDir, dir, func() error {
-		f, err := os.Open(dir)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		// Some file systems cannot sync a folder, and say so in these words.
-		if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
-			return err
-		}
-		return nil
-	})
+	return d.do(OpSyncDir, dir, func() error { return syncDir(dir) })
+}
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	// Some file systems cannot sync a folder, and say so in these words.
+	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
 }
 
 // MkdirAll makes a folder and the ones above it that are missing, all with

@@ -7,6 +7,7 @@
 //	NODE.req            the request as it was sent
 //	pins.json           kind NodePins: cluster, node, root, release key, newest bundle seen
 //	installed.tar       the bundle whose files are in place
+//	origins.json        kind CertificateOrigins: which bundle brought each certificate first
 //	previous/tree.tar   the files that were in place before, for Rollback
 //	previous/rolled-back.tar  the files the last Rollback replaced, for people
 //	journal.json        kind InstallJournal: only while files are being put in place
@@ -17,19 +18,24 @@
 // temporary names beside the old ones, and syncs them. The journal is the point
 // of no return: without one, the node is as it was, and leftovers are removed by
 // the next Install or Rollback; with one, that next run puts the rest in place.
-// The files of the bundle, the pins, installed.tar and previous/tree.tar change
-// together.
+// The files of the bundle, the pins, installed.tar, origins.json and
+// previous/tree.tar change together. All are on the disk before the journal is, and
+// in place there before it goes, so that a power cut is no other than a kill.
 //
 // journal.json lists moves (path, temporary name, SHA-256, mode) and removals;
 // paths are below the root with forward slashes. previous/tree.tar holds
 // tree.json (kind PreviousTree: the paths that were absent), then the files under
-// the same paths with their modes.
+// the same paths with their modes and owners.
 //
 // The first install pins the root certificate and the release key; later ones
 // demand the same. A node refuses a sequence below the highest it has seen, and
 // another bundle of the same sequence. Rollback puts back what was in place
 // before the last install, once; it does not lower the highest sequence, and the
 // newest bundle can be installed again.
+//
+// Below another root than "/", a folder that is a link out of the tree is refused by
+// everything here, as nothing there is meant. Files and folders belong to root, or,
+// below another root, to the owner of the state directory.
 //
 // Private keys never have a mode other than 0600.
 package install

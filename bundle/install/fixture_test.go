@@ -54,9 +54,10 @@ func newMachine(t testing.TB, p *bundletest.PKI, n kubepki.Node) machine {
 func (m machine) at(path string) string { return filepath.Join(m.Root, filepath.FromSlash(path)) }
 
 // copy makes a second machine of the same content elsewhere.
-func (m machine) copy(t testing.TB) machine {
+func (m machine) copy(t testing.TB) machine { return m.copyTo(t, folder(t)) }
+
+func (m machine) copyTo(t testing.TB, dir string) machine {
 	t.Helper()
-	dir := folder(t)
 	must(t, filepath.WalkDir(m.Root, func(at string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -169,7 +170,7 @@ func must(t testing.TB, err error) {
 // place installs and demands success.
 func (m machine) place(t testing.TB, p *bundletest.PKI, b *bundle.Bundle) *install.Report {
 	t.Helper()
-	r, err := m.Install(b, p.Release.Public(), false)
+	r, err := m.Install(b, install.Options{Release: p.Release.Public()})
 	must(t, err)
 	return r
 }
@@ -177,7 +178,7 @@ func (m machine) place(t testing.TB, p *bundletest.PKI, b *bundle.Bundle) *insta
 // sound demands that what is installed verifies.
 func (m machine) sound(t testing.TB, p *bundletest.PKI) {
 	t.Helper()
-	v, err := m.Verify(p.Release.Public(), nil)
+	v, err := m.Verify(install.VerifyOptions{Release: p.Release.Public()})
 	must(t, err)
 	if len(v.Findings) > 0 {
 		t.Fatalf("findings on a sound node: %v", v.Findings)

@@ -22,8 +22,9 @@ const (
 
 // Change is one file of /etc/kubernetes that an install or rollback changes.
 type Change struct {
-	Path string `json:"path"` // below the root
-	What What   `json:"what"`
+	Path        string       `json:"path"` // below the root
+	What        What         `json:"what"`
+	Differences []Difference `json:"differences"`
 }
 
 // Report is what an install or rollback did, or would do.
@@ -37,20 +38,27 @@ type Report struct {
 	Finished string // an interrupted operation that was finished first
 	Pins     *Pins  // after it
 	Changes  []Change
+	Same     []string // files of the bundle that are in place already, below the root
 	Notices  []Notice
+}
+
+// Options says what Install holds a bundle against, and how far it goes.
+type Options struct {
+	Release     crypto.PublicKey
+	DryRun      bool // nothing is written at all
+	MinSequence int  // a node that has seen no bundle yet knows from people which are too old
 }
 
 // Install verifies b and places it, all or nothing. A *Refused or a
 // *bundle.Refusal says why it is not accepted; the node is then as it was, but
 // for an interrupted operation that was finished first (Report.Finished).
-// With dryRun nothing is written at all.
-func (n *Node) Install(b *bundle.Bundle, release crypto.PublicKey, dryRun bool) (*Report, error) {
-	if dryRun {
-		return n.tryInstall(b, release)
+func (n *Node) Install(b *bundle.Bundle, o Options) (*Report, error) {
+	if o.DryRun {
+		return n.tryInstall(b, o)
 	}
 	// What can be refused is refused before anything is touched, an interrupted
 	// operation's leftovers included.
-	if err := b.CheckSignature(release); err != nil {
+	if err := b.CheckSignature(o.Release); err != nil {
 		return nil, err
 	}
 	if f := b.Check(bundle.CheckOptions{Now: n.Now()}); len(f) > 0 {
@@ -71,7 +79,7 @@ func (n *Node) Install(b *bundle.Bundle, release crypto.PublicKey, dryRun bool) 
 			return nil, err
 		}
 	}
-	a, err := n.accept(b, release)
+	a, err := n.accept(b, o)
 	if err != nil {
 		return &Report{Finished: finished}, err
 	}
@@ -89,7 +97,10 @@ func (n *Node) Install(b *bundle.Bundle, release crypto.PublicKey, dryRun bool) 
 	return r, n.apply(t)
 }
 
-func (n *Node) tryInstall(b *bundle.Bundle, release crypto.PublicKey) (*Report, error) {
+func (n *Node) tryInstall(b *bundle.Bundle, o Options) (*Report, error) {
+	if err := n.contained(); err != nil {
+		return nil, err
+	}
 	pending, err := n.interrupted()
 	if err != nil {
 		return nil, err
@@ -97,7 +108,7 @@ func (n *Node) tryInstall(b *bundle.Bundle, release crypto.PublicKey) (*Report, 
 	if pending != nil {
 		return nil, fmt.Errorf("an interrupted %s has to be finished first: run install without --dry-run, or rollback", pending.Operation)
 	}
-	a, err := n.accept(b, release)
+	a, err := n.accept(b, o)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +140,7 @@ func (n *Node) plan(a *accepted) (*Report, *transaction, error) {
 		t.remove = gone(old, a.tree)
 		files = append(slices.Clone(files), old...)
 	}
-	if r.Changes, err = n.changes(t); err != nil {
+	if r.Changes, r.Same, err = n.changes(t); err != nil {
 		return nil, nil, err
 	}
 	r.Notices = notices(r.Changes, files)
@@ -146,9 +157,21 @@ func (n *Node) addState(a *accepted, t *transaction, archive []byte, before *bun
 	if err != nil {
 		return err
 	}
+	known, err := n.origins()
+	if err != nil {
+		return err
+	}
+	if known, err = known.after(a.bundle); err != nil {
+		return err
+	}
+	from, err := document(known)
+	if err != nil {
+		return err
+	}
 	t.write = append(t.write,
-		placed{StateDir + "/" + installedFile, archive, secretMode},
-		placed{StateDir + "/" + pinsFile, pins, secretMode})
+		placed{path: StateDir + "/" + installedFile, data: archive, mode: secretMode},
+		placed{path: StateDir + "/" + originsFile, data: from, mode: secretMode},
+		placed{path: StateDir + "/" + pinsFile, data: pins, mode: secretMode})
 	if same {
 		return nil // putting the same bundle right again does not change what the way back is
 	}
@@ -177,7 +200,7 @@ func (n *Node) keep(t *transaction, before *bundle.Bundle, name string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	t.write = append(t.write, placed{StateDir + "/" + name, data, secretMode})
+	t.write = append(t.write, placed{path: StateDir + "/" + name, data: data, mode: secretMode})
 	return nil
 }
 

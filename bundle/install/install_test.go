@@ -97,7 +97,7 @@ func TestSecondInstallAndTheWayBack(t *testing.T) {
 		t.Errorf("report %+v", r)
 	}
 	second := files(t, m.Root, pins, previous, rolledBack)
-	if d := unlike(first, second); len(d) != 1+12 { // installed.tar, 7 certificates, 5 kubeconfigs
+	if d := unlike(first, second); len(d) != 2+12 { // installed.tar, origins.json, 7 certificates, 5 kubeconfigs
 		t.Errorf("a renewal with the same keys changed %v", d)
 	}
 
@@ -168,7 +168,7 @@ func TestDryRunsWriteNothing(t *testing.T) {
 	m := newMachine(t, p, bundletest.First())
 	before := tree(t, m.Root)
 	one := p.Bundle(t, m.who, 1)
-	would, err := m.Install(one, p.Release.Public(), true)
+	would, err := m.Install(one, install.Options{Release: p.Release.Public(), DryRun: true})
 	must(t, err)
 	if d := unlike(before, tree(t, m.Root)); len(d) > 0 {
 		t.Errorf("a dry run changed %v", d)
@@ -215,13 +215,22 @@ func TestInstallRepairs(t *testing.T) {
 	bundletest.WriteFile(t, m.at("etc/kubernetes/pki/ca.crt"), []byte("spoilt"))
 	must(t, os.Chmod(m.at("etc/kubernetes/kubelet.conf"), 0o644))
 	r := m.place(t, p, two)
-	if got := fmt.Sprint(r.Changes); r.Already || got != "[{etc/kubernetes/kubelet.conf mode} {etc/kubernetes/pki/ca.crt changed}]" {
+	if got := changes(r); r.Already || got != "etc/kubernetes/kubelet.conf mode, etc/kubernetes/pki/ca.crt changed" {
 		t.Errorf("repaired %v", got)
 	}
 	// The way back still leads to sequence 1.
 	if d := unlike(good, files(t, m.Root)); len(d) > 0 {
 		t.Errorf("these differ: %v", d)
 	}
+}
+
+// changes lists what a report says changed.
+func changes(r *install.Report) string {
+	var list []string
+	for _, c := range r.Changes {
+		list = append(list, c.Path+" "+string(c.What))
+	}
+	return strings.Join(list, ", ")
 }
 
 func TestNodeThatLosesARole(t *testing.T) {
@@ -295,7 +304,7 @@ func (m machine) refuses(t *testing.T, p *bundletest.PKI, b *bundle.Bundle, want
 	t.Helper()
 	for _, dry := range []bool{true, false} {
 		before := tree(t, m.Root)
-		_, err := m.Install(b, p.Release.Public(), dry)
+		_, err := m.Install(b, install.Options{Release: p.Release.Public(), DryRun: dry})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("not refused with %q: %v", want, err)
 		}

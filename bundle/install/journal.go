@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"officiant/bundle"
+	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 )
 
@@ -41,29 +43,32 @@ type transaction struct {
 	remove    []string
 }
 
-// changes lists what the transaction does to the files of /etc/kubernetes.
-func (n *Node) changes(t *transaction) ([]Change, error) {
-	var list []Change
+// changes lists what the transaction does to the files of /etc/kubernetes, and
+// which of them are in place already.
+func (n *Node) changes(t *transaction) (list []Change, same []string, err error) {
 	for _, p := range t.write {
 		now, err := n.read(p.path)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if what := difference(now, p); what != "" {
-			list = append(list, Change{p.path, what})
+			list = append(list, Change{p.path, what, compare(now, &p)})
+		} else {
+			same = append(same, p.path)
 		}
 	}
 	for _, path := range t.remove {
 		now, err := n.read(path)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if now != nil {
-			list = append(list, Change{path, Removed})
+			list = append(list, Change{path, Removed, compare(now, nil)})
 		}
 	}
 	slices.SortFunc(list, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
-	return list, nil
+	slices.Sort(same)
+	return list, same, nil
 }
 
 func difference(now *placed, want placed) What {
@@ -102,32 +107,58 @@ func (n *Node) apply(t *transaction) error {
 // stage writes every new file beside the place it is for.
 func (n *Node) stage(j *journal, t *transaction) error {
 	var folders []string
+	var list []durable.File
 	for _, p := range t.write {
 		at := n.at(p.path)
+		list = append(list, durable.File{Path: at, Data: p.data, Mode: p.mode})
 		folder := filepath.Dir(at)
-		if !slices.Contains(folders, folder) {
-			folders = append(folders, folder)
-			if err := n.Disk.MkdirAll(folder, folderMode(p.path)); err != nil {
-				return err
-			}
+		if slices.Contains(folders, folder) {
+			continue
 		}
-		staged, err := n.Disk.Stage(at, p.data, p.mode)
-		if err != nil {
+		folders = append(folders, folder)
+		if err := n.contained(path.Dir(p.path)); err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(n.Root, staged)
+		if err := n.Disk.MkdirAll(folder, folderMode(p.path)); err != nil {
+			return err
+		}
+	}
+	staged, err := n.Disk.StageAll(list)
+	if err != nil {
+		return err
+	}
+	for i, p := range t.write {
+		rel, err := filepath.Rel(n.Root, staged[i])
 		if err != nil {
 			return err
 		}
 		j.Moves = append(j.Moves, move{p.path, filepath.ToSlash(rel), fingerprint.Of(p.data), fmt.Sprintf("%04o", p.mode)})
 	}
-	// The journal may name only what a power cut leaves there.
-	for _, folder := range folders {
-		if err := n.Disk.SyncDir(folder); err != nil {
+	for i, p := range t.write {
+		if err := n.give(staged[i], p); err != nil {
 			return err
 		}
 	}
-	return nil
+	// The journal may name only what a power cut leaves there.
+	return n.Disk.SyncDirs(folders)
+}
+
+// give makes a file that comes back belong to whom it belonged. Only root can; for
+// everybody else it stays theirs.
+func (n *Node) give(staged string, p placed) error {
+	info, err := os.Stat(staged)
+	if err != nil {
+		return err
+	}
+	has := ownerOf(info)
+	if p.owner == nil || has == nil || *has == *p.owner {
+		return nil
+	}
+	err = n.Disk.Chown(staged, n.at(p.path), p.owner.uid, p.owner.gid)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	return err
 }
 
 func folderMode(path string) fs.FileMode {
@@ -170,10 +201,12 @@ func (n *Node) finish(j *journal) error {
 		folders = append(folders, filepath.Dir(n.at(path)))
 	}
 	slices.Sort(folders)
-	for _, folder := range slices.Compact(folders) {
-		if err := n.Disk.SyncDir(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	folders = slices.DeleteFunc(slices.Compact(folders), func(folder string) bool {
+		_, err := os.Lstat(folder)
+		return errors.Is(err, fs.ErrNotExist) // what was removed in it is gone, too
+	})
+	if err := n.Disk.SyncDirs(folders); err != nil {
+		return err
 	}
 	state := n.State()
 	if err := n.Disk.Remove(state.path(journalFile)); err != nil {
@@ -248,13 +281,24 @@ func (n *Node) recover() (string, error) {
 
 // removeTemps removes staged files of runs that ended before their journal.
 func (n *Node) removeTemps() error {
-	folders := []string{StateDir, StateDir + "/previous", kubernetesDir, kubernetesDir + "/pki", kubernetesDir + "/pki/etcd"}
-	for _, folder := range folders {
+	for _, folder := range append(n.folders(), n.below(kubernetesDir+"/pki")...) {
 		if _, err := n.Disk.RemoveTemps(n.at(folder)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing leftovers: %w", err)
 		}
 	}
 	return nil
+}
+
+// below lists the folders below one, whatever a bundle of before had in them.
+func (n *Node) below(folder string) []string {
+	var list []string
+	filepath.WalkDir(n.at(folder), func(at string, e fs.DirEntry, err error) error {
+		if rel, rerr := filepath.Rel(n.Root, at); err == nil && rerr == nil && e.IsDir() {
+			list = append(list, filepath.ToSlash(rel))
+		}
+		return nil // what cannot be read holds nothing of ours
+	})
+	return list
 }
 
 // snapshot reads the files at paths as they are, for the way back.

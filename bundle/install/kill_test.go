@@ -32,15 +32,15 @@ func dyingDisk(n int, dead bool) *durable.Disk {
 
 const journal = install.StateDir + "/journal.json"
 
-// killed runs act with every possible death (every step-th), on copies of m. Each time the node
+// killed runs act with every possible death, on copies of m. Each time the node
 // is as it was, or has a journal; and again, without a death, finishes it.
-func killed(t *testing.T, m machine, dead bool, step int, act, again func(m machine) error) {
+func killed(t *testing.T, m machine, dead bool, act, again func(m machine) error) {
 	t.Helper()
 	old := files(t, m.Root)
 	whole := m.copy(t)
 	must(t, act(whole))
 	fresh := files(t, whole.Root)
-	for n := 1; ; n += step {
+	for n := 1; ; n++ {
 		c := m.copy(t)
 		c.Disk = dyingDisk(n, dead)
 		err := act(c)
@@ -94,15 +94,21 @@ func TestKilledInstall(t *testing.T) {
 			}
 			t.Run(name+" first "+mode, func(t *testing.T) {
 				t.Parallel()
-				put := func(m machine) error { _, err := m.Install(first, p.Release.Public(), false); return err }
-				killed(t, m, dead, 1, put, put)
+				put := func(m machine) error {
+					_, err := m.Install(first, install.Options{Release: p.Release.Public()})
+					return err
+				}
+				killed(t, m, dead, put, put)
 			})
 			t.Run(name+" second "+mode, func(t *testing.T) {
 				t.Parallel()
 				has := m.copy(t)
 				has.place(t, p, first)
-				put := func(m machine) error { _, err := m.Install(second, p.Release.Public(), false); return err }
-				killed(t, has, dead, 1, put, put)
+				put := func(m machine) error {
+					_, err := m.Install(second, install.Options{Release: p.Release.Public()})
+					return err
+				}
+				killed(t, has, dead, put, put)
 			})
 		}
 	}
@@ -114,16 +120,16 @@ func TestKilledControlPlane(t *testing.T) {
 	m := newMachine(t, p, bundletest.First())
 	m.place(t, p, p.Bundle(t, m.who, 1))
 	second := p.Bundle(t, m.who, 2)
-	put := func(m machine) error { _, err := m.Install(second, p.Release.Public(), false); return err }
-	killed(t, m, true, 5, put, put) // the smaller nodes are killed everywhere
+	put := func(m machine) error {
+		_, err := m.Install(second, install.Options{Release: p.Release.Public()})
+		return err
+	}
+	killed(t, m, true, put, put)
 }
 
 func TestKilledRollback(t *testing.T) {
 	t.Parallel()
 	p := bundletest.New(t, bundletest.Cluster())
-	m := newMachine(t, p, bundletest.Worker())
-	m.place(t, p, p.Bundle(t, m.who, 1))
-	m.place(t, p, p.Bundle(t, m.who, 2))
 	back := func(m machine) error { _, err := m.Rollback(false); return err }
 	// Killed after its last word was on disk, it has nothing more to do.
 	again := func(m machine) error {
@@ -132,8 +138,13 @@ func TestKilledRollback(t *testing.T) {
 		}
 		return nil
 	}
-	killed(t, m, true, 1, back, again)
-	killed(t, m, false, 1, back, again)
+	for _, n := range []kubepki.Node{bundletest.Worker(), bundletest.EtcdOnly()} {
+		m := newMachine(t, p, n)
+		m.place(t, p, p.Bundle(t, m.who, 1))
+		m.place(t, p, p.Bundle(t, m.who, 2))
+		killed(t, m, true, back, again)
+		killed(t, m, false, back, again)
+	}
 }
 
 // Whoever interrupts an install and asks for a rollback gets the state before it.
@@ -146,14 +157,14 @@ func TestRollbackOfAnInterruptedInstall(t *testing.T) {
 	for n := 1; ; n++ {
 		c := m.copy(t)
 		c.Disk = dyingDisk(n, true)
-		if _, err := c.Install(second, p.Release.Public(), false); err == nil {
+		if _, err := c.Install(second, install.Options{Release: p.Release.Public()}); err == nil {
 			t.Fatal("no operation of the install leaves a journal")
 		}
 		if _, err := os.Stat(c.at(journal)); err != nil {
 			continue
 		}
 		c.Disk = &durable.Disk{}
-		v, err := c.Verify(p.Release.Public(), nil)
+		v, err := c.Verify(install.VerifyOptions{Release: p.Release.Public()})
 		must(t, err)
 		if len(v.Findings) == 0 || !strings.Contains(v.Findings[0].Problem, "was interrupted") {
 			t.Errorf("verify finds %v", v.Findings)
@@ -163,7 +174,7 @@ func TestRollbackOfAnInterruptedInstall(t *testing.T) {
 		if s.Interrupted != "install" {
 			t.Errorf("status says %+v", s)
 		}
-		if _, err := c.Install(second, p.Release.Public(), true); err == nil {
+		if _, err := c.Install(second, install.Options{Release: p.Release.Public(), DryRun: true}); err == nil {
 			t.Error("a dry run went on")
 		}
 		r, err := c.Rollback(false)
@@ -186,7 +197,7 @@ func TestStagedFileGone(t *testing.T) {
 	for n := 1; ; n++ {
 		c := m.copy(t)
 		c.Disk = dyingDisk(n, true)
-		if _, err := c.Install(b, p.Release.Public(), false); err == nil {
+		if _, err := c.Install(b, install.Options{Release: p.Release.Public()}); err == nil {
 			t.Fatal("no operation of the install leaves a journal")
 		}
 		if _, err := os.Stat(c.at(journal)); err != nil {
@@ -198,7 +209,7 @@ func TestStagedFileGone(t *testing.T) {
 			}
 		}
 		c.Disk = &durable.Disk{}
-		_, err := c.Install(b, p.Release.Public(), false)
+		_, err := c.Install(b, install.Options{Release: p.Release.Public()})
 		if err == nil || !strings.Contains(err.Error(), "is gone") {
 			t.Errorf("error %v", err)
 		}

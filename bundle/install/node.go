@@ -54,9 +54,67 @@ func refusedf(what, file, format string, args ...any) error {
 
 func nameOf(b *bundle.Bundle) string { return "bundle of " + b.Node }
 
+// contained refuses a tree whose folders lead out of it: below another root than
+// "/", an absolute link stands for a place on a machine that is not this one.
+func (n *Node) contained(more ...string) error {
+	top, err := filepath.EvalSymlinks(n.Root)
+	if err != nil {
+		return fmt.Errorf("root: %w", err)
+	}
+	if top, err = filepath.Abs(top); err != nil {
+		return fmt.Errorf("root: %w", err)
+	}
+	for _, folder := range append(n.folders(), more...) {
+		at, err := filepath.EvalSymlinks(n.at(folder))
+		if errors.Is(err, fs.ErrNotExist) {
+			if err := n.dangling(folder); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", folder, err)
+		}
+		if at, err = filepath.Abs(at); err != nil {
+			return fmt.Errorf("%s: %w", folder, err)
+		}
+		if rel, err := filepath.Rel(top, at); err != nil || !filepath.IsLocal(rel) {
+			return refusedf("this node", folder, "leads out of %s, to %s", n.Root, at)
+		}
+	}
+	return nil
+}
+
+// dangling refuses a link to nothing on the way to a folder: making the folder
+// would make what the link names.
+func (n *Node) dangling(folder string) error {
+	for i, r := range folder + "/" {
+		if r != '/' {
+			continue
+		}
+		if _, err := os.Stat(n.at(folder[:i])); err == nil {
+			continue
+		}
+		if info, err := os.Lstat(n.at(folder[:i])); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return refusedf("this node", folder[:i], "is a link to nothing")
+		}
+		return nil
+	}
+	return nil
+}
+
+// folders are those this package reads and writes in, below the root.
+func (n *Node) folders() []string {
+	return []string{kubernetesDir, kubernetesDir + "/pki", kubernetesDir + "/pki/etcd",
+		StateDir, StateDir + "/" + keysDir, StateDir + "/" + keysDir + "/etcd", StateDir + "/previous"}
+}
+
 // lock keeps a second install, rollback or request out until unlock is called. It makes
 // no file: what is locked is the state directory itself.
 func (n *Node) lock() (unlock func(), err error) {
+	if err := n.contained(); err != nil {
+		return nil, err
+	}
 	dir := n.State().Dir()
 	f, err := os.Open(dir)
 	if err != nil {
@@ -89,10 +147,14 @@ func (n *Node) Hold() (release func(), err error) {
 
 // placed is a file as it is to be, or as it was.
 type placed struct {
-	path string // below the root
-	data []byte
-	mode fs.FileMode
+	path  string // below the root
+	data  []byte
+	mode  fs.FileMode
+	owner *owner // nil: whoever runs this
 }
+
+// owner is the user and the group a file belongs to, by number.
+type owner struct{ uid, gid int }
 
 // read reads a file below the root; nil without error when there is none.
 // What is not a plain file is an error: it would be replaced, not filled.
@@ -111,7 +173,7 @@ func (n *Node) read(path string) (*placed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &placed{path, data, info.Mode().Perm()}, nil
+	return &placed{path, data, info.Mode().Perm(), ownerOf(info)}, nil
 }
 
 // key finds a node's private key for a leaf. It lies in the state directory, or,

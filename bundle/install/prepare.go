@@ -29,8 +29,8 @@ type accepted struct {
 }
 
 // accept checks a bundle against release key, facts and this node. It writes nothing.
-func (n *Node) accept(b *bundle.Bundle, release crypto.PublicKey) (*accepted, error) {
-	if err := b.CheckSignature(release); err != nil {
+func (n *Node) accept(b *bundle.Bundle, o Options) (*accepted, error) {
+	if err := b.CheckSignature(o.Release); err != nil {
 		return nil, err
 	}
 	facts, err := b.Facts()
@@ -41,7 +41,10 @@ func (n *Node) accept(b *bundle.Bundle, release crypto.PublicKey) (*accepted, er
 		return nil, err
 	}
 	a := &accepted{bundle: b, facts: facts}
-	if err := n.pin(a, release); err != nil {
+	if b.Sequence < o.MinSequence {
+		return nil, refusedf(nameOf(b), bundle.SumsFile, "sequence %d is older than %d, the least asked for", b.Sequence, o.MinSequence)
+	}
+	if err := n.pin(a, o.Release); err != nil {
 		return nil, err
 	}
 	leaves, err := kubepki.Leaves(facts.Cluster, facts.Node)
@@ -190,7 +193,7 @@ func (n *Node) complete(a *accepted, keys map[string]crypto.Signer) ([]placed, e
 		if err != nil {
 			return nil, err
 		}
-		tree = append(tree, placed{kubernetesDir + "/" + f.Path, data, f.Mode})
+		tree = append(tree, placed{path: kubernetesDir + "/" + f.Path, data: data, mode: f.Mode})
 	}
 	return tree, nil
 }

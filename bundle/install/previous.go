@@ -47,8 +47,11 @@ func pack(index previousTree, files []placed) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
-	for _, f := range append([]placed{{previousIndex, head, secretMode}}, files...) {
+	for _, f := range append([]placed{{path: previousIndex, data: head, mode: secretMode}}, files...) {
 		h := &tar.Header{Typeflag: tar.TypeReg, Name: f.path, Size: int64(len(f.data)), Mode: int64(f.mode.Perm()), ModTime: time.Unix(0, 0)}
+		if f.owner != nil {
+			h.Uid, h.Gid = f.owner.uid, f.owner.gid
+		}
 		if err := w.WriteHeader(h); err != nil {
 			return nil, fmt.Errorf("%s: %w", f.path, err)
 		}
@@ -113,7 +116,7 @@ func unpack(data []byte) (*previousTree, []placed, error) {
 			}
 			continue
 		}
-		files = append(files, placed{h.Name, content, fs.FileMode(h.Mode).Perm()})
+		files = append(files, placed{h.Name, content, fs.FileMode(h.Mode).Perm(), &owner{h.Uid, h.Gid}})
 	}
 	return index, files, index.holds(files)
 }

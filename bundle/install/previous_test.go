@@ -8,8 +8,8 @@ import (
 func goodPrevious(t testing.TB) []byte {
 	t.Helper()
 	data, err := pack(previousTree{Absent: []string{"etc/kubernetes/kubelet.conf"}, Sequence: 1}, []placed{
-		{"etc/kubernetes/pki/ca.crt", []byte("ca"), 0o644},
-		{StateDir + "/installed.tar", []byte("tar"), 0o600},
+		{"etc/kubernetes/pki/ca.crt", []byte("ca"), 0o644, &owner{4711, 4712}},
+		{StateDir + "/installed.tar", []byte("tar"), 0o600, nil},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -20,10 +20,10 @@ func goodPrevious(t testing.TB) []byte {
 func TestPrevious(t *testing.T) {
 	good := goodPrevious(t)
 	index, list, err := unpack(good)
-	if err != nil || len(list) != 2 || list[0].mode != 0o644 || index.Sequence != 1 {
+	if err != nil || len(list) != 2 || list[0].mode != 0o644 || *list[0].owner != (owner{4711, 4712}) || index.Sequence != 1 {
 		t.Fatalf("%+v %v %v", index, list, err)
 	}
-	outside, err := pack(previousTree{}, []placed{{"etc/passwd", nil, 0o644}})
+	outside, err := pack(previousTree{}, []placed{{"etc/passwd", nil, 0o644, nil}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -218,7 +218,7 @@ func TestErrorsTellNoSecret(t *testing.T) {
 	b, err := bundle.Build(p.Header(m.who, 1), parts)
 	must(t, err)
 	p.Seal(t, b)
-	_, err = m.Install(b, p.Release.Public(), false)
+	_, err = m.Install(b, install.Options{Release: p.Release.Public()})
 	if err == nil || strings.Contains(err.Error(), "secret words") || strings.Contains(err.Error(), m.who.Identity) {
 		t.Errorf("error %v", err)
 	}
@@ -232,7 +232,7 @@ func TestOneInstallAtATime(t *testing.T) {
 	must(t, err)
 	defer f.Close()
 	must(t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB))
-	m.refuses2(t, func() error { _, err := m.Install(b, p.Release.Public(), false); return err })
+	m.refuses2(t, func() error { _, err := m.Install(b, install.Options{Release: p.Release.Public()}); return err })
 	m.refuses2(t, func() error { _, err := m.Rollback(false); return err })
 	m.refuses2(t, func() error { _, err := m.Hold(); return err })
 }
@@ -254,7 +254,7 @@ func TestNodeWithoutState(t *testing.T) {
 	m := newMachine(t, p, bundletest.Worker())
 	b := p.Bundle(t, m.who, 1)
 	bare := &install.Node{Root: t.TempDir(), Disk: &durable.Disk{}, Now: m.Now}
-	if _, err := bare.Install(b, p.Release.Public(), false); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := bare.Install(b, install.Options{Release: p.Release.Public()}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("install: %v", err)
 	}
 	if len(tree(t, bare.Root)) != 1 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
@@ -95,15 +96,13 @@ func (n *Node) planRollback() (*Report, *transaction, error) {
 	if before != nil {
 		r.Before = before.Sequence
 	}
-	all, err := n.changes(t)
+	all, same, err := n.changes(t)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, c := range all {
-		if c.Path != StateDir+"/"+installedFile {
-			r.Changes = append(r.Changes, c)
-		}
-	}
+	ours := func(path string) bool { return strings.HasPrefix(path, StateDir+"/") }
+	r.Same = slices.DeleteFunc(same, ours)
+	r.Changes = slices.DeleteFunc(all, func(c Change) bool { return ours(c.Path) })
 	r.Notices = notices(r.Changes, known)
 	if err := n.keep(t, before, rolledBackFile); err != nil {
 		return nil, nil, err

@@ -28,6 +28,7 @@ const (
 	keysDir        = "keys"
 	pinsFile       = "pins.json"
 	installedFile  = "installed.tar"
+	originsFile    = "origins.json"
 	previousFile   = "previous/tree.tar"
 	journalFile    = "journal.json"
 )

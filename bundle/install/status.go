@@ -2,12 +2,15 @@ package install
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
 )
 
 // Status is what a node knows about itself.
@@ -36,15 +39,25 @@ type Previous struct {
 	Sequence int `json:"sequence"` // 0: no bundle was in place
 }
 
-// Certificate is one leaf in place.
+// Certificate is one certificate in place: the first of a file, or a kubeconfig's.
 type Certificate struct {
-	Name     string    `json:"name"`
-	NotAfter time.Time `json:"notAfter"`
+	Name      string             `json:"name"` // kubeadm's: "apiserver", "etcd/server", "admin.conf", "ca"
+	File      string             `json:"file"` // below the root
+	Subject   string             `json:"subject"`
+	Serial    string             `json:"serial"` // hex
+	NotBefore time.Time          `json:"notBefore"`
+	NotAfter  time.Time          `json:"notAfter"`
+	DaysLeft  int                `json:"daysLeft"` // whole days; negative when it expired
+	Sequence  int                `json:"sequence"` // of the bundle that brought it; 0: none did
+	Ceremony  fingerprint.SHA256 `json:"ceremony"` // of that bundle
 }
 
 // Status reads what is there. It changes nothing and needs no release key.
 func (n *Node) Status() (*Status, error) {
 	s := &Status{Root: n.Root, Requests: []string{}, Certificates: []Certificate{}, Findings: []bundle.Finding{}}
+	if err := n.contained(); err != nil {
+		return nil, err
+	}
 	asked, err := n.State().asked()
 	if err != nil {
 		return nil, err
@@ -57,17 +70,25 @@ func (n *Node) Status() (*Status, error) {
 	if j != nil {
 		s.Interrupted = j.Operation
 	}
+	if s.Previous, err = n.wayBack(); err != nil {
+		return nil, err
+	}
 	if s.Pins, err = n.State().Pins(); err != nil {
 		return nil, err
 	}
-	index, _, err := n.previous()
-	if err != nil {
+	return s, n.inPlace(s)
+}
+
+// wayBack says what a rollback would bring back; nil when nothing.
+func (n *Node) wayBack() (*Previous, error) {
+	index, files, err := n.previous()
+	if err != nil || index == nil {
 		return nil, err
 	}
-	if index != nil {
-		s.Previous = &Previous{index.Sequence}
+	for _, f := range files {
+		clear(f.data)
 	}
-	return s, n.inPlace(s)
+	return &Previous{index.Sequence}, nil
 }
 
 // inPlace adds what the installed bundle says, and what became of its files.
@@ -82,17 +103,57 @@ func (n *Node) inPlace(s *Status) error {
 		return err
 	}
 	s.Installed = &Installed{b.Cluster, b.Node, b.Sequence, b.Ceremony, b.NotAfter}
-	leaves, err := b.LeafCertificates()
-	if err != nil {
+	if err := n.certificates(s, b); err != nil {
 		s.Findings = append(s.Findings, bundle.Finding{File: StateDir + "/" + installedFile, Problem: err.Error()})
 		return nil
 	}
-	for name, cert := range leaves {
-		s.Certificates = append(s.Certificates, Certificate{name, cert.NotAfter.UTC()})
-	}
-	slices.SortFunc(s.Certificates, func(a, b Certificate) int { return strings.Compare(a.Name, b.Name) })
 	v := &Verification{Bundle: b, Pins: s.Pins}
 	err = n.tree(v)
 	s.Findings = append(s.Findings, v.Findings...)
 	return err
+}
+
+// certificates adds those the node's files hold now, whoever brought them.
+func (n *Node) certificates(s *Status, b *bundle.Bundle) error {
+	files, err := filesOf(b)
+	if err != nil {
+		return err
+	}
+	known, err := n.origins()
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if f.Kind == kubepki.KeyFile || f.Kind == kubepki.ServiceAccountKey {
+			continue
+		}
+		path := kubernetesDir + "/" + f.Path
+		now, err := n.read(path)
+		if err != nil || now == nil {
+			continue // tree says so
+		}
+		cert := bundle.FirstCertificate(f.Path, now.data)
+		if cert == nil {
+			continue
+		}
+		c := Certificate{
+			Name: f.Leaf, File: path, Subject: cert.Subject.String(), Serial: fmt.Sprintf("%x", cert.SerialNumber),
+			NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(),
+			DaysLeft: int(math.Floor(cert.NotAfter.Sub(n.Now()).Hours() / 24)),
+		}
+		if c.Name == "" {
+			c.Name = strings.TrimSuffix(strings.TrimPrefix(f.Path, "pki/"), ".crt")
+		}
+		from, ok := known.of(cert)
+		brought := bundle.FirstCertificate(f.Path, b.Files[f.Path])
+		switch {
+		case ok:
+			c.Sequence, c.Ceremony = from.Sequence, from.Ceremony
+		case brought != nil && brought.Equal(cert): // installed before origins were kept
+			c.Sequence, c.Ceremony = b.Sequence, b.Ceremony
+		}
+		s.Certificates = append(s.Certificates, c)
+	}
+	slices.SortFunc(s.Certificates, func(a, b Certificate) int { return strings.Compare(a.File, b.File) })
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
@@ -23,17 +24,34 @@ import (
 type Verification struct {
 	Bundle   *bundle.Bundle // in place; nil when it cannot be read
 	Pins     *Pins
+	Files    []InPlace // those the bundle put there, sorted
 	Findings []bundle.Finding
+}
+
+// InPlace is a file as the node has it.
+type InPlace struct {
+	Path        string            // below the root
+	Certificate *x509.Certificate // its first, or a kubeconfig's; nil when it has none
 }
 
 func (v *Verification) add(file, format string, args ...any) {
 	v.Findings = append(v.Findings, bundle.Finding{File: file, Problem: fmt.Sprintf(format, args...)})
 }
 
+// VerifyOptions says what a node is held against.
+type VerifyOptions struct {
+	Release  crypto.PublicKey    // without it nothing says where the bundle came from
+	Root     *fingerprint.SHA256 // SHA-256 the root certificate must have; nil: the one pinned
+	ValidFor time.Duration       // everything must be valid this much longer
+	Allow    []string            // files below the root that are there besides the bundle's
+}
+
 // Verify holds the files of /etc/kubernetes against the bundle they came from,
-// and that bundle against everything Check knows. Without a release key it cannot
-// say where the bundle came from. root, when given, is the SHA-256 the root must have.
-func (n *Node) Verify(release crypto.PublicKey, root *fingerprint.SHA256) (*Verification, error) {
+// and, as they are now, against everything Check knows.
+func (n *Node) Verify(o VerifyOptions) (*Verification, error) {
+	if err := n.contained(); err != nil {
+		return nil, err
+	}
 	v := &Verification{}
 	if j, err := n.interrupted(); err != nil {
 		return nil, err
@@ -56,14 +74,59 @@ func (n *Node) Verify(release crypto.PublicKey, root *fingerprint.SHA256) (*Veri
 		v.add("", "no bundle is installed below %s", n.Root)
 		return v, nil
 	}
-	if err := v.origin(release); err != nil {
+	if err := v.origin(o.Release); err != nil {
 		return nil, err
 	}
-	v.Findings = append(v.Findings, v.Bundle.Check(bundle.CheckOptions{Now: n.Now(), Root: &v.Pins.Root})...)
-	if root != nil && *root != v.Pins.Root {
+	if o.Root != nil && *o.Root != v.Pins.Root {
 		v.add(bundle.RootFile, "the root's SHA-256 is %s, not the one asked for", v.Pins.Root)
 	}
+	if err := n.contents(v, o); err != nil {
+		return nil, err
+	}
+	if err := n.unlisted(v, o.Allow); err != nil {
+		return nil, err
+	}
 	return v, n.tree(v)
+}
+
+// contents checks what the files in place say: names, usages, issuers, dates.
+// A file that was changed is judged as it is, so that one learns what it says.
+func (n *Node) contents(v *Verification, o VerifyOptions) error {
+	files, err := filesOf(v.Bundle)
+	if err != nil {
+		files = nil // Check says so
+	}
+	now, paths := map[string][]byte{}, map[string]string{}
+	for _, f := range files {
+		path := kubernetesDir + "/" + f.Path
+		paths[f.Path] = path
+		v.Files = append(v.Files, InPlace{Path: path})
+		if f.Kind == kubepki.KeyFile || f.Kind == kubepki.ServiceAccountKey {
+			continue
+		}
+		there, err := n.read(path)
+		switch {
+		case err != nil: // tree says so
+		case there == nil:
+			now[f.Path] = nil
+		case f.Kind != kubepki.KubeconfigFile:
+			now[f.Path] = append([]byte{}, there.data...)
+		default:
+			if k, err := kubeconfig.Parse(f.Path, there.data); err == nil { // else tree says so
+				clear(k.Key)
+				k.Key = nil
+				now[f.Path] = k.Render()
+			}
+		}
+		v.Files[len(v.Files)-1].Certificate = bundle.FirstCertificate(f.Path, now[f.Path])
+	}
+	for _, f := range v.Bundle.With(now).Check(bundle.CheckOptions{Now: n.Now(), Root: &v.Pins.Root, ValidFor: o.ValidFor}) {
+		if path, ok := paths[f.File]; ok {
+			f.File = path
+		}
+		v.Findings = append(v.Findings, f)
+	}
+	return nil
 }
 
 // origin compares the bundle in place with release key and pins.
@@ -104,6 +167,7 @@ func (n *Node) tree(v *Verification) error {
 	if err != nil {
 		return nil // Check has said so
 	}
+	n.leavesInPlace(files, leaves)
 	for _, f := range files {
 		path := kubernetesDir + "/" + f.Path
 		now, err := n.read(path)
@@ -124,10 +188,31 @@ func (n *Node) tree(v *Verification) error {
 	if err := n.secretModes(v); err != nil {
 		return err
 	}
+	if err := n.owners(v, files); err != nil {
+		return err
+	}
 	found, err := n.authorityKeys(v.Bundle)
 	v.Findings = append(v.Findings, found...)
 	slices.SortStableFunc(v.Findings, func(a, b bundle.Finding) int { return strings.Compare(a.File, b.File) })
+	v.Findings = slices.Compact(v.Findings) // a missing file is missed twice
 	return err
+}
+
+// leavesInPlace puts the certificates the node has now in place of the bundle's:
+// a private key has to belong to the certificate beside it.
+func (n *Node) leavesInPlace(files []kubepki.File, leaves map[string]*x509.Certificate) {
+	for _, f := range files {
+		if f.Kind != kubepki.CertificateFile {
+			continue
+		}
+		now, err := n.read(kubernetesDir + "/" + f.Path)
+		if err != nil || now == nil {
+			continue
+		}
+		if cert := bundle.FirstCertificate(f.Path, now.data); cert != nil {
+			leaves[f.Leaf] = cert
+		}
+	}
 }
 
 const wasChanged = "was changed: it is not what the bundle holds"

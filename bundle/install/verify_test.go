@@ -88,7 +88,7 @@ func TestVerifyFinds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c2 := m.copy(t)
 			c.spoil(c2)
-			v, err := c2.Verify(p.Release.Public(), nil)
+			v, err := c2.Verify(install.VerifyOptions{Release: p.Release.Public()})
 			must(t, err)
 			for _, f := range v.Findings {
 				if f.File == c.file && strings.Contains(f.Problem, c.want) {
@@ -112,27 +112,27 @@ func replaceByLink(t *testing.T, at string) {
 func TestVerifyPins(t *testing.T) {
 	p := bundletest.New(t, bundletest.Cluster())
 	m := newMachine(t, p, bundletest.Worker())
-	v, err := m.Verify(p.Release.Public(), nil)
+	v, err := m.Verify(install.VerifyOptions{Release: p.Release.Public()})
 	must(t, err)
 	if len(v.Findings) != 1 || !strings.Contains(v.Findings[0].Problem, "no bundle is installed") {
 		t.Errorf("before an install: %v", v.Findings)
 	}
 	m.place(t, p, p.Bundle(t, m.who, 1))
-	v, err = m.Verify(bundletest.Key(t).Public(), nil)
+	v, err = m.Verify(install.VerifyOptions{Release: bundletest.Key(t).Public()})
 	must(t, err)
 	if len(v.Findings) != 2 { // not the pinned key, not its signature
 		t.Errorf("another release key: %v", v.Findings)
 	}
 	root := fingerprint.Of(p.Root.Certificate.Raw)
-	if v, err = m.Verify(p.Release.Public(), &root); err != nil || len(v.Findings) > 0 {
+	if v, err = m.Verify(install.VerifyOptions{Release: p.Release.Public(), Root: &root}); err != nil || len(v.Findings) > 0 {
 		t.Errorf("the right root: %v, %v", v.Findings, err)
 	}
 	other := fingerprint.Of([]byte("another"))
-	if v, err = m.Verify(p.Release.Public(), &other); err != nil || len(v.Findings) != 1 {
+	if v, err = m.Verify(install.VerifyOptions{Release: p.Release.Public(), Root: &other}); err != nil || len(v.Findings) != 1 {
 		t.Errorf("another root: %v, %v", v.Findings, err)
 	}
 	m.Now = func() time.Time { return bundletest.Now.AddDate(2, 0, 0) }
-	if v, err = m.Verify(p.Release.Public(), nil); err != nil || len(v.Findings) == 0 {
+	if v, err = m.Verify(install.VerifyOptions{Release: p.Release.Public()}); err != nil || len(v.Findings) == 0 {
 		t.Errorf("two years later: %v, %v", v.Findings, err)
 	}
 }
@@ -153,11 +153,40 @@ func TestStatus(t *testing.T) {
 	m.place(t, p, p.Bundle(t, m.who, 2))
 	s, err = m.Status()
 	must(t, err)
-	if s.Installed.Sequence != 2 || s.Pins.HighestSequence != 2 || s.Previous.Sequence != 1 || len(s.Certificates) != len(m.who.Keys) || len(s.Findings) > 0 {
+	if s.Installed.Sequence != 2 || s.Pins.HighestSequence != 2 || s.Previous.Sequence != 1 || len(s.Certificates) != len(m.who.Keys)+4 || len(s.Findings) > 0 {
 		t.Errorf("%+v", s)
+	}
+	for _, c := range s.Certificates {
+		want := 2
+		if strings.HasSuffix(c.Name, "ca") {
+			want = 1 // the second bundle brought it again
+		}
+		if c.Sequence != want || c.Ceremony != p.Ceremony || c.DaysLeft < 365 {
+			t.Errorf("%+v, must be of sequence %d", c, want)
+		}
 	}
 	bundletest.WriteFile(t, m.at("etc/kubernetes/pki/ca.crt"), nil)
 	if s, err = m.Status(); err != nil || len(s.Findings) != 1 {
 		t.Errorf("a changed file: %v, %v", s.Findings, err)
+	}
+	stranger := bundletest.New(t, p.Cluster).Root.Certificate
+	bundletest.WriteFile(t, m.at("etc/kubernetes/pki/ca.crt"), bundletest.Certificates(stranger.Raw))
+	s, err = m.Status()
+	must(t, err)
+	for _, c := range s.Certificates {
+		if c.Name == "ca" && (c.Sequence != 0 || c.Subject != stranger.Subject.String()) {
+			t.Errorf("another certificate in the place of one: %+v", c)
+		}
+	}
+	if _, err := m.Rollback(false); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = m.Status(); err != nil || len(s.Findings) > 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	for _, c := range s.Certificates {
+		if c.Sequence != 1 {
+			t.Errorf("after the rollback: %+v", c)
+		}
 	}
 }

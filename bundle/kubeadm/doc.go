@@ -8,6 +8,10 @@
 // (ResetConfiguration, UpgradeConfiguration) are passed over. Older versions
 // are refused: `kubeadm config migrate` rewrites them.
 //
+// A document may also be the ConfigMap kubeadm-config, in which a running
+// cluster keeps its ClusterConfiguration, as kubectl prints it with -o yaml or
+// -o json: a node that joins has no other. Other ConfigMaps are passed over.
+//
 // # Strictness
 //
 // Every field has to be one that kubeadm 1.37 or older knows in that version,

@@ -59,50 +59,82 @@ const (
 	maxDepth = 64
 )
 
+// File is a file's content, with its name in errors.
+type File struct {
+	Name string
+	Data []byte
+}
+
 // Parse reads a kubeadm configuration file of one or several documents. file
 // is its name in errors, which are joined *Error.
-func Parse(file string, data []byte) (*Config, error) {
-	if err := checkSize(file, data); err != nil {
-		return nil, err
-	}
-	r := &reader{file: file}
-	docs := make(map[string]*document)
-	for _, part := range split(data) {
-		r.base = part.line
-		body, err := r.parse(part.data)
-		if err != nil {
+func Parse(file string, data []byte) (*Config, error) { return ParseFiles(File{file, data}) }
+
+// ParseFiles reads several files as if they were one: a node that joins has its
+// JoinConfiguration in one and the cluster's ConfigMap in another.
+func ParseFiles(files ...File) (*Config, error) {
+	r := &reader{docs: make(map[string]*document)}
+	for _, f := range files {
+		if err := r.read(origin{file: f.Name}, f.Data); err != nil {
 			return nil, err
 		}
-		if d := r.document(body); d != nil {
-			if docs[d.kind] != nil {
-				r.refuse(d.body, "", "a second %s", d.kind)
-				continue
-			}
-			docs[d.kind] = d
-		}
 	}
-	if len(docs) == 0 && len(r.errs) == 0 {
-		return nil, &Error{File: file, Line: 1, Column: 1,
+	if len(r.docs) == 0 && len(r.errs) == 0 {
+		return nil, &Error{File: names(files), Line: 1, Column: 1,
 			Problem: "no ClusterConfiguration, InitConfiguration or JoinConfiguration in it"}
 	}
 	var c Config
-	r.cluster(&c, docs[clusterKind])
-	r.node(&c, docs[initKind], docs[joinKind])
+	r.cluster(&c, r.docs[clusterKind])
+	r.node(&c, r.docs[initKind], r.docs[joinKind])
 	if len(r.errs) > 0 {
 		return nil, errors.Join(r.errs...)
 	}
 	return &c, nil
 }
 
+func names(files []File) string {
+	var list []string
+	for _, f := range files {
+		list = append(list, f.Name)
+	}
+	return strings.Join(list, ", ")
+}
+
+// read takes in every document of a file, or of a ConfigMap's text.
+func (r *reader) read(from origin, data []byte) error {
+	if err := checkSize(from, data); err != nil {
+		return err
+	}
+	for _, part := range split(data) {
+		r.from = from.below(part.line)
+		body, err := r.parse(part.data)
+		if err != nil {
+			return err
+		}
+		d, err := r.document(body, part.data)
+		if err != nil {
+			return err
+		}
+		if d == nil {
+			continue
+		}
+		if r.docs[d.kind] != nil {
+			r.refuse(d.body, "", "a second %s", d.kind)
+			continue
+		}
+		r.docs[d.kind] = d
+	}
+	return nil
+}
+
 // document checks one document's shape, and returns nil when there is nothing
-// in it for us.
-func (r *reader) document(body ast.Node) *document {
+// in it for us. A ConfigMap's text is read on the way.
+func (r *reader) document(body ast.Node, data []byte) (*document, error) {
 	if body == nil || body.Type() == ast.NullType {
-		return nil
+		return nil, nil
 	}
 	entries, ok := r.entries(body, "")
 	if !ok {
-		return nil
+		return nil, nil
 	}
 	var apiVersion, kind string
 	for _, e := range entries {
@@ -115,28 +147,31 @@ func (r *reader) document(body ast.Node) *document {
 	}
 	if apiVersion == "" || kind == "" {
 		r.refuse(body, "", "a document without apiVersion or kind")
-		return nil
+		return nil, nil
+	}
+	if apiVersion == "v1" && kind == configMapKind {
+		return nil, r.configMap(body, data)
 	}
 	version, ours := strings.CutPrefix(apiVersion, group)
 	if !ours {
-		return nil
+		return nil, nil
 	}
 	generation := slices.Index([]string{"v1beta3", "v1beta4", "v1"}, version)
 	if generation < 0 {
 		r.refuse(body, "", "apiVersion %s is not read here, v1beta3 and v1beta4 are; see `kubeadm config migrate`", apiVersion)
-		return nil
+		return nil, nil
 	}
 	if slices.Contains([]string{"ResetConfiguration", "UpgradeConfiguration"}, kind) {
-		return nil
+		return nil, nil
 	}
 	fields, ok := kinds[kind]
 	if !ok {
 		r.refuse(body, "", "%s has no kind %s", apiVersion, kind)
-		return nil
+		return nil, nil
 	}
-	d := &document{kind: kind, version: version, beta4: generation > 0, base: r.base, body: body, values: make(map[string]value)}
+	d := &document{kind: kind, version: version, beta4: generation > 0, from: r.from, body: body, values: make(map[string]value)}
 	r.walk(d, kind, fields, body)
-	return d
+	return d, nil
 }
 
 // cluster takes over what the ClusterConfiguration says. d may be nil.
@@ -144,7 +179,7 @@ func (r *reader) cluster(c *Config, d *document) {
 	if d == nil {
 		return
 	}
-	r.base = d.base
+	r.from = d.from
 	c.HasCluster = true
 	c.KubernetesVersion = r.checked(d, "kubernetesVersion", checkRelease)
 	c.ClusterName = r.checked(d, "clusterName", nil)
@@ -182,7 +217,7 @@ func (r *reader) node(c *Config, init, join *document) {
 		if from.doc == nil {
 			continue
 		}
-		r.base = from.doc.base
+		r.from = from.doc.from
 		r.agree(from.doc, "nodeRegistration.name", &c.NodeName, r.checked(from.doc, "nodeRegistration.name", checkNodeName))
 		r.agree(from.doc, from.endpoint+"advertiseAddress", &c.AdvertiseAddress, r.address(from.doc, from.endpoint+"advertiseAddress"))
 		if port, ok := from.doc.values[from.endpoint+"bindPort"]; ok {

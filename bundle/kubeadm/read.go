@@ -16,18 +16,42 @@ import (
 	"officiant/bundle/nesting"
 )
 
-// reader collects what is wrong with one file.
+// reader collects what the files hold, and what is wrong with them.
 type reader struct {
-	file string
-	base int // lines before the document at hand
-	errs []error
+	from  origin // of the document at hand
+	inMap bool   // it is a ConfigMap's text
+	docs  map[string]*document
+	errs  []error
+}
+
+// origin is where a document's text begins in its file.
+type origin struct {
+	file         string
+	line, column int  // before it
+	fixed        bool // the text has no lines of its own in the file: all of it is at this place
+}
+
+// below is the origin of what comes so many lines later.
+func (o origin) below(lines int) origin {
+	if !o.fixed {
+		o.line += lines
+	}
+	return o
+}
+
+// at is a place in the file; line and column are those in the document, from 1.
+func (o origin) at(line, column int) *Error {
+	if o.fixed {
+		line, column = 0, 0
+	}
+	return &Error{File: o.file, Line: max(1, o.line+line), Column: max(1, o.column+column)}
 }
 
 // document is one document of a kind we read, with the values we want by path.
 type document struct {
 	kind, version string
 	beta4         bool
-	base          int
+	from          origin
 	body          ast.Node
 	values        map[string]value
 }
@@ -49,27 +73,32 @@ type entry struct {
 }
 
 func (r *reader) refuse(at ast.Node, field, format string, args ...any) {
-	e := &Error{File: r.file, Line: 1, Column: 1, Field: field, Problem: fmt.Sprintf(format, args...)}
+	e := r.from.at(1, 1)
 	if at != nil {
 		// A mapping's own token is its first colon: its first key is where it begins.
 		if m, ok := at.(*ast.MappingNode); ok && len(m.Values) > 0 && !m.IsFlowStyle {
 			at = m.Values[0].Key
 		}
 		if tk := at.GetToken(); tk != nil && tk.Position != nil {
-			e.Line, e.Column = r.base+tk.Position.Line, tk.Position.Column
+			e = r.from.at(tk.Position.Line, tk.Position.Column)
 		}
 	}
+	e.Field, e.Problem = field, fmt.Sprintf(format, args...)
 	r.errs = append(r.errs, e)
 }
 
 // checkSize refuses what the parser would take minutes and gigabytes for; no
 // real file comes near it.
-func checkSize(file string, data []byte) error {
+func checkSize(from origin, data []byte) error {
+	e := from.at(1, 1)
 	if len(data) > maxSize {
-		return &Error{File: file, Line: 1, Column: 1, Problem: fmt.Sprintf("larger than %d bytes", maxSize)}
+		e.Problem = fmt.Sprintf("larger than %d bytes", maxSize)
+		return e
 	}
 	if line := nesting.TooDeep(data, maxDepth); line > 0 {
-		return &Error{File: file, Line: line, Column: 1, Problem: fmt.Sprintf("nested more than %d deep", maxDepth)}
+		e = from.at(line, 1)
+		e.Problem = fmt.Sprintf("nested more than %d deep", maxDepth)
+		return e
 	}
 	return nil
 }
@@ -122,14 +151,16 @@ func (r *reader) parse(data []byte) (ast.Node, error) {
 // syntaxError keeps the parser's message and place, but not its excerpt of the
 // file, in which a token could stand.
 func (r *reader) syntaxError(err error) error {
-	e := &Error{File: r.file, Line: r.base + 1, Column: 1, Problem: "not YAML"}
+	e := r.from.at(1, 1)
+	problem := "not YAML"
 	if y, ok := errors.AsType[yaml.Error](err); ok {
 		message, _, _ := strings.Cut(y.GetMessage(), " at [") // a place that does not count from the file's start
-		e.Problem = "not YAML: " + message
+		problem += ": " + message
 		if tk := y.GetToken(); tk != nil && tk.Position != nil {
-			e.Line, e.Column = r.base+tk.Position.Line, tk.Position.Column
+			e = r.from.at(tk.Position.Line, tk.Position.Column)
 		}
 	}
+	e.Problem = problem
 	return errors.Join(append(r.errs, e)...)
 }
 

@@ -36,6 +36,14 @@
 // # Restarts
 //
 // Reload is Live only where the component's source was read; where a component
-// is merely said to notice, Restart stands. Kubelet serving certificates
-// (kubelet-serving) are not made yet: kubelets sign their own, as with kubeadm.
+// is merely said to notice, Restart stands.
+//
+// # Extras
+//
+// A node may have certificates beyond these, where the plan says so: Node.Extra.
+// kubelet-server and kube-proxy.conf are known by name; without the first, kubelets
+// sign their own serving certificates, as with kubeadm. None comes from the
+// front-proxy authority, none has another node's name or stands in for the API
+// server, and a name of Kubernetes' own in a client's subject has to be allowed by
+// name: system:masters above all.
 package kubepki

@@ -79,7 +79,10 @@ func Files(c Cluster, n Node) ([]File, error) {
 	}
 	var files []File
 	for _, r := range fileRows {
-		if consumers := r.consumers(c.KubernetesVersion, n); len(consumers) > 0 {
+		consumers := r.consumers(c.KubernetesVersion, n)
+		// Whoever uses an extra certificate needs the other side's anchor, too.
+		beside := r.kind == TrustFile && slices.ContainsFunc(n.Extra, func(e Extra) bool { return e.Authority == r.authority })
+		if len(consumers) > 0 || beside {
 			files = append(files, File{
 				Path: r.path, Kind: r.kind, Mode: r.mode, Authority: r.authority, Consumers: consumers,
 			})
@@ -94,10 +97,18 @@ func Files(c Cluster, n Node) ([]File, error) {
 		}
 		files = append(files,
 			File{Path: l.File, Kind: CertificateFile, Mode: publicMode, Leaf: l.Name, Consumers: l.Consumers},
-			File{Path: l.KeyFile, Kind: KeyFile, Mode: privateMode, Leaf: l.Name, Consumers: slices.Clone(findRow(l.ID).key)})
+			File{Path: l.KeyFile, Kind: KeyFile, Mode: privateMode, Leaf: l.Name, Consumers: keyConsumers(l)})
 	}
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	return files, nil
+}
+
+// keyConsumers are those of a leaf's key; an extra's may be unknown.
+func keyConsumers(l Leaf) []Consumer {
+	if l.Extra != nil {
+		return slices.Clone(known[l.Name].key)
+	}
+	return slices.Clone(findRow(l.ID).key)
 }
 
 func (r *fileRow) consumers(v Version, n Node) []Consumer {

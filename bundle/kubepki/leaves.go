@@ -41,6 +41,13 @@ func Leaves(c Cluster, n Node) ([]Leaf, error) {
 		}
 		leaves = append(leaves, leaf)
 	}
+	for _, e := range n.Extra {
+		leaf, err := e.leaf(c, n)
+		if err != nil {
+			return nil, fmt.Errorf("node %s: %s: %w", n.Name, e.Name, err)
+		}
+		leaves = append(leaves, leaf)
+	}
 	slices.SortFunc(leaves, func(a, b Leaf) int { return cmp.Compare(a.Name, b.Name) })
 	return leaves, nil
 }
@@ -60,6 +67,11 @@ func check(c Cluster, n Node) error {
 	if !n.Has(ControlPlane) && n.Has(Worker) && c.ControlPlaneEndpoint == "" {
 		return fmt.Errorf("cluster %s: %w", c.Name, &FieldError{"controlPlaneEndpoint",
 			fmt.Sprintf("missing; worker %s has no other way to know where the API server is", n.Name)})
+	}
+	for _, e := range n.Extra {
+		if err := e.checkServing(c, n); err != nil {
+			return fmt.Errorf("node %s: %w", n.Name, err)
+		}
 	}
 	return nil
 }

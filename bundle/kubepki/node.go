@@ -33,6 +33,7 @@ func (n Node) Validate() error {
 	if n.First && !n.Has(ControlPlane) {
 		p.add("first", "only a control-plane node can be the first")
 	}
+	n.checkExtras(&p)
 	return p.err()
 }
 

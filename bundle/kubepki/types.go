@@ -64,6 +64,7 @@ type Node struct {
 	Address  netip.Addr `json:"address"`            // advertise address; a worker's may be invalid (absent)
 	BindPort int        `json:"bindPort,omitempty"` // API server; 0 means 6443
 	First    bool       `json:"first,omitempty"`    // the control-plane node that runs `kubeadm init`
+	Extra    []Extra    `json:"extra,omitempty"`    // certificates beyond Kubernetes' own, as the plan says
 }
 
 // Leaf is one end-entity certificate of one node, fully expanded.
@@ -81,6 +82,7 @@ type Leaf struct {
 	KeyUsage     x509.KeyUsage
 	ExtKeyUsage  []x509.ExtKeyUsage
 	Consumers    []Consumer
+	Extra        *Extra // nil for Kubernetes' own
 }
 
 // Kubeconfig says how the kubeconfig around a client certificate is named and where it points.

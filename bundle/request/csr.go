@@ -112,12 +112,12 @@ func sign(rand io.Reader, key crypto.Signer, message []byte) ([]byte, error) {
 	return append(base64.StdEncoding.AppendEncode(nil, sig), '\n'), nil
 }
 
-// verify checks the content of sig/NAME.sig.
+// verify checks the content of sig/NAME.sig, or of previous.sig.
 func verify(pub crypto.PublicKey, message, text []byte) error {
 	encoded, ok := bytes.CutSuffix(text, []byte("\n"))
 	sig, err := base64.StdEncoding.Strict().DecodeString(string(encoded))
 	if !ok || err != nil || bytes.ContainsAny(encoded, "\r\n") {
-		return errors.New("is not one line of base64")
+		return errors.New("is not one line of base64, the signature")
 	}
 	digest := sha256.Sum256(message)
 	switch k := pub.(type) {
@@ -129,7 +129,7 @@ func verify(pub crypto.PublicKey, message, text []byte) error {
 		ok = false
 	}
 	if !ok {
-		return errors.New("is not the signature of request.json by the key of its CSR")
+		return errors.New("is not the signature of request.json")
 	}
 	return nil
 }

@@ -6,6 +6,9 @@
 // keys and the age identity stay on the node. It is one file, NODE.req, a tar of
 //
 //	csr/NAME.csr     PKCS #10 in PEM; NAME is "apiserver", "etcd/server", "admin.conf", …
+//	host.sig         perhaps: the SSH host key's signature of request.json, as ssh-keygen -Y writes it
+//	previous.crt     of a renewal: a certificate the node has now, then its issuer; PEM
+//	previous.sig     the signature of request.json by that certificate's key, as in sig/
 //	recipient.txt    the recipient ("age1…", or an SSH host key "ssh-ed25519 AAAA…") and a newline
 //	request.json     what is claimed, and the SHA-256 of each file above
 //	sig/NAME.sig     base64 and a newline: the signature of request.json by the key of csr/NAME.csr
@@ -19,7 +22,8 @@
 //	  "node": {"name": "cp-1", "roles": ["control-plane", "etcd"], "address": "10.0.0.11", "first": true},
 //	  "created": "2026-11-23T12:00:00Z",
 //	  "recipient": {"file": "recipient.txt", "sha256": "64 hex digits"},
-//	  "csrs": [{"name": "apiserver", "file": "csr/apiserver.csr", "sha256": "…", "spki": "…"}, …]
+//	  "csrs": [{"name": "apiserver", "file": "csr/apiserver.csr", "sha256": "…", "spki": "…"}, …],
+//	  "previous": {"name": "kubelet.conf", "file": "previous.crt", "sha256": "…"}
 //	}
 //
 // Cluster and node are kubepki's types; spki is the SHA-256 of the DER public
@@ -41,12 +45,20 @@
 // no recipient can be exchanged. Whoever makes a whole request of his own gets
 // another fingerprint: that is why people compare it over another channel.
 //
+// A renewal needs no people. The node signs with the key of a certificate it has
+// from the cluster's last ceremony, and the plan, which names that ceremony,
+// knows whose it is. Only certificates vouch whose keys never leave their node:
+// kubelet.conf's, or etcd/server's or etcd/peer's on a node that has no kubelet.
+// Fleets have SSH host keys, which a known_hosts file knows; their signatures are
+// for the namespace officiant-request. request.json does not announce host.sig.
+// Parse checks the signatures; whose keys they are, the plan has to find out.
+//
 // # What is taken from it
 //
-// Public keys and the recipient. Subjects, names, usages and the CA flag of a
+// Public keys and the recipient. A CSR for a certificate beyond Kubernetes' own
+// has no subject at all. Subjects, names, usages and the CA flag of a
 // certificate come from the plan; the claims are only held against it. Parse
 // refuses what could never be right: a CSR that asks to be a CA, a broken
 // signature, a weak key (RSA under 2048 bits, a curve other than P-256, P-384,
-// P-521), one key in two CSRs. previous.sig, the signature of a renewal by the
-// node's present key, is reserved, and refused until it means something.
+// P-521), one key in two CSRs.
 package request

@@ -63,6 +63,12 @@ func parse(data []byte) (*Opened, *Refusal) {
 	if refusal := o.openRecipient(entries[recipientFile]); refusal != nil {
 		return nil, refusal
 	}
+	if refusal := o.openPrevious(raw, entries); refusal != nil {
+		return nil, refusal
+	}
+	if refusal := o.openHostKey(raw, entries); refusal != nil {
+		return nil, refusal
+	}
 	keys := map[fingerprint.SHA256]string{}
 	for _, c := range o.CSRs {
 		if refusal := o.openCSR(c, raw, entries, keys); refusal != nil {
@@ -131,6 +137,9 @@ func (r *Request) check() *Refusal {
 	if err := r.Node.Validate(); err != nil {
 		return refusef(requestFile, "node: %s", oneLine(err))
 	}
+	if len(r.Node.Extra) > 0 {
+		return refusef(requestFile, "node.extra: what is in extra certificates the plan says; a node asks by the CSR's name")
+	}
 	if r.Recipient.File != recipientFile {
 		return refusef(requestFile, "recipient.file is %q, not %s", r.Recipient.File, recipientFile)
 	}
@@ -147,7 +156,7 @@ func (r *Request) check() *Refusal {
 			return refusef(requestFile, "csrs[%d]: %s comes after %s; they are sorted, once each", i, c.Name, r.CSRs[i-1].Name)
 		}
 	}
-	return nil
+	return r.checkPrevious()
 }
 
 // oneLine takes joined errors together.
@@ -159,8 +168,11 @@ func (r *Request) complete(entries map[string][]byte) *Refusal {
 	for _, c := range r.CSRs {
 		want[c.File], want[sigFile(c.Name)] = true, true
 	}
+	if r.Previous != nil {
+		want[previousFile], want[previousSigFile] = true, true
+	}
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
-		if !want[name] {
+		if !want[name] && name != hostSigFile {
 			return refusef(name, "is not listed in %s", requestFile)
 		}
 	}
@@ -180,13 +192,21 @@ func (o *Opened) openRecipient(content []byte) *Refusal {
 	if !ok {
 		return refusef(recipientFile, "does not end with a newline")
 	}
-	if err := seal.ValidRecipient(recipient); err != nil {
+	if err := CheckRecipient(recipient); err != nil {
 		return refusef(recipientFile, "%v", err)
 	}
-	if strings.Count(recipient, " ") > 1 { // one spelling: ssh-ed25519 AAAA…
-		return refusef(recipientFile, "an SSH recipient has no comment")
-	}
 	o.Recipient = recipient
+	return nil
+}
+
+// CheckRecipient says why nothing can be sealed to a node's recipient.
+func CheckRecipient(recipient string) error {
+	if err := seal.ValidRecipient(recipient); err != nil {
+		return err
+	}
+	if strings.Count(recipient, " ") > 1 { // one spelling: ssh-ed25519 AAAA…
+		return errors.New("an SSH recipient has no comment")
+	}
 	return nil
 }
 
@@ -213,7 +233,7 @@ func (o *Opened) openCSR(c CSR, raw []byte, entries map[string][]byte, keys map[
 	}
 	keys[c.SPKI] = c.File
 	if err := verify(csr.PublicKey, raw, entries[sigFile(c.Name)]); err != nil {
-		return refusef(sigFile(c.Name), "%v", err)
+		return refusef(sigFile(c.Name), "%v by the key of its CSR", err)
 	}
 	o.CSR[c.Name] = csr
 	return nil

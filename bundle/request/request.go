@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 )
@@ -24,6 +26,7 @@ type Request struct {
 	Created    time.Time       `json:"created"` // UTC, whole seconds, by the node's clock
 	Recipient  Part            `json:"recipient"`
 	CSRs       []CSR           `json:"csrs"` // sorted by Name
+	Previous   *Previous       `json:"previous,omitempty"`
 }
 
 // Part is a file beside request.json.
@@ -46,6 +49,8 @@ type Opened struct {
 	Fingerprint fingerprint.SHA256                  // of request.json
 	Recipient   string                              // the age recipient itself; Request.Recipient is its file
 	CSR         map[string]*x509.CertificateRequest // by Leaf.Name
+	Present     []*x509.Certificate                 // whose first one's key signed the request, too; nil when none did
+	HostKey     ssh.PublicKey                       // that signed the request, too; nil when none did
 	Raw         []byte                              // the request file as it was
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"officiant/bundle"
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/transcript"
@@ -72,6 +73,7 @@ type auditor struct {
 	plan   *plan.Ceremony          // nil when the plan's copy does not expand
 	nodes  map[string][]plan.Entry // its leaves, by node
 
+	checker  bundle.Checker
 	expected map[string]bool   // files that belong into the directory
 	open     []string          // folders whose content another check has named already
 	serials  map[string]string // of predecessors, and whose they are

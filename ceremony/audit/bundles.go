@@ -142,7 +142,7 @@ func (a *auditor) bundle(c *Check, name string, n kubepki.Node, b *bundle.Bundle
 		f := fingerprint.Of(root.Raw)
 		check.Root = &f
 	}
-	for _, f := range b.Check(check) {
+	for _, f := range a.checker.Check(b, check) {
 		bad("%s", f)
 	}
 	a.rebuilt(bad, n, b)
@@ -161,10 +161,12 @@ func (a *auditor) header(bad func(string, ...any), n kubepki.Node, b *bundle.Bun
 	if b.Header != want {
 		bad("its header says %+v, plan and record say %+v", b.Header, want)
 	}
+	var asked fingerprint.SHA256
 	if r := a.plan.Requests[n.Name]; r != nil {
-		if facts, err := b.Facts(); err == nil && facts.Request != r.Fingerprint {
-			bad("%s: names request %s, the plan's is %s", bundle.FactsFile, facts.Request, r.Fingerprint)
-		}
+		asked = r.Fingerprint
+	}
+	if facts, err := b.Facts(); err == nil && facts.Request != asked {
+		bad("%s: names request %s, the plan's is %s", bundle.FactsFile, facts.Request, asked)
 	}
 }
 
@@ -180,6 +182,7 @@ func (a *auditor) issuedAt() time.Time {
 func (a *auditor) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
 	parts := bundle.Parts{Cluster: a.plan.Cluster, Node: n, Authorities: a.authorities(), Leaves: a.leaves(n.Name)}
 	parts.Root = parts.Authorities[kubepki.Root]
+	parts.KeysSealed = a.keysSealed(n.Name)
 	if r := a.plan.Requests[n.Name]; r != nil {
 		parts.Request = r.Fingerprint
 	}

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"strings"
+
 	"officiant/ceremony/transcript"
 )
 
@@ -22,6 +24,17 @@ func (l *canaryLine) leaks() bool {
 	return false
 }
 
+// looksAway says whether a trial that the token went along with is told as none
+// that leaks. An empty private value is not one.
+func (l *canaryLine) looksAway() bool {
+	for _, t := range l.trials {
+		if strings.HasPrefix(t.Outcome, "accepted") && t.Outcome != "accepted: 0 bytes" && !t.Leaks {
+			return true
+		}
+	}
+	return false
+}
+
 // canaries wants each canary to be of an algorithm that keys are made of, and
 // to have been tried to its end.
 func (a *auditor) canaries(c *Check) {
@@ -33,6 +46,8 @@ func (a *auditor) canaries(c *Check) {
 			c.problem("line %d: nothing was tried on the canary of line %d", l.result, l.seq)
 		case !a.makes(l.Algorithm):
 			c.problem("line %d: a canary of %s, and the plan has no such key made", l.seq, l.Algorithm)
+		case l.looksAway():
+			c.problem("line %d: the token did what was tried on the canary of line %d, and that is said to be no leak", l.result, l.seq)
 		case l.leaks():
 			c.note("line %d: token %s let a canary of %s out; its keys are graded unproven", l.result, l.Token.Label, l.Algorithm)
 		}

@@ -175,6 +175,9 @@ func (d *differences) lifetime(notBefore time.Time) {
 func (d *differences) publicKey(a *auditor) {
 	got := fingerprint.Of(d.cert.RawSubjectPublicKeyInfo)
 	want := d.e.SPKI
+	if d.e.Made != "" {
+		want = fingerprint.Of(a.madeFor(d.e))
+	}
 	if d.e.SubjectKey != "" {
 		key := a.ledger.key(d.e.SubjectKey)
 		if key == nil {

@@ -125,7 +125,12 @@ type scene struct {
 // perform carries out a small ceremony: cp-1 with etcd, and a worker.
 func perform(t testing.TB) *scene {
 	t.Helper()
-	s := &scene{fixture: ceremonytest.New(t, ceremonytest.Shape{Workers: 1}), safe: newSafe(), dir: filepath.Join(t.TempDir(), "ceremony")}
+	return performShape(t, ceremonytest.Shape{Workers: 1})
+}
+
+func performShape(t testing.TB, shape ceremonytest.Shape) *scene {
+	t.Helper()
+	s := &scene{fixture: ceremonytest.New(t, shape), safe: newSafe(), dir: filepath.Join(t.TempDir(), "ceremony")}
 	s.run(t)
 	return s
 }

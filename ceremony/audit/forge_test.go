@@ -248,8 +248,13 @@ func (f *forger) sign(sum fingerprint.SHA256) []byte {
 // build builds a node's bundle, nil when it cannot be.
 func (f *forger) build(node string, closing fingerprint.SHA256) *bundle.Bundle {
 	h := bundle.Header{Cluster: "demo", Node: node, Ceremony: f.plan.Digest, Transcript: closing, Sequence: f.plan.Sequence}
-	p := bundle.Parts{Cluster: f.plan.Cluster, Request: f.plan.Requests[node].Fingerprint,
+	p := bundle.Parts{Cluster: f.plan.Cluster,
 		Authorities: map[kubepki.Authority]*x509.Certificate{}, Leaves: map[string]*x509.Certificate{}}
+	if o := f.plan.Requests[node]; o != nil {
+		p.Request = o.Fingerprint
+	} else {
+		p.KeysSealed = f.read("secrets/" + node + ".keys.age")
+	}
 	for _, n := range f.plan.Nodes {
 		if n.Name == node {
 			p.Node = n

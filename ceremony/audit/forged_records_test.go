@@ -86,6 +86,26 @@ var forgedRecords = []struct {
 			return true
 		})
 	}, []string{`the kubernetes key: evidence is said to be "software", but line `}},
+	{"a canary that got out, told as if it had not", func(f *forger) {
+		change(f, func(r *transcript.Canary) bool {
+			r.Trials = []transcript.Trial{{Name: "wrap with CKM_AES_KEY_WRAP_PAD", Outcome: "accepted: 160 bytes"}}
+			return true
+		})
+	}, []string{"is said to be no leak"}},
+	{"a token whose maker is said to vouch for its key", func(f *forger) {
+		change(f, keyNamed("root", func(k *transcript.Key) {
+			k.Grade, k.Token.Model, k.Token.Manufacturer, k.Token.Module = "attested", "box", "maker", "/m.so"
+		}))
+	}, []string{"the root key", `evidence is said to be "attested"`}},
+	{"a KMS that is said to attest, without an attestation", func(f *forger) {
+		change(f, keyNamed("root", func(k *transcript.Key) {
+			k.Grade, k.Token = "attested", transcript.Token{Backend: "gcpkms", Label: "ring"}
+			k.Attributes = map[string]string{"protectionLevel": "HSM"}
+		}))
+	}, []string{"the root key", `evidence is said to be "attested"`}},
+	{"a key in a place that is none", func(f *forger) {
+		change(f, keyNamed("root", func(k *transcript.Key) { k.Token = transcript.Token{Backend: "vault"} }))
+	}, []string{"the root key", `lives in a "vault"`}},
 	{"a canary without an end", func(f *forger) {
 		before, _ := first(f, func(transcript.IssuingClosed) bool { return true })
 		_, r := first(f, func(transcript.CanaryIntent) bool { return true })

@@ -176,7 +176,18 @@ func (a *auditor) made(bad func(string, ...any), k keyLine) {
 
 // evidence holds a key's grade against what its token said.
 func evidence(bad func(string, ...any), k keyLine) {
-	if k.Grade == grades[0] || k.Token.Backend != "pkcs11" {
+	if k.Grade == "attested" && (k.Attributes["attestation.result"] != "verified" || k.Attributes["attestation.content"] == "" || k.Token.Backend != "gcpkms") {
+		bad("evidence is said to be \"attested\", and no maker's attestation that was verified is on record")
+	}
+	switch k.Token.Backend {
+	case "pkcs11":
+	case "gcpkms", "awskms":
+		return
+	default:
+		bad("lives in a %q, which is no place for keys", k.Token.Backend)
+		return
+	}
+	if k.Grade == grades[0] {
 		return
 	}
 	for _, want := range claims {

@@ -61,8 +61,9 @@ type ledger struct {
 	orphans      []transcript.Line // key-abandoned
 	abandoned    []transcript.Line
 	sealed       []sealedLine
-	carried      []sealedLine // sealed by a predecessor
-	shared       []sharedLine // sealed by a sister node
+	carried      []sealedLine             // sealed by a predecessor
+	shared       []sharedLine             // sealed by a sister node
+	made         map[string]*nodeKeysLine // by node
 	resumed      []transcript.Line
 	deviations   []transcript.Line
 	closings     []transcript.Line // issuing-closed
@@ -73,7 +74,7 @@ type ledger struct {
 // newLedger sorts a transcript's lines. transcript.Read has seen to it that a
 // result names an earlier intent of its kind, and that certificates parse.
 func newLedger(t *transcript.Transcript) *ledger {
-	g := &ledger{issued: map[string]*x509.Certificate{}, signed: map[string]*signing{}}
+	g := &ledger{issued: map[string]*x509.Certificate{}, signed: map[string]*signing{}, made: map[string]*nodeKeysLine{}}
 	certificates, files, challenges := map[int]*signing{}, map[int]*signing{}, map[int]*challengeLine{}
 	for _, l := range t.Lines {
 		switch r := l.Record.(type) {
@@ -136,6 +137,8 @@ func (g *ledger) other(l transcript.Line) {
 		g.keyLines = append(g.keyLines, keyLine{l.Seq, r})
 	case transcript.Sealed:
 		g.sealed = append(g.sealed, sealedLine{l.Seq, r})
+	case transcript.NodeKeys:
+		g.made[r.Node] = &nodeKeysLine{l.Seq, r}
 	case transcript.Carried:
 		g.carried = append(g.carried, sealedLine{l.Seq, transcript.Sealed(r)})
 	case transcript.Shared:

@@ -16,8 +16,9 @@ import (
 func (a *auditor) sealed(c *Check) {
 	var want []string // recipients
 	for i, n := range a.plan.Nodes {
-		if r := a.plan.Requests[n.Name]; n.Has(kubepki.ControlPlane) && r != nil && a.plan.Plan.Nodes[i].Sealed == "" {
-			want = append(want, r.Recipient)
+		to := a.plan.Recipient(n.Name)
+		if n.Has(kubepki.ControlPlane) && a.plan.Plan.Nodes[i].Sealed == "" && !slices.Contains(want, to) {
+			want = append(want, to)
 		}
 	}
 	expected := 0
@@ -30,6 +31,7 @@ func (a *auditor) sealed(c *Check) {
 	c.Detail = count(len(a.ledger.sealed)+len(a.ledger.carried)+len(a.ledger.shared), "sealed secret")
 	a.carried(c, want)
 	a.shared(c)
+	a.nodeKeys(c)
 	for _, s := range a.ledger.sealed {
 		if s.Secret != "service-account" || s.File != sealedKeyFile {
 			c.problem("line %d: seals %s as %s, which no ceremony does", s.seq, s.Secret, s.File)
@@ -89,7 +91,7 @@ func (a *auditor) shared(c *Check) {
 			continue
 		}
 		delete(planned, s.Node)
-		if r := a.plan.Requests[s.Node]; r == nil || s.Recipient != r.Recipient {
+		if s.Recipient != a.plan.Recipient(s.Node) {
 			c.problem("line %d: %s is for recipient %s, which is not node %s's", s.seq, s.File, s.Recipient, s.Node)
 		}
 		if kinds, ok := stanzas(a.plan.Inputs[file]); !ok || len(kinds) != 1 || kinds[0] != stanzaKind(s.Recipient) {

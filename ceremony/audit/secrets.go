@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/big"
 	"slices"
+	"sync"
 
 	"officiant/bundle/fingerprint"
 )
@@ -19,6 +20,7 @@ import (
 // entries of tars, and inside base64 however deep.
 func (a *auditor) secrets(c *Check) {
 	names := a.tree.names()
+	var known sync.Map // what content of a SHA-256 holds: folders and tars have the same files
 	found := make([]Check, len(names))
 	parallel(len(names), func(i int) {
 		data, err := a.tree.read(names[i])
@@ -27,7 +29,13 @@ func (a *auditor) secrets(c *Check) {
 			return
 		}
 		each(names[i], data, func(name string, data []byte) {
-			for _, what := range a.privateKeys(data) {
+			sum := fingerprint.Of(data)
+			holds, ok := known.Load(sum)
+			if !ok {
+				holds = a.privateKeys(data)
+				known.Store(sum, holds)
+			}
+			for _, what := range holds.([]string) {
 				found[i].problem("%s: holds %s", name, what)
 			}
 		})

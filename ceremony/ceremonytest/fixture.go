@@ -42,9 +42,13 @@ type Fixture struct {
 
 // Shape says what a fixture's cluster looks like.
 type Shape struct {
-	Workers int
-	Root    signer.Algorithm // default ECDSA-P384
-	Below   signer.Algorithm // default ECDSA-P256
+	Workers      int
+	Appliances   int              // workers whose keys the ceremony makes: appliance-1, …
+	Root         signer.Algorithm // default ECDSA-P384
+	Below        signer.Algorithm // default ECDSA-P256
+	Version      kubepki.Version  // default the newest known
+	Nodes        []kubepki.Node   // in place of cp-1 and the workers
+	ExternalEtcd bool
 }
 
 // New makes a fixture: cp-1 (first control-plane node, with etcd) and workers.
@@ -59,15 +63,14 @@ func New(t testing.TB, s Shape) *Fixture {
 	}
 	f := &Fixture{Folder: t.TempDir(), Identities: map[string]string{}, Keys: map[string]request.Keys{}}
 	f.PlanFile = filepath.Join(f.Folder, "plan.yaml")
-	cluster := kubepki.Cluster{Name: "demo", KubernetesVersion: kubepki.Newest(), ControlPlaneEndpoint: "api.demo.test:6443"}.Complete()
-	nodes := []kubepki.Node{{
-		Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane, kubepki.Etcd}, Address: netip.MustParseAddr("10.0.0.11"), First: true,
-	}}
-	for i := range s.Workers {
-		nodes = append(nodes, kubepki.Node{Name: fmt.Sprintf("worker-%d", i+1), Roles: []kubepki.Role{kubepki.Worker}})
+	if s.Version == (kubepki.Version{}) {
+		s.Version = kubepki.Newest()
 	}
+	cluster := kubepki.Cluster{
+		Name: "demo", KubernetesVersion: s.Version, ControlPlaneEndpoint: "api.demo.test:6443", ExternalEtcd: s.ExternalEtcd,
+	}.Complete()
 	var list strings.Builder
-	for _, n := range nodes {
+	for _, n := range s.nodes() {
 		fp := f.request(t, cluster, n)
 		fmt.Fprintf(&list, "  - name: %s\n    roles: [%s]\n", n.Name, roles(n))
 		if n.Address.IsValid() {
@@ -78,9 +81,29 @@ func New(t testing.TB, s Shape) *Fixture {
 		}
 		fmt.Fprintf(&list, "    request: requests/%s.req\n    fingerprint: %s\n", n.Name, fp)
 	}
-	write(t, f.PlanFile, fmt.Sprintf(planText, cluster.KubernetesVersion, s.Root, s.Below, s.Below, s.Below)+list.String())
+	for i := range s.Appliances {
+		name := fmt.Sprintf("appliance-%d", i+1)
+		identity, recipient, err := seal.NewIdentity()
+		check(t, err)
+		f.Identities[name] = identity
+		fmt.Fprintf(&list, "  - name: %s\n    roles: [worker]\n    keys: {create: ECDSA-P256, recipient: %s}\n", name, recipient)
+	}
+	write(t, f.PlanFile, fmt.Sprintf(planText, cluster.KubernetesVersion, s.ExternalEtcd, s.Root, s.Below, s.Below, s.Below)+list.String())
 	f.Tokens(t)
 	return f
+}
+
+func (s Shape) nodes() []kubepki.Node {
+	if s.Nodes != nil {
+		return s.Nodes
+	}
+	nodes := []kubepki.Node{{
+		Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane, kubepki.Etcd}, Address: netip.MustParseAddr("10.0.0.11"), First: true,
+	}}
+	for i := range s.Workers {
+		nodes = append(nodes, kubepki.Node{Name: fmt.Sprintf("worker-%d", i+1), Roles: []kubepki.Role{kubepki.Worker}})
+	}
+	return nodes
 }
 
 const planText = `apiVersion: officiant/v1
@@ -90,6 +113,7 @@ cluster:
   name: demo
   kubernetesVersion: %s
   controlPlaneEndpoint: api.demo.test:6443
+  externalEtcd: %t
 previous: none
 authorities:
   - {name: root, key: {create: %s}, evidence: software, validity: 20y}

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"officiant/bundle/fingerprint"
 	"officiant/ceremony/issue"
 	"officiant/ceremony/lint"
 	"officiant/signer"
@@ -264,6 +265,34 @@ func TestFile(t *testing.T) {
 	p384 := newDevice(t, signer.ECDSAP384) // its hash would not be SHA-256
 	if _, err := issue.File(ctx, sum, p384); err == nil || p384.asked.Load() > 0 {
 		t.Errorf("a P-384 release key was asked: %v", err)
+	}
+}
+
+func TestFiles(t *testing.T) {
+	key := newDevice(t, signer.ECDSAP256)
+	var sums []fingerprint.SHA256
+	for i := range 20 {
+		sums = append(sums, fingerprint.Of([]byte{byte(i)}))
+	}
+	signatures, err := issue.Files(context.Background(), sums, key, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, sig := range signatures {
+		if err := issue.VerifyFile(key.Public(), sums[i], sig); err != nil {
+			t.Errorf("signature %d is not that of file %d: %v", i, i, err)
+		}
+	}
+	asked := 0
+	breaks := &device{Signer: key.Signer, label: "demo/release", sign: func(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+		if asked++; asked == 3 {
+			return nil, errors.New("device error")
+		}
+		return key.SignContext(ctx, digest, opts)
+	}}
+	signatures, err = issue.Files(context.Background(), sums, breaks, 1)
+	if err == nil || asked != 3 || signatures[1] == nil || signatures[2] != nil {
+		t.Errorf("asked %d times: %v", asked, err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"officiant/bundle/fingerprint"
 	"officiant/signer"
 )
 
@@ -92,23 +93,32 @@ func signDigest(ctx context.Context, key signer.Key, hash crypto.Hash, digest []
 // under way come to their end, and the result holds what was signed, nil
 // elsewhere: those signatures were made, and belong on record.
 func SignAll(ctx context.Context, checked []*Checked, key signer.Key, workers int) ([][]byte, error) {
-	results := make([][]byte, len(checked))
+	return each(len(checked), workers, func(i int) ([]byte, error) { return Sign(ctx, checked[i], key) })
+}
+
+// Files is File for several sums, as SignAll is Sign.
+func Files(ctx context.Context, sums []fingerprint.SHA256, key signer.Key, workers int) ([][]byte, error) {
+	return each(len(sums), workers, func(i int) ([]byte, error) { return File(ctx, sums[i], key) })
+}
+
+func each(n, workers int, sign func(i int) ([]byte, error)) ([][]byte, error) {
+	results := make([][]byte, n)
 	var next atomic.Int64
 	var failed atomic.Pointer[error] // the first failure
 	var wg sync.WaitGroup
-	for range max(1, min(workers, len(checked))) {
+	for range max(1, min(workers, n)) {
 		wg.Go(func() {
 			for failed.Load() == nil {
 				i := int(next.Add(1)) - 1
-				if i >= len(checked) {
+				if i >= n {
 					return
 				}
-				der, err := Sign(ctx, checked[i], key)
+				signed, err := sign(i)
 				if err != nil {
 					failed.CompareAndSwap(nil, &err)
 					return
 				}
-				results[i] = der
+				results[i] = signed
 			}
 		})
 	}

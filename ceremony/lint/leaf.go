@@ -88,6 +88,7 @@ var familyRules = []rule{
 	{"k8s_front_proxy_leaf", "kube-apiserver --requestheader-client-ca-file", onlyLeaf, frontProxyLeaf},
 	{"k8s_system_masters", "group system:masters passes every authorization and cannot be undone", onlyLeaf, systemMasters},
 	{"k8s_system_name", "system: names belong to the kubernetes authority", onlyLeaf, systemName},
+	{"k8s_extra_leaf", "Kubernetes' own users and groups are somebody already", onlyLeaf, extraLeaf},
 	{"k8s_kubelet_name", "Node authorizer: system:node:NAME in system:nodes", onlyLeaf, kubeletName},
 }
 
@@ -122,6 +123,36 @@ func systemMasters(cert *x509.Certificate, in Context) string {
 	}
 	if in.Leaf == nil || !slices.Contains(in.Leaf.Organization, masters) {
 		return "O=system:masters is not planned for this certificate"
+	}
+	if in.Leaf.Extra != nil && !slices.Contains(in.Leaf.Extra.Allow, masters) {
+		return "O=system:masters of an extra certificate is not allowed by name"
+	}
+	return ""
+}
+
+// extraLeaf judges what a plan adds to Kubernetes' own certificates.
+func extraLeaf(cert *x509.Certificate, in Context) string {
+	if in.Leaf == nil || in.Leaf.Extra == nil {
+		return ""
+	}
+	if in.Authority == kubepki.FrontProxyAuthority {
+		return "an extra certificate from the front-proxy authority"
+	}
+	if len(cert.ExtKeyUsage) != 1 {
+		return "an extra certificate is for a client or for a server, and not for both"
+	}
+	if cert.ExtKeyUsage[0] != x509.ExtKeyUsageClientAuth {
+		return ""
+	}
+	if strings.HasPrefix(cert.Subject.CommonName, "system:node:") || slices.Contains(cert.Subject.Organization, "system:nodes") {
+		return "a client of a node's name beside its kubelet.conf"
+	}
+	for _, n := range append([]string{cert.Subject.CommonName}, cert.Subject.Organization...) {
+		own := strings.HasPrefix(n, "system:") || strings.HasPrefix(n, "kubeadm:")
+		meant := n == "system:kube-proxy" || n == "system:node-proxier" || n == "system:monitoring"
+		if own && !meant && !slices.Contains(in.Leaf.Extra.Allow, n) {
+			return fmt.Sprintf("%q is a name of Kubernetes' own, and not allowed by name", n)
+		}
 	}
 	return ""
 }

@@ -174,7 +174,12 @@ func TestExpectedPasses(t *testing.T) {
 func TestLeafRulesRefuse(t *testing.T) {
 	w := newWorld(t, cluster("v1.37.2", kubepki.NamingKubeadm))
 	leaves := map[string]kubepki.Leaf{}
-	all, err := kubepki.Leaves(w.cluster, nodes[0])
+	first := nodes[0]
+	first.Extra = []kubepki.Extra{
+		kubepki.Extra{Name: "kubelet-server"}.For(first),
+		kubepki.Extra{Name: "alice.conf", Profile: kubepki.Client, CommonName: "alice"}.For(first),
+	}
+	all, err := kubepki.Leaves(w.cluster, first)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,6 +260,21 @@ func TestLeafRulesRefuse(t *testing.T) {
 		}},
 		{"k8s_system_name", "kube-etcd-healthcheck-client", func(j *job) { j.c.Subject.CommonName = "system:kube-scheduler" }},
 		{"k8s_system_name", "kube-etcd-healthcheck-client", func(j *job) { j.c.Subject.Organization = []string{"system:nodes"} }},
+		{"k8s_system_masters", "alice.conf", func(j *job) {
+			j.c.Subject.Organization = []string{"system:masters"}
+			j.l.Organization = []string{"system:masters"} // planned, but not allowed by name
+		}},
+		{"k8s_extra_leaf", "alice.conf", func(j *job) {
+			j.c.Subject.Organization = []string{"kubeadm:cluster-admins"}
+			j.l.Organization = []string{"kubeadm:cluster-admins"}
+		}},
+		{"k8s_extra_leaf", "alice.conf", func(j *job) { j.c.Subject.CommonName = "system:kube-scheduler" }},
+		{"k8s_extra_leaf", "alice.conf", func(j *job) {
+			j.c.Subject.CommonName, j.c.Subject.Organization = "system:node:cp-1", []string{"system:nodes"}
+		}},
+		{"k8s_extra_leaf", "alice.conf", func(j *job) { j.in.Authority = kubepki.FrontProxyAuthority }},
+		{"k8s_extra_leaf", "kubelet-server", func(j *job) { j.c.ExtKeyUsage = append(j.c.ExtKeyUsage, x509.ExtKeyUsageClientAuth) }},
+		{"k8s_front_proxy_cn_from_kubernetes_ca", "alice.conf", func(j *job) { j.c.Subject.CommonName = "front-proxy-client" }},
 		{"k8s_kubelet_name", "kubelet.conf", func(j *job) { j.c.Subject.CommonName = "system:node:CP_1" }},
 		{"k8s_kubelet_name", "kubelet.conf", func(j *job) { j.c.Subject.CommonName = "cp-1" }},
 		{"k8s_kubelet_name", "kubelet.conf", func(j *job) { j.c.Subject.CommonName = "system:node:" }},

@@ -80,14 +80,14 @@ func (b *builder) carryAccount(where at) {
 		return
 	}
 	for i, n := range b.c.Nodes {
-		o := b.c.Requests[n.Name]
-		if !n.Has(kubepki.ControlPlane) || o == nil {
+		to := b.c.Recipient(n.Name)
+		if !n.Has(kubepki.ControlPlane) || to == "" {
 			continue
 		}
 		shared := b.sharedWith(n.Name) != ""
-		switch opens := slices.Contains(b.sealed.Recipients, o.Recipient); {
+		switch opens := slices.Contains(b.sealed.Recipients, to); {
 		case !opens && !shared:
-			b.refuse(at{"nodes", i}, "node %s cannot open %s: its recipient %s is not among those it was sealed to; a sister node can seal the key to it (sealed)", n.Name, sa.Sealed, o.Recipient)
+			b.refuse(at{"nodes", i}, "node %s cannot open %s: its recipient %s is not among those it was sealed to; a sister node can seal the key to it (sealed)", n.Name, sa.Sealed, to)
 		case opens && shared:
 			b.refuse(at{"nodes", i, "sealed"}, "node %s can open %s itself", n.Name, sa.Sealed)
 		}

@@ -12,7 +12,7 @@
 //	kind: Plan
 //	name: demo-1                      # RFC 1123 label; typed to confirm the run
 //	cluster:                          # what is said here wins over the kubeadm file
-//	  kubeadm: kubeadm.yaml           # input: ClusterConfiguration, v1beta3 or v1beta4
+//	  kubeadm: kubeadm.yaml           # input: ClusterConfiguration, or the ConfigMap that holds it
 //	  name: demo                      # token labels are demo/root, …; CA subjects carry O=demo
 //	  kubernetesVersion: v1.37.2      # required, here or there
 //	  naming: kubeadm                 # or docs
@@ -24,6 +24,13 @@
 //	  overrides:                      # by the documentation's name of a certificate
 //	    kube-apiserver-kubelet-client: {organization: ["system:masters"]}
 //	    kube-apiserver: {commonName: kube-apiserver, extraSANs: [10.0.0.9]}
+//	  extra:                          # beyond Kubernetes' own; also under a node, without roles
+//	    - name: etcd/monitoring       # what a node asks for; NAME.conf is a kubeconfig
+//	      roles: [etcd]               # default: all nodes
+//	      profile: client             # or serving, with sans
+//	      authority: etcd             # default: kubernetes
+//	      subject: {commonName: prometheus}
+//	      allow: []                   # system: names in it that are meant
 //	previous: none                    # or a list: the heads this ceremony continues
 //	authorities:
 //	  - name: root                    # RFC 1123 label; not release, transcript, default
@@ -40,15 +47,20 @@
 //	  evidence: software
 //	serviceAccount: {create: ECDSA-P256}   # or sealed and public, carried over
 //	leaves: {validity: 1y}            # default: the kubeadm file's, else 1y
+//	knownHosts: known_hosts           # input: which SSH host key is whose
 //	nodes:
 //	  - name: cp-1
+//	    host: cp-1.lab.test           # its name there; default: name
 //	    roles: [control-plane, etcd]  # or worker
 //	    address: 10.0.0.11
 //	    bindPort: 6443
 //	    first: true                   # the one that runs kubeadm init
 //	    request: requests/cp-1.req
 //	    sealed: requests/cp-1.sa.key.age   # from a sister; only who cannot open serviceAccount.sealed
-//	    fingerprint: "51d0…"          # of the request, received by another way
+//	    fingerprint: "51d0…"          # of the request, received by another way; see Vouching
+//	  - name: appliance-1             # nothing can be run on it: the ceremony makes its keys
+//	    roles: [worker]
+//	    keys: {create: ECDSA-P256, recipient: "age1…"}   # sealed to it; in place of a request
 //
 // A predecessor is {cluster, sequence, head, transcript}: transcript is an input,
 // head the SHA-256 of its last line. sequence counts along the cluster's chain:
@@ -79,14 +91,27 @@
 //	# signatures: 20
 //	0001 root signer=root name=root subject="CN=demo root,O=demo" usage=keyCertSign,cRLSign ca=true pathlen=1 duration=175200h key=new:ECDSA-P384 sig=ECDSA-SHA384
 //	0005 leaf signer=kubernetes name=cp-1/apiserver subject="CN=kube-apiserver" dns=cp-1,kubernetes ip=10.96.0.1 usage=digitalSignature,keyEncipherment,serverAuth ca=false duration=8760h key=sha256:… sig=ECDSA-SHA256
-//	0018 bundle signer=release name="bundle cp-1" request=sha256:… sig=ECDSA-SHA256
+//	0018 bundle signer=release name="bundle cp-1" request=sha256:… vouched=fingerprint sig=ECDSA-SHA256
 //	0020 transcript signer=release name=transcript sig=ECDSA-SHA256
 //
 // Keys come in this order; dns, ip and pathlen are left out where there are
 // none. The subject is RFC 2253's text in quotes, a name with a space in it is
 // in quotes. key is the fingerprint of the SubjectPublicKeyInfo, or new:ALGORITHM
 // for a key that is made in the ceremony. duration counts from the ceremony's
-// NotBefore. request is the fingerprint of the node's request.
+// NotBefore. request is the fingerprint of the node's request; recipient stands
+// in its place where the ceremony makes the node's keys.
+//
+// # Vouching
+//
+// Whoever gets a request of his own into a ceremony gets a node's certificates.
+// So each request is vouched for, and the schedule says how: by "fingerprint",
+// which people compared; else by "previous", the signature by the key of the
+// certificate that the cluster's last ceremony gave this very node. It counts
+// while the certificate is valid, for the roles the node had then. Else by
+// "host-key": an SSH signature by the key that the known_hosts file has for the
+// node's name (or its host). Hashed names are read; patterns, certification
+// authorities and revoked keys vouch for none, nor does one key for two nodes.
+// Neither key vouches for a request made before the last ceremony began.
 //
 // # Digest
 //

@@ -63,14 +63,17 @@ func authorityEntry(a *Authority, spec kubepki.AuthoritySpec, root *Authority) E
 
 func (b *builder) expandLeaves(f kubepki.Authority) error {
 	issuer := b.p.byFamily(f)
-	for _, n := range b.c.Nodes {
+	for i, n := range b.c.Nodes {
 		for _, l := range b.leaves[n.Name] {
 			if l.Authority != f {
 				continue
 			}
-			spki, err := fingerprint.SPKI(b.c.Requests[n.Name].CSR[l.Name].PublicKey)
-			if err != nil {
-				return fmt.Errorf("node %s: %s: %w", n.Name, l.Name, err)
+			var spki fingerprint.SHA256
+			var err error
+			if o := b.c.Requests[n.Name]; o != nil {
+				if spki, err = fingerprint.SPKI(o.CSR[l.Name].PublicKey); err != nil {
+					return fmt.Errorf("node %s: %s: %w", n.Name, l.Name, err)
+				}
 			}
 			b.add(Entry{
 				Kind:         LeafCertificate,
@@ -86,6 +89,7 @@ func (b *builder) expandLeaves(f kubepki.Authority) error {
 				ExtKeyUsage:  l.ExtKeyUsage,
 				Duration:     time.Duration(b.p.Leaves.Validity),
 				SPKI:         spki,
+				Made:         b.p.Nodes[i].Keys.Create,
 			})
 		}
 	}

@@ -23,6 +23,7 @@ type NewOptions struct {
 	Authorities    []Authority
 	Release        Release
 	ServiceAccount ServiceAccount
+	KnownHosts     string // input file
 	Nodes          []Node
 	Evidence       signer.Grade // least grade of the keys that are made; empty: consistent
 }
@@ -51,6 +52,11 @@ func New(o NewOptions) ([]byte, error) {
 	w.serviceAccount(o)
 	w.comment(0, "", "How long node certificates are valid, never longer than their authority. The",
 		"default is the kubeadm file's certificateValidityPeriod, or 1y.", "leaves:", "  validity: 1y")
+	if o.KnownHosts != "" {
+		w.comment(0, "", "Which SSH host key is whose. Nodes whose request it signed need no fingerprint.",
+			"A node's name there is its own, or what it has under host.")
+		w.line(0, "knownHosts", o.KnownHosts)
+	}
 	w.nodes(o.Nodes)
 	return w.Bytes(), nil
 }
@@ -260,9 +266,28 @@ func (w *writer) nodes(nodes []Node) {
 		if n.First {
 			w.WriteString("    first: true\n")
 		}
+		w.extras(n.Extra)
 		w.line(4, "request", n.Request)
 		w.line(4, "sealed", n.Sealed)
+		if n.Fingerprint == (fingerprint.SHA256{}) {
+			w.comment(4, "No words to compare: a key that is known already signed this request.")
+			continue
+		}
 		w.words(4, n.Fingerprint)
 		w.hash(4, "fingerprint", n.Fingerprint)
+	}
+}
+
+// extras writes what the node asked for beyond Kubernetes' own certificates.
+// Of one whose name says nothing, the plan has to say what is in it.
+func (w *writer) extras(list []Extra) {
+	if len(list) == 0 {
+		return
+	}
+	w.comment(4, "Asked for by the node. Some need more: profile (client, serving), subject, sans,",
+		"authority; see docs/formats/plan.md. Take out what it shall not have.")
+	w.open(4, "extra")
+	for _, e := range list {
+		fmt.Fprintf(w, "      - name: %s\n", scalar(e.Name))
 	}
 }

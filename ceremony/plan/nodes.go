@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"runtime"
@@ -22,6 +23,7 @@ func (b *builder) nodes(facts bool) {
 		kubeadm = b.kubeadm.Validity
 	}
 	validity(&b.p.Leaves.Validity, kubeadm, year)
+	b.extraRoles()
 	names := map[string]bool{}
 	var good []int
 	for i := range b.p.Nodes {
@@ -37,8 +39,7 @@ func (b *builder) nodes(facts bool) {
 		}
 	}
 	b.together()
-	b.issuers(good)
-	b.requests(good)
+	b.requests(b.issuers(good))
 }
 
 // node reads one node's facts.
@@ -55,21 +56,21 @@ func (b *builder) node(i int) (kubepki.Node, bool) {
 		}
 		n.Address = a
 	}
-	for _, err := range list(n.Validate()) {
-		var f *kubepki.FieldError
-		if !errors.As(err, &f) {
-			b.refuse(where, "node %s: %v", in.Name, err)
-			continue
-		}
-		b.refuse(append(where, b.places(f.Field)...), "node %s: %v", in.Name, f)
+	var extras []at
+	n.Extra, extras = b.extras(i, n)
+	wrong := list(n.Validate())
+	for _, err := range wrong {
+		b.refuseFacts(i, err, extras)
 	}
-	if in.Request == "" {
-		b.refuse(where, "node %s has no request", in.Name)
+	switch {
+	case in.Host == "":
+	case b.p.KnownHosts == "":
+		b.refuse(append(where, "host"), "node %s: host is its name in a known_hosts file, and the plan names none (knownHosts)", in.Name)
+	case strings.ContainsAny(in.Host, "*?!|, \t"):
+		b.refuse(append(where, "host"), "node %s: host %q is not one host's name", in.Name, in.Host)
 	}
-	if (in.Fingerprint == fingerprint.SHA256{}) {
-		b.refuse(where, "node %s: the fingerprint of its request is missing; it comes by another way than the request", in.Name)
-	}
-	return n, len(b.problems) == before
+	b.source(i)
+	return n, len(b.problems) == before && len(wrong) == 0
 }
 
 // together checks what only all nodes show.
@@ -106,8 +107,9 @@ func (b *builder) together() {
 }
 
 // issuers checks that each certificate of the nodes has an authority that can
-// issue it and lives long enough, and that trust files can be filled.
-func (b *builder) issuers(good []int) {
+// issue it and lives long enough, and that trust files can be filled. It
+// returns the nodes whose certificates expand.
+func (b *builder) issuers(good []int) (expanded []int) {
 	signs := map[kubepki.Authority]int{}
 	trusts := map[kubepki.Authority]string{} // a node that needs it
 	for _, i := range good {
@@ -124,8 +126,10 @@ func (b *builder) issuers(good []int) {
 			}
 		}
 		if err != nil {
-			b.refuse(at{"nodes", i}, "node %s: %v", n.Name, err)
+			b.refuse(at{"nodes", i}, "%v", err) // it names the node
+			continue
 		}
+		expanded = append(expanded, i)
 		for _, l := range leaves {
 			signs[l.Authority]++
 			trusts[l.Authority] = n.Name
@@ -146,6 +150,7 @@ func (b *builder) issuers(good []int) {
 			b.outlives(at{"leaves"}, "a leaf", b.p.Leaves.Validity, a)
 		}
 	}
+	return expanded
 }
 
 func (b *builder) authorityPlace(name string) at {
@@ -157,14 +162,22 @@ func (b *builder) authorityPlace(name string) at {
 func (b *builder) requests(good []int) {
 	raw := make([][]byte, len(good))
 	for k, i := range good {
-		raw[k] = b.input(b.p.Nodes[i].Request, at{"nodes", i, "request"})
+		if b.p.Nodes[i].Keys.Create == "" {
+			raw[k] = b.input(b.p.Nodes[i].Request, at{"nodes", i, "request"})
+		}
 	}
 	opened := make([]*request.Opened, len(good))
 	errs := make([]error, len(good))
 	parallel(len(good), func(k int) {
-		if raw[k] != nil {
-			opened[k], errs[k] = request.Parse(b.show(b.p.Nodes[good[k]].Request), raw[k])
+		if raw[k] == nil {
+			return
 		}
+		in := b.p.Nodes[good[k]]
+		if o := b.before[in.Name]; o != nil && bytes.Equal(o.Raw, raw[k]) {
+			opened[k], raw[k] = o, o.Raw // one copy of the bytes is enough
+			return
+		}
+		opened[k], errs[k] = request.Parse(b.show(in.Request), raw[k])
 	})
 	seen := keyUses{}
 	for name, c := range b.c.Certificates {
@@ -181,6 +194,7 @@ func (b *builder) requests(good []int) {
 			b.refuseRequest(i, errs[k])
 		case opened[k] != nil && b.claims(i, opened[k]):
 			b.csrs(i, opened[k], seen)
+			b.c.Inputs[b.p.Nodes[i].Request] = raw[k]
 			b.c.Requests[b.p.Nodes[i].Name] = opened[k]
 		}
 	}
@@ -221,8 +235,7 @@ func (b *builder) refuseRequest(i int, err error) {
 // claims holds what a request says of its node against the plan.
 func (b *builder) claims(i int, o *request.Opened) bool {
 	in := b.p.Nodes[i]
-	if o.Fingerprint != in.Fingerprint {
-		b.refuse(at{"nodes", i, "fingerprint"}, "node %s: the fingerprint of %s is %s, not this: it was altered, or belongs to another run of `officiant-node request`", in.Name, in.Request, o.Fingerprint)
+	if !b.vouched(i, o) {
 		return false
 	}
 	before := len(b.problems)

@@ -30,6 +30,9 @@ type Options struct {
 	// must be valid then and outlive what they issue. For a ceremony of the
 	// past it is that ceremony's NotBefore.
 	Now time.Time
+	// Opened holds requests by node that this process has opened before. One of
+	// the very same bytes is not opened again.
+	Opened map[string]*request.Opened
 }
 
 // Open reads the plan at path and every input it names, below path's folder.
@@ -58,12 +61,20 @@ type builder struct {
 	*report
 	fsys    fs.FS
 	now     time.Time
+	before  map[string]*request.Opened
 	p       *Plan
 	c       *Ceremony
 	kubeadm *kubeadm.Config   // nil when the plan names none
 	folded  map[string]string // input paths by their lower-case form
 	leaves  map[string][]kubepki.Leaf
-	sealed  *sealedRecord // of this cluster's predecessor; nil when it made no pair
+	sealed  *sealedRecord   // of this cluster's predecessor; nil when it made no pair
+	began   time.Time       // of this cluster's predecessor; zero when there is none
+	past    *former         // what this cluster's predecessor issued; read when it matters
+	pastErr error           // why that cannot be read
+	hosts   *KnownHosts     // nil when the plan names none
+	said    map[string]bool // what is wrong with the cluster's extras, said already
+	// SSH keys that vouched for a node, in wire format
+	hostKeys map[string]string
 }
 
 func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*Ceremony, error) {
@@ -77,20 +88,21 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		return nil, r.invalid()
 	}
 	b := &builder{
-		report: r, fsys: fsys, now: o.Now, p: p,
+		report: r, fsys: fsys, now: o.Now, before: o.Opened, p: p,
 		c: &Ceremony{
 			Plan: p, File: file, Inputs: map[string][]byte{planFile: data},
-			Requests: map[string]*request.Opened{}, Certificates: map[string]*x509.Certificate{},
+			Requests: map[string]*request.Opened{}, Vouched: map[string]Vouch{}, Certificates: map[string]*x509.Certificate{},
 			algorithms: map[string]signer.Algorithm{},
 		},
 		folded: map[string]string{planFile: planFile},
-		leaves: map[string][]kubepki.Leaf{},
+		leaves: map[string][]kubepki.Leaf{}, hostKeys: map[string]string{}, said: map[string]bool{},
 	}
 	b.header()
 	facts := b.cluster()
 	b.previous()
 	b.authorities()
 	b.release()
+	b.knownHosts()
 	b.nodes(facts)
 	b.serviceAccount()
 	if len(r.problems) > 0 {

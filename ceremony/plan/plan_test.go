@@ -206,8 +206,7 @@ func TestRefused(t *testing.T) {
 		{"no address", "nodes: []", node("w", "[etcd]", ""), []string{`plan.yaml:25:5: node w: address: missing; the certificates of a control-plane or etcd node carry it`}},
 		{"bad address", "nodes: []", node("w", "[worker]", "    address: 10.0.0.300\n"), []string{`plan.yaml:29:14: node w: "10.0.0.300" is not an IP address`}},
 		{"no request", "nodes: []", "nodes:\n  - name: w\n    roles: [worker]", []string{
-			`plan.yaml:25:5: node w has no request`,
-			`plan.yaml:25:5: node w: the fingerprint of its request is missing; it comes by another way than the request`}},
+			`plan.yaml:25:5: node w has no request`}},
 		{"first that is no control plane", "nodes: []", node("w", "[worker]", "    first: true\n"), []string{`plan.yaml:29:12: node w: first: only a control-plane node can be the first`}},
 		{"path out of the folder", "nodes: []", strings.ReplaceAll(node("w", "[etcd]", "    address: 10.0.0.1\n"), "requests/w.req", "../w.req"), []string{`plan.yaml:27:14: "../w.req": "..": inputs lie below the plan's folder`}},
 		{"absolute path", "nodes: []", strings.ReplaceAll(node("w", "[etcd]", "    address: 10.0.0.1\n"), "requests/w.req", "/w.req"), []string{`plan.yaml:27:14: "/w.req" is an absolute path; inputs lie below the plan's folder`}},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"officiant/bundle/fingerprint"
 	"officiant/signer"
@@ -14,6 +15,7 @@ import (
 // line is what a plan has to know of a transcript's line. The chain itself is
 // proven by audit, and by run when it takes over the serials.
 type line struct {
+	Time time.Time       `json:"time"`
 	Type string          `json:"type"`
 	Data json.RawMessage `json:"data"`
 }
@@ -90,6 +92,10 @@ func (b *builder) predecessor(p Predecessor, where at) {
 	if p.Cluster == b.p.Cluster.Name {
 		b.c.Sequence = p.Sequence + 1
 		b.sealed = findSealed(lines)
+		var first line
+		if json.Unmarshal(lines[0], &first) == nil {
+			b.began = first.Time.Truncate(time.Second) // as requests say when they were made
+		}
 	}
 }
 

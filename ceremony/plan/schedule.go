@@ -39,7 +39,12 @@ func (c *Ceremony) Line(e Entry) string {
 	put("name", quote(e.Name))
 	switch e.Kind {
 	case BundleSignature:
-		put("request", "sha256:"+c.Requests[e.Node].Fingerprint.String())
+		if o := c.Requests[e.Node]; o != nil {
+			put("request", "sha256:"+o.Fingerprint.String())
+			put("vouched", string(c.Vouched[e.Node]))
+		} else {
+			put("recipient", c.Recipient(e.Node))
+		}
 	case TranscriptSignature:
 	default:
 		c.certificateFields(e, put)
@@ -67,9 +72,12 @@ func (c *Ceremony) certificateFields(e Entry, put func(key, value string)) {
 		put("pathlen", strconv.Itoa(e.MaxPathLen))
 	}
 	put("duration", hours(e.Duration))
-	if e.SPKI == (fingerprint.SHA256{}) {
+	switch {
+	case e.Made != "":
+		put("key", "new:"+string(e.Made))
+	case e.SubjectKey != "":
 		put("key", "new:"+string(c.Algorithm(e.SubjectKey)))
-	} else {
+	default:
 		put("key", "sha256:"+e.SPKI.String())
 	}
 }

@@ -23,6 +23,7 @@ type Plan struct {
 	Release        Release        `yaml:"release"`
 	ServiceAccount ServiceAccount `yaml:"serviceAccount"`
 	Leaves         Leaves         `yaml:"leaves"`
+	KnownHosts     string         `yaml:"knownHosts"` // input file, OpenSSH's: which SSH host key is whose
 	Nodes          []Node         `yaml:"nodes"`
 }
 
@@ -41,6 +42,18 @@ type Cluster struct {
 	EtcdPeerCertSANs     []string            `yaml:"etcdPeerCertSANs"`
 	ExternalEtcd         bool                `yaml:"externalEtcd"`
 	Overrides            map[string]Override `yaml:"overrides"` // by certificate, "kube-apiserver"
+	Extra                []Extra             `yaml:"extra"`     // on every node, or those of some roles
+}
+
+// Extra is kubepki.Extra as the plan writes it.
+type Extra struct {
+	Name      string            `yaml:"name"`
+	Roles     []kubepki.Role    `yaml:"roles"` // under cluster: nodes of one of them have it; default: all
+	Profile   kubepki.Profile   `yaml:"profile"`
+	Authority kubepki.Authority `yaml:"authority"`
+	Subject   Subject           `yaml:"subject"`
+	SANs      []string          `yaml:"sans"`
+	Allow     []string          `yaml:"allow"`
 }
 
 // Override is kubepki.Override as the plan writes it.
@@ -113,9 +126,12 @@ type Node struct {
 	Address     string             `yaml:"address"`
 	BindPort    int                `yaml:"bindPort"`
 	First       bool               `yaml:"first"`
+	Extra       []Extra            `yaml:"extra"`
+	Keys        NodeKeys           `yaml:"keys"`        // in place of a request
+	Host        string             `yaml:"host"`        // its name in knownHosts; default: Name
 	Request     string             `yaml:"request"`     // input file
 	Sealed      string             `yaml:"sealed"`      // input file: sa.key as a sister node sealed it to this one
-	Fingerprint fingerprint.SHA256 `yaml:"fingerprint"` // of the request, received by another channel
+	Fingerprint fingerprint.SHA256 `yaml:"fingerprint"` // of the request, received by another channel; absent when a known key vouches for it
 }
 
 // Duration is a validity: "1y" (365 days), "90d", "8760h".
@@ -151,8 +167,10 @@ type Entry struct {
 	Duration           time.Duration // from the ceremony's NotBefore
 	SignatureAlgorithm x509.SignatureAlgorithm
 	// The subject's public key: known already (SPKI), or that of a key made in the ceremony (SubjectKey).
+	// Or that of a node's key that is made in the ceremony, of the algorithm Made.
 	SPKI       fingerprint.SHA256
 	SubjectKey string
+	Made       signer.Algorithm
 }
 
 // Ceremony is a plan with all its inputs, checked and expanded.
@@ -163,6 +181,7 @@ type Ceremony struct {
 	Cluster  kubepki.Cluster
 	Nodes    []kubepki.Node             // in the plan's order
 	Requests map[string]*request.Opened // by node
+	Vouched  map[string]Vouch           // by node: why its request is taken for its own
 	// Certificates of authorities the plan names rather than makes, by authority name.
 	Certificates map[string]*x509.Certificate
 	Entries      []Entry

@@ -45,6 +45,7 @@
 //   - "issuing-closed" and "closed" come when no intent is open. After
 //     "issuing-closed" no "intent" follows; it counts the "issued" lines, and the
 //     "abandoned" ones of certificates.
+//   - "node-keys" comes once for a node, before "issuing-closed".
 //   - A "resumed" line's head is the hash of the line before it.
 //
 // # Durability

@@ -34,6 +34,7 @@ type order struct {
 	serials           map[string]bool               // big-endian bytes
 	intended          map[string]string             // key intents: name to id
 	keys              map[string]fingerprint.SHA256 // SPKI by name
+	made              map[string]bool               // nodes whose keys were made
 	issued, abandoned int                           // certificates
 	issuing, closed   bool
 }
@@ -41,7 +42,7 @@ type order struct {
 func newOrder() *order {
 	return &order{
 		open: map[int]pending{}, taken: map[int]bool{}, serials: map[string]bool{},
-		intended: map[string]string{}, keys: map[string]fingerprint.SHA256{}, issuing: true,
+		intended: map[string]string{}, keys: map[string]fingerprint.SHA256{}, made: map[string]bool{}, issuing: true,
 	}
 }
 
@@ -124,6 +125,11 @@ func (o *order) record(l Line) error {
 		return o.issue(r)
 	case Abandoned:
 		return o.abandon(r)
+	case NodeKeys:
+		if o.made[r.Node] || !o.issuing {
+			return fmt.Errorf("node-keys of %s: a second time, or after issuing was closed", r.Node)
+		}
+		o.made[r.Node] = true
 	case IssuingClosed:
 		return o.closeIssuing(r)
 	case Closed:

@@ -212,6 +212,23 @@ type Shared struct {
 	PublicKey []byte             `json:"publicKey"` // DER SubjectPublicKeyInfo
 }
 
+// NodeKeys are the keys of a node that cannot make its own: made in memory and
+// sealed; written after the sealed file is on disk, before any of them is certified.
+type NodeKeys struct {
+	Node      string             `json:"node"`
+	Algorithm string             `json:"algorithm"`
+	File      string             `json:"file"`   // in the ceremony directory
+	SHA256    fingerprint.SHA256 `json:"sha256"` // of the sealed file
+	Recipient string             `json:"recipient"`
+	Keys      []NodeKey          `json:"keys"`
+}
+
+// NodeKey is one key of a node that was made in the ceremony.
+type NodeKey struct {
+	Name      string `json:"name"`      // the certificate's: "kubelet.conf"
+	PublicKey []byte `json:"publicKey"` // DER SubjectPublicKeyInfo
+}
+
 // IssuingClosed says that no CA key signs any more. Its line's hash stands in every bundle.
 type IssuingClosed struct {
 	Certificates int `json:"certificates"`
@@ -266,6 +283,7 @@ func (Abandoned) Type() Type       { return "abandoned" }
 func (Sealed) Type() Type          { return "sealed" }
 func (Carried) Type() Type         { return "carried" }
 func (Shared) Type() Type          { return "shared" }
+func (NodeKeys) Type() Type        { return "node-keys" }
 func (IssuingClosed) Type() Type   { return "issuing-closed" }
 func (SignatureIntent) Type() Type { return "signature-intent" }
 func (Signature) Type() Type       { return "signature" }

@@ -98,12 +98,13 @@ func whole(t testing.TB) []step {
 		{4, []transcript.Record{transcript.Sealed{Secret: "service-account", File: "secrets/sa.key.age", SHA256: spki, Recipients: []string{"age1x"}, PublicKey: []byte("x")}}},
 		{4, []transcript.Record{transcript.Carried{Secret: "service-account", File: "previous/demo-1/sa.key.age", SHA256: spki, Recipients: []string{"age1x"}, PublicKey: []byte("x")}}},
 		{4, []transcript.Record{transcript.Shared{Secret: "service-account", Node: "cp-2", File: "requests/cp-2.sa.key.age", SHA256: spki, Recipient: "age1y", PublicKey: []byte("x")}}},
+		{4, []transcript.Record{transcript.NodeKeys{Node: "worker-1", Algorithm: "ECDSA-P256", File: "secrets/worker-1.keys.age", SHA256: spki, Recipient: "age1x", Keys: []transcript.NodeKey{{Name: "kubelet.conf", PublicKey: []byte("x")}}}}},
 		{5, []transcript.Record{transcript.IssuingClosed{Certificates: 2, Abandoned: 1}}},
-		{6, []transcript.Record{transcript.SignatureIntent{Entry: 3, Name: "bundle cp-1", SHA256: spki}}}, // 22
-		{6, []transcript.Record{transcript.Signature{Intent: 22, Signature: []byte("signature")}}},
+		{6, []transcript.Record{transcript.SignatureIntent{Entry: 3, Name: "bundle cp-1", SHA256: spki}}}, // 23
+		{6, []transcript.Record{transcript.Signature{Intent: 23, Signature: []byte("signature")}}},
 		{7, []transcript.Record{transcript.Note{Text: "“다 되었다”", By: "kim"}, transcript.Deviation{Text: "the clock was 3 s late", By: []string{"kim", "lee"}}}},
-		{7, []transcript.Record{transcript.CanaryIntent{Token: transcript.Token{Backend: "pkcs11", Label: "demo", Serial: "1"}, Algorithm: "ECDSA-P256", ID: keyID}}}, // 26
-		{7, []transcript.Record{transcript.Canary{Intent: 26, Attributes: map[string]string{"CKA_LOCAL": "true"}, Trials: []transcript.Trial{
+		{7, []transcript.Record{transcript.CanaryIntent{Token: transcript.Token{Backend: "pkcs11", Label: "demo", Serial: "1"}, Algorithm: "ECDSA-P256", ID: keyID}}}, // 27
+		{7, []transcript.Record{transcript.Canary{Intent: 27, Attributes: map[string]string{"CKA_LOCAL": "true"}, Trials: []transcript.Trial{
 			{Name: "set CKA_EXTRACTABLE to true", Outcome: "CKR_ATTRIBUTE_READ_ONLY"}, {Name: "wrap", Outcome: "accepted", Leaks: true},
 		}}}},
 		{8, []transcript.Record{transcript.Closed{Signer: spki}}},

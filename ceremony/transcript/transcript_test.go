@@ -46,7 +46,7 @@ func TestReadWhole(t *testing.T) {
 		t.Error("head is not the last line's hash")
 	}
 	closing, ok := tr.IssuingClosed()
-	if !tr.Closed() || !ok || closing.Seq != 21 || closing.Step != 5 {
+	if !tr.Closed() || !ok || closing.Seq != 22 || closing.Step != 5 {
 		t.Errorf("closed %v, issuing closed in line %d (%v)", tr.Closed(), closing.Seq, ok)
 	}
 	certs := tr.Certificates()

@@ -33,8 +33,8 @@ func judgeJoins(ctx context.Context, r *report, c *conduct, s *standIn) {
 	for _, f := range []refusal{
 		{"without apiserver.crt the control-plane node does not join", without("pki/apiserver.crt"), j.controlPlane, "apiserver"},
 		{"without sa.key and sa.pub it does not join unchanged", without("pki/sa.key", "pki/sa.pub"), j.controlPlane, "sa.key is new"},
-		{"a worker with another authority's certificate does not join", forgedIdentity("kubelet.conf"), j.impatient, "certificate"},
-		{"a worker that trusts another authority does not join", otherTrust("kubelet.conf"), j.impatient, "certificate"},
+		{"a worker with another authority's certificate does not join", forgedIdentity("kubelet.conf"), j.impatient, "TLS handshake error: tls: failed to verify certificate"},
+		{"a worker that trusts another authority does not join", otherTrust("kubelet.conf"), j.impatient, "TLS handshake error: remote error: tls: bad certificate"},
 	} {
 		err := j.onCopy(f.notice, f.spoil)(ctx)
 		switch {
@@ -157,7 +157,11 @@ func (j *joiner) impatient(ctx context.Context, k kubeadm, base string) error {
 	if err := os.WriteFile(filepath.Join(tree, config), data, 0o644); err != nil {
 		return err
 	}
+	j.cluster.log()
 	_, err = k.run(ctx, tree, "join", "phase", "kubelet-start", "--config", config)
+	if err != nil { // kubeadm may hear no more than that the connection is gone
+		err = fmt.Errorf("%w\nthe API server logs: %s", err, j.cluster.log())
+	}
 	return err
 }
 

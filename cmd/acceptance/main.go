@@ -5,7 +5,11 @@
 // kubeadm, built through Go modules: kubeadm has to accept the tree, to call
 // its authorities external, and to leave every byte as it is. Then each of
 // these checks is shown failing, on a copy of the tree in which the cause has
-// been put by hand.
+// been put by hand. The same happens to a node whose keys and requests
+// `kubeadm certs generate-csr` has made. What the bundles tell kubeadm people is
+// held against kubeadm, too: preflight errors to ignore, join lines (against a
+// stand-in for the API server), the binding, the part of a configuration; and
+// every command of docs/kubeadm.md is typed.
 //
 // It is a module of its own, so that nothing of Kubernetes is linked by the two
 // programs. Each check prints one line, "ok" or "FAIL"; the last line is
@@ -33,6 +37,7 @@ type options struct {
 	node      string
 	kubeadm   string // a kubeadm to use in place of the built one
 	module    string // the folder of this module's go.mod
+	page      string // docs/kubeadm.md
 	dir       string // where binaries are cached and the run's files go
 	own       string // a folder with programs to use in place of built ones
 	only      string // which parts to run
@@ -48,6 +53,7 @@ func main() {
 	flag.StringVar(&o.node, "officiant-node", "build/officiant-node", "the program of the nodes")
 	flag.StringVar(&o.kubeadm, "kubeadm", "", "a kubeadm "+kubernetesVersion+" to use instead of building one")
 	flag.StringVar(&o.module, "module", "cmd/acceptance", "the folder of this module")
+	flag.StringVar(&o.page, "page", "docs/kubeadm.md", "the page whose commands are typed")
 	flag.StringVar(&o.dir, "dir", "build/acceptance", "where built programs are kept and the run's files go")
 	flag.StringVar(&o.own, "programs", "", "a folder with programs (kube-apiserver, etcd, …) to use in place of built ones")
 	flag.StringVar(&o.only, "only", "kubeadm,one,three", "which parts to run")
@@ -67,7 +73,7 @@ func main() {
 
 // run does everything and returns the exit code.
 func run(ctx context.Context, o options, out, talk io.Writer) (int, error) {
-	for _, path := range []*string{&o.officiant, &o.node, &o.kubeadm, &o.module, &o.dir, &o.own} {
+	for _, path := range []*string{&o.officiant, &o.node, &o.kubeadm, &o.module, &o.page, &o.dir, &o.own} {
 		if *path == "" {
 			continue
 		}
@@ -132,6 +138,7 @@ func judged(ctx context.Context, o options, r *report, talk io.Writer) error {
 	judgeJoins(ctx, r, whole, stand)
 	r.check(csr.say("the keys in place are those kubeadm made"), kubeadmKeys(ctx, judge, csr.root(firstNode)))
 	judgeFirst(ctx, r, csr, csrRefusals)
+	judgePage(ctx, r, whole, o.page)
 	return nil
 }
 

@@ -5,12 +5,12 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -26,7 +26,27 @@ type standIn struct {
 
 	mu     sync.Mutex
 	asked  []string // "USER PATH", in order
+	said   []byte   // what the server logs: handshakes that failed
 	config string   // the ClusterConfiguration of the kubeadm-config ConfigMap
+}
+
+// Write takes the server's log.
+func (s *standIn) Write(line []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = append(s.said, from.ReplaceAll(line, nil)...)
+	return len(line), nil
+}
+
+var from = regexp.MustCompile(` from [0-9.]+:[0-9]+`)
+
+// log is what the server logged since the last call.
+func (s *standIn) log() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	said := s.said
+	s.said = nil
+	return string(said)
 }
 
 // newStandIn takes a port; nobody is answered before serve.
@@ -65,7 +85,7 @@ func (s *standIn) serve(tree, clusterConfiguration string) error {
 		return fmt.Errorf("%s/ca.crt holds no certificate", pki)
 	}
 	s.server = &http.Server{
-		Handler: s, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0),
+		Handler: s, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(s, "", 0),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{own}, ClientCAs: clients, ClientAuth: tls.RequireAndVerifyClientCert},
 	}
 	go s.server.ServeTLS(s.listener, "", "") // ends with close

@@ -159,7 +159,7 @@ func TestVerifyNamesEveryFinding(t *testing.T) {
 	bundletest.WriteFile(t, filepath.Join(one, "pki/extra.crt"), []byte("x"))
 	d.must(os.Remove(filepath.Join(one, "admin.conf")))
 	d.run(exit.Unverified, "verdict        not verified: 3 findings", append([]string{"verify", one}, key...)...)
-	for _, want := range []string{"pki/ca.crt: was changed", "pki/extra.crt: not listed", "admin.conf: listed in SHA256SUMS, but missing"} {
+	for _, want := range []string{"pki/ca.crt\n    was changed", "pki/extra.crt\n    not listed", "admin.conf\n    listed in SHA256SUMS, but missing"} {
 		if !strings.Contains(d.stdout, want) {
 			t.Errorf("no finding %q:\n%s", want, d.stdout)
 		}
@@ -173,7 +173,7 @@ func TestVerifyNamesEveryFinding(t *testing.T) {
 	good := d.bundle(1)
 	other := filepath.Join(d.stick, "other.pub")
 	bundletest.WriteFile(t, other, bundletest.PublicPEM(t, bundletest.Key(t).Public()))
-	d.run(exit.Unverified, "SHA256SUMS.sig: not a signature", "verify", good, "--release-key", other)
+	d.run(exit.Unverified, "SHA256SUMS.sig\n    not a signature", "verify", good, "--release-key", other)
 	d.run(exit.Unverified, "SHA256SUMS.sig: not a signature", "install", good, "--release-key", other, "--root", d.root)
 
 	d.run(exit.Unverified, `"verdict": "not verified"`, "verify", good, "--release-key", other, "-o", "json")
@@ -226,7 +226,7 @@ func TestRequestDuringAnInterruptedInstall(t *testing.T) {
 		}
 		return nil
 	}}}
-	if _, err := node.Install(b, d.pki.Release.Public(), false); err == nil {
+	if _, err := node.Install(b, install.Options{Release: d.pki.Release.Public()}); err == nil {
 		t.Fatal("the install was not interrupted")
 	}
 	before := d.below(d.root)

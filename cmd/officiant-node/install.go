@@ -16,6 +16,7 @@ import (
 func newInstallCommand(o *options) *cobra.Command {
 	var root, releaseKey string
 	var dryRun bool
+	var minSequence int
 	c := &cobra.Command{
 		Use:   "install BUNDLE --release-key FILE",
 		Short: "Verify a bundle and put it in place, all or nothing",
@@ -23,11 +24,16 @@ func newInstallCommand(o *options) *cobra.Command {
 			"this node's own keys. Then it opens the sealed service-account key, puts the node's\n" +
 			"private keys beside their certificates and into the kubeconfigs, and places everything\n" +
 			"below /etc/kubernetes with kubeadm's names and modes, all or nothing. The first install\n" +
-			"pins the root and the release key. When it is interrupted, the same command finishes it.",
+			"pins the root and the release key. When it is interrupted, the same command finishes it.\n\n" +
+			"A node refuses bundles older than the newest it has seen. One that has seen none yet\n" +
+			"cannot know: tell it with --min-sequence, when there was more than one ceremony.",
 		Args: exit.ExactArgs(1, "one bundle"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if releaseKey == "" {
 				return exit.Usagef("install needs --release-key, the ceremony's release.pub")
+			}
+			if minSequence < 0 {
+				return exit.Usagef("--min-sequence is a number from 1, not %d", minSequence)
 			}
 			release, err := readReleaseKey(releaseKey)
 			if err != nil {
@@ -38,7 +44,7 @@ func newInstallCommand(o *options) *cobra.Command {
 				return refused(err)
 			}
 			node := &install.Node{Root: root, Disk: o.Disk, Now: o.Now}
-			r, err := node.Install(b, release, dryRun)
+			r, err := node.Install(b, install.Options{Release: release, DryRun: dryRun, MinSequence: minSequence})
 			if err != nil {
 				return refusedAfter(r, err)
 			}
@@ -47,7 +53,8 @@ func newInstallCommand(o *options) *cobra.Command {
 	}
 	c.Flags().StringVar(&root, "root", "/", "put etc/kubernetes below this directory; the node's state lies there too")
 	c.Flags().StringVar(&releaseKey, "release-key", "", "the ceremony's release.pub, from where you trust it")
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "check everything and say what would change; write nothing")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "check everything and show what would change, file by file; write nothing")
+	c.Flags().IntVar(&minSequence, "min-sequence", 0, "refuse a bundle of a lower sequence; for a node that has none yet")
 	return c
 }
 
@@ -91,7 +98,11 @@ func printInstall(w io.Writer, r *install.Report, root string, dryRun bool) erro
 		printPin(w, "root certificate, "+verb, r.Pins.Root)
 		printPin(w, "release key, "+verb, r.Pins.Release)
 	}
-	return printChanges(w, r)
+	if dryRun {
+		printDiff(w, r)
+		return printReaders(w, r, root)
+	}
+	return printChanges(w, r, root)
 }
 
 func printPin(w io.Writer, title string, f fingerprint.SHA256) {
@@ -99,25 +110,4 @@ func printPin(w io.Writer, title string, f fingerprint.SHA256) {
 	for _, line := range f.Lines() {
 		fmt.Fprintf(w, "    %s\n", line)
 	}
-}
-
-// printChanges lists what changed, and a line for each component that reads it.
-func printChanges(w io.Writer, r *install.Report) error {
-	if len(r.Changes) == 0 {
-		_, err := fmt.Fprintln(w, "\nno file of /etc/kubernetes is different")
-		return err
-	}
-	fmt.Fprintln(w, "\nfiles")
-	for _, c := range r.Changes {
-		fmt.Fprintf(w, "  %-8s %s\n", c.What, c.Path)
-	}
-	if len(r.Notices) > 0 {
-		fmt.Fprintln(w, "\nwho reads them")
-	}
-	for _, n := range r.Notices {
-		if _, err := fmt.Fprintf(w, "  %s\n", n); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
@@ -20,10 +21,14 @@ import (
 
 type requestOptions struct {
 	*options
-	kubeadm, csrDir, root, out string
-	flags                      factFlags
-	algorithm                  string
-	identityKey                string
+	kubeadm           []string
+	csrDir, root, out string
+	flags             factFlags
+	algorithm         string
+	reuse             bool
+	signWith          string
+	extra             []string
+	identityKey       string
 }
 
 func newRequestCommand(o *options) *cobra.Command {
@@ -37,15 +42,24 @@ func newRequestCommand(o *options) *cobra.Command {
 			"Keys that are there already are kept, never overwritten.\n\n" +
 			"Names and addresses come from a kubeadm configuration file (v1beta3 or v1beta4; its\n" +
 			"Cluster-, Init- and JoinConfiguration); flags go before it. A worker needs little and\n" +
-			"can say it with flags alone: --name, --cluster, --control-plane-endpoint.\n\n" +
+			"can say it with flags alone: --name, --cluster, --control-plane-endpoint. A node that\n" +
+			"joins takes the cluster's part from the cluster, where kubeadm keeps it; --kubeadm may\n" +
+			"be given twice, for that file and for its own JoinConfiguration:\n\n" +
+			"  kubectl -n kube-system get cm kubeadm-config -o yaml > cluster.yaml\n\n" +
 			"With --csr-dir the keys and CSRs are those `kubeadm certs generate-csr` made; they stay\n" +
 			"where they are, and the keys are copied to /var/lib/officiant-node, where install finds\n" +
 			"them.\n\n" +
+			"For a renewal, a node that has a certificate of an earlier ceremony signs its request with\n" +
+			"that certificate's key, too; a plan that continues that ceremony then needs no fingerprint\n" +
+			"from a person. With --reuse-keys the keys in use below /etc/kubernetes stay.\n\n" +
+			"With --sign-with the machine's SSH host key signs the request, for fleets: the plan names a\n" +
+			"known_hosts file, and nobody has to compare words.\n\n" +
 			"The request's fingerprint is printed as hex and as words. Whoever writes the plan has\n" +
 			"to hear it from you, not from whoever carries the file.",
 		Example: "  officiant-node request --kubeadm kubeadm.yaml --roles control-plane,etcd --out cp-1.req\n" +
 			"  officiant-node request --roles worker --name worker-1 --cluster demo \\\n" +
 			"    --control-plane-endpoint api.demo.test:6443 --out worker-1.req\n" +
+			"  officiant-node request --roles worker --kubeadm cluster.yaml --kubeadm join.yaml --out worker-2.req\n" +
 			"  officiant-node request --csr-dir /etc/kubernetes --kubeadm kubeadm.yaml --out cp-1.req",
 		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -54,8 +68,11 @@ func newRequestCommand(o *options) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&r.kubeadm, "kubeadm", "", "kubeadm configuration file of the node")
+	f.StringArrayVar(&r.kubeadm, "kubeadm", nil, "kubeadm configuration `FILE` of the node, or the cluster's kubeadm-config ConfigMap;\nmay be given twice")
 	f.StringVar(&r.csrDir, "csr-dir", "", "folder `kubeadm certs generate-csr` wrote, used in place of new keys")
+	f.BoolVar(&r.reuse, "reuse-keys", false, "keep the keys that are in use in /etc/kubernetes; for a renewal")
+	f.StringSliceVar(&r.extra, "extra", nil, "certificates the plan allows this node beyond Kubernetes' own: kubelet-server,\nkube-proxy.conf, etcd/monitoring, alice.conf; several with commas")
+	f.StringVar(&r.signWith, "sign-with", "", "SSH host key `FILE` to sign the request with, such as /etc/ssh/ssh_host_ed25519_key")
 	f.StringVar(&r.root, "root", "/", "keep the node's state below this directory")
 	f.StringVar(&r.out, "out", "", "the request file to write; it must not exist")
 	f.StringSliceVar(&r.flags.roles, "roles", nil, "what the node is: control-plane, etcd, worker; several with commas")
@@ -83,13 +100,25 @@ func (r *requestOptions) run(ctx context.Context) error {
 	if err != nil {
 		return &exit.Error{Code: exit.Refused, Err: err, Hints: []string{"no key was made and nothing was written"}}
 	}
+	if leaves, err = r.extras(leaves); err != nil {
+		return err
+	}
 	state := install.OpenState(r.root, r.Disk)
 	if err := r.ownState(state, f); err != nil {
 		return err
 	}
-	var folder *request.Folder
+	host, err := r.hostKey()
+	if err != nil {
+		return err
+	}
+	in := &request.Folder{}
+	if r.reuse {
+		if in.Keys, err = r.inUse(state, leaves); err != nil {
+			return err
+		}
+	}
 	if r.csrDir != "" {
-		if folder, err = request.FromCSRDir(os.DirFS(r.csrDir), leaves); err != nil {
+		if in, err = request.FromCSRDir(os.DirFS(r.csrDir), leaves); err != nil {
 			return r.refuseFolder(err)
 		}
 	}
@@ -97,7 +126,7 @@ func (r *requestOptions) run(ctx context.Context) error {
 		return err
 	}
 	// An interrupted install's staged files look like our own leftovers.
-	release, err := (&install.Node{Root: r.root, Disk: r.Disk, Now: r.Now}).Hold()
+	release, err := r.node().Hold()
 	if err != nil {
 		return err
 	}
@@ -105,27 +134,38 @@ func (r *requestOptions) run(ctx context.Context) error {
 	if err := r.removeTemps(state); err != nil {
 		return err
 	}
-	return r.make(ctx, state, f, leaves, folder)
+	return r.make(ctx, state, f, leaves, in, host)
 }
 
-// make makes what is missing in the state directory, then the request.
-func (r *requestOptions) make(ctx context.Context, state *install.State, f *facts, leaves []kubepki.Leaf, folder *request.Folder) error {
+// make makes what is missing in the state directory, then the request. in has
+// the keys that are elsewhere, and the CSRs when kubeadm made them.
+func (r *requestOptions) make(ctx context.Context, state *install.State, f *facts, leaves []kubepki.Leaf, in *request.Folder, host ssh.Signer) error {
 	recipient, err := r.identity(state)
 	if err != nil {
 		return err
 	}
-	var keys *nodeKeys
+	keys, err := rememberKeys(state, in.Keys)
+	if err != nil {
+		return err
+	}
+	if in.CSRs == nil {
+		if err := r.makeKeys(ctx, state, leaves, f.algorithm, keys); err != nil {
+			return err
+		}
+	}
+	var by []request.Voucher
+	present, why := r.voucher(f, leaves)
+	if present != nil {
+		by = append(by, present)
+	}
+	if host != nil {
+		by = append(by, request.HostKey{Signer: host})
+	}
 	var data []byte
-	if folder != nil {
-		if keys, err = rememberKeys(state, leaves, folder.Keys); err != nil {
-			return err
-		}
-		data, err = request.Pack(f.cluster, f.node, folder.CSRs, keys.all, recipient, r.Now(), r.Rand)
+	if in.CSRs != nil {
+		data, err = request.Pack(f.cluster, f.node, in.CSRs, keys.all, recipient, r.Now(), r.Rand, by...)
 	} else {
-		if keys, err = r.makeKeys(ctx, state, leaves, f.algorithm); err != nil {
-			return err
-		}
-		data, err = request.Make(f.cluster, f.node, leaves, keys.all, recipient, r.Now(), r.Rand)
+		data, err = request.Make(f.cluster, f.node, leaves, keys.all, recipient, r.Now(), r.Rand, by...)
 	}
 	if err != nil {
 		return err
@@ -133,11 +173,24 @@ func (r *requestOptions) make(ctx context.Context, state *install.State, f *fact
 	if err := r.write(state, f.node.Name, data); err != nil {
 		return err
 	}
-	return r.say(state, f, keys, folder, data)
+	opened, err := request.Parse(r.out, data)
+	if err != nil {
+		return err
+	}
+	r.say(state, f, keys, in, opened)
+	r.sayVouched(present, why, host)
+	printRequestFingerprint(r.Stderr, opened.Fingerprint)
+	return nil
 }
 
 // checkOut finds before any key is made what would stop us after.
 func (r *requestOptions) checkOut() error {
+	if r.reuse && r.csrDir != "" {
+		return exit.Usagef("--csr-dir has keys of its own: leave --reuse-keys out")
+	}
+	if len(r.extra) > 0 && r.csrDir != "" {
+		return exit.Usagef("--csr-dir has kubeadm's certificates alone: leave --extra out, or --csr-dir")
+	}
 	if r.out == "" {
 		return exit.Usagef("request needs --out, the request file to write")
 	}
@@ -184,7 +237,7 @@ func (r *requestOptions) ownState(state *install.State, f *facts) error {
 
 func (r *requestOptions) refuseFolder(err error) error {
 	hints := []string{"no request was made, and nothing in " + r.csrDir + " was changed"}
-	if r.kubeadm == "" {
+	if len(r.kubeadm) == 0 {
 		hints = append(hints, "names were taken from the folder alone; with --kubeadm FILE they come from where kubeadm had them")
 	}
 	return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %w", r.csrDir, err), Hints: hints}
@@ -217,11 +270,7 @@ func (r *requestOptions) write(state *install.State, node string, data []byte) e
 	return err
 }
 
-func (r *requestOptions) say(state *install.State, f *facts, keys *nodeKeys, folder *request.Folder, data []byte) error {
-	opened, err := request.Parse(r.out, data)
-	if err != nil {
-		return err
-	}
+func (r *requestOptions) say(state *install.State, f *facts, keys *nodeKeys, in *request.Folder, opened *request.Opened) {
 	w := r.Stderr
 	first := ""
 	if f.node.First {
@@ -231,18 +280,14 @@ func (r *requestOptions) say(state *install.State, f *facts, keys *nodeKeys, fol
 	if !kubepki.Known(f.cluster.KubernetesVersion) {
 		fmt.Fprintf(w, "  this release is newer than %s, the newest one known here; its facts are used\n", kubepki.Newest())
 	}
-	for _, line := range keys.lines(folder != nil, f.algorithm) {
+	for _, line := range keys.lines(f.algorithm) {
 		fmt.Fprintln(w, line)
 	}
 	fmt.Fprintf(w, "private keys stay in %s\n", filepath.Join(state.Dir(), "keys"))
-	if folder != nil {
-		for _, name := range folder.Ignored {
-			fmt.Fprintf(w, "  %s is not needed by this node and was left out\n", name)
-		}
+	for _, name := range in.Ignored {
+		fmt.Fprintf(w, "  %s is not needed by this node and was left out\n", name)
 	}
 	fmt.Fprintf(w, "wrote %s: %s, nothing secret\n", r.out, count(len(opened.CSRs), "certificate request"))
-	printRequestFingerprint(w, opened.Fingerprint)
-	return nil
 }
 
 func printRequestFingerprint(w interface{ Write([]byte) (int, error) }, f fingerprint.SHA256) {

@@ -37,7 +37,7 @@ func (r *requestOptions) facts() (*facts, error) {
 			return nil, err
 		}
 	}
-	if r.kubeadm != "" {
+	if len(r.kubeadm) > 0 {
 		if err := f.fromKubeadm(r.kubeadm); err != nil {
 			return nil, err
 		}
@@ -71,12 +71,16 @@ func (f *facts) fromFolder(r *requestOptions) error {
 	return nil
 }
 
-func (f *facts) fromKubeadm(file string) error {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("--kubeadm: %w", err)
+func (f *facts) fromKubeadm(names []string) error {
+	var files []kubeadm.File
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("--kubeadm: %w", err)
+		}
+		files = append(files, kubeadm.File{Name: name, Data: data})
 	}
-	c, err := kubeadm.Parse(file, data)
+	c, err := kubeadm.ParseFiles(files...)
 	if err != nil {
 		return &exit.Error{Code: exit.Refused, Err: err, Hints: []string{"no key was made and nothing was written"}}
 	}
@@ -89,7 +93,7 @@ func (f *facts) fromKubeadm(file string) error {
 		}
 		if c.KubernetesVersion != "" {
 			if f.cluster.KubernetesVersion, err = kubepki.ParseVersion(c.KubernetesVersion); err != nil {
-				return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %w", file, err)}
+				return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: kubernetesVersion: %w", strings.Join(names, ", "), err)}
 			}
 		}
 	}
@@ -98,7 +102,7 @@ func (f *facts) fromKubeadm(file string) error {
 	f.node.BindPort = cmp.Or(c.BindPort, f.node.BindPort)
 	if c.AdvertiseAddress != "" {
 		if f.node.Address, err = netip.ParseAddr(c.AdvertiseAddress); err != nil {
-			return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: advertiseAddress: %w", file, err)}
+			return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: advertiseAddress: %w", strings.Join(names, ", "), err)}
 		}
 	}
 	// Of a ClusterConfiguration alone nobody knows for which node it is.
@@ -152,6 +156,22 @@ func (f *facts) fromFlags(r *requestOptions) error {
 	return nil
 }
 
+// extras adds what was asked for beyond Kubernetes' own certificates. Of these
+// a node knows the name alone: its CSR says nothing, the plan says it all.
+func (r *requestOptions) extras(leaves []kubepki.Leaf) ([]kubepki.Leaf, error) {
+	for _, name := range r.extra {
+		l, err := kubepki.ExtraLeaf(strings.TrimSpace(name))
+		if err != nil {
+			return nil, exit.Usagef("--extra: %w", err)
+		}
+		if slices.ContainsFunc(leaves, func(o kubepki.Leaf) bool { return o.Name == l.Name }) {
+			return nil, exit.Usagef("--extra: %s is there twice", l.Name)
+		}
+		leaves = append(leaves, l)
+	}
+	return leaves, nil
+}
+
 // missing asks for what nobody has said and no default is good for.
 func (f *facts) missing(r *requestOptions) error {
 	var flags []string
@@ -168,8 +188,8 @@ func (f *facts) missing(r *requestOptions) error {
 	add(f.node.Has(kubepki.Worker) && !serves && f.cluster.ControlPlaneEndpoint == "", "--control-plane-endpoint HOST:PORT")
 	if len(flags) > 0 {
 		where := "neither flags nor a kubeadm configuration say"
-		if r.kubeadm != "" {
-			where = r.kubeadm + " does not say"
+		if len(r.kubeadm) > 0 {
+			where = strings.Join(r.kubeadm, " and ") + " does not say"
 		}
 		return exit.Usagef("%s all that is needed; give\n%s", where, strings.Join(flags, "\n"))
 	}

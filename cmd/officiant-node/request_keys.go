@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"officiant/bundle/install"
@@ -55,19 +57,19 @@ func algorithmOf(key crypto.Signer) string {
 	return fmt.Sprintf("%T", key.Public())
 }
 
-// nodeKeys are the keys of a request.
+// nodeKeys are the keys of a request, and how many of them came from where.
 type nodeKeys struct {
-	all        request.Keys
-	made, kept int
+	all                request.Keys
+	made, copied, kept int
 }
 
 // lines say what became of the keys.
-func (k *nodeKeys) lines(copied bool, algorithm string) []string {
+func (k *nodeKeys) lines(algorithm string) []string {
 	var lines []string
-	switch {
-	case k.made > 0 && copied:
-		lines = append(lines, "copied "+count(k.made, "private key"))
-	case k.made > 0:
+	if k.copied > 0 {
+		lines = append(lines, "copied "+count(k.copied, "private key"))
+	}
+	if k.made > 0 {
 		lines = append(lines, fmt.Sprintf("made %s (%s)", count(k.made, "private key"), algorithm))
 	}
 	if k.kept > 0 {
@@ -135,20 +137,22 @@ func sshRecipient(file string) (string, error) {
 
 // makeKeys makes the keys that are not there yet, each on disk as soon as it is
 // made. A kept key of another kind than asked for on the command line is refused.
-func (r *requestOptions) makeKeys(ctx context.Context, state *install.State, leaves []kubepki.Leaf, algorithm string) (*nodeKeys, error) {
-	keys := &nodeKeys{all: request.Keys{}}
+func (r *requestOptions) makeKeys(ctx context.Context, state *install.State, leaves []kubepki.Leaf, algorithm string, keys *nodeKeys) error {
 	var missing []string
 	for _, l := range leaves {
+		if keys.all[l.Name] != nil {
+			continue
+		}
 		key, err := state.Key(l.Name)
 		if errors.Is(err, fs.ErrNotExist) {
 			missing = append(missing, l.Name)
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if is := algorithmOf(key); r.algorithm != "" && is != algorithm {
-			return nil, &exit.Error{Code: exit.Refused,
+			return &exit.Error{Code: exit.Refused,
 				Err: fmt.Errorf("the key of %s is there already and is %s, not %s", l.Name, is, algorithm),
 				Hints: []string{"leave --key-algorithm out to keep it; a key is never overwritten",
 					"for new keys, move " + filepath.Join(state.Dir(), "keys") + " away; certificates in use need the old ones"}}
@@ -159,12 +163,11 @@ func (r *requestOptions) makeKeys(ctx context.Context, state *install.State, lea
 	if len(missing) > 0 && strings.HasPrefix(algorithm, "RSA") {
 		fmt.Fprintf(r.Stderr, "making %s (%s); this can take a minute\n", count(len(missing), "private key"), algorithm)
 	}
-	err := generate(ctx, missing, algorithm, r.Rand, func(name string, key crypto.Signer) error {
+	return generate(ctx, missing, algorithm, r.Rand, func(name string, key crypto.Signer) error {
 		keys.all[name] = key
 		keys.made++
 		return state.WriteKey(name, key)
 	})
-	return keys, err
 }
 
 // generate makes a key for each name on all processors and hands them out one
@@ -216,14 +219,16 @@ func newKey(algorithm string, rand io.Reader) (crypto.Signer, error) {
 	return nil, fmt.Errorf("no algorithm %s", algorithm)
 }
 
-// rememberKeys copies the keys of a generate-csr folder to where install looks.
-func rememberKeys(state *install.State, leaves []kubepki.Leaf, from request.Keys) (*nodeKeys, error) {
-	keys := &nodeKeys{all: from}
-	for _, l := range leaves {
-		there, err := state.Key(l.Name)
-		if err == nil && !samePublicKey(there, from[l.Name]) {
+// rememberKeys copies keys that lie elsewhere, in a generate-csr folder or in
+// /etc/kubernetes, to where install looks. All are compared before one is written.
+func rememberKeys(state *install.State, from request.Keys) (*nodeKeys, error) {
+	keys := &nodeKeys{all: request.Keys{}}
+	names := slices.Sorted(maps.Keys(from))
+	for _, name := range names {
+		there, err := state.Key(name)
+		if err == nil && !samePublicKey(there, from[name]) {
 			return nil, &exit.Error{Code: exit.Refused,
-				Err:   fmt.Errorf("another key of %s is in %s already; a key is never overwritten", l.Name, filepath.Join(state.Dir(), "keys")),
+				Err:   fmt.Errorf("another key of %s is in %s already; a key is never overwritten", name, filepath.Join(state.Dir(), "keys")),
 				Hints: []string{"move it away if no certificate in use needs it"}}
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -233,11 +238,12 @@ func rememberKeys(state *install.State, leaves []kubepki.Leaf, from request.Keys
 			keys.kept++
 		}
 	}
-	for _, l := range leaves {
-		err := state.WriteKey(l.Name, from[l.Name])
+	for _, name := range names {
+		keys.all[name] = from[name]
+		err := state.WriteKey(name, from[name])
 		switch {
 		case err == nil:
-			keys.made++
+			keys.copied++
 		case !errors.Is(err, fs.ErrExist):
 			return nil, err
 		}

@@ -28,17 +28,17 @@ func newRollbackCommand(o *options) *cobra.Command {
 				return fmt.Errorf("rollback below %s: %w", root, err)
 			}
 			if err != nil {
-				return err
+				return refused(err)
 			}
-			return printRollback(o.Stdout, r, dryRun)
+			return printRollback(o.Stdout, r, root, dryRun)
 		},
 	}
 	c.Flags().StringVar(&root, "root", "/", "the directory etc/kubernetes lies below")
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "say what would change; write nothing")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "show what would change, file by file; write nothing")
 	return c
 }
 
-func printRollback(w io.Writer, r *install.Report, dryRun bool) error {
+func printRollback(w io.Writer, r *install.Report, root string, dryRun bool) error {
 	if r.Finished != "" {
 		fmt.Fprintf(w, "finished the %s that had been interrupted\n", r.Finished)
 		if r.Finished == "rollback" {
@@ -51,7 +51,11 @@ func printRollback(w io.Writer, r *install.Report, dryRun bool) error {
 		verb = "would roll back"
 	}
 	fmt.Fprintf(w, "%s node %s of cluster %s from %s to %s\n", verb, r.Node, r.Cluster, sequence(r.Before), sequence(r.Sequence))
-	return printChanges(w, r)
+	if dryRun {
+		printDiff(w, r)
+		return printReaders(w, r, root)
+	}
+	return printChanges(w, r, root)
 }
 
 func sequence(n int) string {

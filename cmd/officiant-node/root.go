@@ -39,7 +39,7 @@ func newRootCommand(o *options) *cobra.Command {
 		Short: "A node's side of a Kubernetes signing ceremony",
 		Long: "Officiant-node makes the requests a node takes part in a signing ceremony with, and\n" +
 			"verifies and installs the bundle it gets back. The node's private keys stay on the node.",
-	}, newRequestCommand(o), newVerifyCommand(o), newInstallCommand(o), newRollbackCommand(o), newStatusCommand(o), newShareCommand(o), newVersionCommand(o))
+	}, newRequestCommand(o), newVerifyCommand(o), newInstallCommand(o), newRollbackCommand(o), newStatusCommand(o), newShareCommand(o), newUnsealCommand(o), newVersionCommand(o))
 }
 
 func newVersionCommand(o *options) *cobra.Command {

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,37 +16,56 @@ import (
 )
 
 func newStatusCommand(o *options) *cobra.Command {
-	var root, output string
+	var root, output, textfile string
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show what is installed on this node, and until when it is valid",
-		Args:  exit.ExactArgs(0, "no arguments"),
+		Long: "Status shows what this node runs with: each certificate in place, the days left, the\n" +
+			"bundle it came from, and files that are not as they were installed. It changes nothing.\n\n" +
+			"-o prometheus prints the same as metrics; --prometheus FILE writes them to a file of\n" +
+			"node exporter's textfile folder, whole or not at all, and prints nothing.",
+		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			if output != "table" && output != "json" {
-				return exit.Usagef("-o is table or json, not %q", output)
+			if output != "table" && output != "json" && output != "prometheus" {
+				return exit.Usagef("-o is table, json or prometheus, not %q", output)
+			}
+			if textfile != "" && filepath.Ext(textfile) != ".prom" {
+				return exit.Usagef("--prometheus %s: node exporter reads files that end in .prom", textfile)
 			}
 			node := &install.Node{Root: root, Disk: o.Disk, Now: o.Now}
 			s, err := node.Status()
 			if err != nil {
-				return err
+				return refused(err)
 			}
-			if output == "json" {
-				e := json.NewEncoder(o.Stdout)
-				e.SetIndent("", "  ")
-				e.SetEscapeHTML(false)
-				return e.Encode(s)
+			if textfile != "" {
+				return o.Disk.Replace(textfile, metrics(s, o.Now()), 0o644)
 			}
-			return printStatus(o.Stdout, s, o.Now())
+			return o.printStatus(s, output)
 		},
 	}
 	c.Flags().StringVar(&root, "root", "/", "the directory etc/kubernetes lies below")
-	c.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	c.Flags().StringVarP(&output, "output", "o", "table", "table, json or prometheus")
+	c.Flags().StringVar(&textfile, "prometheus", "", "write metrics to this file (*.prom), and print nothing")
 	return c
+}
+
+func (o *options) printStatus(s *install.Status, output string) error {
+	switch output {
+	case "json":
+		e := json.NewEncoder(o.Stdout)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return e.Encode(s)
+	case "prometheus":
+		_, err := o.Stdout.Write(metrics(s, o.Now()))
+		return err
+	}
+	return printStatus(o.Stdout, s, o.Now())
 }
 
 func printStatus(w io.Writer, s *install.Status, now time.Time) error {
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(w, "%-12s %s\n", name, exit.Plain(fmt.Sprintf(format, args...)))
 	}
 	if len(s.Requests) > 0 {
 		line("request", "made as %s", strings.Join(s.Requests, ", "))
@@ -67,8 +88,8 @@ func printStatus(w io.Writer, s *install.Status, now time.Time) error {
 	if s.Previous != nil {
 		line("rollback", "to %s", sequence(s.Previous.Sequence))
 	}
-	for _, c := range s.Certificates {
-		line("certificate", "%-24s until %s", c.Name, c.NotAfter.Format(time.RFC3339))
+	if err := printCertificates(w, s.Certificates, now); err != nil {
+		return err
 	}
 	if s.Installed != nil && len(s.Findings) == 0 {
 		line("files", "as they were installed")
@@ -77,6 +98,23 @@ func printStatus(w io.Writer, s *install.Status, now time.Time) error {
 		line("finding", "%s", f)
 	}
 	return nil
+}
+
+func printCertificates(w io.Writer, list []install.Certificate, now time.Time) error {
+	if len(list) == 0 {
+		return nil
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "\nCERTIFICATE\tEXPIRES\tLEFT\tFROM\n")
+	for _, c := range list {
+		from := "no bundle"
+		if c.Sequence > 0 {
+			from = fmt.Sprintf("sequence %d, ceremony %s", c.Sequence, c.Ceremony.String()[:16])
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", c.Name, c.NotAfter.Format(time.RFC3339), remaining(c.NotAfter.Sub(now)), from)
+	}
+	fmt.Fprintln(t)
+	return t.Flush()
 }
 
 // remaining says in days how long something is still valid.

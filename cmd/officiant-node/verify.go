@@ -2,11 +2,10 @@ package main
 
 import (
 	"crypto"
-	"encoding/json"
 	"fmt"
-	"io"
+	"maps"
 	"os"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +26,8 @@ const (
 
 type verifyOptions struct {
 	*options
-	root, releaseKey, rootCA, output string
+	root, releaseKey, rootCA, validFor, output string
+	allow                                      []string
 }
 
 func newVerifyCommand(o *options) *cobra.Command {
@@ -37,8 +37,8 @@ func newVerifyCommand(o *options) *cobra.Command {
 		Short: "Verify a bundle, or what is installed on a node",
 		Long: "Verify checks a bundle (a folder or a .tar) from the release key's signature down to\n" +
 			"each certificate: file set, hashes, names, usages, issuers, dates, trust files. With\n" +
-			"--root it checks what is installed below DIR, modes and private keys included; the\n" +
-			"machine itself is --root /. It changes nothing.\n\n" +
+			"--root it checks what is installed below DIR, modes, owners and private keys included,\n" +
+			"and that nothing lies beside it; the machine itself is --root /. It changes nothing.\n\n" +
 			"Exit code 4 means not verified. Without --release-key nothing can be: a bundle\n" +
 			"without a fault may still be anybody's.",
 		Args: func(_ *cobra.Command, args []string) error {
@@ -57,6 +57,8 @@ func newVerifyCommand(o *options) *cobra.Command {
 	c.Flags().StringVar(&v.root, "root", "", "check what is installed below this directory")
 	c.Flags().StringVar(&v.releaseKey, "release-key", "", "the ceremony's release.pub, from where you trust it")
 	c.Flags().StringVar(&v.rootCA, "root-ca", "", "SHA-256 the root certificate must have, hex")
+	c.Flags().StringVar(&v.validFor, "valid-for", "", "everything must be valid this much longer: 30d, 720h")
+	c.Flags().StringSliceVar(&v.allow, "allow", nil, "with --root: a file below /etc/kubernetes that is there besides the bundle's; may be repeated")
 	c.Flags().StringVarP(&v.output, "output", "o", "table", "table or json")
 	return c
 }
@@ -71,8 +73,17 @@ type verdict struct {
 	NotAfter string           `json:"notAfter,omitempty"`
 	Root     string           `json:"rootSHA256,omitempty"`
 	Checks   []checked        `json:"checks"`
+	Files    []verifiedFile   `json:"files"`
 	Findings []bundle.Finding `json:"findings"`
 	Verdict  string           `json:"verdict"`
+}
+
+// verifiedFile is a file and what its certificate says.
+type verifiedFile struct {
+	File     string `json:"file"`
+	Subject  string `json:"subject,omitempty"`
+	NotAfter string `json:"notAfter,omitempty"`
+	Findings int    `json:"findings"`
 }
 
 // checked is one group of checks and how it came out.
@@ -100,6 +111,13 @@ func (v *verdict) describe(b *bundle.Bundle) {
 }
 
 func (v *verifyOptions) run(args []string) error {
+	span, err := parseSpan(v.validFor)
+	if err != nil {
+		return exit.Usagef("--valid-for: %w", err)
+	}
+	if len(v.allow) > 0 && v.root == "" {
+		return exit.Usagef("--allow is for --root: a bundle holds what is listed in it, and nothing else")
+	}
 	var root *fingerprint.SHA256
 	if v.rootCA != "" {
 		f, err := fingerprint.Parse(v.rootCA)
@@ -110,17 +128,15 @@ func (v *verifyOptions) run(args []string) error {
 	}
 	var release crypto.PublicKey
 	if v.releaseKey != "" {
-		var err error
 		if release, err = readReleaseKey(v.releaseKey); err != nil {
 			return err
 		}
 	}
-	result := &verdict{Checks: []checked{}, Findings: []bundle.Finding{}}
-	var err error
+	result := &verdict{Checks: []checked{}, Files: []verifiedFile{}, Findings: []bundle.Finding{}}
 	if v.root != "" {
-		err = v.tree(result, release, root)
+		err = v.tree(result, install.VerifyOptions{Release: release, Root: root, ValidFor: span, Allow: v.allow})
 	} else {
-		err = v.bundle(result, args[0], release, root)
+		err = v.bundle(result, args[0], release, bundle.CheckOptions{Now: v.Now(), Root: root, ValidFor: span})
 	}
 	if err != nil {
 		return err
@@ -146,7 +162,7 @@ func (v *verifyOptions) run(args []string) error {
 }
 
 // bundle checks a bundle that lies somewhere.
-func (v *verifyOptions) bundle(r *verdict, path string, release crypto.PublicKey, root *fingerprint.SHA256) error {
+func (v *verifyOptions) bundle(r *verdict, path string, release crypto.PublicKey, against bundle.CheckOptions) error {
 	r.What = path
 	b, err := bundle.Open(path)
 	refusals := bundle.Refusals(err)
@@ -163,7 +179,10 @@ func (v *verifyOptions) bundle(r *verdict, path string, release crypto.PublicKey
 	if err := r.signature(b, release); err != nil {
 		return err
 	}
-	r.check("contents", b.Check(bundle.CheckOptions{Now: v.Now(), Root: root}),
+	for _, path := range slices.Sorted(maps.Keys(b.Files)) {
+		r.file(path, bundle.FirstCertificate(path, b.Files[path]))
+	}
+	r.check("contents", b.Check(against),
 		"what a node of this kind has: names, usages, issuers, dates, trust files")
 	return nil
 }
@@ -187,17 +206,20 @@ func (v *verdict) signature(b *bundle.Bundle, release crypto.PublicKey) error {
 }
 
 // tree checks what is installed below --root.
-func (v *verifyOptions) tree(r *verdict, release crypto.PublicKey, root *fingerprint.SHA256) error {
+func (v *verifyOptions) tree(r *verdict, against install.VerifyOptions) error {
 	r.What = v.root
 	node := &install.Node{Root: v.root, Disk: v.Disk, Now: v.Now}
-	found, err := node.Verify(release, root)
+	found, err := node.Verify(against)
 	if err != nil {
-		return err
+		return refused(err)
+	}
+	for _, f := range found.Files {
+		r.file(f.Path, f.Certificate)
 	}
 	if found.Bundle != nil {
 		r.describe(found.Bundle)
 	}
-	r.check("installed files", found.Findings, "each is what the bundle in place holds, with its key and mode")
+	r.check("installed files", found.Findings, "each is what the bundle in place holds, with its key, mode and owner; no others")
 	return nil
 }
 
@@ -207,44 +229,6 @@ func findings(refusals []*bundle.Refusal) []bundle.Finding {
 		list = append(list, bundle.Finding{File: r.File, Problem: r.Reason})
 	}
 	return list
-}
-
-func (v *verdict) print(w io.Writer, output string) error {
-	if output == "json" {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(v)
-	}
-	fmt.Fprintf(w, "%-14s %s\n", "verifying", v.What)
-	if v.Node != "" {
-		fmt.Fprintf(w, "%-14s %s of cluster %s\n", "node", v.Node, v.Cluster)
-		fmt.Fprintf(w, "%-14s %d, ceremony %s\n", "sequence", v.Sequence, v.Ceremony)
-		fmt.Fprintf(w, "%-14s %s\n", "valid until", v.NotAfter)
-	}
-	if v.Root != "" {
-		fmt.Fprintf(w, "%-14s %s\n", "root SHA-256", v.Root)
-	}
-	for _, c := range v.Checks {
-		fmt.Fprintf(w, "%-14s %s: %s\n", c.Result, c.Name, c.Detail)
-	}
-	for _, f := range v.Findings {
-		// Names in a bundle are whoever's who made it.
-		problem := strings.ReplaceAll(exit.Plain(f.String()), "\n", "\n"+strings.Repeat(" ", 15))
-		fmt.Fprintf(w, "%-14s %s\n", "finding", problem)
-	}
-	_, err := fmt.Fprintf(w, "%-14s %s%s\n", "verdict", v.Verdict, counted(len(v.Findings)))
-	return err
-}
-
-func counted(n int) string {
-	switch n {
-	case 0:
-		return ""
-	case 1:
-		return ": 1 finding"
-	}
-	return fmt.Sprintf(": %d findings", n)
 }
 
 func readReleaseKey(file string) (crypto.PublicKey, error) {

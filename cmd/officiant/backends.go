@@ -17,7 +17,8 @@ type backend struct {
 	Open     signer.Opener
 	Supports func(signer.Ref, signer.Spec) error // asked before a key exists, without a login
 	// Module is the file that is loaded to reach the key, and its SHA-256; nil where there is none.
-	Module func(signer.Ref) (path, sum string, err error)
+	Module  func(signer.Ref) (path, sum string, err error)
+	Attests bool // whether a key can have its maker's word, which is verified
 }
 
 // reach says how far a command may go to reach a token.

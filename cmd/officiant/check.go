@@ -42,7 +42,8 @@ A plan without findings gets its schedule, written to schedule.txt beside it, an
 the digest that people approve. With findings the exit code is 3.
 
 Four nodes and more that differ in name and address alone are shown as one: what
-differs in anything else stands out. schedule.txt has a line for each.`,
+differs in anything else, or has a name or address that the certificates of another
+have as well, stands by itself. schedule.txt has a line for each.`,
 		Args: exit.ExactArgs(1, "one plan"),
 		RunE: func(c *cobra.Command, args []string) error { return check.run(c.Context(), args[0]) },
 	}
@@ -213,6 +214,10 @@ func supportedBy(c *plan.Ceremony, st *station.Station, of func(signer.Ref) (bac
 		b, err := of(ref)
 		if err != nil {
 			reasons = append(reasons, err.Error())
+			continue
+		}
+		if _, least := keyOf(c, name); !b.Attests && (least == signer.Attested || st.Least(name) == signer.Attested) {
+			reasons = append(reasons, fmt.Sprintf("key %s: evidence attested is asked for, and no key there can have it", name))
 			continue
 		}
 		err = b.Supports(ref, signer.Spec{Algorithm: c.Algorithm(name)})

@@ -116,17 +116,30 @@ func tableOf(c *plan.Ceremony, of map[string]*crowd) *terminal.Table {
 			last = by
 		}
 		if g == nil {
-			t.Add(fmt.Sprintf("%d", e.N), e.Name, content(e, standIn{}))
+			t.Add(fmt.Sprintf("%d", e.N), e.Name, content(c, e, standIn{}))
 			continue
 		}
 		name := fmt.Sprintf("%s ×%d", strings.Replace(e.Name, e.Node, g.sign, 1), len(g.nodes))
-		t.Add(fmt.Sprintf("%d…", e.N), name, content(e, standIn{e.Node, addresses[e.Node], g.sign}))
+		t.Add(fmt.Sprintf("%d…", e.N), name, content(c, e, standIn{e.Node, addresses[e.Node], g.sign}))
 	}
 	return t
 }
 
-// content is what a certificate would say, on one line.
-func content(e plan.Entry, as standIn) string {
+// vouchers says who vouches for a request whose words nobody compared.
+var vouchers = map[plan.Vouch]string{
+	plan.ByPrevious: "request signed by the node's present key",
+	plan.ByHostKey:  "request signed by the node's SSH host key",
+}
+
+// content is what a certificate would say, on one line; of a bundle, why the
+// request it answers is taken for its node's, when not for its fingerprint.
+func content(c *plan.Ceremony, e plan.Entry, as standIn) string {
+	if e.Kind == plan.BundleSignature && c.Requests[e.Node] == nil {
+		return "keys made in the ceremony, sealed to " + c.Recipient(e.Node)
+	}
+	if e.Kind == plan.BundleSignature {
+		return vouchers[c.Vouched[e.Node]]
+	}
 	if e.CommonName == "" {
 		return ""
 	}

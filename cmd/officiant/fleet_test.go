@@ -117,10 +117,10 @@ func TestAlike(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	for _, want := range []string{
-		"{worker} stands for 5 nodes that differ in name and address alone: worker-1,", "worker-3 … worker-5",
+		"{worker} stands for 5 nodes that differ in name and address alone:", "worker-1 … worker-5",
 		"{worker}/kubelet.conf ×5", "CN=system:node:{worker}", "bundle {worker} ×5", "etcd-1/etcd/server", "cp-1/apiserver",
 	} {
-		if !strings.Contains(folded, want) {
+		if !strings.Contains(strings.Join(strings.Fields(folded), " "), want) {
 			t.Errorf("no %q in\n%s", want, folded)
 		}
 	}
@@ -134,5 +134,34 @@ func TestAlike(t *testing.T) {
 	must(t, err)
 	if !strings.Contains(string(schedule), "name=worker-2/kubelet.conf") {
 		t.Error("the schedule folds, too")
+	}
+}
+
+// TestFoldHidesNobody: who stands behind a sign is told, and who has a name or an
+// address of somebody else stands alone.
+func TestFoldHidesNobody(t *testing.T) {
+	dir, _ := fleet(t, 11)
+	requests := filepath.Join(dir, "requests")
+	for _, name := range []string{"kubernetes", "api.demo.test", "kube-apiserver", "worker-0-of-other"} {
+		sendRequest(t, requests, kubepki.Node{Name: name, Roles: []kubepki.Role{kubepki.Worker}})
+	}
+	for i, address := range []string{"10.0.0.41", "10.0.0.42", "10.0.0.43", "10.0.0.99", "10.96.0.1", "10.0.0.11"} {
+		n := kubepki.Node{Name: fmt.Sprintf("etcd-%d", i+1), Roles: []kubepki.Role{kubepki.Etcd}, Address: netip.MustParseAddr(address)}
+		sendRequest(t, requests, n)
+	}
+	if code, _, stderr := planOf(t, dir); code != exit.Done {
+		t.Fatal(stderr)
+	}
+	_, text, _ := officiant(t, "ceremony", "check", filepath.Join(dir, "plan.yaml"))
+	folded := strings.Join(strings.Fields(text), " ")
+	for _, want := range []string{
+		"kubernetes/kubelet.conf", "api.demo.test/kubelet.conf", "kube-apiserver/kubelet.conf", // names of the API server
+		"etcd-5/etcd/server", "etcd-6/etcd/server", "10.96.0.1", // addresses of the service and of cp-1
+		"{etcd} stands for 4 nodes that differ in name and address alone: etcd-1 10.0.0.41 … etcd-3 10.0.0.43, etcd-4 10.0.0.99",
+		"{worker} stands for 12 nodes that differ in name and address alone: worker-1 … worker-11, worker-0-of-other",
+	} {
+		if !strings.Contains(folded, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
 	}
 }

@@ -14,6 +14,6 @@ const airgap = false
 func clouds() map[string]backend {
 	return map[string]backend{
 		"awskms": {Open: awskms.Open, Supports: awskms.Supports},
-		"gcpkms": {Open: gcpkms.Open, Supports: gcpkms.Supports},
+		"gcpkms": {Open: gcpkms.Open, Supports: gcpkms.Supports, Attests: true},
 	}
 }

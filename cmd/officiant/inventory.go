@@ -103,7 +103,7 @@ func (o *inventoryOptions) run(dirs []string) error {
 		return &exit.Error{Code: exit.Refused, Err: err}
 	}
 	for _, name := range inventory.Missing(records...) {
-		fmt.Fprintf(o.Stderr, "note: %s is continued by one of these and not among them; what it issued is not listed\n", name)
+		fmt.Fprintf(o.Stderr, "note: %s is continued by one of these and not among them; what it issued is not listed\n", exit.Line(name))
 	}
 	items = slices.DeleteFunc(items, func(i inventory.Item) bool { return !o.wanted(i, until) })
 	if o.expiry {
@@ -176,7 +176,8 @@ func (o *inventoryOptions) write(items []inventory.Item) error {
 	}
 	t := &terminal.Table{Header: []string{"CEREMONY", "NAME", "BY", "UNTIL", "DAYS", "STATE"}}
 	for _, i := range items {
-		t.Add(fmt.Sprintf("%s %d", i.Cluster, i.Sequence), i.Name, i.Authority, i.NotAfter.Format(time.DateOnly), o.days(i), string(i.State))
+		// A record is from whoever gave it, and may hold what a terminal acts on.
+		t.Add(exit.Line(fmt.Sprintf("%s %d", i.Cluster, i.Sequence)), exit.Line(i.Name), exit.Line(i.Authority), i.NotAfter.Format(time.DateOnly), o.days(i), string(i.State))
 	}
 	return t.Write(o.Stdout, terminal.Width(o.Stdout))
 }

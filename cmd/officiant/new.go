@@ -9,11 +9,11 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubeadm"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
@@ -24,6 +24,7 @@ import (
 type newOptions struct {
 	*options
 	kubeadm, requests, previous string
+	knownHosts                  string
 	name, cluster, naming       string
 	grade                       string
 	list                        string
@@ -37,7 +38,8 @@ func newNewCommand(o *options) *cobra.Command {
 		Short: "Write a commented plan from a kubeadm file and node requests",
 		Long: `Write a commented plan from a kubeadm configuration file and a folder of node
 requests. What the plan names has to lie below its folder; what does not is
-copied there. Nothing is overwritten.
+copied there. Nothing is overwritten. Of a cluster that runs, the kubeadm file may be
+what "kubectl -n kube-system get cm kubeadm-config -o yaml" prints.
 
 With --nodes the plan has the nodes of a list, in its order: CSV with the columns
 name, roles, address and fingerprint (name alone has to be there; roles are joined
@@ -52,10 +54,11 @@ key and service-account pair stay, and the root is not opened.`,
 		RunE: func(*cobra.Command, []string) error { return n.run() },
 	}
 	f := c.Flags()
-	f.StringVar(&n.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` of the cluster (required)")
+	f.StringVar(&n.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` of the cluster, or its kubeadm-config ConfigMap (required)")
 	f.StringVar(&n.requests, "requests", "", "`DIR` of the nodes' requests, *.req (required)")
 	f.StringVar(&n.list, "nodes", "", "list `FILE` of the nodes: CSV, or JSON of kubectl get nodes")
 	f.StringVar(&n.previous, "previous", "", "finished ceremony `DIR` to continue")
+	f.StringVar(&n.knownHosts, "known-hosts", "", "OpenSSH `FILE` that says which SSH host key is whose; nodes that signed with theirs need no fingerprint")
 	f.StringVar(&n.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
 	f.StringVar(&n.cluster, "cluster", "", "the cluster's `NAME`, in place of the kubeadm file's")
 	f.StringVar(&n.naming, "naming", "", "whose names certificates carry: kubeadm (default) or docs")
@@ -97,6 +100,10 @@ func (o *newOptions) run() error {
 	if err != nil {
 		return &exit.Error{Code: exit.Refused, Err: err}
 	}
+	if !config.HasCluster {
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: has no ClusterConfiguration", o.kubeadm),
+			Hints: []string{"a cluster that runs keeps it: kubectl -n kube-system get cm kubeadm-config -o yaml"}}
+	}
 	p := plan.NewOptions{Cluster: plan.Cluster{Name: o.cluster, Naming: kubepki.Naming(o.naming)}, Evidence: signer.Grade(o.grade)}
 	if p.Cluster.Kubeadm, err = in.place(o.kubeadm, data, "kubeadm.yaml"); err != nil {
 		return err
@@ -116,6 +123,11 @@ func (o *newOptions) run() error {
 	sequence := 1
 	if o.previous != "" {
 		if sequence, err = continues(&p, in, o.previous, cluster.Name, nodes); err != nil {
+			return err
+		}
+	}
+	if o.knownHosts != "" {
+		if p.KnownHosts, err = o.hostKeys(in, nodes); err != nil {
 			return err
 		}
 	}
@@ -157,19 +169,32 @@ func (o *newOptions) listed(nodes []sender) ([]sender, error) {
 // tell prints what has to be compared before the plan means anything.
 func (o *newOptions) tell(nodes []sender, name string) error {
 	fmt.Fprintf(o.Stderr, "Wrote plan %s to %s.\n", name, o.out)
-	left := slices.DeleteFunc(slices.Clone(nodes), func(n sender) bool { return n.compared })
-	if compared := len(nodes) - len(left); compared > 0 {
-		fmt.Fprintf(o.Stderr, "The fingerprints of %s are those in %s.\n", counted(compared, "request"), o.list)
-	}
-	if len(left) > 0 {
-		fmt.Fprintf(o.Stderr, "Compare these fingerprints with what each node printed, by another way than the requests came:\n\n")
-	}
-	for _, n := range left {
+	var compare, known []string
+	compared := 0
+	for _, n := range nodes {
+		if n.compared {
+			compared++
+			continue
+		}
+		if n.node.Fingerprint == (fingerprint.SHA256{}) {
+			known = append(known, n.node.Name)
+			continue
+		}
 		roles := make([]string, len(n.node.Roles))
 		for i, r := range n.node.Roles {
 			roles[i] = string(r)
 		}
-		if _, err := fmt.Fprintf(o.Stdout, "%s  %s  %s\n%s", n.node.Name, strings.Join(roles, ","), n.node.Request, indentLines(n.node.Fingerprint.Lines())); err != nil {
+		compare = append(compare, fmt.Sprintf("%s  %s  %s\n%s", n.node.Name, strings.Join(roles, ","), n.node.Request, indentLines(n.node.Fingerprint.Lines())))
+	}
+	if compared > 0 {
+		fmt.Fprintf(o.Stderr, "The fingerprints of %s are those in %s.\n", counted(compared, "request"), o.list)
+	}
+	if len(known) > 0 {
+		fmt.Fprintf(o.Stderr, "Signed by a key that is known already, so with no words to compare: %s\n", some(known))
+	}
+	if len(compare) > 0 {
+		fmt.Fprint(o.Stderr, "Compare these fingerprints with what each node printed, by another way than the requests came:\n\n")
+		if _, err := fmt.Fprint(o.Stdout, strings.Join(compare, "")); err != nil {
 			return err
 		}
 	}

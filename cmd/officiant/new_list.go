@@ -13,7 +13,6 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
-	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
 )
 
@@ -188,10 +187,12 @@ func hold(list []listedNode, senders []sender) ([]sender, error) {
 			continue
 		}
 		delete(by, l.name)
-		if why := l.contradicts(s.node); why != "" {
+		if why := l.contradicts(s); why != "" {
 			wrong = append(wrong, fmt.Sprintf("node %s: %s", l.name, why))
 		}
-		s.compared = l.fingerprint != nil
+		if l.fingerprint != nil { // better than any key that vouches for the request
+			s.node.Fingerprint, s.compared = *l.fingerprint, true
+		}
 		out = append(out, s)
 	}
 	var problems []string
@@ -214,7 +215,8 @@ func hold(list []listedNode, senders []sender) ([]sender, error) {
 }
 
 // contradicts says what a request says otherwise than the list.
-func (l listedNode) contradicts(n plan.Node) string {
+func (l listedNode) contradicts(s sender) string {
+	n := s.node
 	switch {
 	case l.roles != nil && !sameRoles(l.roles, n.Roles):
 		return fmt.Sprintf("its request asks for the roles %v, the list says %v", n.Roles, l.roles)
@@ -222,8 +224,8 @@ func (l listedNode) contradicts(n plan.Node) string {
 		return fmt.Sprintf("its request asks for the roles %v, the list says control plane: %t", n.Roles, *l.controlPlane)
 	case len(l.addresses) > 0 && n.Address != "" && !slices.Contains(l.addresses, n.Address):
 		return fmt.Sprintf("its request says its address is %s, the list says %s", n.Address, strings.Join(l.addresses, ", "))
-	case l.fingerprint != nil && *l.fingerprint != n.Fingerprint:
-		return fmt.Sprintf("its request has the fingerprint %s, the list says %s", n.Fingerprint, l.fingerprint)
+	case l.fingerprint != nil && *l.fingerprint != s.request.Fingerprint:
+		return fmt.Sprintf("its request has the fingerprint %s, the list says %s", s.request.Fingerprint, l.fingerprint)
 	}
 	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
@@ -20,11 +21,11 @@ import (
 // node; it lies beside the node's request.
 const sharedSuffix = ".sa.key.age"
 
-// sender is a node and who can open what is sealed to it.
+// sender is a node with the request it sent.
 type sender struct {
-	node      plan.Node
-	recipient string
-	compared  bool // the request's fingerprint stood in the list of nodes
+	node     plan.Node
+	request  *request.Opened
+	compared bool // the request's fingerprint stood in the list of nodes
 }
 
 // nodes reads the requests of a folder and takes what each claims to be.
@@ -57,6 +58,11 @@ func (o *newOptions) nodes(in *inputs) ([]sender, error) {
 			Name: name, Roles: opened.Node.Roles, BindPort: opened.Node.BindPort, First: opened.Node.First,
 			Fingerprint: opened.Fingerprint,
 		}
+		for _, c := range opened.CSRs {
+			if _, err := kubepki.ExtraLeaf(c.Name); err == nil {
+				n.Extra = append(n.Extra, plan.Extra{Name: c.Name})
+			}
+		}
 		if opened.Node.Address.IsValid() {
 			n.Address = opened.Node.Address.String()
 		}
@@ -71,7 +77,7 @@ func (o *newOptions) nodes(in *inputs) ([]sender, error) {
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		nodes = append(nodes, sender{node: n, recipient: opened.Recipient})
+		nodes = append(nodes, sender{node: n, request: opened})
 	}
 	if len(nodes) == 0 {
 		return nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: no request (*.req) in it", o.requests), Hints: []string{"requests are made on the nodes, by officiant-node request"}}
@@ -80,6 +86,31 @@ func (o *newOptions) nodes(in *inputs) ([]sender, error) {
 		return cmp.Or(cmp.Compare(rank(a.node), rank(b.node)), cmp.Compare(a.node.Name, b.node.Name))
 	})
 	return nodes, nil
+}
+
+// hostKeys places the known_hosts file, and drops the fingerprints of requests
+// that nodes signed with a host key it has for them. check looks again.
+func (o *newOptions) hostKeys(in *inputs, nodes []sender) (string, error) {
+	data, err := os.ReadFile(o.knownHosts)
+	if err != nil {
+		return "", fmt.Errorf("--known-hosts: %w", err)
+	}
+	known, err := plan.ReadKnownHosts(data)
+	if err != nil {
+		return "", &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %w", o.knownHosts, err)}
+	}
+	for i := range nodes {
+		n := &nodes[i]
+		if n.request.HostKey == nil || n.compared {
+			continue
+		}
+		if err := known.Vouches(n.node.Name, n.request.HostKey); err != nil {
+			fmt.Fprintf(o.Stderr, "node %s: an SSH key signed its request, but in %s %v\n", n.node.Name, o.knownHosts, err)
+			continue
+		}
+		n.node.Fingerprint = fingerprint.SHA256{}
+	}
+	return in.place(o.knownHosts, data, "known_hosts")
 }
 
 // rank orders nodes as they are set up: the first one, other control-plane

@@ -51,6 +51,7 @@ func continues(p *plan.NewOptions, in *inputs, dir, cluster string, nodes []send
 	if err := last.release(p, in); err != nil {
 		return 0, err
 	}
+	last.vouch(nodes)
 	return last.open.Sequence + 1, last.serviceAccount(p, in, nodes)
 }
 
@@ -118,6 +119,30 @@ func (l *predecessor) authorities(p *plan.NewOptions, in *inputs, same bool) err
 	return nil
 }
 
+// vouch drops the fingerprints of requests that nodes signed with the key of
+// the certificate they had from this ceremony, in the same roles. check looks
+// again, and closer.
+func (l *predecessor) vouch(nodes []sender) {
+	issued := map[string]*x509.Certificate{}
+	for _, c := range l.record.Certificates() {
+		issued[c.Name] = c.Certificate
+	}
+	roles := map[string][]kubepki.Role{}
+	for _, n := range l.plan.Nodes {
+		roles[n.Name] = slices.Sorted(slices.Values(n.Roles))
+	}
+	for i := range nodes {
+		n, o := &nodes[i].node, nodes[i].request
+		if o.Present == nil || nodes[i].compared {
+			continue
+		}
+		had := issued[n.Name+"/"+o.Request.Previous.Name]
+		if o.Present[0].Equal(had) && slices.Equal(roles[n.Name], slices.Sorted(slices.Values(n.Roles))) {
+			n.Fingerprint = fingerprint.SHA256{}
+		}
+	}
+}
+
 func (l *predecessor) release(p *plan.NewOptions, in *inputs) error {
 	for _, line := range l.record.Lines {
 		k, ok := line.Record.(transcript.Key)
@@ -148,7 +173,7 @@ func (l *predecessor) serviceAccount(p *plan.NewOptions, in *inputs, nodes []sen
 	}
 	for i := range nodes {
 		n := &nodes[i]
-		if !slices.Contains(n.node.Roles, kubepki.ControlPlane) || slices.Contains(recipients, n.recipient) {
+		if !slices.Contains(n.node.Roles, kubepki.ControlPlane) || slices.Contains(recipients, n.request.Recipient) {
 			n.node.Sealed = "" // it opens the cluster's own file
 			continue
 		}
@@ -168,14 +193,14 @@ func (l *predecessor) shared(in *inputs, n *sender) error {
 	}
 	for _, line := range l.record.Lines {
 		s, ok := line.Record.(transcript.Shared)
-		if !ok || s.Node != n.node.Name || s.Recipient != n.recipient {
+		if !ok || s.Node != n.node.Name || s.Recipient != n.request.Recipient {
 			continue
 		}
 		n.node.Sealed = fmt.Sprintf("%s/%s%s", l.prefix, s.Node, sharedSuffix)
 		return in.add(n.node.Sealed, l.plan.Inputs[s.File])
 	}
 	return &exit.Error{Code: exit.Refused,
-		Err: fmt.Errorf("node %s cannot open the sealed service-account key of %s: its recipient %s is not among those it was sealed to", n.node.Name, l.dir, n.recipient),
+		Err: fmt.Errorf("node %s cannot open the sealed service-account key of %s: its recipient %s is not among those it was sealed to", n.node.Name, l.dir, n.request.Recipient),
 		Hints: []string{
 			"a node that kept its identity sends the same recipient: officiant-node request",
 			"for a node that joins: on a control-plane node, officiant-node share --to " + filepath.Base(n.node.Request) + " --out " + n.node.Name + sharedSuffix + ", then put that file beside its request"}}

@@ -315,6 +315,12 @@ func TestSupported(t *testing.T) {
 	if !errors.As(err, &refused) || len(refused.Reasons) != 1 || !strings.HasPrefix(refused.Reasons[0], "key root: token x: no ECDSA-P384") {
 		t.Errorf("got %v", err)
 	}
+	attested, err := station.Parse("s", []byte("apiVersion: officiant/v1\nkind: Station\nname: x\nkeys: {default: 'pkcs11:token=x'}\nevidence: {etcd: attested}\n"))
+	must(t, err)
+	err = supportedBy(c, attested, answers(nil)) // known before a key is made
+	if !errors.As(err, &refused) || len(refused.Reasons) != 1 || !strings.HasPrefix(refused.Reasons[0], "key etcd: evidence attested is asked for") {
+		t.Errorf("got %v", err)
+	}
 	if err := supportedBy(c, st, answers(signer.ErrUnavailable)); !errors.Is(err, signer.ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}

@@ -224,7 +224,8 @@ func pinQuestion(d signer.Device) string {
 	if d.PINFor != "" {
 		purpose = fmt.Sprintf("for one signature by %s, ", d.PINFor)
 	}
-	return fmt.Sprintf("PIN %sof token %s, serial %s, %s%s: ", purpose, d.Label, d.Serial, d.Model, warning)
+	// What a token calls itself must not write a question of its own.
+	return exit.Line(fmt.Sprintf("PIN %sof token %s, serial %s, %s%s: ", purpose, d.Label, d.Serial, d.Model, warning))
 }
 
 // watcher prints the ceremony's steps.
@@ -234,7 +235,8 @@ func (w *watcher) Step(n, of int, title string) {
 	fmt.Fprintf(w.out, "step %d of %d  %s\n", n, of, title)
 }
 
-func (w *watcher) Say(line string) { fmt.Fprintf(w.out, "    %s\n", line) }
+// Say prints a line, in which a token may have had a word.
+func (w *watcher) Say(line string) { fmt.Fprintf(w.out, "    %s\n", exit.Line(line)) }
 
 func (w *watcher) Fingerprint(what string, f fingerprint.SHA256) {
 	fmt.Fprintf(w.out, "    %s\n", what)

@@ -179,26 +179,26 @@ func (t shownToken) String() string {
 // writeKey shows a key as a person reads it out.
 func writeKey(w io.Writer, k shownKey, width int) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "key         %s\n", k.Label)
+	fmt.Fprintf(&b, "key         %s\n", exit.Line(k.Label))
 	fmt.Fprintf(&b, "algorithm   %s\n", k.Algorithm)
 	fmt.Fprintf(&b, "id          %s\n", k.ID)
-	fmt.Fprintf(&b, "token       %s\n", k.Token)
+	fmt.Fprintf(&b, "token       %s\n", exit.Line(k.Token.String()))
 	if k.Token.Module != "" {
-		fmt.Fprintf(&b, "module      %s\n            SHA-256 %s\n", k.Token.Module, k.Token.ModuleSHA256)
+		fmt.Fprintf(&b, "module      %s\n            SHA-256 %s\n", exit.Line(k.Token.Module), k.Token.ModuleSHA256)
 	}
 	fmt.Fprintf(&b, "evidence    %s\n", k.Grade)
 	if k.Reason != "" {
-		fmt.Fprintf(&b, "            %s\n", strings.Join(terminal.Fold(k.Reason, max(width-12, 40)), "\n            "))
+		fmt.Fprintf(&b, "            %s\n", strings.Join(terminal.Fold(exit.Line(k.Reason), max(width-12, 40)), "\n            "))
 	}
 	if k.SPKI != nil {
 		fmt.Fprintf(&b, "public key  %s\n%s\n", k.SPKI, indentLines(k.SPKI.Lines()))
 	}
-	if _, err := io.WriteString(w, exit.Plain(b.String())); err != nil {
+	if _, err := io.WriteString(w, b.String()); err != nil {
 		return err
 	}
 	t := &terminal.Table{Header: []string{"ATTRIBUTE", "VALUE"}}
 	for _, name := range slices.Sorted(maps.Keys(k.Attributes)) {
-		t.Add(exit.Plain(name), exit.Plain(shortened(k.Attributes[name])))
+		t.Add(exit.Line(name), exit.Line(shortened(k.Attributes[name])))
 	}
 	return t.Write(w, width)
 }

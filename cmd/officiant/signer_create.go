@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -56,6 +57,11 @@ func (s *signerCreateOptions) run(ctx context.Context, argument string) error {
 	if err != nil {
 		return err
 	}
+	if b, err := to.backend(ref); err != nil {
+		return err
+	} else if !b.Attests && least == signer.Attested {
+		return tooWeak(signer.Consistent, "there is no attestation of its maker's that is verified", least)
+	}
 	spec := signer.Spec{Algorithm: algorithm}
 	return s.with(ctx, ref, to, func(store signer.Store) error {
 		if d, ok := store.(signer.Describer); ok && d.Describe().Software && !signer.Software.AtLeast(least) {
@@ -67,8 +73,11 @@ func (s *signerCreateOptions) run(ctx context.Context, argument string) error {
 			if err != nil {
 				return err
 			}
-			if leak = canary.Leak(); leak != "" && !signer.Unproven.AtLeast(least) {
-				return tooWeak(signer.Unproven, "a canary did not stay: "+leak, least)
+			if leak = canary.Leak(); leak != "" {
+				leak = "a canary did not stay: " + leak
+			}
+			if leak != "" && !signer.Unproven.AtLeast(least) {
+				return tooWeak(signer.Unproven, leak, least)
 			}
 		}
 		return s.make(ctx, store, ref, spec, least, leak)
@@ -87,16 +96,21 @@ func (s *signerCreateOptions) make(ctx context.Context, store signer.Store, ref 
 		return err
 	}
 	if err := s.challenge(ctx, k); err != nil {
+		err = fmt.Errorf("the key was made, and stays: %w", err)
+		if errors.Is(err, signer.ErrWrongAnswer) {
+			return &exit.Error{Code: exit.Unverified, Err: err}
+		}
 		return err
 	}
-	if err := s.writeKey(k); err != nil {
+	info := k.Info()
+	if leak != "" {
+		info.Grade, info.Reason = signer.Unproven, leak
+	}
+	if err := s.writeKey(info, k.Public()); err != nil {
 		return err
 	}
-	switch i := k.Info(); {
-	case leak != "":
-		fmt.Fprintf(s.Stderr, "warning: its token lets keys out: %s\n", leak)
-	case !i.Grade.AtLeast(least):
-		return tooWeak(i.Grade, "the key was made, and stays: "+i.Reason, least)
+	if !info.Grade.AtLeast(least) {
+		return tooWeak(info.Grade, "the key was made, and stays: "+info.Reason, least)
 	}
 	return nil
 }

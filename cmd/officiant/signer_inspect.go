@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 
 	"github.com/spf13/cobra"
 
@@ -35,17 +36,17 @@ func (s *signerOptions) inspect(ctx context.Context, argument string) error {
 		if err != nil {
 			return err
 		}
-		return s.writeKey(k)
+		return s.writeKey(k.Info(), k.Public())
 	})
 }
 
 // writeKey shows a key in the format asked for.
-func (s *signerOptions) writeKey(k signer.Key) error {
-	spki, err := fingerprint.SPKI(k.Public())
+func (s *signerOptions) writeKey(info signer.Info, public crypto.PublicKey) error {
+	spki, err := fingerprint.SPKI(public)
 	if err != nil {
 		return err
 	}
-	shown := showKey(k.Info())
+	shown := showKey(info)
 	shown.SPKI = &spki
 	if s.output == "json" {
 		return writeIndented(s.Stdout, shown)

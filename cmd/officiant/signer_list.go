@@ -134,7 +134,7 @@ func (s *signerListOptions) writeModules(listed []listedModule) error {
 		if i > 0 {
 			fmt.Fprintln(s.Stdout)
 		}
-		fmt.Fprintf(s.Stdout, "module %s\n", exit.Plain(m.Path))
+		fmt.Fprintf(s.Stdout, "module %s\n", exit.Line(m.Path))
 		if m.Error != "" {
 			fmt.Fprintf(s.Stdout, "  %s\n", exit.Plain(m.Error))
 			continue
@@ -149,7 +149,7 @@ func (s *signerListOptions) writeModules(listed []listedModule) error {
 			if token.Unready != "" {
 				pin = token.Unready
 			}
-			t.Add("  "+exit.Plain(token.Label), exit.Plain(token.Serial), exit.Plain(token.Model+", "+token.Firmware), exit.Plain(pin))
+			t.Add("  "+exit.Line(token.Label), exit.Line(token.Serial), exit.Line(token.Model+", "+token.Firmware), exit.Line(pin))
 		}
 		if err := t.Write(s.Stdout, terminal.Width(s.Stdout)); err != nil {
 			return err
@@ -192,7 +192,7 @@ func (s *signerListOptions) writeKeys(token shownToken, infos []signer.Info) err
 		}
 		return writeIndented(s.Stdout, map[string]any{"token": token, "keys": keys})
 	}
-	fmt.Fprintf(s.Stdout, "token %s\n", exit.Plain(token.String()))
+	fmt.Fprintf(s.Stdout, "token %s\n", exit.Line(token.String()))
 	if len(infos) == 0 {
 		fmt.Fprintln(s.Stdout, "  no keys")
 		return nil
@@ -203,7 +203,7 @@ func (s *signerListOptions) writeKeys(token shownToken, infos []signer.Info) err
 		if algorithm == "" {
 			algorithm, evidence = "not for Officiant", i.Reason
 		}
-		t.Add("  "+exit.Plain(i.Label), algorithm, exit.Plain(evidence), fmt.Sprintf("%x", i.ID))
+		t.Add("  "+exit.Line(i.Label), algorithm, exit.Line(evidence), fmt.Sprintf("%x", i.ID))
 	}
 	return t.Write(s.Stdout, terminal.Width(s.Stdout))
 }

@@ -117,10 +117,10 @@ func (s *signerTestOptions) try(ctx context.Context, store signer.Store, ref sig
 			return err
 		}
 		t.Key, t.Algorithm = k.Info().Label, k.Info().Algorithm
-		if err := s.challenge(ctx, k); errors.Is(err, signer.ErrUnavailable) || errors.Is(err, signer.ErrPIN) {
-			return err
-		} else if err != nil {
+		if err := s.challenge(ctx, k); errors.Is(err, signer.ErrWrongAnswer) {
 			return &exit.Error{Code: exit.Unverified, Err: err}
+		} else if err != nil {
+			return err
 		}
 		t.Challenge = "answered, and verified with its public key"
 	}
@@ -157,7 +157,9 @@ func (s *signerTestOptions) measure(ctx context.Context, k signer.Key, t *tested
 	return nil
 }
 
-// rate signs with n callers at once until the time is over.
+// rate signs with n callers at once until the time or ctx is over. Signatures in
+// hand are waited for: one that is broken off loses the token, and with it the
+// way to destroy the canary.
 func rate(ctx context.Context, k signer.Key, n int, long time.Duration) (made int64, took time.Duration, err error) {
 	hash := signer.HashFor(k.Public())
 	var count atomic.Int64
@@ -167,8 +169,8 @@ func rate(ctx context.Context, k signer.Key, n int, long time.Duration) (made in
 	for range n {
 		callers.Go(func() {
 			digest := make([]byte, hash.Size())
-			for time.Since(begin) < long {
-				if _, e := k.SignContext(ctx, digest, crypto.SignerOpts(hash)); e != nil {
+			for time.Since(begin) < long && ctx.Err() == nil {
+				if _, e := k.SignContext(context.WithoutCancel(ctx), digest, crypto.SignerOpts(hash)); e != nil {
 					failed.Do(func() { err = e })
 					return
 				}
@@ -177,13 +179,16 @@ func rate(ctx context.Context, k signer.Key, n int, long time.Duration) (made in
 		})
 	}
 	callers.Wait()
+	if err == nil {
+		err = ctx.Err()
+	}
 	return count.Load(), time.Since(begin), err
 }
 
 func (t *tested) write(w io.Writer, width int) error {
-	fmt.Fprintf(w, "token      %s\n", exit.Plain(t.Token.String()))
+	fmt.Fprintf(w, "token      %s\n", exit.Line(t.Token.String()))
 	if t.Key != "" {
-		fmt.Fprintf(w, "key        %s, %s\nchallenge  %s\n", exit.Plain(t.Key), t.Algorithm, t.Challenge)
+		fmt.Fprintf(w, "key        %s, %s\nchallenge  %s\n", exit.Line(t.Key), t.Algorithm, t.Challenge)
 	}
 	if t.Kept == nil {
 		_, err := fmt.Fprintln(w, "canary     none: a KMS keeps every key it makes for days")
@@ -200,7 +205,7 @@ func (t *tested) write(w io.Writer, width int) error {
 		if trial.Leaks {
 			mark = "LEAKS"
 		}
-		trials.Add(trial.Name, exit.Plain(trial.Outcome), mark)
+		trials.Add(trial.Name, exit.Line(trial.Outcome), mark)
 	}
 	if err := trials.Write(w, width); err != nil {
 		return err

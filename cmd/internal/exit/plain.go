@@ -25,3 +25,9 @@ func Plain(s string) string {
 	}
 	return b.String()
 }
+
+// Line is Plain for what is one line: a token's label with a newline in it could
+// otherwise add lines of its own to what is said of it.
+func Line(s string) string {
+	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(Plain(s))
+}

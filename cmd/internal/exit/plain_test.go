@@ -17,3 +17,9 @@ func TestPlain(t *testing.T) {
 		}
 	}
 }
+
+func TestLine(t *testing.T) {
+	if got, want := Line("box\n\tpin \x1b[2Jok"), `box\n\tpin \x1b[2Jok`; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

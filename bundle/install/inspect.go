@@ -1,0 +1,117 @@
+package install
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"officiant/bundle/durable"
+	"officiant/bundle/kubepki"
+)
+
+// owners finds files and folders that somebody may exchange: those of another
+// user, and folders that others may write to. On a machine all belong to root;
+// below another root they may belong to whoever has the node's state, too.
+func (n *Node) owners(v *Verification, files []kubepki.File) error {
+	allowed := []int{0}
+	if info, err := os.Stat(n.State().Dir()); err == nil && filepath.Clean(n.Root) != "/" {
+		if o := ownerOf(info); o != nil {
+			allowed = append(allowed, o.uid)
+		}
+	}
+	paths := []string{kubernetesDir, kubernetesDir + "/pki", kubernetesDir + "/pki/etcd",
+		StateDir, StateDir + "/" + pinsFile, StateDir + "/" + installedFile, StateDir + "/" + identityFile}
+	for _, f := range files {
+		paths = append(paths, kubernetesDir+"/"+f.Path)
+	}
+	for _, path := range paths {
+		info, err := os.Stat(n.at(path))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // where it has to be there, others say so
+		}
+		if err != nil {
+			return err
+		}
+		if o := ownerOf(info); o != nil && !slices.Contains(allowed, o.uid) {
+			v.add(path, "belongs to user %d, must belong to root", o.uid)
+		}
+		if mode := info.Mode().Perm(); info.IsDir() && mode&0o022 != 0 {
+			v.add(path, "mode is %04o: others may exchange what is in it", mode)
+		}
+	}
+	return nil
+}
+
+// unlisted finds what lies beside the bundle's files and might be taken for
+// credentials: everything below pki, and kubeconfigs. Certificate requests, which
+// kubeadm leaves there, are of no use to anybody.
+func (n *Node) unlisted(v *Verification, allow []string) error {
+	files, err := filesOf(v.Bundle)
+	if err != nil {
+		return nil // Check has said so
+	}
+	known := map[string]bool{}
+	for _, f := range files {
+		known[kubernetesDir+"/"+f.Path] = true
+	}
+	for _, path := range allow {
+		known[strings.TrimPrefix(filepath.ToSlash(filepath.Clean(path)), "/")] = true
+	}
+	look := func(path string) {
+		if known[path] || strings.HasSuffix(path, ".csr") || durable.IsTemp(path) {
+			return
+		}
+		v.add(path, "is not from the bundle in place")
+	}
+	entries, err := os.ReadDir(n.at(kubernetesDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("looking for other files: %w", err)
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".conf") {
+			look(kubernetesDir + "/" + e.Name())
+		}
+	}
+	for _, folder := range []string{kubernetesDir + "/pki", kubernetesDir + "/pki/etcd"} {
+		info, err := os.Lstat(n.at(folder))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return fmt.Errorf("looking for other files: %w", err)
+		case strings.HasSuffix(folder, "/etcd") && info.Mode()&fs.ModeSymlink == 0:
+			continue // walked from above
+		}
+		if err := n.filesBelow(folder, look); err != nil {
+			return fmt.Errorf("looking for other files: %w", err)
+		}
+	}
+	return nil
+}
+
+// filesBelow calls look with each file below a folder, which may be a link.
+func (n *Node) filesBelow(folder string, look func(path string)) error {
+	top, err := filepath.EvalSymlinks(n.at(folder))
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(top, func(at string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(top, at)
+		if err != nil {
+			return err
+		}
+		path := folder + "/" + filepath.ToSlash(rel)
+		if path == kubernetesDir+"/pki/etcd" {
+			return nil // a link to the folder, looked into on its own
+		}
+		look(path)
+		return nil
+	})
+}

@@ -1,0 +1,75 @@
+package install
+
+import (
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"officiant/bundle/kubeconfig"
+	"officiant/bundle/kubepki"
+)
+
+// InUse is a leaf as it stands below /etc/kubernetes, whoever put it there.
+type InUse struct {
+	File  string              // of the certificate
+	Chain []*x509.Certificate // the leaf first; empty when there is none
+	Key   crypto.Signer       // nil when there is none
+}
+
+// InUse reads a leaf's certificate and key. A key that is not the certificate's
+// is an error; so is a file that does not read.
+func (n *Node) InUse(l kubepki.Leaf) (*InUse, error) {
+	u := &InUse{File: n.at(kubernetesDir + "/" + l.File)}
+	data, err := os.ReadFile(u.File)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	defer clear(data)
+	there := err == nil
+	if l.Kubeconfig != nil {
+		u.Key, err = configKey(u.File)
+		if there {
+			c, err := kubeconfig.Parse(u.File, data)
+			if err != nil {
+				return nil, err
+			}
+			clear(c.Key)
+			data = c.Certificate
+		}
+	} else {
+		u.Key, err = readKey(n.at(kubernetesDir + "/" + l.KeyFile))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if u.Chain, err = chain(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", u.File, err)
+	}
+	if u.Key != nil && len(u.Chain) > 0 && !sameKey(u.Key.Public(), u.Chain[0].PublicKey) {
+		return nil, fmt.Errorf("%s: the private key of %s on this node is not its own", u.File, l.Name)
+	}
+	return u, nil
+}
+
+// chain reads the certificates of a PEM file, which may be empty.
+func chain(data []byte) ([]*x509.Certificate, error) {
+	var list []*x509.Certificate
+	for {
+		var block *pem.Block
+		if block, data = pem.Decode(data); block == nil {
+			return list, nil
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d: %w", len(list)+1, err)
+		}
+		list = append(list, c)
+	}
+}

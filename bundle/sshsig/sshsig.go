@@ -1,0 +1,168 @@
+package sshsig
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/crypto/ssh"
+)
+
+const (
+	begin   = "-----BEGIN SSH SIGNATURE-----\n"
+	end     = "-----END SSH SIGNATURE-----\n"
+	columns = 70
+	maxSize = 16 << 10
+	magic   = "SSHSIG"
+	version = 1
+)
+
+// blob is a signature without its armor, after the magic.
+type blob struct {
+	Version   uint32
+	PublicKey []byte
+	Namespace string
+	Reserved  string
+	Hash      string
+	Signature []byte
+}
+
+// signedData is what the key signs, after the magic.
+type signedData struct {
+	Namespace string
+	Reserved  string
+	Hash      string
+	Sum       []byte
+}
+
+// Sign signs a message for one purpose, which the namespace names.
+func Sign(rand io.Reader, key ssh.Signer, namespace string, message []byte) ([]byte, error) {
+	if err := checkKey(key.PublicKey()); err != nil {
+		return nil, err
+	}
+	sum := sha512.Sum512(message)
+	data := append([]byte(magic), ssh.Marshal(signedData{namespace, "", "sha512", sum[:]})...)
+	var sig *ssh.Signature
+	var err error
+	if key.PublicKey().Type() == ssh.KeyAlgoRSA {
+		with, ok := key.(ssh.AlgorithmSigner)
+		if !ok {
+			return nil, errors.New("the RSA key can sign with SHA-1 only")
+		}
+		sig, err = with.SignWithAlgorithm(rand, data, ssh.KeyAlgoRSASHA512)
+	} else {
+		sig, err = key.Sign(rand, data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return armor(ssh.Marshal(blob{version, key.PublicKey().Marshal(), namespace, "", "sha512", ssh.Marshal(sig)})), nil
+}
+
+// Verify checks a signature over a message and returns the key that made it.
+func Verify(signature []byte, namespace string, message []byte) (ssh.PublicKey, error) {
+	b, err := parse(signature)
+	switch {
+	case err != nil:
+		return nil, err
+	case b.Namespace != namespace:
+		return nil, fmt.Errorf("is a signature for %.40q, not %s", b.Namespace, namespace)
+	}
+	key, err := ssh.ParsePublicKey(b.PublicKey)
+	if err != nil {
+		return nil, fmt.Errorf("its public key: %w", err)
+	}
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	var sig ssh.Signature
+	if err := ssh.Unmarshal(b.Signature, &sig); err != nil {
+		return nil, errors.New("is damaged")
+	}
+	if key.Type() == ssh.KeyAlgoRSA && sig.Format != ssh.KeyAlgoRSASHA512 && sig.Format != ssh.KeyAlgoRSASHA256 {
+		return nil, fmt.Errorf("is by an RSA key with %.40q, not with SHA-2", sig.Format)
+	}
+	sum := sum(b.Hash, message)
+	if sum == nil {
+		return nil, fmt.Errorf("is of the hash %.40q, not sha512 or sha256", b.Hash)
+	}
+	data := append([]byte(magic), ssh.Marshal(signedData{b.Namespace, "", b.Hash, sum})...)
+	if err := key.Verify(data, &sig); err != nil {
+		return nil, errors.New("is not the signature of this file")
+	}
+	return key, nil
+}
+
+func sum(hash string, message []byte) []byte {
+	switch hash {
+	case "sha512":
+		s := sha512.Sum512(message)
+		return s[:]
+	case "sha256":
+		s := sha256.Sum256(message)
+		return s[:]
+	}
+	return nil
+}
+
+// checkKey refuses kinds of keys that have no business here, and weak ones.
+func checkKey(key ssh.PublicKey) error {
+	switch key.Type() {
+	case ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256:
+		return nil
+	case ssh.KeyAlgoRSA:
+		c, ok := key.(ssh.CryptoPublicKey)
+		if !ok {
+			break
+		}
+		if k, ok := c.CryptoPublicKey().(*rsa.PublicKey); ok {
+			if bits := k.N.BitLen(); bits < 2048 || bits > 16384 {
+				return fmt.Errorf("its RSA key has %d bits", bits)
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("its key is of the kind %s", key.Type())
+}
+
+func armor(raw []byte) []byte {
+	text := base64.StdEncoding.EncodeToString(append([]byte(magic), raw...))
+	var out bytes.Buffer
+	out.WriteString(begin)
+	for len(text) > 0 {
+		n := min(columns, len(text))
+		out.WriteString(text[:n] + "\n")
+		text = text[n:]
+	}
+	out.WriteString(end)
+	return out.Bytes()
+}
+
+// parse reads exactly what armor writes.
+func parse(signature []byte) (*blob, error) {
+	errForm := errors.New("is not an SSH signature as ssh-keygen writes it")
+	if len(signature) > maxSize {
+		return nil, errForm
+	}
+	text, ok := bytes.CutPrefix(signature, []byte(begin))
+	text, ends := bytes.CutSuffix(text, []byte(end))
+	if !ok || !ends {
+		return nil, errForm
+	}
+	raw, err := base64.StdEncoding.DecodeString(string(bytes.ReplaceAll(text, []byte("\n"), nil)))
+	if err != nil {
+		return nil, errForm
+	}
+	body, ok := bytes.CutPrefix(raw, []byte(magic))
+	var b blob
+	if !ok || ssh.Unmarshal(body, &b) != nil || b.Version != version || b.Reserved != "" ||
+		!bytes.Equal(armor(ssh.Marshal(b)), signature) {
+		return nil, errForm
+	}
+	return &b, nil
+}

@@ -1,0 +1,73 @@
+package ceremony_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"officiant/bundle"
+	"officiant/bundle/seal"
+	"officiant/ceremony"
+	"officiant/ceremony/ceremonytest"
+)
+
+// TestKilledWhileNodeKeysAreMade kills the process at each operation around the
+// sealed file and its line: whatever was certified is what can be opened.
+func TestKilledWhileNodeKeysAreMade(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{Appliances: 1})
+	whole := &killer{}
+	dir := filepath.Join(t.TempDir(), "whole")
+	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), whole)); err != nil {
+		t.Fatal(err)
+	}
+	opensWhatWasCertified(t, f, dir)
+	sealed := slices.IndexFunc(whole.events, func(e string) bool { return strings.HasSuffix(e, "appliance-1.keys.age") })
+	if sealed < 0 {
+		t.Fatalf("no event is about the sealed keys: %q", whole.events)
+	}
+	for at := sealed - 3; at <= sealed+9; at++ {
+		t.Run(fmt.Sprintf("%03d %s", at, whole.events[at-1]), func(t *testing.T) {
+			f.Tokens(t)
+			dir := filepath.Join(t.TempDir(), "ceremony")
+			if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), &killer{at: at})); err == nil {
+				t.Fatal("the ceremony finished although it was killed")
+			}
+			if _, err := ceremony.Run(context.Background(), f.Config(t, dir)); err != nil {
+				t.Fatalf("resume: %v", err)
+			}
+			opensWhatWasCertified(t, f, dir)
+		})
+	}
+}
+
+func opensWhatWasCertified(t *testing.T, f *ceremonytest.Fixture, dir string) {
+	t.Helper()
+	b, err := bundle.Open(filepath.Join(dir, "bundles", "appliance-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := seal.Open(f.Identities["appliance-1"], b.Files[bundle.KeysFile])
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := bundle.UnpackKeys(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificates, err := b.LeafCertificates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(certificates) != 1 || len(keys) != 1 {
+		t.Errorf("%d certificates, %d keys", len(certificates), len(keys))
+	}
+	for name, c := range certificates {
+		if k, ok := keys[name]; !ok || !k.Public().(*ecdsa.PublicKey).Equal(c.PublicKey) {
+			t.Errorf("the key of %s is not that of its certificate", name)
+		}
+	}
+}

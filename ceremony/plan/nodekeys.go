@@ -1,0 +1,70 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/request"
+	"officiant/signer"
+)
+
+// NodeKeys asks the ceremony to make a node's keys, for those who cannot run
+// anything on the node. They leave memory only sealed to the recipient.
+type NodeKeys struct {
+	Create    signer.Algorithm `yaml:"create"`    // ECDSA-P256, ECDSA-P384, RSA-2048…4096
+	Recipient string           `yaml:"recipient"` // age1…
+}
+
+// source checks where a node's keys come from: a request of its own, or the
+// ceremony, which needs somebody to seal them to.
+func (b *builder) source(i int) {
+	in, where := b.p.Nodes[i], at{"nodes", i}
+	if in.Keys == (NodeKeys{}) {
+		if in.Request == "" {
+			b.refuse(where, "node %s has no request", in.Name)
+		}
+		return
+	}
+	where = append(where, "keys")
+	if in.Request != "" || in.Fingerprint != (fingerprint.SHA256{}) || in.Host != "" {
+		b.refuse(where, "node %s: its keys come from its request, or are made in the ceremony (keys), and not both", in.Name)
+	}
+	switch in.Keys.Create {
+	case signer.ECDSAP256, signer.ECDSAP384, signer.RSA2048, signer.RSA3072, signer.RSA4096:
+	default:
+		b.refuse(append(where, "create"), "node %s: a node's keys are ECDSA-P256, ECDSA-P384, RSA-2048, RSA-3072 or RSA-4096, not %q", in.Name, in.Keys.Create)
+	}
+	if in.Keys.Recipient == "" {
+		b.refuse(where, "node %s: keys that are made in the ceremony need a recipient (age1…) to be sealed to", in.Name)
+	} else if err := request.CheckRecipient(in.Keys.Recipient); err != nil {
+		b.refuse(append(where, "recipient"), "node %s: %v", in.Name, err)
+	} else if !strings.HasPrefix(in.Keys.Recipient, "age1") { // unseal opens with an age identity
+		b.refuse(append(where, "recipient"), "node %s: is not an X25519 recipient of age (age1…)", in.Name)
+	}
+	b.warn(where, "node %s: its keys are made in the ceremony; whoever opens what is sealed to %s has them all", in.Name, in.Keys.Recipient)
+}
+
+// Recipient is the age recipient to which a node's secrets are sealed.
+func (c *Ceremony) Recipient(node string) string {
+	if o := c.Requests[node]; o != nil {
+		return o.Recipient
+	}
+	i := slices.IndexFunc(c.Plan.Nodes, func(n Node) bool { return n.Name == node })
+	if i < 0 {
+		return ""
+	}
+	return c.Plan.Nodes[i].Keys.Recipient
+}
+
+// LeavesOf names a node's certificates, in the schedule's order.
+func (c *Ceremony) LeavesOf(node string) []string {
+	var names []string
+	for _, e := range c.Entries {
+		if e.Kind == LeafCertificate && e.Node == node {
+			names = append(names, e.Leaf.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestPreflightNames(t *testing.T) {
+	a := answer{stderr: "\t[WARNING FileAvailable--a]: there\n\t[ERROR CRI]: x\n\t[ERROR FileAvailable--etc-b]: there\n\t[ERROR FileAvailable--etc-a]: there\n"}
+	if got := available(a); !slices.Equal(got, []string{"FileAvailable--etc-a", "FileAvailable--etc-b"}) {
+		t.Errorf("found %q", got)
+	}
+	rest, ignored := splitIgnored([]string{"join", ignoring + "a,b", "--node-name", "x"})
+	if !slices.Equal(rest, []string{"join", "--node-name", "x"}) || !slices.Equal(ignored, []string{"a", "b"}) {
+		t.Errorf("parted into %q and %q", rest, ignored)
+	}
+}
+
+func TestReadmeLine(t *testing.T) {
+	c := &conduct{dir: t.TempDir()}
+	folder := c.path("ceremony", "bundles", "n")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"a\n\n    kubeadm join --x \\\n      --y z\n\nkubeadm\n": "join --x --y z",
+		"    officiant-node status\n":                            "",
+	} {
+		if err := os.WriteFile(filepath.Join(folder, "README.txt"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.readmeLine("n")
+		if strings.Join(got, " ") != want || (err == nil) != (want != "") {
+			t.Errorf("%q is read as %q, %v", text, got, err)
+		}
+	}
+}
+
+func TestGrants(t *testing.T) {
+	const binding = "name: b\nroleRef:\n  apiGroup: g\n  kind: ClusterRole\n  name: r\nsubjects:\n- kind: User\n  name: u\n"
+	const turned = "name: b\nroleRef:\n  kind: ClusterRole\n  name: r\nsubjects:\n- apiGroup: g\n  kind: User\n  name: u\n\nname: other\n"
+	if a, b := grants(binding, "name: b\n"), grants(turned, "name: b\n"); a != b || !strings.Contains(a, "name: u") {
+		t.Errorf("%q and %q", a, b)
+	}
+	for _, other := range []string{strings.Replace(binding, "name: r", "name: cluster-admin", 1), strings.Replace(binding, "User", "Group", 1), binding + "- kind: User\n  name: v\n", ""} {
+		if grants(other, "name: b\n") == grants(binding, "name: b\n") {
+			t.Errorf("passes for the same:\n%s", other)
+		}
+	}
+}
+
+// TestBlocks: a block that is typed nowhere is not taken, and one that fails says so.
+func TestBlocks(t *testing.T) {
+	got := blocksOf("```sh a\none\n```\n```\nnever\n```\n```sh b kubeadm\ntwo\nthree\n```\n```sh\nneither\n```\n")
+	if want := []block{{"a", "one\n", false}, {"b", "two\nthree\n", true}}; !slices.Equal(got, want) {
+		t.Errorf("%+v", got)
+	}
+	dir := t.TempDir()
+	if err := typeBlock(t.Context(), dir, block{place: "a", text: "echo fine >stick.txt\n"}); err != nil {
+		t.Error(err)
+	}
+	for _, b := range []block{{place: "a", text: "false | true\n"}, {place: "a", text: "echo WARNING\n", kubeadm: true}} {
+		if typeBlock(t.Context(), dir, b) == nil {
+			t.Errorf("%q is fine", b.text)
+		}
+	}
+}

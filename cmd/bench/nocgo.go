@@ -1,0 +1,18 @@
+//go:build !cgo
+
+package main
+
+import (
+	"errors"
+	"time"
+
+	"officiant/signer"
+)
+
+var errNoCgo = errors.New("built without cgo, and PKCS#11 modules are loaded through it")
+
+func moduleVersion(string) (string, error) { return "", errNoCgo }
+
+func (t *token) rawRates(string, signer.Algorithm, time.Duration, ...int) ([]float64, error) {
+	return nil, errNoCgo
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"officiant/bundle"
+	"officiant/bundle/install"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/request"
+	"officiant/bundle/seal"
+	"officiant/cmd/internal/exit"
+)
+
+func newUnsealCommand(o *options) *cobra.Command {
+	var root, releaseKey, identity string
+	c := &cobra.Command{
+		Use:   "unseal BUNDLE --identity FILE --release-key FILE",
+		Short: "Put keys that the ceremony made where install finds them",
+		Long: "Unseal is for nodes that cannot make their own keys: the plan asked the ceremony to make\n" +
+			"them, and the bundle has them sealed to the recipient the plan names. It verifies the\n" +
+			"bundle's signature, opens the keys with the recipient's identity (a file as age-keygen\n" +
+			"writes it), and leaves them in the node's state directory, where install finds them.\n" +
+			"The identity becomes the node's when it has none: it opens the service-account key, too.\n" +
+			"With --root this works on another machine; carry what install leaves there to the node.",
+		Example: "  officiant-node unseal appliance-1.tar --identity key.txt --release-key release.pub --root out\n" +
+			"  officiant-node install appliance-1.tar --release-key release.pub --root out",
+		Args: exit.ExactArgs(1, "one bundle"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if releaseKey == "" || identity == "" {
+				return exit.Usagef("unseal needs --identity, the recipient's, and --release-key, the ceremony's release.pub")
+			}
+			return o.unseal(args[0], releaseKey, identity, root)
+		},
+	}
+	c.Flags().StringVar(&identity, "identity", "", "`FILE` of the age identity the keys are sealed to")
+	c.Flags().StringVar(&releaseKey, "release-key", "", "the ceremony's release.pub, from where you trust it")
+	c.Flags().StringVar(&root, "root", "/", "keep the node's state below this directory")
+	return c
+}
+
+func (o *options) unseal(file, releaseKey, identityFile, root string) error {
+	release, err := readReleaseKey(releaseKey)
+	if err != nil {
+		return err
+	}
+	b, err := bundle.Open(file)
+	if err != nil {
+		return refused(err)
+	}
+	if err := b.CheckSignature(release); err != nil {
+		return refused(err)
+	}
+	secret, recipient, err := readIdentity(identityFile)
+	if err != nil {
+		return err
+	}
+	keys, err := sealedKeys(b, secret)
+	if err != nil {
+		return &exit.Error{Code: exit.Unverified, Err: err, Hints: []string{"nothing on this node was changed"}}
+	}
+	state := install.OpenState(root, o.Disk)
+	if err := state.Init(); err != nil {
+		return err
+	}
+	node := &install.Node{Root: root, Disk: o.Disk, Now: o.Now}
+	hold, err := node.Hold()
+	if err != nil {
+		return err
+	}
+	defer hold()
+	done, err := rememberKeys(state, keys)
+	if err != nil {
+		return err
+	}
+	if _, err := state.Identity(); errors.Is(err, fs.ErrNotExist) {
+		if err := state.WriteIdentity(secret, recipient); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(o.Stdout, "node %s of cluster %s: %s in %s, %d there already\n", b.Node, b.Cluster,
+		count(done.copied, "private key"), filepath.Join(state.Dir(), "keys"), done.kept)
+	return err
+}
+
+// sealedKeys opens the keys in a bundle, and wants them to be those of its
+// certificates, one for each.
+func sealedKeys(b *bundle.Bundle, identity string) (request.Keys, error) {
+	facts, err := b.Facts()
+	if err != nil {
+		return nil, err
+	}
+	if !facts.KeysMade {
+		return nil, fmt.Errorf("the bundle of node %s has no sealed keys: the node made its own", b.Node)
+	}
+	secret, err := seal.Open(identity, b.Files[bundle.KeysFile])
+	if errors.Is(err, seal.ErrNotForUs) {
+		return nil, fmt.Errorf("%s: is not sealed to this identity", bundle.KeysFile)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", bundle.KeysFile, err)
+	}
+	defer clear(secret)
+	keys, err := bundle.UnpackKeys(secret)
+	if err != nil {
+		return nil, fmt.Errorf("%s: what is sealed in it %w", bundle.KeysFile, err)
+	}
+	leaves, err := kubepki.Leaves(facts.Cluster, facts.Node)
+	if err != nil {
+		return nil, err
+	}
+	certificates, err := b.LeafCertificates()
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range leaves {
+		pub, ok := certificates[l.Name].PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+		if keys[l.Name] == nil || !ok || !pub.Equal(keys[l.Name].Public()) {
+			return nil, fmt.Errorf("%s: the key of %s is not in it, or is not that of its certificate", bundle.KeysFile, l.Name)
+		}
+	}
+	if len(keys) != len(leaves) {
+		return nil, fmt.Errorf("%s: holds %d keys, the node has %d certificates", bundle.KeysFile, len(keys), len(leaves))
+	}
+	return keys, nil
+}
+
+// readIdentity reads a file as age-keygen writes it: comments, and one identity.
+func readIdentity(file string) (identity, recipient string, err error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", "", fmt.Errorf("--identity: %w", err)
+	}
+	defer clear(data)
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if identity != "" {
+			return "", "", fmt.Errorf("--identity %s: holds more than one line of an identity", file)
+		}
+		identity = line
+	}
+	if recipient, err = seal.Recipient(identity); err != nil {
+		return "", "", fmt.Errorf("--identity %s: %w", file, err)
+	}
+	return identity, recipient, nil
+}
