@@ -13,16 +13,28 @@ import (
 // target is the node somebody tries to get into.
 type target struct{ *machine }
 
-// way is how one tries to get in: nil means that one is in.
-type way func(ctx context.Context, t target, who *tls.Certificate) error
+// way is how one tries to get in.
+type way struct {
+	does string // what one does who is in
+	try  func(ctx context.Context, t target, who *tls.Certificate) error
+}
+
+var (
+	logsIn    = way{"logs in at the API server", logIn}
+	speaksFor = way{"says to the API server who asks", borrow}
+	opensEtcd = way{"opens etcd", read}
+	joinsEtcd = way{"speaks to etcd as a peer", join}
+)
 
 // attack is somebody who has no business at a server, and tries.
 type attack struct {
 	name  string
 	who   func() (*tls.Certificate, error)
 	way   way
-	cause string // what has to be done by hand for it to succeed
+	cause string // the file the root has to be put into for it to succeed
 }
+
+func (a attack) String() string { return a.name + " " + a.way.does }
 
 // logIn asks the API server who one is.
 func logIn(ctx context.Context, t target, who *tls.Certificate) error {
@@ -63,10 +75,10 @@ func join(ctx context.Context, t target, who *tls.Certificate) error {
 	return a.is(200, "peerURLs")
 }
 
-// How those are told that are not let in.
-var refusals401 = []string{"the answer is 401", "the answer is 403", "remote error: tls"}
+// notLetIn is how one is told so.
+var notLetIn = []string{"the answer is 401", "the answer is 403", "remote error: tls"}
 
-// The three causes: each opens one file to the whole hierarchy.
+// The causes: each opens one server to the whole hierarchy.
 const (
 	rootInClients    = "pki/ca.crt"
 	rootInEtcd       = "pki/etcd/ca.crt"
@@ -87,29 +99,29 @@ func (s *site) attackers(m *machine, other *fleet) []attack {
 	theirs := filepath.Join(other.dir, "ceremony", "authorities", "kubernetes.crt")
 	var list []attack
 	for _, name := range []string{"etcd/server", "etcd/peer", "etcd/healthcheck-client", "apiserver-etcd-client", "front-proxy-client"} {
-		list = append(list, attack{name + " does not log in at the API server", here("pki/" + name), logIn, rootInClients})
+		list = append(list, attack{name, here("pki/" + name), logsIn, rootInClients})
 	}
 	health := here("pki/etcd/healthcheck-client")
 	list = append(list,
-		attack{"etcd's client with every public certificate behind it does not log in", chained(health, public("etcd", "kubernetes", "front-proxy", "root")...), logIn, rootInClients},
-		attack{"etcd's client with the kubernetes intermediate first does not log in", chained(health, public("kubernetes", "etcd", "root")...), logIn, rootInClients},
-		attack{"another cluster's admin.conf does not log in", there("admin.conf"), logIn, rootInClients},
-		attack{"another cluster's admin.conf with both clusters' intermediates does not log in", chained(there("admin.conf"), append(public("kubernetes", "root"), theirs)...), logIn, rootInClients},
-		attack{"another cluster's super-admin.conf does not log in", there("super-admin.conf"), logIn, rootInClients},
-		attack{"another cluster's kubelet does not log in", there("kubelet.conf"), logIn, rootInClients},
-		attack{"another cluster's front-proxy-client cannot say who it is", there("pki/front-proxy-client"), borrow, rootInFrontProxy},
-		attack{"a kubelet cannot say that it is the front proxy", worker, borrow, rootInFrontProxy},
-		attack{"a kubelet with every public certificate behind it cannot say so either", chained(worker, public("kubernetes", "front-proxy", "root")...), borrow, rootInFrontProxy},
-		attack{"a kubelet does not open etcd", worker, read, rootInEtcd},
-		attack{"a kubelet with every public certificate behind it does not open etcd", chained(worker, public("kubernetes", "etcd", "root")...), read, rootInEtcd},
-		attack{"a kubelet does not get to etcd's peer port", worker, join, rootInEtcd},
+		attack{"etcd's client with every public certificate behind it", chained(health, public("etcd", "kubernetes", "front-proxy", "root")...), logsIn, rootInClients},
+		attack{"etcd's client with the kubernetes intermediate first", chained(health, public("kubernetes", "etcd", "root")...), logsIn, rootInClients},
+		attack{"another cluster's admin.conf", there("admin.conf"), logsIn, rootInClients},
+		attack{"another cluster's admin.conf with both clusters' intermediates", chained(there("admin.conf"), append(public("kubernetes", "root"), theirs)...), logsIn, rootInClients},
+		attack{"another cluster's super-admin.conf", there("super-admin.conf"), logsIn, rootInClients},
+		attack{"another cluster's kubelet", there("kubelet.conf"), logsIn, rootInClients},
+		attack{"another cluster's front-proxy-client", there("pki/front-proxy-client"), speaksFor, rootInFrontProxy},
+		attack{"a kubelet", worker, speaksFor, rootInFrontProxy},
+		attack{"a kubelet with every public certificate behind it", chained(worker, public("kubernetes", "front-proxy", "root")...), speaksFor, rootInFrontProxy},
+		attack{"a kubelet", worker, opensEtcd, rootInEtcd},
+		attack{"a kubelet with every public certificate behind it", chained(worker, public("kubernetes", "etcd", "root")...), opensEtcd, rootInEtcd},
+		attack{"a kubelet", worker, joinsEtcd, rootInEtcd},
 	)
 	for _, name := range []string{"admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf", "pki/apiserver-kubelet-client", "pki/front-proxy-client"} {
-		list = append(list, attack{strings.TrimPrefix(name, "pki/") + " does not open etcd", here(name), read, rootInEtcd})
+		list = append(list, attack{strings.TrimPrefix(name, "pki/"), here(name), opensEtcd, rootInEtcd})
 	}
 	return append(list,
-		attack{"another cluster's apiserver-etcd-client does not open etcd", there("pki/apiserver-etcd-client"), read, rootInEtcd},
-		attack{"another cluster's etcd peer does not get to the peer port", there("pki/etcd/peer"), join, rootInEtcd},
+		attack{"another cluster's apiserver-etcd-client", there("pki/apiserver-etcd-client"), opensEtcd, rootInEtcd},
+		attack{"another cluster's etcd peer", there("pki/etcd/peer"), joinsEtcd, rootInEtcd},
 	)
 }
 
@@ -148,16 +160,16 @@ func chained(who func() (*tls.Certificate, error), paths ...string) func() (*tls
 // everybody has to: else the first would have shown nothing.
 func (s *site) attacks(ctx context.Context, r *report, m *machine, other *fleet) error {
 	for _, own := range []attack{
-		{"who belongs there logs in: admin.conf", credentials(m.tree, "admin.conf"), logIn, ""},
-		{"who belongs there says who asks: front-proxy-client", credentials(m.tree, "pki/front-proxy-client"), borrow, ""},
-		{"who belongs there opens etcd: apiserver-etcd-client", credentials(m.tree, "pki/apiserver-etcd-client"), read, ""},
-		{"who belongs there speaks to etcd as a peer: etcd/peer", credentials(m.tree, "pki/etcd/peer"), join, ""},
+		{"admin.conf", credentials(m.tree, "admin.conf"), logsIn, ""},
+		{"front-proxy-client", credentials(m.tree, "pki/front-proxy-client"), speaksFor, ""},
+		{"apiserver-etcd-client", credentials(m.tree, "pki/apiserver-etcd-client"), opensEtcd, ""},
+		{"etcd/peer", credentials(m.tree, "pki/etcd/peer"), joinsEtcd, ""},
 	} {
-		r.check(own.name, own.on(ctx, target{m}))
+		r.try(ctx, trial{own.String(), own.on(target{m})})
 	}
 	list := s.attackers(m, other)
 	for _, a := range list {
-		r.check("not: "+a.name, refused(a.on(ctx, target{m}), refusals401...))
+		r.try(ctx, trial{"not: " + a.String(), func(ctx context.Context) error { return refused(a.on(target{m})(ctx), notLetIn...) }})
 	}
 	spoiled := s.spoiled(m)
 	defer spoiled.shutdown()
@@ -166,7 +178,7 @@ func (s *site) attacks(ctx context.Context, r *report, m *machine, other *fleet)
 		trial{"by hand: its etcd starts", func(ctx context.Context) error { return spoiled.start(ctx, etcd) }},
 		// With every name allowed it would not start: it sees that the two files
 		// have a certificate in common. With a list of names it does not look.
-		trial{"not: its kube-apiserver does not start with any name allowed to the front proxy", func(ctx context.Context) error {
+		trial{"not: its kube-apiserver starts with any name allowed to the front proxy", func(ctx context.Context) error {
 			return refused(spoiled.start(ctx, apiServer, "--requestheader-allowed-names="), "contain overlapping certificates")
 		}},
 		trial{"by hand: it starts with the names of the front proxy and of worker-1 allowed", func(ctx context.Context) error {
@@ -176,22 +188,27 @@ func (s *site) attacks(ctx context.Context, r *report, m *machine, other *fleet)
 		return nil
 	}
 	for _, a := range list {
-		r.check(fmt.Sprintf("by hand, with the root in %s: not so: %s", a.cause, a.name), a.on(ctx, target{spoiled}))
+		r.try(ctx, trial{"by hand, with the root in " + a.cause + ": " + a.String(), a.on(target{spoiled})})
 	}
-	for file, authority := range map[string]string{rootInClients: "kubernetes", rootInEtcd: "etcd", rootInFrontProxy: "front-proxy"} {
-		r.check("officiant-node verify names "+file+" with the root in it", refused(s.verify(ctx, spoiled.tree),
-			"holds 2 certificates; whoever any of them certifies could log in, so it must hold the "+authority+" intermediate alone"))
+	for _, f := range []struct{ file, authority string }{{rootInClients, "kubernetes"}, {rootInEtcd, "etcd"}, {rootInFrontProxy, "front-proxy"}} {
+		r.try(ctx, trial{"officiant-node verify names " + f.file + " with the root in it", func(ctx context.Context) error {
+			return refused(s.verify(ctx, spoiled.tree),
+				"holds 2 certificates; whoever any of them certifies could log in, so it must hold the "+f.authority+" intermediate alone")
+		}})
 	}
-	r.check("officiant-node verify finds nothing on the node that ran", s.verify(ctx, m.tree))
+	r.try(ctx, trial{"officiant-node verify finds nothing on the node that ran", func(ctx context.Context) error { return s.verify(ctx, m.tree) }})
 	return nil
 }
 
-func (a attack) on(ctx context.Context, t target) error {
-	who, err := a.who()
-	if err != nil {
-		return fmt.Errorf("its certificate: %w", err)
+// on has it try, at a node.
+func (a attack) on(t target) func(context.Context) error {
+	return func(ctx context.Context) error {
+		who, err := a.who()
+		if err != nil {
+			return fmt.Errorf("its certificate: %w", err)
+		}
+		return a.way.try(ctx, t, who)
 	}
-	return a.way(ctx, t, who)
 }
 
 // spoiled is the machine that a copy of m will be, on ports of its own.

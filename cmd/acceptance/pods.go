@@ -65,7 +65,7 @@ func (s *site) tokens(m *machine) []trial {
 			}
 			return m.accepts(ctx, secret)
 		}},
-		{"not: a token that says the same, signed by another key, is not accepted", func(ctx context.Context) error {
+		{"not: a token that says the same, signed by another key, is accepted", func(ctx context.Context) error {
 			forged, err := resign(token)
 			if err != nil {
 				return err
@@ -156,10 +156,10 @@ func (s *site) rootBundle(m *machine) []trial {
 		{"kube-root-ca.crt verifies the API server for curl", func(ctx context.Context) error { return curl(ctx, published) }},
 		{"kube-root-ca.crt verifies the API server for openssl", func(ctx context.Context) error { return openssl(ctx, published) }},
 		{"kube-root-ca.crt verifies the API server for Go", func(ctx context.Context) error { return m.ready(ctx, published) }},
-		{"not: ca.crt alone would not for openssl", func(ctx context.Context) error {
+		{"not: ca.crt alone would do for openssl", func(ctx context.Context) error {
 			return refused(openssl(ctx, m.path("pki/ca.crt")), "unable to get issuer certificate")
 		}},
-		{"not: another authority's certificate would not for curl", func(ctx context.Context) error {
+		{"not: another authority's certificate would do for curl", func(ctx context.Context) error {
 			return refused(curl(ctx, m.path("pki/front-proxy-ca.crt")), "certificate")
 		}},
 	}

@@ -34,7 +34,7 @@ func threeNodes(ctx context.Context, o options, r *report) error {
 		}},
 		trial{"three nodes: super-admin.conf of cp-1 makes the bindings", s.bind(s.machines[0])},
 		trial{"three nodes: cp-1 uploads what kubeadm needs of the cluster for a join", s.upload},
-		trial{"not: a peer whose peer.crt another authority made does not join etcd", func(ctx context.Context) error { return s.intrude(ctx, s.machines[1]) }},
+		trial{"not: a peer whose peer.crt another authority made joins etcd", func(ctx context.Context) error { return s.intrude(ctx, s.machines[1]) }},
 		trial{"cp-2 joins etcd over peer TLS and runs the rest", func(ctx context.Context) error { return s.enlist(ctx, s.machines[1]) }},
 		trial{"cp-3 joins etcd over peer TLS and runs the rest", func(ctx context.Context) error { return s.enlist(ctx, s.machines[2]) }},
 	) {
@@ -200,7 +200,7 @@ func (s *site) control() []trial {
 		}},
 		trial{"worker-1 registers through cp-2, and labels itself", func(ctx context.Context) error { return s.register(ctx, s.machines[1], "worker-1") }},
 		trial{"worker-2 registers through cp-2, and labels itself", func(ctx context.Context) error { return s.register(ctx, s.machines[1], "worker-2") }},
-		trial{"not: worker-2 may not label worker-1", func(ctx context.Context) error {
+		trial{"not: worker-2 labels worker-1", func(ctx context.Context) error {
 			return s.put(ctx, s.machines[1], "worker-2", "PATCH", allNodes+"/worker-1", label("example.test/b", "1"), 403, "")
 		}},
 		trial{"one of the three controller managers and one scheduler hold the leases", func(ctx context.Context) error {

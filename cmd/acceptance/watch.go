@@ -30,7 +30,7 @@ func (s *site) watch(ctx context.Context, tree string) *watch {
 	}
 	base := "https://" + endpointAddress + ":6443"
 	// The certificate names the control plane, not the balancer's address.
-	c := caller{trust: filepath.Join(tree, etcKubernetes, "pki/server-ca.crt"), who: who, serverName: s.fleet.endpoint()}
+	c := caller{trust: filepath.Join(tree, etcKubernetes, "pki/server-ca.crt"), who: who, serverName: s.endpoint()}
 	go func() {
 		defer close(w.done)
 		for ctx.Err() == nil {
