@@ -77,8 +77,11 @@ func (s *site) addMember(ctx context.Context, m *machine) error {
 	if err != nil || id != "" {
 		return err
 	}
-	_, err = s.machines[0].etcdctl(ctx, "etcd/healthcheck-client", "member", "add", m.name, "--learner", "--peer-urls="+m.place(2380))
-	return err
+	// A member that has just joined keeps etcd from taking the next one at once.
+	return until(ctx, patience, nil, func() error {
+		_, err := s.machines[0].etcdctl(ctx, "etcd/healthcheck-client", "member", "add", m.name, "--learner", "--peer-urls="+m.place(2380))
+		return err
+	})
 }
 
 // memberID is what etcd calls a machine's member; nothing when it knows none.
