@@ -48,7 +48,8 @@ func inside(ctx context.Context, root, path string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// stop ends it as an operator does, and harder when that does not help.
+// stop ends it as a kubelet ends a static pod: it asks, and kills after the grace
+// period of 30 seconds.
 func (p *process) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 	select {
