@@ -6,7 +6,8 @@ SHELL := /bin/bash
 GO       ?= go
 FUZZTIME ?= 10s
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS  := -s -w -X main.version=$(VERSION)
+BUILT    := $(shell git log -1 --format=%cI 2>/dev/null)
+LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 
 .PHONY: help build build-airgap demo test test-tokens bench lint fuzz acceptance clean
 

@@ -66,3 +66,14 @@ func Look(r Room, p Policy) []Result {
 	}
 	return all
 }
+
+// Refusals are the names of the checks that are refused.
+func Refusals(results []Result) []string {
+	var names []string
+	for _, r := range results {
+		if r.Refused() {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}

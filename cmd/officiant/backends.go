@@ -18,6 +18,8 @@ type backend struct {
 	Supports func(signer.Ref, signer.Spec) error // asked before a key exists, without a login
 	// Module is the file that is loaded to reach the key, and its SHA-256; nil where there is none.
 	Module func(signer.Ref) (path, sum string, err error)
+	// See looks at the token without a login; nil where that would reach out.
+	See func(context.Context, signer.Ref) (pkcs11.Seen, error)
 }
 
 // reach says how far a command may go to reach a token.
@@ -31,7 +33,7 @@ type reach struct {
 func (r reach) backends() map[string]backend {
 	tokens := pkcs11.Options{FinalTry: r.finalTry, Timeout: r.timeout}
 	all := map[string]backend{
-		"pkcs11": {Open: tokens.Open, Supports: tokens.Supports, Module: pkcs11.Module},
+		"pkcs11": {Open: tokens.Open, Supports: tokens.Supports, Module: pkcs11.Module, See: tokens.See},
 	}
 	maps.Copy(all, clouds())
 	return all
