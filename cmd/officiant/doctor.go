@@ -68,7 +68,11 @@ func (d *doctorOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	results, err := d.look(ctx, keys, to, preflight.Room{Dir: d.dir, Previous: previous}, policy)
+	program, err := thisProgram(d.Version)
+	if err != nil {
+		return err
+	}
+	results, err := d.look(ctx, program, keys, to, preflight.Room{Dir: d.dir, Previous: previous}, policy)
 	if err != nil {
 		return err
 	}

@@ -7,18 +7,16 @@ import (
 	"slices"
 	"time"
 
+	"officiant/ceremony/plan"
 	"officiant/ceremony/preflight"
+	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
 )
 
 // look looks at the room: this machine, this program, and the tokens where the
 // keys live. keys are their URIs by name. No PIN is asked for.
-func (o *options) look(ctx context.Context, keys map[string]string, to reach, room preflight.Room, p preflight.Policy) ([]preflight.Result, error) {
-	program, err := thisProgram(o.Version)
-	if err != nil {
-		return nil, err
-	}
+func (o *options) look(ctx context.Context, program transcript.Program, keys map[string]string, to reach, room preflight.Room, p preflight.Policy) ([]preflight.Result, error) {
 	room.Machine = preflight.This(o.Now)
 	room.Program = preflight.Program{Version: program.Version, SHA256: program.SHA256.String(), Airgap: airgap, Built: builtAt()}
 	groups := map[string][]string{} // names by token
@@ -39,6 +37,21 @@ func (o *options) look(ctx context.Context, keys map[string]string, to reach, ro
 		}
 	}
 	return preflight.Look(room, p), nil
+}
+
+// lookForRun is what a ceremony looks at its room with: the tokens are those it needs.
+func (o *options) lookForRun(program transcript.Program, c *plan.Ceremony, st *station.Station, to reach, dir string) func(context.Context, time.Time) ([]preflight.Result, error) {
+	return func(ctx context.Context, former time.Time) ([]preflight.Result, error) {
+		keys := map[string]string{}
+		for _, name := range c.KeysNeeded() {
+			ref, err := st.Ref(c.Cluster.Name, name)
+			if err != nil {
+				return nil, err
+			}
+			keys[name] = ref.URI
+		}
+		return o.look(ctx, program, keys, to, preflight.Room{Dir: dir, Previous: former}, st.Preflight)
+	}
 }
 
 // see looks at one token and the module it is reached by, if there is one.
