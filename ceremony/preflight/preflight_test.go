@@ -80,7 +80,7 @@ func TestGoodRoom(t *testing.T) {
 		"clock": "2026-11-24 11:00:00 UTC, 2026-11-24 12:00:00 +0100 here", "swap": "none", "core-dumps": `limit 0 bytes, core_pattern "core"`,
 		"ptrace": "ptrace_scope 1", "user": "user id 1000", "kernel": "Linux 6.12.0", "entropy": "256 bits", "directory": "tmpfs at /room, in memory",
 		"space": "1024 MiB, 100000 inodes", "program": "v1, SHA-256 " + sum, "airgap": "built without the clouds", "modules": "/m.so SHA-256 " + sum,
-		"tokens": "box, serial 7, M, KMS of etcd, not asked", "pins": "box: ok",
+		"tokens": "box, serial 7, M; KMS of etcd, not asked", "pins": "box: ok",
 		"mechanisms": "box: ECDSA-P256, ECDSA-P384, ECDSA-P521, RSA-2048, RSA-3072, RSA-4096",
 	}
 	results := Look(good(func(map[string]string, *Room) {}), Policy{others: Refuse})

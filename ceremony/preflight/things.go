@@ -46,7 +46,15 @@ func tokens(r *Room) (seen, wrong string) {
 			troubles = append(troubles, "token of "+listed(t.Keys)+": "+t.Trouble)
 		}
 	}
-	return listed(all), strings.Join(troubles, "; ")
+	return several(all), strings.Join(troubles, "; ")
+}
+
+// several joins what has commas in it.
+func several(all []string) string {
+	if len(all) == 0 {
+		return listed(nil)
+	}
+	return strings.Join(all, "; ")
 }
 
 func (t Token) name() string {
@@ -80,7 +88,7 @@ func pins(r *Room) (seen, wrong string) {
 		}
 		all = append(all, t.Device.Label+": "+state)
 	}
-	return listed(all), strings.Join(troubles, "; ")
+	return several(all), strings.Join(troubles, "; ")
 }
 
 // mechanisms are the kinds of keys that tokens say they make and sign with.
@@ -95,10 +103,7 @@ func mechanisms(r *Room) (seen, wrong string) {
 			troubles = append(troubles, t.Device.Label+" makes no kind of key that a plan can ask for")
 		}
 	}
-	if len(all) == 0 {
-		return listed(nil), ""
-	}
-	return strings.Join(all, "; "), strings.Join(troubles, "; ")
+	return several(all), strings.Join(troubles, "; ")
 }
 
 func algorithms(all []signer.Algorithm) string {

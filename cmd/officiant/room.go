@@ -19,15 +19,19 @@ import (
 func (o *options) look(ctx context.Context, program transcript.Program, keys map[string]string, to reach, room preflight.Room, p preflight.Policy) ([]preflight.Result, error) {
 	room.Machine = preflight.This(o.Now)
 	room.Program = preflight.Program{Version: program.Version, SHA256: program.SHA256.String(), Airgap: airgap, Built: builtAt()}
-	groups := map[string][]string{} // names by token
+	var order []string // tokens by the first of their keys
+	groups := map[string][]string{}
 	for _, name := range slices.Sorted(maps.Keys(keys)) {
 		token, err := signer.TokenOf(keys[name])
 		if err != nil {
 			return nil, err
 		}
+		if groups[token] == nil {
+			order = append(order, token)
+		}
 		groups[token] = append(groups[token], name)
 	}
-	for _, token := range slices.Sorted(maps.Keys(groups)) {
+	for _, token := range order {
 		names := groups[token]
 		t, m := to.see(ctx, signer.Ref{URI: keys[names[0]], Label: names[0]})
 		t.Keys = names
