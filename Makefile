@@ -8,7 +8,8 @@ FUZZTIME ?= 10s
 # More for make acceptance, such as "-only one".
 ACCEPTANCE ?=
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS  := -s -w -X main.version=$(VERSION)
+BUILT    := $(shell git log -1 --format=%cI 2>/dev/null)
+LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 
 .PHONY: help build build-airgap demo test test-tokens bench lint fuzz acceptance clean
 

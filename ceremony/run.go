@@ -18,6 +18,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/issue"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/preflight"
 	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
@@ -37,6 +38,8 @@ type Config struct {
 	Host    transcript.Host
 	Modules []transcript.Module // the PKCS#11 modules the station's keys are reached by
 	Watch   Watcher
+	Look    func(ctx context.Context, former time.Time) ([]preflight.Result, error) // at the room; former is when the last ceremony ended
+	Waive   Waiver
 	Workers int // certificates checked at once; 0 means one for each processor
 }
 

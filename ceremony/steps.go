@@ -31,6 +31,7 @@ func Steps(c *plan.Ceremony, st *station.Station) ([]Step, error) {
 	}
 	add("Check every entry of the schedule with throw-away keys", dryRun)
 	add("Copy the plan and open the record", openRecord)
+	add("Look at the room", lookAtRoom)
 	for _, t := range tokens {
 		addToken(add, c, t)
 	}

@@ -76,6 +76,15 @@ var forgedRecords = []struct {
 		tbs, der := stranger(f)
 		f.insert(before, transcript.Intent{Entry: 99, Name: "backdoor", Signer: "kubernetes", TBS: tbs}, transcript.Issued{Certificate: der})
 	}, []string{"signs backdoor, entry 99, which the schedule does not have"}},
+	{"a room looked at with closed eyes", func(f *forger) {
+		change(f, func(r *transcript.Preflight) bool { r.Checks = nil; return true })
+	}, []string{"token, and this process had not looked at the room"}},
+	{"a room looked at afterwards", func(f *forger) {
+		look, r := first(f, func(transcript.Preflight) bool { return true })
+		end, _ := first(f, func(transcript.IssuingClosed) bool { return true })
+		f.drop(look)
+		f.insert(end, r)
+	}, []string{"token, and this process had not looked at the room"}},
 	{"a key made without a canary", func(f *forger) {
 		intent, _ := first(f, func(r transcript.CanaryIntent) bool { return r.Algorithm == "ECDSA-P384" })
 		f.drop(intent, f.result(intent))

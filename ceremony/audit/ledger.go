@@ -65,6 +65,7 @@ type ledger struct {
 	shared       []sharedLine             // sealed by a sister node
 	made         map[string]*nodeKeysLine // by node
 	resumed      []transcript.Line
+	rooms        []transcript.Line // preflights
 	deviations   []transcript.Line
 	closings     []transcript.Line // issuing-closed
 	issued       map[string]*x509.Certificate
@@ -145,6 +146,8 @@ func (g *ledger) other(l transcript.Line) {
 		g.shared = append(g.shared, sharedLine{l.Seq, r})
 	case transcript.Resumed:
 		g.resumed = append(g.resumed, l)
+	case transcript.Preflight:
+		g.rooms = append(g.rooms, l)
 	case transcript.Deviation:
 		g.deviations = append(g.deviations, l)
 	case transcript.IssuingClosed:

@@ -8,15 +8,36 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// order checks that a key was on record and had answered a challenge, in the
-// same process, before it signed; that its certificate came before those it
-// signs; that the sealed secret and the end of issuing came before bundles;
-// and that no serial number was used twice.
+// order checks that the room was looked at first; that a key was on record and
+// had answered a challenge, in the same process, before it signed; that its
+// certificate came before those it signs; that the sealed secret and the end of
+// issuing came before bundles; and that no serial number was used twice.
 func (a *auditor) order(c *Check) {
+	a.roomFirst(c)
 	a.keysFirst(c)
 	a.issuersFirst(c)
 	a.closingFirst(c)
 	a.serialNumbers(c)
+}
+
+// roomFirst wants each process to have looked at the room before it had to do
+// with a token. What was seen there, and waived, the transcript itself holds
+// against what follows.
+func (a *auditor) roomFirst(c *Check) {
+	looked := false
+	for _, l := range a.t.Lines {
+		switch r := l.Record.(type) {
+		case transcript.Resumed:
+			looked = false
+		case transcript.Preflight:
+			looked = len(r.Checks) > 0
+		case transcript.Token, transcript.CanaryIntent, transcript.KeyIntent, transcript.ChallengeIntent:
+			if !looked {
+				c.problem("line %d: %s, and this process had not looked at the room", l.Seq, r.Type())
+				looked = true // once for a process is enough
+			}
+		}
+	}
 }
 
 // keysFirst walks the record as it was written. A process that resumes a

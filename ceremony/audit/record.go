@@ -43,6 +43,13 @@ func (a *auditor) record(c *Check) {
 	for _, l := range a.ledger.resumed {
 		c.note("line %d: the ceremony was interrupted and went on at %s", l.Seq, stamp(l.Time))
 	}
+	for _, l := range a.ledger.rooms {
+		for _, r := range l.Record.(transcript.Preflight).Checks {
+			if r.Wrong != "" && r.Level != "record" {
+				c.note("line %d: the room, %s (%s): %s", l.Seq, r.Name, r.Level, r.Wrong)
+			}
+		}
+	}
 	for _, l := range a.ledger.deviations {
 		c.note("line %d: deviation, agreed by %v: %s", l.Seq, l.Record.(transcript.Deviation).By, l.Record.(transcript.Deviation).Text)
 	}

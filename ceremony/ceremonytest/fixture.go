@@ -21,6 +21,7 @@ import (
 	"officiant/bundle/seal"
 	"officiant/ceremony"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/preflight"
 	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
@@ -196,6 +197,9 @@ func (f *Fixture) Config(t testing.TB, dir string) ceremony.Config {
 		Dir: dir, Plan: c, Station: st, Open: f.open, Disk: &durable.Disk{}, Now: time.Now, Rand: rand.Reader, Watch: silent{},
 		Ask:     func(context.Context, signer.Device) ([]byte, error) { return []byte("1234"), nil },
 		Program: transcript.Program{Version: "test"}, Host: transcript.Host{Interfaces: []string{}},
+		Look: func(context.Context, time.Time) ([]preflight.Result, error) {
+			return []preflight.Result{{Name: "network", Seen: "up: none; down: none", Level: preflight.Record}}, nil
+		},
 	}
 }
 

@@ -51,6 +51,9 @@ func (s *Station) check() (path []string, reason string) {
 			return []string{"evidence", name}, reason
 		}
 	}
+	if name, reason := s.Preflight.Problem(); reason != "" {
+		return []string{"preflight", name}, reason
+	}
 	if d, err := time.ParseDuration(s.Timeout); s.Timeout != "" && (err != nil || d < minTimeout || d > maxTimeout) {
 		return []string{"timeout"}, fmt.Sprintf("timeout is %q; it is from 1s to 1h, with a unit", s.Timeout)
 	}

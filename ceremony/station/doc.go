@@ -14,6 +14,9 @@
 //	  SOFTHSM2_CONF: /var/lib/station/softhsm2.conf
 //	evidence:
 //	  root: consistent
+//	preflight:
+//	  network: refuse
+//	  swap: warn
 //	timeout: 30s
 //
 // # Fields
@@ -30,6 +33,10 @@
 //   - evidence: the least grade of evidence accepted here of a key, by its name or
 //     as "default": attested, consistent or software. The plan's holds when it is
 //     the higher one.
+//   - preflight: what becomes of a check of the room that finds something wrong:
+//     record, warn or refuse, by the check's name (ceremony/preflight) or as
+//     "default". A check that is not named has its own level; without any
+//     preflight, everything is recorded and nothing refused.
 //   - timeout: how long a token may take to answer, 1s to 1h; a minute when left
 //     out. To make a key, and to type a PIN at a pad, may take five times as long.
 //

@@ -16,6 +16,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/nesting"
+	"officiant/ceremony/preflight"
 	"officiant/signer"
 )
 
@@ -38,6 +39,7 @@ type Station struct {
 	Keys        map[string]string       `yaml:"keys"`        // URIs by the plan's names of keys
 	Environment map[string]string       `yaml:"environment"` // set before a module is loaded
 	Evidence    map[string]signer.Grade `yaml:"evidence"`    // least grade by the plan's names of keys; a plan's may be higher
+	Preflight   preflight.Policy        `yaml:"preflight"`   // levels of the checks of the room; nil: all are recorded
 	Timeout     string                  `yaml:"timeout"`     // how long a token may take to answer: "30s"
 
 	file   string
@@ -100,6 +102,9 @@ func Parse(file string, data []byte) (*Station, error) {
 	}
 	if path, reason := s.check(); reason != "" {
 		return nil, at(file, find(tree, path), reason)
+	}
+	if token := find(tree, []string{"preflight"}); token != nil && s.Preflight == nil {
+		return nil, at(file, token, "preflight is empty, which would say as little as none; {} is a policy of each check's own level")
 	}
 	return s, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/preflight"
 	"officiant/signer"
 )
 
@@ -25,6 +26,9 @@ environment:
 evidence:
   root: consistent
   default: software
+preflight:
+  network: refuse
+  swap: warn
 timeout: 30s
 `
 
@@ -45,6 +49,9 @@ func TestParse(t *testing.T) {
 	}
 	if s.Patience() != 30*time.Second {
 		t.Errorf("timeout %s", s.Patience())
+	}
+	if want := (preflight.Policy{"network": preflight.Refuse, "swap": preflight.Warn}); !reflect.DeepEqual(s.Preflight, want) {
+		t.Errorf("preflight: %v", s.Preflight)
 	}
 	groups, err := s.Tokens("demo", []string{"root", "kubernetes", "kubernetes-2", "etcd", "release"})
 	if err != nil {
@@ -119,9 +126,13 @@ func TestRefused(t *testing.T) {
 		{"lower-case variable", "SOFTHSM2_CONF", "conf", `s:10:3: environment: "conf" is not a name of upper-case letters, digits and _`},
 		{"evidence that is none", "root: consistent", "root: unproven", `s:12:3: evidence of root is "unproven"; it is attested, consistent or software`},
 		{"evidence of no key", "root: consistent", "Root: consistent", `s:12:3: evidence: "Root" is no name a plan could give a key`},
-		{"timeout too short", "timeout: 30s", "timeout: 30ms", `s:14:1: timeout is "30ms"; it is from 1s to 1h, with a unit`},
-		{"timeout too long", "timeout: 30s", "timeout: 2h", `s:14:1: timeout is "2h"; it is from 1s to 1h, with a unit`},
-		{"timeout without a unit", "timeout: 30s", "timeout: 30", `s:14:1: timeout is "30"; it is from 1s to 1h, with a unit`},
+		{"check of another name", "network:", "net:", `s:15:3: preflight: there is no check "net"; there are ` + strings.Join(preflight.Names(), ", ")},
+		{"level of another name", "swap: warn", "swap: error", `s:16:3: preflight: level of swap is "error"; it is record, warn or refuse`},
+		{"check without a level", "swap: warn", "swap:", `s:16:3: preflight: level of swap is ""; it is record, warn or refuse`},
+		{"preflight without a check", "preflight:\n  network: refuse\n  swap: warn", "preflight:", `s:14:1: preflight is empty, which would say as little as none; {} is a policy of each check's own level`},
+		{"timeout too short", "timeout: 30s", "timeout: 30ms", `s:17:1: timeout is "30ms"; it is from 1s to 1h, with a unit`},
+		{"timeout too long", "timeout: 30s", "timeout: 2h", `s:17:1: timeout is "2h"; it is from 1s to 1h, with a unit`},
+		{"timeout without a unit", "timeout: 30s", "timeout: 30", `s:17:1: timeout is "30"; it is from 1s to 1h, with a unit`},
 		{"relative variable", "/room/softhsm2.conf", "softhsm2.conf", `s:10:3: environment: SOFTHSM2_CONF is not an absolute path`},
 	}
 	for _, tt := range tests {

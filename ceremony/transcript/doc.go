@@ -46,6 +46,9 @@
 //     "issuing-closed" no "intent" follows; it counts the "issued" lines, and the
 //     "abandoned" ones of certificates.
 //   - "node-keys" comes once for a node, before "issuing-closed".
+//   - After a "preflight" that refuses the room, no token is opened and no intent
+//     follows until another one does not, or a "deviation" of two or more people
+//     waives each check that is wrong at level "refuse".
 //   - A "resumed" line's head is the hash of the line before it.
 //
 // # Durability

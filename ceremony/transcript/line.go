@@ -19,7 +19,7 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 var records = recordTypes(
 	Open{}, Resumed{}, Paused{}, Step{}, Token{}, CanaryIntent{}, Canary{}, KeyIntent{}, Key{}, KeyAbandoned{},
 	ChallengeIntent{}, Challenge{}, Intent{}, Issued{}, Abandoned{}, Sealed{}, Carried{}, Shared{}, NodeKeys{}, IssuingClosed{},
-	SignatureIntent{}, Signature{}, Note{}, Deviation{}, Closed{},
+	SignatureIntent{}, Signature{}, Preflight{}, Note{}, Deviation{}, Closed{},
 )
 
 func recordTypes(recs ...Record) map[Type]reflect.Type {

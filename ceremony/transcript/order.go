@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
+	"strings"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -35,6 +37,7 @@ type order struct {
 	intended          map[string]string             // key intents: name to id
 	keys              map[string]fingerprint.SHA256 // SPKI by name
 	made              map[string]bool               // nodes whose keys were made
+	refused           []string                      // checks of the room that nobody waived
 	issued, abandoned int                           // certificates
 	issuing, closed   bool
 }
@@ -67,6 +70,9 @@ func (o *order) next(l Line) error {
 	}
 	if l.Step < 0 || l.Step > o.steps {
 		return fmt.Errorf("step %d is not one of %d", l.Step, o.steps)
+	}
+	if err := o.room(l.Record); err != nil {
+		return err
 	}
 	if err := o.record(l); err != nil {
 		return err
@@ -137,6 +143,35 @@ func (o *order) record(l Line) error {
 			return fmt.Errorf("closed while %d intents are open", len(o.open))
 		}
 		o.closed = true
+	}
+	return nil
+}
+
+// room holds what the room's checks refused against what is about to be done.
+func (o *order) room(r Record) error {
+	switch r := r.(type) {
+	case Preflight:
+		o.refused = nil
+		for _, c := range r.Checks {
+			if !slices.Contains([]string{"record", "warn", "refuse"}, c.Level) {
+				return fmt.Errorf("preflight: level of %s is %q", c.Name, c.Level)
+			}
+			if c.Level == "refuse" && c.Wrong != "" {
+				o.refused = append(o.refused, c.Name)
+			}
+		}
+	case Deviation:
+		if r.Waives == "" {
+			return nil
+		}
+		if people := slices.Compact(slices.Sorted(slices.Values(r.By))); len(people) < 2 {
+			return fmt.Errorf("deviation waives %s by fewer than two people", r.Waives)
+		}
+		o.refused = slices.DeleteFunc(o.refused, func(name string) bool { return name == r.Waives })
+	case Token, CanaryIntent, KeyIntent, ChallengeIntent, Intent, SignatureIntent:
+		if len(o.refused) > 0 {
+			return fmt.Errorf("%s while the room is refused, and nobody waived it: %s", r.Type(), strings.Join(o.refused, ", "))
+		}
 	}
 	return nil
 }

@@ -248,6 +248,20 @@ type Signature struct {
 	Signature []byte `json:"signature"`
 }
 
+// Preflight is what was seen of the room before a token was opened.
+type Preflight struct {
+	Checks []RoomCheck `json:"checks"`
+}
+
+// RoomCheck is one check of the room. Who refuses makes nothing until another
+// Preflight finds it right, or a Deviation waives it.
+type RoomCheck struct {
+	Name  string `json:"name"`
+	Seen  string `json:"seen"`
+	Wrong string `json:"wrong,omitempty"` // empty: it is as it should be
+	Level string `json:"level"`           // "record", "warn" or "refuse": what the station makes of it when it is wrong
+}
+
 // Note is text people dictate.
 type Note struct {
 	Text string `json:"text"`
@@ -256,8 +270,9 @@ type Note struct {
 
 // Deviation is a departure from script or policy, with who agreed to it.
 type Deviation struct {
-	Text string   `json:"text"`
-	By   []string `json:"by"`
+	Text   string   `json:"text"`
+	By     []string `json:"by"`
+	Waives string   `json:"waives,omitempty"` // name of the RoomCheck that is not heeded; By are two or more then
 }
 
 // Closed is the last line. The release key then signs the file (transcript.sig).
@@ -287,6 +302,7 @@ func (NodeKeys) Type() Type        { return "node-keys" }
 func (IssuingClosed) Type() Type   { return "issuing-closed" }
 func (SignatureIntent) Type() Type { return "signature-intent" }
 func (Signature) Type() Type       { return "signature" }
+func (Preflight) Type() Type       { return "preflight" }
 func (Note) Type() Type            { return "note" }
 func (Deviation) Type() Type       { return "deviation" }
 func (Closed) Type() Type          { return "closed" }

@@ -107,6 +107,9 @@ func whole(t testing.TB) []step {
 		{7, []transcript.Record{transcript.Canary{Intent: 27, Attributes: map[string]string{"CKA_LOCAL": "true"}, Trials: []transcript.Trial{
 			{Name: "set CKA_EXTRACTABLE to true", Outcome: "CKR_ATTRIBUTE_READ_ONLY"}, {Name: "wrap", Outcome: "accepted", Leaks: true},
 		}}}},
+		{7, []transcript.Record{transcript.Preflight{Checks: []transcript.RoomCheck{
+			{Name: "network", Seen: "up: eth0; down: none", Wrong: "eth0 is up", Level: "refuse"}, {Name: "swap", Seen: "none", Level: "warn"},
+		}}, transcript.Deviation{Text: "network: eth0 is up: the HSM is reached by it", By: []string{"kim", "lee"}, Waives: "network"}}},
 		{8, []transcript.Record{transcript.Closed{Signer: spki}}},
 	}
 }

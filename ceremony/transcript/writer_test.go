@@ -25,6 +25,7 @@ func TestAppendRefuses(t *testing.T) {
 	changed := madeKey("root")
 	changed.PublicKey = []byte("another")
 	changed.SPKI = fingerprint.Of(changed.PublicKey)
+	refused := transcript.Preflight{Checks: []transcript.RoomCheck{{Name: "network", Wrong: "eth0 is up", Level: "refuse"}}}
 	for name, tt := range map[string]struct {
 		before []transcript.Record // lines 2 and on
 		rec    transcript.Record
@@ -64,15 +65,26 @@ func TestAppendRefuses(t *testing.T) {
 		"another key":                 {[]transcript.Record{keyIntent, madeKey("root")}, changed, "another one than before"},
 		"a key that is not its digest": {nil, transcript.Key{Name: "root", PublicKey: []byte("x")},
 			"spki is not"},
-		"a key intent again":                {[]transcript.Record{keyIntent}, keyIntent, "one that is open"},
-		"an intent for a made key":          {[]transcript.Record{keyIntent, madeKey("root")}, keyIntent, "there is such a key"},
-		"a canary id in capitals":           {nil, transcript.CanaryIntent{ID: strings.ToUpper(keyID)}, "16 bytes"},
-		"a canary without intent":           {nil, transcript.Canary{Intent: 1}, "not an open canary-intent"},
-		"a canary's result for a challenge": {[]transcript.Record{transcript.ChallengeIntent{Name: "root"}}, transcript.Canary{Intent: 2}, "not an open canary-intent"},
-		"closed with an open canary":        {[]transcript.Record{transcript.CanaryIntent{ID: keyID}}, transcript.Closed{}, "1 intents are open"},
-		"a key id of other length":          {nil, transcript.KeyIntent{Name: "root", ID: "00"}, "16 bytes"},
-		"another key abandoned":             {[]transcript.Record{keyIntent}, transcript.KeyAbandoned{Name: "root", ID: "00"}, "no open key-intent"},
-		"text that is not UTF-8":            {nil, transcript.Note{Text: "\xff"}, "not UTF-8"},
+		"a key intent again":                    {[]transcript.Record{keyIntent}, keyIntent, "one that is open"},
+		"an intent for a made key":              {[]transcript.Record{keyIntent, madeKey("root")}, keyIntent, "there is such a key"},
+		"a canary id in capitals":               {nil, transcript.CanaryIntent{ID: strings.ToUpper(keyID)}, "16 bytes"},
+		"a canary without intent":               {nil, transcript.Canary{Intent: 1}, "not an open canary-intent"},
+		"a canary's result for a challenge":     {[]transcript.Record{transcript.ChallengeIntent{Name: "root"}}, transcript.Canary{Intent: 2}, "not an open canary-intent"},
+		"closed with an open canary":            {[]transcript.Record{transcript.CanaryIntent{ID: keyID}}, transcript.Closed{}, "1 intents are open"},
+		"a key id of other length":              {nil, transcript.KeyIntent{Name: "root", ID: "00"}, "16 bytes"},
+		"another key abandoned":                 {[]transcript.Record{keyIntent}, transcript.KeyAbandoned{Name: "root", ID: "00"}, "no open key-intent"},
+		"a level of the room that is none":      {nil, transcript.Preflight{Checks: []transcript.RoomCheck{{Name: "swap", Level: "fine"}}}, `level of swap is "fine"`},
+		"a key intent in a refused room":        {[]transcript.Record{refused}, keyIntent, "key-intent while the room is refused, and nobody waived it: network"},
+		"a token in a refused room":             {[]transcript.Record{refused}, transcript.Token{}, "token while the room is refused"},
+		"an intent in a refused room":           {[]transcript.Record{refused, transcript.Note{}}, intent, "intent while the room is refused"},
+		"a signature in a refused room":         {[]transcript.Record{refused}, transcript.SignatureIntent{Entry: 3}, "signature-intent while the room is refused"},
+		"a canary in a refused room":            {[]transcript.Record{refused}, transcript.CanaryIntent{ID: keyID}, "canary-intent while the room is refused"},
+		"a challenge in a refused room":         {[]transcript.Record{refused}, transcript.ChallengeIntent{Name: "root"}, "challenge-intent while the room is refused"},
+		"another check waived":                  {[]transcript.Record{refused, transcript.Deviation{By: []string{"kim", "lee"}, Waives: "swap"}}, keyIntent, "nobody waived it: network"},
+		"a deviation that does not say so":      {[]transcript.Record{refused, transcript.Deviation{Text: "network", By: []string{"kim", "lee"}}}, keyIntent, "nobody waived it: network"},
+		"a waiver of one person":                {[]transcript.Record{refused}, transcript.Deviation{By: []string{"kim", "kim"}, Waives: "network"}, "fewer than two people"},
+		"a waiver before the room is looked at": {[]transcript.Record{transcript.Deviation{By: []string{"kim", "lee"}, Waives: "network"}, refused}, keyIntent, "nobody waived it: network"},
+		"text that is not UTF-8":                {nil, transcript.Note{Text: "\xff"}, "not UTF-8"},
 	} {
 		path := write(t, nil)
 		w, _, _, err := transcript.Resume(&durable.Disk{}, path, clock())
@@ -95,6 +107,30 @@ func TestAppendRefuses(t *testing.T) {
 		if _, err := transcript.Read(path, contents(t, path)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestRoomMadeRight: what nothing follows is followed again by what a room that
+// is right, or waived, allows.
+func TestRoomMadeRight(t *testing.T) {
+	room := func(wrong, level string) transcript.Preflight {
+		return transcript.Preflight{Checks: []transcript.RoomCheck{{Name: "network", Wrong: wrong, Level: level}}}
+	}
+	for name, before := range map[string][]transcript.Record{
+		"found right":    {room("eth0 is up", "refuse"), room("", "refuse")},
+		"no policy":      {room("eth0 is up", "record")},
+		"only a warning": {room("eth0 is up", "warn")},
+		"waived":         {room("eth0 is up", "refuse"), transcript.Deviation{By: []string{"kim", "lee"}, Waives: "network"}},
+	} {
+		path := write(t, nil)
+		w, _, _, err := transcript.Resume(&durable.Disk{}, path, clock())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Append(1, append(before, transcript.KeyIntent{Name: "root", ID: keyID})...); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		w.Close()
 	}
 }
 

@@ -19,6 +19,8 @@ type backend struct {
 	// Module is the file that is loaded to reach the key, and its SHA-256; nil where there is none.
 	Module  func(signer.Ref) (path, sum string, err error)
 	Attests bool // whether a key can have its maker's word, which is verified
+	// See looks at the token without a login; nil where that would reach out.
+	See func(context.Context, signer.Ref) (pkcs11.Seen, error)
 }
 
 // reach says how far a command may go to reach a token.
@@ -32,7 +34,7 @@ type reach struct {
 func (r reach) backends() map[string]backend {
 	tokens := pkcs11.Options{FinalTry: r.finalTry, Timeout: r.timeout}
 	all := map[string]backend{
-		"pkcs11": {Open: tokens.Open, Supports: tokens.Supports, Module: pkcs11.Module},
+		"pkcs11": {Open: tokens.Open, Supports: tokens.Supports, Module: pkcs11.Module, See: tokens.See},
 	}
 	maps.Copy(all, clouds())
 	return all

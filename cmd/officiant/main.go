@@ -12,8 +12,9 @@ import (
 	"officiant/bundle/durable"
 )
 
-// version is set by the linker.
-var version = "devel"
+// version and built are set by the linker; built is when the source's last
+// change was committed, so that the same source makes the same program.
+var version, built = "devel", ""
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

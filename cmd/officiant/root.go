@@ -39,7 +39,7 @@ func newRootCommand(o *options) *cobra.Command {
 		Short: "Root signing ceremonies for Kubernetes",
 		Long: "Officiant conducts root signing ceremonies for Kubernetes: CA keys stay in a PKCS#11\n" +
 			"token or a cloud KMS, signed node bundles come out.",
-	}, newCeremonyCommand(o), newSignerCommand(o), newSoftHSMCommand(o), newVersionCommand(o))
+	}, newCeremonyCommand(o), newSignerCommand(o), newSoftHSMCommand(o), newDoctorCommand(o), newVersionCommand(o))
 }
 
 func newVersionCommand(o *options) *cobra.Command {

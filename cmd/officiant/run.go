@@ -26,6 +26,7 @@ type runOptions struct {
 	dir      string
 	confirm  string
 	finalTry string
+	waive    ceremony.Waiver
 }
 
 func newRunCommand(o *options) *cobra.Command {
@@ -45,12 +46,16 @@ The same command goes on with a ceremony that was interrupted.`,
 	c.Flags().StringVar(&run.dir, "dir", "", "ceremony `DIR`, new or the one to go on with (required)")
 	c.Flags().StringVar(&run.confirm, "confirm", "", "the ceremony's `DIGEST`, in place of typing the plan's name")
 	finalTryFlag(c, &run.finalTry)
+	waiveFlags(c, &run.waive)
 	return c
 }
 
 func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if o.station == "" || o.dir == "" {
 		return exit.Usagef("ceremony run needs --station FILE and --dir DIR")
+	}
+	if err := checkWaiver(o.waive); err != nil {
+		return err
 	}
 	c, err := plan.Open(planFile, plan.Options{Now: o.Now()})
 	if err != nil {
@@ -78,6 +83,7 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	result, err := ceremony.Run(ctx, ceremony.Config{
 		Dir: o.dir, Plan: c, Station: st, Open: to.open, Ask: askPIN(o.options), Disk: o.Disk,
 		Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: &watcher{o.Stderr},
+		Look: o.lookForRun(program, c, st, to, o.dir), Waive: o.waive,
 	})
 	if err != nil {
 		return o.unfinished(err, planFile)

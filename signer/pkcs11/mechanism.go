@@ -46,6 +46,39 @@ func (o Options) Supports(ref signer.Ref, spec signer.Spec) error {
 	return err
 }
 
+// See looks at the token ref names, without a login: signer.ErrUnavailable when
+// there is no such token.
+func (o Options) See(ctx context.Context, ref signer.Ref) (Seen, error) {
+	a, err := parseURI(ref.URI)
+	if err != nil {
+		return Seen{}, err
+	}
+	path, err := a.module()
+	if err != nil {
+		return Seen{}, err
+	}
+	return bounded(ctx, o.limits().call, "PKCS#11 module "+path, func() (seen Seen, err error) {
+		lib, err := acquire(path)
+		if err != nil {
+			return Seen{}, err
+		}
+		defer func() { err = errors.Join(err, lib.release()) }()
+		t, err := lib.find(a)
+		if err != nil {
+			return Seen{}, err
+		}
+		seen.TokenState = TokenState{t.device(lib), t.unready()}
+		for _, algorithm := range signer.Algorithms() {
+			if err := lib.canDo(t, signer.Spec{Algorithm: algorithm}); err == nil {
+				seen.Algorithms = append(seen.Algorithms, algorithm)
+			} else if !errors.Is(err, signer.ErrUnsupported) {
+				return Seen{}, fmt.Errorf("%s: %w", t, err)
+			}
+		}
+		return seen, nil
+	})
+}
+
 // Module returns the path of the module ref names and its SHA-256 in lower-case
 // hex, without loading it.
 func Module(ref signer.Ref) (path, sum string, err error) {

@@ -38,3 +38,6 @@ func Module(signer.Ref) (path, sum string, err error) { return "", "", errNoCgo 
 
 // Tokens says that this program was built without cgo.
 func (Options) Tokens(context.Context, string) ([]TokenState, error) { return nil, errNoCgo }
+
+// See says that this program was built without cgo.
+func (Options) See(context.Context, signer.Ref) (Seen, error) { return Seen{}, errNoCgo }

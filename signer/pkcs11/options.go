@@ -21,3 +21,9 @@ type TokenState struct {
 	signer.Device
 	Unready string // why it cannot be opened: "it is not initialized"; empty when it can
 }
+
+// Seen is what a token shows of itself without a login.
+type Seen struct {
+	TokenState
+	Algorithms []signer.Algorithm // of keys it says it makes and signs with
+}

@@ -1,0 +1,65 @@
+package ceremony
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"officiant/ceremony/preflight"
+	"officiant/ceremony/transcript"
+)
+
+// Waiver lets a ceremony go on although checks of the room refuse it.
+type Waiver struct {
+	Checks []string // by name
+	Reason string
+	By     []string // two people or more
+}
+
+// lookAtRoom puts on record what the room looks like. It refuses what the
+// station's policy does and nobody waives, before a token is opened. A resumed
+// ceremony is looked at again: the room may be another one.
+func lookAtRoom(ctx context.Context, r *run) error {
+	if r.state.closed {
+		return nil
+	}
+	var former time.Time
+	for _, p := range r.previous {
+		if end := p.Lines[len(p.Lines)-1].Time; end.After(former) {
+			former = end
+		}
+	}
+	results, err := r.Look(ctx, former)
+	if err != nil {
+		return err
+	}
+	seen := transcript.Preflight{Checks: []transcript.RoomCheck{}}
+	var waived []transcript.Record
+	var reasons, recorded []string
+	for _, c := range results {
+		seen.Checks = append(seen.Checks, transcript.RoomCheck{Name: c.Name, Seen: c.Seen, Wrong: c.Wrong, Level: string(c.Level)})
+		switch what := c.Name + ": " + c.Wrong; {
+		case c.Wrong == "":
+		case c.Refused() && slices.Contains(r.Waive.Checks, c.Name):
+			r.Watch.Say("waived by " + list(r.Waive.By) + ": " + what)
+			waived = append(waived, transcript.Deviation{Text: what + ": " + r.Waive.Reason, By: r.Waive.By, Waives: c.Name})
+		case c.Refused():
+			reasons = append(reasons, what)
+		case c.Level == preflight.Warn:
+			r.Watch.Say("warning: " + what)
+		default:
+			recorded = append(recorded, c.Name)
+		}
+	}
+	if len(recorded) > 0 {
+		r.Watch.Say("on record, and not as a room should be: " + strings.Join(recorded, ", "))
+	}
+	if _, err := r.record(append([]transcript.Record{seen}, waived...)...); err != nil {
+		return err
+	}
+	if len(reasons) > 0 {
+		return &Refused{append(reasons, "by the station's preflight policy; put it right, or let two people waive it:", "  --waive NAME --reason TEXT --by PERSON --by PERSON")}
+	}
+	return nil
+}

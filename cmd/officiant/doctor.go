@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/preflight"
+	"officiant/ceremony/transcript"
+	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
+)
+
+type doctorOptions struct {
+	*options
+	station  string
+	dir      string
+	previous string
+	output   string
+}
+
+func newDoctorCommand(o *options) *cobra.Command {
+	d := &doctorOptions{options: o}
+	c := &cobra.Command{
+		Use:   "doctor [--station STATION] [--dir DIR] [--previous DIR]",
+		Short: "Look at the room's machine: network, clock, swap, disk, program, tokens",
+		Long: `Look at the machine a ceremony is to run on: network interfaces, routes and
+radios, clock, swap and core dumps, where the ceremony directory lies, the program
+and the PKCS#11 modules, the tokens and what they tell of their PINs.
+
+Nothing is changed, no PIN is asked for, and no connection is opened. The station's
+preflight policy says of each check whether what is wrong is recorded, warned of, or
+refused; without one, everything is recorded. The exit code is 3 when something is
+refused. "ceremony run" makes the same checks before it opens a token.`,
+		Args: exit.ExactArgs(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
+	}
+	c.Flags().StringVar(&d.station, "station", "", "station `FILE`: its policy, its modules and its tokens")
+	c.Flags().StringVar(&d.dir, "dir", "", "where the ceremony `DIR` will be; it need not exist yet")
+	c.Flags().StringVar(&d.previous, "previous", "", "`DIR` of the former ceremony: the clock cannot stand before its end")
+	c.Flags().StringVarP(&d.output, "output", "o", "table", "`FORMAT` of the result: table or json")
+	return c
+}
+
+func (d *doctorOptions) run(ctx context.Context) error {
+	if d.output != "table" && d.output != "json" {
+		return exit.Usagef("-o %q: table or json", d.output)
+	}
+	var keys map[string]string
+	var policy preflight.Policy
+	var to reach
+	if d.station != "" {
+		st, err := openStation(d.options, d.station)
+		if err != nil {
+			return err
+		}
+		keys, policy, to.timeout = st.Keys, st.Preflight, st.Patience()
+	}
+	previous, err := d.formerEnd()
+	if err != nil {
+		return err
+	}
+	program, err := thisProgram(d.Version)
+	if err != nil {
+		return err
+	}
+	results, err := d.look(ctx, program, keys, to, preflight.Room{Dir: d.dir, Previous: previous}, policy)
+	if err != nil {
+		return err
+	}
+	if d.output == "json" {
+		err = writeIndented(d.Stdout, map[string]any{"checks": results, "refused": len(preflight.Refusals(results)) > 0})
+	} else {
+		err = writeResults(d.Stdout, results, terminal.Width(d.Stdout))
+		fmt.Fprintln(d.Stderr, "\nCompare the clock with a witness's watch, and each SHA-256 with what other media say.")
+	}
+	if refused := preflight.Refusals(results); err == nil && len(refused) > 0 {
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("the room is not ready, by the policy of %s: %s", d.station, strings.Join(refused, ", "))}
+	}
+	return err
+}
+
+func (d *doctorOptions) formerEnd() (time.Time, error) {
+	if d.previous == "" {
+		return time.Time{}, nil
+	}
+	file := filepath.Join(d.previous, "transcript.jsonl")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return time.Time{}, err
+	}
+	t, err := transcript.Read(file, data)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return former(t), nil
+}
+
+// writeResults shows a check a row, and below what is wrong, if anything is.
+func writeResults(w io.Writer, results []preflight.Result, width int) error {
+	t := &terminal.Table{Header: []string{"CHECK", "RESULT", "SEEN"}}
+	for _, r := range results {
+		t.Add(r.Name, r.Verdict(), wholeSum.ReplaceAllStringFunc(exit.Line(r.Seen), grouped))
+		if r.Wrong != "" {
+			t.Add("", "", "but: "+exit.Line(r.Wrong))
+		}
+	}
+	return t.Write(w, width)
+}
+
+// wholeSum is a SHA-256 as the record holds it; people compare it by groups.
+var wholeSum = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
+
+func grouped(sum string) string {
+	f, err := fingerprint.Parse(sum)
+	if err != nil {
+		return sum
+	}
+	return f.Grouped()
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"officiant/ceremony/plan"
+	"officiant/ceremony/preflight"
+	"officiant/ceremony/station"
+	"officiant/ceremony/transcript"
+	"officiant/signer"
+)
+
+// look looks at the room: this machine, this program, and the tokens where the
+// keys live. keys are their URIs by name. No PIN is asked for.
+func (o *options) look(ctx context.Context, program transcript.Program, keys map[string]string, to reach, room preflight.Room, p preflight.Policy) ([]preflight.Result, error) {
+	room.Machine = preflight.This(o.Now)
+	room.Program = preflight.Program{Version: program.Version, SHA256: program.SHA256.String(), Airgap: airgap, Built: builtAt()}
+	var order []string // tokens by the first of their keys
+	groups := map[string][]string{}
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		token, err := signer.TokenOf(keys[name])
+		if err != nil {
+			return nil, err
+		}
+		if groups[token] == nil {
+			order = append(order, token)
+		}
+		groups[token] = append(groups[token], name)
+	}
+	for _, token := range order {
+		names := groups[token]
+		t, m := to.see(ctx, signer.Ref{URI: keys[names[0]], Label: names[0]})
+		t.Keys = names
+		room.Tokens = append(room.Tokens, t)
+		if m != nil && !slices.Contains(room.Modules, *m) {
+			room.Modules = append(room.Modules, *m)
+		}
+	}
+	return preflight.Look(room, p), nil
+}
+
+// lookForRun is what a ceremony looks at its room with: the tokens are those it needs.
+func (o *options) lookForRun(program transcript.Program, c *plan.Ceremony, st *station.Station, to reach, dir string) func(context.Context, time.Time) ([]preflight.Result, error) {
+	return func(ctx context.Context, former time.Time) ([]preflight.Result, error) {
+		keys := map[string]string{}
+		for _, name := range c.KeysNeeded() {
+			ref, err := st.Ref(c.Cluster.Name, name)
+			if err != nil {
+				return nil, err
+			}
+			keys[name] = ref.URI
+		}
+		return o.look(ctx, program, keys, to, preflight.Room{Dir: dir, Previous: former}, st.Preflight)
+	}
+}
+
+// see looks at one token and the module it is reached by, if there is one.
+func (r reach) see(ctx context.Context, ref signer.Ref) (preflight.Token, *preflight.Module) {
+	b, err := r.backend(ref)
+	if err != nil {
+		return preflight.Token{Trouble: err.Error()}, nil
+	}
+	if b.See == nil {
+		return preflight.Token{KMS: true}, nil
+	}
+	var m preflight.Module
+	if m.Path, m.SHA256, err = b.Module(ref); err != nil {
+		m.Trouble = err.Error()
+		return preflight.Token{Trouble: "its module cannot be read"}, &m
+	}
+	seen, err := b.See(ctx, ref)
+	if err != nil {
+		return preflight.Token{Trouble: err.Error()}, &m
+	}
+	return preflight.Token{Trouble: seen.Unready, Device: &seen.Device, Algorithms: seen.Algorithms}, &m
+}
+
+// builtAt is a time that this program is not older than; zero when not known.
+func builtAt() time.Time {
+	text := built
+	if info, ok := debug.ReadBuildInfo(); ok && text == "" {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.time" {
+				text = s.Value
+			}
+		}
+	}
+	at, _ := time.Parse(time.RFC3339, text)
+	return at
+}
+
+// former is when the ceremony whose record is given ended, as far as it is known.
+func former(t *transcript.Transcript) time.Time { return t.Lines[len(t.Lines)-1].Time }

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"officiant/ceremony"
+	"officiant/ceremony/preflight"
+	"officiant/ceremony/transcript"
+	"officiant/cmd/internal/exit"
+	"officiant/softhsm"
+)
+
+// lookAt looks at a room with these keys on the machine the test runs on.
+func lookAt(t *testing.T, keys map[string]string, now time.Time, previous time.Time) map[string]preflight.Result {
+	t.Helper()
+	o := &options{Now: func() time.Time { return now }, Version: "test"}
+	results, err := o.look(context.Background(), transcript.Program{}, keys, reach{}, preflight.Room{Dir: t.TempDir(), Previous: previous}, preflight.Policy{"default": preflight.Refuse})
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := map[string]preflight.Result{}
+	for _, r := range results {
+		by[r.Name] = r
+	}
+	return by
+}
+
+// TestTokensOfTheRoom: one that is absent, a module that is no file, and a KMS,
+// which is not asked; each is told apart and hides no other.
+func TestTokensOfTheRoom(t *testing.T) {
+	needSoftHSM(t)
+	module, err := softhsm.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	setenv := func(k, v string) error { t.Setenv(k, v); return nil }
+	if _, _, err := softhsm.Init(filepath.Join(t.TempDir(), "room"), module, []softhsm.Token{{Label: "there", SOPIN: []byte("12345678"), PIN: []byte("1234")}}, setenv); err != nil {
+		t.Fatal(err)
+	}
+	r := lookAt(t, map[string]string{
+		"default": "pkcs11:token=there?module-path=" + module, "release": "pkcs11:token=there;object=r?module-path=" + module,
+		"root":      "pkcs11:token=away?module-path=" + module,
+		"etcd":      "pkcs11:token=x?module-path=/nowhere.so",
+		"elsewhere": "vault:key",
+	}, time.Now(), time.Time{})
+	for check, want := range map[string][]string{
+		"tokens":     {"there, serial ", "token of root: ", "no token with", "token of etcd: its module cannot be read", `token of elsewhere: elsewhere: no backend for "vault"`},
+		"modules":    {module + " SHA-256 ", "/nowhere.so"},
+		"pins":       {"there: ok"},
+		"mechanisms": {"there: ECDSA-P256, "},
+	} {
+		for _, w := range want {
+			if got := r[check].Seen + "\n" + r[check].Wrong; !strings.Contains(got, w) {
+				t.Errorf("%s: %q is not in %q", check, w, got)
+			}
+		}
+	}
+	if n := strings.Count(r["tokens"].Seen, "there"); n != 1 {
+		t.Errorf("a token of two keys is shown %d times: %s", n, r["tokens"].Seen)
+	}
+	if !airgap {
+		r := lookAt(t, map[string]string{"root": "awskms:///alias/k"}, time.Now(), time.Time{})
+		if got := r["tokens"]; got.Seen != "KMS of root, not asked" || got.Wrong != "" {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
+// TestClockOfTheRoom: a clock that is a day behind the former ceremony's end.
+func TestClockOfTheRoom(t *testing.T) {
+	ended := time.Date(2126, 11, 24, 12, 0, 0, 0, time.UTC) // not before this test was built
+	if r := lookAt(t, nil, ended.Add(-24*time.Hour), ended)["clock"]; !r.Refused() || !strings.Contains(r.Wrong, "when the former ceremony ended") {
+		t.Errorf("%+v", r)
+	}
+	if r := lookAt(t, nil, ended.Add(time.Second), ended)["clock"]; r.Wrong != "" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestBuiltAt(t *testing.T) {
+	defer func(before string) { built = before }(built)
+	built = "2026-11-24T16:15:44+01:00"
+	if at := builtAt(); !at.Equal(time.Date(2026, 11, 24, 15, 15, 44, 0, time.UTC)) {
+		t.Errorf("built at %s", at)
+	}
+}
+
+func TestDoctorWithoutARecord(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "transcript.jsonl"), []byte("{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := officiant(t, "doctor", "--previous", dir); code != exit.Failure || !strings.Contains(stderr, "transcript.jsonl") {
+		t.Errorf("exit %d\n%s", code, stderr)
+	}
+	empty := t.TempDir()
+	if err := os.WriteFile(filepath.Join(empty, "transcript.jsonl"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := officiant(t, "doctor", "--previous", empty); code != exit.Failure {
+		t.Errorf("an empty record: exit %d\n%s", code, stderr)
+	}
+}
+
+func TestWaiver(t *testing.T) {
+	ok := ceremony.Waiver{Checks: []string{"swap"}, Reason: "none", By: []string{"Kim", "Lee"}}
+	if err := checkWaiver(ok); err != nil {
+		t.Error(err)
+	}
+	if err := checkWaiver(ceremony.Waiver{}); err != nil {
+		t.Error(err)
+	}
+	for name, spoil := range map[string]func(*ceremony.Waiver){
+		"no reason":        func(w *ceremony.Waiver) { w.Reason = " " },
+		"one person":       func(w *ceremony.Waiver) { w.By = w.By[:1] },
+		"one person twice": func(w *ceremony.Waiver) { w.By = []string{"Kim Doe", " kim  doe"} },
+		"nobody":           func(w *ceremony.Waiver) { w.By = []string{"Kim", ""} },
+		"no such check":    func(w *ceremony.Waiver) { w.Checks = []string{"default"} },
+		"no check":         func(w *ceremony.Waiver) { w.Checks = nil },
+	} {
+		w := ok
+		w.By = slices.Clone(ok.By)
+		spoil(&w)
+		if err := checkWaiver(w); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}

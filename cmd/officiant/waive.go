@@ -1,0 +1,43 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"officiant/ceremony"
+	"officiant/ceremony/preflight"
+	"officiant/cmd/internal/exit"
+)
+
+// waiveFlags let two people go on although the station's policy refuses the room.
+func waiveFlags(c *cobra.Command, w *ceremony.Waiver) {
+	c.Flags().StringArrayVar(&w.Checks, "waive", nil, "`CHECK` of the room to go on without, though it is refused; may be given again")
+	c.Flags().StringVar(&w.Reason, "reason", "", "`TEXT`: why, for the record; with --waive")
+	c.Flags().StringArrayVar(&w.By, "by", nil, "`PERSON` who agrees, for the record; with --waive, given twice or more")
+}
+
+// checkWaiver refuses a waiver that a record could not hold.
+func checkWaiver(w ceremony.Waiver) error {
+	if len(w.Checks) == 0 {
+		if w.Reason != "" || len(w.By) > 0 {
+			return exit.Usagef("--reason and --by go with --waive CHECK")
+		}
+		return nil
+	}
+	for _, name := range w.Checks {
+		if !slices.Contains(preflight.Names(), name) {
+			return exit.Usagef("--waive %q: there is no such check; there are %s", name, strings.Join(preflight.Names(), ", "))
+		}
+	}
+	people := map[string]bool{}
+	for _, p := range w.By {
+		people[strings.ToLower(strings.Join(strings.Fields(p), " "))] = true
+	}
+	delete(people, "")
+	if strings.TrimSpace(w.Reason) == "" || len(people) < 2 || len(people) < len(w.By) {
+		return exit.Usagef("--waive needs --reason TEXT, and --by PERSON of two people")
+	}
+	return nil
+}
