@@ -11,8 +11,6 @@ import (
 
 // clusterFacts writes what the kubeadm file of a cluster would say, and what none can.
 func (w *writer) clusterFacts(c Cluster) {
-	w.line(2, "serviceSubnet", c.ServiceSubnet)
-	w.line(2, "dnsDomain", c.DNSDomain)
 	for _, l := range []struct {
 		key    string
 		values []string
