@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/request"
 	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
 )
@@ -109,7 +110,11 @@ func (o *renewOptions) run(dirs []string) error {
 		return err
 	}
 	// First as if everything were renewed: that says what each certificate would be.
-	all, err := o.open(p, nil)
+	opened := map[string]*request.Opened{}
+	for _, s := range senders {
+		opened[s.node.Name] = s.request
+	}
+	all, err := o.open(p, opened)
 	if err != nil {
 		return err
 	}
@@ -126,7 +131,7 @@ func (o *renewOptions) run(dirs []string) error {
 	if err := o.issuers(p, all); err != nil {
 		return err
 	}
-	c, err := o.open(p, all)
+	c, err := o.open(p, opened)
 	if err != nil {
 		return err
 	}
@@ -150,7 +155,7 @@ func (o *renewOptions) nothing(quiet int) error {
 }
 
 // open judges the plan as it would be written, before anything is.
-func (o *renewOptions) open(p *plan.NewOptions, before *plan.Ceremony) (*plan.Ceremony, error) {
+func (o *renewOptions) open(p *plan.NewOptions, opened map[string]*request.Opened) (*plan.Ceremony, error) {
 	text, err := plan.New(*p)
 	if err != nil {
 		return nil, err
@@ -159,11 +164,7 @@ func (o *renewOptions) open(p *plan.NewOptions, before *plan.Ceremony) (*plan.Ce
 	for _, c := range o.in.copies {
 		files[c.path] = c.data
 	}
-	options := plan.Options{Now: o.now}
-	if before != nil {
-		options.Opened = before.Requests
-	}
-	c, err := plan.OpenFS(&overlay{files, os.DirFS(o.in.folder)}, "plan.yaml", options)
+	c, err := plan.OpenFS(&overlay{files, os.DirFS(o.in.folder)}, "plan.yaml", plan.Options{Now: o.now, Opened: opened})
 	var invalid *plan.Invalid
 	if !errors.As(err, &invalid) {
 		return c, err
