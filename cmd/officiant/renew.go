@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -209,10 +208,4 @@ func (o *renewOptions) issuers(p *plan.NewOptions, all *plan.Ceremony) error {
 		}
 	}
 	return nil
-}
-
-// certified is a certificate a node has, and the ceremony that made it.
-type certified struct {
-	*x509.Certificate
-	sequence int
 }

@@ -188,12 +188,12 @@ func (o *renewOptions) facts(p *plan.NewOptions, last *predecessor) error {
 }
 
 // present is what nodes have now: the newest certificate of each name.
-func present(chain []*predecessor) map[string]certified {
-	out := map[string]certified{}
+func present(chain []*predecessor) map[string]*x509.Certificate {
+	out := map[string]*x509.Certificate{}
 	for _, p := range slices.Backward(chain) { // oldest first
 		for _, c := range p.record.Certificates() {
 			if strings.Contains(c.Name, "/") {
-				out[c.Name] = certified{c.Certificate, p.open.Sequence}
+				out[c.Name] = c.Certificate
 			}
 		}
 	}

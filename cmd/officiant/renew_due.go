@@ -30,17 +30,17 @@ func (o *renewOptions) due(chain []*predecessor, all *plan.Ceremony) *dues {
 		if e.Kind != plan.LeafCertificate {
 			continue
 		}
-		now, ok := has[e.Name]
+		now := has[e.Name]
 		why := ""
 		switch {
-		case !ok:
+		case now == nil:
 			why = "new"
-		case !signedBy(now.Certificate, all.Certificates[e.Signer]):
+		case !signedBy(now, all.Certificates[e.Signer]):
 			why = "its authority is another"
 		default:
-			why = strings.Join(plan.Differences(now.Certificate, e.Leaf), "; ")
+			why = strings.Join(plan.Differences(now, e.Leaf), "; ")
 		}
-		if ok {
+		if now != nil {
 			d.until[e.Name] = now.NotAfter
 			if k := e.Leaf.Kubeconfig; why == "" && k != nil && k.Server != servers[e.Name] {
 				why = fmt.Sprintf("server %s, was %s", k.Server, servers[e.Name])
