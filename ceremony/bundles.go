@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -120,6 +121,7 @@ func (r *run) bundle(s *shared, node string) (*bundle.Bundle, error) {
 	for _, e := range s.leaves[node] {
 		parts.Leaves[e.Leaf.Name] = r.state.issued[e.Name]
 	}
+	maps.Copy(parts.Leaves, r.plan.Carried[node])
 	if n.Has(kubepki.ControlPlane) {
 		if parts.ServiceAccountSealed, parts.ServiceAccountPublic, err = r.serviceAccount(node); err != nil {
 			return nil, err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -207,13 +208,16 @@ func (r *run) adopt() error {
 // a clock that stands before their end.
 func (r *run) carryOn() error {
 	for _, p := range r.plan.Plan.Previous.Ceremonies {
-		t, err := transcript.Read(p.Transcript, r.plan.Inputs[p.Transcript])
-		if err != nil {
-			return err
-		}
-		r.previous = append(r.previous, t)
-		for _, n := range t.Serials() {
-			r.state.serials[n.String()] = true
+		var t *transcript.Transcript
+		for _, file := range slices.Backward(append([]string{p.Transcript}, p.Earlier...)) {
+			var err error
+			if t, err = transcript.Read(file, r.plan.Inputs[file]); err != nil {
+				return err
+			}
+			r.previous = append(r.previous, t)
+			for _, n := range t.Serials() {
+				r.state.serials[n.String()] = true
+			}
 		}
 		if end := t.Lines[len(t.Lines)-1].Time; r.Now().Before(end) {
 			return &Refused{[]string{fmt.Sprintf("the clock says %s, but ceremony %d of %s ended at %s: set the clock",

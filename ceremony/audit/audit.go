@@ -2,6 +2,7 @@ package audit
 
 import (
 	"crypto"
+	"crypto/x509"
 	"fmt"
 	"runtime"
 	"sync"
@@ -72,6 +73,9 @@ type auditor struct {
 	ledger *ledger                 // what it says
 	plan   *plan.Ceremony          // nil when the plan's copy does not expand
 	nodes  map[string][]plan.Entry // its leaves, by node
+
+	former []*transcript.Transcript                // of this cluster, newest first; see formerRecords
+	kept   map[string]map[string]*x509.Certificate // by node and file: carried over
 
 	checker  bundle.Checker
 	expected map[string]bool   // files that belong into the directory

@@ -225,6 +225,7 @@ func (a *auditor) leaves(node string) map[string]*x509.Certificate {
 			out[e.Leaf.Name] = cert
 		}
 	}
+	maps.Copy(out, a.kept[node])
 	return out
 }
 
@@ -269,15 +270,16 @@ func (a *auditor) inside(bad func(string, ...any), n kubepki.Node, b *bundle.Bun
 				return
 			}
 			if allowed[string(cert.Raw)] == "" {
-				bad("%s: holds a certificate of %q that was not issued for this node here", path, cert.Subject)
+				bad("%s: holds a certificate of %q that was not issued for this node", path, cert.Subject)
 			}
 			found[path] = append(found[path], string(cert.Raw))
 		})
 	}
-	for _, e := range a.nodes[n.Name] {
-		cert, file := a.ledger.issued[e.Name], e.Leaf.File
-		if cert != nil && !slices.Contains(found[file], string(cert.Raw)) {
-			bad("%s: does not hold the certificate issued as %s", file, e.Name)
+	own := a.leaves(n.Name)
+	needed, _ := kubepki.Leaves(a.plan.Cluster, n) // what is wrong with it, the rebuilding told
+	for _, l := range needed {
+		if cert := own[l.Name]; cert != nil && !slices.Contains(found[l.File], string(cert.Raw)) {
+			bad("%s: does not hold the certificate issued as %s/%s", l.File, n.Name, l.Name)
 		}
 	}
 }

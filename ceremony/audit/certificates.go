@@ -39,6 +39,7 @@ func (a *auditor) certificates(c *Check) {
 	a.abandonedIntents(c)
 	a.facts(c)
 	c.Detail = count(len(issued), "certificate")
+	a.carriedOver(c)
 	if expired > 0 {
 		c.note("%s expired since", count(expired, "certificate"))
 	}

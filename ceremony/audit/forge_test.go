@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -269,7 +270,14 @@ func (f *forger) build(node string, closing fingerprint.SHA256) *bundle.Bundle {
 			p.Leaves[e.Leaf.Name] = f.issued[e.Name]
 		}
 	}
+	for name, c := range f.plan.Certificates {
+		p.Authorities[kubepki.Authority(name)] = c
+	}
+	maps.Copy(p.Leaves, f.plan.Carried[node])
 	p.Root = p.Authorities[kubepki.Root]
+	if sa := f.plan.Plan.ServiceAccount; p.Node.Has(kubepki.ControlPlane) && sa.Sealed != "" {
+		p.ServiceAccountSealed, p.ServiceAccountPublic = f.plan.Inputs[sa.Sealed], f.plan.Inputs[sa.Public]
+	}
 	if p.Node.Has(kubepki.ControlPlane) && f.sealed != nil {
 		p.ServiceAccountSealed = f.read("secrets/sa.key.age")
 		p.ServiceAccountPublic = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: f.sealed.PublicKey})

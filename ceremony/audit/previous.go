@@ -43,6 +43,7 @@ func (a *auditor) predecessors(c *Check) {
 			c.problem("%s: ended at %s, after this ceremony began at %s", p.Transcript, stamp(end), stamp(begin))
 		}
 		a.oldSerials(c, p.Transcript, t)
+		a.earlier(c, p, t)
 	}
 	a.ordinal(c)
 	c.Detail = count(len(named), "predecessor")

@@ -109,11 +109,7 @@ func (a *auditor) shared(c *Check) {
 
 // sealedBefore says whether a predecessor's record tells the same of the file.
 func (a *auditor) sealedBefore(s transcript.Sealed) bool {
-	for _, p := range a.plan.Plan.Previous.Ceremonies {
-		t, err := transcript.Read(p.Transcript, a.plan.Inputs[p.Transcript])
-		if err != nil {
-			continue // told with the predecessors
-		}
+	for _, t := range a.formerRecords() {
 		if before, ok := t.ServiceAccount(); ok && before.SHA256 == s.SHA256 &&
 			slices.Equal(before.Recipients, s.Recipients) && bytes.Equal(before.PublicKey, s.PublicKey) {
 			return true

@@ -39,7 +39,10 @@ func (b *builder) csrs(i int, o *request.Opened, seen keyUses) {
 		if csr == nil {
 			continue // said above
 		}
-		b.asks(csr, l, in.Name, bad)
+		// The request of a renewal was granted before; by now the plan may give less.
+		if len(in.Renew) == 0 {
+			b.asks(csr, l, in.Name, bad)
+		}
 		spki, err := fingerprint.SPKI(csr.PublicKey)
 		if err != nil {
 			bad("%v", err)

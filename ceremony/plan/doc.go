@@ -56,14 +56,16 @@
 //	    bindPort: 6443
 //	    first: true                   # the one that runs kubeadm init
 //	    request: requests/cp-1.req
+//	    renew: [apiserver]            # made anew for the keys they have; see Renewal
 //	    sealed: requests/cp-1.sa.key.age   # from a sister; only who cannot open serviceAccount.sealed
 //	    fingerprint: "51d0…"          # of the request, received by another way; see Vouching
 //	  - name: appliance-1             # nothing can be run on it: the ceremony makes its keys
 //	    roles: [worker]
 //	    keys: {create: ECDSA-P256, recipient: "age1…"}   # sealed to it; in place of a request
 //
-// A predecessor is {cluster, sequence, head, transcript}: transcript is an input,
-// head the SHA-256 of its last line. sequence counts along the cluster's chain:
+// A predecessor is {cluster, sequence, head, transcript, earlier}: transcript is
+// an input, head the SHA-256 of its last line; earlier lists the transcripts before
+// it, newest first, each the one that the next names in its first line. sequence counts along the cluster's chain:
 // one more than this cluster's predecessor, else 1.
 //
 // Durations are "1y" (365 days), "90d" or Go's ("8760h"), from 1h to 100y.
@@ -99,7 +101,8 @@
 // in quotes. key is the fingerprint of the SubjectPublicKeyInfo, or new:ALGORITHM
 // for a key that is made in the ceremony. duration counts from the ceremony's
 // NotBefore. request is the fingerprint of the node's request; recipient stands
-// in its place where the ceremony makes the node's keys.
+// in its place where the ceremony makes the node's keys. carried follows
+// vouched: the certificates that a renewal leaves as they are.
 //
 // # Vouching
 //
@@ -112,6 +115,17 @@
 // node's name (or its host). Hashed names are read; patterns, certification
 // authorities and revoked keys vouch for none, nor does one key for two nodes.
 // Neither key vouches for a request made before the last ceremony began.
+//
+// A fourth voucher, "record", is for renewal alone.
+//
+// # Renewal
+//
+// A node with renew gets these certificates anew, and its bundle keeps the others:
+// the newest of each name on this cluster's former records, signed by the present
+// authority, valid, and still what the plan asks for. request is the one it has its
+// certificates by: each key in it has to be that of the certificate on record. It
+// has no fingerprint, and may ask for names the plan does not give any more. Nodes
+// that need nothing are left out of a plan.
 //
 // # Digest
 //

@@ -65,7 +65,7 @@ func (b *builder) expandLeaves(f kubepki.Authority) error {
 	issuer := b.p.byFamily(f)
 	for i, n := range b.c.Nodes {
 		for _, l := range b.leaves[n.Name] {
-			if l.Authority != f {
+			if l.Authority != f || b.c.Carried[n.Name][l.Name] != nil {
 				continue
 			}
 			var spki fingerprint.SHA256

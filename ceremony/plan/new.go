@@ -24,6 +24,7 @@ type NewOptions struct {
 	Release        Release
 	ServiceAccount ServiceAccount
 	KnownHosts     string // input file
+	Leaves         Leaves // zero: the default
 	Nodes          []Node
 	Evidence       signer.Grade // least grade of the keys that are made; empty: consistent
 }
@@ -51,7 +52,13 @@ func New(o NewOptions) ([]byte, error) {
 	w.release(o)
 	w.serviceAccount(o)
 	w.comment(0, "", "How long node certificates are valid, never longer than their authority. The",
-		"default is the kubeadm file's certificateValidityPeriod, or 1y.", "leaves:", "  validity: 1y")
+		"default is the kubeadm file's certificateValidityPeriod, or 1y.")
+	if v := o.Leaves.Validity; v != 0 {
+		w.open(0, "leaves")
+		w.line(2, "validity", v.String())
+	} else {
+		w.comment(0, "leaves:", "  validity: 1y")
+	}
 	if o.KnownHosts != "" {
 		w.comment(0, "", "Which SSH host key is whose. Nodes whose request it signed need no fingerprint.",
 			"A node's name there is its own, or what it has under host.")
@@ -129,6 +136,7 @@ func (w *writer) cluster(c Cluster) {
 	} else {
 		w.line(2, "naming", string(c.Naming))
 	}
+	w.clusterFacts(c)
 }
 
 func (w *writer) previous(list []Predecessor) {
@@ -144,6 +152,10 @@ func (w *writer) previous(list []Predecessor) {
 		w.words(4, p.Head)
 		w.hash(4, "head", p.Head)
 		w.line(4, "transcript", p.Transcript)
+		if len(p.Earlier) > 0 {
+			w.comment(4, "Those before it, newest first: nodes have certificates of theirs.")
+			w.flow(4, "earlier", p.Earlier)
+		}
 	}
 }
 
@@ -254,11 +266,7 @@ func (w *writer) nodes(nodes []Node) {
 	w.open(0, "nodes")
 	for _, n := range nodes {
 		fmt.Fprintf(w, "  - name: %s\n", scalar(n.Name))
-		roles := make([]string, len(n.Roles))
-		for i, r := range n.Roles {
-			roles[i] = string(r)
-		}
-		w.flow(4, "roles", roles)
+		w.flow(4, "roles", texts(n.Roles))
 		w.line(4, "address", n.Address)
 		if n.BindPort != 0 {
 			fmt.Fprintf(w, "    bindPort: %d\n", n.BindPort)
@@ -266,28 +274,23 @@ func (w *writer) nodes(nodes []Node) {
 		if n.First {
 			w.WriteString("    first: true\n")
 		}
-		w.extras(n.Extra)
+		w.extras(n)
 		w.line(4, "request", n.Request)
 		w.line(4, "sealed", n.Sealed)
-		if n.Fingerprint == (fingerprint.SHA256{}) {
+		switch {
+		case len(n.Renew) > 0:
+			w.comment(4, "Made anew, each for the key it has. What is not named here is carried over.")
+			w.flow(4, "renew", n.Renew)
+			continue
+		case n.Keys != NodeKeys{}:
+			fmt.Fprintf(w, "    keys: {create: %s, recipient: %q}\n", n.Keys.Create, n.Keys.Recipient)
+			continue
+		case n.Fingerprint == fingerprint.SHA256{}:
+			w.line(4, "host", n.Host)
 			w.comment(4, "No words to compare: a key that is known already signed this request.")
 			continue
 		}
 		w.words(4, n.Fingerprint)
 		w.hash(4, "fingerprint", n.Fingerprint)
-	}
-}
-
-// extras writes what the node asked for beyond Kubernetes' own certificates.
-// Of one whose name says nothing, the plan has to say what is in it.
-func (w *writer) extras(list []Extra) {
-	if len(list) == 0 {
-		return
-	}
-	w.comment(4, "Asked for by the node. Some need more: profile (client, serving), subject, sans,",
-		"authority; see docs/formats/plan.md. Take out what it shall not have.")
-	w.open(4, "extra")
-	for _, e := range list {
-		fmt.Fprintf(w, "      - name: %s\n", scalar(e.Name))
 	}
 }

@@ -20,6 +20,7 @@ type NodeKeys struct {
 // ceremony, which needs somebody to seal them to.
 func (b *builder) source(i int) {
 	in, where := b.p.Nodes[i], at{"nodes", i}
+	b.renewNames(i)
 	if in.Keys == (NodeKeys{}) {
 		if in.Request == "" {
 			b.refuse(where, "node %s has no request", in.Name)

@@ -131,7 +131,9 @@ func (b *builder) issuers(good []int) (expanded []int) {
 		}
 		expanded = append(expanded, i)
 		for _, l := range leaves {
-			signs[l.Authority]++
+			if b.p.Nodes[i].makes(l.Name) {
+				signs[l.Authority]++
+			}
 			trusts[l.Authority] = n.Name
 		}
 	}

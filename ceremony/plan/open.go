@@ -67,12 +67,14 @@ type builder struct {
 	kubeadm *kubeadm.Config   // nil when the plan names none
 	folded  map[string]string // input paths by their lower-case form
 	leaves  map[string][]kubepki.Leaf
-	sealed  *sealedRecord   // of this cluster's predecessor; nil when it made no pair
-	began   time.Time       // of this cluster's predecessor; zero when there is none
-	past    *former         // what this cluster's predecessor issued; read when it matters
-	pastErr error           // why that cannot be read
-	hosts   *KnownHosts     // nil when the plan names none
-	said    map[string]bool // what is wrong with the cluster's extras, said already
+	sealed  *sealedRecord                // of this cluster's predecessor; nil when it made no pair
+	began   time.Time                    // of this cluster's predecessor; zero when there is none
+	past    *former                      // what this cluster's predecessor issued; read when it matters
+	pastErr error                        // why that cannot be read
+	chain   []string                     // this cluster's former transcripts, newest first
+	present map[string]*x509.Certificate // what nodes have now, by the schedule's name; see newest
+	hosts   *KnownHosts                  // nil when the plan names none
+	said    map[string]bool              // what is wrong with the cluster's extras, said already
 	// SSH keys that vouched for a node, in wire format
 	hostKeys map[string]string
 }
@@ -92,6 +94,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		c: &Ceremony{
 			Plan: p, File: file, Inputs: map[string][]byte{planFile: data},
 			Requests: map[string]*request.Opened{}, Vouched: map[string]Vouch{}, Certificates: map[string]*x509.Certificate{},
+			Carried:    map[string]map[string]*x509.Certificate{},
 			algorithms: map[string]signer.Algorithm{},
 		},
 		folded: map[string]string{planFile: planFile},

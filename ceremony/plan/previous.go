@@ -24,6 +24,13 @@ type openRecord struct {
 	Cluster   string `json:"cluster"`
 	Sequence  int    `json:"sequence"`
 	Rehearsal bool   `json:"rehearsal"`
+
+	Predecessors []headRecord `json:"predecessors"`
+}
+
+type headRecord struct {
+	Cluster string             `json:"cluster"`
+	Head    fingerprint.SHA256 `json:"head"`
 }
 
 // sealedRecord is what a predecessor recorded of the service-account pair it sealed.
@@ -89,9 +96,14 @@ func (b *builder) predecessor(p Predecessor, where at) {
 	if err := record(last, "closed", &struct{}{}); err != nil {
 		b.refuseInput(p.Transcript, "the ceremony is unfinished: line %d: %v", len(lines), err)
 	}
+	if p.Cluster != b.p.Cluster.Name && len(p.Earlier) > 0 {
+		b.refuse(append(where, "earlier"), "only of this cluster's own ceremonies earlier ones are of use")
+	}
 	if p.Cluster == b.p.Cluster.Name {
 		b.c.Sequence = p.Sequence + 1
 		b.sealed = findSealed(lines)
+		b.chain = append(b.chain, p.Transcript)
+		b.earlier(p, open, where)
 		var first line
 		if json.Unmarshal(lines[0], &first) == nil {
 			b.began = first.Time.Truncate(time.Second) // as requests say when they were made

@@ -27,6 +27,7 @@ import (
 type past struct {
 	files       map[string]string
 	certs       map[string]*x509.Certificate
+	keys        map[string]crypto.Signer // of the certificates
 	head        fingerprint.SHA256
 	release, sa fingerprint.SHA256
 }
@@ -53,6 +54,7 @@ func makePast(t *testing.T, cas []ca, open, last string, to ...string) *past {
 	t.Helper()
 	p := &past{files: map[string]string{"kubeadm.yaml": kubeadmFile}, certs: map[string]*x509.Certificate{}}
 	keys := map[string]crypto.Signer{}
+	p.keys = keys
 	for i, c := range cas {
 		key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 		if err != nil {

@@ -42,6 +42,9 @@ func (c *Ceremony) Line(e Entry) string {
 		if o := c.Requests[e.Node]; o != nil {
 			put("request", "sha256:"+o.Fingerprint.String())
 			put("vouched", string(c.Vouched[e.Node]))
+			if kept := c.CarriedNames(e.Node); len(kept) > 0 {
+				put("carried", strings.Join(kept, ","))
+			}
 		} else {
 			put("recipient", c.Recipient(e.Node))
 		}

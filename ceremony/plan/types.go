@@ -75,6 +75,7 @@ type Predecessor struct {
 	Sequence   int                `yaml:"sequence"`
 	Head       fingerprint.SHA256 `yaml:"head"`       // hash of the transcript's last line
 	Transcript string             `yaml:"transcript"` // input file
+	Earlier    []string           `yaml:"earlier"`    // input files: the transcripts it continues, newest first, as far as renewal needs them
 }
 
 // Authority is one CA: a key to make, a key that exists, or a certificate alone.
@@ -130,6 +131,7 @@ type Node struct {
 	Keys        NodeKeys           `yaml:"keys"`        // in place of a request
 	Host        string             `yaml:"host"`        // its name in knownHosts; default: Name
 	Request     string             `yaml:"request"`     // input file
+	Renew       []string           `yaml:"renew"`       // certificates made anew for the keys they have; the others are carried over
 	Sealed      string             `yaml:"sealed"`      // input file: sa.key as a sister node sealed it to this one
 	Fingerprint fingerprint.SHA256 `yaml:"fingerprint"` // of the request, received by another channel; absent when a known key vouches for it
 }
@@ -184,6 +186,7 @@ type Ceremony struct {
 	Vouched  map[string]Vouch           // by node: why its request is taken for its own
 	// Certificates of authorities the plan names rather than makes, by authority name.
 	Certificates map[string]*x509.Certificate
+	Carried      map[string]map[string]*x509.Certificate // by node and Leaf.Name: what former ceremonies issued and the bundle keeps
 	Entries      []Entry
 	Schedule     []byte // schedule.txt
 	Digest       fingerprint.SHA256

@@ -19,6 +19,7 @@ type Vouch string
 const (
 	ByFingerprint Vouch = "fingerprint" // a person compared it
 	ByPrevious    Vouch = "previous"    // the key of a certificate that this cluster's last ceremony gave the node signed it
+	ByRecord      Vouch = "record"      // its keys are those former ceremonies certified for this node: a renewal without a new request
 	ByHostKey     Vouch = "host-key"    // the node's SSH host key signed it, and a known_hosts file says whose it is
 )
 
@@ -27,6 +28,9 @@ const (
 // gate that matters most.
 func (b *builder) vouched(i int, o *request.Opened) bool {
 	in := b.p.Nodes[i]
+	if len(in.Renew) > 0 {
+		return b.renewal(i, o)
+	}
 	if in.Fingerprint != (fingerprint.SHA256{}) {
 		if o.Fingerprint != in.Fingerprint {
 			b.refuse(at{"nodes", i, "fingerprint"}, "node %s: the fingerprint of %s is %s, not this: it was altered, or belongs to another run of `officiant-node request`", in.Name, in.Request, o.Fingerprint)
@@ -143,8 +147,10 @@ var markOf = map[kubepki.Role]string{
 
 // former is what this cluster's last ceremony issued.
 type former struct {
-	of  map[fingerprint.SHA256]string // the schedule's names, by SHA-256 of the certificate
-	has map[string]bool               // these names
+	of   map[fingerprint.SHA256]string // the schedule's names, by SHA-256 of the certificate
+	has  map[string]bool               // these names
+	der  map[string][]byte             // certificates by name, of those that are wanted
+	want func(name string) bool
 }
 
 // formerly reads what this cluster's predecessor issued, once. Here the chain
@@ -157,7 +163,7 @@ func (b *builder) formerly() (*former, string, error) {
 		}
 		ceremony := fmt.Sprintf("ceremony %d", p.Sequence)
 		if b.past == nil && b.pastErr == nil {
-			b.past, b.pastErr = readFormer(b.c.Inputs[p.Transcript])
+			b.past, b.pastErr = readFormer(b.c.Inputs[p.Transcript], func(string) bool { return false })
 		}
 		if b.pastErr != nil {
 			return nil, ceremony, fmt.Errorf("%s: %w", p.Transcript, b.pastErr)
@@ -167,8 +173,8 @@ func (b *builder) formerly() (*former, string, error) {
 	return nil, "", nil
 }
 
-func readFormer(data []byte) (*former, error) {
-	f := &former{of: map[fingerprint.SHA256]string{}, has: map[string]bool{}}
+func readFormer(data []byte, want func(name string) bool) (*former, error) {
+	f := &former{of: map[fingerprint.SHA256]string{}, has: map[string]bool{}, der: map[string][]byte{}, want: want}
 	names := map[int]string{} // of intents, by seq
 	var head fingerprint.SHA256
 	n := 0
@@ -210,6 +216,9 @@ func (f *former) take(raw []byte, n int, names map[int]string) error {
 		}
 		f.of[fingerprint.Of(issued.Certificate)] = name
 		f.has[name] = true
+		if f.want(name) {
+			f.der[name] = issued.Certificate
+		}
 	}
 	return nil
 }

@@ -49,7 +49,11 @@ type issued struct {
 // recorded gives a past a record with certificates in it and a chain.
 func (p *past) recorded(list ...issued) { p.recordedAt("2025-11-23", list...) }
 
-func (p *past) recordedAt(day string, list ...issued) {
+func (p *past) recordedAt(day string, list ...issued) { p.record(day, genesisOpen, list...) }
+
+func (p *past) recordedAfter(open string, list ...issued) { p.record("2025-11-23", open, list...) }
+
+func (p *past) record(day, open string, list ...issued) {
 	var out strings.Builder
 	var prev fingerprint.SHA256
 	n := 0
@@ -59,7 +63,7 @@ func (p *past) recordedAt(day string, list ...issued) {
 		prev = fingerprint.Of([]byte(line))
 		out.WriteString(line)
 	}
-	add("open", genesisOpen)
+	add("open", open)
 	for _, c := range list {
 		add("intent", fmt.Sprintf(`{"entry":1,"name":%q,"signer":"kubernetes","tbs":""}`, c.name))
 		add("issued", fmt.Sprintf(`{"intent":%d,"certificate":%q}`, n, base64.StdEncoding.EncodeToString(c.certificate.Raw)))

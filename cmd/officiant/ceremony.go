@@ -8,5 +8,5 @@ import (
 
 func newCeremonyCommand(o *options) *cobra.Command {
 	return exit.Group(&cobra.Command{Use: "ceremony", Short: "Plan, check, run and verify ceremonies"},
-		newNewCommand(o), newCheckCommand(o), newRunCommand(o), newVerifyCommand(o), newInventoryCommand(o), newExpiryCommand(o))
+		newNewCommand(o), newCheckCommand(o), newRunCommand(o), newVerifyCommand(o), newInventoryCommand(o), newExpiryCommand(o), newRenewCommand(o))
 }

@@ -84,6 +84,7 @@ func roleNames(n kubepki.Node) string {
 func shape(c *plan.Ceremony, n kubepki.Node, entries []plan.Entry) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %t %s\n", roleNames(n), n.First, c.Vouched[n.Name])
+	fmt.Fprintln(&b, c.CarriedNames(n.Name))
 	for _, e := range entries {
 		fmt.Fprintf(&b, "%s %s %s %s %d\n", e.Signer, e.Leaf.Name, content(c, e, standIn{n.Name, n.Address, "{}"}), e.SignatureAlgorithm, e.Duration)
 	}

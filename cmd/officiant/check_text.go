@@ -128,6 +128,7 @@ func tableOf(c *plan.Ceremony, of map[string]*crowd) *terminal.Table {
 // vouchers says who vouches for a request whose words nobody compared.
 var vouchers = map[plan.Vouch]string{
 	plan.ByPrevious: "request signed by the node's present key",
+	plan.ByRecord:   "same keys, as former records have them",
 	plan.ByHostKey:  "request signed by the node's SSH host key",
 }
 
@@ -136,6 +137,9 @@ var vouchers = map[plan.Vouch]string{
 func content(c *plan.Ceremony, e plan.Entry, as standIn) string {
 	if e.Kind == plan.BundleSignature && c.Requests[e.Node] == nil {
 		return "keys made in the ceremony, sealed to " + c.Recipient(e.Node)
+	}
+	if kept := c.CarriedNames(e.Node); e.Kind == plan.BundleSignature && len(kept) > 0 {
+		return vouchers[c.Vouched[e.Node]] + "; carried over: " + strings.Join(kept, ", ")
 	}
 	if e.Kind == plan.BundleSignature {
 		return vouchers[c.Vouched[e.Node]]

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubeadm"
 	"officiant/bundle/kubepki"
@@ -279,15 +280,31 @@ func (in *inputs) add(to string, data []byte) error {
 	return nil
 }
 
+// write leaves the copies below the folder. There may be thousands, so they are
+// synced many at once, and their folders at the end.
 func (in *inputs) write(o *options) error {
-	for _, c := range in.copies {
-		full := filepath.Join(in.folder, filepath.FromSlash(c.path))
-		if err := o.Disk.MkdirAll(filepath.Join(in.folder, path.Dir(c.path)), 0o755); err != nil {
+	var folders []string
+	for group := range slices.Chunk(in.copies, 256) {
+		files := make([]durable.File, len(group))
+		for i, c := range group {
+			full := filepath.Join(in.folder, filepath.FromSlash(c.path))
+			files[i] = durable.File{Path: full, Data: c.data, Mode: 0o644}
+			if folder := filepath.Dir(full); !slices.Contains(folders, folder) {
+				if err := o.Disk.MkdirAll(folder, 0o755); err != nil {
+					return err
+				}
+				folders = append(folders, folder)
+			}
+		}
+		staged, err := o.Disk.StageAll(files)
+		if err != nil {
 			return err
 		}
-		if err := o.Disk.Create(full, c.data, 0o644); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
+		for i, name := range staged {
+			if err := o.Disk.RenameNoReplace(name, files[i].Path); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return o.Disk.SyncDirs(folders)
 }

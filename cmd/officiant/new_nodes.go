@@ -28,6 +28,14 @@ type sender struct {
 	compared bool // the request's fingerprint stood in the list of nodes
 }
 
+// recipient is to whom the node's secrets are sealed.
+func (s sender) recipient() string {
+	if s.request == nil { // its keys are made for it
+		return s.node.Keys.Recipient
+	}
+	return s.request.Recipient
+}
+
 // nodes reads the requests of a folder and takes what each claims to be.
 func (o *newOptions) nodes(in *inputs) ([]sender, error) {
 	entries, err := os.ReadDir(o.requests)

@@ -52,7 +52,7 @@ func continues(p *plan.NewOptions, in *inputs, dir, cluster string, nodes []send
 		return 0, err
 	}
 	last.vouch(nodes)
-	return last.open.Sequence + 1, last.serviceAccount(p, in, nodes)
+	return last.open.Sequence + 1, serviceAccount([]*predecessor{last}, p, in, nodes)
 }
 
 // readPredecessor reads a ceremony directory as far as a plan builds on it:
@@ -158,14 +158,11 @@ func (l *predecessor) release(p *plan.NewOptions, in *inputs) error {
 
 // serviceAccount carries the sealed pair over, and refuses a control-plane
 // node that could not open it.
-func (l *predecessor) serviceAccount(p *plan.NewOptions, in *inputs, nodes []sender) error {
-	needed := slices.ContainsFunc(nodes, func(n sender) bool { return slices.Contains(n.node.Roles, kubepki.ControlPlane) })
+func (l *predecessor) serviceAccount(p *plan.NewOptions, in *inputs, nodes []sender, chain []*predecessor) error {
 	sealed, public, recipients, err := l.sealedPair()
 	switch {
 	case err != nil:
 		return err
-	case !needed:
-		return nil
 	case sealed == nil:
 		// No control-plane node before: this ceremony makes the cluster's first pair.
 		p.ServiceAccount.Create = signer.ECDSAP256
@@ -173,11 +170,11 @@ func (l *predecessor) serviceAccount(p *plan.NewOptions, in *inputs, nodes []sen
 	}
 	for i := range nodes {
 		n := &nodes[i]
-		if !slices.Contains(n.node.Roles, kubepki.ControlPlane) || slices.Contains(recipients, n.request.Recipient) {
+		if !slices.Contains(n.node.Roles, kubepki.ControlPlane) || slices.Contains(recipients, n.recipient()) {
 			n.node.Sealed = "" // it opens the cluster's own file
 			continue
 		}
-		if err := l.shared(in, n); err != nil {
+		if err := shared(chain, in, n); err != nil {
 			return err
 		}
 	}
@@ -186,21 +183,23 @@ func (l *predecessor) serviceAccount(p *plan.NewOptions, in *inputs, nodes []sen
 }
 
 // shared finds the file a sister node sealed to n: in the folder of requests, or
-// among those the last ceremony passed on.
-func (l *predecessor) shared(in *inputs, n *sender) error {
+// among those a former ceremony passed on.
+func shared(chain []*predecessor, in *inputs, n *sender) error {
 	if n.node.Sealed != "" {
 		return nil // it lies beside its request
 	}
-	for _, line := range l.record.Lines {
-		s, ok := line.Record.(transcript.Shared)
-		if !ok || s.Node != n.node.Name || s.Recipient != n.request.Recipient {
-			continue
+	for _, l := range chain {
+		for _, line := range l.record.Lines {
+			s, ok := line.Record.(transcript.Shared)
+			if !ok || s.Node != n.node.Name || s.Recipient != n.recipient() {
+				continue
+			}
+			n.node.Sealed = fmt.Sprintf("%s/%s%s", l.prefix, s.Node, sharedSuffix)
+			return in.add(n.node.Sealed, l.plan.Inputs[s.File])
 		}
-		n.node.Sealed = fmt.Sprintf("%s/%s%s", l.prefix, s.Node, sharedSuffix)
-		return in.add(n.node.Sealed, l.plan.Inputs[s.File])
 	}
 	return &exit.Error{Code: exit.Refused,
-		Err: fmt.Errorf("node %s cannot open the sealed service-account key of %s: its recipient %s is not among those it was sealed to", n.node.Name, l.dir, n.request.Recipient),
+		Err: fmt.Errorf("node %s cannot open the sealed service-account key of %s: its recipient %s is not among those it was sealed to", n.node.Name, chain[0].dir, n.recipient()),
 		Hints: []string{
 			"a node that kept its identity sends the same recipient: officiant-node request",
 			"for a node that joins: on a control-plane node, officiant-node share --to " + filepath.Base(n.node.Request) + " --out " + n.node.Name + sharedSuffix + ", then put that file beside its request"}}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
+)
+
+// candidate is how long leaves are valid in the plan that only finds out what
+// there is to renew; authorities that end are another question.
+const candidate = plan.Duration(time.Hour)
+
+// dues are the certificates that have to be made anew, by node, and why.
+type dues struct {
+	why   map[string]map[string]string // by node and Leaf.Name
+	until map[string]time.Time         // of what there is, by the schedule's name
+}
+
+// due holds what every certificate would be against what there is.
+func (o *renewOptions) due(chain []*predecessor, all *plan.Ceremony) *dues {
+	d := &dues{map[string]map[string]string{}, map[string]time.Time{}}
+	has, servers := present(chain), formerServers(chain)
+	for _, e := range all.Entries {
+		if e.Kind != plan.LeafCertificate {
+			continue
+		}
+		now := has[e.Name]
+		why := ""
+		switch {
+		case now == nil:
+			why = "new"
+		case !signedBy(now, all.Certificates[e.Signer]):
+			why = "its authority is another"
+		default:
+			why = strings.Join(plan.Differences(now, e.Leaf), "; ")
+		}
+		if now != nil {
+			d.until[e.Name] = now.NotAfter
+			if k := e.Leaf.Kubeconfig; why == "" && k != nil && k.Server != servers[e.Name] {
+				why = fmt.Sprintf("server %s, was %s", k.Server, servers[e.Name])
+			}
+			if why == "" && now.NotAfter.Before(o.until) {
+				why = "ends"
+			}
+		}
+		if why == "" {
+			continue
+		}
+		if d.why[e.Node] == nil {
+			d.why[e.Node] = map[string]string{}
+		}
+		d.why[e.Node][e.Leaf.Name] = why
+	}
+	return d
+}
+
+// formerServers are the API servers in the kubeconfigs nodes have, by the
+// schedule's name.
+func formerServers(chain []*predecessor) map[string]string {
+	out := map[string]string{}
+	for _, p := range slices.Backward(chain) { // oldest first
+		for _, n := range p.plan.Nodes {
+			leaves, err := kubepki.Leaves(p.plan.Cluster, n)
+			if err != nil {
+				continue // a ceremony was held by it
+			}
+			for _, l := range leaves {
+				if l.Kubeconfig != nil {
+					out[n.Name+"/"+l.Name] = l.Kubeconfig.Server
+				}
+			}
+		}
+	}
+	return out
+}
+
+// keep leaves in the plan what is due, and says how many nodes it takes out.
+// Who sent a request asked for it.
+func (d *dues) keep(p *plan.NewOptions) (quiet int) {
+	controlPlane := false
+	var nodes []plan.Node
+	for _, n := range p.Nodes {
+		asked := n.Keys == plan.NodeKeys{} && len(n.Renew) == 0
+		n.Renew = slices.DeleteFunc(slices.Clone(n.Renew), func(leaf string) bool { return d.why[n.Name][leaf] == "" })
+		if !asked && len(d.why[n.Name]) == 0 {
+			quiet++
+			continue
+		}
+		nodes = append(nodes, n)
+		controlPlane = controlPlane || slices.Contains(n.Roles, kubepki.ControlPlane)
+	}
+	p.Nodes = nodes
+	if !controlPlane {
+		p.ServiceAccount = plan.ServiceAccount{}
+	}
+	return quiet
+}
+
+// tell shows what is renewed, and what becomes different by it.
+func (o *renewOptions) tell(c *plan.Ceremony, d *dues, quiet int) error {
+	t := &terminal.Table{Header: []string{"CERTIFICATE", "UNTIL", "WHAT CHANGES"}}
+	renewed, carried := 0, 0
+	for _, n := range c.Nodes {
+		carried += len(c.Carried[n.Name])
+	}
+	for _, e := range c.Entries {
+		if e.Kind != plan.LeafCertificate {
+			continue
+		}
+		renewed++
+		until, changes := "", d.why[e.Node][e.Leaf.Name]
+		if at, ok := d.until[e.Name]; ok {
+			until = at.UTC().Format(time.DateOnly)
+		}
+		if changes == "" || changes == "ends" {
+			changes = "dates and serial number"
+			if c.Vouched[e.Node] != plan.ByRecord {
+				changes = "key, dates and serial number"
+			}
+		}
+		t.Add(exit.Line(e.Name), until, exit.Line(changes))
+	}
+	if err := t.Write(o.Stdout, terminal.Width(o.Stdout)); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.Stderr, "\nWrote plan %s to %s: %s made anew, %d carried over, in %s.\n", c.Plan.Name, o.out,
+		counted(renewed, "certificate"), carried, counted(len(c.Nodes), "bundle"))
+	if quiet > 0 {
+		fmt.Fprintf(o.Stderr, "Left out, as nothing of theirs ends within %s: %s.\n", o.within, counted(quiet, "node"))
+	}
+	return o.compare(c)
+}
+
+// compare prints the fingerprints that people have to compare.
+func (o *renewOptions) compare(c *plan.Ceremony) error {
+	for _, n := range c.Plan.Nodes {
+		if c.Vouched[n.Name] != plan.ByFingerprint {
+			continue
+		}
+		fmt.Fprintf(o.Stderr, "Compare with what node %s printed, by another way than its request came:\n", n.Name)
+		if _, err := fmt.Fprintf(o.Stdout, "%s  %s\n%s", exit.Line(n.Name), n.Request, indentLines(n.Fingerprint.Lines())); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony check %s\n", o.out)
+	return nil
+}
