@@ -28,16 +28,18 @@ type Config struct {
 	Dir     string         // ceremony directory: absent, empty, or this ceremony's own
 	Plan    *plan.Ceremony // as people confirmed it
 	Station *station.Station
-	Open    signer.Opener // over all backends
-	Ask     signer.PINFunc
-	Disk    *durable.Disk
-	Now     func() time.Time
-	Rand    io.Reader
-	Program transcript.Program
-	Host    transcript.Host
-	Modules []transcript.Module // the PKCS#11 modules the station's keys are reached by
-	Watch   Watcher
-	Workers int // certificates checked at once; 0 means one for each processor
+	// Approvals are the files of approvals/ beside the plan, by name.
+	Approvals map[string][]byte
+	Open      signer.Opener // over all backends
+	Ask       signer.PINFunc
+	Disk      *durable.Disk
+	Now       func() time.Time
+	Rand      io.Reader
+	Program   transcript.Program
+	Host      transcript.Host
+	Modules   []transcript.Module // the PKCS#11 modules the station's keys are reached by
+	Watch     Watcher
+	Workers   int // certificates checked at once; 0 means one for each processor
 }
 
 // Watcher is told how the ceremony goes on.
@@ -121,6 +123,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	r.steps = steps
 	defer r.close()
+	if err := r.approved(); err != nil {
+		return nil, err
+	}
 	for _, s := range r.steps {
 		r.step = s.N
 		r.Watch.Step(s.N, len(r.steps), s.Title)

@@ -21,9 +21,11 @@ type line struct {
 }
 
 type openRecord struct {
-	Cluster   string `json:"cluster"`
-	Sequence  int    `json:"sequence"`
-	Rehearsal bool   `json:"rehearsal"`
+	Cluster   string   `json:"cluster"`
+	Sequence  int      `json:"sequence"`
+	Rehearsal bool     `json:"rehearsal"`
+	People    []Person `json:"people"`
+	Threshold int      `json:"threshold"`
 }
 
 // sealedRecord is what a predecessor recorded of the service-account pair it sealed.
@@ -91,6 +93,7 @@ func (b *builder) predecessor(p Predecessor, where at) {
 	}
 	if p.Cluster == b.p.Cluster.Name {
 		b.c.Sequence = p.Sequence + 1
+		b.formerPeople(p, open)
 		b.sealed = findSealed(lines)
 		var first line
 		if json.Unmarshal(lines[0], &first) == nil {

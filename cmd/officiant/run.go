@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -36,6 +38,8 @@ func newRunCommand(o *options) *cobra.Command {
 		Long: `Carry out a plan: make the keys in the tokens, issue every certificate, sign the
 bundles and the transcript. What was approved is what runs: the digest that
 "ceremony check" printed is asked for, by --confirm, or by typing the plan's name.
+Where the plan names people, enough of them have to have approved exactly that
+digest ("ceremony approve").
 
 The same command goes on with a ceremony that was interrupted.`,
 		Args: exit.ExactArgs(1, "one plan"),
@@ -75,9 +79,13 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if err != nil {
 		return err
 	}
+	approvals, err := ceremony.ReadApprovals(os.DirFS(filepath.Dir(planFile)))
+	if err != nil {
+		return err
+	}
 	result, err := ceremony.Run(ctx, ceremony.Config{
 		Dir: o.dir, Plan: c, Station: st, Open: to.open, Ask: askPIN(o.options), Disk: o.Disk,
-		Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: &watcher{o.Stderr},
+		Approvals: approvals, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: &watcher{o.Stderr},
 	})
 	if err != nil {
 		return o.unfinished(err, planFile)
