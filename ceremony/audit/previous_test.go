@@ -38,7 +38,10 @@ nodes:
 %s`
 
 // next carries out a second ceremony of the same keys and requests.
-func (s *scene) next(t testing.TB) *scene {
+func (s *scene) next(t testing.TB) *scene { return s.nextWith(t, "") }
+
+// nextWith is next with people in the plan, approved by some.
+func (s *scene) nextWith(t testing.TB, people string, by ...string) *scene {
 	t.Helper()
 	for to, from := range map[string]string{
 		"transcript.jsonl": "transcript.jsonl", "release.pub": "release.pub", "sa.key.age": "secrets/sa.key.age", "sa.pub": "bundles/cp-1/pki/sa.pub",
@@ -55,11 +58,15 @@ func (s *scene) next(t testing.TB) *scene {
 	spki := func(name string) fingerprint.SHA256 { return must(fingerprint.SPKI(s.key(name).Public())) }
 	first := must(plan.OpenFS(os.DirFS(s.dir), "plan.yaml", plan.Options{Now: time.Now()}))
 	_, nodes, _ := strings.Cut(string(s.read("plan.yaml")), "nodes:\n")
+	nodes, _, _ = strings.Cut(nodes, "approvals:")
+	nodes += people
 	text := fmt.Sprintf(secondPlan, first.Cluster.KubernetesVersion, s.result.Head,
 		spki("kubernetes"), spki("etcd"), spki("front-proxy"), spki("release"), nodes)
 	if err := os.WriteFile(s.fixture.PlanFile, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	s.fixture.Unapprove(t)
+	s.fixture.Approve(t, by...)
 	n := &scene{dir: filepath.Join(t.TempDir(), "ceremony"), safe: s.safe, fixture: s.fixture}
 	n.run(t)
 	return n

@@ -10,6 +10,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/ceremony/approval"
 	"officiant/signer"
 )
 
@@ -24,6 +25,7 @@ type NewOptions struct {
 	Release        Release
 	ServiceAccount ServiceAccount
 	KnownHosts     string // input file
+	People         approval.People
 	Nodes          []Node
 	Evidence       signer.Grade // least grade of the keys that are made; empty: consistent
 }
@@ -58,6 +60,7 @@ func New(o NewOptions) ([]byte, error) {
 		w.line(0, "knownHosts", o.KnownHosts)
 	}
 	w.nodes(o.Nodes)
+	w.people(o.People)
 	return w.Bytes(), nil
 }
 
