@@ -4,50 +4,48 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/approval"
+	"officiant/ceremony/plan"
 	"officiant/ceremony/transcript"
 )
 
 const approvalsFolder = "approvals"
 
-// approved refuses a plan that too few people have approved, before anything
-// else happens. Approvals the directory holds already count before others of
-// their name: a signature may have been made twice.
-func (r *run) approved() error {
+// Approved is a *Refused when too few people have approved a plan. It returns
+// the approvals there are, by file name: those given and those that dir holds
+// already. Its own come before others of their name, since a signature may have
+// been made twice.
+func Approved(dir string, c *plan.Ceremony, given map[string][]byte) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for name, data := range r.Approvals {
-		files[name] = data
-	}
-	own, err := ReadApprovals(os.DirFS(r.Dir))
+	maps.Copy(files, given)
+	own, err := ReadApprovals(os.DirFS(dir))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for name, data := range own {
-		files[name] = data
-	}
-	r.Approvals = files
-	verdict := approval.Judge(r.plan.Digest, files, r.plan.Approvers()...)
+	maps.Copy(files, own)
+	verdict := approval.Judge(c.Digest, files, c.Approvers()...)
 	for _, bad := range verdict.Rejected {
 		if _, ok := own[bad.File]; ok {
-			return &Refused{[]string{filepath.Join(r.Dir, bad.String()) + ": it cannot stay in the ceremony's directory"}}
+			return nil, &Refused{[]string{filepath.Join(dir, bad.String()) + ": it cannot stay in the ceremony's directory"}}
 		}
 	}
 	if verdict.Enough() {
-		return nil
+		return files, nil
 	}
-	refused := &Refused{[]string{fmt.Sprintf("too few people have approved digest %s:", r.plan.Digest)}}
+	refused := &Refused{[]string{fmt.Sprintf("too few people have approved digest %s:", c.Digest)}}
 	for _, t := range verdict.Tallies {
 		refused.Reasons = append(refused.Reasons, t.String())
 	}
 	for _, bad := range verdict.Rejected {
 		refused.Reasons = append(refused.Reasons, bad.String())
 	}
-	return refused
+	return nil, refused
 }
 
 // adoptApprovals copies the valid approvals into the directory, and tells what

@@ -33,6 +33,17 @@ func TestApprovals(t *testing.T) {
 			t.Errorf("%s: wrote something: %v", what, err)
 		}
 	}
+	// What is no approval cannot stay in the directory the record is to be kept in.
+	foreign := filepath.Join(t.TempDir(), "approvals", "alice.sig")
+	if err := os.MkdirAll(filepath.Dir(foreign), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(foreign, []byte("yes\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ceremony.Run(context.Background(), f.Config(t, filepath.Dir(filepath.Dir(foreign)))); err == nil || !strings.Contains(err.Error(), "it cannot stay in the ceremony's directory") {
+		t.Errorf("a foreign file: %v", err)
+	}
 	refused("none", "0 of the 2 approvals that the plan asks for; not by alice, bob, kim")
 	f.Approve(t, "alice")
 	refused("one", "1 of the 2 approvals that the plan asks for, by alice; not by bob, kim")

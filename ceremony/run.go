@@ -123,7 +123,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	r.steps = steps
 	defer r.close()
-	if err := r.approved(); err != nil {
+	if r.Approvals, err = Approved(cfg.Dir, cfg.Plan, cfg.Approvals); err != nil {
 		return nil, err
 	}
 	for _, s := range r.steps {

@@ -68,6 +68,13 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if err := supported(c, st, to); err != nil {
 		return err
 	}
+	approvals, err := ceremony.ReadApprovals(os.DirFS(filepath.Dir(planFile)))
+	if err != nil {
+		return err
+	}
+	if approvals, err = ceremony.Approved(o.dir, c, approvals); err != nil {
+		return err
+	}
 	if err := o.confirmed(ctx, c); err != nil {
 		return err
 	}
@@ -76,10 +83,6 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 		return err
 	}
 	used, err := modules(c, st, to)
-	if err != nil {
-		return err
-	}
-	approvals, err := ceremony.ReadApprovals(os.DirFS(filepath.Dir(planFile)))
 	if err != nil {
 		return err
 	}
