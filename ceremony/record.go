@@ -42,6 +42,10 @@ func openRecord(_ context.Context, r *run) error {
 }
 
 func (r *run) beginRecord(path string) error {
+	approvals, err := r.adoptApprovals()
+	if err != nil {
+		return err
+	}
 	open := transcript.Open{
 		Format:       transcript.Format,
 		Name:         r.plan.Plan.Name,
@@ -49,13 +53,17 @@ func (r *run) beginRecord(path string) error {
 		Sequence:     r.plan.Sequence,
 		Digest:       r.plan.Digest,
 		Station:      r.Station.Digest(),
-		Approvals:    []transcript.Approval{},
+		Threshold:    r.plan.People.Threshold,
+		Approvals:    approvals,
 		Program:      r.Program,
 		Modules:      append([]transcript.Module{}, r.Modules...),
 		Host:         r.Host,
 		Predecessors: predecessors(r.plan),
 		NotBefore:    r.Now().UTC().Add(-backdate).Truncate(time.Second),
 		Steps:        len(r.steps),
+	}
+	for _, p := range r.plan.People.List {
+		open.People = append(open.People, transcript.Person(p))
 	}
 	log, err := transcript.Create(r.Disk, path, r.Now, open)
 	if err != nil {
@@ -88,6 +96,9 @@ func (r *run) resumeRecord(path string) error {
 	// The line after the last one is "resumed"; no line opens its step.
 	r.state.step = r.step
 	if err := r.sameCeremony(); err != nil {
+		return err
+	}
+	if err := r.findApprovals(); err != nil {
 		return err
 	}
 	r.base = r.state.open.NotBefore

@@ -30,18 +30,20 @@ type Config struct {
 	Dir     string         // ceremony directory: absent, empty, or this ceremony's own
 	Plan    *plan.Ceremony // as people confirmed it
 	Station *station.Station
-	Open    signer.Opener // over all backends
-	Ask     signer.PINFunc
-	Disk    *durable.Disk
-	Now     func() time.Time
-	Rand    io.Reader
-	Program transcript.Program
-	Host    transcript.Host
-	Modules []transcript.Module // the PKCS#11 modules the station's keys are reached by
-	Watch   Watcher
-	Look    func(ctx context.Context, former time.Time) ([]preflight.Result, error) // at the room; former is when the last ceremony ended
-	Waive   Waiver
-	Workers int // certificates checked at once; 0 means one for each processor
+	// Approvals are the files of approvals/ beside the plan, by name.
+	Approvals map[string][]byte
+	Open      signer.Opener // over all backends
+	Ask       signer.PINFunc
+	Disk      *durable.Disk
+	Now       func() time.Time
+	Rand      io.Reader
+	Program   transcript.Program
+	Host      transcript.Host
+	Modules   []transcript.Module // the PKCS#11 modules the station's keys are reached by
+	Watch     Watcher
+	Look      func(ctx context.Context, former time.Time) ([]preflight.Result, error) // at the room; former is when the last ceremony ended
+	Waive     Waiver
+	Workers   int // certificates checked at once; 0 means one for each processor
 }
 
 // Watcher is told how the ceremony goes on.
@@ -125,6 +127,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	r.steps = steps
 	defer r.close()
+	if r.Approvals, err = Approved(cfg.Dir, cfg.Plan, cfg.Approvals); err != nil {
+		return nil, err
+	}
 	for _, s := range r.steps {
 		r.step = s.N
 		r.Watch.Step(s.N, len(r.steps), s.Title)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -21,6 +22,9 @@ const (
 	magic   = "SSHSIG"
 	version = 1
 )
+
+// ErrOther says that a signature is of another file, or was damaged.
+var ErrOther = errors.New("is not the signature of this file")
 
 // blob is a signature without its armor, after the magic.
 type blob struct {
@@ -87,13 +91,16 @@ func Verify(signature []byte, namespace string, message []byte) (ssh.PublicKey, 
 	if key.Type() == ssh.KeyAlgoRSA && sig.Format != ssh.KeyAlgoRSASHA512 && sig.Format != ssh.KeyAlgoRSASHA256 {
 		return nil, fmt.Errorf("is by an RSA key with %.40q, not with SHA-2", sig.Format)
 	}
+	if err := checkFlags(key.Type(), sig.Rest); err != nil {
+		return nil, err
+	}
 	sum := sum(b.Hash, message)
 	if sum == nil {
 		return nil, fmt.Errorf("is of the hash %.40q, not sha512 or sha256", b.Hash)
 	}
 	data := append([]byte(magic), ssh.Marshal(signedData{b.Namespace, "", b.Hash, sum})...)
 	if err := key.Verify(data, &sig); err != nil {
-		return nil, errors.New("is not the signature of this file")
+		return nil, ErrOther
 	}
 	return key, nil
 }
@@ -108,6 +115,56 @@ func sum(hash string, message []byte) []byte {
 		return s[:]
 	}
 	return nil
+}
+
+// checkFlags looks at what stands behind a signature: nothing, or the flags and
+// the counter of a security key. A security key that was not touched signs for
+// whoever has the machine it is plugged into.
+func checkFlags(kind string, rest []byte) error {
+	const touched = 0x01 // user presence, WebAuthn 6.1
+	switch kind {
+	case ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256:
+		if len(rest) != 5 {
+			return errors.New("is damaged")
+		}
+		if rest[0]&touched == 0 {
+			return errors.New("was made by a security key that nobody touched")
+		}
+	default:
+		if len(rest) != 0 {
+			return errors.New("is damaged")
+		}
+	}
+	return nil
+}
+
+// ParseKey reads one public key as a line of a .pub file has it: kind, base64,
+// and a comment that does not count. Weak keys, certificates and options are
+// refused.
+func ParseKey(line string) (ssh.PublicKey, error) {
+	if strings.ContainsAny(line, "\r\n") {
+		return nil, errors.New("is more than one line")
+	}
+	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(line))
+	if err != nil {
+		return nil, errors.New("is not an SSH public key, as a .pub file has it")
+	}
+	if len(options) > 0 {
+		return nil, errors.New("has options; give kind and base64 alone")
+	}
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	// One key has one spelling: it is compared as text, too.
+	if fields := strings.Fields(line); len(fields) < 2 || fields[0]+" "+fields[1] != Line(key) {
+		return nil, errors.New("is not an SSH public key, as a .pub file has it")
+	}
+	return key, nil
+}
+
+// Line is a public key as a line of a .pub file, without comment and newline.
+func Line(key ssh.PublicKey) string {
+	return strings.TrimSuffix(string(ssh.MarshalAuthorizedKey(key)), "\n")
 }
 
 // checkKey refuses kinds of keys that have no business here, and weak ones.

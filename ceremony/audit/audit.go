@@ -25,6 +25,7 @@ const (
 	lockFile       = ".lock"
 	sealedKeyFile  = "secrets/sa.key.age"
 	approvals      = "approvals/"
+	witnesses      = "witnesses/"
 )
 
 // releaseKey is the name of the key that signs bundles and transcripts.
@@ -58,6 +59,9 @@ func look(dir string, o Options) (*auditor, error) {
 	defer t.close()
 	a := &auditor{o: o, tree: t, expected: map[string]bool{}, report: &Report{Directory: dir}}
 	for _, c := range checks() {
+		if c.when != nil && !c.when(a) {
+			continue
+		}
 		a.report.Checks = append(a.report.Checks, a.perform(c))
 	}
 	return a, nil
@@ -99,24 +103,27 @@ type kind struct {
 	name      string
 	needs     need
 	do        func(*auditor, *Check)
+	when      func(*auditor) bool // nil: always
 }
 
 // checks lists all there are, in the order they are made and reported.
 func checks() []kind {
 	return []kind{
-		{8, "the record is whole, closed, and signed by its release key", nothing, (*auditor).record},
-		{1, "the plan and its schedule are the ones approved", aRecord, (*auditor).planCopy},
-		{8, "the ceremonies this one continues", aPlan, (*auditor).predecessors},
-		{1, "the signatures made are the schedule's, one for each line", aFinished, (*auditor).signatures},
-		{2, "each act was recorded before it happened, no serial number comes twice", aFinished, (*auditor).order},
-		{3, "each certificate is what the schedule says, by the right authority", aFinished, (*auditor).certificates},
-		{4, "each key is the plan's, with its evidence and its challenge", aFinished, (*auditor).keys},
-		{7, "secrets are sealed to the nodes they belong to", aFinished, (*auditor).sealed},
-		{8, "the authorities' certificates are those on record", aFinished, (*auditor).authorityFiles},
-		{8, "each bundle is its node's, as recorded and signed", aFinished, (*auditor).bundles},
-		{4, "no file holds a private key", nothing, (*auditor).secrets},
-		{8, "nothing is missing, and nothing else is there", aFinished, (*auditor).directory},
-		{8, "root and release key are the ones pinned", aFinished, (*auditor).origin},
+		{8, "the record is whole, closed, and signed by its release key", nothing, (*auditor).record, nil},
+		{1, "the plan and its schedule are the ones approved", aRecord, (*auditor).planCopy, nil},
+		{1, "enough people approved exactly this digest", aPlan, (*auditor).approved, (*auditor).hasPeople},
+		{8, "the ceremonies this one continues", aPlan, (*auditor).predecessors, nil},
+		{1, "the signatures made are the schedule's, one for each line", aFinished, (*auditor).signatures, nil},
+		{2, "each act was recorded before it happened, no serial number comes twice", aFinished, (*auditor).order, nil},
+		{3, "each certificate is what the schedule says, by the right authority", aFinished, (*auditor).certificates, nil},
+		{4, "each key is the plan's, with its evidence and its challenge", aFinished, (*auditor).keys, nil},
+		{7, "secrets are sealed to the nodes they belong to", aFinished, (*auditor).sealed, nil},
+		{8, "witnesses signed the head of the record", aFinished, (*auditor).witnessed, (*auditor).hasWitnesses},
+		{8, "the authorities' certificates are those on record", aFinished, (*auditor).authorityFiles, nil},
+		{8, "each bundle is its node's, as recorded and signed", aFinished, (*auditor).bundles, nil},
+		{4, "no file holds a private key", nothing, (*auditor).secrets, nil},
+		{8, "nothing is missing, and nothing else is there", aFinished, (*auditor).directory, nil},
+		{8, "root and release key are the ones pinned", aFinished, (*auditor).origin, nil},
 	}
 }
 

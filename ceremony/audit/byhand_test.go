@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"officiant/bundle/fingerprint"
 	"officiant/ceremony/transcript"
 )
 
@@ -30,6 +31,59 @@ func byHand(t *testing.T, dir string) (string, error) {
 	c.Dir = dir
 	out, err := c.CombinedOutput()
 	return string(out), err
+}
+
+// TestPeopleByHand does so for a ceremony that people approved and witnessed.
+func TestPeopleByHand(t *testing.T) {
+	for _, program := range []string{"bash", "openssl", "jq", "sha256sum", "tar", "ssh-keygen"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(err)
+		}
+	}
+	whole := approvedScene(t)
+	whole.write(t, "witnesses/eve.sig", whole.witness(t, "eve"))
+	out, err := byHand(t, whole.dir)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if want := "people  " + whole.audit(t).People.String(); !strings.Contains(out, want) {
+		t.Errorf("%q is not shown:\n%s", want, out)
+	}
+	for name, spoil := range map[string]func(*testing.T, *scene){
+		"approval":            func(t *testing.T, s *scene) { s.write(t, "approvals/bob.sig", s.approval(t, "mallory")) },
+		"approval taken away": func(t *testing.T, s *scene) { must(0, os.Remove(s.path("approvals/bob.sig"))) },
+		"approval added":      func(t *testing.T, s *scene) { s.write(t, "approvals/kim.sig", s.approval(t, "kim")) },
+		"a stranger witness":  func(t *testing.T, s *scene) { s.write(t, "witnesses/eve.sig", s.witness(t, "mallory")) },
+		"an officer witness":  func(t *testing.T, s *scene) { s.write(t, "witnesses/alice.sig", s.witness(t, "alice")) },
+		"a forged approval": func(t *testing.T, s *scene) {
+			f := s.forge(t)
+			sig := s.approval(t, "mallory")
+			change(f, func(o *transcript.Open) bool {
+				o.Approvals = append([]transcript.Approval{}, o.Approvals...)
+				o.Approvals[1].Signature = fingerprint.Of(sig)
+				return true
+			})
+			f.scene.write(t, "approvals/bob.sig", sig)
+			must(0, f.write())
+			s.dir = f.dir
+		},
+		"one too few on record": func(t *testing.T, s *scene) {
+			f := s.forge(t)
+			change(f, func(o *transcript.Open) bool { o.Approvals = o.Approvals[:1]; return true })
+			must(0, os.Remove(f.path("approvals/bob.sig")))
+			must(0, f.write())
+			s.dir = f.dir
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := whole.copy(t)
+			spoil(t, s)
+			if out, err := byHand(t, s.dir); err == nil {
+				t.Errorf("passes:\n%s", out)
+			}
+		})
+	}
 }
 
 // TestByHand shows that what the page tells an auditor to type passes on a

@@ -8,7 +8,10 @@
 //   - The record reads strictly, is closed, and transcript.sig is the signature
 //     of the release key on record, which is release.pub (8).
 //   - The directory's copy of the plan expands to the digest in the first line,
-//     schedule.txt is what it expands to, and every approval is there (1).
+//     schedule.txt is what it expands to (1).
+//   - Enough of the plan's people, and of the former ceremony's where they are
+//     others, approved exactly this digest, and the record says which (1).
+//   - Whoever signed the head as a witness is one of the plan's (8).
 //   - The ceremonies this one continues are the plan's, ended before this one
 //     began, and their directories, when given, verify themselves (8).
 //   - The signatures made are the schedule's: one for each line, no other; and

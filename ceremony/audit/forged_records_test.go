@@ -293,7 +293,7 @@ var forgedRecords = []struct {
 	}, []string{"names other predecessors than plan.yaml"}},
 	{"an approval without its file", func(f *forger) {
 		change(f, func(r *transcript.Open) bool { r.Approvals = []transcript.Approval{{Person: "alice"}}; return true })
-	}, []string{"alice's approval"}},
+	}, []string{"SHA-256 0000", "alice's approval on record"}},
 	{"another begin", func(f *forger) {
 		change(f, func(r *transcript.Open) bool { r.NotBefore = r.NotBefore.Add(time.Minute); return true })
 	}, []string{"cp-1/admin.conf", "valid from"}},

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"errors"
-	"strings"
 
-	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
 )
@@ -49,27 +47,6 @@ func (a *auditor) planCopy(c *Check) {
 	}
 	a.expect(planFile, scheduleFile)
 	for name := range p.Inputs {
-		a.expect(name)
-	}
-	a.approved(c)
-}
-
-// approved looks for the file of each approval the first line binds.
-func (a *auditor) approved(c *Check) {
-	files := map[fingerprint.SHA256]string{}
-	for _, name := range a.tree.names() {
-		if strings.HasPrefix(name, approvals) {
-			if data, err := a.tree.read(name); err == nil {
-				files[fingerprint.Of(data)] = name
-			}
-		}
-	}
-	for _, p := range a.t.Open().Approvals {
-		name, ok := files[p.Signature]
-		if !ok {
-			c.problem("%s: no file has the SHA-256 %s of %s's approval", approvals, p.Signature, p.Person)
-			continue
-		}
 		a.expect(name)
 	}
 }

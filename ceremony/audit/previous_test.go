@@ -38,14 +38,18 @@ nodes:
 %s`
 
 // next carries out a second ceremony of the same keys and requests.
-func (s *scene) next(t testing.TB) *scene {
+func (s *scene) next(t testing.TB) *scene { return s.nextWith(t, "") }
+
+// nextWith is next with people in the plan, approved by some.
+func (s *scene) nextWith(t testing.TB, people string, by ...string) *scene {
 	t.Helper()
 	_, nodes, _ := strings.Cut(string(s.read("plan.yaml")), "nodes:\n")
-	return s.nextFor(t, nodes)
+	nodes, _, _ = strings.Cut(nodes, "approvals:")
+	return s.nextFor(t, nodes+people, by...)
 }
 
 // nextFor carries out a second ceremony for these nodes.
-func (s *scene) nextFor(t testing.TB, nodes string) *scene {
+func (s *scene) nextFor(t testing.TB, nodes string, by ...string) *scene {
 	t.Helper()
 	for to, from := range map[string]string{
 		"transcript.jsonl": "transcript.jsonl", "release.pub": "release.pub", "sa.key.age": "secrets/sa.key.age", "sa.pub": "bundles/cp-1/pki/sa.pub",
@@ -69,6 +73,8 @@ func (s *scene) nextFor(t testing.TB, nodes string) *scene {
 	if err := os.WriteFile(s.fixture.PlanFile, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	s.fixture.Unapprove(t)
+	s.fixture.Approve(t, by...)
 	n := &scene{dir: filepath.Join(t.TempDir(), "ceremony"), safe: s.safe, fixture: s.fixture}
 	n.run(t)
 	return n

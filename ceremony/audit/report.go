@@ -26,6 +26,10 @@ type Report struct {
 	Head      *fingerprint.SHA256 `json:"head,omitempty"`    // of the record
 	Root      *fingerprint.SHA256 `json:"root,omitempty"`    // SHA-256 of the DER root certificate
 	Release   *fingerprint.SHA256 `json:"release,omitempty"` // SHA-256 of the release key's SubjectPublicKeyInfo
+	People    *fingerprint.SHA256 `json:"people,omitempty"`  // of those the plan names, and their threshold
+
+	Approved  []string `json:"approved,omitempty"`  // by whom: persons' names
+	Witnessed []string `json:"witnessed,omitempty"` // by whom
 
 	Lines        int  `json:"lines"`
 	Certificates int  `json:"certificates"` // issued

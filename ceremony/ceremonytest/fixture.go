@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
@@ -38,6 +40,7 @@ type Fixture struct {
 	Room       string                  // folder of the tokens
 	Identities map[string]string       // age identities by node
 	Keys       map[string]request.Keys // private keys by node
+	SSH        map[string]ssh.Signer   // keys of the plan's people, by name
 	open       signer.Opener
 }
 
@@ -50,6 +53,8 @@ type Shape struct {
 	Version      kubepki.Version  // default the newest known
 	Nodes        []kubepki.Node   // in place of cp-1 and the workers
 	ExternalEtcd bool
+	People       []string // "alice officer", "eve witness"
+	Approvals    int      // how many of them have to approve
 }
 
 // New makes a fixture: cp-1 (first control-plane node, with etcd) and workers.
@@ -62,7 +67,7 @@ func New(t testing.TB, s Shape) *Fixture {
 	if s.Below == "" {
 		s.Below = signer.ECDSAP256
 	}
-	f := &Fixture{Folder: t.TempDir(), Identities: map[string]string{}, Keys: map[string]request.Keys{}}
+	f := &Fixture{Folder: t.TempDir(), SSH: map[string]ssh.Signer{}, Identities: map[string]string{}, Keys: map[string]request.Keys{}}
 	f.PlanFile = filepath.Join(f.Folder, "plan.yaml")
 	if s.Version == (kubepki.Version{}) {
 		s.Version = kubepki.Newest()
@@ -89,6 +94,7 @@ func New(t testing.TB, s Shape) *Fixture {
 		f.Identities[name] = identity
 		fmt.Fprintf(&list, "  - name: %s\n    roles: [worker]\n    keys: {create: ECDSA-P256, recipient: %s}\n", name, recipient)
 	}
+	list.WriteString(f.People(t, s.Approvals, s.People...))
 	write(t, f.PlanFile, fmt.Sprintf(planText, cluster.KubernetesVersion, s.ExternalEtcd, s.Root, s.Below, s.Below, s.Below)+list.String())
 	f.Tokens(t)
 	return f
@@ -193,8 +199,10 @@ func (f *Fixture) Config(t testing.TB, dir string) ceremony.Config {
 	check(t, err)
 	st, err := station.Open(f.Station)
 	check(t, err)
+	approvals, err := ceremony.ReadApprovals(os.DirFS(f.Folder))
+	check(t, err)
 	return ceremony.Config{
-		Dir: dir, Plan: c, Station: st, Open: f.open, Disk: &durable.Disk{}, Now: time.Now, Rand: rand.Reader, Watch: silent{},
+		Dir: dir, Plan: c, Station: st, Approvals: approvals, Open: f.open, Disk: &durable.Disk{}, Now: time.Now, Rand: rand.Reader, Watch: silent{},
 		Ask:     func(context.Context, signer.Device) ([]byte, error) { return []byte("1234"), nil },
 		Program: transcript.Program{Version: "test"}, Host: transcript.Host{Interfaces: []string{}},
 		Look: func(context.Context, time.Time) ([]preflight.Result, error) {

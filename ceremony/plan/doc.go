@@ -63,6 +63,15 @@
 //	    roles: [worker]
 //	    keys: {create: ECDSA-P256, recipient: "age1…"}   # sealed to it; in place of a request
 //
+//	approvals: 2                      # how many of people have to approve
+//	people:                           # absent: nobody has to
+//	  - name: alice                   # lower-case letters, digits, dashes
+//	    role: officer                 # administrator, officer; witness: does not approve
+//	    key: "ssh-ed25519 AAAA…"      # a line of a .pub file; package approval has the rest
+//
+// Where the cluster's predecessor has other people on record, or another
+// threshold, enough of those have to approve as well.
+//
 // A predecessor is {cluster, sequence, head, transcript, earlier}: transcript is
 // an input, head the SHA-256 of its last line; earlier lists the transcripts before
 // it, newest first, each the one that the next names in its first line. sequence counts along the cluster's chain:

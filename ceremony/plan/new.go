@@ -10,6 +10,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/ceremony/approval"
 	"officiant/signer"
 )
 
@@ -25,6 +26,7 @@ type NewOptions struct {
 	ServiceAccount ServiceAccount
 	KnownHosts     string // input file
 	Leaves         Leaves // zero: the default
+	People         approval.People
 	Nodes          []Node
 	Evidence       signer.Grade // least grade of the keys that are made; empty: consistent
 }
@@ -65,6 +67,7 @@ func New(o NewOptions) ([]byte, error) {
 		w.line(0, "knownHosts", o.KnownHosts)
 	}
 	w.nodes(o.Nodes)
+	w.people(o.People)
 	return w.Bytes(), nil
 }
 

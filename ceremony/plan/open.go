@@ -103,6 +103,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	b.header()
 	facts := b.cluster()
 	b.previous()
+	b.people()
 	b.authorities()
 	b.release()
 	b.knownHosts()

@@ -21,9 +21,11 @@ type line struct {
 }
 
 type openRecord struct {
-	Cluster   string `json:"cluster"`
-	Sequence  int    `json:"sequence"`
-	Rehearsal bool   `json:"rehearsal"`
+	Cluster   string   `json:"cluster"`
+	Sequence  int      `json:"sequence"`
+	Rehearsal bool     `json:"rehearsal"`
+	People    []Person `json:"people"`
+	Threshold int      `json:"threshold"`
 
 	Predecessors []headRecord `json:"predecessors"`
 }
@@ -101,6 +103,7 @@ func (b *builder) predecessor(p Predecessor, where at) {
 	}
 	if p.Cluster == b.p.Cluster.Name {
 		b.c.Sequence = p.Sequence + 1
+		b.formerPeople(p, open)
 		b.sealed = findSealed(lines)
 		b.chain = append(b.chain, p.Transcript)
 		b.earlier(p, open, where)

@@ -8,6 +8,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
+	"officiant/ceremony/approval"
 	"officiant/signer"
 )
 
@@ -25,7 +26,12 @@ type Plan struct {
 	Leaves         Leaves         `yaml:"leaves"`
 	KnownHosts     string         `yaml:"knownHosts"` // input file, OpenSSH's: which SSH host key is whose
 	Nodes          []Node         `yaml:"nodes"`
+	People         []Person       `yaml:"people"`    // absent: nobody has to approve
+	Approvals      int            `yaml:"approvals"` // how many of them have to
 }
+
+// Person is approval.Person as the plan writes it.
+type Person = approval.Person
 
 // Cluster names a kubeadm configuration, or gives the facts inline; what is
 // given inline wins over the file.
@@ -191,6 +197,8 @@ type Ceremony struct {
 	Schedule     []byte // schedule.txt
 	Digest       fingerprint.SHA256
 	Sequence     int
+	People       approval.People // keys in their one spelling
+	Former       *approval.Group // of the cluster's predecessor, when it had other people
 	Warnings     []Problem
 
 	algorithms map[string]signer.Algorithm // of keys, by name

@@ -91,6 +91,9 @@ func (o *order) start(first Open) error {
 	if first.Sequence < 1 || first.Steps < 0 {
 		return errors.New("sequence or steps out of range")
 	}
+	if n := len(first.People); first.Threshold < 0 || first.Threshold > n || (n > 0) != (first.Threshold > 0) {
+		return errors.New("threshold is not one of the people named")
+	}
 	o.steps = first.Steps
 	return nil
 }

@@ -22,6 +22,8 @@ type Open struct {
 	Digest       fingerprint.SHA256 `json:"digest"`              // of the ceremony
 	Station      fingerprint.SHA256 `json:"station"`             // SHA-256 of the station file
 	Rehearsal    bool               `json:"rehearsal,omitempty"` // throw-away tokens; never for use
+	People       []Person           `json:"people,omitempty"`    // the plan's, in its order; none: nobody had to approve
+	Threshold    int                `json:"threshold,omitempty"` // how many of them had to
 	Approvals    []Approval         `json:"approvals"`
 	Program      Program            `json:"program"`
 	Modules      []Module           `json:"modules"`
@@ -29,6 +31,13 @@ type Open struct {
 	Predecessors []Predecessor      `json:"predecessors"` // empty: the first of its chain
 	NotBefore    time.Time          `json:"notBefore"`    // of every certificate; UTC, whole seconds
 	Steps        int                `json:"steps"`        // how many the ceremony has
+}
+
+// Person is one of those the plan names to approve or to witness.
+type Person struct {
+	Name string `json:"name"`
+	Role string `json:"role"` // administrator, officer, witness
+	Key  string `json:"key"`  // SSH public key: kind and base64
 }
 
 // Approval is one person's signature over the digest.

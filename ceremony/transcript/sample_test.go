@@ -51,6 +51,7 @@ func open() transcript.Open {
 	return transcript.Open{
 		Name: "demo", Cluster: "demo", Sequence: 1, Steps: 9, NotBefore: start,
 		Digest: fingerprint.Of([]byte("digest")), Station: fingerprint.Of([]byte("station")),
+		People: []transcript.Person{{Name: "kim", Role: "officer", Key: "ssh-ed25519 AAAA"}}, Threshold: 1,
 		Approvals: []transcript.Approval{{Person: "kim", Key: "SHA256:abc", Signature: fingerprint.Of([]byte("sig"))}},
 		Program:   transcript.Program{Version: "v0.1.0", SHA256: fingerprint.Of([]byte("program")), Go: "go1.26.8"},
 		Modules:   []transcript.Module{{Path: "/usr/lib/softhsm/libsofthsm2.so", SHA256: fingerprint.Of([]byte("module")).String()}},

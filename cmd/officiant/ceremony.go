@@ -7,6 +7,7 @@ import (
 )
 
 func newCeremonyCommand(o *options) *cobra.Command {
-	return exit.Group(&cobra.Command{Use: "ceremony", Short: "Plan, check, run and verify ceremonies"},
-		newNewCommand(o), newCheckCommand(o), newRunCommand(o), newVerifyCommand(o), newInventoryCommand(o), newExpiryCommand(o), newRenewCommand(o))
+	return exit.Group(&cobra.Command{Use: "ceremony", Short: "Plan, check, approve, run and verify ceremonies"},
+		newNewCommand(o), newCheckCommand(o), newApproveCommand(o), newRunCommand(o), newSignCommand(o), newVerifyCommand(o),
+		newInventoryCommand(o), newExpiryCommand(o), newRenewCommand(o))
 }

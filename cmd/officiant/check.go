@@ -13,6 +13,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony"
+	"officiant/ceremony/approval"
 	"officiant/ceremony/issue"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/station"
@@ -39,7 +40,7 @@ that is wrong with it: in the plan, its inputs, the certificates it would make
 its keys are to live. No key is touched.
 
 A plan without findings gets its schedule, written to schedule.txt beside it, and
-the digest that people approve. With findings the exit code is 3.
+the digest that people approve, and who of the plan's people have. With findings the exit code is 3.
 
 Four nodes and more that differ in name and address alone are shown as one: what
 differs in anything else, or has a name or address that the certificates of another
@@ -66,6 +67,9 @@ type checked struct {
 	Signatures []checkedEntry      `json:"signatures"`
 	Findings   []checkedFinding    `json:"findings"`
 	Warnings   []checkedFinding    `json:"warnings"`
+	People     *checkedPeople      `json:"people,omitempty"` // absent when there are findings
+
+	verdict *approval.Verdict
 }
 
 type checkedKey struct {
@@ -152,6 +156,7 @@ func (o *checkOptions) examine(result *checked, c *plan.Ceremony) error {
 	}
 	if len(result.Findings) == 0 {
 		result.Digest, result.Words = &c.Digest, c.Digest.Words()
+		return result.people(c)
 	}
 	return nil
 }
@@ -281,7 +286,12 @@ func (o *checkOptions) writeText(result *checked, c *plan.Ceremony) error {
 		return nil
 	}
 	_, err := fmt.Fprintf(o.Stdout, "\nschedule  %s\ndigest    %s\n%s", result.Schedule, result.Digest, indentLines(result.Digest.Lines()))
-	fmt.Fprintf(o.Stderr, "\nNo findings. Next:  officiant ceremony run %s --station STATION --dir DIR --confirm %s\n", c.File, result.Digest)
+	result.People.write(o.Stdout, result.verdict)
+	next := fmt.Sprintf("run %s --station STATION --dir DIR --confirm %s", c.File, result.Digest)
+	if !result.People.Approved {
+		next = fmt.Sprintf("approve %s --key FILE, by those who are missing", c.File)
+	}
+	fmt.Fprintf(o.Stderr, "\nNo findings. Next:  officiant ceremony %s\n", next)
 	return err
 }
 

@@ -52,6 +52,7 @@ func continues(p *plan.NewOptions, in *inputs, dir, cluster string, nodes []send
 		return 0, err
 	}
 	last.vouch(nodes)
+	p.People = last.plan.People
 	return last.open.Sequence + 1, serviceAccount([]*predecessor{last}, p, in, nodes)
 }
 

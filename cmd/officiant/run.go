@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -37,6 +39,8 @@ func newRunCommand(o *options) *cobra.Command {
 		Long: `Carry out a plan: make the keys in the tokens, issue every certificate, sign the
 bundles and the transcript. What was approved is what runs: the digest that
 "ceremony check" printed is asked for, by --confirm, or by typing the plan's name.
+Where the plan names people, enough of them have to have approved exactly that
+digest ("ceremony approve").
 
 The same command goes on with a ceremony that was interrupted.`,
 		Args: exit.ExactArgs(1, "one plan"),
@@ -69,6 +73,13 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if err := supported(c, st, to); err != nil {
 		return err
 	}
+	approvals, err := ceremony.ReadApprovals(os.DirFS(filepath.Dir(planFile)))
+	if err != nil {
+		return err
+	}
+	if approvals, err = ceremony.Approved(o.dir, c, approvals); err != nil {
+		return err
+	}
 	if err := o.confirmed(ctx, c); err != nil {
 		return err
 	}
@@ -82,7 +93,7 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	}
 	result, err := ceremony.Run(ctx, ceremony.Config{
 		Dir: o.dir, Plan: c, Station: st, Open: to.open, Ask: askPIN(o.options), Disk: o.Disk,
-		Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: &watcher{o.Stderr},
+		Approvals: approvals, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: &watcher{o.Stderr},
 		Look: o.lookForRun(program, c, st, to, o.dir), Waive: o.waive,
 	})
 	if err != nil {

@@ -173,7 +173,7 @@ func (o *verifyOptions) writeText(r *audit.Report) error {
 		what   string
 		digest *fingerprint.SHA256
 		pinned bool
-	}{{"digest", r.Digest, false}, {"head", r.Head, false}, {"root", r.Root, r.RootPinned}, {"release", r.Release, r.ReleasePinned}} {
+	}{{"digest", r.Digest, false}, {"head", r.Head, false}, {"root", r.Root, r.RootPinned}, {"release", r.Release, r.ReleasePinned}, {"people", r.People, false}} {
 		if f.digest == nil {
 			continue
 		}

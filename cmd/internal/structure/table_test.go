@@ -37,9 +37,9 @@ var table = []row{
 	{"signer/gcpkms/gcpkmstest", nil},
 	{"signer/pkcs11/pkcs11test", nil},
 
-	{"ceremony/plan", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/request", "signer", durable}},
+	{"ceremony/plan", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/request", "ceremony/approval", "signer", durable}},
 	{"ceremony/station", []string{"ceremony/preflight", "signer", durable}},
-	{"ceremony/approval", []string{durable}},
+	{"ceremony/approval", []string{"bundle/sshsig", durable}},
 	{"ceremony/profile", []string{"ceremony/plan", "bundle/kubepki"}},
 	{"ceremony/lint", []string{"bundle/kubepki"}},
 	{"ceremony/issue", []string{"ceremony/lint", "signer", durable}},

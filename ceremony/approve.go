@@ -1,0 +1,121 @@
+package ceremony
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/approval"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
+)
+
+const approvalsFolder = "approvals"
+
+// Approved is a *Refused when too few people have approved a plan. It returns
+// the approvals there are, by file name: those given and those that dir holds
+// already. Its own come before others of their name, since a signature may have
+// been made twice.
+func Approved(dir string, c *plan.Ceremony, given map[string][]byte) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	maps.Copy(files, given)
+	own, err := ReadApprovals(os.DirFS(dir))
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, own)
+	verdict := approval.Judge(c.Digest, files, c.Approvers()...)
+	for _, bad := range verdict.Rejected {
+		if _, ok := own[bad.File]; ok {
+			return nil, &Refused{[]string{filepath.Join(dir, bad.String()) + ": it cannot stay in the ceremony's directory"}}
+		}
+	}
+	if verdict.Enough() {
+		return files, nil
+	}
+	refused := &Refused{[]string{fmt.Sprintf("too few people have approved digest %s:", c.Digest)}}
+	for _, t := range verdict.Tallies {
+		refused.Reasons = append(refused.Reasons, t.String())
+	}
+	for _, bad := range verdict.Rejected {
+		refused.Reasons = append(refused.Reasons, bad.String())
+	}
+	return nil, refused
+}
+
+// adoptApprovals copies the valid approvals into the directory, and tells what
+// the record says of them.
+func (r *run) adoptApprovals() ([]transcript.Approval, error) {
+	out := []transcript.Approval{}
+	verdict := approval.Judge(r.plan.Digest, r.Approvals, r.plan.Approvers()...)
+	if !verdict.Enough() {
+		return nil, errors.New("approvals have changed since they were counted")
+	}
+	for _, a := range verdict.Approvals {
+		if err := r.ensure(path.Join(approvalsFolder, a.File), r.Approvals[a.File]); err != nil {
+			return nil, err
+		}
+		out = append(out, transcript.Approval{Person: a.Person, Key: a.Key, Signature: a.Signature})
+	}
+	for _, t := range verdict.Tallies {
+		r.Watch.Say(t.String())
+	}
+	for _, bad := range verdict.Rejected {
+		r.Watch.Say("left out: " + bad.String())
+	}
+	if p := r.plan.People; !p.Nobody() {
+		r.Watch.Fingerprint("people", p.Fingerprint())
+	}
+	return out, nil
+}
+
+// findApprovals wants the file of each approval on record, and writes one again
+// that got lost.
+func (r *run) findApprovals() error {
+	files := map[fingerprint.SHA256]string{}
+	for name, data := range r.Approvals {
+		files[fingerprint.Of(data)] = name
+	}
+	for _, a := range r.state.open.Approvals {
+		name, ok := files[a.Signature]
+		if !ok {
+			return fmt.Errorf("%s: %s's approval is on record and its file, of SHA-256 %s, is gone", filepath.Join(r.Dir, approvalsFolder), a.Person, a.Signature)
+		}
+		if err := r.ensure(path.Join(approvalsFolder, name), r.Approvals[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxApproval is above what an SSH signature has.
+const maxApproval = 64 << 10
+
+// ReadApprovals reads the files of approvals/ in a plan's folder or a ceremony
+// directory; none when there is no such folder. What is no file of a
+// signature's size, and what is no NAME.sig, is left out.
+func ReadApprovals(folder fs.FS) (map[string][]byte, error) {
+	entries, err := fs.ReadDir(folder, approvalsFolder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !info.Mode().IsRegular() || info.Size() > maxApproval || path.Ext(e.Name()) != approval.Suffix {
+			continue
+		}
+		if files[e.Name()], err = fs.ReadFile(folder, path.Join(approvalsFolder, e.Name())); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}

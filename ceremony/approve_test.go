@@ -1,0 +1,103 @@
+package ceremony_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"officiant/ceremony"
+	"officiant/ceremony/ceremonytest"
+	"officiant/ceremony/transcript"
+)
+
+// TestApprovals shows that a run begins with enough approvals of its digest, and
+// touches nothing without; that it copies and records them, and finds them again.
+func TestApprovals(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{People: []string{"alice officer", "bob officer", "kim administrator", "eve witness"}, Approvals: 2})
+	dir := filepath.Join(t.TempDir(), "ceremony")
+	refused := func(what string, says ...string) {
+		t.Helper()
+		_, err := ceremony.Run(context.Background(), f.Config(t, dir))
+		if _, ok := errors.AsType[*ceremony.Refused](err); !ok {
+			t.Fatalf("%s: %v", what, err)
+		}
+		for _, s := range says {
+			if !strings.Contains(err.Error(), s) {
+				t.Errorf("%s: does not say %q: %v", what, s, err)
+			}
+		}
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: wrote something: %v", what, err)
+		}
+	}
+	// What is no approval cannot stay in the directory the record is to be kept in.
+	foreign := filepath.Join(t.TempDir(), "approvals", "alice.sig")
+	if err := os.MkdirAll(filepath.Dir(foreign), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(foreign, []byte("yes\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ceremony.Run(context.Background(), f.Config(t, filepath.Dir(filepath.Dir(foreign)))); err == nil || !strings.Contains(err.Error(), "it cannot stay in the ceremony's directory") {
+		t.Errorf("a foreign file: %v", err)
+	}
+	refused("none", "0 of the 2 approvals that the plan asks for; not by alice, bob, kim")
+	f.Approve(t, "alice")
+	refused("one", "1 of the 2 approvals that the plan asks for, by alice; not by bob, kim")
+	f.Approve(t, "eve")
+	refused("a witness", "approvals/eve.sig: is by eve, a witness, who does not approve")
+	f.Approve(t, "bob")
+	data, err := os.ReadFile(f.PlanFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(f.PlanFile, append(data, "# another remark\n"...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	refused("of another digest", "0 of the 2", "approvals/alice.sig: is not an approval of this digest", "approvals/bob.sig: ")
+
+	f.Unapprove(t)
+	f.Approve(t, "alice", "kim", "eve")
+	k := &killer{at: 60}
+	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), k)); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	// Whoever goes on needs the approvals on record, here or beside the plan.
+	lost := filepath.Join(dir, "approvals", "kim.sig")
+	kim, err := os.ReadFile(lost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := f.Config(t, dir)
+	cfg.Approvals = nil
+	if err := os.Remove(lost); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ceremony.Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "1 of the 2 approvals") {
+		t.Errorf("a lost approval: %v", err)
+	}
+	if _, err := ceremony.Run(context.Background(), f.Config(t, dir)); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := os.ReadFile(lost); err != nil || string(again) != string(kim) {
+		t.Errorf("the lost approval was not written again: %v", err)
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "transcript.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := transcript.Read("transcript.jsonl", raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := record.Open()
+	if len(open.People) != 4 || open.Threshold != 2 || len(open.Approvals) != 2 || open.Approvals[0].Person != "alice" || open.Approvals[1].Person != "kim" {
+		t.Errorf("on record: %v, %d, %v", open.People, open.Threshold, open.Approvals)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "approvals", "eve.sig")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what is no approval was copied: %v", err)
+	}
+}

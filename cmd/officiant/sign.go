@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"officiant/bundle/sshsig"
+	"officiant/ceremony/approval"
+	"officiant/ceremony/audit"
+	"officiant/ceremony/transcript"
+	"officiant/cmd/internal/exit"
+)
+
+type signOptions struct {
+	*options
+	witness string
+	key     string
+	print   bool
+}
+
+func newSignCommand(o *options) *cobra.Command {
+	sign := &signOptions{options: o}
+	c := &cobra.Command{
+		Use:   "sign DIR --witness NAME --key FILE | --print",
+		Short: "Sign the head of a finished ceremony's record, as a witness",
+		Long: `Sign the head of a finished ceremony's record, as one of the witnesses its plan
+names. Compare the head with what the room showed first. The directory is
+verified before; the signature is written to witnesses/NAME.sig, and one that is
+there is never replaced.
+
+With --print, the line that makes the signature with ssh-keygen alone is printed,
+and nothing is signed.`,
+		Args: exit.ExactArgs(1, "one ceremony directory"),
+		RunE: func(c *cobra.Command, args []string) error { return sign.run(c.Context(), args[0]) },
+	}
+	c.Flags().StringVar(&sign.witness, "witness", "", "`NAME` of the witness (required)")
+	c.Flags().StringVar(&sign.key, "key", "", "SSH private key `FILE` to sign with")
+	c.Flags().BoolVar(&sign.print, "print", false, "print the line for ssh-keygen, and sign nothing")
+	return c
+}
+
+func (o *signOptions) run(ctx context.Context, dir string) error {
+	if o.witness == "" || (o.key == "") == !o.print {
+		return exit.Usagef("ceremony sign needs --witness NAME, and either --key FILE or --print")
+	}
+	record, people, err := o.record(dir)
+	if err != nil {
+		return err
+	}
+	who, err := o.person(people)
+	if err != nil {
+		return err
+	}
+	report, err := audit.Verify(dir, audit.Options{Now: o.Now()})
+	if err != nil {
+		return err
+	}
+	if found := report.Findings(); len(found) > 0 {
+		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s does not verify, so nothing was signed: %s", dir, found[0]),
+			Hints: []string{"all that is wrong: officiant ceremony verify " + dir}}
+	}
+	head := record.Head()
+	fmt.Fprintf(o.Stderr, "Ceremony %s of cluster %s, %s. Head of its record:\n  %s\n%s",
+		report.Name, report.Cluster, counted(report.Lines, "line"), head, indentLines(head.Lines()))
+	if o.print {
+		_, err := fmt.Fprintln(o.Stdout, keygenLine(approval.HeadMessage(head), approval.HeadNamespace, who.Name+approval.Suffix))
+		return err
+	}
+	key, err := openSSHKey(ctx, o.options, o.key)
+	if err != nil {
+		return err
+	}
+	if by, err := people.WitnessBy(key.PublicKey()); err != nil {
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s is %w", o.key, err)}
+	} else if by.Name != who.Name {
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s is the key of %s, not of %s", o.key, by.Name, who.Name)}
+	}
+	signature, err := sshsig.Sign(o.Rand, key, approval.HeadNamespace, approval.HeadMessage(head))
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.key, err)
+	}
+	path := filepath.Join(dir, "witnesses", who.Name+approval.Suffix)
+	if err := placeSignature(o.options, path, signature); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.Stderr, "witnessed by %s\n", who.Name)
+	_, err = fmt.Fprintln(o.Stdout, path)
+	return err
+}
+
+// record reads a closed record and the people in it.
+func (o *signOptions) record(dir string) (*transcript.Transcript, approval.People, error) {
+	path := filepath.Join(dir, "transcript.jsonl")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, approval.People{}, err
+	}
+	t, err := transcript.Read(path, data)
+	if err != nil {
+		return nil, approval.People{}, &exit.Error{Code: exit.Unverified, Err: err}
+	}
+	if !t.Closed() {
+		return nil, approval.People{}, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: the ceremony is unfinished; a witness signs its end", dir)}
+	}
+	people, err := peopleOf(t.Open())
+	if err != nil {
+		return nil, approval.People{}, &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s:1: %w", path, err)}
+	}
+	return t, people, nil
+}
+
+// peopleOf are the people a record's first line names.
+func peopleOf(open transcript.Open) (approval.People, error) {
+	var list []approval.Person
+	for _, p := range open.People {
+		list = append(list, approval.Person(p))
+	}
+	people, wrong := approval.New(list, open.Threshold)
+	if len(wrong) > 0 {
+		return approval.People{}, errors.New("people: " + wrong[0].Message)
+	}
+	return people, nil
+}
+
+// person is the one who says to witness.
+func (o *signOptions) person(people approval.People) (approval.Person, error) {
+	for _, p := range people.List {
+		switch {
+		case p.Name != o.witness:
+		case p.Role != approval.Witness:
+			return p, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s is %s and not a witness", p.Name, p.Role)}
+		default:
+			return p, nil
+		}
+	}
+	return approval.Person{}, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("the ceremony's plan names no %s", o.witness)}
+}
