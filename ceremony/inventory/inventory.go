@@ -97,6 +97,21 @@ func Missing(transcripts ...*transcript.Transcript) []string {
 	return missing
 }
 
+// Forked names the ceremonies of which these tell two different stories: the
+// chain was forked, or an unfinished copy lies beside the finished one.
+func Forked(transcripts ...*transcript.Transcript) []string {
+	heads := map[string]fingerprint.SHA256{}
+	var forked []string
+	for _, t := range transcripts {
+		name := fmt.Sprintf("ceremony %d of cluster %s", t.Open().Sequence, t.Open().Cluster)
+		if head, ok := heads[name]; ok && head != t.Head() && !slices.Contains(forked, name) {
+			forked = append(forked, name)
+		}
+		heads[name] = t.Head()
+	}
+	return forked
+}
+
 // of lists one ceremony's certificates, in the order of their intents.
 func of(t *transcript.Transcript) ([]Item, error) {
 	open := t.Open()

@@ -115,6 +115,14 @@ func TestSupersede(t *testing.T) {
 			}
 		}
 	}
+	if got := inventory.Forked(first, later, first); len(got) != 0 {
+		t.Errorf("forked: %q", got)
+	}
+	open.Sequence = 1
+	later.Lines[0].Record = open
+	if got := inventory.Forked(first, later); len(got) != 1 || got[0] != "ceremony 1 of cluster demo" {
+		t.Errorf("forked: %q", got)
+	}
 	if got := inventory.Missing(later); len(got) != 1 || got[0] != "ceremony 1 of cluster demo" {
 		t.Errorf("missing: %q", got)
 	}

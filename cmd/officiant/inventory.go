@@ -105,6 +105,9 @@ func (o *inventoryOptions) run(dirs []string) error {
 	for _, name := range inventory.Missing(records...) {
 		fmt.Fprintf(o.Stderr, "note: %s is continued by one of these and not among them; what it issued is not listed\n", exit.Line(name))
 	}
+	for _, name := range inventory.Forked(records...) {
+		fmt.Fprintf(o.Stderr, "note: there are two different records of %s; both are listed, and at most one is the cluster's\n", name)
+	}
 	items = slices.DeleteFunc(items, func(i inventory.Item) bool { return !o.wanted(i, until) })
 	if o.expiry {
 		slices.SortStableFunc(items, func(a, b inventory.Item) int { return a.NotAfter.Compare(b.NotAfter) })
