@@ -113,7 +113,8 @@
 // while the certificate is valid, for the roles the node had then. Else by
 // "host-key": an SSH signature by the key that the known_hosts file has for the
 // node's name (or its host). Hashed names are read; patterns, certification
-// authorities and revoked keys vouch for none, nor does one key for two nodes.
+// authorities and revoked keys vouch for none, nor does one key for two nodes,
+// whether it signed for both or the file has it for both.
 // Neither key vouches for a request made before the last ceremony began.
 //
 // A fourth voucher, "record", is for renewal alone.
@@ -125,7 +126,9 @@
 // authority, valid, and still what the plan asks for. request is the one it has its
 // certificates by: each key in it has to be that of the certificate on record. It
 // has no fingerprint, and may ask for names the plan does not give any more. Nodes
-// that need nothing are left out of a plan.
+// that need nothing are left out of a plan. The record does not vouch for the
+// recipient in that request: a new service-account pair is sealed to it only when
+// the last one on record was.
 //
 // # Digest
 //

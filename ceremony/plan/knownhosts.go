@@ -78,6 +78,32 @@ func (k *KnownHosts) Vouches(host string, key ssh.PublicKey) error {
 	return fmt.Errorf("no line is of %s", host)
 }
 
+// Shared finds another host that has the key of this one: a machine cloned with
+// its host key. others are names by host, in lower case. It is empty when there
+// is none.
+func (k *KnownHosts) Shared(host string, key ssh.PublicKey, others map[string]string) string {
+	host = strings.ToLower(host)
+	for _, i := range k.byKey[string(key.Marshal())] {
+		for _, h := range k.lines[i].hosts {
+			if strings.ToLower(h) == host || hidden(h, host) {
+				continue
+			}
+			if other, ok := others[strings.ToLower(h)]; ok {
+				return other
+			}
+			if !strings.HasPrefix(h, "|") {
+				continue
+			}
+			for name, other := range others {
+				if hidden(h, name) {
+					return other
+				}
+			}
+		}
+	}
+	return ""
+}
+
 // names says whether a line is about a host, and not about a pattern it fits.
 func (l *hostLine) names(host string) bool {
 	for _, h := range l.hosts {

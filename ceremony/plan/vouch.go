@@ -112,10 +112,13 @@ func (b *builder) hostVouches(in Node, o *request.Opened) error {
 	if b.hosts == nil {
 		return fmt.Errorf("%s, but %s does not read", what, b.p.KnownHosts)
 	}
-	if err := b.hosts.Vouches(cmp.Or(in.Host, in.Name), o.HostKey); err != nil {
+	if err := b.hosts.Vouches(in.host(), o.HostKey); err != nil {
 		return fmt.Errorf("%s, but in %s %w", what, b.p.KnownHosts, err)
 	}
 	// Machines that were cloned with their host key cannot be told apart by it.
+	if other := b.hosts.Shared(in.host(), o.HostKey, b.byHost); other != "" {
+		return fmt.Errorf("%s, but in %s that key is %s's, too", what, b.p.KnownHosts, other)
+	}
 	wire := string(o.HostKey.Marshal())
 	if other, ok := b.hostKeys[wire]; ok {
 		return fmt.Errorf("%s, but the same key signed the request of %s", what, other)
@@ -138,7 +141,14 @@ func (b *builder) knownHosts() {
 		b.hosts = nil
 		b.refuseInput(b.p.KnownHosts, "%v", err)
 	}
+	b.byHost = map[string]string{}
+	for _, n := range b.p.Nodes {
+		b.byHost[strings.ToLower(n.host())] = n.Name
+	}
 }
+
+// host is the node's name in known_hosts.
+func (n Node) host() string { return cmp.Or(n.Host, n.Name) }
 
 // markOf names a certificate that every node of a role has.
 var markOf = map[kubepki.Role]string{
