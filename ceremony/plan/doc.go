@@ -114,7 +114,8 @@
 // "host-key": an SSH signature by the key that the known_hosts file has for the
 // node's name (or its host). Hashed names are read; patterns, certification
 // authorities and revoked keys vouch for none, nor does one key for two nodes,
-// whether it signed for both or the file has it for both.
+// whether it signed for both or the file has it for both. Of a node that the last
+// ceremony knew, it vouches for no role that is new.
 // Neither key vouches for a request made before the last ceremony began.
 //
 // A fourth voucher, "record", is for renewal alone.
