@@ -94,8 +94,9 @@ func (k *KnownHosts) Shared(host string, key ssh.PublicKey, others map[string]st
 			if !strings.HasPrefix(h, "|") {
 				continue
 			}
+			is := unhidden(h)
 			for name, other := range others {
-				if hidden(h, name) {
+				if is(name) {
 					return other
 				}
 			}
@@ -115,20 +116,28 @@ func (l *hostLine) names(host string) bool {
 }
 
 // hidden says whether a hashed name, |1|SALT|HASH, is that host's.
-func hidden(hashed, host string) bool {
+func hidden(hashed, host string) bool { return unhidden(hashed)(host) }
+
+// unhidden reads a hashed name once, to be held against many hosts.
+func unhidden(hashed string) (is func(host string) bool) {
+	none := func(string) bool { return false }
 	parts := strings.Split(hashed, "|")
 	if len(parts) != 4 || parts[0] != "" || parts[1] != "1" {
-		return false
+		return none
 	}
 	salt, err := base64.StdEncoding.DecodeString(parts[2])
 	if err != nil {
-		return false
+		return none
 	}
-	sum, err := base64.StdEncoding.DecodeString(parts[3])
+	want, err := base64.StdEncoding.DecodeString(parts[3])
 	if err != nil {
-		return false
+		return none
 	}
 	mac := hmac.New(sha1.New, salt)
-	mac.Write([]byte(host))
-	return hmac.Equal(mac.Sum(nil), sum)
+	var sum [sha1.Size]byte
+	return func(host string) bool {
+		mac.Reset()
+		mac.Write([]byte(host))
+		return hmac.Equal(mac.Sum(sum[:0]), want)
+	}
 }
