@@ -50,12 +50,8 @@ func (b *builder) createAccount(where at) {
 	// The record vouches for the keys in a renewal's request, not for the
 	// recipient beside them: who took a copy of the keys could write his own.
 	for i, n := range b.p.Nodes {
-		to := b.c.Recipient(n.Name)
-		if len(n.Renew) == 0 || to == "" || !slices.Contains(n.Roles, kubepki.ControlPlane) {
-			continue
-		}
-		if b.sealed == nil || !slices.Contains(b.sealed.Recipients, to) {
-			b.refuse(at{"nodes", i, "renew"}, "node %s: a new service-account key would be sealed to %s, to which the last one on record was not; it needs a new request", n.Name, to)
+		if len(n.Renew) > 0 && slices.Contains(n.Roles, kubepki.ControlPlane) {
+			b.refuse(at{"nodes", i, "renew"}, "node %s: a new service-account key needs a new request: the record vouches for the keys in the old one, and not for its recipient", n.Name)
 		}
 	}
 }

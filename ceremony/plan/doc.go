@@ -128,8 +128,8 @@
 // certificates by: each key in it has to be that of the certificate on record. It
 // has no fingerprint, and may ask for names the plan does not give any more. Nodes
 // that need nothing are left out of a plan. The record does not vouch for the
-// recipient in that request: a new service-account pair is sealed to it only when
-// the last one on record was.
+// recipient in that request: for a new service-account pair, control-plane nodes
+// send new ones.
 //
 // # Digest
 //

@@ -25,7 +25,6 @@ import (
 
 // past is what a first ceremony left.
 type past struct {
-	pair        string // what record says of the sealed service-account pair; empty: nothing
 	files       map[string]string
 	certs       map[string]*x509.Certificate
 	keys        map[string]crypto.Signer // of the certificates

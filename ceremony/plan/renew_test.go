@@ -241,21 +241,18 @@ func TestRenewOtherRecipient(t *testing.T) {
 		return o
 	}
 	own := write(recipients["cp-1"])
-	p.pair = fmt.Sprintf(`{"recipients":[%q]}`, recipients["cp-1"])
 	p.recorded(p.certified(t, cp1, own, nil)...)
-	text := withCreate(p.renewing(t, cp1, "apiserver"))
-	p.files["requests/cp-1.req"] = string(own.Raw)
-	if _, err := opens(text, p.files); err != nil {
-		t.Fatal(err)
-	}
-	p.files["requests/cp-1.req"] = string(write(recipients["cp-2"]).Raw)
-	c, err := opens(text, p.files)
-	if err == nil {
-		t.Fatalf("a new service-account key would be sealed to %s:\n%s", c.Recipient("cp-1"), c.Schedule)
-	}
-	want := "node cp-1: a new service-account key would be sealed to " + recipients["cp-2"] + ", to which the last one on record was not; it needs a new request"
-	if got := problems(t, err); len(got) != 1 || !strings.HasSuffix(got[0], want) {
-		t.Errorf("%q", got)
+	for what, o := range map[string]*request.Opened{"its own": own, "another": write(recipients["cp-2"])} {
+		text := p.renewing(t, cp1, "apiserver")
+		p.files["requests/cp-1.req"] = string(o.Raw)
+		c, err := opens(withCreate(text), p.files)
+		if err == nil {
+			t.Fatalf("%s: a new service-account key would be sealed to %s:\n%s", what, c.Recipient("cp-1"), c.Schedule)
+		}
+		want := "node cp-1: a new service-account key needs a new request: the record vouches for the keys in the old one, and not for its recipient"
+		if got := problems(t, err); len(got) != 1 || !strings.HasSuffix(got[0], want) {
+			t.Errorf("%s: %q", what, got)
+		}
 	}
 }
 

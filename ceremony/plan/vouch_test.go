@@ -69,9 +69,6 @@ func (p *past) record(day, open string, list ...issued) {
 		add("intent", fmt.Sprintf(`{"entry":1,"name":%q,"signer":"kubernetes","tbs":""}`, c.name))
 		add("issued", fmt.Sprintf(`{"intent":%d,"certificate":%q}`, n, base64.StdEncoding.EncodeToString(c.certificate.Raw)))
 	}
-	if p.pair != "" {
-		add("sealed", p.pair)
-	}
 	add("closed", `{}`)
 	p.files["previous/demo-1.jsonl"], p.head = out.String(), prev
 }
