@@ -221,9 +221,21 @@ func (e Extra) checkServing(c Cluster, n Node) error {
 	}
 	for _, s := range e.SANs {
 		own := n.Has(ControlPlane) && (s == n.Name || s == n.Address.String())
-		if slices.Contains(names, s) && !own {
+		if slices.ContainsFunc(names, func(name string) bool { return covers(s, name) }) && !own {
 			return &FieldError{"extra." + e.Name + ".sans", fmt.Sprintf("%s is a name of the API server", s)}
 		}
 	}
 	return nil
+}
+
+// covers says whether who is certified as san is taken for name: also by a
+// wildcard for its first label, and by another spelling of an address.
+func covers(san, name string) bool {
+	a, err := netip.ParseAddr(san)
+	b, otherErr := netip.ParseAddr(name)
+	if err == nil && otherErr == nil {
+		return a == b
+	}
+	_, domain, _ := strings.Cut(name, ".")
+	return san == name || san == "*."+domain && domain != ""
 }

@@ -176,9 +176,20 @@ func TestExtraIsNoAPIServer(t *testing.T) {
 		{worker, "10.0.0.21", true},
 		{stacked(), "cp-1", true},
 		{stacked(), "kubernetes.default.svc.cluster.local", false},
+		// Names that cover one of them, and other spellings of its address.
+		{worker, "*.default.svc", false},
+		{worker, "*.default.svc.cluster.local", false},
+		{worker, "*.demo.test", false},
+		{stacked(), "*.lab.test", false},
+		{worker, "*.apps.demo.test", true},
+		{worker, "*.test", true},
+		{worker, "fd00:0:0::a", false},
+		{worker, "fd00::b", true},
 	} {
 		row.n.Extra = []Extra{{Name: "s", Profile: Serving, Authority: KubernetesAuthority, CommonName: "s", SANs: []string{row.name}}}
-		_, err := Leaves(extraCluster(), row.n)
+		c := extraCluster()
+		c.CertSANs = append(c.CertSANs, "fd00::a")
+		_, err := Leaves(c, row.n)
 		if (err == nil) != row.ok {
 			t.Errorf("%s on %s: %v", row.name, row.n.Name, err)
 		}

@@ -43,8 +43,16 @@ func (b *builder) createAccount(where at) {
 	default:
 		b.refuse(append(where, "create"), "the service-account key is ECDSA-P256, RSA-2048, RSA-3072 or RSA-4096, not %s", a)
 	}
-	if !b.genesis() {
-		b.warn(where, "a new service-account pair: tokens signed with the old one are refused once the bundles are installed")
+	if b.genesis() {
+		return
+	}
+	b.warn(where, "a new service-account pair: tokens signed with the old one are refused once the bundles are installed")
+	// The record vouches for the keys in a renewal's request, not for the
+	// recipient beside them: who took a copy of the keys could write his own.
+	for i, n := range b.p.Nodes {
+		if len(n.Renew) > 0 && slices.Contains(n.Roles, kubepki.ControlPlane) {
+			b.refuse(at{"nodes", i, "renew"}, "node %s: a new service-account key needs a new request: the record vouches for the keys in the old one, and not for its recipient", n.Name)
+		}
 	}
 }
 

@@ -122,7 +122,9 @@
 // while the certificate is valid, for the roles the node had then. Else by
 // "host-key": an SSH signature by the key that the known_hosts file has for the
 // node's name (or its host). Hashed names are read; patterns, certification
-// authorities and revoked keys vouch for none, nor does one key for two nodes.
+// authorities and revoked keys vouch for none, nor does one key for two nodes,
+// whether it signed for both or the file has it for both. Of a node that the last
+// ceremony knew, it vouches for no role that is new.
 // Neither key vouches for a request made before the last ceremony began.
 //
 // A fourth voucher, "record", is for renewal alone.
@@ -134,7 +136,9 @@
 // authority, valid, and still what the plan asks for. request is the one it has its
 // certificates by: each key in it has to be that of the certificate on record. It
 // has no fingerprint, and may ask for names the plan does not give any more. Nodes
-// that need nothing are left out of a plan.
+// that need nothing are left out of a plan. The record does not vouch for the
+// recipient in that request: for a new service-account pair, control-plane nodes
+// send new ones.
 //
 // # Digest
 //

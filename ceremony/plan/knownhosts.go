@@ -78,6 +78,33 @@ func (k *KnownHosts) Vouches(host string, key ssh.PublicKey) error {
 	return fmt.Errorf("no line is of %s", host)
 }
 
+// Shared finds another host that has the key of this one: a machine cloned with
+// its host key. others are names by host, in lower case. It is empty when there
+// is none.
+func (k *KnownHosts) Shared(host string, key ssh.PublicKey, others map[string]string) string {
+	host = strings.ToLower(host)
+	for _, i := range k.byKey[string(key.Marshal())] {
+		for _, h := range k.lines[i].hosts {
+			if strings.ToLower(h) == host || hidden(h, host) {
+				continue
+			}
+			if other, ok := others[strings.ToLower(h)]; ok {
+				return other
+			}
+			if !strings.HasPrefix(h, "|") {
+				continue
+			}
+			is := unhidden(h)
+			for name, other := range others {
+				if is(name) {
+					return other
+				}
+			}
+		}
+	}
+	return ""
+}
+
 // names says whether a line is about a host, and not about a pattern it fits.
 func (l *hostLine) names(host string) bool {
 	for _, h := range l.hosts {
@@ -89,20 +116,28 @@ func (l *hostLine) names(host string) bool {
 }
 
 // hidden says whether a hashed name, |1|SALT|HASH, is that host's.
-func hidden(hashed, host string) bool {
+func hidden(hashed, host string) bool { return unhidden(hashed)(host) }
+
+// unhidden reads a hashed name once, to be held against many hosts.
+func unhidden(hashed string) (is func(host string) bool) {
+	none := func(string) bool { return false }
 	parts := strings.Split(hashed, "|")
 	if len(parts) != 4 || parts[0] != "" || parts[1] != "1" {
-		return false
+		return none
 	}
 	salt, err := base64.StdEncoding.DecodeString(parts[2])
 	if err != nil {
-		return false
+		return none
 	}
-	sum, err := base64.StdEncoding.DecodeString(parts[3])
+	want, err := base64.StdEncoding.DecodeString(parts[3])
 	if err != nil {
-		return false
+		return none
 	}
 	mac := hmac.New(sha1.New, salt)
-	mac.Write([]byte(host))
-	return hmac.Equal(mac.Sum(nil), sum)
+	var sum [sha1.Size]byte
+	return func(host string) bool {
+		mac.Reset()
+		mac.Write([]byte(host))
+		return hmac.Equal(mac.Sum(sum[:0]), want)
+	}
 }

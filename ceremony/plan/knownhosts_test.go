@@ -217,11 +217,44 @@ func TestHostKeysDoNotVouch(t *testing.T) {
 func TestClonedHostKey(t *testing.T) {
 	a := hostKey(t)
 	text, inputs := fleet(t, "knownHosts: known_hosts\n", signedOnHost(t, "worker-1", a), signedOnHost(t, "worker-2", a))
-	inputs["known_hosts"] = known("worker-1,worker-2", a)
+	text = strings.Replace(text, "  - name: worker-2\n", "  - name: worker-2\n    host: worker-1\n", 1)
+	inputs["known_hosts"] = known("worker-1", a)
 	_, err := opens(text, inputs)
 	want := "node worker-2: the fingerprint of its request is missing; it comes by another way than the request, and no key vouches for it: an SSH key signed it, but the same key signed the request of worker-1"
 	if got := problems(t, err); len(got) != 1 || !strings.HasSuffix(got[0], want) {
 		t.Errorf("%q", got)
+	}
+}
+
+// The file alone can show that two machines have the same key: then either of
+// them could have signed, also when the other sent its request another way.
+func TestSharedHostKey(t *testing.T) {
+	a := hostKey(t)
+	for what, tt := range map[string]struct{ hosts, old, new, other string }{
+		"one line":             {hosts: known("worker-1,worker-2", a), other: "worker-2"},
+		"two lines":            {hosts: known("worker-1", a) + known("worker-2", a), other: "worker-2"},
+		"hidden":               {hosts: known("worker-1", a) + known(knownhosts.HashHostname("worker-2"), a), other: "worker-2"},
+		"by another host name": {hosts: known("worker-1,W2.lab.test", a), old: "  - name: worker-2\n", new: "  - name: worker-2\n    host: w2.LAB.test\n", other: "worker-2"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			second := signedOnHost(t, "worker-2", nil)
+			text, inputs := fleet(t, "knownHosts: known_hosts\n", signedOnHost(t, "worker-1", a), second)
+			inputs["known_hosts"] = tt.hosts
+			text = strings.Replace(text, tt.old, tt.new, 1) + "    fingerprint: \"" + second.Fingerprint.String() + "\"\n"
+			c, err := opens(text, inputs)
+			if err == nil {
+				t.Fatalf("accepted:\n%s", c.Schedule)
+			}
+			want := "an SSH key signed it, but in known_hosts that key is " + tt.other + "'s, too"
+			if got := problems(t, err); len(got) != 1 || !strings.HasSuffix(got[0], want) {
+				t.Errorf("%q", got)
+			}
+			// A second name of the same machine is no other machine.
+			inputs["known_hosts"] = known("worker-1,10.0.0.7", a) + known(knownhosts.HashHostname("worker-1.lab.test"), a)
+			if _, err := opens(text, inputs); err != nil {
+				t.Errorf("names of one machine: %v", err)
+			}
+		})
 	}
 }
 

@@ -77,7 +77,14 @@ func (b *builder) node(i int) (kubepki.Node, bool) {
 func (b *builder) together() {
 	var first, controlPlane, etcd []string
 	addresses := map[netip.Addr]string{}
+	names := map[string]bool{}
+	for _, n := range b.c.Nodes {
+		names[n.Name] = true
+	}
 	for i, n := range b.c.Nodes {
+		if base, is := strings.CutSuffix(n.Name, ".tar"); is && names[base] { // bundles/NAME and bundles/NAME.tar
+			b.refuse(at{"nodes", i, "name"}, "node %s has the name of node %s's bundle", n.Name, base)
+		}
 		if n.First {
 			first = append(first, n.Name)
 		}

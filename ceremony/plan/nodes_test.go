@@ -301,6 +301,9 @@ func TestRequestsRefused(t *testing.T) {
 			`requests/cp-1.req: csr/apiserver.csr: asks for the IP address "10.0.0.11", which the plan does not give node cp-1`,
 			`requests/cp-1.req: csr/etcd/peer.csr: asks for the IP address "10.0.0.11", which the plan does not give node cp-1`,
 			`requests/cp-1.req: csr/etcd/server.csr: asks for the IP address "10.0.0.11", which the plan does not give node cp-1`}},
+		{name: "a node named like another's bundle", old: "- name: worker-1", new: "- name: cp-1.tar", want: []string{
+			`plan.yaml:68:11: node cp-1.tar has the name of node cp-1's bundle`,
+			`requests/worker-1.req: request.json: is of node worker-1, and the plan gives it for cp-1.tar`}},
 		{name: "two nodes of one name", old: "- name: worker-1", new: "- name: cp-1", want: []string{`plan.yaml:68:11: two nodes are named cp-1`}},
 		{name: "no first node", old: "    first: true\n", new: "", want: []string{
 			`plan.yaml:62:3: no node is marked first: say first: true for the control-plane node that runs kubeadm init (cp-1)`,

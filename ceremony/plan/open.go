@@ -74,6 +74,7 @@ type builder struct {
 	chain   []string                     // this cluster's former transcripts, newest first
 	present map[string]*x509.Certificate // what nodes have now, by the schedule's name; see newest
 	hosts   *KnownHosts                  // nil when the plan names none
+	byHost  map[string]string            // nodes by their names in knownHosts, in lower case
 	said    map[string]bool              // what is wrong with the cluster's extras, said already
 	// SSH keys that vouched for a node, in wire format
 	hostKeys map[string]string

@@ -216,6 +216,53 @@ func TestRenewOtherRequest(t *testing.T) {
 	}
 }
 
+// The record vouches for the keys of a renewal's request, and not for whom its
+// secrets are sealed to: who has the keys of the node's certificates could have
+// written another recipient beside them, and would get a new sa.key.
+func TestRenewOtherRecipient(t *testing.T) {
+	p := makePast(t, defaultCAs, genesisOpen, "closed", recipients["cp-1"])
+	leaves, err := kubepki.Leaves(facts, cp1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := request.Keys{}
+	for _, l := range leaves {
+		keys[l.Name] = newKey(t)
+	}
+	write := func(recipient string) *request.Opened {
+		data, err := request.Make(facts, cp1, leaves, keys, recipient, now, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := request.Parse("cp-1.req", data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	own := write(recipients["cp-1"])
+	p.recorded(p.certified(t, cp1, own, nil)...)
+	for what, o := range map[string]*request.Opened{"its own": own, "another": write(recipients["cp-2"])} {
+		text := p.renewing(t, cp1, "apiserver")
+		p.files["requests/cp-1.req"] = string(o.Raw)
+		c, err := opens(withCreate(text), p.files)
+		if err == nil {
+			t.Fatalf("%s: a new service-account key would be sealed to %s:\n%s", what, c.Recipient("cp-1"), c.Schedule)
+		}
+		want := "node cp-1: a new service-account key needs a new request: the record vouches for the keys in the old one, and not for its recipient"
+		if got := problems(t, err); len(got) != 1 || !strings.HasSuffix(got[0], want) {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+}
+
+// withCreate has a plan make a new service-account pair.
+func withCreate(text string) string {
+	before, after, _ := strings.Cut(text, "serviceAccount:\n")
+	_, nodes, _ := strings.Cut(after, "\nnodes:\n")
+	return before + "serviceAccount:\n  create: ECDSA-P256\nnodes:\n" + nodes
+}
+
 // withoutKeys takes the authorities' keys out of a plan; the release key stays.
 func withoutKeys(text string) string {
 	before, after, _ := strings.Cut(text, "\nrelease:")

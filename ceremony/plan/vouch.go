@@ -94,11 +94,8 @@ func (b *builder) previousVouches(in Node, o *request.Opened) error {
 	case name != in.Name+"/"+o.Request.Previous.Name:
 		return fmt.Errorf("%s, but %s issued that certificate as %s", what, ceremony, name)
 	}
-	// A role the node did not have is more than its key could open so far.
-	for _, r := range in.Roles {
-		if !names.has[in.Name+"/"+markOf[r]] {
-			return fmt.Errorf("%s, but in %s the node was not %s", what, ceremony, r)
-		}
+	if role := names.newRole(in); role != "" {
+		return fmt.Errorf("%s, but in %s the node was not %s", what, ceremony, role)
 	}
 	return nil
 }
@@ -112,10 +109,22 @@ func (b *builder) hostVouches(in Node, o *request.Opened) error {
 	if b.hosts == nil {
 		return fmt.Errorf("%s, but %s does not read", what, b.p.KnownHosts)
 	}
-	if err := b.hosts.Vouches(cmp.Or(in.Host, in.Name), o.HostKey); err != nil {
+	if err := b.hosts.Vouches(in.host(), o.HostKey); err != nil {
 		return fmt.Errorf("%s, but in %s %w", what, b.p.KnownHosts, err)
 	}
+	// A machine that joins is what the plan says; one that is known stays what it was.
+	switch names, ceremony, err := b.formerly(); {
+	case err != nil:
+		return fmt.Errorf("%s, but %w", what, err)
+	case names != nil && names.knows(in):
+		if role := names.newRole(in); role != "" {
+			return fmt.Errorf("%s, but in %s the node was not %s", what, ceremony, role)
+		}
+	}
 	// Machines that were cloned with their host key cannot be told apart by it.
+	if other := b.hosts.Shared(in.host(), o.HostKey, b.byHost); other != "" {
+		return fmt.Errorf("%s, but in %s that key is %s's, too", what, b.p.KnownHosts, other)
+	}
 	wire := string(o.HostKey.Marshal())
 	if other, ok := b.hostKeys[wire]; ok {
 		return fmt.Errorf("%s, but the same key signed the request of %s", what, other)
@@ -138,7 +147,14 @@ func (b *builder) knownHosts() {
 		b.hosts = nil
 		b.refuseInput(b.p.KnownHosts, "%v", err)
 	}
+	b.byHost = map[string]string{}
+	for _, n := range b.p.Nodes {
+		b.byHost[strings.ToLower(n.host())] = n.Name
+	}
 }
+
+// host is the node's name in known_hosts.
+func (n Node) host() string { return cmp.Or(n.Host, n.Name) }
 
 // markOf names a certificate that every node of a role has.
 var markOf = map[kubepki.Role]string{
@@ -151,6 +167,26 @@ type former struct {
 	has  map[string]bool               // these names
 	der  map[string][]byte             // certificates by name, of those that are wanted
 	want func(name string) bool
+}
+
+// newRole is a role the node did not have: more than its keys could open so far.
+func (f *former) newRole(n Node) kubepki.Role {
+	for _, r := range n.Roles {
+		if !f.has[n.Name+"/"+markOf[r]] {
+			return r
+		}
+	}
+	return ""
+}
+
+// knows says whether the node was there, in whatever role.
+func (f *former) knows(n Node) bool {
+	for _, mark := range markOf {
+		if f.has[n.Name+"/"+mark] {
+			return true
+		}
+	}
+	return false
 }
 
 // formerly reads what this cluster's predecessor issued, once. Here the chain

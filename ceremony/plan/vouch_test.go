@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/big"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,52 @@ func TestOldRequestIsNotVouchedFor(t *testing.T) {
 		if _, err := opens(unwritten(text)+"    fingerprint: \""+tt.o.Fingerprint.String()+"\"\n", p.files); err != nil {
 			t.Errorf("%s: compared by people: %v", tt.how, err)
 		}
+	}
+}
+
+// A host key says which machine asks, and not that it may be more than it was:
+// root of a worker must not become an administrator by asking.
+func TestHostKeyBringsNoNewRole(t *testing.T) {
+	key := hostKey(t)
+	node := kubepki.Node{Name: "worker-1", Roles: []kubepki.Role{kubepki.Worker, kubepki.Etcd}, Address: netip.MustParseAddr("10.0.0.12")}
+	leaves, err := kubepki.Leaves(facts, node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := request.Keys{}
+	for _, l := range leaves {
+		keys[l.Name] = newKey(t)
+	}
+	data, err := request.Make(facts, node, leaves, keys, recipients["worker-1"], now, rand.Reader, request.HostKey{Signer: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	worker := newHeld(t, "system:node:worker-1", now.AddDate(-1, 0, 1), now.AddDate(0, 0, 20))
+	for what, tt := range map[string]struct {
+		record []issued
+		want   string
+	}{
+		"a worker until now":   {[]issued{{"worker-1/kubelet.conf", worker.certificate}}, "an SSH key signed it, but in ceremony 1 the node was not etcd"},
+		"etcd before":          {[]issued{{"worker-1/kubelet.conf", worker.certificate}, {"worker-1/etcd/server", worker.certificate}}, ""},
+		"a machine that joins": {[]issued{{"worker-2/kubelet.conf", worker.certificate}}, ""},
+	} {
+		t.Run(what, func(t *testing.T) {
+			p := makePast(t, defaultCAs, genesisOpen, "closed", recipients["cp-1"])
+			p.recorded(tt.record...)
+			text := unwritten(withoutWords(p.continued(t, work)))
+			p.files["requests/worker-1.req"], p.files["known_hosts"] = string(data), known("worker-1", key)
+			text = strings.Replace(text, "    roles: [worker]\n", "    roles: [worker, etcd]\n    address: 10.0.0.12\n", 1)
+			c, err := opens(strings.Replace(text, "\nnodes:\n", "\nknownHosts: known_hosts\nnodes:\n", 1), p.files)
+			if tt.want == "" && err == nil {
+				return
+			}
+			if err == nil {
+				t.Fatalf("accepted:\n%s", c.Schedule)
+			}
+			if got := problems(t, err); len(got) != 1 || tt.want == "" || !strings.HasSuffix(got[0], tt.want) {
+				t.Errorf("%q", got)
+			}
+		})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/bundle"
+	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
@@ -67,6 +68,9 @@ func (o *options) unseal(file, releaseKey, identityFile, root string) error {
 		return &exit.Error{Code: exit.Unverified, Err: err, Hints: []string{"nothing on this node was changed"}}
 	}
 	state := install.OpenState(root, o.Disk)
+	if err := pinned(state, b, release); err != nil {
+		return err
+	}
 	if err := state.Init(); err != nil {
 		return err
 	}
@@ -90,6 +94,28 @@ func (o *options) unseal(file, releaseKey, identityFile, root string) error {
 	_, err = fmt.Fprintf(o.Stdout, "node %s of cluster %s: %s in %s, %d there already\n", b.Node, b.Cluster,
 		count(done.copied, "private key"), filepath.Join(state.Dir(), "keys"), done.kept)
 	return err
+}
+
+// pinned refuses the keys of a bundle that install would refuse by its pins: keys
+// that are there once are used for requests, too.
+func pinned(state *install.State, b *bundle.Bundle, release crypto.PublicKey) error {
+	pins, err := state.Pins()
+	if err != nil || pins == nil {
+		return err
+	}
+	spki, err := fingerprint.SPKI(release)
+	if err != nil {
+		return fmt.Errorf("release key: %w", err)
+	}
+	switch {
+	case b.Cluster != pins.Cluster || b.Node != pins.Node:
+		err = fmt.Errorf("the bundle is for node %s of cluster %s; this is node %s of cluster %s", b.Node, b.Cluster, pins.Node, pins.Cluster)
+	case spki != pins.Release:
+		err = fmt.Errorf("the bundle is by another release key than this node pinned: SHA-256 is %s, pinned is %s", spki, pins.Release)
+	default:
+		return nil
+	}
+	return &exit.Error{Code: exit.Unverified, Err: err, Hints: []string{"nothing on this node was changed"}}
 }
 
 // sealedKeys opens the keys in a bundle, and wants them to be those of its

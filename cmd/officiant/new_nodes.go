@@ -107,6 +107,10 @@ func (o *newOptions) hostKeys(in *inputs, nodes []sender) (string, error) {
 	if err != nil {
 		return "", &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %w", o.knownHosts, err)}
 	}
+	hosts := map[string]string{} // all are known by their own names yet
+	for _, n := range nodes {
+		hosts[n.node.Name] = n.node.Name
+	}
 	for i := range nodes {
 		n := &nodes[i]
 		if n.request.HostKey == nil || n.compared {
@@ -114,6 +118,10 @@ func (o *newOptions) hostKeys(in *inputs, nodes []sender) (string, error) {
 		}
 		if err := known.Vouches(n.node.Name, n.request.HostKey); err != nil {
 			fmt.Fprintf(o.Stderr, "node %s: an SSH key signed its request, but in %s %v\n", n.node.Name, o.knownHosts, err)
+			continue
+		}
+		if other := known.Shared(n.node.Name, n.request.HostKey, hosts); other != "" {
+			fmt.Fprintf(o.Stderr, "node %s: an SSH key signed its request, but in %s that key is %s's, too\n", n.node.Name, o.knownHosts, other)
 			continue
 		}
 		n.node.Fingerprint = fingerprint.SHA256{}
