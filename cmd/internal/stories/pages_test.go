@@ -39,19 +39,51 @@ func TestGuides(t *testing.T) {
 }
 
 func follow(t *testing.T, page string) {
+	typeAll(t, commands(readPage(t, page)))
+}
+
+// typeAll types commands in one shell, in a folder of its own, and returns the
+// folder and all that appeared. The shell stops at the first that fails.
+func typeAll(t *testing.T, commands ...string) (dir, out string) {
+	t.Helper()
 	needSoftHSM(t)
 	needTool(t, "jq")
-	text, err := os.ReadFile(filepath.Join(source, "docs", page))
+	c := exec.Command("bash", "-euo", "pipefail", "-c", strings.Join(commands, "\n"))
+	c.Dir = t.TempDir()
+	c.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"))
+	typed, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, typed)
+	}
+	return c.Dir, string(typed)
+}
+
+// partsOf returns the commands of the guide before one of its parts, and those
+// of a page that goes on from there, which has at least this many blocks.
+func partsOf(t *testing.T, part, page string, least int) (guide, typed string) {
+	t.Helper()
+	first, _, ok := strings.Cut(readPage(t, "guide.md"), "\n## "+part+".")
+	if !ok {
+		t.Fatalf("the guide has no part %s", part)
+	}
+	text := readPage(t, page)
+	if n := len(blocks(text, "sh")); n < least {
+		t.Fatalf("docs/%s has %d blocks of commands", page, n)
+	}
+	return commands(first), commands(text)
+}
+
+// readPage reads a page of docs.
+func readPage(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(source, "docs", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command("bash", "-euo", "pipefail", "-c", strings.Join(blocks(string(text), "sh"), "\n"))
-	c.Dir = t.TempDir()
-	c.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"))
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	return string(text)
 }
+
+func commands(page string) string { return strings.Join(blocks(page, "sh"), "\n") }
 
 // needTool skips where a tool is absent, unless make test has seen to it.
 func needTool(t *testing.T, name string) {
