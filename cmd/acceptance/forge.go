@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"time"
@@ -42,6 +43,24 @@ func newAuthority(parent *authority, commonName string) (*authority, error) {
 		return nil, err
 	}
 	return &authority{certificate, key}, nil
+}
+
+// forgery is a file's certificate as an authority nobody trusts would issue it,
+// with that authority's own, and its key.
+func forgery(file string, data []byte) ([]byte, *ecdsa.PrivateKey, error) {
+	other, err := newAuthority(nil, "kubernetes")
+	if err != nil {
+		return nil, nil, err
+	}
+	like := certificates(data)
+	if len(like) == 0 {
+		return nil, nil, fmt.Errorf("%s holds no certificate", file)
+	}
+	certificate, key, err := other.copyOf(like[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	return certificatePEM(certificate, other.certificate), key, nil
 }
 
 // copyOf issues a certificate that says the same as like, for a key of its own.

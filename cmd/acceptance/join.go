@@ -188,15 +188,7 @@ func forgedIdentity(file string) func(files) error {
 		if err != nil {
 			return err
 		}
-		other, err := newAuthority(nil, "kubernetes")
-		if err != nil {
-			return err
-		}
-		like := certificates(certificate)
-		if len(like) == 0 {
-			return fmt.Errorf("%s holds no certificate", file)
-		}
-		forged, key, err := other.copyOf(like[0])
+		forged, key, err := forgery(file, certificate)
 		if err != nil {
 			return err
 		}
@@ -204,7 +196,7 @@ func forgedIdentity(file string) func(files) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(f.replaceField(file, "client-certificate-data: ", base64Of(certificatePEM(forged, other.certificate))),
+		return errors.Join(f.replaceField(file, "client-certificate-data: ", base64Of(forged)),
 			f.replaceField(file, "client-key-data: ", base64Of(data)))
 	}
 }

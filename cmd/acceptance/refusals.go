@@ -96,19 +96,11 @@ func fromAnother(base string) func(files) error {
 		if err != nil {
 			return err
 		}
-		other, err := newAuthority(nil, "kubernetes")
+		forged, key, err := forgery(base+".crt", data)
 		if err != nil {
 			return err
 		}
-		like := certificates(data)
-		if len(like) == 0 {
-			return fmt.Errorf("%s.crt holds no certificate", base)
-		}
-		certificate, key, err := other.copyOf(like[0])
-		if err != nil {
-			return err
-		}
-		return errors.Join(f.write(base+".crt", certificatePEM(certificate, other.certificate)), f.writeKey(base+".key", key))
+		return errors.Join(f.write(base+".crt", forged), f.writeKey(base+".key", key))
 	}
 }
 

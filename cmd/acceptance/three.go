@@ -96,26 +96,35 @@ func (s *site) memberID(ctx context.Context, m *machine) (string, error) {
 	return "", err
 }
 
+// learn starts a machine's etcd as a learner; promote makes it a member that
+// votes, once it has caught up.
+func (s *site) learn(ctx context.Context, m *machine) (p *process, promote func() error, err error) {
+	if err := s.addMember(ctx, m); err != nil {
+		return nil, nil, err
+	}
+	if p, err = m.launch(etcd, s.initialCluster(m)...); err != nil {
+		return nil, nil, err
+	}
+	id, err := s.memberID(ctx, m)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, func() error {
+		_, err := s.machines[0].etcdctl(ctx, "etcd/healthcheck-client", "member", "promote", id)
+		return err
+	}, nil
+}
+
 // enlist has a machine join: etcd first, then the rest.
 func (s *site) enlist(ctx context.Context, m *machine) error {
 	if err := s.lay(m)(ctx); err != nil {
 		return err
 	}
-	if err := s.addMember(ctx, m); err != nil {
-		return err
-	}
-	p, err := m.launch(etcd, s.initialCluster(m)...)
+	p, promote, err := s.learn(ctx, m)
 	if err != nil {
 		return err
 	}
-	id, err := s.memberID(ctx, m)
-	if err != nil {
-		return err
-	}
-	if err := until(ctx, patience, p, func() error {
-		_, err := s.machines[0].etcdctl(ctx, "etcd/healthcheck-client", "member", "promote", id)
-		return err
-	}); err != nil {
+	if err := until(ctx, patience, p, promote); err != nil {
 		return err
 	}
 	if err := until(ctx, patience, p, func() error { return m.well(ctx, etcd) }); err != nil {
@@ -149,21 +158,11 @@ func (s *site) intrude(ctx context.Context, m *machine) (err error) {
 	if err := fromAnother("pki/etcd/peer")(f); err != nil {
 		return err
 	}
-	if err := s.addMember(ctx, m); err != nil {
-		return err
-	}
-	p, err := m.launch(etcd, s.initialCluster(m)...)
+	p, promote, err := s.learn(ctx, m)
 	if err != nil {
 		return err
 	}
-	id, err := s.memberID(ctx, m)
-	if err != nil {
-		return err
-	}
-	err = until(ctx, 8*time.Second, p, func() error {
-		_, err := s.machines[0].etcdctl(ctx, "etcd/healthcheck-client", "member", "promote", id)
-		return err
-	})
+	err = until(ctx, 8*time.Second, p, promote)
 	if err == nil {
 		return errUnexpected
 	}

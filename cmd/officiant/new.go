@@ -93,17 +93,9 @@ func (o *newOptions) run() error {
 		return err
 	}
 	in := &inputs{folder: filepath.Dir(o.out)}
-	data, err := os.ReadFile(o.kubeadm)
+	data, config, err := clusterConfig(o.kubeadm)
 	if err != nil {
 		return err
-	}
-	config, err := kubeadm.Parse(o.kubeadm, data)
-	if err != nil {
-		return &exit.Error{Code: exit.Refused, Err: err}
-	}
-	if !config.HasCluster {
-		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: has no ClusterConfiguration", o.kubeadm),
-			Hints: []string{"a cluster that runs keeps it: kubectl -n kube-system get cm kubeadm-config -o yaml"}}
 	}
 	p := plan.NewOptions{Cluster: plan.Cluster{Name: o.cluster, Naming: kubepki.Naming(o.naming)}, Evidence: signer.Grade(o.grade)}
 	if p.Cluster.Kubeadm, err = in.place(o.kubeadm, data, "kubeadm.yaml"); err != nil {
@@ -209,6 +201,23 @@ var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 func planName(cluster string, sequence int) string {
 	label := strings.Trim(notInName.ReplaceAllString(strings.ToLower(cluster), "-"), "-")
 	return fmt.Sprintf("%s-%d", label[:min(len(label), 50)], sequence)
+}
+
+// clusterConfig reads a kubeadm file that has to describe a cluster.
+func clusterConfig(file string) ([]byte, *kubeadm.Config, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := kubeadm.Parse(file, data)
+	if err != nil {
+		return nil, nil, &exit.Error{Code: exit.Refused, Err: err}
+	}
+	if !config.HasCluster {
+		return nil, nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: has no ClusterConfiguration", file),
+			Hints: []string{"a cluster that runs keeps it: kubectl -n kube-system get cm kubeadm-config -o yaml"}}
+	}
+	return data, config, nil
 }
 
 // inputs gathers the files a plan names, which have to lie below its folder.

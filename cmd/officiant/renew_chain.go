@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"crypto/x509"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"officiant/bundle/kubeadm"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
@@ -167,16 +165,9 @@ func (o *renewOptions) facts(p *plan.NewOptions, last *predecessor) error {
 	if o.kubeadm == "" {
 		return nil
 	}
-	data, err := os.ReadFile(o.kubeadm)
+	data, config, err := clusterConfig(o.kubeadm)
 	if err != nil {
 		return err
-	}
-	config, err := kubeadm.Parse(o.kubeadm, data)
-	if err != nil {
-		return &exit.Error{Code: exit.Refused, Err: err}
-	}
-	if !config.HasCluster {
-		return refuse("%s: has no ClusterConfiguration", o.kubeadm)
 	}
 	name := p.Cluster.Name
 	p.Cluster = plan.Cluster{Name: name, Naming: p.Cluster.Naming, Overrides: p.Cluster.Overrides, Extra: p.Cluster.Extra}
