@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"officiant/bundle/kubepki"
+	"officiant/bundle/request"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/transcript"
 )
@@ -51,6 +52,60 @@ func TestKeeps(t *testing.T) {
 	} {
 		if len(p) != 1 || !strings.Contains(p[0], says) {
 			t.Errorf("%q, want %q", p, says)
+		}
+	}
+}
+
+// TestCarriedOver shows that what a node keeps has to be on a former record, for
+// the key in its request.
+func TestCarriedOver(t *testing.T) {
+	ask := func(key *ecdsa.PrivateKey) *x509.CertificateRequest {
+		return must(x509.ParseCertificateRequest(must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key))))
+	}
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	c := &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour)}
+	former := &transcript.Transcript{Lines: []transcript.Line{
+		{Seq: 1, Record: transcript.Intent{Name: "w/kubelet.conf"}},
+		{Seq: 2, Record: transcript.Issued{Intent: 1, Certificate: must(x509.CreateCertificate(rand.Reader, c, c, key.Public(), key))}},
+	}}
+	look := func(former *transcript.Transcript, asked *ecdsa.PrivateKey) string {
+		node := kubepki.Node{Name: "w", Roles: []kubepki.Role{kubepki.Worker}}
+		a := &auditor{
+			plan: &plan.Ceremony{
+				Plan:     &plan.Plan{Nodes: []plan.Node{{Name: "w", Renew: []string{"kubelet.conf"}}}},
+				Cluster:  kubepki.Cluster{Name: "demo", KubernetesVersion: kubepki.Newest(), ControlPlaneEndpoint: "api.example:6443"},
+				Nodes:    []kubepki.Node{node},
+				Requests: map[string]*request.Opened{"w": {CSR: map[string]*x509.CertificateRequest{"kubelet.conf": ask(asked)}}},
+			},
+			former: []*transcript.Transcript{former},
+			nodes:  map[string][]plan.Entry{"w": {{Leaf: kubepki.Leaf{Name: "kubelet.conf"}}}},
+		}
+		var c Check
+		a.carriedOver(&c)
+		return strings.Join(c.Problems, "\n")
+	}
+	if got := look(former, key); got != "" {
+		t.Errorf("refused: %s", got)
+	}
+	if got := look(&transcript.Transcript{}, key); !strings.Contains(got, "w/kubelet.conf: renewed or carried over, and no former record has it") {
+		t.Errorf("on no record: %q", got)
+	}
+	if got := look(former, must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))); !strings.Contains(got, "w/kubelet.conf: the key in its request is not that of its certificate on record") {
+		t.Errorf("another key: %q", got)
+	}
+}
+
+// TestPassedOnLate shows that nothing is passed on after issuing was closed.
+func TestPassedOnLate(t *testing.T) {
+	for seq, late := range map[int]bool{7: false, 9: true} {
+		a := &auditor{ledger: &ledger{
+			closings: []transcript.Line{{Seq: 8, Record: transcript.IssuingClosed{}}},
+			shared:   []sharedLine{{seq, transcript.Shared{File: "sa.key.age"}}},
+		}}
+		var c Check
+		a.closingFirst(&c)
+		if got := strings.Contains(strings.Join(c.Problems, "\n"), "sa.key.age was passed on after issuing was closed"); got != late {
+			t.Errorf("line %d: %q", seq, c.Problems)
 		}
 	}
 }
