@@ -62,7 +62,7 @@ func (a *auditor) carriedOver(c *Check) {
 	var on map[string]*x509.Certificate
 	kept := 0
 	for i, n := range a.plan.Nodes {
-		if len(a.plan.Plan.Nodes[i].Renew) == 0 {
+		if !a.plan.Plan.Nodes[i].Renews() {
 			continue
 		}
 		if on == nil {

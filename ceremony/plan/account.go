@@ -50,7 +50,7 @@ func (b *builder) createAccount(where at) {
 	// The record vouches for the keys in a renewal's request, not for the
 	// recipient beside them: who took a copy of the keys could write his own.
 	for i, n := range b.p.Nodes {
-		if len(n.Renew) > 0 && slices.Contains(n.Roles, kubepki.ControlPlane) {
+		if n.Renews() && slices.Contains(n.Roles, kubepki.ControlPlane) {
 			b.refuse(at{"nodes", i, "renew"}, "node %s: a new service-account key needs a new request: the record vouches for the keys in the old one, and not for its recipient", n.Name)
 		}
 	}

@@ -40,7 +40,7 @@ func (b *builder) csrs(i int, o *request.Opened, seen keyUses) {
 			continue // said above
 		}
 		// The request of a renewal was granted before; by now the plan may give less.
-		if len(in.Renew) == 0 {
+		if !in.Renews() {
 			b.asks(csr, l, in.Name, bad)
 		}
 		spki, err := fingerprint.SPKI(csr.PublicKey)

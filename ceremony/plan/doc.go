@@ -136,7 +136,8 @@
 // authority, valid, and still what the plan asks for. request is the one it has its
 // certificates by: each key in it has to be that of the certificate on record. It
 // has no fingerprint, and may ask for names the plan does not give any more. Nodes
-// that need nothing are left out of a plan. The record does not vouch for the
+// that need nothing are left out of a plan; one with an empty renew gets a bundle
+// of what it has, with what else the ceremony changes. The record does not vouch for the
 // recipient in that request: for a new service-account pair, control-plane nodes
 // send new ones.
 //

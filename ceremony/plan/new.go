@@ -281,7 +281,7 @@ func (w *writer) nodes(nodes []Node) {
 		w.line(4, "request", n.Request)
 		w.line(4, "sealed", n.Sealed)
 		switch {
-		case len(n.Renew) > 0:
+		case n.Renews():
 			w.comment(4, "Made anew, each for the key it has. What is not named here is carried over.")
 			w.flow(4, "renew", n.Renew)
 			continue

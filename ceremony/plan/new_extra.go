@@ -49,7 +49,7 @@ func (w *writer) extras(n Node) {
 	if len(n.Extra) == 0 {
 		return
 	}
-	if len(n.Renew) == 0 {
+	if !n.Renews() {
 		// Of one whose name says nothing, the plan has to say what is in it.
 		w.comment(4, "Asked for by the node. Some need more: profile (client, serving), subject, sans,",
 			"authority; see docs/formats/plan.md. Take out what it shall not have.")

@@ -14,8 +14,12 @@ import (
 	"officiant/bundle/request"
 )
 
+// Renews says that the node's request is the one it has its certificates by, and
+// that what Renew does not name is carried over.
+func (n Node) Renews() bool { return n.Renew != nil }
+
 // makes says whether the ceremony makes a node's certificate of that name.
-func (n Node) makes(leaf string) bool { return len(n.Renew) == 0 || slices.Contains(n.Renew, leaf) }
+func (n Node) makes(leaf string) bool { return !n.Renews() || slices.Contains(n.Renew, leaf) }
 
 // earlier reads the transcripts before the predecessor's. Each has to be the
 // one that the next names in its first line.
@@ -54,10 +58,8 @@ func (b *builder) earlier(p Predecessor, next openRecord, where at) {
 func (b *builder) renewNames(i int) {
 	in, where := b.p.Nodes[i], at{"nodes", i, "renew"}
 	switch {
-	case in.Renew == nil:
+	case !in.Renews():
 		return
-	case len(in.Renew) == 0:
-		b.refuse(where, "node %s: renew names no certificate; leave the node out, and it keeps what it has", in.Name)
 	case b.genesis():
 		b.refuse(where, "node %s: there is nothing to renew: the plan names no former ceremony of this cluster", in.Name)
 	case in.Keys != NodeKeys{}:
@@ -121,7 +123,7 @@ func (b *builder) newest() (map[string]*x509.Certificate, error) {
 	}
 	renewing := map[string]bool{}
 	for _, n := range b.p.Nodes {
-		renewing[n.Name] = len(n.Renew) > 0
+		renewing[n.Name] = n.Renews()
 	}
 	want := func(name string) bool {
 		node, _, _ := strings.Cut(name, "/")

@@ -90,6 +90,23 @@ func TestRenew(t *testing.T) {
 	}
 }
 
+// With an empty renew the bundle holds what the node has, and no authority signs.
+func TestRenewNothing(t *testing.T) {
+	p := makePast(t, defaultCAs, genesisOpen, "closed", recipients["cp-1"])
+	had := p.certified(t, cp1, honest(t)["cp-1"], nil)
+	p.recorded(had...)
+	c, err := opens(withoutKeys(p.renewing(t, cp1, "")), p.files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.KeysNeeded(); !slices.Equal(got, []string{"release"}) || len(c.Entries) != 2 {
+		t.Errorf("opens the keys %q for\n%s", got, c.Schedule)
+	}
+	if kept := c.Carried["cp-1"]; len(kept) != len(had) || c.Vouched["cp-1"] != ByRecord {
+		t.Errorf("carries %q over, vouched for by %q", c.CarriedNames("cp-1"), c.Vouched["cp-1"])
+	}
+}
+
 // What is newest counts, from as far back as the plan goes.
 func TestRenewEarlier(t *testing.T) {
 	p := makePast(t, defaultCAs, genesisOpen, "closed", recipients["cp-1"])
@@ -163,7 +180,6 @@ func TestRenewRefused(t *testing.T) {
 		}, says: "etcd/server cannot be carried over: usages ["},
 		"a certificate it has not": {names: "kubelet.conf, flannel", says: "node cp-1 has no certificate flannel"},
 		"one twice":                {names: "kubelet.conf, kubelet.conf", says: "kubelet.conf is there twice"},
-		"nothing":                  {names: "", says: "renew names no certificate"},
 		"a fingerprint":            {plan: func(text string) string { return text + "    fingerprint: \"" + strings.Repeat("1", 64) + "\"\n" }, says: "it has no fingerprint"},
 		"keys that are made":       {plan: func(text string) string { return text + "    keys: {create: ECDSA-P256, recipient: x}\n" }, says: "keys that the ceremony makes are new"},
 		"an authority without key": {plan: withoutKeys, says: "authority kubernetes is to sign 1 certificates, but the plan does not name its key"},
@@ -175,7 +191,7 @@ func TestRenewRefused(t *testing.T) {
 			p := makePast(t, defaultCAs, genesisOpen, "closed", recipients["cp-1"])
 			p.recorded(p.certified(t, cp1, honest(t)["cp-1"], tt.change)...)
 			names := "kubelet.conf"
-			if tt.names != "" || what == "nothing" {
+			if tt.names != "" {
 				names = tt.names
 			}
 			text := p.renewing(t, cp1, names)

@@ -137,7 +137,7 @@ type Node struct {
 	Keys        NodeKeys           `yaml:"keys"`        // in place of a request
 	Host        string             `yaml:"host"`        // its name in knownHosts; default: Name
 	Request     string             `yaml:"request"`     // input file
-	Renew       []string           `yaml:"renew"`       // certificates made anew for the keys they have; the others are carried over
+	Renew       []string           `yaml:"renew"`       // certificates made anew for the keys they have; the others are carried over. Empty: all are
 	Sealed      string             `yaml:"sealed"`      // input file: sa.key as a sister node sealed it to this one
 	Fingerprint fingerprint.SHA256 `yaml:"fingerprint"` // of the request, received by another channel; absent when a known key vouches for it
 }

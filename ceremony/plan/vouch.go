@@ -28,7 +28,7 @@ const (
 // gate that matters most.
 func (b *builder) vouched(i int, o *request.Opened) bool {
 	in := b.p.Nodes[i]
-	if len(in.Renew) > 0 {
+	if in.Renews() {
 		return b.renewal(i, o)
 	}
 	if in.Fingerprint != (fingerprint.SHA256{}) {

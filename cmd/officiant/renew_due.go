@@ -86,7 +86,7 @@ func (d *dues) keep(p *plan.NewOptions) (quiet int) {
 	controlPlane := false
 	var nodes []plan.Node
 	for _, n := range p.Nodes {
-		asked := n.Keys == plan.NodeKeys{} && len(n.Renew) == 0
+		asked := n.Keys == plan.NodeKeys{} && !n.Renews()
 		n.Renew = slices.DeleteFunc(slices.Clone(n.Renew), func(leaf string) bool { return d.why[n.Name][leaf] == "" })
 		if !asked && len(d.why[n.Name]) == 0 {
 			quiet++
