@@ -31,11 +31,15 @@ const (
 // releaseKey is the name of the key that signs bundles and transcripts.
 const releaseKey = "release"
 
+// originCheck is the check that a pin is for.
+const originCheck = "root and release key are the ones pinned"
+
 // Options says what a ceremony directory is held against.
 type Options struct {
 	Now        time.Time           // of whoever looks; zero: what has expired is not noted
 	Root       *fingerprint.SHA256 // pin: SHA-256 of the DER root certificate
 	ReleaseKey crypto.PublicKey    // pin: the release key
+	People     *fingerprint.SHA256 // pin: those who may approve, here or in the ceremony before
 	Previous   []string            // directories of the ceremonies this one continues
 }
 
@@ -123,7 +127,8 @@ func checks() []kind {
 		{8, "each bundle is its node's, as recorded and signed", aFinished, (*auditor).bundles, nil},
 		{4, "no file holds a private key", nothing, (*auditor).secrets, nil},
 		{8, "nothing is missing, and nothing else is there", aFinished, (*auditor).directory, nil},
-		{8, "root and release key are the ones pinned", aFinished, (*auditor).origin, nil},
+		{1, "the people are the ones pinned", aPlan, (*auditor).peopleOrigin, (*auditor).peoplePinned},
+		{8, originCheck, aFinished, (*auditor).origin, nil},
 	}
 }
 

@@ -135,3 +135,25 @@ func (a *auditor) witnessed(c *Check) {
 	}
 	c.Detail = count(len(a.report.Witnessed), "signature")
 }
+
+func (a *auditor) peoplePinned() bool { return a.o.People != nil }
+
+// peopleOrigin holds the people against those pinned. Others are right, too, when
+// they follow the pinned ones at once: enough of those had to approve it. The
+// pin says who may approve, and so whose the plan is; that tokens and record
+// are theirs, the release key says.
+func (a *auditor) peopleOrigin(c *Check) {
+	pinned, own := *a.o.People, a.report.People
+	former := a.plan.Former
+	switch {
+	case own != nil && *own == pinned:
+		a.report.PeoplePinned = true
+	case former != nil && former.People.Fingerprint() == pinned:
+		a.report.PeoplePinned = true
+		c.note("pinned are the people of %s; those of this plan follow them", former.Whose)
+	case own == nil:
+		c.problem("%s: names no people, pinned is %s", planFile, pinned)
+	default:
+		c.problem("%s: its people are %s, pinned is %s", planFile, *own, pinned)
+	}
+}

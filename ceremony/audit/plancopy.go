@@ -45,6 +45,9 @@ func (a *auditor) planCopy(c *Check) {
 	} else if !bytes.Equal(schedule, p.Schedule) {
 		c.problem("%s: line %d is not what the plan expands to", scheduleFile, differs(schedule, p.Schedule))
 	}
+	if p.People.Nobody() {
+		c.note("the plan names nobody who had to approve it")
+	}
 	a.expect(planFile, scheduleFile)
 	for name := range p.Inputs {
 		a.expect(name)

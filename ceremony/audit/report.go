@@ -41,6 +41,7 @@ type Report struct {
 	Pinned        bool    `json:"pinned"`        // held against a root or release key from elsewhere, and the same
 	RootPinned    bool    `json:"rootPinned"`    // vouches for the certificates
 	ReleasePinned bool    `json:"releasePinned"` // vouches for the record and all it says
+	PeoplePinned  bool    `json:"peoplePinned"`  // says who may approve the plan
 }
 
 // Verdict is the outcome in a few words.

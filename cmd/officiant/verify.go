@@ -23,13 +23,14 @@ type verifyOptions struct {
 	previous   []string
 	releaseKey string
 	root       string
+	people     string
 	output     string
 }
 
 func newVerifyCommand(o *options) *cobra.Command {
 	verify := &verifyOptions{options: o}
 	c := &cobra.Command{
-		Use:   "verify DIR [--previous DIR] [--release-key FILE | --root FINGERPRINT]",
+		Use:   "verify DIR [--previous DIR] [--release-key FILE | --root FINGERPRINT] [--people FINGERPRINT]",
 		Short: "Check a finished ceremony, with no token",
 		Long: `Check everything a finished ceremony left: the record and its signature, the
 plan and its schedule, every certificate, key, sealed secret and bundle, and
@@ -39,13 +40,15 @@ A directory can be consistent and still be somebody else's. What tells is the
 release key or the root's fingerprint, as people compared it in the room and
 kept it elsewhere: --release-key vouches for the record and all it says, --root
 for the certificates alone. Without either the exit code is 4, as it is with
-any finding.`,
+any finding. --people holds those who may approve the plan, or those of the
+ceremony before, against their fingerprint; it is no pin of the other two.`,
 		Args: exit.ExactArgs(1, "one ceremony directory"),
 		RunE: func(c *cobra.Command, args []string) error { return verify.run(args[0]) },
 	}
 	c.Flags().StringArrayVar(&verify.previous, "previous", nil, "`DIR` of a ceremony this one continues; may be given again")
 	c.Flags().StringVar(&verify.releaseKey, "release-key", "", "PEM `FILE` of the release key, kept outside the directory")
 	c.Flags().StringVar(&verify.root, "root", "", "SHA-256 `FINGERPRINT` of the root certificate")
+	c.Flags().StringVar(&verify.people, "people", "", "SHA-256 `FINGERPRINT` of the people who may approve, as ceremony check shows it")
 	c.Flags().StringVarP(&verify.output, "output", "o", "table", "`FORMAT` of the result: table or json")
 	return c
 }
@@ -82,12 +85,18 @@ func (o *verifyOptions) run(dir string) error {
 // pins reads what the ceremony is held against.
 func (o *verifyOptions) pins(dir string) (*audit.Options, error) {
 	pins := &audit.Options{Now: o.Now(), Previous: o.previous}
-	if o.root != "" {
-		root, err := fingerprint.Parse(o.root)
-		if err != nil {
-			return nil, exit.Usagef("--root: %v", err)
+	for _, f := range []struct {
+		flag, text string
+		pin        **fingerprint.SHA256
+	}{{"--root", o.root, &pins.Root}, {"--people", o.people, &pins.People}} {
+		if f.text == "" {
+			continue
 		}
-		pins.Root = &root
+		sum, err := fingerprint.Parse(f.text)
+		if err != nil {
+			return nil, exit.Usagef("%s: %v", f.flag, err)
+		}
+		*f.pin = &sum
 	}
 	if o.releaseKey != "" {
 		key, err := readReleaseKey(o.releaseKey)
@@ -154,10 +163,11 @@ func (o *verifyOptions) writeJSON(r *audit.Report) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(struct {
-		Verdict  audit.Verdict `json:"verdict"`
-		Findings int           `json:"findings"`
+		Verdict    audit.Verdict     `json:"verdict"`
+		Findings   int               `json:"findings"`
+		Guarantees []audit.Guarantee `json:"guarantees"`
 		*audit.Report
-	}{r.Verdict(), len(r.Findings()), r})
+	}{r.Verdict(), len(r.Findings()), r.Guarantees(), r})
 }
 
 func (o *verifyOptions) writeText(r *audit.Report) error {
@@ -169,23 +179,31 @@ func (o *verifyOptions) writeText(r *audit.Report) error {
 		writeVerified(&b, c)
 	}
 	b.WriteString("\n")
+	for _, g := range r.Guarantees() {
+		fmt.Fprintf(&b, "guarantee %d  %-40s  %s\n", g.Number, g.Text, g.Verdict)
+	}
+	b.WriteString("\n")
+	writeFingerprints(&b, r)
+	fmt.Fprintf(&b, "\n%s\n", r.Summary())
+	_, err := o.Stdout.Write([]byte(exit.Plain(b.String())))
+	return err
+}
+
+// writeFingerprints writes what people compare.
+func writeFingerprints(b *strings.Builder, r *audit.Report) {
 	for _, f := range []struct {
 		what   string
 		digest *fingerprint.SHA256
 		pinned bool
-	}{{"digest", r.Digest, false}, {"head", r.Head, false}, {"root", r.Root, r.RootPinned}, {"release", r.Release, r.ReleasePinned}, {"people", r.People, false}} {
+	}{{"digest", r.Digest, false}, {"head", r.Head, false}, {"root", r.Root, r.RootPinned}, {"release", r.Release, r.ReleasePinned}, {"people", r.People, r.PeoplePinned}} {
 		if f.digest == nil {
 			continue
 		}
-		fmt.Fprintf(&b, "%-8s  %s", f.what, f.digest)
+		fmt.Fprintf(b, "%-8s  %s\n", f.what, f.digest)
 		if f.pinned {
-			b.WriteString("  as pinned")
+			fmt.Fprintf(b, "%-8s  as pinned\n", "")
 		}
-		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "\n%s\n", r.Summary())
-	_, err := o.Stdout.Write([]byte(exit.Plain(b.String())))
-	return err
 }
 
 // writeVerified writes one check and what was found.

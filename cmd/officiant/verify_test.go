@@ -42,7 +42,9 @@ func TestVerifyCommand(t *testing.T) {
 	}{
 		"release key":        {[]string{dir, "--release-key", key}, exit.Done, "ceremony demo-1: verified; ", ""},
 		"root":               {[]string{dir, "--root", root}, exit.Done, "for the record, sealed secrets and bundles the release key does", ""},
-		"root, as read out":  {[]string{dir, "--root", result.Root.Grouped()}, exit.Done, "  as pinned", ""},
+		"root, as read out":  {[]string{dir, "--root", result.Root.Grouped()}, exit.Done, "\n          as pinned\n", ""},
+		"people, of nobody":  {[]string{dir, "--root", root, "--people", other}, exit.Unverified, "FAIL  the people are the ones pinned", "does not verify: 1 finding"},
+		"people, not so":     {[]string{dir, "--people", "x"}, exit.Usage, "", "--people: "},
 		"both":               {[]string{dir, "--root", root, "--release-key", key}, exit.Done, "ceremony demo-1: verified; ", ""},
 		"no pin":             {[]string{dir}, exit.Unverified, "not checked: no pin was given", "consistent, origin not established"},
 		"another root":       {[]string{dir, "--root", other}, exit.Unverified, "FAIL  root and release key are the ones pinned", "does not verify: 1 finding"},
@@ -67,9 +69,17 @@ func TestVerifyCommand(t *testing.T) {
 			Verdict string `json:"verdict"`
 			Root    string `json:"root"`
 			Checks  []any  `json:"checks"`
+
+			Guarantees []struct {
+				Number  int    `json:"number"`
+				Verdict string `json:"verdict"`
+			} `json:"guarantees"`
 		}
 		if err := json.Unmarshal([]byte(stdout), &got); err != nil || got.Verdict != "verified" || got.Root != root || len(got.Checks) < 10 {
 			t.Errorf("%v\n%s", err, stdout)
+		}
+		if g := got.Guarantees; len(g) != 6 || g[5].Number != 8 || g[5].Verdict != "holds" {
+			t.Errorf("%+v", g)
 		}
 	})
 	t.Run("unfinished", func(t *testing.T) {
