@@ -12,10 +12,9 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// byHand runs the shell blocks of docs/verify-by-hand.md in a directory.
-func byHand(t *testing.T, dir string) (string, error) {
-	t.Helper()
-	text := string(must(os.ReadFile(filepath.Join("..", "..", "docs", "verify-by-hand.md"))))
+// pageScript is one script of the shell blocks of a page of docs.
+func pageScript(page string) string {
+	text := string(must(os.ReadFile(filepath.Join("..", "..", "docs", page))))
 	var script strings.Builder
 	script.WriteString("set -euo pipefail\n")
 	in := false
@@ -27,7 +26,13 @@ func byHand(t *testing.T, dir string) (string, error) {
 			script.WriteString(line)
 		}
 	}
-	c := exec.Command("bash", "-c", script.String())
+	return script.String()
+}
+
+// byHand runs the shell blocks of docs/verify-by-hand.md in a directory.
+func byHand(t *testing.T, dir string) (string, error) {
+	t.Helper()
+	c := exec.Command("bash", "-c", pageScript("verify-by-hand.md"))
 	c.Dir = dir
 	out, err := c.CombinedOutput()
 	return string(out), err

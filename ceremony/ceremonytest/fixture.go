@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -53,8 +54,9 @@ type Shape struct {
 	Version      kubepki.Version  // default the newest known
 	Nodes        []kubepki.Node   // in place of cp-1 and the workers
 	ExternalEtcd bool
-	People       []string // "alice officer", "eve witness"
-	Approvals    int      // how many of them have to approve
+	People       []string              // "alice officer", "eve witness"
+	Approvals    int                   // how many of them have to approve
+	SSH          map[string]ssh.Signer // keys that some of them have already
 }
 
 // New makes a fixture: cp-1 (first control-plane node, with etcd) and workers.
@@ -69,6 +71,7 @@ func New(t testing.TB, s Shape) *Fixture {
 	}
 	f := &Fixture{Folder: t.TempDir(), SSH: map[string]ssh.Signer{}, Identities: map[string]string{}, Keys: map[string]request.Keys{}}
 	f.PlanFile = filepath.Join(f.Folder, "plan.yaml")
+	maps.Copy(f.SSH, s.SSH)
 	if s.Version == (kubepki.Version{}) {
 		s.Version = kubepki.Newest()
 	}
