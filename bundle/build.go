@@ -35,6 +35,9 @@ func Build(h Header, p Parts) (*Bundle, error) {
 	if err := checkHeader(h, cluster, p.Node); err != nil {
 		return nil, err
 	}
+	if h.Format < p.least() {
+		return nil, fmt.Errorf("bundle of %s: format %d holds one authority of a family, and there are more", h.Node, h.Format)
+	}
 	leaves, err := kubepki.Leaves(cluster, p.Node)
 	if err != nil {
 		return nil, fmt.Errorf("bundle of %s: %w", h.Node, err)
@@ -100,13 +103,14 @@ func (b *Bundle) addOwn(c kubepki.Cluster, p Parts, leaves []kubepki.Leaf, files
 	if p.Root == nil {
 		return fmt.Errorf("%s: no root certificate", RootFile)
 	}
-	facts := Facts{APIVersion: apiVersion, Kind: factsKind, Cluster: c, Node: p.Node, Request: p.Request, KeysMade: p.KeysSealed != nil}
+	facts := Facts{APIVersion: apiVersion, Kind: factsKind, Cluster: c, Node: p.Node, Request: p.Request, KeysMade: p.KeysSealed != nil,
+		Trusted: p.trusted()}
 	data, err := json.MarshalIndent(facts, "", "  ")
 	if err != nil {
 		return fmt.Errorf("%s: %w", FactsFile, err)
 	}
 	b.Files[FactsFile] = append(data, '\n')
-	b.Files[RootFile] = certificatePEM(p.Root)
+	b.Files[RootFile] = certificatesPEM(p.roots())
 	if facts.KeysMade {
 		b.Files[KeysFile] = p.KeysSealed
 	}
@@ -123,7 +127,7 @@ func (b *Bundle) addOwn(c kubepki.Cluster, p Parts, leaves []kubepki.Leaf, files
 // it was made: who signs on after an update of the program, or looks years
 // later, gets the bundle that was signed.
 func Rebuild(h Header, p Parts, sums fingerprint.SHA256) (*Bundle, error) {
-	for h.Format = NewestFormat; h.Format >= OldestFormat; h.Format-- {
+	for h.Format = NewestFormat; h.Format >= p.least(); h.Format-- {
 		b, err := Build(h, p)
 		if err != nil {
 			return nil, err
@@ -149,13 +153,9 @@ func (m *maker) file(f kubepki.File) (path string, data []byte, err error) {
 	case kubepki.KeyFile:
 		return "", nil, nil
 	case kubepki.TrustFile:
-		data, err = m.chain(m.parts.Authorities[f.Authority], f.Authority)
+		data, err = m.trust(f.Authority)
 	case kubepki.ServerTrustFile:
-		if data, err = m.chain(m.parts.Authorities[f.Authority], f.Authority); err == nil {
-			var root []byte
-			root, err = m.chain(m.parts.Root, kubepki.Root)
-			data = append(data, root...)
-		}
+		data, err = m.serverTrust(f.Authority)
 	case kubepki.CertificateFile:
 		data, err = m.leaf(f.Leaf)
 	case kubepki.KubeconfigFile:
@@ -175,6 +175,26 @@ func present(data []byte) error {
 		return fmt.Errorf("not given")
 	}
 	return nil
+}
+
+// trust is what a node trusts of a family: who issues, then who stands beside.
+func (m *maker) trust(a kubepki.Authority) ([]byte, error) {
+	data, err := m.chain(m.parts.Authorities[a], a)
+	return append(data, certificatesPEM(m.parts.Trusted[a])...), err
+}
+
+// serverTrust is a family's authorities, then the roots that certified them.
+func (m *maker) serverTrust(a kubepki.Authority) ([]byte, error) {
+	if m.parts.Root == nil {
+		return m.chain(nil, kubepki.Root)
+	}
+	data, err := m.trust(a)
+	if err != nil {
+		return nil, err
+	}
+	data = append(data, certificatePEM(m.parts.Root)...)
+	others := m.parts.Trusted[kubepki.Root]
+	return append(data, certificatesPEM(rootsOf(m.parts.Trusted[a], others))...), nil
 }
 
 func (m *maker) chain(cert *x509.Certificate, a kubepki.Authority) ([]byte, error) {
@@ -207,9 +227,12 @@ func (m *maker) kubeconfig(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The CA is the intermediate alone: kubeadm copies it into cluster-info, from
-	// where it becomes the client trust of nodes that join.
-	ca := certificatePEM(m.parts.Authorities[leaf.Authority])
+	// The CA is what ca.crt holds, never the root: kubeadm copies it into
+	// cluster-info, from where it becomes the client trust of nodes that join.
+	ca, err := m.trust(leaf.Authority)
+	if err != nil {
+		return nil, err
+	}
 	k := leaf.Kubeconfig
 	return (&kubeconfig.Config{
 		Cluster: k.Cluster, User: k.User, Context: k.Context, Server: k.Server,
@@ -221,7 +244,62 @@ func certificatePEM(c *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 }
 
-// earliest is when the first certificate of p expires.
+func certificatesPEM(list []*x509.Certificate) []byte {
+	var out []byte
+	for _, c := range list {
+		out = append(out, certificatePEM(c)...)
+	}
+	return out
+}
+
+// roots are the one above the issuing authorities, then the others.
+func (p *Parts) roots() []*x509.Certificate {
+	return append([]*x509.Certificate{p.Root}, p.Trusted[kubepki.Root]...)
+}
+
+// trusted names the authorities beside those that issue; nil when there is none.
+func (p *Parts) trusted() map[kubepki.Authority][]fingerprint.SHA256 {
+	var out map[kubepki.Authority][]fingerprint.SHA256
+	for family, list := range p.Trusted {
+		for _, cert := range list {
+			if out == nil {
+				out = map[kubepki.Authority][]fingerprint.SHA256{}
+			}
+			out[family] = append(out[family], fingerprint.Of(cert.Raw))
+		}
+	}
+	return out
+}
+
+// least is the oldest format that holds these parts.
+func (p *Parts) least() int {
+	for _, beside := range p.Trusted {
+		if len(beside) > 0 {
+			return severalAuthorities
+		}
+	}
+	return OldestFormat
+}
+
+// rootsOf are those of the roots that certified any of the authorities.
+func rootsOf(authorities, roots []*x509.Certificate) []*x509.Certificate {
+	var out []*x509.Certificate
+	for _, root := range roots {
+		if slices.ContainsFunc(authorities, func(a *x509.Certificate) bool { return issuedBy(a, root) }) {
+			out = append(out, root)
+		}
+	}
+	return out
+}
+
+// issuedBy compares names and key identifiers; signatures are checked elsewhere.
+func issuedBy(cert, issuer *x509.Certificate) bool {
+	return bytes.Equal(cert.RawIssuer, issuer.RawSubject) &&
+		(len(cert.AuthorityKeyId) == 0 || len(issuer.SubjectKeyId) == 0 || bytes.Equal(cert.AuthorityKeyId, issuer.SubjectKeyId))
+}
+
+// earliest is when the first certificate of p expires on which this node's
+// depend. What is trusted beside the issuing authorities is none of them.
 func earliest(p Parts) time.Time {
 	var t time.Time
 	add := func(c *x509.Certificate) {

@@ -21,13 +21,17 @@ const (
 	KubeadmFile   = "officiant/kubeadm.yaml"
 )
 
-// Formats of a bundle. They differ in the texts it holds: which there are, and
-// what they say. A bundle is rebuilt byte for byte years later, so the texts of
-// a format never change; other texts are another format.
+// Formats of a bundle. They differ in what it may hold: which texts there are,
+// what they say, how many authorities of a family. A bundle is rebuilt byte for
+// byte years later, so a format never changes; other texts are another format.
 const (
 	OldestFormat = 1
-	NewestFormat = 2
+	NewestFormat = 3
 )
+
+// severalAuthorities is the first format that may hold more than one authority
+// of a family.
+const severalAuthorities = 3
 
 // Header is what the first lines of SHA256SUMS say.
 type Header struct {
@@ -46,12 +50,13 @@ type Parts struct {
 	Cluster              kubepki.Cluster
 	Node                 kubepki.Node
 	Request              fingerprint.SHA256
-	Root                 *x509.Certificate
-	Authorities          map[kubepki.Authority]*x509.Certificate
-	Leaves               map[string]*x509.Certificate // by Leaf.Name
-	ServiceAccountSealed []byte                       // ASCII-armored age; nil for nodes without sa.key
-	ServiceAccountPublic []byte                       // PEM; nil for nodes without sa.pub
-	KeysSealed           []byte                       // ASCII-armored age; nil for nodes that made their own keys
+	Root                 *x509.Certificate                         // above Authorities
+	Authorities          map[kubepki.Authority]*x509.Certificate   // those that issued Leaves
+	Trusted              map[kubepki.Authority][]*x509.Certificate // beside these, by family, in the files' order; since format 3
+	Leaves               map[string]*x509.Certificate              // by Leaf.Name
+	ServiceAccountSealed []byte                                    // ASCII-armored age; nil for nodes without sa.key
+	ServiceAccountPublic []byte                                    // PEM; nil for nodes without sa.pub
+	KeysSealed           []byte                                    // ASCII-armored age; nil for nodes that made their own keys
 }
 
 // Bundle is one node's bundle in memory.
@@ -70,6 +75,9 @@ type Facts struct {
 	Node       kubepki.Node       `json:"node"`
 	Request    fingerprint.SHA256 `json:"request"`            // zero when the ceremony made the keys
 	KeysMade   bool               `json:"keysMade,omitempty"` // by the ceremony; KeysFile has them sealed
+	// Since format 3: SHA-256 of the DER certificates of authorities that stand in
+	// the family's trust file after the one that issues, in the file's order.
+	Trusted map[kubepki.Authority][]fingerprint.SHA256 `json:"trusted,omitempty"`
 }
 
 // Refusal says which file of which bundle is not as it must be, and why.

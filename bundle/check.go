@@ -31,7 +31,7 @@ func (f Finding) String() string {
 // CheckOptions says what a bundle is held against.
 type CheckOptions struct {
 	Now      time.Time                   // zero: validity periods are not judged
-	Root     *fingerprint.SHA256         // SHA-256 of the DER root certificate; nil when not pinned
+	Root     *fingerprint.SHA256         // SHA-256 of a DER root certificate that must be there; nil when not pinned
 	ValidFor time.Duration               // everything must be valid this much longer
 	Keys     map[string]crypto.PublicKey // the node's own keys, by Leaf.Name; nil in the room
 }
@@ -53,7 +53,7 @@ func (b *Bundle) Check(o CheckOptions) []Finding { return new(Checker).Check(b, 
 
 // Check is Bundle.Check, for one of many bundles.
 func (k *Checker) Check(b *Bundle, o CheckOptions) []Finding {
-	c := &checker{Checker: k, b: b, o: o, authorities: map[kubepki.Authority]*x509.Certificate{}, serials: map[string]string{}}
+	c := &checker{Checker: k, b: b, o: o, authorities: map[kubepki.Authority]*x509.Certificate{}, trusted: map[kubepki.Authority][]*x509.Certificate{}, serials: map[string]sighting{}}
 	c.header()
 	c.privateKeys()
 	if facts, err := b.Facts(); err != nil {
@@ -74,11 +74,13 @@ type checker struct {
 	o        CheckOptions
 	findings []Finding
 
+	facts       *Facts
 	leaves      map[string]kubepki.Leaf
 	specs       map[kubepki.Authority]kubepki.AuthoritySpec
-	root        *x509.Certificate
-	authorities map[kubepki.Authority]*x509.Certificate
-	serials     map[string]string // serial number to the file it was seen in
+	root        *x509.Certificate                         // the first
+	authorities map[kubepki.Authority]*x509.Certificate   // those that issue
+	trusted     map[kubepki.Authority][]*x509.Certificate // beside them, roots too
+	serials     map[string]sighting                       // by serial number
 	earliest    time.Time
 }
 
@@ -120,6 +122,10 @@ func (c *checker) header() {
 
 // node checks everything that depends on which node this is.
 func (c *checker) node(f *Facts) {
+	c.facts = f
+	if f.Trusted != nil && c.b.Format < severalAuthorities {
+		c.add(FactsFile, "names more than one authority of a family, which format %d cannot hold", c.b.Format)
+	}
 	if f.Cluster.Name != c.b.Cluster {
 		c.add(FactsFile, "cluster is %s, the header says %s", f.Cluster.Name, c.b.Cluster)
 	}
@@ -258,23 +264,30 @@ func (c *checker) serviceAccount(path string, data []byte) {
 	if problem := serviceAccountKeyKind(pub); problem != "" {
 		c.add(path, "%s", problem)
 	}
-	for name, cert := range c.everyAuthority() {
-		if equalKeys(pub, cert.PublicKey) {
-			c.add(path, "is the key of authority %s", name)
+	for family, list := range c.everyAuthority() {
+		if holdsKey(list, pub) {
+			c.add(path, "is the key of authority %s", family)
 		}
 	}
 }
 
-// everyAuthority yields the root and the intermediates the bundle has.
-func (c *checker) everyAuthority() map[kubepki.Authority]*x509.Certificate {
-	all := map[kubepki.Authority]*x509.Certificate{}
+// everyAuthority yields the roots and the intermediates the bundle has, by family.
+func (c *checker) everyAuthority() map[kubepki.Authority][]*x509.Certificate {
+	all := map[kubepki.Authority][]*x509.Certificate{}
 	for a, cert := range c.authorities {
-		all[a] = cert
+		all[a] = append(all[a], cert)
 	}
 	if c.root != nil {
-		all[kubepki.Root] = c.root
+		all[kubepki.Root] = append(all[kubepki.Root], c.root)
+	}
+	for a, list := range c.trusted {
+		all[a] = append(all[a], list...)
 	}
 	return all
+}
+
+func holdsKey(list []*x509.Certificate, pub crypto.PublicKey) bool {
+	return slices.ContainsFunc(list, func(cert *x509.Certificate) bool { return equalKeys(pub, cert.PublicKey) })
 }
 
 func equalKeys(a, b crypto.PublicKey) bool {

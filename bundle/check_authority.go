@@ -49,7 +49,8 @@ func certificates(data []byte) ([]*x509.Certificate, error) {
 	return list, nil
 }
 
-// rootCertificate checks officiant/root.crt and the pin.
+// rootCertificate checks officiant/root.crt and the pin. A pinned root may stand
+// beside its successor until nothing it certified is in use.
 func (c *checker) rootCertificate() {
 	data, ok := c.b.Files[RootFile]
 	if !ok {
@@ -60,24 +61,40 @@ func (c *checker) rootCertificate() {
 		c.add(RootFile, "%v", err)
 		return
 	}
-	if len(list) != 1 {
-		c.add(RootFile, "holds %d certificates, not the root alone", len(list))
+	if !c.listed(list, kubepki.Root) {
+		c.add(RootFile, "holds %d certificates, not the root and those %s names beside it", len(list), FactsFile)
 		return
 	}
-	cert := list[0]
-	c.root = cert
-	if got := fingerprint.Of(cert.Raw); c.o.Root != nil && got != *c.o.Root {
-		c.add(RootFile, "is not the pinned root: SHA-256 is %s, pinned is %s", got, *c.o.Root)
+	c.root = list[0]
+	pinned := c.o.Root == nil
+	for _, cert := range list {
+		pinned = pinned || fingerprint.Of(cert.Raw) == *c.o.Root
+		if !selfIssued(cert) || c.authoritySigned(cert, cert) != nil {
+			c.add(RootFile, "is not self-signed")
+		}
+		c.authorityFields(RootFile, cert, c.specs[kubepki.Root])
 	}
-	if !selfIssued(cert) || c.authoritySigned(cert, cert) != nil {
-		c.add(RootFile, "is not self-signed")
+	if !pinned {
+		c.add(RootFile, "is not the pinned root: SHA-256 is %s, pinned is %s", fingerprint.Of(c.root.Raw), *c.o.Root)
 	}
-	c.common(RootFile, cert, nil)
-	c.authorityFields(RootFile, cert, c.specs[kubepki.Root])
+	c.common(RootFile, c.root, nil)
+	c.beside(RootFile, list, kubepki.Root)
 }
 
-// trust checks the files that say who may log in. With more in them than one
-// intermediate, leaves of a sibling authority would log in too.
+// beside takes the authorities of a file that issue nothing in this bundle. They
+// may end before it does: nothing in it depends on them.
+func (c *checker) beside(file string, list []*x509.Certificate, a kubepki.Authority) {
+	for i, cert := range list[1:] {
+		c.form(file, cert)
+		if holdsKey(list[:i+1], cert.PublicKey) {
+			c.add(file, "holds two certificates of one key")
+		}
+		c.trusted[a] = append(c.trusted[a], cert)
+	}
+}
+
+// trust checks the files that say who may log in. With the root in them, or an
+// authority of another family, leaves of a sibling authority would log in too.
 func (c *checker) trust(files []kubepki.File) {
 	for _, f := range files {
 		data, ok := c.b.Files[f.Path]
@@ -89,16 +106,53 @@ func (c *checker) trust(files []kubepki.File) {
 			c.add(f.Path, "%v", err)
 			continue
 		}
-		if len(list) != 1 {
-			c.add(f.Path, "holds %d certificates; whoever any of them certifies could log in, so it must hold the %s intermediate alone", len(list), f.Authority)
-		}
 		for _, cert := range list {
-			if selfIssued(cert) || c.root != nil && equalKeys(cert.PublicKey, c.root.PublicKey) {
+			if selfIssued(cert) || holdsKey(c.everyAuthority()[kubepki.Root], cert.PublicKey) {
 				c.add(f.Path, "holds the root or another self-signed certificate; leaves of every authority below it could log in")
 			}
 		}
+		if !c.listed(list, f.Authority) {
+			c.add(f.Path, "holds %d certificates; whoever any of them certifies could log in, so it must hold the %s intermediate, "+
+				"and those %s names beside it", len(list), f.Authority, FactsFile)
+			list = list[:1]
+		}
 		c.intermediate(f.Path, list[0], f.Authority)
+		for _, cert := range list[1:] {
+			c.authority(f.Path, cert, f.Authority)
+		}
+		c.beside(f.Path, list, f.Authority)
 	}
+}
+
+// configTrust checks a kubeconfig's CA data, which is what the family's trust
+// file holds: kubeadm hands it on to nodes that join.
+func (c *checker) configTrust(file string, data []byte, a kubepki.Authority) {
+	list, err := certificates(data)
+	if err != nil {
+		c.add(file, "certificate-authority-data: %v", err)
+		return
+	}
+	if !c.listed(list, a) {
+		c.add(file, "certificate-authority-data holds %d certificates, not what %s holds", len(list), c.specs[a].File)
+	}
+	for _, cert := range list {
+		if selfIssued(cert) {
+			c.add(file, "certificate-authority-data holds the root or another self-signed certificate")
+			return
+		}
+	}
+	c.intermediate(file, list[0], a)
+	if v := c.facts.Cluster.KubernetesVersion; len(list) > 1 && !kubepki.SeveralInKubeconfig(v) {
+		c.add(file, "certificate-authority-data holds %d certificates, which kubeadm of %s does not take", len(list), v)
+	}
+}
+
+// listed says whether a file holds what node.json says: one authority that
+// issues, and after it those the node trusts beside it.
+func (c *checker) listed(list []*x509.Certificate, a kubepki.Authority) bool {
+	return slices.EqualFunc(list[1:], c.facts.Trusted[a], func(cert *x509.Certificate, f fingerprint.SHA256) bool {
+		return fingerprint.Of(cert.Raw) == f
+	})
 }
 
 // intermediate checks an issuing authority's certificate and takes it as the
@@ -112,9 +166,23 @@ func (c *checker) intermediate(file string, cert *x509.Certificate, a kubepki.Au
 	}
 	c.authorities[a] = cert
 	c.common(file, cert, c.root)
+	c.authority(file, cert, a)
+}
+
+// authority checks an intermediate's fields, and that a root of this bundle
+// certified it: for the one that issues, the first.
+func (c *checker) authority(file string, cert *x509.Certificate, a kubepki.Authority) {
 	c.authorityFields(file, cert, c.specs[a])
-	if c.namesIssuer(file, cert, c.root, kubepki.Root) {
-		if err := c.authoritySigned(cert, c.root); err != nil {
+	root := c.root
+	if c.authorities[a] != cert {
+		for _, other := range c.trusted[kubepki.Root] {
+			if issuedBy(cert, other) {
+				root = other
+			}
+		}
+	}
+	if c.namesIssuer(file, cert, root, kubepki.Root) {
+		if err := c.authoritySigned(cert, root); err != nil {
 			c.notSigned(file, kubepki.Root, err)
 		}
 	}
@@ -187,13 +255,22 @@ func (c *checker) serverTrust(f kubepki.File, data []byte) {
 		c.add(f.Path, "%v", err)
 		return
 	}
-	if len(list) != 2 {
+	beside := c.trusted[f.Authority]
+	roots := rootsOf(beside, c.trusted[kubepki.Root])
+	if len(list) != 2+len(beside)+len(roots) {
 		c.add(f.Path, "holds %d certificates, not the %s intermediate and the root", len(list), f.Authority)
 		return
 	}
 	c.intermediate(f.Path, list[0], f.Authority)
-	if c.root != nil && !list[1].Equal(c.root) {
+	if !slices.EqualFunc(list[1:1+len(beside)], beside, (*x509.Certificate).Equal) {
+		c.add(f.Path, "does not hold the authorities of %s", c.specs[f.Authority].File)
+	}
+	list = list[1+len(beside):]
+	if c.root != nil && !list[0].Equal(c.root) {
 		c.add(f.Path, "its second certificate is not the root of this bundle")
+	}
+	if !slices.EqualFunc(list[1:], roots, (*x509.Certificate).Equal) {
+		c.add(f.Path, "does not end with the roots of the authorities it holds")
 	}
 }
 
@@ -208,7 +285,7 @@ func (c *checker) sharedKeys() {
 	slices.Sort(names)
 	for i, a := range names {
 		for _, other := range names[i+1:] {
-			if equalKeys(all[a].PublicKey, all[other].PublicKey) {
+			if slices.ContainsFunc(all[a], func(cert *x509.Certificate) bool { return holdsKey(all[other], cert.PublicKey) }) {
 				c.add(c.fileOf(a, other), "authorities %s and %s have the same key", a, other)
 			}
 		}

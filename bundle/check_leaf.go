@@ -57,17 +57,7 @@ func (c *checker) kubeconfigFile(file string, data []byte, leaf kubepki.Leaf) {
 			c.add(file, "%s is %q, must be %q", f.what, f.got, f.want)
 		}
 	}
-	list, err := certificates(k.CA)
-	switch {
-	case err != nil:
-		c.add(file, "certificate-authority-data: %v", err)
-	case len(list) != 1:
-		c.add(file, "certificate-authority-data holds %d certificates, not the %s intermediate alone", len(list), leaf.Authority)
-	case selfIssued(list[0]):
-		c.add(file, "certificate-authority-data holds the root or another self-signed certificate")
-	default:
-		c.intermediate(file, list[0], leaf.Authority)
-	}
+	c.configTrust(file, k.CA, leaf.Authority)
 	c.certificateFile(file, k.Certificate, leaf)
 }
 
@@ -84,9 +74,9 @@ func (c *checker) leaf(file string, cert *x509.Certificate, want kubepki.Leaf) {
 	if c.namesIssuer(file, cert, issuer, want.Authority) {
 		c.verify(file, cert, issuer, want)
 	}
-	for a, ca := range c.everyAuthority() {
-		if equalKeys(cert.PublicKey, ca.PublicKey) {
-			c.add(file, "has the key of authority %s", a)
+	for family, list := range c.everyAuthority() {
+		if holdsKey(list, cert.PublicKey) {
+			c.add(file, "has the key of authority %s", family)
 		}
 	}
 	if c.o.Keys == nil {
@@ -215,6 +205,18 @@ func orNone(names []string) string {
 
 // common checks what holds for every certificate: form, key, dates, serial.
 func (c *checker) common(file string, cert, issuer *x509.Certificate) {
+	c.form(file, cert)
+	if c.earliest.IsZero() || cert.NotAfter.Before(c.earliest) {
+		c.earliest = cert.NotAfter
+	}
+	if issuer != nil && cert.NotAfter.After(issuer.NotAfter) {
+		c.add(file, "expires at %s, after its issuer (%s)", formatTime(cert.NotAfter), formatTime(issuer.NotAfter))
+	}
+	c.dates(file, cert)
+}
+
+// form is what holds for every certificate, however long it is valid.
+func (c *checker) form(file string, cert *x509.Certificate) {
 	if cert.Version != 3 {
 		c.add(file, "is an X.509 version %d certificate", cert.Version)
 	}
@@ -229,17 +231,16 @@ func (c *checker) common(file string, cert, issuer *x509.Certificate) {
 		c.add(file, "serial number is not a positive number of at most 20 octets")
 	}
 	// etcd's revocation check matches serials alone, so no two may be alike.
-	if other, ok := c.serials[serial.String()]; ok && other != file {
-		c.add(file, "has the same serial number as the certificate in %s", other)
+	if other, ok := c.serials[serial.String()]; ok && (other.file != file || !other.cert.Equal(cert)) {
+		c.add(file, "has the same serial number as the certificate in %s", other.file)
 	}
-	c.serials[serial.String()] = file
-	if c.earliest.IsZero() || cert.NotAfter.Before(c.earliest) {
-		c.earliest = cert.NotAfter
-	}
-	if issuer != nil && cert.NotAfter.After(issuer.NotAfter) {
-		c.add(file, "expires at %s, after its issuer (%s)", formatTime(cert.NotAfter), formatTime(issuer.NotAfter))
-	}
-	c.dates(file, cert)
+	c.serials[serial.String()] = sighting{file, cert}
+}
+
+// sighting is a certificate and the file it was first seen in.
+type sighting struct {
+	file string
+	cert *x509.Certificate
 }
 
 func (c *checker) dates(file string, cert *x509.Certificate) {

@@ -1,15 +1,15 @@
 // Package bundle writes and checks signed node bundles.
 //
 // A bundle is what a node gets back from a ceremony: a directory, or the same
-// as one tar file. Format "officiant-bundle: v2":
+// as one tar file. Format "officiant-bundle: v3":
 //
 //	SHA256SUMS              header, then the SHA-256 of every other file
 //	SHA256SUMS.sig          signature over SHA256SUMS by the release key
 //	README.txt              for people: what to do on this node, step by step
 //	VERIFY.txt              for people: what this is, and how to check it
-//	officiant/node.json     kind NodeFacts: cluster, node, fingerprint of its request
+//	officiant/node.json     kind NodeFacts: cluster, node, fingerprint of its request, "trusted"
 //	officiant/keys.age      only where the ceremony made the node's keys: sealed, a tar of keys/NAME.key
-//	officiant/root.crt      the root, to be pinned; not placed below /etc/kubernetes
+//	officiant/root.crt      the root, to be pinned, and roots beside it; not placed below /etc/kubernetes
 //	officiant/kubeadm.yaml  control-plane nodes: --root-ca-file, as part of a ClusterConfiguration
 //	officiant/rbac.yaml     control-plane nodes: the bindings their certificates rely on, if any
 //	pki/…, *.conf           the tree as it belongs below /etc/kubernetes
@@ -19,13 +19,14 @@
 //
 // A bundle is rebuilt byte for byte by the audit, years later, so everything in
 // it follows from the header, the node's facts and what was signed; and the texts
-// of a format never change: other texts are another format. Format "v1" is this
-// one without README.txt, kubeadm.yaml and rbac.yaml, with a VERIFY.txt that says
-// a part of it. It is no longer made, but read, checked and rebuilt.
+// of a format never change: other texts are another format. Format "v2" is this
+// one with a single authority of each family. Format "v1" is v2 without README.txt,
+// kubeadm.yaml and rbac.yaml, with a VERIFY.txt that says a part of it. They are no
+// longer made, but read, checked and rebuilt.
 //
 // SHA256SUMS is ASCII, each line ended by one newline, in exactly this order:
 //
-//	# officiant-bundle: v2
+//	# officiant-bundle: v3
 //	# cluster: demo
 //	# node: cp-1
 //	# ceremony: 64 hex digits       the ceremony's digest
@@ -48,10 +49,16 @@
 //	openssl dgst -sha256 -verify release.pub -signature SHA256SUMS.sig SHA256SUMS && sha256sum --strict -c SHA256SUMS
 //
 // A leaf's file holds the leaf, then its issuing intermediate. A trust file
-// (pki/ca.crt, pki/front-proxy-ca.crt, pki/etcd/ca.crt) holds one intermediate
-// and nothing else, never the root. pki/server-ca.crt holds the kubernetes
-// intermediate, then the root, for --root-ca-file. A kubeconfig lacks its private
-// key: the node has it. pki/sa.key comes sealed to the node (ASCII-armored age)
+// (pki/ca.crt, pki/front-proxy-ca.crt, pki/etcd/ca.crt) holds the intermediate that
+// issues, then those of the same family that "trusted" in node.json names, by the
+// SHA-256 of their certificates, and nothing else, never the root. Mostly it names
+// none; during a rollover it names the authority that comes or goes.
+// pki/server-ca.crt holds what pki/ca.crt holds, then the roots that certified it,
+// for --root-ca-file; officiant/root.crt the root above the intermediates that
+// issue, then those "trusted" names. What is only trusted may end before the
+// bundle: nothing in it depends on it. A kubeconfig's CA data is what pki/ca.crt
+// holds. It lacks its private key: the node has it. pki/sa.key comes sealed to the
+// node (ASCII-armored age)
 // as pki/sa.key.age, pki/sa.pub in clear. A bundle holds no private key in the clear, and it
 // is always complete. Nothing in it is secret, so all modes are 0644; the modes
 // on the node are kubepki's.

@@ -20,11 +20,13 @@ func (b *Bundle) With(files map[string][]byte) *Bundle {
 	return c
 }
 
-// RootCertificate reads officiant/root.crt.
-func (b *Bundle) RootCertificate() (*x509.Certificate, error) { return b.first(RootFile) }
+// RootCertificates reads officiant/root.crt: the root above the authorities that
+// issue, then those beside it.
+func (b *Bundle) RootCertificates() ([]*x509.Certificate, error) { return b.list(RootFile) }
 
-// AuthorityCertificates reads the root and the intermediates of the trust files.
-func (b *Bundle) AuthorityCertificates() (map[kubepki.Authority]*x509.Certificate, error) {
+// AuthorityCertificates reads the roots, and the intermediates of the trust files,
+// in the files' order: who issues is first.
+func (b *Bundle) AuthorityCertificates() (map[kubepki.Authority][]*x509.Certificate, error) {
 	facts, err := b.Facts()
 	if err != nil {
 		return nil, err
@@ -33,28 +35,27 @@ func (b *Bundle) AuthorityCertificates() (map[kubepki.Authority]*x509.Certificat
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", FactsFile, err)
 	}
-	certs := map[kubepki.Authority]*x509.Certificate{}
-	if certs[kubepki.Root], err = b.RootCertificate(); err != nil {
+	certs := map[kubepki.Authority][]*x509.Certificate{}
+	if certs[kubepki.Root], err = b.RootCertificates(); err != nil {
 		return nil, err
 	}
 	for _, f := range files {
 		if f.Kind != kubepki.TrustFile {
 			continue
 		}
-		if certs[f.Authority], err = b.first(f.Path); err != nil {
+		if certs[f.Authority], err = b.list(f.Path); err != nil {
 			return nil, err
 		}
 	}
 	return certs, nil
 }
 
-// first reads the first certificate of a file.
-func (b *Bundle) first(path string) (*x509.Certificate, error) {
+func (b *Bundle) list(path string) ([]*x509.Certificate, error) {
 	list, err := certificates(b.Files[path])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return list[0], nil
+	return list, nil
 }
 
 // ServiceAccountPublic reads pki/sa.pub.

@@ -267,3 +267,36 @@ func (p *PKI) Seal(t testing.TB, b *bundle.Bundle) {
 	}
 	b.Signature = sig
 }
+
+// Successor makes a later generation of a family, certified by a root; of the
+// root itself when that is the family.
+func (p *PKI) Successor(t testing.TB, family kubepki.Authority, root Authority) Authority {
+	t.Helper()
+	for _, spec := range kubepki.Authorities(p.Cluster) {
+		if spec.Authority != family {
+			continue
+		}
+		key, template := Key(t), AuthorityTemplate(spec, p.Cluster.Name)
+		template.Subject.CommonName += " 2"
+		if family == kubepki.Root {
+			root = Authority{template, key}
+		}
+		return Authority{Sign(t, template, root.Certificate, key.Public(), root.Key), key}
+	}
+	t.Fatalf("no family %s", family)
+	return Authority{}
+}
+
+// BundleWith issues, builds and signs a node's bundle whose trust files hold
+// more than the authorities that issue.
+func (p *PKI) BundleWith(t testing.TB, n *Node, sequence int, trusted map[kubepki.Authority][]*x509.Certificate) *bundle.Bundle {
+	t.Helper()
+	parts := p.Parts(t, n)
+	parts.Trusted = trusted
+	b, err := bundle.Build(p.Header(n, sequence), parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Seal(t, b)
+	return b
+}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"officiant/bundle"
@@ -61,7 +62,7 @@ func (n *Node) authorityKeys(b *bundle.Bundle) ([]bundle.Finding, error) {
 var authorityKeyNames = map[string]bool{"pki/ca.key": true, "pki/etcd/ca.key": true, "pki/front-proxy-ca.key": true, "pki/root.key": true}
 
 // keysBelow is authorityKeys for one folder, which may be a link.
-func (n *Node) keysBelow(folder string, known map[kubepki.Authority]crypto.PublicKey) ([]bundle.Finding, error) {
+func (n *Node) keysBelow(folder string, known map[kubepki.Authority][]crypto.PublicKey) ([]bundle.Finding, error) {
 	top, err := filepath.EvalSymlinks(n.at(folder))
 	if err != nil {
 		return nil, err
@@ -82,10 +83,10 @@ func (n *Node) keysBelow(folder string, known map[kubepki.Authority]crypto.Publi
 			return nil
 		}
 		held := heldKey(at)
-		for name, public := range known {
-			if held != nil && sameKey(held, public) {
+		for family, list := range known {
+			if held != nil && slices.ContainsFunc(list, func(public crypto.PublicKey) bool { return sameKey(held, public) }) {
 				findings = append(findings, bundle.Finding{File: path,
-					Problem: fmt.Sprintf("is the private key of authority %s", name)})
+					Problem: fmt.Sprintf("is the private key of authority %s", family)})
 			}
 		}
 		return nil
@@ -115,14 +116,16 @@ func heldKey(at string) crypto.PublicKey {
 	return key.Public()
 }
 
-func authorityPublicKeys(b *bundle.Bundle) (map[kubepki.Authority]crypto.PublicKey, error) {
+func authorityPublicKeys(b *bundle.Bundle) (map[kubepki.Authority][]crypto.PublicKey, error) {
 	certs, err := b.AuthorityCertificates()
 	if err != nil {
 		return nil, err
 	}
-	keys := map[kubepki.Authority]crypto.PublicKey{}
-	for name, cert := range certs {
-		keys[name] = cert.PublicKey
+	keys := map[kubepki.Authority][]crypto.PublicKey{}
+	for family, list := range certs {
+		for _, cert := range list {
+			keys[family] = append(keys[family], cert.PublicKey)
+		}
 	}
 	return keys, nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"officiant/bundle"
+	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 )
 
@@ -31,12 +32,14 @@ type Change struct {
 type Report struct {
 	Cluster  string
 	Node     string
-	Sequence int    // of what is in place afterwards; 0: nothing of ours
-	Before   int    // of what was in place
-	First    bool   // root and release key were pinned now
-	Already  bool   // everything was in place
-	Finished string // an interrupted operation that was finished first
-	Pins     *Pins  // after it
+	Sequence int                  // of what is in place afterwards; 0: nothing of ours
+	Before   int                  // of what was in place
+	First    bool                 // root and release key were pinned now
+	Already  bool                 // everything was in place
+	Finished string               // an interrupted operation that was finished first
+	Pins     *Pins                // after it
+	Unpinned *fingerprint.SHA256  // the root that was pinned before, when another follows it
+	Beside   []fingerprint.SHA256 // roots of the bundle that are not the pinned one
 	Changes  []Change
 	Same     []string // files of the bundle that are in place already, below the root
 	Notices  []Notice
@@ -127,6 +130,10 @@ func (n *Node) plan(a *accepted) (*Report, *transaction, error) {
 		return nil, nil, err
 	}
 	r := &Report{Cluster: a.bundle.Cluster, Node: a.bundle.Node, Sequence: a.bundle.Sequence, First: a.first, Pins: a.pins}
+	if a.before != nil && a.before.Root != a.pins.Root {
+		r.Unpinned = &a.before.Root
+	}
+	r.Beside = slices.DeleteFunc(slices.Clone(a.roots), func(f fingerprint.SHA256) bool { return f == a.pins.Root })
 	t := &transaction{operation: "install", write: slices.Clone(a.tree)}
 	files := a.files
 	same := false

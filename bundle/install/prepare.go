@@ -23,8 +23,10 @@ type accepted struct {
 	facts  *bundle.Facts
 	files  []kubepki.File
 	pins   *Pins // as they will be
-	first  bool  // nothing was pinned before
-	again  bool  // the very bundle whose sequence is the highest seen
+	before *Pins // as they are; nil at the first install
+	roots  []fingerprint.SHA256
+	first  bool // nothing was pinned before
+	again  bool // the very bundle whose sequence is the highest seen
 	tree   []placed
 }
 
@@ -89,7 +91,7 @@ func (n *Node) meant(b *bundle.Bundle) error {
 // pinned after this one.
 func (n *Node) pin(a *accepted, release crypto.PublicKey) error {
 	b, what := a.bundle, nameOf(a.bundle)
-	root, err := fingerprintOfRoot(b)
+	roots, err := rootsOf(b)
 	if err != nil {
 		return err
 	}
@@ -98,17 +100,19 @@ func (n *Node) pin(a *accepted, release crypto.PublicKey) error {
 		return fmt.Errorf("release key: %w", err)
 	}
 	a.pins = &Pins{
-		APIVersion: apiVersion, Kind: pinsKind, Cluster: b.Cluster, Node: b.Node, Root: root, Release: spki,
+		APIVersion: apiVersion, Kind: pinsKind, Cluster: b.Cluster, Node: b.Node, Root: roots[0], Release: spki,
 		HighestSequence: b.Sequence, HighestBundle: fingerprint.Of(b.Sums),
 	}
 	old, err := n.State().Pins()
 	if err != nil {
 		return err
 	}
+	a.roots = roots
 	if old == nil {
 		a.first = true
 		return nil
 	}
+	a.before = old
 	var f []bundle.Finding
 	add := func(file, format string, args ...any) {
 		f = append(f, bundle.Finding{File: file, Problem: fmt.Sprintf(format, args...)})
@@ -116,8 +120,12 @@ func (n *Node) pin(a *accepted, release crypto.PublicKey) error {
 	if b.Cluster != old.Cluster || b.Node != old.Node {
 		add(bundle.SumsFile, "is for node %s of cluster %s; this is node %s of cluster %s", b.Node, b.Cluster, old.Node, old.Cluster)
 	}
-	if root != old.Root {
-		add(bundle.RootFile, "is not the root this node pinned: SHA-256 is %s, pinned is %s", root, old.Root)
+	known := false
+	if a.pins.Root, known, err = n.rootAfter(old.Root, roots); err != nil {
+		return err
+	}
+	if !known {
+		add(bundle.RootFile, "is not the root this node pinned: SHA-256 is %s, pinned is %s", roots[0], old.Root)
 	}
 	if spki != old.Release {
 		add(bundle.SignatureFile, "is by another release key than this node pinned: SHA-256 is %s, pinned is %s", spki, old.Release)
@@ -134,14 +142,6 @@ func (n *Node) pin(a *accepted, release crypto.PublicKey) error {
 		return &Refused{what, f}
 	}
 	return nil
-}
-
-func fingerprintOfRoot(b *bundle.Bundle) (fingerprint.SHA256, error) {
-	root, err := b.RootCertificate()
-	if err != nil {
-		return fingerprint.SHA256{}, refusedf(nameOf(b), bundle.RootFile, "%v", err)
-	}
-	return fingerprint.Of(root.Raw), nil
 }
 
 // keys finds this node's private keys. Keys that are not there are left out:

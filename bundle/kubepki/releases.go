@@ -49,6 +49,9 @@ var (
 	// Feature gate ControlPlaneKubeletLocalMode, on by default: a control-plane
 	// node that joins has its kubelet talk to its own API server.
 	localKubelets = from(1, 33, 0)
+	// PR 123102: kubeadm takes a kubeconfig whose CA data holds more than the first
+	// certificate of ca.crt; before, it compared the two byte for byte.
+	severalInKubeconfig = from(1, 31, 0)
 	// PR 138957 and its cherry-picks 138958, 138959, 138960, 138964.
 	kubeletClientWithoutGroup = from(1, 37, 0,
 		Version{1, 33, 12}, Version{1, 34, 8}, Version{1, 35, 5}, Version{1, 36, 1})
@@ -59,6 +62,10 @@ var (
 var kubeadmAPIs = []since[string]{
 	{always, "v1beta2"}, {from(1, 22, 0), "v1beta3"}, {from(1, 31, 0), "v1beta4"},
 }
+
+// SeveralInKubeconfig says whether kubeadm of that release takes a kubeconfig
+// that trusts more than one authority.
+func SeveralInKubeconfig(v Version) bool { return severalInKubeconfig.reached(v) }
 
 // KubeadmAPI is the version of kubeadm's configuration API to write for a release.
 func KubeadmAPI(v Version) string { return at(kubeadmAPIs, v) }

@@ -116,8 +116,8 @@ const (
 	CertificateFile      FileKind = "certificate"            // leaf, then issuing intermediate
 	KeyFile              FileKind = "key"                    // a leaf's private key; never in a bundle
 	KubeconfigFile       FileKind = "kubeconfig"             // in a bundle without the key, on the node with it
-	TrustFile            FileKind = "trust"                  // exactly one authority's certificate: who may log in
-	ServerTrustFile      FileKind = "server-trust"           // intermediate, then root: for clients not written in Go
+	TrustFile            FileKind = "trust"                  // authorities of one family, the issuing one first: who may log in
+	ServerTrustFile      FileKind = "server-trust"           // intermediates, then their roots: for clients not written in Go
 	ServiceAccountKey    FileKind = "service-account-key"    // sa.key; sealed in a bundle
 	ServiceAccountPublic FileKind = "service-account-public" // sa.pub
 )

@@ -15,6 +15,7 @@ type TrustFile struct {
 	Kind         kubepki.FileKind
 	Authority    kubepki.Authority
 	Certificates []*x509.Certificate // in the file's order; of a kubeconfig its CA data
+	Beside       int                 // authorities of its family that the plan trusts after the one that issues
 }
 
 const hole = "client-CA files: any leaf below a shared anchor logs in; design, 6"
@@ -39,18 +40,26 @@ func Layout(files []TrustFile) []Finding {
 	}
 	for i, a := range anchors {
 		for _, b := range anchors[:i] {
-			switch x, y := a.Certificates[0], b.Certificates[0]; {
-			case a.Authority == b.Authority:
-			case x.Equal(y):
-				report(a, "k8s_trust_shared", hole, "holds the same certificate as %s", b.Path)
-			case bytes.Equal(x.RawSubjectPublicKeyInfo, y.RawSubjectPublicKeyInfo):
-				report(a, "k8s_trust_shared_key", hole, "holds a certificate with the same key as %s", b.Path)
-			case bytes.Equal(x.RawSubject, y.RawSubject):
-				report(a, "k8s_trust_shared_name", "RFC 5280, 4.1.2.6", "holds an authority of the same name as %s", b.Path)
+			for _, x := range a.Certificates {
+				for _, y := range b.Certificates {
+					apart(a, b, x, y, report)
+				}
 			}
 		}
 	}
 	return findings
+}
+
+// apart wants authorities of two families, x in file a and y in b, told apart.
+func apart(a, b TrustFile, x, y *x509.Certificate, report reporter) {
+	switch {
+	case x.Equal(y):
+		report(a, "k8s_trust_shared", hole, "holds the same certificate as %s", b.Path)
+	case bytes.Equal(x.RawSubjectPublicKeyInfo, y.RawSubjectPublicKeyInfo):
+		report(a, "k8s_trust_shared_key", hole, "holds a certificate with the same key as %s", b.Path)
+	case bytes.Equal(x.RawSubject, y.RawSubject):
+		report(a, "k8s_trust_shared_name", "RFC 5280, 4.1.2.6", "holds an authority of the same name as %s", b.Path)
+	}
 }
 
 type reporter func(f TrustFile, rule, citation, problem string, args ...any)
@@ -67,11 +76,11 @@ func anchorsOf(files []TrustFile) []TrustFile {
 	return anchors
 }
 
-// anchor returns the certificate of a family's client-CA file.
-func anchor(anchors []TrustFile, family kubepki.Authority) *x509.Certificate {
+// anchor returns what a family's client-CA file holds, who issues first.
+func anchor(anchors []TrustFile, family kubepki.Authority) []*x509.Certificate {
 	for _, a := range anchors {
 		if a.Authority == family {
-			return a.Certificates[0]
+			return a.Certificates
 		}
 	}
 	return nil
@@ -83,38 +92,51 @@ func trustFile(f TrustFile, anchors []TrustFile, report reporter) {
 			report(f, "k8s_trust_root", hole, "holds a self-signed certificate (%s)", c.Subject)
 		}
 	}
-	if len(f.Certificates) != 1 {
-		report(f, "k8s_trust_count", hole, "holds %d certificates, not one", len(f.Certificates))
+	if len(f.Certificates) != 1+f.Beside {
+		report(f, "k8s_trust_count", hole, "holds %d certificates, not %d", len(f.Certificates), 1+f.Beside)
 		return
 	}
-	c := f.Certificates[0]
 	may, ok := families[f.Authority]
-	switch {
-	case !ok:
+	if !ok {
 		report(f, "k8s_trust_family", hole, "%q is no family that leaves come from", f.Authority)
-	case !c.IsCA || c.MaxPathLen != 0 || !c.MaxPathLenZero:
-		report(f, "k8s_trust_intermediate", hole, "%s is not an intermediate with pathLen 0", c.Subject)
-	case len(c.ExtKeyUsage) == 0 || within(c, may, "it") != "":
-		report(f, "k8s_trust_family", hole, "%s may issue what the %s family does not", c.Subject, f.Authority)
-	default:
-		if a := anchor(anchors, f.Authority); a != nil && !a.Equal(c) {
-			report(f, "k8s_trust_family", hole, "%s is not the %s authority of the other files", c.Subject, f.Authority)
+		return
+	}
+	for _, c := range f.Certificates {
+		switch {
+		case !c.IsCA || c.MaxPathLen != 0 || !c.MaxPathLenZero:
+			report(f, "k8s_trust_intermediate", hole, "%s is not an intermediate with pathLen 0", c.Subject)
+		case len(c.ExtKeyUsage) == 0 || within(c, may, "it") != "":
+			report(f, "k8s_trust_family", hole, "%s may issue what the %s family does not", c.Subject, f.Authority)
 		}
+	}
+	if a := anchor(anchors, f.Authority); a != nil && !slices.EqualFunc(a, f.Certificates, (*x509.Certificate).Equal) {
+		report(f, "k8s_trust_family", hole, "%s is not the %s authority of the other files", f.Certificates[0].Subject, f.Authority)
 	}
 }
 
 func serverTrustFile(f TrustFile, anchors []TrustFile, report reporter) {
 	const cite = "kube-controller-manager --root-ca-file"
-	if len(f.Certificates) != 2 {
-		report(f, "k8s_server_trust", cite, "holds %d certificates, not an intermediate and its root", len(f.Certificates))
+	n := 1 + f.Beside
+	if len(f.Certificates) <= n {
+		report(f, "k8s_server_trust", cite, "holds %d certificates, not %d of the family and their root", len(f.Certificates), n)
 		return
 	}
-	c, root := f.Certificates[0], f.Certificates[1]
-	if a := anchor(anchors, f.Authority); a != nil && !a.Equal(c) {
-		report(f, "k8s_server_trust", cite, "its first certificate is not the %s authority", f.Authority)
+	own, roots := f.Certificates[:n], f.Certificates[n:]
+	if a := anchor(anchors, f.Authority); a != nil && !slices.EqualFunc(a, own, (*x509.Certificate).Equal) {
+		report(f, "k8s_server_trust", cite, "does not begin with what the %s family's client-CA file holds", f.Authority)
 	}
-	if !bytes.Equal(root.RawSubject, root.RawIssuer) || c.CheckSignatureFrom(root) != nil {
-		report(f, "k8s_server_trust", cite, "its second certificate is not the root of the first")
+	certified := func(c, root *x509.Certificate) bool {
+		return bytes.Equal(root.RawSubject, root.RawIssuer) && c.CheckSignatureFrom(root) == nil
+	}
+	for _, c := range own {
+		if !slices.ContainsFunc(roots, func(root *x509.Certificate) bool { return certified(c, root) }) {
+			report(f, "k8s_server_trust", cite, "does not hold the root of %s", c.Subject)
+		}
+	}
+	for _, root := range roots {
+		if !slices.ContainsFunc(own, func(c *x509.Certificate) bool { return certified(c, root) }) {
+			report(f, "k8s_server_trust", cite, "%s is not the root of an authority in it", root.Subject)
+		}
 	}
 }
 
@@ -134,7 +156,7 @@ func certificateFile(f TrustFile, anchors []TrustFile, report reporter) {
 	if leaf.IsCA || leaf.CheckSignatureFrom(issuer) != nil {
 		report(f, "k8s_chain", cite, "its second certificate did not issue the first")
 	}
-	if a := anchor(anchors, f.Authority); a != nil && !a.Equal(issuer) {
+	if a := anchor(anchors, f.Authority); a != nil && !a[0].Equal(issuer) {
 		report(f, "k8s_chain", cite, "its second certificate is not the %s authority", f.Authority)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
+	"slices"
 	"testing"
 
 	"officiant/bundle/kubepki"
@@ -120,6 +121,37 @@ func TestLayout(t *testing.T) {
 			refuses(t, tt.rule, layout(files))
 		})
 	}
+	t.Run("a rollover", func(t *testing.T) {
+		template := w.authority(kubepki.KubernetesAuthority)
+		template.Subject.CommonName = "kubernetes 2"
+		next := w.make(template, root, key(t).Public())
+		rolling := func(beside *x509.Certificate) map[string]lint.TrustFile {
+			files := good()
+			for _, path := range []string{"pki/ca.crt", "admin.conf", "pki/server-ca.crt"} {
+				f := files[path]
+				f.Beside, f.Certificates = 1, slices.Insert(slices.Clone(f.Certificates), 1, beside)
+				files[path] = f
+			}
+			return files
+		}
+		if findings := layout(rolling(next)); len(findings) > 0 {
+			t.Errorf("refused: %v", findings)
+		}
+		refuses(t, "k8s_trust_shared", layout(rolling(etcdCA)))
+		refuses(t, "k8s_trust_root", layout(rolling(root)))
+		refuses(t, "k8s_trust_intermediate", layout(rolling(deep)))
+		files := rolling(next)
+		files["admin.conf"] = good()["admin.conf"]
+		refuses(t, "k8s_trust_family", layout(files))
+		files = rolling(next)
+		f := files["pki/server-ca.crt"]
+		f.Certificates = list(next, kube, root)
+		files["pki/server-ca.crt"] = f
+		refuses(t, "k8s_server_trust", layout(files))
+		f.Certificates = list(kube, next, root, signedWorld(t).certs[kubepki.Root])
+		files["pki/server-ca.crt"] = f
+		refuses(t, "k8s_server_trust", layout(files))
+	})
 	// The families swapped: told apart where a leaf or the server trust shows it.
 	files := good()
 	files["pki/ca.crt"] = lint.TrustFile{Kind: kubepki.TrustFile, Authority: kubepki.KubernetesAuthority, Certificates: list(etcdCA)}

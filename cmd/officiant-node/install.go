@@ -98,11 +98,27 @@ func printInstall(w io.Writer, r *install.Report, root string, dryRun bool) erro
 		printPin(w, "root certificate, "+verb, r.Pins.Root)
 		printPin(w, "release key, "+verb, r.Pins.Release)
 	}
+	printRoots(w, r, dryRun)
 	if dryRun {
 		printDiff(w, r)
 		return printReaders(w, r, root)
 	}
 	return printChanges(w, r, root)
+}
+
+// printRoots shows what a rollover of the root does to this node's pin.
+func printRoots(w io.Writer, r *install.Report, dryRun bool) {
+	if r.Unpinned != nil {
+		verb := "pinned"
+		if dryRun {
+			verb = "would be pinned"
+		}
+		printPin(w, "root certificate, "+verb+"; the bundle in place announced it", r.Pins.Root)
+		printPin(w, "root certificate, no longer pinned", *r.Unpinned)
+	}
+	for _, f := range r.Beside {
+		printPin(w, "root certificate beside the pinned one; when that is gone from a later bundle, this one may follow it", f)
+	}
 }
 
 func printPin(w io.Writer, title string, f fingerprint.SHA256) {

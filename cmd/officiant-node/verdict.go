@@ -56,6 +56,9 @@ func (v *verdict) print(w io.Writer, output string) error {
 	}
 	if v.Root != "" {
 		fmt.Fprintf(w, "%-14s %s\n", "root SHA-256", v.Root)
+		for _, r := range v.RootsBeside {
+			fmt.Fprintf(w, "%-14s %s\n", "  beside it", r)
+		}
 	}
 	for _, c := range v.Checks {
 		fmt.Fprintf(w, "%-14s %s: %s\n", c.Result, c.Name, c.Detail)

@@ -65,17 +65,18 @@ func newVerifyCommand(o *options) *cobra.Command {
 
 // verdict is what verify prints.
 type verdict struct {
-	What     string           `json:"what"`
-	Cluster  string           `json:"cluster,omitempty"`
-	Node     string           `json:"node,omitempty"`
-	Sequence int              `json:"sequence,omitempty"`
-	Ceremony string           `json:"ceremony,omitempty"`
-	NotAfter string           `json:"notAfter,omitempty"`
-	Root     string           `json:"rootSHA256,omitempty"`
-	Checks   []checked        `json:"checks"`
-	Files    []verifiedFile   `json:"files"`
-	Findings []bundle.Finding `json:"findings"`
-	Verdict  string           `json:"verdict"`
+	What        string           `json:"what"`
+	Cluster     string           `json:"cluster,omitempty"`
+	Node        string           `json:"node,omitempty"`
+	Sequence    int              `json:"sequence,omitempty"`
+	Ceremony    string           `json:"ceremony,omitempty"`
+	NotAfter    string           `json:"notAfter,omitempty"`
+	Root        string           `json:"rootSHA256,omitempty"`
+	RootsBeside []string         `json:"rootsBesideSHA256,omitempty"` // during a rollover
+	Checks      []checked        `json:"checks"`
+	Files       []verifiedFile   `json:"files"`
+	Findings    []bundle.Finding `json:"findings"`
+	Verdict     string           `json:"verdict"`
 }
 
 // verifiedFile is a file and what its certificate says.
@@ -105,8 +106,11 @@ func (v *verdict) check(name string, findings []bundle.Finding, detail string) {
 func (v *verdict) describe(b *bundle.Bundle) {
 	v.Cluster, v.Node, v.Sequence = b.Cluster, b.Node, b.Sequence
 	v.Ceremony, v.NotAfter = b.Ceremony.String(), b.NotAfter.Format(time.RFC3339)
-	if root, err := b.RootCertificate(); err == nil {
-		v.Root = fingerprint.Of(root.Raw).String()
+	if roots, err := b.RootCertificates(); err == nil {
+		v.Root = fingerprint.Of(roots[0].Raw).String()
+		for _, r := range roots[1:] {
+			v.RootsBeside = append(v.RootsBeside, fingerprint.Of(r.Raw).String())
+		}
 	}
 }
 

@@ -1,0 +1,116 @@
+package install_test
+
+import (
+	"crypto/x509"
+	"os"
+	"slices"
+	"testing"
+
+	"officiant/bundle"
+	"officiant/bundle/bundletest"
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/install"
+	"officiant/bundle/kubepki"
+)
+
+// rootRollover makes the bundles of a node for the stages of a root's rollover.
+type rootRollover struct {
+	old, next           fingerprint.SHA256
+	before, trust       func(n *bundletest.Node) *bundle.Bundle
+	issue, drop, beyond func(n *bundletest.Node) *bundle.Bundle
+}
+
+func newRootRollover(t *testing.T, p *bundletest.PKI) *rootRollover {
+	next := *p
+	next.Root = p.Successor(t, kubepki.Root, bundletest.Authority{})
+	next.Authorities = map[kubepki.Authority]bundletest.Authority{}
+	type beside = map[kubepki.Authority][]*x509.Certificate
+	news := beside{kubepki.Root: {next.Root.Certificate}}
+	olds := beside{kubepki.Root: {p.Root.Certificate}}
+	for family, a := range p.Authorities {
+		next.Authorities[family] = p.Successor(t, family, next.Root)
+		olds[family] = []*x509.Certificate{a.Certificate}
+		news[family] = []*x509.Certificate{next.Authorities[family].Certificate}
+	}
+	made := func(p *bundletest.PKI, sequence int, trusted beside) func(*bundletest.Node) *bundle.Bundle {
+		return func(n *bundletest.Node) *bundle.Bundle { return p.BundleWith(t, n, sequence, trusted) }
+	}
+	return &rootRollover{
+		fingerprint.Of(p.Root.Certificate.Raw), fingerprint.Of(next.Root.Certificate.Raw),
+		made(p, 1, nil), made(p, 2, news), made(&next, 3, olds), made(&next, 4, nil), made(&next, 5, nil),
+	}
+}
+
+func (m machine) pinned(t *testing.T) fingerprint.SHA256 {
+	t.Helper()
+	p, err := m.State().Pins()
+	must(t, err)
+	return p.Root
+}
+
+// TestRootRollover: the pin stays where it is until nothing below the old root is
+// in use, and then follows what was announced under it.
+func TestRootRollover(t *testing.T) {
+	p := bundletest.New(t, bundletest.Cluster())
+	r := newRootRollover(t, p)
+	m := newMachine(t, p, bundletest.First())
+	m.place(t, p, r.before(m.who))
+	for _, stage := range []struct {
+		b        *bundle.Bundle
+		pin      fingerprint.SHA256
+		beside   []fingerprint.SHA256
+		unpinned bool
+	}{
+		{r.trust(m.who), r.old, []fingerprint.SHA256{r.next}, false},
+		{r.issue(m.who), r.old, []fingerprint.SHA256{r.next}, false},
+		{r.drop(m.who), r.next, nil, true},
+		{r.beyond(m.who), r.next, nil, false},
+	} {
+		got := m.place(t, p, stage.b)
+		if m.pinned(t) != stage.pin || got.Pins.Root != stage.pin {
+			t.Errorf("sequence %d: pinned is %s", stage.b.Sequence, m.pinned(t))
+		}
+		if !slices.Equal(got.Beside, stage.beside) || (got.Unpinned != nil) != stage.unpinned {
+			t.Errorf("sequence %d: report %+v", stage.b.Sequence, got)
+		}
+		m.sound(t, p)
+		if again := m.place(t, p, stage.b); !again.Already {
+			t.Errorf("sequence %d, a second time: %+v", stage.b.Sequence, again)
+		}
+	}
+}
+
+// TestRootRolloverLagging: a root that no bundle announced is not followed,
+// whoever signs it; a new node may begin at any stage.
+func TestRootRolloverLagging(t *testing.T) {
+	p := bundletest.New(t, bundletest.Cluster())
+	r := newRootRollover(t, p)
+	const refusal = "is not the root this node pinned"
+	lagging := newMachine(t, p, bundletest.First())
+	lagging.place(t, p, r.before(lagging.who))
+	lagging.refuses(t, p, r.drop(lagging.who), refusal)
+	issue := r.issue(lagging.who)
+	lagging.place(t, p, issue) // the first stage passed over: the old root is there still
+	if _, err := lagging.Rollback(false); err != nil {
+		t.Fatal(err)
+	}
+	lagging.refuses(t, p, r.drop(lagging.who), refusal) // what is in place has not announced it
+	lagging.place(t, p, issue)
+	spoilt := lagging.copy(t)
+	must(t, os.WriteFile(spoilt.at(install.StateDir+"/installed.tar"), []byte("no bundle"), 0o600))
+	spoilt.refuses(t, p, r.drop(spoilt.who), refusal)
+	lagging.place(t, p, r.drop(lagging.who))
+	lagging.sound(t, p)
+	for _, b := range []func(*bundletest.Node) *bundle.Bundle{r.trust, r.issue, r.drop} {
+		fresh := newMachine(t, p, bundletest.First())
+		fresh.place(t, p, b(fresh.who))
+		fresh.sound(t, p)
+		want := r.next
+		if b(fresh.who).Sequence == 2 {
+			want = r.old
+		}
+		if fresh.pinned(t) != want {
+			t.Errorf("a new node pinned %s", fresh.pinned(t))
+		}
+	}
+}
