@@ -45,7 +45,7 @@ func TestSumsRefused(t *testing.T) {
 		"empty":                    "",
 		"no newline at the end":    strings.TrimSuffix(good, "\n"),
 		"empty line at the end":    good + "\n",
-		"newer format":             replace("v1", "v3"),
+		"newer format":             replace("v1", "v99"),
 		"format 0":                 replace("v1", "v0"),
 		"format 01":                replace("v1", "v01"),
 		"no format line":           strings.Join(lines[1:], "") + "\n",
