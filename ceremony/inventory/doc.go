@@ -2,6 +2,9 @@
 // as the transcripts of its ceremonies tell it: what was issued, and what was
 // abandoned, whose certificate may exist although nobody recorded it.
 //
+// Records are read line by line and may be long: what is kept of one is an Entry
+// for each certificate, from which its Item is made when it is asked for.
+//
 // An Item is one certificate. Its name is the schedule's ("cp-1/apiserver",
 // "kubernetes"), and comes again with each ceremony that makes it anew: the
 // newest of a name in a cluster is current, the others are superseded. They are

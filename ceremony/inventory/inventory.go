@@ -1,13 +1,12 @@
 package inventory
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/x509"
 	"fmt"
+	"io"
+	"maps"
 	"slices"
-	"strings"
-	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -16,78 +15,88 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// Kind says what a certificate is for.
-type Kind string
+// Record is what one transcript tells.
+type Record struct {
+	Open    transcript.Open
+	Head    fingerprint.SHA256
+	entries []*Entry // in the order of their intents
+}
 
-const (
-	Root         Kind = "root"
-	Intermediate Kind = "intermediate"
-	Leaf         Kind = "leaf"
-)
+// Read reads a transcript, finished or not, line by line: what it holds in the
+// end are the entries. file is for messages; the error of a transcript that is
+// not whole is a *transcript.Broken.
+func Read(file string, r io.Reader) (*Record, error) {
+	record := &Record{}
+	open := map[int]*intent{}
+	for l, err := range transcript.Scan(file, r) {
+		if err != nil {
+			return nil, err
+		}
+		record.Head = l.Hash
+		switch r := l.Record.(type) {
+		case transcript.Open:
+			record.Open = r
+		case transcript.Intent:
+			i := &intent{r, &Entry{of: &record.Open, state: abandoned}}
+			open[l.Seq] = i
+			record.entries = append(record.entries, i.entry)
+		case transcript.Issued:
+			i := open[r.Intent]
+			delete(open, r.Intent)
+			i.entry.fill(i.Intent, l.Certificate)
+			i.entry.state, i.entry.sha256 = current, fingerprint.Of(r.Certificate)
+		}
+	}
+	for _, seq := range slices.Sorted(maps.Keys(open)) {
+		i := open[seq]
+		c, err := x509.ParseCertificate(unsigned(i.TBS))
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %s: %w", file, seq, i.Name, err)
+		}
+		i.entry.fill(i.Intent, c)
+	}
+	return record, nil
+}
 
-// State says what became of it.
-type State string
-
-const (
-	Current    State = "current"    // the newest of its name
-	Superseded State = "superseded" // made anew since; valid until it ends
-	Abandoned  State = "abandoned"  // perhaps signed, never recorded; counts as issued
-)
-
-// Item is one certificate. Its JSON is a promise to scripts.
-type Item struct {
-	Cluster   string              `json:"cluster"`
-	Sequence  int                 `json:"sequence"` // of the ceremony
-	Ceremony  string              `json:"ceremony"` // the plan's name
-	Name      string              `json:"name"`     // "cp-1/apiserver", "kubernetes"
-	Node      string              `json:"node,omitempty"`
-	Kind      Kind                `json:"kind"`
-	Authority string              `json:"authority"` // who signed: the plan's name of it
-	State     State               `json:"state"`
-	Subject   string              `json:"subject"`
-	Names     []string            `json:"names"`  // DNS names and IP addresses
-	Serial    string              `json:"serial"` // hex
-	NotBefore time.Time           `json:"notBefore"`
-	NotAfter  time.Time           `json:"notAfter"`
-	SHA256    *fingerprint.SHA256 `json:"sha256,omitempty"` // of the certificate; absent when abandoned
+// intent has no result yet.
+type intent struct {
+	transcript.Intent
+	entry *Entry
 }
 
 // List is what several transcripts tell together, oldest first. Rehearsals tell
 // of nothing real, and are an error. The same transcript twice counts once.
-func List(transcripts ...*transcript.Transcript) ([]Item, error) {
-	var items []Item
+func List(records ...*Record) ([]*Entry, error) {
+	records = slices.Clone(records)
+	slices.SortStableFunc(records, func(a, b *Record) int {
+		return cmp.Or(cmp.Compare(a.Open.Cluster, b.Open.Cluster), cmp.Compare(a.Open.Sequence, b.Open.Sequence))
+	})
+	var list []*Entry
 	heads := map[fingerprint.SHA256]bool{}
-	for _, t := range transcripts {
-		if heads[t.Head()] {
+	for _, r := range records {
+		if heads[r.Head] {
 			continue
 		}
-		heads[t.Head()] = true
-		if t.Open().Rehearsal {
-			return nil, fmt.Errorf("ceremony %s is a rehearsal: what it issued is for nobody", t.Open().Name)
+		heads[r.Head] = true
+		if r.Open.Rehearsal {
+			return nil, fmt.Errorf("ceremony %s is a rehearsal: what it issued is for nobody", r.Open.Name)
 		}
-		some, err := of(t)
-		if err != nil {
-			return nil, fmt.Errorf("ceremony %s: %w", t.Open().Name, err)
-		}
-		items = append(items, some...)
+		list = append(list, r.entries...)
 	}
-	slices.SortStableFunc(items, func(a, b Item) int {
-		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Sequence, b.Sequence))
-	})
-	supersede(items)
-	return items, nil
+	supersede(list)
+	return list, nil
 }
 
 // Missing names the ceremonies that some of these continue and that are not
 // among them: an inventory without them is not whole.
-func Missing(transcripts ...*transcript.Transcript) []string {
+func Missing(records ...*Record) []string {
 	heads := map[fingerprint.SHA256]bool{}
-	for _, t := range transcripts {
-		heads[t.Head()] = true
+	for _, r := range records {
+		heads[r.Head] = true
 	}
 	var missing []string
-	for _, t := range transcripts {
-		for _, p := range t.Open().Predecessors {
+	for _, r := range records {
+		for _, p := range r.Open.Predecessors {
 			name := fmt.Sprintf("ceremony %d of cluster %s", p.Sequence, p.Cluster)
 			if !heads[p.Head] && !slices.Contains(missing, name) {
 				missing = append(missing, name)
@@ -99,85 +108,34 @@ func Missing(transcripts ...*transcript.Transcript) []string {
 
 // Forked names the ceremonies of which these tell two different stories: the
 // chain was forked, or an unfinished copy lies beside the finished one.
-func Forked(transcripts ...*transcript.Transcript) []string {
+func Forked(records ...*Record) []string {
 	heads := map[string]fingerprint.SHA256{}
 	var forked []string
-	for _, t := range transcripts {
-		name := fmt.Sprintf("ceremony %d of cluster %s", t.Open().Sequence, t.Open().Cluster)
-		if head, ok := heads[name]; ok && head != t.Head() && !slices.Contains(forked, name) {
+	for _, r := range records {
+		name := fmt.Sprintf("ceremony %d of cluster %s", r.Open.Sequence, r.Open.Cluster)
+		if head, ok := heads[name]; ok && head != r.Head && !slices.Contains(forked, name) {
 			forked = append(forked, name)
 		}
-		heads[name] = t.Head()
+		heads[name] = r.Head
 	}
 	return forked
 }
 
-// of lists one ceremony's certificates, in the order of their intents.
-func of(t *transcript.Transcript) ([]Item, error) {
-	open := t.Open()
-	issued := map[int][]byte{}
-	for _, l := range t.Lines {
-		if r, ok := l.Record.(transcript.Issued); ok {
-			issued[r.Intent] = r.Certificate
+// supersede marks all but the newest of each name in a cluster; the list is in
+// the order of its ceremonies.
+func supersede(list []*Entry) {
+	newest := map[string]*Entry{} // of one cluster
+	for n, e := range list {
+		if n > 0 && e.of.Cluster != list[n-1].of.Cluster {
+			clear(newest)
 		}
-	}
-	var items []Item
-	for _, l := range t.Lines {
-		r, ok := l.Record.(transcript.Intent)
-		if !ok {
+		if e.state != current {
 			continue
 		}
-		der, known := issued[l.Seq]
-		if !known {
-			der = unsigned(r.TBS)
+		if older := newest[e.name]; older != nil {
+			older.state = superseded
 		}
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %s: %w", l.Seq, r.Name, err)
-		}
-		i := item(open, r, c)
-		if known {
-			sum := fingerprint.Of(der)
-			i.State, i.SHA256 = Current, &sum
-		}
-		items = append(items, i)
-	}
-	return items, nil
-}
-
-func item(open transcript.Open, r transcript.Intent, c *x509.Certificate) Item {
-	i := Item{
-		Cluster: open.Cluster, Sequence: open.Sequence, Ceremony: open.Name, Name: r.Name, Kind: Leaf, Authority: r.Signer, State: Abandoned,
-		Subject: c.Subject.String(), Names: []string{}, Serial: fmt.Sprintf("%x", c.SerialNumber), NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(),
-	}
-	i.Names = append(i.Names, c.DNSNames...)
-	for _, ip := range c.IPAddresses {
-		i.Names = append(i.Names, ip.String())
-	}
-	switch {
-	case c.IsCA && bytes.Equal(c.RawSubject, c.RawIssuer):
-		i.Kind = Root
-	case c.IsCA:
-		i.Kind = Intermediate
-	default:
-		i.Node, _, _ = strings.Cut(r.Name, "/")
-	}
-	return i
-}
-
-// supersede marks all but the newest of each name in a cluster; items are in
-// the order of their ceremonies.
-func supersede(items []Item) {
-	newest := map[string]int{}
-	for i, it := range items {
-		if it.State != Current {
-			continue
-		}
-		key := it.Cluster + "\x00" + it.Name
-		if older, ok := newest[key]; ok {
-			items[older].State = Superseded
-		}
-		newest[key] = i
+		newest[e.name] = e
 	}
 }
 

@@ -1,6 +1,7 @@
 package inventory_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -17,18 +18,22 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-func read(t *testing.T, dir string) *transcript.Transcript {
+func read(t *testing.T, dir string) *inventory.Record {
 	t.Helper()
-	file := filepath.Join(dir, "transcript.jsonl")
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(filepath.Join(dir, "transcript.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	record, err := transcript.Read(file, data)
+	return parse(t, data)
+}
+
+func parse(t *testing.T, data []byte) *inventory.Record {
+	t.Helper()
+	r, err := inventory.Read("transcript.jsonl", bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return record
+	return r
 }
 
 // TestList reads a ceremony that lost a group of signatures on its way.
@@ -53,13 +58,14 @@ func TestList(t *testing.T) {
 		t.Fatal(err)
 	}
 	record := read(t, dir)
-	items, err := inventory.List(record, record)
+	list, err := inventory.List(record, read(t, dir))
 	if err != nil {
 		t.Fatal(err)
 	}
 	serials := map[string]bool{}
 	states, kinds := map[inventory.State]int{}, map[inventory.Kind]int{}
-	for _, i := range items {
+	for _, e := range list {
+		i := e.Item()
 		if serials[i.Serial] {
 			t.Errorf("serial %s twice", i.Serial)
 		}
@@ -70,7 +76,15 @@ func TestList(t *testing.T) {
 			t.Errorf("%+v", i)
 		}
 	}
-	for _, s := range record.Serials() {
+	data, err := os.ReadFile(filepath.Join(dir, "transcript.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := transcript.Read("transcript.jsonl", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range whole.Serials() {
 		if !serials[s.Text(16)] {
 			t.Errorf("serial %x of the record is not in the inventory", s)
 		}
@@ -81,11 +95,13 @@ func TestList(t *testing.T) {
 	if kinds[inventory.Root] != 1 || kinds[inventory.Intermediate] != 3 {
 		t.Errorf("kinds: %v", kinds)
 	}
-	at := slices.IndexFunc(items, func(i inventory.Item) bool { return i.Name == "cp-1/apiserver" && i.State == inventory.Current })
+	at := slices.IndexFunc(list, func(e *inventory.Entry) bool {
+		return e.Item().Name == "cp-1/apiserver" && e.Item().State == inventory.Current
+	})
 	if at < 0 {
 		t.Fatal("no cp-1/apiserver")
 	}
-	i := items[at]
+	i := list[at].Item()
 	if i.Node != "cp-1" || i.Kind != inventory.Leaf || i.Authority != "kubernetes" || i.Subject != "CN=kube-apiserver" ||
 		!slices.Contains(i.Names, "api.demo.test") || !slices.Contains(i.Names, "10.0.0.11") || i.Ceremony != "demo-1" || i.Sequence != 1 {
 		t.Errorf("%+v", i)
@@ -97,19 +113,17 @@ func TestList(t *testing.T) {
 func TestSupersede(t *testing.T) {
 	f := ceremonytest.New(t, ceremonytest.Shape{})
 	dir, _ := f.Run(t)
-	first := read(t, dir)
-	later := &transcript.Transcript{Lines: slices.Clone(first.Lines)}
-	open := first.Open()
-	open.Sequence, open.Name = 2, "demo-2"
-	open.Predecessors = []transcript.Predecessor{{Cluster: "demo", Sequence: 1, Head: first.Head()}}
-	later.Lines[0].Record = open
-	later.Lines[len(later.Lines)-1].Hash = fingerprint.Of([]byte("another head"))
-	for _, order := range [][]*transcript.Transcript{{first, later}, {later, first}} {
-		items, err := inventory.List(order...)
+	first, later := read(t, dir), read(t, dir)
+	later.Head = fingerprint.Of([]byte("another head"))
+	later.Open.Predecessors = []transcript.Predecessor{{Cluster: "demo", Sequence: 1, Head: first.Head}}
+	later.Open.Sequence = 2
+	for _, order := range [][]*inventory.Record{{first, later}, {later, first}} {
+		list, err := inventory.List(order...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, i := range items {
+		for _, e := range list {
+			i := e.Item()
 			if want := map[int]inventory.State{1: inventory.Superseded, 2: inventory.Current}[i.Sequence]; i.State != want {
 				t.Errorf("%s of ceremony %d is %s", i.Name, i.Sequence, i.State)
 			}
@@ -118,9 +132,9 @@ func TestSupersede(t *testing.T) {
 	if got := inventory.Forked(first, later, first); len(got) != 0 {
 		t.Errorf("forked: %q", got)
 	}
-	open.Sequence = 1
-	later.Lines[0].Record = open
-	if got := inventory.Forked(first, later); len(got) != 1 || got[0] != "ceremony 1 of cluster demo" {
+	other := *later
+	other.Open.Sequence = 1
+	if got := inventory.Forked(first, &other); len(got) != 1 || got[0] != "ceremony 1 of cluster demo" {
 		t.Errorf("forked: %q", got)
 	}
 	if got := inventory.Missing(later); len(got) != 1 || got[0] != "ceremony 1 of cluster demo" {
@@ -135,9 +149,7 @@ func TestRehearsal(t *testing.T) {
 	f := ceremonytest.New(t, ceremonytest.Shape{})
 	dir, _ := f.Run(t)
 	r := read(t, dir)
-	open := r.Open()
-	open.Rehearsal = true
-	r.Lines[0].Record = open
+	r.Open.Rehearsal = true
 	if _, err := inventory.List(r); err == nil || !strings.Contains(err.Error(), "rehearsal") {
 		t.Errorf("%v", err)
 	}

@@ -37,8 +37,9 @@
 //     earlier intent of its kind that has neither result nor abandonment yet;
 //     "abandoned" closes any of the four.
 //   - An issued certificate's to-be-signed bytes are its intent's, byte for byte.
-//   - No two intents have the same serial number, abandoned ones included. An
-//     entry of the schedule has one result, and one open intent at a time.
+//   - No two intents have the same serial number, abandoned ones included; it is
+//     positive and has at most 20 octets. An entry of the schedule has one result,
+//     and one open intent at a time.
 //   - A key "made" has an earlier "key-intent" of its name; "key-abandoned" names
 //     an earlier key-intent by name and id. A key may be told again by a later
 //     process, but not changed: one name, one public key.

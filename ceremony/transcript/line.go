@@ -71,8 +71,8 @@ func encode(l Line) ([]byte, error) {
 // decode reads one line, without its newline, and refuses every spelling but
 // encode's. It sets Hash; it does not know the lines before.
 func decode(raw []byte) (Line, error) {
-	var w wire
-	if err := strict(raw, &w); err != nil {
+	w, err := envelope(raw)
+	if err != nil {
 		return Line{}, err
 	}
 	t, ok := records[w.Type]
@@ -80,7 +80,6 @@ func decode(raw []byte) (Line, error) {
 		return Line{}, fmt.Errorf("unknown type %q", w.Type)
 	}
 	l := Line{Seq: w.Seq, Step: w.Step}
-	var err error
 	if l.Time, err = time.Parse(timeLayout, w.Time); err != nil {
 		return Line{}, fmt.Errorf("time %q is not UTC with three decimals", w.Time)
 	}
@@ -91,7 +90,7 @@ func decode(raw []byte) (Line, error) {
 		return Line{}, errors.New("data is missing")
 	}
 	rec := reflect.New(t)
-	if err := strict(w.Data, rec.Interface()); err != nil {
+	if err := json.Unmarshal(w.Data, rec.Interface()); err != nil {
 		return Line{}, fmt.Errorf("%s record: %w", w.Type, err)
 	}
 	l.Record = rec.Elem().Interface().(Record)
@@ -100,10 +99,38 @@ func decode(raw []byte) (Line, error) {
 		return Line{}, err
 	}
 	if body := again[:len(again)-1]; !bytes.Equal(body, raw) {
+		if err := strict(w.Data, rec.Interface()); err != nil { // a field that is not known was left out
+			return Line{}, fmt.Errorf("%s record: %w", w.Type, err)
+		}
 		return Line{}, fmt.Errorf("not in canonical form from byte %d on", differ(body, raw)+1)
 	}
 	l.Hash = fingerprint.Of(again)
 	return l, nil
+}
+
+// envelope takes a line apart. One that stands in its one spelling, as far as
+// can be seen, is cut where that has its quotes and commas; JSON's own reader
+// takes twice as long. decode holds it against the spelling byte for byte.
+func envelope(raw []byte) (wire, error) {
+	rest, whole := raw, true
+	field := func(begin, end string) string {
+		after, begun := bytes.CutPrefix(rest, []byte(begin))
+		value, after, ended := bytes.Cut(after, []byte(end))
+		rest, whole = after, whole && begun && ended
+		return string(value)
+	}
+	seq, at := field(`{"seq":`, `,`), field(`"time":"`, `",`)
+	step, kind, prev := field(`"step":`, `,`), field(`"type":"`, `",`), field(`"prev":"`, `",`)
+	data, begun := bytes.CutPrefix(rest, []byte(`"data":`))
+	data, ended := bytes.CutSuffix(data, []byte("}"))
+	w := wire{Time: at, Type: Type(kind), Prev: prev, Data: data}
+	var seqErr, stepErr error
+	w.Seq, seqErr = strconv.Atoi(seq)
+	w.Step, stepErr = strconv.Atoi(step)
+	if whole && begun && ended && seqErr == nil && stepErr == nil {
+		return w, nil
+	}
+	return w, strict(raw, &w)
 }
 
 // strict decodes one JSON value, the whole of raw, and refuses unknown fields.

@@ -25,15 +25,19 @@ type pending struct {
 	tbs   fingerprint.SHA256 // of a certificate intent
 }
 
+// serial is a serial number, which has 20 octets at most (RFC 5280 section
+// 4.1.2.2). A long record has many.
+type serial [20]byte
+
 // order holds what the lines so far allow the next one to be. Reader and writer
 // share it, so that nothing can be written that cannot be read.
 type order struct {
 	seq, steps        int
 	last              time.Time
 	head              fingerprint.SHA256
-	open              map[int]pending               // by seq
-	taken             map[int]bool                  // entries that are signed, or about to be
-	serials           map[string]bool               // big-endian bytes
+	open              map[int]pending // by seq
+	taken             map[int]bool    // entries that are signed, or about to be
+	serials           map[serial]struct{}
 	intended          map[string]string             // key intents: name to id
 	keys              map[string]fingerprint.SHA256 // SPKI by name
 	made              map[string]bool               // nodes whose keys were made
@@ -44,13 +48,14 @@ type order struct {
 
 func newOrder() *order {
 	return &order{
-		open: map[int]pending{}, taken: map[int]bool{}, serials: map[string]bool{},
+		open: map[int]pending{}, taken: map[int]bool{}, serials: map[serial]struct{}{},
 		intended: map[string]string{}, keys: map[string]fingerprint.SHA256{}, made: map[string]bool{}, issuing: true,
 	}
 }
 
 // next takes l, whose Hash is set, as the next line or says why it cannot be.
-func (o *order) next(l Line) error {
+// It sets l's Certificate.
+func (o *order) next(l *Line) error {
 	switch {
 	case l.Seq != o.seq+1:
 		return fmt.Errorf("seq is %d, expected %d", l.Seq, o.seq+1)
@@ -98,7 +103,7 @@ func (o *order) start(first Open) error {
 	return nil
 }
 
-func (o *order) record(l Line) error {
+func (o *order) record(l *Line) error {
 	switch r := l.Record.(type) {
 	case Resumed:
 		if r.Head != o.head {
@@ -131,7 +136,7 @@ func (o *order) record(l Line) error {
 	case Intent:
 		return o.intend(l.Seq, r)
 	case Issued:
-		return o.issue(r)
+		return o.issue(l, r)
 	case Abandoned:
 		return o.abandon(r)
 	case NodeKeys:
@@ -183,18 +188,18 @@ func (o *order) intend(seq int, r Intent) error {
 	if !o.issuing {
 		return fmt.Errorf("intent %s after issuing was closed", r.Name)
 	}
-	serial, err := tbsSerial(r.TBS)
+	number, err := tbsSerial(r.TBS)
 	if err != nil {
 		return fmt.Errorf("intent %s: %w", r.Name, err)
 	}
-	key := string(serial.Bytes())
-	if o.serials[key] {
-		return fmt.Errorf("intent %s: serial %x was used before", r.Name, serial)
+	key := serial(number.FillBytes(make([]byte, len(serial{}))))
+	if _, used := o.serials[key]; used {
+		return fmt.Errorf("intent %s: serial %x was used before", r.Name, number)
 	}
 	if err := o.begin(seq, r.Name, pending{kind: r.Type(), entry: r.Entry, tbs: fingerprint.Of(r.TBS)}); err != nil {
 		return err
 	}
-	o.serials[key] = true
+	o.serials[key] = struct{}{}
 	return nil
 }
 
@@ -245,7 +250,7 @@ func (o *order) key(r Key) error {
 	return nil
 }
 
-func (o *order) issue(r Issued) error {
+func (o *order) issue(l *Line, r Issued) error {
 	p, ok := o.open[r.Intent]
 	if !ok || p.kind != (Intent{}).Type() {
 		return fmt.Errorf("issued: line %d is not an open intent", r.Intent)
@@ -259,6 +264,7 @@ func (o *order) issue(r Issued) error {
 	}
 	delete(o.open, r.Intent)
 	o.issued++
+	l.Certificate = cert
 	return nil
 }
 
@@ -312,6 +318,9 @@ func tbsSerial(tbs []byte) (*big.Int, error) {
 	}
 	if v.Serial.Sign() <= 0 {
 		return nil, errors.New("serial is not positive")
+	}
+	if v.Serial.BitLen() > 8*len(serial{}) {
+		return nil, errors.New("serial is longer than 20 octets")
 	}
 	return v.Serial, nil
 }

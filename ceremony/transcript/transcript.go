@@ -1,9 +1,13 @@
 package transcript
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io"
+	"iter"
 	"math/big"
 	"slices"
 	"time"
@@ -19,6 +23,8 @@ type Line struct {
 	Prev   fingerprint.SHA256
 	Record Record             // by value: transcript.Open, not a pointer
 	Hash   fingerprint.SHA256 // of the line's bytes with its newline
+
+	Certificate *x509.Certificate // of an Issued record, as Read and Scan parse it
 }
 
 // Transcript is a transcript that was read and whose chain is whole. It has at
@@ -55,25 +61,69 @@ func Read(file string, data []byte) (*Transcript, error) {
 func read(file string, data []byte) (*Transcript, *order, error) {
 	o := newOrder()
 	t := &Transcript{Lines: make([]Line, 0, bytes.Count(data, []byte("\n")))}
-	for n := 1; len(data) > 0; n++ {
-		raw, rest, ended := bytes.Cut(data, []byte("\n"))
-		if !ended {
-			return nil, nil, &Broken{file, n, "line is not ended by a newline"}
-		}
-		l, err := decode(raw)
-		if err == nil {
-			err = o.next(l)
-		}
+	for l, err := range o.scan(file, bytes.NewReader(data)) {
 		if err != nil {
-			return nil, nil, &Broken{file, n, err.Error()}
+			return nil, nil, err
 		}
 		t.Lines = append(t.Lines, l)
-		data = rest
-	}
-	if len(t.Lines) == 0 {
-		return nil, nil, &Broken{file, 1, "empty"}
 	}
 	return t, o, nil
+}
+
+// Scan reads a transcript as Read does, one line at a time, and keeps none: a
+// long one needs no room. It yields each line that can follow those before it,
+// and at the first that cannot, or when reading fails, an error as the last.
+func Scan(file string, r io.Reader) iter.Seq2[Line, error] { return newOrder().scan(file, r) }
+
+func (o *order) scan(file string, r io.Reader) iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
+		lines := bufio.NewReaderSize(r, 1<<16)
+		var raw []byte
+		for n := 1; ; n++ {
+			var err error
+			raw, err = readLine(lines, raw[:0])
+			if err == io.EOF && len(raw) == 0 && n > 1 {
+				return
+			}
+			if err != nil && err != io.EOF {
+				yield(Line{}, fmt.Errorf("%s: %w", file, err))
+				return
+			}
+			l, err := o.line(raw)
+			if err != nil {
+				err = &Broken{file, n, err.Error()}
+			}
+			if !yield(l, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// readLine reads to the next newline, that included, into what it was given.
+func readLine(r *bufio.Reader, into []byte) ([]byte, error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		if into = append(into, part...); err != bufio.ErrBufferFull {
+			return into, err
+		}
+	}
+}
+
+// line takes raw, with its newline, as the next line.
+func (o *order) line(raw []byte) (Line, error) {
+	if len(raw) == 0 {
+		return Line{}, errors.New("empty")
+	}
+	body, ended := bytes.CutSuffix(raw, []byte("\n"))
+	if !ended {
+		return Line{}, errors.New("line is not ended by a newline")
+	}
+	l, err := decode(body)
+	if err == nil {
+		err = o.next(&l)
+	}
+	return l, err
 }
 
 // Head returns the hash of the last line.
@@ -135,12 +185,7 @@ func (t *Transcript) Certificates() []Certificate {
 			continue
 		}
 		in := t.Lines[r.Intent-1].Record.(Intent)
-		// Read has parsed it before; lines made by hand may panic here.
-		cert, err := x509.ParseCertificate(r.Certificate)
-		if err != nil {
-			panic(fmt.Sprintf("transcript: line %d: %v", l.Seq, err))
-		}
-		certs = append(certs, Certificate{Seq: l.Seq, Entry: in.Entry, Name: in.Name, Signer: in.Signer, Certificate: cert})
+		certs = append(certs, Certificate{Seq: l.Seq, Entry: in.Entry, Name: in.Name, Signer: in.Signer, Certificate: l.Certificate})
 	}
 	return certs
 }

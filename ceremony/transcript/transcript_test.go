@@ -5,9 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -197,6 +199,35 @@ func TestReadRefuses(t *testing.T) {
 	}
 	if got := broken(t, []byte(first)); got != 0 {
 		t.Errorf("the first line itself: line %d refused", got)
+	}
+}
+
+// Scan ends at the first line that cannot be, after those that could; what the
+// disk says is not the transcript's fault.
+func TestScan(t *testing.T) {
+	all := lines(contents(t, golden))
+	scan := func(r io.Reader) (n int, err error) {
+		for _, err = range transcript.Scan("t.jsonl", r) {
+			if err == nil {
+				n++
+			}
+		}
+		return n, err
+	}
+	if n, err := scan(bytes.NewReader(all.join())); n != len(all)-1 || err != nil {
+		t.Errorf("%d lines, %v", n, err)
+	}
+	b := (*transcript.Broken)(nil)
+	if n, err := scan(bytes.NewReader(append(append(lineList{}, all[:4]...), all[5:]...).join())); n != 4 || !errors.As(err, &b) || b.Line != 5 {
+		t.Errorf("a line left out: %d lines, %v", n, err)
+	}
+	died := errors.New("the disk died")
+	r := io.MultiReader(bytes.NewReader(all[:4].join()), iotest.ErrReader(died))
+	if n, err := scan(r); n != 4 || !errors.Is(err, died) || errors.As(err, &b) {
+		t.Errorf("a disk that died: %d lines, %v", n, err)
+	}
+	for range transcript.Scan("t.jsonl", bytes.NewReader(all.join())) {
+		break // nothing more is asked for
 	}
 }
 

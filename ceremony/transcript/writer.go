@@ -118,7 +118,7 @@ func (w *Writer) Append(step int, recs ...Record) (firstSeq int, err error) {
 		raw, err := encode(l)
 		if err == nil {
 			l.Hash = fingerprint.Of(raw)
-			err = w.order.next(l)
+			err = w.order.next(&l)
 		}
 		if err != nil {
 			return 0, fmt.Errorf("%s:%d: %w", w.path, l.Seq, err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func TestHostileNames(t *testing.T) {
 		},
 		"inventory": func(o *options) error {
 			i := &inventoryOptions{options: o, output: "table"}
-			return i.write([]inventory.Item{{Cluster: bad, Name: bad, Authority: bad}})
+			return i.write(slices.Values([]inventory.Item{{Cluster: bad, Name: bad, Authority: bad}}))
 		},
 	} {
 		var out bytes.Buffer

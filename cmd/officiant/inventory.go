@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,15 +93,15 @@ func (o *inventoryOptions) run(dirs []string) error {
 	if err != nil {
 		return err
 	}
-	var records []*transcript.Transcript
+	var records []*inventory.Record
 	for _, dir := range dirs {
-		r, err := readRecord(dir)
+		r, err := readInventory(dir)
 		if err != nil {
 			return err
 		}
 		records = append(records, r)
 	}
-	items, err := inventory.List(records...)
+	list, err := inventory.List(records...)
 	if err != nil {
 		return &exit.Error{Code: exit.Refused, Err: err}
 	}
@@ -108,15 +111,19 @@ func (o *inventoryOptions) run(dirs []string) error {
 	for _, name := range inventory.Forked(records...) {
 		fmt.Fprintf(o.Stderr, "note: there are two different records of %s; both are listed, and at most one is the cluster's\n", name)
 	}
-	items = slices.DeleteFunc(items, func(i inventory.Item) bool { return !o.wanted(i, until) })
+	list = slices.DeleteFunc(list, func(e *inventory.Entry) bool { return !o.wanted(e.Item(), until) })
 	if o.expiry {
-		slices.SortStableFunc(items, func(a, b inventory.Item) int { return a.NotAfter.Compare(b.NotAfter) })
+		slices.SortStableFunc(list, func(a, b *inventory.Entry) int { return a.End().Compare(b.End()) })
 	}
-	if err := o.write(items); err != nil {
+	if len(list) == 0 && o.output == "table" {
+		fmt.Fprintln(o.Stderr, "No certificate.")
+		return nil
+	}
+	if err := o.write(itemsOf(list)); err != nil {
 		return err
 	}
-	if until != nil && len(items) > 0 {
-		return &exit.Error{Code: exit.Expiring, Err: fmt.Errorf("%s that end within %s", counted(len(items), "certificate"), o.within)}
+	if until != nil && len(list) > 0 {
+		return &exit.Error{Code: exit.Expiring, Err: fmt.Errorf("%s that end within %s", counted(len(list), "certificate"), o.within)}
 	}
 	return nil
 }
@@ -146,43 +153,72 @@ func (o *inventoryOptions) wanted(i inventory.Item, until *time.Time) bool {
 		(until == nil || i.NotAfter.Before(*until)) && (!o.expiry || i.State == inventory.Current)
 }
 
-// readRecord reads a ceremony's record, finished or not.
-func readRecord(dir string) (*transcript.Transcript, error) {
+// readInventory reads a ceremony's record, finished or not.
+func readInventory(dir string) (*inventory.Record, error) {
 	file := filepath.Join(dir, "transcript.jsonl")
-	data, err := os.ReadFile(file)
+	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: no transcript.jsonl in it: not a ceremony directory", dir)
 	}
 	if err != nil {
 		return nil, err
 	}
-	r, err := transcript.Read(file, data)
-	if err != nil {
+	defer f.Close()
+	r, err := inventory.Read(file, f)
+	var broken *transcript.Broken
+	if errors.As(err, &broken) {
 		return nil, &exit.Error{Code: exit.Unverified, Err: err, Hints: []string{"see what is wrong with: officiant ceremony verify " + dir}}
 	}
-	return r, nil
+	return r, err
 }
 
-func (o *inventoryOptions) write(items []inventory.Item) error {
+func (o *inventoryOptions) write(items iter.Seq[inventory.Item]) error {
 	switch o.output {
 	case "json":
-		if items == nil {
-			items = []inventory.Item{}
-		}
-		return writeIndented(o.Stdout, map[string][]inventory.Item{"certificates": items})
+		return writeJSON(o.Stdout, items)
 	case "csv":
 		return writeCSV(o.Stdout, items)
 	}
-	if len(items) == 0 {
-		fmt.Fprintln(o.Stderr, "No certificate.")
-		return nil
+	header := []string{"CEREMONY", "NAME", "BY", "UNTIL", "DAYS", "STATE"}
+	return terminal.WriteTable(o.Stdout, terminal.Width(o.Stdout), header, func(yield func([]string) bool) {
+		for i := range items {
+			// A record is from whoever gave it, and may hold what a terminal acts on.
+			row := []string{exit.Line(fmt.Sprintf("%s %d", i.Cluster, i.Sequence)), exit.Line(i.Name), exit.Line(i.Authority),
+				i.NotAfter.Format(time.DateOnly), o.days(i), string(i.State)}
+			if !yield(row) {
+				return
+			}
+		}
+	})
+}
+
+// itemsOf makes the items as they are asked for.
+func itemsOf(list []*inventory.Entry) iter.Seq[inventory.Item] {
+	return func(yield func(inventory.Item) bool) {
+		for _, e := range list {
+			if !yield(e.Item()) {
+				return
+			}
+		}
 	}
-	t := &terminal.Table{Header: []string{"CEREMONY", "NAME", "BY", "UNTIL", "DAYS", "STATE"}}
-	for _, i := range items {
-		// A record is from whoever gave it, and may hold what a terminal acts on.
-		t.Add(exit.Line(fmt.Sprintf("%s %d", i.Cluster, i.Sequence)), exit.Line(i.Name), exit.Line(i.Authority), i.NotAfter.Format(time.DateOnly), o.days(i), string(i.State))
+}
+
+// writeJSON writes {"certificates": [...]}, one after the other: there may be many.
+func writeJSON(w io.Writer, items iter.Seq[inventory.Item]) error {
+	b := bufio.NewWriter(w)
+	b.WriteString("{\n  \"certificates\": [")
+	between, end := "", "]\n}\n"
+	for i := range items {
+		text, err := json.MarshalIndent(i, "    ", "  ")
+		if err != nil {
+			return err
+		}
+		b.WriteString(between + "\n    ")
+		b.Write(text)
+		between, end = ",", "\n  ]\n}\n"
 	}
-	return t.Write(o.Stdout, terminal.Width(o.Stdout))
+	b.WriteString(end)
+	return b.Flush()
 }
 
 // days is how long something is still valid, in whole days.
@@ -194,10 +230,10 @@ func (o *inventoryOptions) days(i inventory.Item) string {
 	return strconv.Itoa(int(left.Hours() / 24))
 }
 
-func writeCSV(w io.Writer, items []inventory.Item) error {
+func writeCSV(w io.Writer, items iter.Seq[inventory.Item]) error {
 	c := csv.NewWriter(w)
 	c.Write([]string{"cluster", "sequence", "ceremony", "name", "node", "kind", "authority", "state", "subject", "names", "serial", "notBefore", "notAfter", "sha256"})
-	for _, i := range items {
+	for i := range items {
 		sum := ""
 		if i.SHA256 != nil {
 			sum = i.SHA256.String()

@@ -29,5 +29,7 @@ func Plain(s string) string {
 // Line is Plain for what is one line: a token's label with a newline in it could
 // otherwise add lines of its own to what is said of it.
 func Line(s string) string {
-	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(Plain(s))
+	return spelled.Replace(Plain(s))
 }
+
+var spelled = strings.NewReplacer("\n", `\n`, "\t", `\t`)

@@ -54,7 +54,7 @@ var table = []row{
 
 	{"cmd/officiant", []string{"bundle/...", "ceremony/...", "signer", "signer/pkcs11", "signer/gcpkms", "signer/awskms", "softhsm", "cmd/internal/..."}},
 	{"cmd/officiant-node", []string{"bundle/...", "ceremony/transcript", "cmd/internal/..."}},
-	{"cmd/bench", []string{"bundle/...", "ceremony/plan", "signer", "signer/awskms/...", "signer/gcpkms/...", "softhsm"}},
+	{"cmd/bench", []string{"bundle/...", "ceremony/plan", "ceremony/transcript", "signer", "signer/awskms/...", "signer/gcpkms/...", "softhsm"}},
 	{"cmd/internal/...", nil},
 
 	{"bundle/bundletest", []string{"bundle", "bundle/kubepki", "bundle/seal", "bundle/request", "bundle/kubeconfig", durable}},

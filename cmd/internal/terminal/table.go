@@ -1,8 +1,11 @@
 package terminal
 
 import (
+	"bufio"
 	"io"
+	"iter"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -38,38 +41,50 @@ func (t *Table) Add(cells ...string) { t.Rows = append(t.Rows, cells) }
 
 // Write writes the table, at most width columns wide where that is possible.
 func (t *Table) Write(w io.Writer, width int) error {
-	widths := t.widths(width)
-	var b strings.Builder
-	if t.Header != nil {
-		row(&b, t.Header, widths)
+	return WriteTable(w, width, t.Header, slices.Values(t.Rows))
+}
+
+// WriteTable writes a table as Table.Write does, of rows that are made as they
+// are asked for: twice, first for the columns' widths.
+func WriteTable(w io.Writer, width int, header []string, rows iter.Seq[[]string]) error {
+	widths := columnWidths(width, header, rows)
+	b := bufio.NewWriter(w)
+	if header != nil {
+		row(b, header, widths)
 	}
-	for _, cells := range t.Rows {
+	for cells := range rows {
 		if len(cells) == 1 && len(widths) > 1 {
 			b.WriteString(cells[0] + "\n")
 			continue
 		}
-		row(&b, cells, widths)
+		row(b, cells, widths)
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.Flush()
 }
 
-// widths takes from the widest column until the table fits.
-func (t *Table) widths(width int) []int {
-	columns := len(t.Header)
-	for _, cells := range t.Rows {
-		columns = max(columns, len(cells))
-	}
-	widths := make([]int, columns)
-	for _, cells := range append([][]string{t.Header}, t.Rows...) {
-		if len(cells) == 1 && columns > 1 {
-			continue
+// columnWidths takes from the widest column until the table fits.
+func columnWidths(width int, header []string, rows iter.Seq[[]string]) []int {
+	widths, single := make([]int, len(header)), 0 // single: of rows of one cell, headings where there are more columns
+	measure := func(cells []string) {
+		if len(cells) == 1 {
+			single = max(single, utf8.RuneCountInString(cells[0]))
+			return
 		}
 		for i, c := range cells {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
 			widths[i] = max(widths[i], utf8.RuneCountInString(c))
 		}
 	}
-	total := len(gap) * (columns - 1)
+	measure(header)
+	for cells := range rows {
+		measure(cells)
+	}
+	if len(widths) < 2 {
+		widths = []int{single}
+	}
+	total := len(gap) * (len(widths) - 1)
 	for _, n := range widths {
 		total += n
 	}
@@ -80,7 +95,7 @@ func (t *Table) widths(width int) []int {
 				widest = i
 			}
 		}
-		if columns == 0 || widths[widest] <= narrow {
+		if widths[widest] <= narrow {
 			break
 		}
 		widths[widest]--
@@ -88,7 +103,7 @@ func (t *Table) widths(width int) []int {
 	return widths
 }
 
-func row(b *strings.Builder, cells []string, widths []int) {
+func row(b *bufio.Writer, cells []string, widths []int) {
 	folded := make([][]string, len(cells))
 	height := 1
 	for i, c := range cells {
@@ -96,22 +111,29 @@ func row(b *strings.Builder, cells []string, widths []int) {
 		height = max(height, len(folded[i]))
 	}
 	for k := range height {
-		var line strings.Builder
+		blank := 0 // before what comes next; a line ends without
 		for i := range cells {
 			text := ""
 			if k < len(folded[i]) {
-				text = folded[i][k]
+				text = strings.TrimRight(folded[i][k], " ")
 			}
-			line.WriteString(text)
-			line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)) + gap)
+			if text != "" {
+				b.WriteString(strings.Repeat(" ", blank))
+				b.WriteString(text)
+				blank = 0
+			}
+			blank += widths[i] - utf8.RuneCountInString(text) + len(gap)
 		}
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+		b.WriteByte('\n')
 	}
 }
 
 // Fold breaks text into lines of at most width characters, where it can at a
 // space or after a comma.
 func Fold(text string, width int) []string {
+	if utf8.ValidString(text) && (width <= 0 || utf8.RuneCountInString(text) <= width) {
+		return []string{text}
+	}
 	var lines []string
 	rest := []rune(text)
 	for width > 0 && len(rest) > width {
