@@ -64,9 +64,10 @@ func TestCarriedOver(t *testing.T) {
 	}
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	c := &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour)}
+	issued := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, c, c, key.Public(), key))))
 	former := &transcript.Transcript{Lines: []transcript.Line{
 		{Seq: 1, Record: transcript.Intent{Name: "w/kubelet.conf"}},
-		{Seq: 2, Record: transcript.Issued{Intent: 1, Certificate: must(x509.CreateCertificate(rand.Reader, c, c, key.Public(), key))}},
+		{Seq: 2, Record: transcript.Issued{Intent: 1, Certificate: issued.Raw}, Certificate: issued},
 	}}
 	look := func(former *transcript.Transcript, asked *ecdsa.PrivateKey) string {
 		node := kubepki.Node{Name: "w", Roles: []kubepki.Role{kubepki.Worker}}

@@ -73,7 +73,7 @@ type ledger struct {
 }
 
 // newLedger sorts a transcript's lines. transcript.Read has seen to it that a
-// result names an earlier intent of its kind, and that certificates parse.
+// result names an earlier intent of its kind, and has parsed certificates.
 func newLedger(t *transcript.Transcript) *ledger {
 	g := &ledger{issued: map[string]*x509.Certificate{}, signed: map[string]*signing{}, made: map[string]*nodeKeysLine{}}
 	certificates, files, challenges := map[int]*signing{}, map[int]*signing{}, map[int]*challengeLine{}
@@ -86,7 +86,7 @@ func newLedger(t *transcript.Transcript) *ledger {
 		case transcript.Issued:
 			if s := certificates[r.Intent]; s != nil {
 				s.result = l.Seq
-				s.certificate, _ = x509.ParseCertificate(r.Certificate)
+				s.certificate = l.Certificate
 				g.issued[s.name] = s.certificate
 			}
 		case transcript.SignatureIntent:
