@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/plan"
@@ -17,48 +16,13 @@ import (
 	"officiant/signer"
 )
 
-// openToken opens the token of a phase's keys, with one login, and records
-// which device it is.
-func (r *run) openToken(ctx context.Context, p phase) error {
-	if r.state.closed && !slices.Contains(p.keys, releaseKey) {
-		return nil // only the record's signature may be missing
-	}
-	ref, err := r.ref(p.keys[0])
-	if err != nil {
-		return err
-	}
-	store, err := r.Open(ctx, ref, r.Ask)
-	if err != nil {
-		return err
-	}
-	r.opened = append(r.opened, store)
-	for _, name := range p.keys {
-		r.stores[name] = store
-	}
-	d, ok := store.(signer.Describer)
-	if !ok {
-		return nil
-	}
-	device := d.Describe()
-	r.Watch.Say(fmt.Sprintf("token %s, serial %s, %s %s", device.Label, device.Serial, device.Manufacturer, device.Model))
-	if r.state.closed {
-		return nil
-	}
-	for _, name := range p.keys {
-		if least, who := r.least(name); device.Software && !signer.Software.AtLeast(least) {
-			return &Refused{[]string{fmt.Sprintf("token %s is software, and the %s asks for evidence %q of the %s key", device.Label, who, least, name)}}
-		}
-	}
-	if _, err := r.record(tokenRecord(device)); err != nil {
-		return err
-	}
-	return r.canaries(ctx, p, store, device)
-}
-
 // key makes the named key, or opens the one there is, and lets it answer a challenge.
 func (r *run) key(ctx context.Context, name string) error {
 	if r.state.closed && name != releaseKey {
 		return nil
+	}
+	if r.stores[name] == nil {
+		return nil // its token stays where it is: openToken has said why
 	}
 	k, err := r.obtain(ctx, name)
 	if err != nil {
@@ -72,7 +36,7 @@ func (r *run) key(ctx context.Context, name string) error {
 	if r.state.closed {
 		return nil
 	}
-	if err := r.challenge(ctx, name, k, spki); err != nil {
+	if err := r.challenge(ctx, transcript.ChallengeIntent{Name: name, SPKI: spki}, k); err != nil {
 		return err
 	}
 	r.Watch.Say(fmt.Sprintf("public key %s", spki))
@@ -210,21 +174,21 @@ func (r *run) least(name string) (signer.Grade, string) {
 }
 
 // challenge proves that the handle and the expected public key belong together.
-func (r *run) challenge(ctx context.Context, name string, k signer.Key, spki fingerprint.SHA256) error {
-	nonce := make([]byte, 32)
-	if _, err := io.ReadFull(r.Rand, nonce); err != nil {
+func (r *run) challenge(ctx context.Context, intent transcript.ChallengeIntent, k signer.Key) error {
+	intent.Nonce = make([]byte, 32)
+	if _, err := io.ReadFull(r.Rand, intent.Nonce); err != nil {
 		return err
 	}
-	seq, err := r.record(transcript.ChallengeIntent{Name: name, Nonce: nonce, SPKI: spki})
+	seq, err := r.record(intent)
 	if err != nil {
 		return err
 	}
-	sig, err := signer.Challenge(ctx, k, k.Public(), nonce)
+	sig, err := signer.Challenge(ctx, k, k.Public(), intent.Nonce)
 	if err != nil {
-		return fmt.Errorf("%s key: %w", name, err)
+		return fmt.Errorf("%s key: %w", intent.Name, err)
 	}
 	// The next record's sync carries this line; losing it costs one more challenge.
-	_, err = r.append(transcript.Challenge{Name: name, Intent: seq, Signature: sig})
+	_, err = r.append(transcript.Challenge{Name: intent.Name, Intent: seq, Signature: sig})
 	return err
 }
 

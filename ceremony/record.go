@@ -3,6 +3,7 @@ package ceremony
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -131,6 +132,10 @@ func (r *run) sameCeremony() error {
 	}
 	if open.Station != r.Station.Digest() {
 		return &Refused{[]string{"the ceremony began with another station file: " + open.Station.String()}}
+	}
+	if open.Steps != len(r.steps) {
+		return &Refused{[]string{fmt.Sprintf("the ceremony began with %d steps, and this program makes %d of it: go on with version %s of the program",
+			open.Steps, len(r.steps), open.Program.Version)}}
 	}
 	return nil
 }

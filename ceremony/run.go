@@ -34,16 +34,19 @@ type Config struct {
 	Approvals map[string][]byte
 	Open      signer.Opener // over all backends
 	Ask       signer.PINFunc
-	Disk      *durable.Disk
-	Now       func() time.Time
-	Rand      io.Reader
-	Program   transcript.Program
-	Host      transcript.Host
-	Modules   []transcript.Module // the PKCS#11 modules the station's keys are reached by
-	Watch     Watcher
-	Look      func(ctx context.Context, former time.Time) ([]preflight.Result, error) // at the room; former is when the last ceremony ended
-	Waive     Waiver
-	Workers   int // certificates checked at once; 0 means one for each processor
+	// Insert asks people for a token that is not there, in the words given, and
+	// returns when they say that it is; ErrNobody when there is nobody to ask.
+	Insert  func(ctx context.Context, words string) error
+	Disk    *durable.Disk
+	Now     func() time.Time
+	Rand    io.Reader
+	Program transcript.Program
+	Host    transcript.Host
+	Modules []transcript.Module // the PKCS#11 modules the station's keys are reached by
+	Watch   Watcher
+	Look    func(ctx context.Context, former time.Time) ([]preflight.Result, error) // at the room; former is when the last ceremony ended
+	Waive   Waiver
+	Workers int // certificates checked at once; 0 means one for each processor
 }
 
 // Watcher is told how the ceremony goes on.
@@ -63,6 +66,9 @@ type Result struct {
 
 // ErrOtherCeremony says that a directory holds something else.
 var ErrOtherCeremony = errors.New("the directory holds another ceremony")
+
+// ErrNobody says that there is nobody to ask for a token.
+var ErrNobody = errors.New("nobody is there to be asked")
 
 // Refused says that nothing may be signed, and why.
 type Refused struct{ Reasons []string }
@@ -133,6 +139,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	for _, s := range r.steps {
 		r.step = s.N
 		r.Watch.Step(s.N, len(r.steps), s.Title)
+		if s.Final && len(r.state.keys) == 0 {
+			r.Watch.Say("from here on keys exist that running again does not unmake")
+		}
 		if err := s.do(ctx, r); err != nil {
 			return nil, r.stopped(ctx, s, err)
 		}

@@ -21,6 +21,7 @@ type state struct {
 	canaryIntents map[int]transcript.CanaryIntent
 	keyIntents    map[string]transcript.KeyIntent
 	keys          map[string]transcript.Key
+	clones        map[string]bool           // keys whose clone answered a challenge
 	pending       map[int]transcript.Record // intents without a result, by seq
 	issued        map[string]*x509.Certificate
 	sealed        *transcript.Sealed
@@ -45,6 +46,7 @@ func newState() *state {
 		canaryIntents: map[int]transcript.CanaryIntent{},
 		keyIntents:    map[string]transcript.KeyIntent{},
 		keys:          map[string]transcript.Key{},
+		clones:        map[string]bool{},
 		pending:       map[int]transcript.Record{},
 		shared:        map[string]bool{},
 		nodeKeys:      map[string]transcript.NodeKeys{},
@@ -85,6 +87,9 @@ func (s *state) apply(seq int, record transcript.Record) error {
 	case transcript.ChallengeIntent, transcript.SignatureIntent:
 		s.pending[seq] = r
 	case transcript.Challenge:
+		if intent, ok := s.pending[r.Intent].(transcript.ChallengeIntent); ok && intent.Clone != nil {
+			s.clones[r.Name] = true
+		}
 		delete(s.pending, r.Intent)
 	case transcript.Issued:
 		return s.applyIssued(r)

@@ -13,116 +13,134 @@ import (
 type Step struct {
 	N     int
 	Title string
-	do    func(context.Context, *run) error
+	// What only the script has room for.
+	Place   string // the token or KMS that has to be there from here on, as people name it; empty: as before
+	Swap    bool   // another token than the one before has to be put in
+	People  string // what people do while the program does its part
+	Failure string // what to do when it fails
+	// Final marks the point of no return: here the first key is made, which
+	// nothing unmakes.
+	Final bool
+	do    act
 }
+
+// act is what a step does.
+type act = func(context.Context, *run) error
 
 // releaseKey is the name of the key that signs bundles and transcripts.
 const releaseKey = "release"
 
+// script is a ceremony's steps while they are put together.
+type script struct {
+	plan    *plan.Ceremony
+	station *station.Station
+	steps   []Step
+	token   string // that is in the reader, by the steps so far
+}
+
+// add numbers a step. What it returns is good until the next call.
+func (s *script) add(title string, do act) *Step {
+	s.steps = append(s.steps, Step{N: len(s.steps) + 1, Title: title, do: do})
+	step := &s.steps[len(s.steps)-1]
+	step.Failure = "Correct what the message names, and run the same command again: it goes on from the record."
+	return step
+}
+
 // Steps expands plan and station into the steps of the ceremony, in order.
 func Steps(c *plan.Ceremony, st *station.Station) ([]Step, error) {
-	var steps []Step
-	add := func(title string, do func(context.Context, *run) error) {
-		steps = append(steps, Step{len(steps) + 1, title, do})
-	}
 	tokens, err := phases(c, st)
 	if err != nil {
 		return nil, err
 	}
-	add("Check every entry of the schedule with throw-away keys", dryRun)
-	add("Copy the plan and open the record", openRecord)
-	add("Look at the room", lookAtRoom)
+	s := &script{plan: c, station: st}
+	s.opening()
 	for _, t := range tokens {
-		addToken(add, c, t)
+		s.addToken(t)
 	}
 	switch {
 	case c.Plan.ServiceAccount.Sealed != "":
-		add("Carry the sealed service-account key over", carryServiceAccount)
+		s.add("Carry the sealed service-account key over", carryServiceAccount)
 	case hasControlPlane(c):
-		add("Make the service-account key and seal it to its nodes", sealServiceAccount)
+		s.add("Make the service-account key and seal it to its nodes", sealServiceAccount)
 	}
 	if n := hasMadeKeys(c); n > 0 {
-		add(fmt.Sprintf("Make the keys of %s and seal them", count(n, "node")), makeNodeKeys)
+		s.add(fmt.Sprintf("Make the keys of %s and seal them", count(n, "node")), makeNodeKeys)
 	}
-	addLeaves(add, c)
-	add("Close issuing", closeIssuing)
-	add(fmt.Sprintf("Sign %s", count(len(c.Nodes), "bundle")), signBundles)
-	add("Write authorities and bundles", writeOutputs)
-	add("Compare fingerprints", showFingerprints)
-	add("Close and sign the record", closeRecord)
-	add("Verify the ceremony directory", verifyDirectory)
-	return steps, nil
+	s.addLeaves(tokens)
+	s.closing(tokens)
+	return s.steps, nil
 }
 
-// phase is one token's turn: the keys on it, in the order they are needed.
-type phase struct {
-	token string
-	keys  []string
-	root  bool
+func (s *script) opening() {
+	check := s.add("Check every entry of the schedule with throw-away keys", dryRun)
+	check.People = "Administrator: start the command. All: compare the digest on the screen with this page."
+	check.Failure = "The plan is refused. Stop: nothing was written, and no key exists. The plan goes back to its author."
+	s.add("Copy the plan and open the record", openRecord)
+	room := s.add("Look at the room", lookAtRoom)
+	room.People = "Witness: compare the clock with a watch, program and module with the sums on this page."
+	room.Failure = "Put right what is refused. Or two people waive it with a reason: --waive NAME --reason TEXT --by PERSON --by PERSON."
 }
 
-// phases groups the needed keys by token, the root's token last.
-func phases(c *plan.Ceremony, st *station.Station) ([]phase, error) {
-	groups, err := st.Tokens(c.Plan.Cluster.Name, c.KeysNeeded())
-	if err != nil {
-		return nil, err
-	}
-	var others, roots []phase
-	for _, g := range groups {
-		p := phase{token: g.Token, keys: g.Keys}
-		for _, k := range g.Keys {
-			p.root = p.root || family(c, k) == kubepki.Root
-		}
-		if p.root {
-			roots = append(roots, p)
-		} else {
-			others = append(others, p)
-		}
-	}
-	return append(others, roots...), nil
+// closing adds what comes when all certificates are issued.
+func (s *script) closing(tokens []phase) {
+	s.add("Close issuing", closeIssuing)
+	s.comeBack(tokens, releaseKey)
+	s.add(fmt.Sprintf("Sign %s", count(len(s.plan.Nodes), "bundle")), signBundles)
+	s.add("Write authorities and bundles", writeOutputs)
+	compare := s.add("Compare fingerprints", showFingerprints)
+	compare.People = "One person reads each fingerprint aloud, word by word; another follows on the screen; a third writes it down below."
+	compare.Failure = "A difference is never a slip of the tongue until it is explained. Stop, keep the directory, and write down who read what."
+	record := s.add("Close and sign the record", closeRecord)
+	record.People = "Write the head of the record down below: it is what witnesses sign."
+	verify := s.add("Verify the ceremony directory", verifyDirectory)
+	verify.Failure = "Keep the directory as it is; nothing of it is to be used before the finding is explained."
 }
 
-func addToken(add func(string, func(context.Context, *run) error), c *plan.Ceremony, p phase) {
-	add("Open the token of "+list(p.keys), func(ctx context.Context, r *run) error { return r.openToken(ctx, p) })
-	for _, name := range p.keys {
-		title := fmt.Sprintf("Open the %s key", name)
-		if a := keyOf(c, name).Create; a != "" {
-			title = fmt.Sprintf("Make the %s key, %s", name, a)
-		}
-		add(title, func(ctx context.Context, r *run) error { return r.key(ctx, name) })
-	}
-	if !p.root {
-		return
-	}
-	for _, e := range c.Entries {
-		switch e.Kind {
-		case plan.RootCertificate:
-			add("Sign the root certificate", issueEntries(e))
-		case plan.AuthorityCertificate:
-			add(fmt.Sprintf("Sign the %s intermediate", e.Name), issueEntries(e))
-		}
-	}
-}
-
-// addLeaves adds one step for each authority that issues leaves.
-func addLeaves(add func(string, func(context.Context, *run) error), c *plan.Ceremony) {
-	var order []string
+// addLeaves adds one step for each authority that issues leaves. Those of one
+// token follow each other, and that of the release key comes last: it signs next.
+func (s *script) addLeaves(tokens []phase) {
 	by := map[string][]plan.Entry{}
-	for _, e := range c.Entries {
-		if e.Kind != plan.LeafCertificate {
-			continue
+	for _, e := range s.plan.Entries {
+		if e.Kind == plan.LeafCertificate {
+			by[e.Signer] = append(by[e.Signer], e)
 		}
-		if by[e.Signer] == nil {
-			order = append(order, e.Signer)
-		}
-		by[e.Signer] = append(by[e.Signer], e)
 	}
-	for _, name := range order {
-		add(fmt.Sprintf("Issue %s by %s", count(len(by[name]), "certificate"), name), issueEntries(by[name]...))
+	for _, name := range s.leafOrder(tokens, by) {
+		s.comeBack(tokens, name)
+		s.add(fmt.Sprintf("Issue %s by %s", count(len(by[name]), "certificate"), name), issueEntries(by[name]...))
 	}
 }
 
-func issueEntries(entries ...plan.Entry) func(context.Context, *run) error {
+// leafOrder is the schedule's order of authorities, token by token: the one
+// that is in the reader first, the release key's last.
+func (s *script) leafOrder(tokens []phase, by map[string][]plan.Entry) []string {
+	var order []string
+	take := func(want func(phase) bool) {
+		for _, e := range s.plan.Entries {
+			if p := phaseOf(tokens, e.Signer); by[e.Signer] != nil && want(p) {
+				order = appendNew(order, e.Signer)
+			}
+		}
+	}
+	last := phaseOf(tokens, releaseKey).token
+	take(func(p phase) bool { return p.token == s.token && p.token != last })
+	for _, t := range tokens {
+		take(func(p phase) bool { return p.token == t.token && p.token != last })
+	}
+	take(func(phase) bool { return true })
+	return order
+}
+
+func appendNew(list []string, name string) []string {
+	for _, other := range list {
+		if other == name {
+			return list
+		}
+	}
+	return append(list, name)
+}
+
+func issueEntries(entries ...plan.Entry) act {
 	return func(ctx context.Context, r *run) error { return r.issue(ctx, entries) }
 }
 

@@ -173,4 +173,10 @@ var (
 	ErrPIN         = errors.New("PIN not accepted")
 	ErrFinalTry    = errors.New("one more wrong PIN locks it") // no PIN was tried
 	ErrUnsupported = errors.New("not supported by this token or KMS")
+	ErrAbsent      = error(absent{}) // an ErrUnavailable: a token that people can put in is not there
 )
+
+type absent struct{}
+
+func (absent) Error() string { return ErrUnavailable.Error() }
+func (absent) Unwrap() error { return ErrUnavailable }

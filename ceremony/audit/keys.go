@@ -203,9 +203,26 @@ func evidence(bad func(string, ...any), k keyLine) {
 			bad("evidence is said to be %q, but %s is %s, not %s", k.Grade, want.attribute, got, want.value)
 		}
 	}
-	described := strings.ToLower(k.Token.Model + " " + k.Token.Manufacturer + " " + k.Token.Module)
-	if strings.Contains(described, "softhsm") && k.Grade != "software" {
+	if softHSM(k.Token) && k.Grade != "software" {
 		bad("evidence is said to be %q, but the token is SoftHSM, which is software", k.Grade)
+	}
+}
+
+func softHSM(t transcript.Token) bool {
+	return strings.Contains(strings.ToLower(t.Model+" "+t.Manufacturer+" "+t.Module), "softhsm")
+}
+
+// clone wants the clone of a key to be in another token than the key, and not in
+// software where the plan asks for more.
+func (a *auditor) clone(c *Check, ch *challengeLine, key *keyLine) {
+	_, least := a.planned(ch.Name)
+	switch {
+	case ch.Clone.ID() == key.Token.ID():
+		c.problem("line %d: the clone of the %s key is said to be in the token that holds the key", ch.seq, ch.Name)
+	case softHSM(*ch.Clone) && slices.Index(grades, least) > slices.Index(grades, "software"):
+		c.problem("line %d: the clone of the %s key is in SoftHSM, and the plan asks for evidence %q", ch.seq, ch.Name, least)
+	default:
+		c.note("line %d: the clone of the %s key, in token %s, serial %s, answered a challenge", ch.result, ch.Name, ch.Clone.Label, ch.Clone.Serial)
 	}
 }
 
@@ -228,6 +245,10 @@ func (a *auditor) challenges(c *Check, needed map[string]bool) {
 		}
 		if err := verifyChallenge(key.PublicKey, ch.Nonce, ch.signature); err != nil {
 			c.problem("line %d: challenge of the %s key: %v", ch.result, ch.Name, err)
+			continue
+		}
+		if ch.Clone != nil {
+			a.clone(c, ch, key)
 			continue
 		}
 		answered[ch.Name] = true

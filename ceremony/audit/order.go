@@ -47,7 +47,7 @@ func (a *auditor) keysFirst(c *Check) {
 	answered := map[int]bool{} // challenge intents with an answer, by seq of the answer
 	names := map[int]string{}
 	for _, ch := range a.ledger.challenges {
-		if ch.result > 0 {
+		if ch.result > 0 && ch.Clone == nil { // a clone's answer says nothing of the key that signs
 			answered[ch.result], names[ch.result] = true, ch.Name
 		}
 	}

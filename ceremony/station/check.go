@@ -41,6 +41,11 @@ func (s *Station) check() (path []string, reason string) {
 			return []string{"keys", name}, reason
 		}
 	}
+	for _, name := range s.BackedUp() {
+		if reason := s.checkBackup(name); reason != "" {
+			return []string{"backups", name}, reason
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Environment)) {
 		if reason := checkVariable(name, s.Environment[name]); reason != "" {
 			return []string{"environment", name}, reason
@@ -117,6 +122,31 @@ func checkKey(name, uri string, used map[string]string) string {
 		return fmt.Sprintf("key %s: %v", name, err)
 	}
 	return taken(name, token+" "+attributes["object"]+" "+attributes["id"], used)
+}
+
+// checkBackup wants a clone to be in a token of its own: one that is lost with
+// the key backs nothing up.
+func (s *Station) checkBackup(name string) string {
+	uri := s.Backups[name]
+	if name == defaultKey {
+		return "backups: default is no key; name each key that has a clone"
+	}
+	if reason := checkKey(name, uri, map[string]string{}); reason != "" {
+		return "backups: " + reason
+	}
+	own, ok := s.Keys[name]
+	if !ok {
+		own, ok = s.Keys[defaultKey]
+	}
+	if !ok {
+		return fmt.Sprintf("backups: %s is no key of this station", name)
+	}
+	key, err := signer.TokenOf(own)
+	clone, e := signer.TokenOf(uri)
+	if err == nil && e == nil && key == clone {
+		return fmt.Sprintf("backups: the clone of %s is in the token that holds the key", name)
+	}
+	return ""
 }
 
 // namesKey says whether a KMS URI names a key. One that ends at a Google key

@@ -14,6 +14,8 @@
 //	  SOFTHSM2_CONF: /var/lib/station/softhsm2.conf
 //	evidence:
 //	  root: consistent
+//	backups:
+//	  root: "pkcs11:token=root-clone;serial=0013?module-path=/usr/lib/softhsm/libsofthsm2.so"
 //	preflight:
 //	  network: refuse
 //	  swap: warn
@@ -33,6 +35,9 @@
 //   - evidence: the least grade of evidence accepted here of a key, by its name or
 //     as "default": attested, consistent or software. The plan's holds when it is
 //     the higher one.
+//   - backups: where the clone of a key will be, by the key's name: in a token of
+//     its own. A ceremony that makes the key asks for the clone, which the maker's
+//     tool makes, and has it answer a challenge.
 //   - preflight: what becomes of a check of the room that finds something wrong:
 //     record, warn or refuse, by the check's name (ceremony/preflight) or as
 //     "default". A check that is not named has its own level; without any

@@ -40,16 +40,11 @@ type Station struct {
 	Environment map[string]string       `yaml:"environment"` // set before a module is loaded
 	Evidence    map[string]signer.Grade `yaml:"evidence"`    // least grade by the plan's names of keys; a plan's may be higher
 	Preflight   preflight.Policy        `yaml:"preflight"`   // levels of the checks of the room; nil: all are recorded
+	Backups     map[string]string       `yaml:"backups"`     // URIs of keys' clones, by the plan's names of keys
 	Timeout     string                  `yaml:"timeout"`     // how long a token may take to answer: "30s"
 
 	file   string
 	digest fingerprint.SHA256
-}
-
-// Group is a token or KMS and the keys in it.
-type Group struct {
-	Token string   // signer.TokenOf of each
-	Keys  []string // in the order they are needed
 }
 
 // Invalid says what is wrong with a station file, and where. It repeats
@@ -201,28 +196,4 @@ func (s *Station) Least(name string) signer.Grade {
 func (s *Station) Patience() time.Duration {
 	d, _ := time.ParseDuration(s.Timeout) // check has seen to it
 	return d
-}
-
-// Tokens groups keys by the token they live in, in the order of first need.
-func (s *Station) Tokens(cluster string, names []string) ([]Group, error) {
-	var groups []Group
-	index := map[string]int{}
-	for _, name := range names {
-		ref, err := s.Ref(cluster, name)
-		if err != nil {
-			return nil, err
-		}
-		t, err := signer.TokenOf(ref.URI)
-		if err != nil {
-			return nil, &Invalid{File: s.file, Reason: fmt.Sprintf("key %s: %v", name, err)}
-		}
-		i, ok := index[t]
-		if !ok {
-			i = len(groups)
-			index[t] = i
-			groups = append(groups, Group{Token: t})
-		}
-		groups[i].Keys = append(groups[i].Keys, name)
-	}
-	return groups, nil
 }

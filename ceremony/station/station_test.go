@@ -67,6 +67,19 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestPlace(t *testing.T) {
+	for token, want := range map[string]string{
+		"pkcs11:model=SC%2DHSM;serial=0011;token=my%20root?module-path=%2Fx": "token my root, serial 0011, model SC-HSM",
+		"pkcs11:serial=7":                          "token, serial 7",
+		"awskms:?region=eu-central-1":              "KMS awskms:",
+		"gcpkms:projects/p/locations/l/keyRings/r": "KMS gcpkms:projects/p/locations/l/keyRings/r",
+	} {
+		if got := (Group{Token: token}).Place(); got != want {
+			t.Errorf("%s: %q, want %q", token, got, want)
+		}
+	}
+}
+
 func TestNoPlace(t *testing.T) {
 	s, err := Parse("station.yaml", []byte(strings.Split(good, "  default")[0]))
 	if err != nil {
@@ -117,6 +130,9 @@ func TestRefused(t *testing.T) {
 		{"pin-source", "pin-source=fd:3", "pin-source=|cat", `s:8:3: key default: pin-source is neither an absolute path, nor file:/PATH, nor fd:N`},
 		{"scheme", "awskms:", "vault:", `s:6:3: key kubernetes-2: its URI begins with none of pkcs11:, gcpkms:, awskms:`},
 		{"key name", "kubernetes-2", "K2", `s:6:3: key "K2" is no name a plan could give a key`},
+		{"clone beside its key", "evidence:", "backups: {root: \"pkcs11:serial=0011;token=root;object=x?module-path=/usr/lib/softhsm/libsofthsm2.so\"}\nevidence:", `s:11:11: backups: the clone of root is in the token that holds the key`},
+		{"clone of everything", "evidence:", "backups: {default: \"pkcs11:token=c\"}\nevidence:", `s:11:11: backups: default is no key; name each key that has a clone`},
+		{"clone with a PIN", "evidence:", "backups: {root: \"pkcs11:token=c?pin-value=1\"}\nevidence:", `s:11:11: backups: key root: its URI holds a PIN (pin-value); use pin-source, or type it`},
 		{"default names one key", `default: "pkcs11:`, `default: "pkcs11:object=all;`, `s:8:3: default: object and id name one key, so they cannot hold for several`},
 		{"default in a KMS", `  default: "pkcs11:token=issuing;serial=0012?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=fd:3"`, `  default: "awskms:///k"`, `s:8:3: default: this KMS URI names one key, so it cannot hold for several`},
 		{"one place for two keys", `  release: "pkcs11:serial=0012;token=issuing;object=rel?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=fd:3"`, `  release: "awskms:///alias/k2"`, `s:7:3: key release: lives where kubernetes-2 does; every key has a place of its own`},

@@ -168,6 +168,7 @@ type ChallengeIntent struct {
 	Name  string             `json:"name"`
 	Nonce []byte             `json:"nonce"`
 	SPKI  fingerprint.SHA256 `json:"spki"`
+	Clone *Token             `json:"clone,omitempty"` // asked is the key's clone in this token; absent: the key itself
 }
 
 // Challenge is the key's answer.

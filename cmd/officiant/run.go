@@ -92,7 +92,7 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 		return err
 	}
 	result, err := ceremony.Run(ctx, ceremony.Config{
-		Dir: o.dir, Plan: c, Station: st, Open: to.open, Ask: askPIN(o.options), Disk: o.Disk,
+		Dir: o.dir, Plan: c, Station: st, Open: to.open, Ask: askPIN(o.options), Insert: askToken(o.options), Disk: o.Disk,
 		Approvals: approvals, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: &watcher{o.Stderr},
 		Look: o.lookForRun(program, c, st, to, o.dir), Waive: o.waive,
 	})

@@ -18,7 +18,7 @@ type token struct {
 	info pkcs11.TokenInfo
 }
 
-// find returns the one token a names.
+// find returns the one token a names; signer.ErrAbsent when there is none.
 func (l *library) find(a address) (token, error) {
 	slots, err := l.ctx.GetSlotList(true)
 	if err := called("C_GetSlotList", err); err != nil {
@@ -45,7 +45,7 @@ func (l *library) find(a address) (token, error) {
 		return token{}, fmt.Errorf("%w: %d tokens with %s in module %s: %s; name one by its serial",
 			signer.ErrUnavailable, len(matching), a, l.path, list(matching))
 	}
-	err = fmt.Errorf("%w: no token with %s in module %s, which has: %s", signer.ErrUnavailable, a, l.path, list(others))
+	err = fmt.Errorf("%w: no token with %s in module %s, which has: %s", signer.ErrAbsent, a, l.path, list(others))
 	if unreadable != nil {
 		err = fmt.Errorf("%w%w", err, unreadable)
 	}

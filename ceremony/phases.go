@@ -1,0 +1,138 @@
+package ceremony
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/station"
+)
+
+// phase is one token's turn: the keys on it, in the order they are needed.
+type phase struct {
+	token     string
+	place     string // as people name it
+	removable bool
+	keys      []string
+	root      bool
+}
+
+// phases groups the needed keys by token, the root's token last: the others'
+// keys exist when it certifies them, so that it has to be put in once.
+func phases(c *plan.Ceremony, st *station.Station) ([]phase, error) {
+	groups, err := st.Tokens(c.Plan.Cluster.Name, c.KeysNeeded())
+	if err != nil {
+		return nil, err
+	}
+	var others, roots []phase
+	for _, g := range groups {
+		p := phaseFor(g)
+		for _, k := range g.Keys {
+			p.root = p.root || family(c, k) == kubepki.Root
+		}
+		if p.root {
+			roots = append(roots, p)
+		} else {
+			others = append(others, p)
+		}
+	}
+	return append(others, roots...), nil
+}
+
+func phaseFor(g station.Group) phase {
+	return phase{token: g.Token, place: g.Place(), removable: g.Removable(), keys: g.Keys}
+}
+
+func phaseOf(tokens []phase, key string) phase {
+	for _, p := range tokens {
+		if slices.Contains(p.keys, key) {
+			return p
+		}
+	}
+	return phase{}
+}
+
+// addToken adds a token's turn.
+func (s *script) addToken(p phase) {
+	open := s.add("Open the token of "+list(p.keys), func(ctx context.Context, r *run) error { return r.openToken(ctx, p) })
+	s.putIn(open, p)
+	for _, name := range p.keys {
+		s.addKey(name)
+	}
+	if p.root {
+		for _, e := range s.plan.Entries {
+			switch e.Kind {
+			case plan.RootCertificate:
+				s.add("Sign the root certificate", issueEntries(e))
+			case plan.AuthorityCertificate:
+				s.add(fmt.Sprintf("Sign the %s intermediate", e.Name), issueEntries(e))
+			}
+		}
+	}
+	for _, name := range p.keys {
+		s.addClone(name)
+	}
+}
+
+// putIn makes a step the gate of a token.
+func (s *script) putIn(step *Step, p phase) {
+	step.Place = p.place
+	step.People = "Officer: enter the PIN. Nobody else sees it."
+	if p.removable {
+		step.Swap = s.token != "" && s.token != p.token
+		step.People = "Officer: break the seal, put in exactly this token, enter the PIN. Nobody else sees it."
+		s.token = p.token
+	}
+	step.Failure = "A wrong PIN is tried once: find out which PIN is right before running again. A token that does not answer: take it out, put it in again, run the same command."
+}
+
+func (s *script) addKey(name string) {
+	do := func(ctx context.Context, r *run) error { return r.key(ctx, name) }
+	create := keyOf(s.plan, name).Create
+	if create == "" {
+		open := s.add(fmt.Sprintf("Open the %s key", name), do)
+		open.Failure = "It is another key than the plan names, or not there: the wrong token, or the wrong plan. Stop, and find out which."
+		return
+	}
+	title := fmt.Sprintf("Make the %s key, %s", name, create)
+	first := !slices.ContainsFunc(s.steps, func(step Step) bool { return step.Final })
+	if first {
+		title += ": the point of no return"
+	}
+	made := s.add(title, do)
+	made.Final = first
+	made.People = "Write the first eight digits of the public key's fingerprint down."
+	made.Failure = "Run the same command again: a key whose making is on record is found and not made twice. Refused evidence means the wrong kind of token: stop."
+}
+
+// addClone adds the proof that a key that is made here has its clone.
+func (s *script) addClone(name string) {
+	ref, ok := s.station.Backup(s.plan.Plan.Cluster.Name, name)
+	if !ok || keyOf(s.plan, name).Create == "" {
+		return
+	}
+	g, err := station.GroupOf(ref)
+	if err != nil {
+		return // check has refused such a station
+	}
+	p := phaseFor(g)
+	p.keys = []string{name}
+	step := s.add(fmt.Sprintf("Clone the %s key and prove the clone", name), func(ctx context.Context, r *run) error { return r.clone(ctx, p, ref) })
+	s.putIn(step, p)
+	step.People = "Officers: clone the key with its maker's tool, then put the clone's token in and enter its PIN. It goes into a bag and a safe of its own."
+	step.Failure = "Without a clone that answers the ceremony does not go on. Clone again, and run the same command again."
+}
+
+// comeBack adds the way back to the token of a key, when another has been in
+// the reader since.
+func (s *script) comeBack(tokens []phase, key string) {
+	p := phaseOf(tokens, key)
+	if !p.removable || p.token == s.token {
+		return
+	}
+	step := s.add("Go back to the token of "+list(p.keys), func(ctx context.Context, r *run) error { return r.comeBack(ctx, p) })
+	s.putIn(step, p)
+	step.People = "With one reader: take the other token out and seal it, put this one in, enter the PIN. With a reader for each, nothing has to be done."
+}

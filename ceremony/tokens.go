@@ -1,0 +1,285 @@
+package ceremony
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
+	"officiant/signer"
+)
+
+// openToken opens the token of a phase's keys, with one login, and records
+// which device it is. One with which nothing is left to do stays where it is.
+func (r *run) openToken(ctx context.Context, p phase) error {
+	if r.state.closed && !slices.Contains(p.keys, releaseKey) {
+		return nil // only the record's signature may be missing
+	}
+	if done, err := r.done(p); err != nil || done {
+		return err
+	}
+	store, err := r.open(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, name := range p.keys {
+		r.stores[name] = store
+	}
+	device, ok := r.described(store)
+	if !ok || r.state.closed {
+		return nil
+	}
+	for _, name := range p.keys {
+		if least, who := r.least(name); device.Software && !signer.Software.AtLeast(least) {
+			return &Refused{[]string{fmt.Sprintf("token %s is software, and the %s asks for evidence %q of the %s key", device.Label, who, least, name)}}
+		}
+	}
+	if _, err := r.record(tokenRecord(device)); err != nil {
+		return err
+	}
+	return r.canaries(ctx, p, store, device)
+}
+
+// done says whether all that a phase's keys have to sign is on record: a
+// ceremony that goes on need not take the root out of its safe again.
+func (r *run) done(p phase) (bool, error) {
+	for _, name := range p.keys {
+		recorded, ok := r.state.keys[name]
+		if !ok || name == releaseKey {
+			return false, nil
+		}
+		if err := r.accept(name, signer.Grade(recorded.Grade), recorded.Reason); err != nil {
+			return false, err
+		}
+	}
+	for _, e := range r.plan.Entries {
+		if !slices.Contains(p.keys, e.Signer) {
+			continue
+		}
+		switch e.Kind {
+		case plan.RootCertificate, plan.AuthorityCertificate, plan.LeafCertificate:
+			if r.state.issued[e.Name] == nil {
+				return false, nil
+			}
+		default:
+			return false, nil
+		}
+	}
+	if r.resumed {
+		r.Watch.Say("nothing is left to do with it: it stays where it is")
+	}
+	return r.resumed, nil
+}
+
+// open opens a phase's token. One that is not there is asked for, and waited
+// for; that it is the one, its serial and label in the station's URI say.
+func (r *run) open(ctx context.Context, p phase) (signer.Store, error) {
+	ref, err := r.ref(p.keys[0])
+	if err != nil {
+		return nil, err
+	}
+	return r.openRef(ctx, p, ref)
+}
+
+func (r *run) openRef(ctx context.Context, p phase, ref signer.Ref) (signer.Store, error) {
+	r.Watch.Say("wanted: " + p.place)
+	for {
+		store, err := r.Open(ctx, ref, r.Ask)
+		if err == nil {
+			r.opened = append(r.opened, store)
+			return store, nil
+		}
+		if !errors.Is(err, signer.ErrAbsent) {
+			return nil, err
+		}
+		if r.closeAbsent(ctx) {
+			continue // a module looks at its readers anew only when nothing in it is open
+		}
+		if err := r.insert(ctx, p, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// insert asks people for a token that is not there. Where nobody can be asked,
+// the same words are the error.
+func (r *run) insert(ctx context.Context, p phase, absent error) error {
+	words := fmt.Sprintf("put in %s, which holds the key of %s", p.place, list(p.keys))
+	if r.Insert == nil {
+		return fmt.Errorf("%s: %w", words, absent)
+	}
+	r.Watch.Say(absent.Error())
+	switch err := r.Insert(ctx, words); {
+	case errors.Is(err, ErrNobody):
+		return fmt.Errorf("%s: %w", words, absent)
+	case err != nil:
+		return err
+	}
+	return nil
+}
+
+// closeAbsent closes the tokens that were taken out, and says whether there were any.
+func (r *run) closeAbsent(ctx context.Context) (closed bool) {
+	for name, store := range r.stores {
+		if store == nil || r.there(ctx, name) {
+			continue
+		}
+		store.Close()
+		closed = true
+		for other, s := range r.stores {
+			if s == store {
+				delete(r.stores, other)
+			}
+		}
+	}
+	return closed
+}
+
+// there says whether the token that holds a key still has it.
+func (r *run) there(ctx context.Context, name string) bool {
+	store := r.stores[name]
+	if store == nil {
+		return false
+	}
+	ref, err := r.ref(name)
+	if err != nil {
+		return false
+	}
+	_, err = store.Find(ctx, ref)
+	return err == nil
+}
+
+// described says and returns which device a store is.
+func (r *run) described(store signer.Store) (signer.Device, bool) {
+	d, ok := store.(signer.Describer)
+	if !ok {
+		return signer.Device{}, false
+	}
+	device := d.Describe()
+	r.Watch.Say(fmt.Sprintf("token %s, serial %s, %s %s", device.Label, device.Serial, device.Manufacturer, device.Model))
+	return device, true
+}
+
+// comeBack goes on with a token after another's turn. One that was taken out is
+// opened again, and each of its keys proves itself again.
+func (r *run) comeBack(ctx context.Context, p phase) error {
+	if r.state.closed && !slices.Contains(p.keys, releaseKey) {
+		return nil
+	}
+	if r.there(ctx, p.keys[0]) {
+		r.Watch.Say("it is still there: " + p.place)
+		return nil
+	}
+	if done, err := r.done(p); err != nil || done {
+		return err
+	}
+	if store := r.stores[p.keys[0]]; store != nil {
+		store.Close()
+	}
+	store, err := r.open(ctx, p)
+	if err != nil {
+		return err
+	}
+	device, ok := r.described(store)
+	if ok && !r.state.closed {
+		if _, err := r.record(tokenRecord(device)); err != nil {
+			return err
+		}
+	}
+	for _, name := range p.keys {
+		r.stores[name] = store
+		if err := r.key(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clone has the clone of a key answer a challenge, in a token that is not the
+// key's own.
+func (r *run) clone(ctx context.Context, p phase, ref signer.Ref) error {
+	name := p.keys[0]
+	key := r.state.keys[name]
+	if r.state.closed || r.state.clones[name] {
+		return nil
+	}
+	r.Watch.Say("clone it with the tool of the token's maker; the clone goes into " + p.place)
+	store, k, err := r.openClone(ctx, p, ref, key.SPKI)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	device, ok := r.described(store)
+	token := tokenRecord(device)
+	if !ok || token.ID() == key.Token.ID() {
+		return &Refused{[]string{fmt.Sprintf("the clone of the %s key is in the token that holds the key: %s", name, p.place)}}
+	}
+	if least, who := r.least(name); device.Software && !signer.Software.AtLeast(least) {
+		return &Refused{[]string{fmt.Sprintf("token %s is software, and the %s asks for evidence %q of the %s key: that holds for its clone", device.Label, who, least, name)}}
+	}
+	if _, err := r.record(token); err != nil {
+		return err
+	}
+	if err := r.challenge(ctx, transcript.ChallengeIntent{Name: name, SPKI: key.SPKI, Clone: &token}, k); err != nil {
+		return err
+	}
+	r.Watch.Say(fmt.Sprintf("the clone of the %s key answered a challenge", name))
+	return nil
+}
+
+// openClone waits for a token with the clone of a key.
+func (r *run) openClone(ctx context.Context, p phase, ref signer.Ref, spki fingerprint.SHA256) (signer.Store, signer.Key, error) {
+	for {
+		store, err := r.openRef(ctx, p, ref)
+		if err != nil {
+			return nil, nil, err
+		}
+		k, err := findPublic(ctx, store, ref, spki)
+		if err == nil {
+			return store, k, nil
+		}
+		store.Close()
+		if !errors.Is(err, signer.ErrNotFound) {
+			return nil, nil, err
+		}
+		if err := r.insert(ctx, p, err); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// findPublic finds the key of a public key: the one of ref's name or, since a
+// maker's tool may name a clone as it likes, any other of an id of ours.
+func findPublic(ctx context.Context, store signer.Store, ref signer.Ref, spki fingerprint.SHA256) (signer.Key, error) {
+	is := func(k signer.Key, err error) bool {
+		if err != nil {
+			return false
+		}
+		got, err := fingerprint.SPKI(k.Public())
+		return err == nil && got == spki
+	}
+	k, err := store.Find(ctx, ref)
+	if is(k, err) {
+		return k, nil
+	}
+	lister, lists := store.(signer.Lister)
+	finder, finds := store.(signer.IDFinder)
+	if lists && finds {
+		all, err := lister.List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, info := range all {
+			if len(info.ID) != len(signer.ID{}) {
+				continue
+			}
+			if k, err := finder.FindID(ctx, ref, signer.ID(info.ID)); is(k, err) {
+				return k, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("no clone of key %s, of public key %s, is in this token: %w", ref.Label, spki, signer.ErrNotFound)
+}
