@@ -101,3 +101,68 @@ func TestApprovals(t *testing.T) {
 		t.Errorf("what is no approval was copied: %v", err)
 	}
 }
+
+// TestApprovalsChangedMeanwhile: what was counted is what is kept. A file that is
+// put beside the plan after the count changes nothing; one that is put into the
+// directory stops the ceremony.
+func TestApprovalsChangedMeanwhile(t *testing.T) {
+	f := attending(t)
+	beside := filepath.Join(f.Folder, "approvals", "bob.sig")
+	bob, err := os.ReadFile(beside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "ceremony")
+	for _, c := range []struct{ changed, says string }{
+		{filepath.Join(dir, "approvals", "bob.sig"), "approvals is there, and no ceremony"},
+		{beside, ""},
+	} {
+		cfg := f.Config(t, dir)
+		cfg.Watch = &stepping{Watcher: cfg.Watch, do: func(n int) {
+			if n != 2 {
+				return
+			}
+			if err := os.MkdirAll(filepath.Dir(c.changed), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(c.changed, []byte("yes\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}}
+		_, err := ceremony.Run(context.Background(), cfg)
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Fatalf("%s changed: %v", c.changed, err)
+		}
+		if c.says != "" {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if kept, err := os.ReadFile(filepath.Join(dir, "approvals", "bob.sig")); err != nil || string(kept) != string(bob) {
+		t.Errorf("kept is not what was counted: %v", err)
+	}
+}
+
+// TestApprovalGoneAtResume: whoever goes on has to have the approvals on record,
+// even when others would be enough.
+func TestApprovalGoneAtResume(t *testing.T) {
+	f := attending(t)
+	dir := filepath.Join(t.TempDir(), "ceremony")
+	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), &killer{at: 60})); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "approvals", "bob.sig")); err != nil {
+		t.Fatal(err)
+	}
+	f.Unapprove(t)
+	f.Approve(t, "alice", "kim")
+	before := len(readRecord(t, dir).Lines)
+	_, err := ceremony.Run(context.Background(), f.Config(t, dir))
+	if err == nil || !strings.Contains(err.Error(), "bob's approval is on record and its file, of SHA-256 ") || !strings.Contains(err.Error(), "is gone") {
+		t.Fatal(err)
+	}
+	if after := len(readRecord(t, dir).Lines); after != before {
+		t.Errorf("%d lines were written", after-before)
+	}
+}

@@ -34,12 +34,16 @@ func openRecord(_ context.Context, r *run) error {
 		return err
 	}
 	path := filepath.Join(r.Dir, transcriptFile)
+	begin := r.resumeRecord
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return r.beginRecord(path)
+		begin = r.beginRecord
 	} else if err != nil {
 		return err
 	}
-	return r.resumeRecord(path)
+	if err := begin(path); err != nil {
+		return err
+	}
+	return r.takeAttendance()
 }
 
 func (r *run) beginRecord(path string) error {

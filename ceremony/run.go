@@ -32,8 +32,10 @@ type Config struct {
 	Station *station.Station
 	// Approvals are the files of approvals/ beside the plan, by name.
 	Approvals map[string][]byte
-	Open      signer.Opener // over all backends
-	Ask       signer.PINFunc
+	// Present are the plan's people who are here; none where it names nobody.
+	Present []string
+	Open    signer.Opener // over all backends
+	Ask     signer.PINFunc
 	// Insert asks people for a token that is not there, in the words given, and
 	// returns when they say that it is; ErrNobody when there is nobody to ask.
 	Insert  func(ctx context.Context, words string) error
@@ -46,7 +48,8 @@ type Config struct {
 	Watch   Watcher
 	Look    func(ctx context.Context, former time.Time) ([]preflight.Result, error) // at the room; former is when the last ceremony ended
 	Waive   Waiver
-	Workers int // certificates checked at once; 0 means one for each processor
+	Why     func() string // asks why people stopped the ceremony; may be nil
+	Workers int           // certificates checked at once; 0 means one for each processor
 }
 
 // Watcher is told how the ceremony goes on.
@@ -133,6 +136,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	r.steps = steps
 	defer r.close()
+	if err := r.people(); err != nil {
+		return nil, err
+	}
 	if r.Approvals, err = Approved(cfg.Dir, cfg.Plan, cfg.Approvals); err != nil {
 		return nil, err
 	}
@@ -343,7 +349,20 @@ func (r *run) stopped(ctx context.Context, s Step, cause error) error {
 	if _, e := r.record(transcript.Paused{Reason: "interrupted at the terminal"}); e != nil {
 		return err
 	}
+	if why := r.why(); why != "" {
+		if _, e := r.record(transcript.Note{Text: why}); e != nil {
+			return err
+		}
+	}
 	return &Interrupted{Head: r.log.Head(), cause: err}
+}
+
+// why asks people for the reason, now that the pause itself is on record.
+func (r *run) why() string {
+	if r.Why == nil {
+		return ""
+	}
+	return r.Why()
 }
 
 func (r *run) close() {

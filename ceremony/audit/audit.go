@@ -116,6 +116,7 @@ func checks() []kind {
 		{8, "the record is whole, closed, and signed by its release key", nothing, (*auditor).record, nil},
 		{1, "the plan and its schedule are the ones approved", aRecord, (*auditor).planCopy, nil},
 		{1, "enough people approved exactly this digest", aPlan, (*auditor).approved, (*auditor).hasPeople},
+		{1, "those present waived what was waived", aPlan, (*auditor).attended, (*auditor).hasPeople},
 		{8, "the ceremonies this one continues", aPlan, (*auditor).predecessors, nil},
 		{1, "the signatures made are the schedule's, one for each line", aFinished, (*auditor).signatures, nil},
 		{2, "each act was recorded before it happened, no serial number comes twice", aFinished, (*auditor).order, nil},

@@ -11,6 +11,7 @@
 //     schedule.txt is what it expands to (1).
 //   - Enough of the plan's people, and of the former ceremony's where they are
 //     others, approved exactly this digest, and the record says which (1).
+//   - Where people are named, those who waived a check of the room were there (1).
 //   - Whoever signed the head as a witness is one of the plan's (8).
 //   - The ceremonies this one continues are the plan's, ended before this one
 //     began, and their directories, when given, verify themselves (8).

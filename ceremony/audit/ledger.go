@@ -67,6 +67,7 @@ type ledger struct {
 	resumed      []transcript.Line
 	rooms        []transcript.Line // preflights
 	deviations   []transcript.Line
+	notes        []transcript.Line
 	closings     []transcript.Line // issuing-closed
 	issued       map[string]*x509.Certificate
 	signed       map[string]*signing // files, by name
@@ -150,6 +151,8 @@ func (g *ledger) other(l transcript.Line) {
 		g.rooms = append(g.rooms, l)
 	case transcript.Deviation:
 		g.deviations = append(g.deviations, l)
+	case transcript.Note:
+		g.notes = append(g.notes, l)
 	case transcript.IssuingClosed:
 		g.closings = append(g.closings, l)
 	}

@@ -111,7 +111,11 @@ func TestForgedApprovals(t *testing.T) {
 		forge func(f *forger, open *transcript.Open)
 		says  string
 	}{
-		"no people":         {func(_ *forger, o *transcript.Open) { o.People, o.Threshold, o.Approvals = nil, 0, nil }, "transcript.jsonl:1: names other people, or another threshold, than plan.yaml"},
+		"no people": {func(f *forger, o *transcript.Open) {
+			attendance, _ := first(f, func(transcript.Attendance) bool { return true })
+			f.drop(attendance)
+			o.People, o.Threshold, o.Approvals = nil, 0, nil
+		}, "transcript.jsonl:1: names other people, or another threshold, than plan.yaml"},
 		"a lower threshold": {func(_ *forger, o *transcript.Open) { o.Threshold = 1 }, "transcript.jsonl:1: names other people, or another threshold"},
 		"another key": {func(_ *forger, o *transcript.Open) {
 			o.People = append([]transcript.Person{}, o.People...)
@@ -122,6 +126,17 @@ func TestForgedApprovals(t *testing.T) {
 		"one approval twice": {func(_ *forger, o *transcript.Open) {
 			o.Approvals = []transcript.Approval{o.Approvals[0], o.Approvals[0]}
 		}, "transcript.jsonl:1: alice's approval stands there twice"},
+		"a waiver by an absent": {func(f *forger, _ *transcript.Open) {
+			look, _ := first(f, func(transcript.Preflight) bool { return true })
+			change(f, func(r *transcript.Attendance) bool { r.Present = []string{"alice", "bob"}; return true })
+			f.insert(look, transcript.Deviation{Text: "network: eth0 is up", By: []string{"alice", "kim"}, Waives: "network"})
+		}, "kim waives network, and was not present"},
+		"attendance later": {func(f *forger, _ *transcript.Open) {
+			attendance, r := first(f, func(transcript.Attendance) bool { return true })
+			end, _ := first(f, func(transcript.IssuingClosed) bool { return true })
+			f.drop(attendance)
+			f.insert(end, r)
+		}, "token, and this process had not taken attendance"},
 		"another person": {func(_ *forger, o *transcript.Open) {
 			o.Approvals = append([]transcript.Approval{}, o.Approvals...)
 			o.Approvals[1].Person = "kim"

@@ -50,6 +50,9 @@ func (a *auditor) record(c *Check) {
 			}
 		}
 	}
+	for _, l := range a.ledger.notes {
+		c.note("line %d: %s", l.Seq, said(l.Record.(transcript.Note)))
+	}
 	for _, l := range a.ledger.deviations {
 		c.note("line %d: deviation, agreed by %v: %s", l.Seq, l.Record.(transcript.Deviation).By, l.Record.(transcript.Deviation).Text)
 	}
@@ -62,6 +65,14 @@ func (a *auditor) record(c *Check) {
 	}
 	a.clock(c)
 	a.recordSignature(c, data)
+}
+
+// said is what somebody dictated.
+func said(n transcript.Note) string {
+	if n.By == "" {
+		return "dictated: " + n.Text
+	}
+	return "dictated by " + n.By + ": " + n.Text
 }
 
 // take keeps a transcript and what it says.

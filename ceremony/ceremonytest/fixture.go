@@ -204,8 +204,12 @@ func (f *Fixture) Config(t testing.TB, dir string) ceremony.Config {
 	check(t, err)
 	approvals, err := ceremony.ReadApprovals(os.DirFS(f.Folder))
 	check(t, err)
+	var present []string
+	for _, p := range c.People.List {
+		present = append(present, p.Name)
+	}
 	return ceremony.Config{
-		Dir: dir, Plan: c, Station: st, Approvals: approvals, Open: f.open, Disk: &durable.Disk{}, Now: time.Now, Rand: rand.Reader, Watch: silent{},
+		Dir: dir, Plan: c, Station: st, Approvals: approvals, Present: present, Open: f.open, Disk: &durable.Disk{}, Now: time.Now, Rand: rand.Reader, Watch: silent{},
 		Ask:     func(context.Context, signer.Device) ([]byte, error) { return []byte("1234"), nil },
 		Program: transcript.Program{Version: "test"}, Host: transcript.Host{Interfaces: []string{}},
 		Look: func(context.Context, time.Time) ([]preflight.Result, error) {

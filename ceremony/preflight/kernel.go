@@ -10,11 +10,24 @@ import (
 	"time"
 )
 
-// clock is shown in both times, to be compared with a witness's watch, and
-// cannot stand before what has happened already.
+// mayDiffer is how far the clock may be from a witness's watch: certificates are
+// dated back as far.
+const mayDiffer = 5 * time.Minute
+
+// clock is shown in both times and held against a witness's watch. It cannot
+// stand before what has happened already.
 func clock(r *Room) (seen, wrong string) {
 	now := r.Now()
 	seen = fmt.Sprintf("%s UTC, %s here", now.UTC().Format("2006-01-02 15:04:05"), now.Format("2006-01-02 15:04:05 -0700"))
+	if r.Watch == (Watch{}) {
+		seen += "; not held against a watch"
+	} else {
+		shows := r.Watch.Shows.UTC().Format("2006-01-02 15:04:05 UTC")
+		seen += "; a watch said " + shows
+		if off := r.Watch.Clock.Sub(r.Watch.Shows); off.Abs() > mayDiffer {
+			return seen, fmt.Sprintf("it is %s off a witness's watch, which said %s", off.Abs().Round(time.Second), shows)
+		}
+	}
 	for _, past := range []struct {
 		at   time.Time
 		what string

@@ -11,10 +11,15 @@ type Room struct {
 	Machine
 	Dir      string    // ceremony directory, which need not exist yet; "" when not known
 	Previous time.Time // end of the former ceremony; zero when not known
+	Watch    Watch
 	Program  Program
 	Modules  []Module
 	Tokens   []Token
 }
+
+// Watch is the time that somebody read from a clock of their own, and what this
+// machine's said then. Zero: nobody did.
+type Watch struct{ Shows, Clock time.Time }
 
 // Program is the running program.
 type Program struct {

@@ -75,6 +75,12 @@ func (p Policy) Problem() (name, reason string) {
 	return "", ""
 }
 
+// Heeds says whether something wrong with a check, by its name, is more than
+// recorded.
+func (p Policy) Heeds(name string) bool {
+	return slices.ContainsFunc(Checks, func(c Check) bool { return c.Name == name && p.level(c) != Record })
+}
+
 func (p Policy) level(c Check) Level {
 	if p == nil {
 		return Record

@@ -77,7 +77,7 @@ func good(change func(files map[string]string, r *Room)) Room {
 func TestGoodRoom(t *testing.T) {
 	want := map[string]string{
 		"network": "up: none; down: eth0, wlan0", "routes": "none", "wireless": "devices: wlan0; blocked: phy0", "bluetooth": "devices: hci0; blocked: hci0",
-		"clock": "2026-11-24 11:00:00 UTC, 2026-11-24 12:00:00 +0100 here", "swap": "none", "core-dumps": `limit 0 bytes, core_pattern "core"`,
+		"clock": "2026-11-24 11:00:00 UTC, 2026-11-24 12:00:00 +0100 here; not held against a watch", "swap": "none", "core-dumps": `limit 0 bytes, core_pattern "core"`,
 		"ptrace": "ptrace_scope 1", "user": "user id 1000", "kernel": "Linux 6.12.0", "entropy": "256 bits", "directory": "tmpfs at /room, in memory",
 		"space": "1024 MiB, 100000 inodes", "program": "v1, SHA-256 " + sum, "airgap": "built without the clouds", "modules": "/m.so SHA-256 " + sum,
 		"tokens": "box, serial 7, M; KMS of etcd, not asked", "pins": "box: ok",
@@ -138,6 +138,8 @@ func TestSpoiltRooms(t *testing.T) {
 		{"bluetooth not blocked", file("sys/class/rfkill/rfkill1/hard", "0"), "bluetooth", "hci0 is not blocked"},
 		{"bluetooth without a switch", gone("sys/class/rfkill/rfkill1/type"), "bluetooth", "hci0 has no switch"},
 		{"before the former ceremony", room(func(r *Room) { r.Previous = noon.Add(24 * time.Hour) }), "clock", "before 2026-11-25 11:00:00 UTC, when the former ceremony ended"},
+		{"a day off a watch", room(func(r *Room) { r.Watch = Watch{Shows: noon.Add(-24 * time.Hour), Clock: noon} }), "clock", "it is 24h0m0s off a witness's watch, which said 2026-11-23 11:00:00 UTC"},
+		{"six minutes late", room(func(r *Room) { r.Watch = Watch{Shows: noon.Add(6 * time.Minute), Clock: noon} }), "clock", "it is 6m0s off a witness's watch"},
 		{"before the build", room(func(r *Room) { r.Program.Built = noon.Add(time.Second) }), "clock", "when this program was built"},
 		{"swap on a disk", file("proc/swaps", swaps("/dev/sda2 partition 1 0 -2")), "swap", "in the clear to /dev/sda2"},
 		{"swap in a file", file("proc/swaps", swaps("/swap file 1 0 -2")), "swap", "in the clear to /swap"},

@@ -50,6 +50,9 @@
 //   - After a "preflight" that refuses the room, no token is opened and no intent
 //     follows until another one does not, or a "deviation" of two or more people
 //     waives each check that is wrong at level "refuse".
+//   - A "deviation" is agreed to by two people or more.
+//   - "attendance" names people of the first line, in its order, each once, and
+//     somebody.
 //   - A "resumed" line's head is the hash of the line before it.
 //
 // # Durability

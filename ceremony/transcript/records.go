@@ -47,6 +47,11 @@ type Approval struct {
 	Signature fingerprint.SHA256 `json:"signature"` // SHA-256 of the file in approvals/
 }
 
+// Attendance says who is there, when a process begins.
+type Attendance struct {
+	Present []string `json:"present"` // names of people in the first line, in their order there
+}
+
 // Program identifies the running program.
 type Program struct {
 	Version string             `json:"version"`
@@ -291,6 +296,7 @@ type Closed struct {
 }
 
 func (Open) Type() Type            { return "open" }
+func (Attendance) Type() Type      { return "attendance" }
 func (Resumed) Type() Type         { return "resumed" }
 func (Paused) Type() Type          { return "paused" }
 func (Step) Type() Type            { return "step" }

@@ -85,6 +85,10 @@ func TestAppendRefuses(t *testing.T) {
 		"a deviation that does not say so":      {[]transcript.Record{refused, transcript.Deviation{Text: "network", By: []string{"kim", "lee"}}}, keyIntent, "nobody waived it: network"},
 		"a waiver of one person":                {[]transcript.Record{refused}, transcript.Deviation{By: []string{"kim", "kim"}, Waives: "network"}, "fewer than two people"},
 		"a waiver before the room is looked at": {[]transcript.Record{transcript.Deviation{By: []string{"kim", "lee"}, Waives: "network"}, refused}, keyIntent, "nobody waived it: network"},
+		"a deviation of one person":             {nil, transcript.Deviation{Text: "late", By: []string{"kim"}}, "fewer than two people"},
+		"attendance of a stranger":              {nil, transcript.Attendance{Present: []string{"kim", "mallory"}}, `"mallory" is not among the people`},
+		"attendance twice":                      {nil, transcript.Attendance{Present: []string{"kim", "kim"}}, `"kim" is not among the people of the first line, or not in their order`},
+		"attendance of nobody":                  {nil, transcript.Attendance{}, "attendance of nobody"},
 		"text that is not UTF-8":                {nil, transcript.Note{Text: "\xff"}, "not UTF-8"},
 	} {
 		path := write(t, nil)

@@ -21,18 +21,20 @@ import (
 
 type approveOptions struct {
 	*options
-	key   string
-	print bool
+	key     string
+	confirm string
+	print   bool
 }
 
 func newApproveCommand(o *options) *cobra.Command {
 	approve := &approveOptions{options: o}
 	c := &cobra.Command{
-		Use:   "approve PLAN --key FILE | --print",
+		Use:   "approve PLAN --key FILE [--confirm DIGEST] | --print",
 		Short: "Approve a plan, as one of the people it names",
-		Long: `Approve a plan: show what it comes to, and sign its digest with an SSH key, which
-the plan has to have for one of its people. The approval is written to
-approvals/NAME.sig beside the plan; one that is there is never replaced.
+		Long: `Approve a plan: show what it comes to, have its name typed, and sign its digest with
+an SSH key, which the plan has to have for one of its people. In scripts, --confirm
+gives the digest in place of the name. The approval is written to approvals/NAME.sig
+beside the plan; one that is there is never replaced.
 
 The key stays where it is, too: --print tells, for everybody whose approval is
 missing, the line that makes it with ssh-keygen alone, on another machine, with
@@ -41,6 +43,7 @@ a security key or an agent.`,
 		RunE: func(c *cobra.Command, args []string) error { return approve.run(c.Context(), args[0]) },
 	}
 	c.Flags().StringVar(&approve.key, "key", "", "SSH private key `FILE` to sign with")
+	c.Flags().StringVar(&approve.confirm, "confirm", "", "the ceremony's `DIGEST`, in place of typing the plan's name")
 	c.Flags().BoolVar(&approve.print, "print", false, "print the lines for ssh-keygen, and sign nothing")
 	return c
 }
@@ -84,6 +87,9 @@ func (o *approveOptions) sign(ctx context.Context, c *plan.Ceremony) error {
 	file, person, err := approval.FileFor(key.PublicKey(), c.Approvers()...)
 	if err != nil {
 		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("an approval with %s %w", o.key, err)}
+	}
+	if err := o.confirmed(ctx, c, o.confirm, "Type the plan's name to approve it: "); err != nil {
+		return err
 	}
 	path := filepath.Join(filepath.Dir(c.File), "approvals", file)
 	signature, err := sshsig.Sign(o.Rand, key, approval.PlanNamespace, approval.PlanMessage(c.Digest))

@@ -21,6 +21,7 @@ import (
 
 type doctorOptions struct {
 	*options
+	clock    string
 	station  string
 	dir      string
 	previous string
@@ -46,6 +47,7 @@ refused. "ceremony run" makes the same checks before it opens a token.`,
 	c.Flags().StringVar(&d.station, "station", "", "station `FILE`: its policy, its modules and its tokens")
 	c.Flags().StringVar(&d.dir, "dir", "", "where the ceremony `DIR` will be; it need not exist yet")
 	c.Flags().StringVar(&d.previous, "previous", "", "`DIR` of the former ceremony: the clock cannot stand before its end")
+	clockFlag(c, &d.clock)
 	c.Flags().StringVarP(&d.output, "output", "o", "table", "`FORMAT` of the result: table or json")
 	return c
 }
@@ -68,11 +70,17 @@ func (d *doctorOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var watch preflight.Watch
+	if d.clock != "" {
+		if watch, err = d.readWatch(d.clock); err != nil {
+			return err
+		}
+	}
 	program, err := thisProgram(d.Version)
 	if err != nil {
 		return err
 	}
-	results, err := d.look(ctx, program, keys, to, preflight.Room{Dir: d.dir, Previous: previous}, policy)
+	results, err := d.look(ctx, program, keys, to, preflight.Room{Dir: d.dir, Previous: previous, Watch: watch}, policy)
 	if err != nil {
 		return err
 	}

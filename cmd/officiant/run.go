@@ -27,6 +27,8 @@ type runOptions struct {
 	station  string
 	dir      string
 	confirm  string
+	present  []string
+	clock    string
 	finalTry string
 	waive    ceremony.Waiver
 }
@@ -40,7 +42,7 @@ func newRunCommand(o *options) *cobra.Command {
 bundles and the transcript. What was approved is what runs: the digest that
 "ceremony check" printed is asked for, by --confirm, or by typing the plan's name.
 Where the plan names people, enough of them have to have approved exactly that
-digest ("ceremony approve").
+digest ("ceremony approve"), and who of them is here is asked, or told by --present.
 
 The same command goes on with a ceremony that was interrupted.`,
 		Args: exit.ExactArgs(1, "one plan"),
@@ -49,6 +51,8 @@ The same command goes on with a ceremony that was interrupted.`,
 	c.Flags().StringVar(&run.station, "station", "", "station `FILE`: where each key lives (required)")
 	c.Flags().StringVar(&run.dir, "dir", "", "ceremony `DIR`, new or the one to go on with (required)")
 	c.Flags().StringVar(&run.confirm, "confirm", "", "the ceremony's `DIGEST`, in place of typing the plan's name")
+	presentFlag(c, &run.present)
+	clockFlag(c, &run.clock)
 	finalTryFlag(c, &run.finalTry)
 	waiveFlags(c, &run.waive)
 	return c
@@ -80,6 +84,14 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if approvals, err = ceremony.Approved(o.dir, c, approvals); err != nil {
 		return err
 	}
+	present, err := o.attendance(ctx, c, o.present)
+	if err != nil {
+		return err
+	}
+	watch, err := o.watch(ctx, o.clock, st)
+	if err != nil {
+		return err
+	}
 	if err := o.confirmed(ctx, c); err != nil {
 		return err
 	}
@@ -93,8 +105,8 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	}
 	result, err := ceremony.Run(ctx, ceremony.Config{
 		Dir: o.dir, Plan: c, Station: st, Open: to.open, Ask: askPIN(o.options), Insert: askToken(o.options), Disk: o.Disk,
-		Approvals: approvals, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: &watcher{o.Stderr},
-		Look: o.lookForRun(program, c, st, to, o.dir), Waive: o.waive,
+		Approvals: approvals, Present: present, Why: o.why, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: &watcher{o.Stderr},
+		Look: o.lookForRun(program, c, st, to, o.dir, watch), Waive: o.waive,
 	})
 	if err != nil {
 		return o.unfinished(err, planFile)
@@ -111,7 +123,8 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 	code, hints := outcome(err)
 	var stopped *ceremony.Interrupted
 	if errors.As(err, &stopped) {
-		hints = append(hints, "the record ends at "+stopped.Head.String(), strings.Join(stopped.Head.Words()[:8], " ")+" …")
+		hints = append(append(hints, "the record ends at "+stopped.Head.String()), stopped.Head.Lines()...)
+		hints = append(hints, fmt.Sprintf("to add to it: officiant ceremony note %s --by NAME [TEXT]", o.dir))
 	}
 	if code == exit.Unavailable || code == exit.Interrupted || code == exit.Failure {
 		hints = append(hints, again)
@@ -121,31 +134,12 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 
 // confirmed asks people to say that this is the plan they approved.
 func (o *runOptions) confirmed(ctx context.Context, c *plan.Ceremony) error {
-	if o.confirm != "" {
-		want, err := fingerprint.Parse(o.confirm)
-		if err != nil {
-			return exit.Usagef("--confirm: %v", err)
-		}
-		if want != c.Digest {
-			return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("the plan's digest is %s, not the confirmed %s: plan or inputs have changed", c.Digest, want), Hints: []string{"nothing was signed; review again with: officiant ceremony check " + c.File}}
-		}
-		return nil
+	if o.confirm == "" {
+		fmt.Fprintf(o.Stderr, "Plan %s for cluster %s, ceremony %d of its chain.\n", c.Plan.Name, c.Cluster.Name, c.Sequence)
+		fmt.Fprintf(o.Stderr, "Afterwards there will be:\n%s", afterwards(c))
+		fmt.Fprintf(o.Stderr, "Digest of the ceremony:\n%s", indentLines(c.Digest.Lines()))
 	}
-	fmt.Fprintf(o.Stderr, "Plan %s for cluster %s, ceremony %d of its chain.\n", c.Plan.Name, c.Cluster.Name, c.Sequence)
-	fmt.Fprintf(o.Stderr, "Afterwards there will be:\n%s", afterwards(c))
-	fmt.Fprintf(o.Stderr, "Digest of the ceremony:\n%s", indentLines(c.Digest.Lines()))
-	p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
-	typed, err := p.Line(ctx, "Type the plan's name to begin: ")
-	if errors.Is(err, terminal.ErrNoTerminal) {
-		return &exit.Error{Code: exit.Usage, Err: errors.New("there is no terminal to confirm on"), Hints: []string{"in scripts: --confirm DIGEST, as `officiant ceremony check` prints it"}}
-	}
-	if err != nil {
-		return err
-	}
-	if typed != c.Plan.Name {
-		return &exit.Error{Code: exit.Declined, Err: fmt.Errorf("%q is not the plan's name; nothing was signed", typed)}
-	}
-	return nil
+	return o.options.confirmed(ctx, c, o.confirm, "Type the plan's name to begin: ")
 }
 
 // finalTryFlag lets a command log in to one token that is before its last try.

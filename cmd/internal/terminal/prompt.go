@@ -24,11 +24,12 @@ type Prompter struct {
 
 // Line asks for one line of text. It ends with ctx: Ctrl-C is heard at a prompt.
 func (p *Prompter) Line(ctx context.Context, question string) (string, error) {
-	if _, err := p.terminal(); err != nil {
+	fd, err := p.terminal()
+	if err != nil {
 		return "", err
 	}
 	fmt.Fprint(p.Out, question)
-	line, err := until(ctx, func() (string, error) { return bufio.NewReader(p.In).ReadString('\n') })
+	line, err := until(ctx, fd, func() (string, error) { return bufio.NewReader(p.In).ReadString('\n') })
 	if err != nil && line == "" {
 		fmt.Fprintln(p.Out)
 		return "", err
@@ -47,10 +48,11 @@ func (p *Prompter) Secret(ctx context.Context, question string) ([]byte, error) 
 		return nil, err
 	}
 	fmt.Fprint(p.Out, question)
-	secret, err := until(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
-	if ctx.Err() != nil {
-		err = errors.Join(err, term.Restore(fd, shown))
+	if err := hide(fd); err != nil {
+		return nil, err
 	}
+	secret, err := until(ctx, fd, func() ([]byte, error) { return term.ReadPassword(fd) })
+	err = errors.Join(err, term.Restore(fd, shown))
 	fmt.Fprintln(p.Out)
 	return secret, err
 }
@@ -62,25 +64,4 @@ func (p *Prompter) terminal() (fd int, err error) {
 		return 0, ErrNoTerminal
 	}
 	return int(f.Fd()), nil
-}
-
-// until waits for read, but not longer than ctx. A read that is left behind
-// ends with the program.
-func until[T any](ctx context.Context, read func() (T, error)) (T, error) {
-	type answer struct {
-		value T
-		err   error
-	}
-	c := make(chan answer, 1)
-	go func() {
-		v, err := read()
-		c <- answer{v, err}
-	}()
-	select {
-	case a := <-c:
-		return a.value, a.err
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
-	}
 }

@@ -1,0 +1,86 @@
+package ceremony
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"officiant/bundle/durable"
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/transcript"
+)
+
+// Dictation is what people say for the record of a ceremony that is paused.
+type Dictation struct {
+	Dir     string
+	Disk    *durable.Disk
+	Now     func() time.Time
+	Program transcript.Program
+	Host    transcript.Host
+	// Deviation says that it departs from the script; By are two people or more then.
+	Deviation bool
+	Text      string
+	By        []string
+}
+
+// Dictate adds a note or a deviation to the record of a ceremony that nobody
+// conducts at the moment, and returns its new head. *Refused: the ceremony is
+// over, or those who dictate are none of its people.
+func Dictate(d Dictation) (fingerprint.SHA256, error) {
+	var none fingerprint.SHA256
+	unlock, err := lock(d.Dir)
+	if err != nil {
+		return none, err
+	}
+	defer unlock()
+	log, found, recovered, err := transcript.Resume(d.Disk, filepath.Join(d.Dir, transcriptFile), d.Now)
+	if err != nil {
+		return none, err
+	}
+	defer log.Close()
+	if err := d.allowed(found); err != nil {
+		return none, err
+	}
+	last := found.Lines[len(found.Lines)-1]
+	resumed := transcript.Resumed{Head: found.Head(), Cut: recovered.Cut, Program: d.Program, Host: d.Host, Removed: []string{}}
+	if _, err := log.Append(last.Step, resumed, d.record(), transcript.Paused{Reason: "after what was dictated"}); err != nil {
+		return none, err
+	}
+	if err := log.Sync(); err != nil {
+		return none, err
+	}
+	return log.Head(), nil
+}
+
+// record is the line for what is dictated.
+func (d *Dictation) record() transcript.Record {
+	if d.Deviation {
+		return transcript.Deviation{Text: d.Text, By: d.By}
+	}
+	return transcript.Note{Text: d.Text, By: strings.Join(d.By, ", ")}
+}
+
+// allowed says why something cannot be added to a record.
+func (d *Dictation) allowed(t *transcript.Transcript) error {
+	if t.Closed() {
+		return &Refused{[]string{d.Dir + ": the record is closed; nothing is added to it any more"}}
+	}
+	var known []string
+	for _, p := range t.Open().People {
+		known = append(known, p.Name)
+	}
+	for i, name := range d.By {
+		switch {
+		case len(known) > 0 && !slices.Contains(known, name):
+			return &Refused{[]string{fmt.Sprintf("%q is none of the plan's people: %s", name, strings.Join(known, ", "))}}
+		case slices.Contains(d.By[:i], name):
+			return &Refused{[]string{name + " is named twice"}}
+		}
+	}
+	if d.Deviation && len(d.By) < 2 {
+		return &Refused{[]string{"a deviation needs the agreement of two people"}}
+	}
+	return nil
+}
