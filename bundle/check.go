@@ -34,6 +34,8 @@ type CheckOptions struct {
 	Root     *fingerprint.SHA256         // SHA-256 of a DER root certificate that must be there; nil when not pinned
 	ValidFor time.Duration               // everything must be valid this much longer
 	Keys     map[string]crypto.PublicKey // the node's own keys, by Leaf.Name; nil in the room
+	// Rehearsal says that it has to be one made in a rehearsal, as who makes it knows.
+	Rehearsal bool
 }
 
 // Checker checks bundles. It keeps what a ceremony's thousand bundles have in
@@ -108,7 +110,10 @@ func (c *checker) header() {
 	if h != c.b.Header || !slices.Equal(list, listFiles(c.b.Files)) {
 		c.add(SumsFile, "does not say what the bundle holds")
 	}
-	if h.Rehearsal {
+	switch {
+	case c.o.Rehearsal && !h.Rehearsal:
+		c.add(SumsFile, "does not say that it was made in a rehearsal")
+	case h.Rehearsal && !c.o.Rehearsal:
 		c.add(SumsFile, "made in a rehearsal, on throw-away keys: not for use")
 	}
 	switch now := c.o.Now; {

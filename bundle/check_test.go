@@ -362,6 +362,8 @@ func TestBadFiles(t *testing.T) {
 		"unknown role":          {file: bundle.FactsFile, problem: "roles", files: text(bundle.FactsFile, `"etcd"`, `"king"`)},
 		"other version":         {file: "pki/apiserver-kubelet-client.crt", problem: "O is", files: text(bundle.FactsFile, "v1.37.2", "v1.28.0")},
 		"rehearsal":             {file: bundle.SumsFile, problem: "not for use", files: func(_ *world, b *bundle.Bundle) { b.Rehearsal = true }},
+		"no rehearsal": {file: bundle.SumsFile, problem: "does not say that it was made in a rehearsal", files: func(*world, *bundle.Bundle) {},
+			options: func(o *bundle.CheckOptions) { o.Rehearsal = true }},
 		"not-after too late":    {file: bundle.SumsFile, problem: "but a certificate expires", files: func(_ *world, b *bundle.Bundle) { b.NotAfter = b.NotAfter.Add(time.Second) }},
 		"bundle expires soon": {file: bundle.SumsFile, problem: "the bundle expires at 2026-12-03T12:00:00Z, within 30 days", files: func(_ *world, b *bundle.Bundle) { b.NotAfter = bundletest.Now.AddDate(0, 0, 10) },
 			options: func(o *bundle.CheckOptions) { o.ValidFor = 30 * 24 * time.Hour }},

@@ -22,21 +22,9 @@ const approvalsFolder = "approvals"
 // already. Its own come before others of their name, since a signature may have
 // been made twice.
 func Approved(dir string, c *plan.Ceremony, given map[string][]byte) (map[string][]byte, error) {
-	files := map[string][]byte{}
-	maps.Copy(files, given)
-	own, err := ReadApprovals(os.DirFS(dir))
-	if err != nil {
-		return nil, err
-	}
-	maps.Copy(files, own)
-	verdict := approval.Judge(c.Digest, files, c.Approvers()...)
-	for _, bad := range verdict.Rejected {
-		if _, ok := own[bad.File]; ok {
-			return nil, &Refused{[]string{filepath.Join(dir, bad.String()) + ": it cannot stay in the ceremony's directory"}}
-		}
-	}
-	if verdict.Enough() {
-		return files, nil
+	files, verdict, err := judge(dir, c, given)
+	if err != nil || verdict.Enough() {
+		return files, err
 	}
 	refused := &Refused{[]string{fmt.Sprintf("too few people have approved digest %s:", c.Digest)}}
 	for _, t := range verdict.Tallies {
@@ -48,12 +36,40 @@ func Approved(dir string, c *plan.Ceremony, given map[string][]byte) (map[string
 	return nil, refused
 }
 
+// approved are the approvals there are. A rehearsal counts them, and goes on
+// without.
+func (r *run) approved() (map[string][]byte, error) {
+	if r.Rehearsal == nil {
+		return Approved(r.Dir, r.Plan, r.Approvals)
+	}
+	files, _, err := judge(r.Dir, r.Plan, r.Approvals)
+	return files, err
+}
+
+// judge gathers the approvals given and those that dir holds already, and counts them.
+func judge(dir string, c *plan.Ceremony, given map[string][]byte) (map[string][]byte, *approval.Verdict, error) {
+	files := map[string][]byte{}
+	maps.Copy(files, given)
+	own, err := ReadApprovals(os.DirFS(dir))
+	if err != nil {
+		return nil, nil, err
+	}
+	maps.Copy(files, own)
+	verdict := approval.Judge(c.Digest, files, c.Approvers()...)
+	for _, bad := range verdict.Rejected {
+		if _, ok := own[bad.File]; ok {
+			return nil, verdict, &Refused{[]string{filepath.Join(dir, bad.String()) + ": it cannot stay in the ceremony's directory"}}
+		}
+	}
+	return files, verdict, nil
+}
+
 // adoptApprovals copies the valid approvals into the directory, and tells what
 // the record says of them.
 func (r *run) adoptApprovals() ([]transcript.Approval, error) {
 	out := []transcript.Approval{}
 	verdict := approval.Judge(r.plan.Digest, r.Approvals, r.plan.Approvers()...)
-	if !verdict.Enough() {
+	if !verdict.Enough() && r.Rehearsal == nil {
 		return nil, errors.New("approvals have changed since they were counted")
 	}
 	for _, a := range verdict.Approvals {

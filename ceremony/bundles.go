@@ -128,7 +128,7 @@ func (r *run) bundle(s *shared, node string) (*bundle.Bundle, error) {
 		}
 	}
 	h := bundle.Header{
-		Cluster: r.plan.Cluster.Name, Node: node, Ceremony: r.plan.Digest, Transcript: *r.state.closing, Sequence: r.plan.Sequence,
+		Cluster: r.plan.Cluster.Name, Node: node, Ceremony: r.plan.Digest, Transcript: *r.state.closing, Sequence: r.plan.Sequence, Rehearsal: r.Rehearsal != nil,
 	}
 	signed, ok := r.state.signatures["bundle "+node]
 	if !ok {
@@ -145,7 +145,7 @@ func (r *run) bundle(s *shared, node string) (*bundle.Bundle, error) {
 // checkBundle refuses to sign what a node would refuse.
 func (r *run) checkBundle(s *shared, b *bundle.Bundle) error {
 	var reasons []string
-	for _, f := range s.checker.Check(b, bundle.CheckOptions{Now: r.Now()}) {
+	for _, f := range s.checker.Check(b, bundle.CheckOptions{Now: r.Now(), Rehearsal: r.Rehearsal != nil}) {
 		reasons = append(reasons, fmt.Sprintf("bundle of %s: %s: %s", b.Node, f.File, f.Problem))
 	}
 	if len(reasons) > 0 {
@@ -162,7 +162,7 @@ func writeOutputs(_ context.Context, r *run) error {
 		return err
 	}
 	for family, c := range shared.authorities {
-		if err := r.ensure("authorities/"+string(family)+".crt", certificatePEM(c)); err != nil {
+		if err := r.ensure(r.named("authorities/"+string(family)+".crt"), certificatePEM(c)); err != nil {
 			return err
 		}
 	}
@@ -185,12 +185,12 @@ func writeOutputs(_ context.Context, r *run) error {
 
 // writeBundle leaves a bundle as a folder and as a tar, or finds them there.
 func (r *run) writeBundle(b *bundle.Bundle) error {
-	dir := filepath.Join(r.Dir, "bundles", b.Node)
+	dir := filepath.Join(r.Dir, "bundles", r.named(b.Node))
 	tar, err := b.Tar()
 	if err != nil {
 		return err
 	}
-	if err := r.ensure("bundles/"+b.Node+".tar", tar); err != nil {
+	if err := r.ensure(r.named("bundles/"+b.Node+".tar"), tar); err != nil {
 		return err
 	}
 	err = b.WriteDir(r.Disk, dir)

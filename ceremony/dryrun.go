@@ -25,6 +25,10 @@ import (
 // dryRun goes through the whole schedule with throw-away keys, so that what
 // lint refuses is refused before anything is written and any key exists.
 func dryRun(_ context.Context, r *run) error {
+	err := DryRun(r.checker, r.Plan, r.Now().Add(-backdate), r.Rand)
+	if err != nil || r.Rehearsal == nil {
+		return err
+	}
 	return DryRun(r.checker, r.plan, r.Now().Add(-backdate), r.Rand)
 }
 
@@ -32,7 +36,7 @@ func dryRun(_ context.Context, r *run) error {
 // issued at notBefore, with throw-away keys in place of those to be made.
 // Refusals come back as *Refused, all of them.
 func DryRun(checker *issue.Checker, c *plan.Ceremony, notBefore time.Time, random io.Reader) error {
-	d := &rehearsal{checker: checker, plan: c, base: notBefore, random: random,
+	d := &hierarchy{checker: checker, plan: c, base: notBefore, random: random,
 		keys: map[string]crypto.Signer{}, certificates: map[string]*x509.Certificate{}}
 	for name, certificate := range c.Certificates {
 		d.certificates[name] = certificate
@@ -68,8 +72,8 @@ func DryRun(checker *issue.Checker, c *plan.Ceremony, notBefore time.Time, rando
 	return nil
 }
 
-// rehearsal is a throw-away hierarchy in memory.
-type rehearsal struct {
+// hierarchy is a throw-away hierarchy in memory.
+type hierarchy struct {
 	checker      *issue.Checker
 	plan         *plan.Ceremony
 	base         time.Time
@@ -78,7 +82,7 @@ type rehearsal struct {
 	certificates map[string]*x509.Certificate
 }
 
-func (d *rehearsal) entry(e plan.Entry) error {
+func (d *hierarchy) entry(e plan.Entry) error {
 	subject, err := d.subject(e)
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.Name, err)
@@ -108,7 +112,7 @@ func (d *rehearsal) entry(e plan.Entry) error {
 }
 
 // subject is the entry's public key, or a throw-away one for a key to be made.
-func (d *rehearsal) subject(e plan.Entry) (crypto.PublicKey, error) {
+func (d *hierarchy) subject(e plan.Entry) (crypto.PublicKey, error) {
 	if e.Made != "" {
 		k, err := throwaway(e.Made)
 		if err != nil {
@@ -135,7 +139,7 @@ func (d *rehearsal) subject(e plan.Entry) (crypto.PublicKey, error) {
 }
 
 // layout lints which certificate goes into which trust file.
-func (d *rehearsal) layout() []string {
+func (d *hierarchy) layout() []string {
 	var files []lint.TrustFile
 	byFamily := map[kubepki.Authority]*x509.Certificate{}
 	for _, a := range d.plan.Plan.Authorities {

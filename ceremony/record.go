@@ -57,6 +57,7 @@ func (r *run) beginRecord(path string) error {
 		Cluster:      r.plan.Plan.Cluster.Name,
 		Sequence:     r.plan.Sequence,
 		Digest:       r.plan.Digest,
+		Rehearsal:    r.Rehearsal != nil,
 		Station:      r.Station.Digest(),
 		Threshold:    r.plan.People.Threshold,
 		Approvals:    approvals,
@@ -131,8 +132,11 @@ func (r *run) sameCeremony() error {
 	if open == nil || open.Digest != r.plan.Digest {
 		return ErrOtherCeremony
 	}
-	if open.Rehearsal {
-		return &Refused{[]string{"the directory holds a rehearsal"}}
+	switch rehearsal := r.Rehearsal != nil; {
+	case open.Rehearsal && !rehearsal:
+		return &Refused{[]string{"the directory holds a rehearsal: nothing of it is for use, and no ceremony goes on with it"}}
+	case rehearsal && !open.Rehearsal:
+		return &Refused{[]string{"the directory holds a real ceremony: a rehearsal needs one of its own"}}
 	}
 	if open.Station != r.Station.Digest() {
 		return &Refused{[]string{"the ceremony began with another station file: " + open.Station.String()}}

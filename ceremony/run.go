@@ -49,7 +49,10 @@ type Config struct {
 	Look    func(ctx context.Context, former time.Time) ([]preflight.Result, error) // at the room; former is when the last ceremony ended
 	Waive   Waiver
 	Why     func() string // asks why people stopped the ceremony; may be nil
-	Workers int           // certificates checked at once; 0 means one for each processor
+	// Rehearsal makes it a rehearsal of plan and station: keys are made in the
+	// throw-away tokens that these URIs name, by key. Nil: the real thing.
+	Rehearsal map[string]string
+	Workers   int // certificates checked at once; 0 means one for each processor
 }
 
 // Watcher is told how the ceremony goes on.
@@ -130,16 +133,20 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		keys:    map[string]signer.Key{},
 		checker: issue.NewChecker(cfg.Rand),
 	}
-	steps, err := Steps(cfg.Plan, cfg.Station)
-	if err != nil {
+	var err error
+	if cfg.Rehearsal != nil {
+		if r.plan, err = cfg.Plan.Rehearsal(); err != nil {
+			return nil, &Refused{[]string{err.Error()}}
+		}
+	}
+	if r.steps, err = Steps(r.plan, cfg.Station); err != nil {
 		return nil, err
 	}
-	r.steps = steps
 	defer r.close()
 	if err := r.people(); err != nil {
 		return nil, err
 	}
-	if r.Approvals, err = Approved(cfg.Dir, cfg.Plan, cfg.Approvals); err != nil {
+	if r.Approvals, err = r.approved(); err != nil {
 		return nil, err
 	}
 	for _, s := range r.steps {
@@ -221,6 +228,11 @@ func (r *run) adopt() error {
 		return fmt.Errorf("%s: its copy of the plan has digest %s, not the confirmed %s", r.Dir, c.Digest, r.Plan.Digest)
 	}
 	r.plan = c
+	if r.Rehearsal != nil {
+		if r.plan, err = c.Rehearsal(); err != nil {
+			return err
+		}
+	}
 	return r.carryOn()
 }
 

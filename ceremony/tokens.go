@@ -85,7 +85,11 @@ func (r *run) open(ctx context.Context, p phase) (signer.Store, error) {
 }
 
 func (r *run) openRef(ctx context.Context, p phase, ref signer.Ref) (signer.Store, error) {
-	r.Watch.Say("wanted: " + p.place)
+	if r.Rehearsal != nil {
+		r.Watch.Say("a throw-away token plays the part of " + p.place)
+	} else {
+		r.Watch.Say("wanted: " + p.place)
+	}
 	for {
 		store, err := r.Open(ctx, ref, r.Ask)
 		if err == nil {
@@ -204,6 +208,10 @@ func (r *run) clone(ctx context.Context, p phase, ref signer.Ref) error {
 	name := p.keys[0]
 	key := r.state.keys[name]
 	if r.state.closed || r.state.clones[name] {
+		return nil
+	}
+	if r.Rehearsal != nil {
+		r.Watch.Say("a throw-away token has no clone; in the ceremony it goes into " + p.place)
 		return nil
 	}
 	r.Watch.Say("clone it with the tool of the token's maker; the clone goes into " + p.place)

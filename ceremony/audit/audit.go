@@ -40,6 +40,7 @@ type Options struct {
 	Root       *fingerprint.SHA256 // pin: SHA-256 of the DER root certificate
 	ReleaseKey crypto.PublicKey    // pin: the release key
 	People     *fingerprint.SHA256 // pin: those who may approve, here or in the ceremony before
+	Rehearsal  bool                // it is to be a rehearsal, as who made it knows; otherwise one never verifies
 	Previous   []string            // directories of the ceremonies this one continues
 }
 

@@ -17,7 +17,7 @@ import (
 func (a *auditor) authorityFiles(c *Check) {
 	all := a.authorities()
 	for _, family := range sortedKeys(all) {
-		name := "authorities/" + string(family) + ".crt"
+		name := a.marked("authorities/" + string(family) + ".crt")
 		a.expect(name)
 		if err := a.same(name, certificatePEM(all[family].Raw)); err != nil {
 			c.problem("%v", err)
@@ -47,7 +47,7 @@ type nodeBundle struct {
 }
 
 func (a *auditor) nodeBundle(n kubepki.Node) nodeBundle {
-	base := "bundles/" + n.Name
+	base := "bundles/" + a.marked(n.Name)
 	l := nodeBundle{files: []string{base + ".tar"}}
 	folder, tar := a.openBundle(&l.problems, base), a.openBundle(&l.problems, base+".tar")
 	if folder == nil {
@@ -137,7 +137,7 @@ func (a *auditor) bundle(c *Check, name string, n kubepki.Node, b *bundle.Bundle
 		}
 	}
 	a.header(bad, n, b)
-	check := bundle.CheckOptions{Now: a.issuedAt()}
+	check := bundle.CheckOptions{Now: a.issuedAt(), Rehearsal: a.t.Open().Rehearsal}
 	if root := a.authorities()[kubepki.Root]; root != nil {
 		f := fingerprint.Of(root.Raw)
 		check.Root = &f

@@ -7,7 +7,7 @@ import (
 // directory names what is missing and what does not belong. Whatever made the
 // files has told a.expect which there are.
 func (a *auditor) directory(c *Check) {
-	a.expect(transcriptFile, signatureFile, releaseFile)
+	a.expect(transcriptFile, signatureFile, a.marked(releaseFile))
 	folders := map[string]bool{"bundles": true}
 	for name := range a.expected {
 		for i, r := range name {

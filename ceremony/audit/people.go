@@ -78,7 +78,11 @@ func (a *auditor) enough(c *Check, files map[string][]byte, onRecord map[fingerp
 		}
 	}
 	for _, t := range approval.Judge(a.plan.Digest, counted, a.plan.Approvers()...).Tallies {
-		if !t.Enough() {
+		switch {
+		case t.Enough():
+		case a.t.Open().Rehearsal:
+			c.note("a rehearsal needs none: %s", t)
+		default:
 			c.problem("%s: too few people approved: %s", approvals, t)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"errors"
+	"strings"
 
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
@@ -20,12 +21,7 @@ func (a *auditor) planCopy(c *Check) {
 		}
 		return
 	}
-	a.plan, a.nodes = p, map[string][]plan.Entry{}
-	for _, e := range p.Entries {
-		if e.Kind == plan.LeafCertificate {
-			a.nodes[e.Node] = append(a.nodes[e.Node], e)
-		}
-	}
+	a.use(c, p)
 	c.Detail = count(len(p.Entries), "line") + " of schedule"
 	open := a.t.Open()
 	for _, f := range []struct{ what, got, want string }{
@@ -52,6 +48,38 @@ func (a *auditor) planCopy(c *Check) {
 	for name := range p.Inputs {
 		a.expect(name)
 	}
+}
+
+// use takes the plan as what the record is held against: of a rehearsal, what a
+// rehearsal makes of it.
+func (a *auditor) use(c *Check, p *plan.Ceremony) {
+	a.plan, a.nodes = p, map[string][]plan.Entry{}
+	if a.t.Open().Rehearsal {
+		if rehearsed, err := p.Rehearsal(); err != nil {
+			c.problem("%s: %v", planFile, err)
+		} else {
+			a.plan = rehearsed
+		}
+	}
+	for _, e := range a.plan.Entries {
+		if e.Kind == plan.LeafCertificate {
+			a.nodes[e.Node] = append(a.nodes[e.Node], e)
+		}
+	}
+}
+
+// marked is a file's name in the directory. What a rehearsal made to be carried
+// away says so: "release.rehearsal.pub".
+func (a *auditor) marked(name string) string {
+	if !a.t.Open().Rehearsal {
+		return name
+	}
+	for _, kind := range []string{".crt", ".pub", ".tar"} {
+		if base, ok := strings.CutSuffix(name, kind); ok {
+			return base + ".rehearsal" + kind
+		}
+	}
+	return name + ".rehearsal"
 }
 
 // planProblems lists what is wrong with a plan, a line each.

@@ -60,7 +60,10 @@ func (a *auditor) record(c *Check) {
 		c.problem("%s", a.unfinished(torn))
 		return
 	}
-	if a.t.Open().Rehearsal {
+	switch rehearsal := a.t.Open().Rehearsal; {
+	case a.o.Rehearsal && !rehearsal:
+		c.problem("%s: the ceremony was no rehearsal", transcriptFile)
+	case rehearsal && !a.o.Rehearsal:
 		c.problem("%s: the ceremony was a rehearsal on throw-away tokens; nothing of it is for use", transcriptFile)
 	}
 	a.clock(c)
@@ -131,7 +134,7 @@ func (a *auditor) recordSignature(c *Check, data []byte) {
 	if closed, ok := last.Record.(transcript.Closed); !ok || closed.Signer != key.SPKI {
 		c.problem("%s:%d: names %s as the signer, the release key on record is %s", transcriptFile, last.Seq, closed.Signer, key.SPKI)
 	}
-	if err := a.same(releaseFile, publicPEM(key.PublicKey)); err != nil {
+	if err := a.same(a.marked(releaseFile), publicPEM(key.PublicKey)); err != nil {
 		c.problem("%v: the release key on record is %s", err, key.SPKI)
 	}
 	pub, err := x509.ParsePKIXPublicKey(key.PublicKey)

@@ -116,7 +116,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	if err := b.expand(); err != nil {
 		return nil, err
 	}
-	b.c.Warnings = r.warnings
+	b.c.Warnings, b.c.leaves = r.warnings, b.leaves
 	b.c.Schedule = schedule(b.c)
 	b.c.Digest = fingerprint.Of(b.c.Listing())
 	return b.c, nil

@@ -202,6 +202,7 @@ type Ceremony struct {
 	Warnings     []Problem
 
 	algorithms map[string]signer.Algorithm // of keys, by name
+	leaves     map[string][]kubepki.Leaf   // by node: all it has, carried over or not
 }
 
 // Problem is one thing wrong with a plan or an input.

@@ -82,5 +82,13 @@ func (s *Station) Backup(cluster, name string) (signer.Ref, bool) {
 	return signer.Ref{URI: uri, Label: cluster + "/" + name}, ok
 }
 
+// With is the station with places for more keys. Its digest stays that of the file.
+func (s *Station) With(keys map[string]string) *Station {
+	more := *s
+	more.Keys = maps.Clone(s.Keys)
+	maps.Copy(more.Keys, keys)
+	return &more
+}
+
 // BackedUp names the keys that have to have a clone, sorted.
 func (s *Station) BackedUp() []string { return slices.Sorted(maps.Keys(s.Backups)) }

@@ -7,6 +7,21 @@ import (
 	"testing"
 )
 
+// TestRehearsalPage types every command of docs/rehearsal.md after those of the
+// guide's desk.
+func TestRehearsalPage(t *testing.T) {
+	first, typed := partsOf(t, "4", "rehearsal.md", 2)
+	dir, out := typeAll(t, first, typed)
+	for _, want := range []string{"REHEARSAL of plan harbour-1", "REHEARSAL kubernetes", "nothing of it is for use", "it was refused"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("nobody was told %q:\n%s", want, out)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "rehearsal", "bundles", "cp-1.rehearsal.tar")); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestScriptPage types every command of docs/script.md after those of the
 // guide's desk.
 func TestScriptPage(t *testing.T) {

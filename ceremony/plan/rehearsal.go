@@ -1,0 +1,103 @@
+package plan
+
+import (
+	"crypto/x509"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"officiant/signer"
+)
+
+// RehearsalMark begins the common name of every authority that is made in a
+// rehearsal.
+const RehearsalMark = "REHEARSAL "
+
+// rehearsedLife is how long the leaves of a rehearsal are valid.
+const rehearsedLife = Duration(24 * time.Hour)
+
+// Rehearsal is what a rehearsal makes of a plan. Inputs, schedule.txt and digest
+// stay those of the plan, since that is what is rehearsed and was approved; the
+// entries differ where a throw-away thing has to stand for a real one:
+//
+//   - every key is made, in a token that proves nothing; those that exist too;
+//   - so every authority's certificate is made, with a mark in its common name,
+//     and every leaf a node has, those that a renewal carries over too;
+//   - leaves are valid for 24 hours;
+//   - a service-account pair that is carried over is made anew.
+func (c *Ceremony) Rehearsal() (*Ceremony, error) {
+	p := *c.Plan
+	p.Authorities = slices.Clone(p.Authorities)
+	p.Nodes = slices.Clone(p.Nodes)
+	out := *c
+	out.Plan = &p
+	out.Certificates = map[string]*x509.Certificate{}
+	out.Carried = map[string]map[string]*x509.Certificate{}
+	out.algorithms = maps.Clone(c.algorithms)
+	out.Entries = nil
+	for i := range p.Authorities {
+		rehearseAuthority(&p.Authorities[i], c.Certificates[p.Authorities[i].Name], c.algorithms)
+	}
+	root := p.byFamily(families[0])
+	for i := range p.Authorities {
+		p.Authorities[i].Validity = min(p.Authorities[i].Validity, root.Validity)
+	}
+	p.Leaves.Validity = rehearsedLife
+	p.Release = Release{Key: Key{Create: c.algorithms[releaseName]}, Evidence: signer.Unproven}
+	if p.ServiceAccount.Sealed != "" {
+		p.ServiceAccount = ServiceAccount{Create: c.pairAlgorithm()}
+	}
+	for i := range p.Nodes {
+		p.Nodes[i].Renew, p.Nodes[i].Sealed = nil, ""
+	}
+	if err := out.everyLeafAsked(); err != nil {
+		return nil, err
+	}
+	b := &builder{p: &p, c: &out, leaves: c.leaves}
+	return &out, b.expand()
+}
+
+// rehearseAuthority turns an authority into one that is made. One that exists
+// keeps its names, its algorithm and its span.
+func rehearseAuthority(a *Authority, exists *x509.Certificate, algorithms map[string]signer.Algorithm) {
+	if exists != nil {
+		a.Subject = Subject{CommonName: exists.Subject.CommonName, Organization: &exists.Subject.Organization}
+		a.Validity = Duration(exists.NotAfter.Sub(exists.NotBefore).Truncate(time.Hour))
+	}
+	a.Key = Key{Create: algorithms[a.Name]}
+	a.Certificate = ""
+	a.Evidence = signer.Unproven
+	name := []rune(RehearsalMark + a.Subject.CommonName)
+	a.Subject.CommonName = string(name[:min(len(name), 64)]) // ub-common-name, RFC 5280 appendix A.1
+}
+
+// pairAlgorithm is that of the service-account key that is carried over.
+func (c *Ceremony) pairAlgorithm() signer.Algorithm {
+	pub, err := parsePublic(c.Inputs[c.Plan.ServiceAccount.Public])
+	if err != nil {
+		return signer.ECDSAP256
+	}
+	switch a, err := signer.AlgorithmOf(pub); {
+	case err == nil && (a == signer.RSA2048 || a == signer.RSA3072 || a == signer.RSA4096):
+		return a
+	}
+	return signer.ECDSAP256
+}
+
+// everyLeafAsked wants a CSR for each certificate that would be carried over:
+// a rehearsal makes those too.
+func (c *Ceremony) everyLeafAsked() error {
+	for _, n := range c.Nodes {
+		o := c.Requests[n.Name]
+		for _, l := range c.leaves[n.Name] {
+			if o == nil {
+				continue
+			}
+			if _, ok := o.CSR[l.Name]; !ok {
+				return fmt.Errorf("%s cannot be rehearsed: node %s keeps %s, and its request has no key for it to make one anew", c.File, n.Name, l.Name)
+			}
+		}
+	}
+	return nil
+}
