@@ -14,6 +14,7 @@ import (
 
 	"officiant/ceremony"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/preflight"
 	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
 	"officiant/softhsm"
@@ -88,7 +89,7 @@ func (o *rehearseOptions) run(ctx context.Context, planFile string) error {
 	_, err = ceremony.Run(ctx, ceremony.Config{
 		Dir: o.dir, Plan: c, Station: st, Rehearsal: keys, Open: reach{}.open, Ask: askPIN(o.options), Disk: o.Disk,
 		Approvals: approvals, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: &watcher{o.Stderr},
-		Look: o.lookForRun(program, rehearsed, throwaway, reach{}, o.dir),
+		Look: o.lookForRun(program, rehearsed, throwaway, reach{}, o.dir, preflight.Watch{}),
 	})
 	if err != nil {
 		code, hints := outcome(err)
