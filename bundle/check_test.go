@@ -364,7 +364,7 @@ func TestBadFiles(t *testing.T) {
 		"rehearsal":             {file: bundle.SumsFile, problem: "not for use", files: func(_ *world, b *bundle.Bundle) { b.Rehearsal = true }},
 		"no rehearsal": {file: bundle.SumsFile, problem: "does not say that it was made in a rehearsal", files: func(*world, *bundle.Bundle) {},
 			options: func(o *bundle.CheckOptions) { o.Rehearsal = true }},
-		"not-after too late":    {file: bundle.SumsFile, problem: "but a certificate expires", files: func(_ *world, b *bundle.Bundle) { b.NotAfter = b.NotAfter.Add(time.Second) }},
+		"not-after too late": {file: bundle.SumsFile, problem: "but a certificate expires", files: func(_ *world, b *bundle.Bundle) { b.NotAfter = b.NotAfter.Add(time.Second) }},
 		"bundle expires soon": {file: bundle.SumsFile, problem: "the bundle expires at 2026-12-03T12:00:00Z, within 30 days", files: func(_ *world, b *bundle.Bundle) { b.NotAfter = bundletest.Now.AddDate(0, 0, 10) },
 			options: func(o *bundle.CheckOptions) { o.ValidFor = 30 * 24 * time.Hour }},
 		"bundle expired": {file: bundle.SumsFile, problem: "the bundle expired", files: func(_ *world, b *bundle.Bundle) { b.NotAfter = bundletest.Now.Add(-time.Second) }},
