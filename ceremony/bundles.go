@@ -78,18 +78,19 @@ func (r *run) signFiles(ctx context.Context, entries []plan.Entry, sums []finger
 
 // shared is what all bundles have in common.
 type shared struct {
-	authorities map[kubepki.Authority]*x509.Certificate
+	authorities map[kubepki.Authority]*x509.Certificate   // those that issue
+	trusted     map[kubepki.Authority][]*x509.Certificate // beside them
 	nodes       map[string]kubepki.Node
 	leaves      map[string][]plan.Entry // by node
 	checker     bundle.Checker
 }
 
 func (r *run) shared() (*shared, error) {
-	authorities, err := r.authorities()
+	authorities, trusted, err := r.authorities()
 	if err != nil {
 		return nil, err
 	}
-	s := &shared{authorities: authorities, nodes: map[string]kubepki.Node{}, leaves: map[string][]plan.Entry{}}
+	s := &shared{authorities: authorities, trusted: trusted, nodes: map[string]kubepki.Node{}, leaves: map[string][]plan.Entry{}}
 	for _, n := range r.plan.Nodes {
 		s.nodes[n.Name] = n
 	}
@@ -110,7 +111,7 @@ func (r *run) bundle(s *shared, node string) (*bundle.Bundle, error) {
 	}
 	parts := bundle.Parts{
 		Cluster: r.plan.Cluster, Node: n,
-		Root: s.authorities[kubepki.Root], Authorities: s.authorities, Leaves: map[string]*x509.Certificate{},
+		Root: s.authorities[kubepki.Root], Authorities: s.authorities, Trusted: s.trusted, Leaves: map[string]*x509.Certificate{},
 	}
 	var err error
 	if o := r.plan.Requests[node]; o != nil {
@@ -161,8 +162,12 @@ func writeOutputs(_ context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	for family, c := range shared.authorities {
-		if err := r.ensure(r.named("authorities/"+string(family)+".crt"), certificatePEM(c)); err != nil {
+	for _, a := range r.plan.Plan.Authorities {
+		c, err := r.authority(a.Name)
+		if err != nil {
+			return err
+		}
+		if err := r.ensure(r.named(r.plan.Plan.AuthorityFile(a)), certificatePEM(c)); err != nil {
 			return err
 		}
 	}

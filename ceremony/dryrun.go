@@ -120,6 +120,9 @@ func (d *hierarchy) subject(e plan.Entry) (crypto.PublicKey, error) {
 		}
 		return k.Public(), nil
 	}
+	if old := d.plan.Renewed[e.Name]; old != nil {
+		return old.PublicKey, nil
+	}
 	if e.SubjectKey == "" {
 		csr, ok := d.plan.Requests[e.Node].CSR[e.Leaf.Name]
 		if !ok {
@@ -141,14 +144,19 @@ func (d *hierarchy) subject(e plan.Entry) (crypto.PublicKey, error) {
 // layout lints which certificate goes into which trust file.
 func (d *hierarchy) layout() []string {
 	var files []lint.TrustFile
-	byFamily := map[kubepki.Authority]*x509.Certificate{}
-	for _, a := range d.plan.Plan.Authorities {
-		byFamily[a.Family] = d.certificates[a.Name]
-	}
 	for _, spec := range kubepki.Authorities(d.plan.Cluster) {
-		if c := byFamily[spec.Authority]; spec.File != "" && c != nil {
-			files = append(files, lint.TrustFile{Path: spec.File, Kind: kubepki.TrustFile, Authority: spec.Authority, Certificates: []*x509.Certificate{c}})
+		issuing := d.plan.Plan.Issuing(spec.Authority)
+		if spec.File == "" || issuing == nil || d.certificates[issuing.Name] == nil {
+			continue
 		}
+		f := lint.TrustFile{Path: spec.File, Kind: kubepki.TrustFile, Authority: spec.Authority,
+			Certificates: []*x509.Certificate{d.certificates[issuing.Name]}}
+		for _, a := range d.plan.Plan.Authorities {
+			if a.Family == spec.Authority && a.Use == plan.Trust && d.certificates[a.Name] != nil {
+				f.Certificates, f.Beside = append(f.Certificates, d.certificates[a.Name]), f.Beside+1
+			}
+		}
+		files = append(files, f)
 	}
 	var reasons []string
 	for _, f := range lint.Layout(files) {

@@ -18,11 +18,14 @@ import (
 
 // showFingerprints shows what people compare aloud.
 func showFingerprints(_ context.Context, r *run) error {
-	authorities, err := r.authorities()
+	authorities, trusted, err := r.authorities()
 	if err != nil {
 		return err
 	}
 	r.Watch.Fingerprint("root certificate", fingerprint.Of(authorities[kubepki.Root].Raw))
+	for _, c := range trusted[kubepki.Root] {
+		r.Watch.Fingerprint("root certificate beside it, "+c.Subject.CommonName, fingerprint.Of(c.Raw))
+	}
 	r.Watch.Fingerprint("release key", r.state.keys[releaseKey].SPKI)
 	return nil
 }
@@ -106,7 +109,7 @@ func (r *run) forget() {
 }
 
 func (r *run) mustRoot() *x509.Certificate {
-	authorities, err := r.authorities()
+	authorities, _, err := r.authorities()
 	if err != nil {
 		return &x509.Certificate{}
 	}

@@ -264,17 +264,22 @@ func closeIssuing(_ context.Context, r *run) error {
 	return nil
 }
 
-// authorities are the present certificates by family, as bundles hold them.
-func (r *run) authorities() (map[kubepki.Authority]*x509.Certificate, error) {
-	out := map[kubepki.Authority]*x509.Certificate{}
+// authorities are the certificates of those that issue, and of those nodes trust
+// beside them, by family, as bundles hold them.
+func (r *run) authorities() (issuing map[kubepki.Authority]*x509.Certificate, trusted map[kubepki.Authority][]*x509.Certificate, err error) {
+	issuing, trusted = map[kubepki.Authority]*x509.Certificate{}, map[kubepki.Authority][]*x509.Certificate{}
 	for _, a := range r.plan.Plan.Authorities {
 		c, err := r.authority(a.Name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		out[a.Family] = c
+		if a.Use == plan.Trust {
+			trusted[a.Family] = append(trusted[a.Family], c)
+		} else {
+			issuing[a.Family] = c
+		}
 	}
-	return out, nil
+	return issuing, trusted, nil
 }
 
 func certificatePEM(c *x509.Certificate) []byte {

@@ -243,6 +243,9 @@ func (r *run) publicKey(e plan.Entry) (crypto.PublicKey, error) {
 	if e.Made != "" {
 		return r.madeKey(e)
 	}
+	if old := r.plan.Renewed[e.Name]; old != nil {
+		return old.PublicKey, nil
+	}
 	csr, ok := r.plan.Requests[e.Node].CSR[e.Leaf.Name]
 	if !ok {
 		return nil, fmt.Errorf("%s: no CSR", e.Name)

@@ -63,10 +63,11 @@ func (s *script) addToken(p phase) {
 	}
 	if p.root {
 		for _, e := range s.plan.Entries {
-			switch e.Kind {
-			case plan.RootCertificate:
-				s.add("Sign the root certificate", issueEntries(e))
-			case plan.AuthorityCertificate:
+			switch {
+			case !slices.Contains(p.keys, e.Signer): // another root's, on another token
+			case e.Kind == plan.RootCertificate:
+				s.add("Sign the root certificate"+generation(e.Name), issueEntries(e))
+			case e.Kind == plan.AuthorityCertificate:
 				s.add(fmt.Sprintf("Sign the %s intermediate", e.Name), issueEntries(e))
 			}
 		}
@@ -74,6 +75,14 @@ func (s *script) addToken(p phase) {
 	for _, name := range p.keys {
 		s.addClone(name)
 	}
+}
+
+// generation tells a later root from the one people know as the root.
+func generation(name string) string {
+	if name == string(kubepki.Root) {
+		return ""
+	}
+	return " " + name
 }
 
 // putIn makes a step the gate of a token.

@@ -15,15 +15,20 @@ import (
 
 // authorityFiles holds authorities/*.crt against the record.
 func (a *auditor) authorityFiles(c *Check) {
-	all := a.authorities()
-	for _, family := range sortedKeys(all) {
-		name := a.marked("authorities/" + string(family) + ".crt")
+	n := 0
+	for _, p := range a.plan.Plan.Authorities {
+		cert := a.authority(p.Name)
+		if cert == nil {
+			continue
+		}
+		n++
+		name := a.marked(a.plan.Plan.AuthorityFile(p))
 		a.expect(name)
-		if err := a.same(name, certificatePEM(all[family].Raw)); err != nil {
+		if err := a.same(name, certificatePEM(cert.Raw)); err != nil {
 			c.problem("%v", err)
 		}
 	}
-	c.Detail = count(len(all), "certificate")
+	c.Detail = count(n, "certificate")
 }
 
 // bundles looks at every node's bundle, as a folder and as a tar.
@@ -180,7 +185,7 @@ func (a *auditor) issuedAt() time.Time {
 
 // rebuilt builds the bundle again: it is a function of plan and record.
 func (a *auditor) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
-	parts := bundle.Parts{Cluster: a.plan.Cluster, Node: n, Authorities: a.authorities(), Leaves: a.leaves(n.Name)}
+	parts := bundle.Parts{Cluster: a.plan.Cluster, Node: n, Authorities: a.authorities(), Trusted: a.trusted(), Leaves: a.leaves(n.Name)}
 	parts.Root = parts.Authorities[kubepki.Root]
 	parts.KeysSealed = a.keysSealed(n.Name)
 	if r := a.plan.Requests[n.Name]; r != nil {
@@ -256,8 +261,10 @@ func (a *auditor) serviceAccount(node string) (sealed, public []byte) {
 // in its own file. It shares nothing with what built the bundle.
 func (a *auditor) inside(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
 	allowed := map[string]string{}
-	for family, cert := range a.authorities() {
-		allowed[string(cert.Raw)] = "authority " + string(family)
+	for _, p := range a.plan.Plan.Authorities {
+		if cert := a.authority(p.Name); cert != nil {
+			allowed[string(cert.Raw)] = "authority " + p.Name
+		}
 	}
 	for name, cert := range a.leaves(n.Name) {
 		allowed[string(cert.Raw)] = name

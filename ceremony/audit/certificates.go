@@ -38,6 +38,7 @@ func (a *auditor) certificates(c *Check) {
 	}
 	a.abandonedIntents(c)
 	a.facts(c)
+	a.generations(c)
 	c.Detail = count(len(issued), "certificate")
 	a.carriedOver(c)
 	if expired > 0 {

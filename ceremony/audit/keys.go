@@ -317,9 +317,9 @@ func (a *auditor) keyName(spki fingerprint.SHA256) string {
 	if a.plan == nil {
 		return ""
 	}
-	for name, cert := range a.plan.Certificates {
-		if fingerprint.Of(cert.RawSubjectPublicKeyInfo) == spki {
-			return name
+	for _, p := range a.plan.Plan.Authorities {
+		if cert := a.authority(p.Name); cert != nil && fingerprint.Of(cert.RawSubjectPublicKeyInfo) == spki {
+			return p.Name
 		}
 	}
 	return ""
@@ -337,10 +337,15 @@ func (a *auditor) origin(c *Check) {
 		return
 	}
 	if a.o.Root != nil {
-		if r.Root == nil || *r.Root != *a.o.Root {
+		r.RootPinned = r.Root != nil && *r.Root == *a.o.Root
+		for _, root := range a.trusted()[kubepki.Root] {
+			if fingerprint.Of(root.Raw) == *a.o.Root {
+				r.RootPinned = true
+				c.note("the pinned root stands beside %s, which issues: a rollover is under way", shown(r.Root))
+			}
+		}
+		if !r.RootPinned {
 			c.problem("the root certificate is %s, pinned is %s", shown(r.Root), *a.o.Root)
-		} else {
-			r.RootPinned = true
 		}
 	}
 	if a.o.ReleaseKey != nil {

@@ -142,12 +142,23 @@ func (a *auditor) family(name string) kubepki.Authority {
 	return ""
 }
 
-// authorities are the present certificates by family, as nodes get them.
+// authorities are the certificates of those that issue, by family.
 func (a *auditor) authorities() map[kubepki.Authority]*x509.Certificate {
 	out := map[kubepki.Authority]*x509.Certificate{}
 	for _, p := range a.plan.Plan.Authorities {
-		if cert := a.authority(p.Name); cert != nil {
+		if cert := a.authority(p.Name); cert != nil && p.Use != plan.Trust {
 			out[p.Family] = cert
+		}
+	}
+	return out
+}
+
+// trusted are the certificates of those that nodes trust beside them.
+func (a *auditor) trusted() map[kubepki.Authority][]*x509.Certificate {
+	out := map[kubepki.Authority][]*x509.Certificate{}
+	for _, p := range a.plan.Plan.Authorities {
+		if cert := a.authority(p.Name); cert != nil && p.Use == plan.Trust {
+			out[p.Family] = append(out[p.Family], cert)
 		}
 	}
 	return out

@@ -26,7 +26,7 @@ var families = []kubepki.Authority{kubepki.Root, kubepki.KubernetesAuthority, ku
 // authorities checks each authority by itself, then what holds them together.
 func (b *builder) authorities() {
 	names := map[string]bool{}
-	byFamily := map[kubepki.Authority]int{}
+	issuing := map[kubepki.Authority]int{}
 	for i := range b.p.Authorities {
 		a := &b.p.Authorities[i]
 		where := at{"authorities", i}
@@ -42,20 +42,30 @@ func (b *builder) authorities() {
 		if !b.family(a, where) {
 			continue
 		}
-		if j, ok := byFamily[a.Family]; ok {
-			b.refuse(where, "%s and %s are both of family %s; a ceremony issues from one", b.p.Authorities[j].Name, a.Name, a.Family)
+		if a.Use == "" {
+			a.Use = Issue
+		}
+		if a.Use != Issue && a.Use != Trust {
+			b.refuse(append(where, "use"), "authority %s: use %q is not issue or trust", a.Name, a.Use)
 			continue
 		}
-		byFamily[a.Family] = i
+		if j, ok := issuing[a.Family]; ok && a.Use == Issue {
+			b.refuse(where, "%s and %s are both of family %s; a ceremony issues from one, and can trust others (use: trust)", b.p.Authorities[j].Name, a.Name, a.Family)
+			continue
+		}
+		if a.Use == Issue {
+			issuing[a.Family] = i
+		}
 		if a.Key.Create != "" && a.Key.Existing != (fingerprint.SHA256{}) {
 			b.refuse(append(where, "key"), "authority %s: its key is either created or existing", a.Name)
 			continue
 		}
 		b.authority(a, where)
 	}
-	if _, ok := byFamily[kubepki.Root]; !ok {
+	if _, ok := issuing[kubepki.Root]; !ok {
 		b.refuse(at{"authorities"}, "no authority of family root")
 	}
+	b.generations(issuing)
 	b.hierarchy()
 	b.distinct()
 }
@@ -79,7 +89,11 @@ func (b *builder) family(a *Authority, where at) bool {
 
 // authority checks one authority: made in the ceremony, or there already.
 func (b *builder) authority(a *Authority, where at) {
-	if a.Certificate == "" {
+	switch {
+	case a.Renews != "":
+		b.renewed(a, where)
+		return
+	case a.Certificate == "":
 		b.created(a, where)
 		return
 	}
@@ -87,11 +101,11 @@ func (b *builder) authority(a *Authority, where at) {
 		b.refuse(append(where, "certificate"), "authority %s: a key that is made in the ceremony has no certificate yet", a.Name)
 		return
 	}
-	if a.Subject.CommonName != "" || a.Subject.Organization != nil || a.Validity != 0 {
-		b.refuse(where, "authority %s: subject and validity are those of its certificate, and cannot be set", a.Name)
+	if a.Subject.CommonName != "" || a.Subject.Organization != nil || a.Validity != 0 || a.Root != "" {
+		b.refuse(where, "authority %s: subject, validity and root are those of its certificate, and cannot be set", a.Name)
 	}
 	b.evidence(&a.Evidence, where, "authority "+a.Name, false)
-	certificate := b.certificate(a, where)
+	certificate := b.certificate(a, a.Certificate, append(where, "certificate"))
 	if certificate == nil {
 		return
 	}
@@ -120,6 +134,11 @@ func (b *builder) created(a *Authority, where at) {
 	b.c.algorithms[a.Name] = algorithm
 	b.evidence(&a.Evidence, where, "authority "+a.Name, true)
 	b.subject(a, where)
+	b.authorityValidity(a)
+}
+
+// authorityValidity puts in how long a certificate that is made is valid.
+func (b *builder) authorityValidity(a *Authority) {
 	if a.Family == kubepki.Root {
 		validity(&a.Validity, 0, 20*year)
 		return
@@ -138,7 +157,7 @@ func (b *builder) subject(a *Authority, where at) {
 		return // its facts do not hold, so there are no defaults
 	}
 	if a.Subject.CommonName == "" {
-		a.Subject.CommonName = commonName(a.Family, b.c.Cluster)
+		a.Subject.CommonName = b.commonName(a)
 	}
 	if a.Subject.Organization == nil {
 		a.Subject.Organization = &[]string{b.c.Cluster.Name}
@@ -150,13 +169,21 @@ func (b *builder) subject(a *Authority, where at) {
 	}
 }
 
-// commonName is an authority's CN where the plan does not say one.
-func commonName(family kubepki.Authority, c kubepki.Cluster) string {
-	if family == kubepki.Root {
+// commonName is an authority's CN where the plan does not say one: its family's,
+// and, beside another of its family, its own name, since no two may be alike.
+func (b *builder) commonName(a *Authority) string {
+	c := b.c.Cluster
+	alone := len(b.p.ofFamily(a.Family)) == 1
+	switch {
+	case a.Family == kubepki.Root && alone:
 		return c.Name + " root"
+	case a.Family == kubepki.Root:
+		return c.Name + " " + a.Name
+	case !alone:
+		return a.Name
 	}
 	for _, spec := range kubepki.Authorities(c) {
-		if spec.Authority == family {
+		if spec.Authority == a.Family {
 			return spec.CommonName
 		}
 	}
@@ -178,18 +205,19 @@ func (b *builder) evidence(g *signer.Grade, where at, what string, made bool) {
 	}
 }
 
-// certificate reads an authority's certificate and checks what it is.
-func (b *builder) certificate(a *Authority, where at) *x509.Certificate {
-	data := b.input(a.Certificate, append(where, "certificate"))
+// certificate reads an authority's certificate and checks what it is. One that
+// has ended may still be trusted: nothing that it certified is valid.
+func (b *builder) certificate(a *Authority, file string, where at) *x509.Certificate {
+	data := b.input(file, where)
 	if data == nil {
 		return nil
 	}
 	c, err := parseCertificate(data)
 	if err != nil {
-		b.refuseInput(a.Certificate, "%v", err)
+		b.refuseInput(file, "%v", err)
 		return nil
 	}
-	bad := func(format string, args ...any) { b.refuseInput(a.Certificate, format, args...) }
+	bad := func(format string, args ...any) { b.refuseInput(file, format, args...) }
 	algorithm, err := signer.AlgorithmOf(c.PublicKey)
 	if err != nil {
 		bad("%v cannot be used", err)
@@ -209,7 +237,7 @@ func (b *builder) certificate(a *Authority, where at) *x509.Certificate {
 	if b.now.Before(c.NotBefore) {
 		bad("is not valid before %s", c.NotBefore.UTC().Format(time.RFC3339))
 	}
-	if b.now.After(c.NotAfter) {
+	if b.now.After(c.NotAfter) && a.Use == Issue && a.Renews == "" {
 		bad("expired on %s", c.NotAfter.UTC().Format(time.RFC3339))
 	}
 	return c
@@ -232,14 +260,25 @@ func onePEM(data []byte, kind string) ([]byte, error) {
 	return block.Bytes, nil
 }
 
-// byFamily returns the authority of a family, or nil.
-func (p *Plan) byFamily(f kubepki.Authority) *Authority {
-	for i := range p.Authorities {
-		if p.Authorities[i].Family == f {
-			return &p.Authorities[i]
+// Issuing returns the authority that issues for a family, or nil.
+func (p *Plan) Issuing(f kubepki.Authority) *Authority {
+	for _, a := range p.ofFamily(f) {
+		if a.Use != Trust {
+			return a
 		}
 	}
 	return nil
+}
+
+// ofFamily returns a family's authorities, in the plan's order.
+func (p *Plan) ofFamily(f kubepki.Authority) []*Authority {
+	var list []*Authority
+	for i := range p.Authorities {
+		if p.Authorities[i].Family == f {
+			list = append(list, &p.Authorities[i])
+		}
+	}
+	return list
 }
 
 // dn writes a subject as x509.Certificate.Subject.String does.

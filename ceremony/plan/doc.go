@@ -42,6 +42,12 @@
 //	  - name: kubernetes
 //	    key: {existing: "9f0c…"}      # left out when the schedule does not need it
 //	    certificate: previous/demo-1/kubernetes.crt
+//	  - name: kubernetes-2            # a later generation; see Generations
+//	    family: kubernetes
+//	    use: trust                    # default: issue
+//	    key: {create: ECDSA-P256}
+//	    root: root                    # which root certifies it; default: the one that issues
+//	    evidence: software
 //	release:                          # ECDSA-P256 or RSA; no authority's key
 //	  key: {create: ECDSA-P256}       # or {existing: …} together with public
 //	  evidence: software
@@ -89,7 +95,7 @@
 //
 // # Schedule
 //
-// schedule.txt has a line for every signature, in this order: the root, the
+// schedule.txt has a line for every signature, in this order: the roots, the
 // other authorities, leaves by authority (kubernetes, etcd, front-proxy), then
 // by the plan's order of nodes, then by name; bundles by node; the transcript.
 // Only what the plan makes has a line.
@@ -111,7 +117,8 @@
 // for a key that is made in the ceremony. duration counts from the ceremony's
 // NotBefore. request is the fingerprint of the node's request; recipient stands
 // in its place where the ceremony makes the node's keys. carried follows
-// vouched: the certificates that a renewal leaves as they are.
+// vouched: the certificates that a renewal leaves as they are; last comes trusts,
+// the authorities that nodes trust beside those that issue.
 //
 // # Vouching
 //
@@ -140,6 +147,22 @@
 // of what it has, with what else the ceremony changes. The record does not vouch for the
 // recipient in that request: for a new service-account pair, control-plane nodes
 // send new ones.
+//
+// # Generations
+//
+// One authority of each family issues. Others of it have "use: trust": nodes trust
+// them after it, in the plan's order, and they sign no leaf. A key of theirs is
+// opened only where it is made, or certifies. An intermediate that issues is below
+// the root that issues; one that is trusted, below any root of the plan. It may have
+// ended. Beside another of its family, an authority's default commonName is its
+// name. Unless the ceremony is the cluster's first, one that is made here does not
+// issue while another of its family is trusted: no node trusts it yet. What is
+// carried over is by the authority that issues, so the old one cannot go before
+// leaves are by the new.
+//
+// With renews in place of certificate, an authority gets another certificate for
+// the key it has (key: {existing: …}): the subject is that of renews, and it ends no
+// sooner. What it issued stays valid. Its own key is not opened for that; a root's is.
 //
 // # Digest
 //

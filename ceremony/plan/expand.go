@@ -16,10 +16,11 @@ func (b *builder) expand() error {
 	for _, s := range kubepki.Authorities(b.c.Cluster) {
 		specs[s.Authority] = s
 	}
-	root := b.p.byFamily(kubepki.Root)
 	for _, f := range families {
-		if a := b.p.byFamily(f); a != nil && a.Key.Create != "" {
-			b.add(authorityEntry(a, specs[f], root))
+		for _, a := range b.p.ofFamily(f) {
+			if a.Makes() {
+				b.add(authorityEntry(a, specs[f], b.p.rootOf(a)))
+			}
 		}
 	}
 	for _, f := range families[1:] {
@@ -55,14 +56,17 @@ func authorityEntry(a *Authority, spec kubepki.AuthoritySpec, root *Authority) E
 		Duration:     time.Duration(a.Validity),
 		SubjectKey:   a.Name,
 	}
+	if a.Renews != "" {
+		e.SubjectKey, e.SPKI = "", a.Key.Existing
+	}
 	if a.Family == kubepki.Root {
-		e.Kind = RootCertificate
+		e.Kind, e.Signer = RootCertificate, a.Name
 	}
 	return e
 }
 
 func (b *builder) expandLeaves(f kubepki.Authority) error {
-	issuer := b.p.byFamily(f)
+	issuer := b.p.Issuing(f)
 	for i, n := range b.c.Nodes {
 		for _, l := range b.leaves[n.Name] {
 			if l.Authority != f || b.c.Carried[n.Name][l.Name] != nil {

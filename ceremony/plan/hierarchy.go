@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"cmp"
 	"crypto/x509"
+	"strings"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -9,39 +11,90 @@ import (
 	"officiant/signer"
 )
 
-// hierarchy checks that every intermediate is, or can be, certified by the
-// root and does not outlive it.
+// hierarchy checks that every intermediate is, or can be, certified by a root and
+// does not outlive it: by the one that issues, if it issues itself.
 func (b *builder) hierarchy() {
-	root := b.p.byFamily(kubepki.Root)
+	root := b.p.Issuing(kubepki.Root)
 	if root == nil {
 		return
 	}
-	rootCertificate := b.c.Certificates[root.Name]
-	if rootCertificate != nil {
-		if err := rootCertificate.CheckSignatureFrom(rootCertificate); err != nil {
-			b.refuseInput(root.Certificate, "is not a root: it is not signed by its own key")
+	for _, r := range b.p.ofFamily(kubepki.Root) {
+		if c := b.c.present(r.Name); c != nil && c.CheckSignatureFrom(c) != nil {
+			b.refuseInput(cmp.Or(r.Certificate, r.Renews), "is not a root: it is not signed by its own key")
 			return
 		}
 	}
 	for i := range b.p.Authorities {
 		a := &b.p.Authorities[i]
 		where := at{"authorities", i}
-		certificate := b.c.Certificates[a.Name]
 		switch {
 		case a.Family == kubepki.Root:
-		case certificate != nil && root.Key.Create != "":
-			b.refuse(where, "authority %s exists already, so a root that is made now has not certified it", a.Name)
-		case certificate != nil && rootCertificate != nil:
-			if err := certificate.CheckSignatureFrom(rootCertificate); err != nil {
-				b.refuseInput(a.Certificate, "is not signed by the key of %s", root.Certificate)
+			if a.Root != "" {
+				b.refuse(append(where, "root"), "authority %s is a root, which certifies itself", a.Name)
 			}
-		case a.Key.Create == "":
-		case root.Key == Key{}:
-			b.refuse(where, "authority %s is to be certified by %s, whose key the plan does not name", a.Name, root.Name)
-		default:
-			b.outlives(where, "authority "+a.Name, a.Validity, root)
+		case b.c.Certificates[a.Name] != nil:
+			b.certified(a, where)
+		case a.Makes():
+			b.certifiable(a, where)
 		}
 	}
+}
+
+// certified wants an intermediate that exists to be below a root of the plan.
+func (b *builder) certified(a *Authority, where at) {
+	issuing := b.p.Issuing(kubepki.Root)
+	roots := []*Authority{issuing}
+	if a.Use == Trust {
+		roots = b.p.ofFamily(kubepki.Root)
+	} else if issuing.Key.Create != "" {
+		b.refuse(where, "authority %s exists already, so a root that is made now has not certified it", a.Name)
+		return
+	}
+	certificate, names := b.c.Certificates[a.Name], []string{}
+	for _, r := range roots {
+		c := b.c.present(r.Name)
+		if c != nil && certificate.CheckSignatureFrom(c) == nil {
+			return
+		}
+		if file := cmp.Or(r.Certificate, r.Renews); file != "" {
+			names = append(names, file)
+		}
+	}
+	if len(names) > 0 { // else the roots were refused
+		b.refuseInput(a.Certificate, "is not signed by the key of %s", strings.Join(names, " or "))
+	}
+}
+
+// certifiable wants the root that is to certify an intermediate to have its key
+// named, and to last.
+func (b *builder) certifiable(a *Authority, where at) {
+	root := b.p.rootOf(a)
+	switch {
+	case root == nil:
+		b.refuse(append(where, "root"), "authority %s: %q is no root of this plan", a.Name, a.Root)
+	case a.Use == Issue && root.Use == Trust:
+		b.refuse(append(where, "root"), "authority %s is to issue below %s, which is only trusted", a.Name, root.Name)
+	case root.Key == Key{}:
+		b.refuse(where, "authority %s is to be certified by %s, whose key the plan does not name", a.Name, root.Name)
+	default:
+		if old := b.c.Renewed[a.Name]; old != nil && b.c.present(root.Name) != nil && old.CheckSignatureFrom(b.c.present(root.Name)) != nil {
+			b.refuseInput(a.Renews, "is not signed by the key of %s, which is to renew it", root.Name)
+		}
+		b.outlives(where, "authority "+a.Name, a.Validity, root)
+	}
+}
+
+// rootOf returns the root that certifies an authority which is made, or nil.
+func (p *Plan) rootOf(a *Authority) *Authority {
+	if a.Root == "" {
+		return p.Issuing(kubepki.Root)
+	}
+	for _, r := range p.ofFamily(kubepki.Root) {
+		if r.Name == a.Root {
+			return r
+		}
+	}
+	return nil
 }
 
 // outlives refuses what would be valid for longer than its issuer.
@@ -53,7 +106,7 @@ func (b *builder) outlives(where at, what string, v Duration, issuer *Authority)
 		}
 		return
 	}
-	if issuer.Key.Create != "" && v > issuer.Validity {
+	if issuer.Makes() && v > issuer.Validity {
 		b.refuse(append(where, "validity"), "%s would be valid for %s, longer than its issuer %s (%s)", what, v, issuer.Name, issuer.Validity)
 	}
 }
@@ -65,7 +118,7 @@ func (b *builder) distinct() {
 	keys := map[fingerprint.SHA256]string{}
 	for i, a := range b.p.Authorities {
 		subject := dn(a.Subject)
-		if c := b.c.Certificates[a.Name]; c != nil {
+		if c := b.c.present(a.Name); c != nil {
 			subject = c.Subject.String()
 			if spki, err := fingerprint.SPKI(c.PublicKey); err == nil {
 				if other, ok := keys[spki]; ok {
@@ -127,7 +180,11 @@ func (b *builder) release() {
 		return
 	}
 	b.releaseAlgorithm(append(where, "public"), algorithm)
-	for name, c := range b.c.Certificates {
+	for _, a := range b.p.Authorities {
+		name, c := a.Name, b.c.present(a.Name)
+		if c == nil {
+			continue
+		}
 		if spki, err := fingerprint.SPKI(c.PublicKey); err == nil && spki == r.Key.Existing {
 			b.refuse(append(where, "key"), "the release key is the key of authority %s; it has to be one of its own", name)
 		}

@@ -203,8 +203,14 @@ func (w *writer) authority(a Authority) {
 	if string(a.Family) != a.Name {
 		w.line(4, "family", string(a.Family))
 	}
+	if a.Use == Trust {
+		w.comment(4, "Nodes trust it beside the one that issues; it signs nothing.")
+		w.line(4, "use", string(a.Use))
+	}
 	w.key(4, a.Key)
 	w.line(4, "certificate", a.Certificate)
+	w.line(4, "renews", a.Renews)
+	w.line(4, "root", a.Root)
 	if a.Validity != 0 {
 		w.line(4, "validity", a.Validity.String())
 	}

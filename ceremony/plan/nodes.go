@@ -148,7 +148,7 @@ func (b *builder) issuers(good []int) (expanded []int) {
 		if trusts[f] == "" {
 			continue
 		}
-		a := b.p.byFamily(f)
+		a := b.p.Issuing(f)
 		switch {
 		case a == nil:
 			b.refuse(at{"authorities"}, "no authority of family %s, which node %s needs", f, trusts[f])

@@ -95,6 +95,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		c: &Ceremony{
 			Plan: p, File: file, Inputs: map[string][]byte{planFile: data},
 			Requests: map[string]*request.Opened{}, Vouched: map[string]Vouch{}, Certificates: map[string]*x509.Certificate{},
+			Renewed:    map[string]*x509.Certificate{},
 			Carried:    map[string]map[string]*x509.Certificate{},
 			algorithms: map[string]signer.Algorithm{},
 		},

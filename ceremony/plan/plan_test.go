@@ -170,7 +170,7 @@ func TestRefused(t *testing.T) {
 
 		{"no root", "- name: root", "- name: base\n    family: kubernetes", []string{
 			`plan.yaml:9:3: no authority of family root`,
-			`plan.yaml:13:5: base and kubernetes are both of family kubernetes; a ceremony issues from one`}},
+			`plan.yaml:13:5: base and kubernetes are both of family kubernetes; a ceremony issues from one, and can trust others (use: trust)`}},
 		{"family unknown", "- name: etcd", "- name: etcd-2", []string{`plan.yaml:15:5: authority etcd-2 needs a family: root, kubernetes, etcd or front-proxy`}},
 		{"family misspelled", "- name: etcd", "- name: etcd-2\n    family: etc", []string{`plan.yaml:16:13: authority etcd-2: family "etc" is not root, kubernetes, etcd or front-proxy`}},
 		{"authority named release", "- name: etcd", "- name: release\n    family: etcd", []string{`plan.yaml:15:11: authority name "release": it is 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends, and not release, transcript or default`}},

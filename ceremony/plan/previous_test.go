@@ -226,7 +226,7 @@ func TestContinuesRefused(t *testing.T) {
 		{name: "new intermediate without the root's key", want: []string{
 			`plan.yaml:39:5: authority etcd is to be certified by root, whose key the plan does not name`}},
 		{name: "validity of a certificate that exists", old: "    certificate: previous/demo-1/etcd.crt\n", new: "    certificate: previous/demo-1/etcd.crt\n    validity: 5y\n", want: []string{
-			`plan.yaml:41:5: authority etcd: subject and validity are those of its certificate, and cannot be set`}},
+			`plan.yaml:41:5: authority etcd: subject, validity and root are those of its certificate, and cannot be set`}},
 		{name: "release key of an authority", spoil: func(p *past) {
 			der, _ := x509.MarshalPKIXPublicKey(p.certs["etcd"].PublicKey)
 			p.files["previous/demo-1/release.pub"] = string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))

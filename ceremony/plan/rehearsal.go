@@ -33,13 +33,14 @@ func (c *Ceremony) Rehearsal() (*Ceremony, error) {
 	out := *c
 	out.Plan = &p
 	out.Certificates = map[string]*x509.Certificate{}
+	out.Renewed = map[string]*x509.Certificate{}
 	out.Carried = map[string]map[string]*x509.Certificate{}
 	out.algorithms = maps.Clone(c.algorithms)
 	out.Entries = nil
 	for i := range p.Authorities {
 		rehearseAuthority(&p.Authorities[i], c.Certificates[p.Authorities[i].Name], c.algorithms)
 	}
-	root := p.byFamily(families[0])
+	root := p.Issuing(families[0])
 	for i := range p.Authorities {
 		p.Authorities[i].Validity = min(p.Authorities[i].Validity, root.Validity)
 	}
@@ -66,7 +67,7 @@ func rehearseAuthority(a *Authority, exists *x509.Certificate, algorithms map[st
 		a.Validity = Duration(exists.NotAfter.Sub(exists.NotBefore).Truncate(time.Hour))
 	}
 	a.Key = Key{Create: algorithms[a.Name]}
-	a.Certificate = ""
+	a.Certificate, a.Renews = "", ""
 	a.Evidence = signer.Unproven
 	name := []rune(RehearsalMark + a.Subject.CommonName)
 	a.Subject.CommonName = string(name[:min(len(name), 64)]) // ub-common-name, RFC 5280 appendix A.1

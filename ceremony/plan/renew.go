@@ -150,12 +150,16 @@ func (b *builder) newest() (map[string]*x509.Certificate, error) {
 
 // carries says why a certificate cannot stay; empty when it can.
 func (b *builder) carries(c *x509.Certificate, l kubepki.Leaf) string {
-	issuer := b.c.Certificates[b.p.byFamily(l.Authority).Name]
+	authority := b.p.Issuing(l.Authority)
+	if authority == nil {
+		return "the plan has no authority of its family"
+	}
+	issuer := b.c.present(authority.Name)
 	switch {
 	case issuer == nil:
 		return "its authority is made anew"
 	case c.CheckSignatureFrom(issuer) != nil:
-		return "the present authority " + b.p.byFamily(l.Authority).Name + " did not sign it"
+		return "the present authority " + authority.Name + " did not sign it"
 	case b.now.After(c.NotAfter):
 		return "it ended on " + c.NotAfter.UTC().Format(time.DateOnly)
 	}

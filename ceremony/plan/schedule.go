@@ -48,6 +48,9 @@ func (c *Ceremony) Line(e Entry) string {
 		} else {
 			put("recipient", c.Recipient(e.Node))
 		}
+		if trusted := c.Plan.Trusted(); len(trusted) > 0 {
+			put("trusts", strings.Join(trusted, ","))
+		}
 	case TranscriptSignature:
 	default:
 		c.certificateFields(e, put)

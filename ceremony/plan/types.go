@@ -88,12 +88,26 @@ type Predecessor struct {
 type Authority struct {
 	Name        string            `yaml:"name"`        // "root", "kubernetes", later "kubernetes-2"
 	Family      kubepki.Authority `yaml:"family"`      // defaults to Name
+	Use         Use               `yaml:"use"`         // default: Issue
 	Key         Key               `yaml:"key"`         // absent when the schedule does not need it
 	Certificate string            `yaml:"certificate"` // input file; absent when it is to be made
+	Renews      string            `yaml:"renews"`      // input file: its certificate so far; one for the same key and subject is made
+	Root        string            `yaml:"root"`        // which root certifies it; default: the one that issues
 	Subject     Subject           `yaml:"subject"`
 	Validity    Duration          `yaml:"validity"` // of a certificate to be made
 	Evidence    signer.Grade      `yaml:"evidence"` // least grade accepted; "software" must be said
 }
+
+// Use says what an authority does in a ceremony.
+type Use string
+
+const (
+	Issue Use = "issue" // what is made of its family, it signs; one authority of each family
+	Trust Use = "trust" // nodes trust it beside the one that issues: it comes, or it goes
+)
+
+// Makes says whether the ceremony makes the authority's certificate.
+func (a *Authority) Makes() bool { return a.Key.Create != "" || a.Renews != "" }
 
 // Key says where a key comes from; exactly one field is set, or none.
 type Key struct {
@@ -192,6 +206,7 @@ type Ceremony struct {
 	Vouched  map[string]Vouch           // by node: why its request is taken for its own
 	// Certificates of authorities the plan names rather than makes, by authority name.
 	Certificates map[string]*x509.Certificate
+	Renewed      map[string]*x509.Certificate            // what an authority had so far, where it gets another for the same key
 	Carried      map[string]map[string]*x509.Certificate // by node and Leaf.Name: what former ceremonies issued and the bundle keeps
 	Entries      []Entry
 	Schedule     []byte // schedule.txt

@@ -66,6 +66,9 @@ func authority(c *plan.Ceremony, a plan.Authority) string {
 	if certificate := c.Certificates[a.Name]; certificate != nil {
 		return fmt.Sprintf("existing, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
 	}
+	if c.Renewed[a.Name] != nil {
+		return fmt.Sprintf("existing key, %s, new certificate, %s", c.Algorithm(a.Name), a.Validity)
+	}
 	return fmt.Sprintf("new key, %s, %s", c.Algorithm(a.Name), a.Validity)
 }
 
@@ -87,6 +90,8 @@ func certifies(c *plan.Ceremony, a plan.Authority) string {
 		return "certifies 1 authority"
 	case authorities > 1:
 		return fmt.Sprintf("certifies %d authorities", authorities)
+	case a.Use == plan.Trust:
+		return "trusted beside the one that issues"
 	case leaves > 0:
 		return fmt.Sprintf("issues %s for %s", counted(leaves, "certificate"), counted(len(nodes), "node"))
 	}

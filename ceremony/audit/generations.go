@@ -1,0 +1,110 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
+)
+
+// generations looks at what tells an authority's certificates, and a family's
+// authorities, apart: who stands beside the one that issues is below a root of
+// the plan and signed no leaf here; another certificate of an authority is for
+// the same subject and key; and what a former record made is what is used on.
+func (a *auditor) generations(c *Check) {
+	uses, former := map[string]plan.Use{}, a.formerAuthorities()
+	for _, p := range a.plan.Plan.Authorities {
+		uses[p.Name] = p.Use
+		cert := a.authority(p.Name)
+		if cert == nil {
+			continue // said where the schedule is held against the record
+		}
+		if p.Family != kubepki.Root && !a.belowRoot(cert) {
+			c.problem("authority %s: no root of the plan certified it", p.Name)
+		}
+		a.successive(c, p, cert, former[p.Name])
+	}
+	for _, s := range a.ledger.certificates {
+		if e := a.entry(s.entry); e != nil && e.Kind == plan.LeafCertificate && uses[s.signer] != plan.Issue {
+			c.problem("line %d: %s is by %s, which is only trusted", s.seq, s.name, s.signer)
+		}
+	}
+}
+
+func (a *auditor) belowRoot(cert *x509.Certificate) bool {
+	for _, p := range a.plan.Plan.Authorities {
+		root := a.authority(p.Name)
+		if p.Family == kubepki.Root && root != nil && cert.CheckSignatureFrom(root) == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// formerAuthorities reads the newest certificate of each authority that this
+// cluster's former records made.
+func (a *auditor) formerAuthorities() map[string]*x509.Certificate {
+	newest := map[string]*x509.Certificate{}
+	for _, t := range a.formerRecords() {
+		intents, here := map[int]string{}, map[string]*x509.Certificate{}
+		for _, l := range t.Lines {
+			switch r := l.Record.(type) {
+			case transcript.Intent:
+				if !strings.Contains(r.Name, "/") { // a node's have one
+					intents[l.Seq] = r.Name
+				}
+			case transcript.Issued:
+				if name, ok := intents[r.Intent]; ok && newest[name] == nil {
+					here[name], _ = x509.ParseCertificate(r.Certificate)
+				}
+			}
+		}
+		for name, cert := range here {
+			newest[name] = cert
+		}
+	}
+	return newest
+}
+
+// successive holds an authority's certificate against the one before it: the
+// newest that a former record made under its name, else the one the plan renews.
+func (a *auditor) successive(c *Check, p plan.Authority, cert, before *x509.Certificate) {
+	if p.Renews != "" {
+		old := renewed(a.plan.Inputs[p.Renews])
+		if old == nil || before != nil && !before.Equal(old) {
+			c.problem("%s: is not the certificate authority %s had on record", p.Renews, p.Name)
+			return
+		}
+		before = old
+	}
+	switch {
+	case before == nil, before.Equal(cert):
+	case p.Renews == "":
+		c.problem("authority %s: its certificate is not the one on the former record, and the plan renews none", p.Name)
+	case !bytes.Equal(before.RawSubject, cert.RawSubject):
+		c.problem("authority %s: the subject of its new certificate is %q, it was %q", p.Name, cert.Subject, before.Subject)
+	case !bytes.Equal(before.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo):
+		c.problem("authority %s: its new certificate is for another key", p.Name)
+	case !bytes.Equal(before.SubjectKeyId, cert.SubjectKeyId):
+		c.problem("authority %s: its new certificate has another key identifier, which its leaves do not name", p.Name)
+	case cert.NotAfter.Before(before.NotAfter):
+		c.problem("authority %s: its new certificate ends at %s, sooner than the one it renews", p.Name, stamp(cert.NotAfter))
+	}
+}
+
+// renewed reads the one certificate of a plan's input; nil when it is none.
+func renewed(data []byte) *x509.Certificate {
+	block, rest := pem.Decode(data)
+	if block == nil || len(bytes.TrimSpace(rest)) > 0 {
+		return nil
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	return cert
+}
