@@ -3,7 +3,9 @@ package ceremony_test
 import (
 	"context"
 	"crypto/ecdsa"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,6 +42,47 @@ func TestKilledWhileNodeKeysAreMade(t *testing.T) {
 				t.Fatalf("resume: %v", err)
 			}
 			opensWhatWasCertified(t, f, dir)
+		})
+	}
+}
+
+// TestSealedFileChanged: a ceremony that goes on takes no sealed file but the one
+// its record names, and signs nothing more.
+func TestSealedFileChanged(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{Appliances: 1})
+	whole := &killer{}
+	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, filepath.Join(t.TempDir(), "whole")), whole)); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"secrets/appliance-1.keys.age", "secrets/sa.key.age"} {
+		t.Run(file, func(t *testing.T) {
+			f.Tokens(t)
+			dir := filepath.Join(t.TempDir(), "ceremony")
+			at := slices.IndexFunc(whole.events, func(e string) bool { return strings.HasSuffix(e, filepath.Base(file)) })
+			for range 2 { // two signatures after it, so its line is on record
+				at += 1 + slices.IndexFunc(whole.events[at+1:], func(e string) bool { return strings.HasPrefix(e, "before sign ") })
+			}
+			if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), &killer{at: at + 1})); !errors.Is(err, errKilled) {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, file), []byte("another"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			intents := func() int {
+				record, err := os.ReadFile(filepath.Join(dir, "transcript.jsonl"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return strings.Count(string(record), `"type":"intent"`)
+			}
+			before := intents()
+			_, err := ceremony.Run(context.Background(), f.Config(t, dir))
+			if err == nil || !strings.Contains(err.Error(), file+": SHA-256 ") || !strings.Contains(err.Error(), "the record says") {
+				t.Errorf("%v", err)
+			}
+			if n := intents(); before == 0 || n != before {
+				t.Errorf("%d intents of certificates, %d before", n, before)
+			}
 		})
 	}
 }

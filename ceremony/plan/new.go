@@ -20,8 +20,10 @@ type NewOptions struct {
 	Cluster  Cluster
 	Previous []Predecessor // empty: none
 	// Existing authorities; those of the four families that are not among them
-	// are made. The same for the release key and the service-account pair.
+	// are made, unless there are to be OnlyThese. The same for the release key and
+	// the service-account pair.
 	Authorities    []Authority
+	OnlyThese      bool
 	Release        Release
 	ServiceAccount ServiceAccount
 	KnownHosts     string // input file
@@ -187,7 +189,7 @@ func (w *writer) authorities(o NewOptions) {
 				w.authority(a)
 			}
 		}
-		if given[f] {
+		if given[f] || o.OnlyThese {
 			continue
 		}
 		a := Authority{Name: string(f), Family: f, Evidence: o.Evidence, Key: Key{Create: signer.ECDSAP256}, Validity: Duration(10 * year)}

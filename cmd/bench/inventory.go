@@ -30,7 +30,7 @@ func (b *bench) inventory() error {
 		return err
 	}
 	b.printf("\nInventory: one record of %s, %d MB\n\n", plural(b.records, "certificate"), record.Size()/1e6)
-	b.printf("  %-46s  %8s  %8s\n", "", "seconds", "MiB")
+	b.printf("  %-46s  %8s  %8s  %8s\n", "", "seconds", "CPU", "MiB")
 	for _, args := range [][]string{
 		{"inventory", "-o", "table"}, {"inventory", "-o", "json"}, {"inventory", "-o", "csv"},
 		{"inventory", "--node", "worker-000007"}, {"expiry", "--within", "30d"},
@@ -41,7 +41,7 @@ func (b *bench) inventory() error {
 			return err
 		}
 		what := fmt.Sprintf("ceremony %s %s %s", args[0], args[1], args[2])
-		b.printf("  %-46s  %8.2f  %8d\n", what, seconds(u.wall), u.memory/1024)
+		b.printf("  %-46s  %8.2f  %8.2f  %8d\n", what, seconds(u.wall), seconds(u.cpu), u.memory/1024)
 		b.mark(fmt.Sprintf("%s of %d certificates", what, b.records), seconds(u.wall), 3, "s")
 		b.mark("the same, memory", float64(u.memory)/1024, 100, "MiB")
 	}

@@ -26,6 +26,7 @@ type bench struct {
 	folder    string
 	n, rounds int
 	slowN     int
+	renewed   int   // nodes in the plan that renews
 	records   int   // certificates in the record that inventory reads
 	sizes     []int // of the memory table
 	marks     []mark
@@ -42,7 +43,8 @@ func main() {
 	flag.IntVar(&b.n, "n", 1000, "kubelet certificates in each round")
 	flag.IntVar(&b.rounds, "rounds", 3, "rounds for each algorithm")
 	flag.StringVar(&sizes, "memory", "10,1000,10000", "`NUMBERS` of certificates at which memory is measured")
-	flag.StringVar(&only, "only", "", "one `PART` of: rates, slow, clouds, set, memory, inventory")
+	flag.StringVar(&only, "only", "", "one `PART` of: rates, slow, clouds, set, memory, renewal, inventory")
+	flag.IntVar(&b.renewed, "renewed", 5000, "nodes whose certificates a renewal plan renews")
 	flag.IntVar(&b.records, "records", 100000, "certificates in the record that inventory reads")
 	flag.IntVar(&b.slowN, "slow", 104, "certificates by the slow token")
 	flag.Parse()
@@ -53,8 +55,8 @@ func main() {
 }
 
 func (b *bench) run(sizes, only string) (err error) {
-	if flag.NArg() > 0 || b.n < 1 || b.rounds < 1 || b.slowN < 1 || b.records < 1 || !slices.Contains([]string{"", "rates", "slow", "clouds", "set", "memory", "inventory"}, only) {
-		return fmt.Errorf("usage: bench [-n N] [-rounds N] [-memory N,N,…]; see -h")
+	if flag.NArg() > 0 || b.n < 1 || b.rounds < 1 || b.slowN < 1 || b.renewed < 1 || b.records < 1 || !slices.Contains([]string{"", "rates", "slow", "clouds", "set", "memory", "renewal", "inventory"}, only) {
+		return fmt.Errorf("usage: bench [-n N] [-rounds N] [-only PART]; see -h")
 	}
 	for s := range strings.SplitSeq(sizes, ",") {
 		n, err := strconv.Atoi(s)
@@ -80,7 +82,7 @@ func (b *bench) run(sizes, only string) (err error) {
 	if err := b.machine(); err != nil {
 		return err
 	}
-	most := max(b.n, b.slowN)
+	most := max(b.n, b.slowN, b.renewed)
 	for _, n := range b.sizes {
 		most = max(most, n)
 	}
@@ -90,7 +92,7 @@ func (b *bench) run(sizes, only string) (err error) {
 	for _, part := range []struct {
 		name    string
 		measure func() error
-	}{{"rates", b.rates}, {"slow", b.slowToken}, {"clouds", b.clouds}, {"set", b.wholeSet}, {"memory", b.memory}, {"inventory", b.inventory}} {
+	}{{"rates", b.rates}, {"slow", b.slowToken}, {"clouds", b.clouds}, {"set", b.wholeSet}, {"memory", b.memory}, {"renewal", b.renewal}, {"inventory", b.inventory}} {
 		if only != "" && only != part.name {
 			continue
 		}

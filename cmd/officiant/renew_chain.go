@@ -125,7 +125,7 @@ func (o *renewOptions) granted(p *predecessor, n plan.Node) (sender, error) {
 // plan continues the last ceremony with these nodes.
 func (o *renewOptions) plan(chain []*predecessor, senders []sender) (*plan.NewOptions, error) {
 	last := chain[0]
-	p := &plan.NewOptions{Name: o.name, Leaves: plan.Leaves{Validity: candidate}, People: last.plan.People}
+	p := &plan.NewOptions{Name: o.name, OnlyThese: true, Leaves: plan.Leaves{Validity: candidate}, People: last.plan.People}
 	if p.Name == "" {
 		p.Name = planName(last.open.Cluster, last.open.Sequence+1)
 	}

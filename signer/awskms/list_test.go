@@ -120,8 +120,20 @@ func TestListFaults(t *testing.T) {
 		}
 		server.Fail(action, "", 0)
 	}
+	server.Fail("ListKeys", awskmstest.Endless, -1)
+	listed, err := s.List(t.Context())
+	says(t, "endless list", err, nil, "ListKeys: no end after 1000 pages")
+	if listed != nil {
+		t.Errorf("%d keys of a list without an end", len(listed))
+	}
+	server.Fail("ListKeys", "", 0)
+	server.Fail("ListResourceTags", awskmstest.Endless, -1)
+	if listed, err := s.List(t.Context()); err != nil || len(listed) != 1 || !strings.Contains(listed[0].Reason, "no end after 1000 pages") {
+		t.Errorf("endless tags: %+v, %v", listed, err)
+	}
+	server.Fail("ListResourceTags", "", 0)
 	server.Fail("ListKeys", awskmstest.Deny, -1)
-	_, err := s.List(t.Context())
+	_, err = s.List(t.Context())
 	says(t, "no list", err, signer.ErrUnavailable, "allow kms:ListKeys")
 	server.Fail("ListKeys", "", 0)
 	for _, action := range []string{"DescribeKey", "GetPublicKey"} {

@@ -156,6 +156,12 @@ func TestListFaults(t *testing.T) {
 	if listed, err := s.List(t.Context()); err != nil || len(listed) != 1 || !strings.Contains(listed[0].Reason, "CRC32C is wrong") || string(listed[0].ID) != string(id[:]) {
 		t.Errorf("%+v, %v", listed, err)
 	}
+	fake.Break(gcpkmstest.Endless)
+	listed, err := s.List(t.Context())
+	refuses(t, err, nil, "ListCryptoKeys", "no end after 10000")
+	if listed != nil {
+		t.Errorf("%d keys of a list without an end", len(listed))
+	}
 	fake.Mend()
 	fake.Edit(t, k.place.versionName(), func(_ *kmspb.CryptoKey, v *kmspb.CryptoKeyVersion) { v.Name = "projects/x" })
 	_, err = s.List(t.Context())

@@ -185,7 +185,10 @@ type page struct {
 	Marker string
 }
 
-func (p page) of(n int) (from, to int, next map[string]any) {
+func (p page) of(n int, f Fault) (from, to int, next map[string]any) {
+	if f == Endless {
+		return 0, 0, map[string]any{"Truncated": true, "NextMarker": "0"}
+	}
 	from, _ = strconv.Atoi(p.Marker)
 	to = min(from+pageSize, n)
 	next = map[string]any{"Truncated": to < n}
@@ -195,8 +198,8 @@ func (p page) of(n int) (from, to int, next map[string]any) {
 	return min(from, to), to, next
 }
 
-func (s *Server) listKeys(in page, _ Fault) (any, error) {
-	from, to, out := in.of(len(s.keys))
+func (s *Server) listKeys(in page, f Fault) (any, error) {
+	from, to, out := in.of(len(s.keys), f)
 	entries := []map[string]string{}
 	for _, k := range s.keys[from:to] {
 		entries = append(entries, map[string]string{"KeyId": k.KeyId, "KeyArn": k.Arn})
@@ -205,12 +208,12 @@ func (s *Server) listKeys(in page, _ Fault) (any, error) {
 	return out, nil
 }
 
-func (s *Server) listResourceTags(in page, _ Fault) (any, error) {
+func (s *Server) listResourceTags(in page, f Fault) (any, error) {
 	k, err := s.at(in.KeyId)
 	if err != nil {
 		return nil, err
 	}
-	from, to, out := in.of(len(k.tags))
+	from, to, out := in.of(len(k.tags), f)
 	out["Tags"] = append([]tag{}, k.tags[from:to]...)
 	return out, nil
 }

@@ -24,6 +24,7 @@ const (
 	WrongSecret    Fault = "wrong secret"    // InvalidSignatureException, as to another secret key
 	Broken         Fault = "broken"          // KMSInternalException, status 500
 	Garbage        Fault = "garbage"         // an answer that is no JSON
+	Endless        Fault = "endless"         // a list of empty pages, each with a next one
 	Slow           Fault = "slow"            // answers after a minute
 	Redirect       Fault = "redirect"        // 307 to where Elsewhere says
 	Cut            Fault = "cut"             // the connection, before anything is done

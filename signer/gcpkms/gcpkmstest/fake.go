@@ -46,6 +46,7 @@ const (
 	AttestExtractable  Fault = "the attestation of a key that can leave"
 	AttestImported     Fault = "the attestation of a key that was brought in"
 	// Those of the service concern every call.
+	Endless         Fault = "a list of keys without an end"
 	Throttled       Fault = "quota used up"
 	Denied          Fault = "permission denied"
 	Unauthenticated Fault = "credentials expired"

@@ -44,6 +44,9 @@ func (f *Fake) ListCryptoKeys(_ context.Context, r *kmspb.ListCryptoKeysRequest)
 			names = append(names, name)
 		}
 	}
+	if f.now(Endless) {
+		return &kmspb.ListCryptoKeysResponse{CryptoKeys: slices.Repeat([]*kmspb.CryptoKey{f.keys[names[0]].proto}, int(r.GetPageSize())), NextPageToken: "0"}, nil
+	}
 	slices.Sort(names)
 	page, next, err := pageOf(names, r.GetPageToken())
 	if err != nil {

@@ -1,0 +1,55 @@
+package ceremony
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
+)
+
+// TestCarriedAccount shows what the room refuses of a service-account key that a
+// former ceremony sealed, whatever was checked of the plan before.
+func TestCarriedAccount(t *testing.T) {
+	const file = "previous/demo-1/sa.key.age"
+	sealed := []byte("sealed")
+	former := func(sealed []byte, to string) []*transcript.Transcript {
+		return []*transcript.Transcript{{Lines: []transcript.Line{{Record: transcript.Sealed{
+			Secret: "service-account", File: "secrets/sa.key.age", SHA256: fingerprint.Of(sealed), Recipients: []string{to},
+		}}}}}
+	}
+	for name, c := range map[string]struct {
+		previous []*transcript.Transcript
+		want     string
+	}{
+		"to another recipient": {former(sealed, "age1old"), file + " is not sealed to age1new: a control-plane node could not open it"},
+		"another file":         {former([]byte("another"), "age1new"), file + " is not the sealed file of any predecessor's record"},
+		"on no record":         {nil, file + " is not the sealed file of any predecessor's record"},
+	} {
+		r := &run{previous: c.previous, state: &state{}, plan: &plan.Ceremony{
+			Plan: &plan.Plan{
+				ServiceAccount: plan.ServiceAccount{Sealed: file},
+				Nodes:          []plan.Node{{Name: "cp-1", Keys: plan.NodeKeys{Recipient: "age1new"}}},
+			},
+			Nodes:  []kubepki.Node{{Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane}}},
+			Inputs: map[string][]byte{file: sealed},
+		}}
+		var refused *Refused
+		if err := carryServiceAccount(context.Background(), r); !errors.As(err, &refused) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestKeyNotOnRecord: a node's certificate is for a key that was made, or for none.
+func TestKeyNotOnRecord(t *testing.T) {
+	r := &run{state: &state{nodeKeys: map[string]transcript.NodeKeys{"w": {Keys: []transcript.NodeKey{{Name: "kubelet.conf"}}}}}}
+	e := plan.Entry{Name: "w/kubelet-server", Node: "w", Leaf: kubepki.Leaf{Name: "kubelet-server"}}
+	if _, err := r.madeKey(e); err == nil || !strings.Contains(err.Error(), "w/kubelet-server: its key is not on record") {
+		t.Errorf("%v", err)
+	}
+}
