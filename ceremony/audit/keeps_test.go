@@ -7,10 +7,13 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"officiant/bundle/durable"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
@@ -107,6 +110,43 @@ func TestPassedOnLate(t *testing.T) {
 		a.closingFirst(&c)
 		if got := strings.Contains(strings.Join(c.Problems, "\n"), "sa.key.age was passed on after issuing was closed"); got != late {
 			t.Errorf("line %d: %q", seq, c.Problems)
+		}
+	}
+}
+
+// TestEarlier shows that the audit follows the chain of earlier records by
+// itself: each is the finished one that the next names, and no rehearsal.
+func TestEarlier(t *testing.T) {
+	record := func(o transcript.Open, more ...transcript.Record) ([]byte, *transcript.Transcript) {
+		o.Cluster, o.Name, o.NotBefore = "demo", "x", time.Now().UTC().Truncate(time.Second)
+		file := filepath.Join(t.TempDir(), "t.jsonl")
+		w := must(transcript.Create(&durable.Disk{}, file, time.Now, o))
+		must(w.AppendSync(0, more...))
+		data := must(os.ReadFile(file))
+		return data, must(transcript.Read(file, data))
+	}
+	for name, c := range map[string]struct {
+		open  transcript.Open
+		more  []transcript.Record
+		names int // sequence that the next one says
+		want  string
+	}{
+		"as it is":    {transcript.Open{Sequence: 1}, []transcript.Record{transcript.Closed{}}, 1, ""},
+		"another":     {transcript.Open{Sequence: 1}, []transcript.Record{transcript.Closed{}}, 0, "is not the finished ceremony that ceremony 2 of demo continues"},
+		"unfinished":  {transcript.Open{Sequence: 1}, []transcript.Record{transcript.Note{}}, 1, "is not the finished ceremony"},
+		"a rehearsal": {transcript.Open{Sequence: 1, Rehearsal: true}, []transcript.Record{transcript.Closed{}}, 1, "is not the finished ceremony"},
+	} {
+		data, first := record(c.open, c.more...)
+		next := transcript.Open{Sequence: 2}
+		if c.names > 0 {
+			next.Predecessors = []transcript.Predecessor{{Cluster: "demo", Sequence: c.names, Head: first.Head()}}
+		}
+		_, second := record(next, transcript.Closed{})
+		a := &auditor{plan: &plan.Ceremony{Inputs: map[string][]byte{"first.jsonl": data}}, serials: map[string]string{}}
+		var check Check
+		a.earlier(&check, plan.Predecessor{Cluster: "demo", Earlier: []string{"first.jsonl"}}, second)
+		if got := strings.Join(check.Problems, "\n"); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }

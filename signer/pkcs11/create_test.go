@@ -60,6 +60,28 @@ func TestTakenID(t *testing.T) {
 	}
 }
 
+// TestAnotherKey: a token that makes another key than it was asked for, or
+// answers a search with another one, is not believed.
+func TestAnotherKey(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	w := r.wrap(t)
+	s := r.open(t, 0)
+	w.order(t, "another curve")
+	_, err := s.Create(t.Context(), r.ref(0, "demo/root"), signer.Spec{Algorithm: signer.ECDSAP256}, newID(t))
+	if err == nil || !strings.Contains(err.Error(), "made, but cannot be used: the token made a key of ECDSA-P384, not ECDSA-P256") {
+		t.Errorf("another curve: %v", err)
+	}
+	if n := count(t, s); n != 0 {
+		t.Errorf("%d objects are left", n)
+	}
+	w.order(t)
+	create(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
+	w.order(t, "any label")
+	if _, err := s.Find(t.Context(), r.ref(0, "demo/etcd")); err == nil || !strings.Contains(err.Error(), "the token answers with another key: ") || !strings.Contains(err.Error(), "demo/root") {
+		t.Errorf("another label: %v", err)
+	}
+}
+
 // TestHardening: what a token may do without is given up, as little of it as
 // will do, and nothing else is.
 func TestHardening(t *testing.T) {

@@ -14,6 +14,8 @@
 //	reads 0x162 0           C_GetAttributeValue tells this for a boolean attribute
 //	without 0x1080          C_GetMechanismList leaves this mechanism out
 //	another id              C_GenerateKeyPair gives the keys a CKA_ID of its own
+//	another curve           C_GenerateKeyPair makes keys on P-384, whatever was asked for
+//	any label               C_FindObjectsInit does not look at labels
 //	flags 0x40000           C_GetTokenInfo adds these flags
 //	sessions 4              C_GetTokenInfo says so, and C_OpenSession holds to it
 //	limit 2                 C_OpenSession holds to it, and C_GetTokenInfo does not say so
@@ -121,7 +123,19 @@ static word answer(int i, const char *name, word a, word b, word c, word d, word
 				*(unsigned char *)t->value ^= 1;
 			if (t->type == 0x102 && order("another", "id", rest))
 				*(unsigned char *)t->value ^= 1;
+			if (t->type == 0x180 && order("another", "curve", rest)) {
+				memcpy(t->value, "\x06\x05\x2b\x81\x04\x00\x22", 7);
+				t->length = 7;
+			}
 		}
+	if (i == 26 && order("any", "label", rest)) {
+		struct attribute *wanted = (struct attribute *)b;
+		word kept = 0;
+		for (word n = 0; n < c; n++)
+			if (wanted[n].type != 0x3)
+				wanted[kept++] = wanted[n];
+		c = kept;
+	}
 	if (i == 24 && ((struct attribute *)c)->type == ordered("absent"))
 		return 0x12; // CKR_ATTRIBUTE_TYPE_INVALID
 	if (i == 12 && (order("sessions", NULL, rest) || order("limit", NULL, rest))) {
