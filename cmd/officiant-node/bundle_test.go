@@ -259,3 +259,27 @@ func TestNamesThatAreTerminalCommands(t *testing.T) {
 		}
 	}
 }
+
+// TestRequestAfterTheEnd: a certificate that has ended vouches for nothing, and
+// whoever asks is told.
+func TestRequestAfterTheEnd(t *testing.T) {
+	d := newDesk(t, bundletest.Worker())
+	d.run(exit.Done, "", "install", d.bundle(1), "--release-key", d.release, "--root", d.root)
+	request := func(now time.Time, out string) string {
+		var talk bytes.Buffer
+		o := &options{Stdout: &talk, Stderr: &talk, Disk: &durable.Disk{}, Rand: rand.Reader, Now: func() time.Time { return now }}
+		code := execute(context.Background(), o, []string{"request", "--roles", "worker", "--cluster", d.pki.Cluster.Name,
+			"--control-plane-endpoint", d.pki.Cluster.ControlPlaneEndpoint, "--name", d.node.Name, "--root", d.root, "--out", filepath.Join(d.stick, out)})
+		if code != exit.Done {
+			t.Fatalf("exit %d\n%s", code, &talk)
+		}
+		return talk.String()
+	}
+	if talk := request(bundletest.Now, "now.req"); !strings.Contains(talk, "signed by the node's present key, of kubelet.conf") {
+		t.Errorf("%s", talk)
+	}
+	late := bundletest.Now.AddDate(9, 0, 0)
+	if talk := request(late, "late.req"); !strings.Contains(talk, "not signed by the node's present key: "+filepath.Join(d.root, "etc/kubernetes/kubelet.conf")+": expired on ") {
+		t.Errorf("%s", talk)
+	}
+}

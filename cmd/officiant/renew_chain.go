@@ -97,7 +97,7 @@ func (o *renewOptions) senders(chain []*predecessor) ([]sender, error) {
 		}
 	}
 	for _, name := range slices.Concat(o.nodes, o.without) {
-		if !seen[name] {
+		if !seen[name] && !asked[name] {
 			return nil, refuse("no node %s in these ceremonies", name)
 		}
 		if slices.Contains(o.without, name) && (asked[name] || slices.Contains(o.nodes, name)) {
