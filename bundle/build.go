@@ -104,7 +104,7 @@ func (b *Bundle) addOwn(c kubepki.Cluster, p Parts, leaves []kubepki.Leaf, files
 		return fmt.Errorf("%s: no root certificate", RootFile)
 	}
 	facts := Facts{APIVersion: apiVersion, Kind: factsKind, Cluster: c, Node: p.Node, Request: p.Request, KeysMade: p.KeysSealed != nil,
-		Trusted: p.trusted()}
+		Trusted: p.trusted(), Adopted: p.adopted()}
 	data, err := json.MarshalIndent(facts, "", "  ")
 	if err != nil {
 		return fmt.Errorf("%s: %w", FactsFile, err)
@@ -211,6 +211,9 @@ func (m *maker) leaf(name string) ([]byte, error) {
 		return nil, fmt.Errorf("no certificate %s", name)
 	}
 	m.used[name] = true
+	if a := m.parts.Adopted[leaf.Authority]; a != nil && a.Equal(m.parts.Authorities[leaf.Authority]) {
+		return certificatePEM(cert), nil // as kubeadm has it
+	}
 	issuer, err := m.chain(m.parts.Authorities[leaf.Authority], leaf.Authority)
 	if err != nil {
 		return nil, err
@@ -271,8 +274,23 @@ func (p *Parts) trusted() map[kubepki.Authority][]fingerprint.SHA256 {
 	return out
 }
 
+// adopted names the authorities that signed themselves; nil when there is none.
+func (p *Parts) adopted() map[kubepki.Authority]fingerprint.SHA256 {
+	if len(p.Adopted) == 0 {
+		return nil
+	}
+	out := map[kubepki.Authority]fingerprint.SHA256{}
+	for family, cert := range p.Adopted {
+		out[family] = fingerprint.Of(cert.Raw)
+	}
+	return out
+}
+
 // least is the oldest format that holds these parts.
 func (p *Parts) least() int {
+	if len(p.Adopted) > 0 {
+		return severalAuthorities
+	}
 	for _, beside := range p.Trusted {
 		if len(beside) > 0 {
 			return severalAuthorities

@@ -53,6 +53,7 @@ type Parts struct {
 	Root                 *x509.Certificate                         // above Authorities
 	Authorities          map[kubepki.Authority]*x509.Certificate   // those that issued Leaves
 	Trusted              map[kubepki.Authority][]*x509.Certificate // beside these, by family, in the files' order; since format 3
+	Adopted              map[kubepki.Authority]*x509.Certificate   // those of Authorities and Trusted that signed themselves, in a cluster that is brought in
 	Leaves               map[string]*x509.Certificate              // by Leaf.Name
 	ServiceAccountSealed []byte                                    // ASCII-armored age; nil for nodes without sa.key
 	ServiceAccountPublic []byte                                    // PEM; nil for nodes without sa.pub
@@ -78,6 +79,9 @@ type Facts struct {
 	// Since format 3: SHA-256 of the DER certificates of authorities that stand in
 	// the family's trust file after the one that issues, in the file's order.
 	Trusted map[kubepki.Authority][]fingerprint.SHA256 `json:"trusted,omitempty"`
+	// Since format 3: SHA-256 of the DER certificate of the authority in the
+	// family's trust file that no ceremony made: it signed itself.
+	Adopted map[kubepki.Authority]fingerprint.SHA256 `json:"adopted,omitempty"`
 }
 
 // Refusal says which file of which bundle is not as it must be, and why.

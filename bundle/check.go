@@ -128,7 +128,7 @@ func (c *checker) header() {
 // node checks everything that depends on which node this is.
 func (c *checker) node(f *Facts) {
 	c.facts = f
-	if f.Trusted != nil && c.b.Format < severalAuthorities {
+	if (f.Trusted != nil || f.Adopted != nil) && c.b.Format < severalAuthorities {
 		c.add(FactsFile, "names more than one authority of a family, which format %d cannot hold", c.b.Format)
 	}
 	if f.Cluster.Name != c.b.Cluster {
@@ -169,6 +169,7 @@ func (c *checker) node(f *Facts) {
 	c.texts(texts)
 	c.rootCertificate()
 	c.trust(files)
+	c.adoptedAreThere(files)
 	for _, file := range files {
 		c.file(file)
 	}

@@ -85,7 +85,9 @@ func (c *checker) rootCertificate() {
 // may end before it does: nothing in it depends on them.
 func (c *checker) beside(file string, list []*x509.Certificate, a kubepki.Authority) {
 	for i, cert := range list[1:] {
-		c.form(file, cert)
+		if !c.adopts(cert, a) {
+			c.form(file, cert)
+		}
 		if holdsKey(list[:i+1], cert.PublicKey) {
 			c.add(file, "holds two certificates of one key")
 		}
@@ -107,6 +109,9 @@ func (c *checker) trust(files []kubepki.File) {
 			continue
 		}
 		for _, cert := range list {
+			if c.adopts(cert, f.Authority) {
+				continue
+			}
 			if selfIssued(cert) || holdsKey(c.everyAuthority()[kubepki.Root], cert.PublicKey) {
 				c.add(f.Path, "holds the root or another self-signed certificate; leaves of every authority below it could log in")
 			}
@@ -136,7 +141,7 @@ func (c *checker) configTrust(file string, data []byte, a kubepki.Authority) {
 		c.add(file, "certificate-authority-data holds %d certificates, not what %s holds", len(list), c.specs[a].File)
 	}
 	for _, cert := range list {
-		if selfIssued(cert) {
+		if selfIssued(cert) && !c.adopts(cert, a) {
 			c.add(file, "certificate-authority-data holds the root or another self-signed certificate")
 			return
 		}
@@ -165,13 +170,22 @@ func (c *checker) intermediate(file string, cert *x509.Certificate, a kubepki.Au
 		return
 	}
 	c.authorities[a] = cert
-	c.common(file, cert, c.root)
+	if !c.adopts(cert, a) {
+		c.common(file, cert, c.root)
+	} else {
+		c.until(cert)
+		c.dates(file, cert)
+	}
 	c.authority(file, cert, a)
 }
 
 // authority checks an intermediate's fields, and that a root of this bundle
 // certified it: for the one that issues, the first.
 func (c *checker) authority(file string, cert *x509.Certificate, a kubepki.Authority) {
+	if c.adopts(cert, a) {
+		c.adopted(file, cert)
+		return
+	}
 	c.authorityFields(file, cert, c.specs[a])
 	root := c.root
 	if c.authorities[a] != cert {

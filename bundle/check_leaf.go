@@ -23,7 +23,11 @@ func (c *checker) certificateFile(file string, data []byte, leaf kubepki.Leaf) {
 		c.add(file, "%v", err)
 		return
 	}
-	if len(list) != 2 {
+	alone := c.byAdopted(leaf.Authority)
+	switch {
+	case alone && len(list) != 1:
+		c.add(file, "holds %d certificates, not the leaf alone: its authority is nobody's intermediate", len(list))
+	case !alone && len(list) != 2:
 		c.add(file, "holds %d certificates, not the leaf and its issuing intermediate", len(list))
 	}
 	if len(list) >= 2 {
@@ -63,14 +67,18 @@ func (c *checker) kubeconfigFile(file string, data []byte, leaf kubepki.Leaf) {
 
 // leaf holds an end-entity certificate against its row of the fact table.
 func (c *checker) leaf(file string, cert *x509.Certificate, want kubepki.Leaf) {
-	c.subject(file, cert, want)
-	c.names(file, cert, want)
+	issuer := c.authorities[want.Authority]
+	if c.byAdopted(want.Authority) {
+		c.carried(file, cert, want)
+	} else {
+		c.subject(file, cert, want)
+		c.names(file, cert, want)
+		c.usages(file, cert, want.KeyUsage, want.ExtKeyUsage)
+		c.common(file, cert, issuer)
+	}
 	if cert.IsCA {
 		c.add(file, "is a CA certificate")
 	}
-	c.usages(file, cert, want.KeyUsage, want.ExtKeyUsage)
-	issuer := c.authorities[want.Authority]
-	c.common(file, cert, issuer)
 	if c.namesIssuer(file, cert, issuer, want.Authority) {
 		c.verify(file, cert, issuer, want)
 	}
@@ -206,13 +214,18 @@ func orNone(names []string) string {
 // common checks what holds for every certificate: form, key, dates, serial.
 func (c *checker) common(file string, cert, issuer *x509.Certificate) {
 	c.form(file, cert)
-	if c.earliest.IsZero() || cert.NotAfter.Before(c.earliest) {
-		c.earliest = cert.NotAfter
-	}
+	c.until(cert)
 	if issuer != nil && cert.NotAfter.After(issuer.NotAfter) {
 		c.add(file, "expires at %s, after its issuer (%s)", formatTime(cert.NotAfter), formatTime(issuer.NotAfter))
 	}
 	c.dates(file, cert)
+}
+
+// until notes when the first certificate ends.
+func (c *checker) until(cert *x509.Certificate) {
+	if c.earliest.IsZero() || cert.NotAfter.Before(c.earliest) {
+		c.earliest = cert.NotAfter
+	}
 }
 
 // form is what holds for every certificate, however long it is valid.

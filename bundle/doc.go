@@ -7,7 +7,7 @@
 //	SHA256SUMS.sig          signature over SHA256SUMS by the release key
 //	README.txt              for people: what to do on this node, step by step
 //	VERIFY.txt              for people: what this is, and how to check it
-//	officiant/node.json     kind NodeFacts: cluster, node, fingerprint of its request, "trusted"
+//	officiant/node.json     kind NodeFacts: cluster, node, fingerprint of its request, "trusted", "adopted"
 //	officiant/keys.age      only where the ceremony made the node's keys: sealed, a tar of keys/NAME.key
 //	officiant/root.crt      the root, to be pinned, and roots beside it; not placed below /etc/kubernetes
 //	officiant/kubeadm.yaml  control-plane nodes: --root-ca-file, as part of a ClusterConfiguration
@@ -62,6 +62,12 @@
 // as pki/sa.key.age, pki/sa.pub in clear. A bundle holds no private key in the clear, and it
 // is always complete. Nothing in it is secret, so all modes are 0644; the modes
 // on the node are kubepki's.
+//
+// While a cluster that kubeadm made is brought in, "adopted" in node.json names, by
+// family and SHA-256, the authority that signed itself: the one self-signed
+// certificate a trust file may hold. What it issued is alone in its file, as kubeadm
+// has it, and held against the node alone (kubepki.NotOf). A node takes such a
+// bundle only when the trust file it has holds that certificate already.
 //
 // The tar is a function of the directory: POSIX ustar (pax where a name is too
 // long), entries NODE/PATH sorted by path with SHA256SUMS and SHA256SUMS.sig

@@ -42,6 +42,8 @@ func readme(h Header, f *Facts, leaves []kubepki.Leaf) []byte {
 	p.line("components have to be restarted. What was there before comes back with")
 	p.line("officiant-node rollback.")
 	switch {
+	case len(f.Adopted) > 0:
+		p.adopted(f)
 	case f.Node.Has(kubepki.ControlPlane) && f.Node.First:
 		p.firstControlPlane(f, leaves)
 	case f.Node.Has(kubepki.ControlPlane):
@@ -49,7 +51,7 @@ func readme(h Header, f *Facts, leaves []kubepki.Leaf) []byte {
 	case f.Node.Has(kubepki.Worker):
 		p.worker(f)
 	}
-	if f.Node.Has(kubepki.Etcd) && !f.Node.Has(kubepki.ControlPlane) {
+	if f.Node.Has(kubepki.Etcd) && !f.Node.Has(kubepki.ControlPlane) && len(f.Adopted) == 0 {
 		p.etcd(f)
 	}
 	p.line("\nLater")
@@ -155,6 +157,29 @@ func (p *page) worker(f *Facts) {
 	p.command("  --ignore-preflight-errors=FileAvailable--etc-kubernetes-kubelet.conf,FileAvailable--etc-kubernetes-pki-ca.crt")
 	p.line("\nNo token: the files just installed are the node's identity. The preflight errors to")
 	p.line("ignore say that they are there already, and so they should be.")
+}
+
+// adopted is for a node of a cluster that is being brought in: nothing is started
+// or joined; the next stage waits for the last node.
+func (p *page) adopted(f *Facts) {
+	p.step("Restart what the install named")
+	p.line("This node is part of a running cluster, which is being brought in stage by stage. For now")
+	p.line("it trusts the authority that kubeadm made beside the one of the ceremony. Restart on one")
+	p.line("node after another, and see the cluster well before the next.")
+	if f.Node.Has(kubepki.ControlPlane) {
+		p.line("\nkube-controller-manager does not start with --cluster-signing-cert-file naming a file of")
+		p.line("two certificates. In /etc/kubernetes/manifests/kube-controller-manager.yaml, write:\n")
+		p.command("- --cluster-signing-cert-file=")
+		p.command("- --cluster-signing-key-file=")
+	}
+	p.line("\nNo one signs certificates for kubelets any more. In /var/lib/kubelet/config.yaml, write:\n")
+	p.command("rotateCertificates: false")
+	p.line("\nand take /var/lib/kubelet/pki/kubelet-client-* away before the kubelet is restarted: it")
+	p.line("would use those in place of kubelet.conf.")
+	if f.Node.Has(kubepki.ControlPlane) {
+		p.line("\nThe keys of kubeadm's authorities (ca.key, etcd/ca.key, front-proxy-ca.key) serve for")
+		p.line("nothing now but a way back. The bundle of the last stage is refused while one is here.")
+	}
 }
 
 func (p *page) etcd(f *Facts) {

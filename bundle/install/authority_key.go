@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"officiant/bundle"
+	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/privatekey"
 )
@@ -20,54 +22,95 @@ import (
 const maxKeyFile = 1 << 20
 
 // noAuthorityKeys refuses a node on which a CA's private key lies: kubeadm would
-// not be in external CA mode there, and no such key belongs on any node.
-func (n *Node) noAuthorityKeys(b *bundle.Bundle) error {
-	findings, err := n.authorityKeys(b)
-	if err != nil {
-		return err
-	}
-	if len(findings) > 0 {
-		return &Refused{"this node", findings}
-	}
-	return nil
-}
-
-// authorityKeys finds private keys of certificate authorities below
-// /etc/kubernetes: by the names kubeadm gives them, and by what they hold.
-func (n *Node) authorityKeys(b *bundle.Bundle) ([]bundle.Finding, error) {
-	known, err := authorityPublicKeys(b)
+// not be in external CA mode there, and no such key belongs on any node. left are
+// those of a cluster that is being brought in, for as long as the bundle has its
+// authorities.
+func (n *Node) noAuthorityKeys(b *bundle.Bundle) (left []string, err error) {
+	findings, left, err := n.authorityKeys(b)
 	if err != nil {
 		return nil, err
 	}
-	var findings []bundle.Finding
+	if len(findings) > 0 {
+		return nil, &Refused{"this node", findings}
+	}
+	return left, nil
+}
+
+// authorityKeys finds private keys of certificate authorities below
+// /etc/kubernetes: by the names kubeadm gives them, and by what they hold. left
+// are files with those of authorities the bundle adopts.
+func (n *Node) authorityKeys(b *bundle.Bundle) (findings []bundle.Finding, left []string, err error) {
+	known, err := n.authorityPublicKeys(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := n.keyFiles(known)
+	if err != nil {
+		return nil, nil, fmt.Errorf("looking for CA keys: %w", err)
+	}
+	facts, err := b.Facts()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range found {
+		if _, adopted := facts.Adopted[f.family]; adopted && (f.foreign || f.named) {
+			left = append(left, f.file)
+			continue
+		}
+		findings = append(findings, f.finding())
+	}
+	return findings, left, nil
+}
+
+// keyFile is a file with an authority's private key.
+type keyFile struct {
+	file    string
+	family  kubepki.Authority
+	named   bool // as kubeadm names it; it was not opened
+	foreign bool // of an authority that no ceremony made
+}
+
+func (f keyFile) finding() bundle.Finding {
+	problem := fmt.Sprintf("is the private key of authority %s", f.family)
+	if f.named {
+		problem = "a CA's private key belongs on no node; with it there, kubeadm would not be in external CA mode"
+	}
+	return bundle.Finding{File: f.file, Problem: problem}
+}
+
+func (n *Node) keyFiles(known []authorityKey) ([]keyFile, error) {
+	var files []keyFile
 	for i, folder := range []string{kubernetesDir, kubernetesDir + "/pki", kubernetesDir + "/pki/etcd"} {
 		info, err := os.Lstat(n.at(folder))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return findings, nil
+			return files, nil
 		case err != nil:
-			return nil, fmt.Errorf("looking for CA keys: %w", err)
+			return nil, err
 		case i > 0 && info.Mode()&fs.ModeSymlink == 0:
 			continue // walked from above; a walk does not enter links, but kubeadm does
 		}
 		found, err := n.keysBelow(folder, known)
 		if err != nil {
-			return nil, fmt.Errorf("looking for CA keys: %w", err)
+			return nil, err
 		}
-		findings = append(findings, found...)
+		files = append(files, found...)
 	}
-	return findings, nil
+	return files, nil
 }
 
-var authorityKeyNames = map[string]bool{"pki/ca.key": true, "pki/etcd/ca.key": true, "pki/front-proxy-ca.key": true, "pki/root.key": true}
+var authorityKeyNames = map[string]kubepki.Authority{
+	"pki/ca.key": kubepki.KubernetesAuthority, "pki/etcd/ca.key": kubepki.EtcdAuthority,
+	"pki/front-proxy-ca.key": kubepki.FrontProxyAuthority, "pki/root.key": kubepki.Root,
+}
 
-// keysBelow is authorityKeys for one folder, which may be a link.
-func (n *Node) keysBelow(folder string, known map[kubepki.Authority][]crypto.PublicKey) ([]bundle.Finding, error) {
+// keysBelow is keyFiles for one folder, which may be a link.
+func (n *Node) keysBelow(folder string, known []authorityKey) ([]keyFile, error) {
 	top, err := filepath.EvalSymlinks(n.at(folder))
 	if err != nil {
 		return nil, err
 	}
-	var findings []bundle.Finding
+	var files []keyFile
 	err = filepath.WalkDir(top, func(at string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -77,21 +120,19 @@ func (n *Node) keysBelow(folder string, known map[kubepki.Authority][]crypto.Pub
 			return err
 		}
 		path := folder + "/" + filepath.ToSlash(rel)
-		if authorityKeyNames[strings.TrimPrefix(path, kubernetesDir+"/")] {
-			findings = append(findings, bundle.Finding{File: path,
-				Problem: "a CA's private key belongs on no node; with it there, kubeadm would not be in external CA mode"})
+		if family, ok := authorityKeyNames[strings.TrimPrefix(path, kubernetesDir+"/")]; ok {
+			files = append(files, keyFile{file: path, family: family, named: true})
 			return nil
 		}
 		held := heldKey(at)
-		for family, list := range known {
-			if held != nil && slices.ContainsFunc(list, func(public crypto.PublicKey) bool { return sameKey(held, public) }) {
-				findings = append(findings, bundle.Finding{File: path,
-					Problem: fmt.Sprintf("is the private key of authority %s", family)})
+		for _, k := range known {
+			if held != nil && sameKey(held, k.public) {
+				files = append(files, keyFile{file: path, family: k.family, foreign: k.foreign})
 			}
 		}
 		return nil
 	})
-	return findings, err
+	return files, err
 }
 
 // heldKey is the public half of the private key in a file; nil when there is none.
@@ -116,15 +157,50 @@ func heldKey(at string) crypto.PublicKey {
 	return key.Public()
 }
 
-func authorityPublicKeys(b *bundle.Bundle) (map[kubepki.Authority][]crypto.PublicKey, error) {
+// authorityKey is the public half of an authority's key.
+type authorityKey struct {
+	family  kubepki.Authority
+	public  crypto.PublicKey
+	foreign bool
+}
+
+// authorityPublicKeys are those of the bundle, and of the bundle in place: when
+// the last stage of an adoption takes an authority away, its key is still looked for.
+func (n *Node) authorityPublicKeys(b *bundle.Bundle) ([]authorityKey, error) {
+	keys, err := bundleKeys(b)
+	if err != nil {
+		return nil, err
+	}
+	before, err := n.installed()
+	if err != nil || before == nil || sumOf(before) == sumOf(b) {
+		return keys, nil // what is not whole is told elsewhere
+	}
+	former, err := bundleKeys(before)
+	if err != nil {
+		return keys, nil
+	}
+	for _, k := range former {
+		if !slices.ContainsFunc(keys, func(have authorityKey) bool { return have.family == k.family && sameKey(have.public, k.public) }) {
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
+}
+
+func bundleKeys(b *bundle.Bundle) ([]authorityKey, error) {
+	facts, err := b.Facts()
+	if err != nil {
+		return nil, err
+	}
 	certs, err := b.AuthorityCertificates()
 	if err != nil {
 		return nil, err
 	}
-	keys := map[kubepki.Authority][]crypto.PublicKey{}
-	for family, list := range certs {
-		for _, cert := range list {
-			keys[family] = append(keys[family], cert.PublicKey)
+	var keys []authorityKey
+	for _, family := range slices.Sorted(maps.Keys(certs)) {
+		for _, cert := range certs[family] {
+			adopted, ok := facts.Adopted[family]
+			keys = append(keys, authorityKey{family, cert.PublicKey, ok && fingerprint.Of(cert.Raw) == adopted})
 		}
 	}
 	return keys, nil

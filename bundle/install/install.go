@@ -40,6 +40,7 @@ type Report struct {
 	Pins     *Pins                // after it
 	Unpinned *fingerprint.SHA256  // the root that was pinned before, when another follows it
 	Beside   []fingerprint.SHA256 // roots of the bundle that are not the pinned one
+	Left     []string             // files with private keys of authorities that are only trusted until a cluster is brought in
 	Changes  []Change
 	Same     []string // files of the bundle that are in place already, below the root
 	Notices  []Notice
@@ -129,7 +130,7 @@ func (n *Node) plan(a *accepted) (*Report, *transaction, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &Report{Cluster: a.bundle.Cluster, Node: a.bundle.Node, Sequence: a.bundle.Sequence, First: a.first, Pins: a.pins}
+	r := &Report{Cluster: a.bundle.Cluster, Node: a.bundle.Node, Sequence: a.bundle.Sequence, First: a.first, Pins: a.pins, Left: a.left}
 	if a.before != nil && a.before.Root != a.pins.Root {
 		r.Unpinned = &a.before.Root
 	}

@@ -25,8 +25,9 @@ type accepted struct {
 	pins   *Pins // as they will be
 	before *Pins // as they are; nil at the first install
 	roots  []fingerprint.SHA256
-	first  bool // nothing was pinned before
-	again  bool // the very bundle whose sequence is the highest seen
+	left   []string // files with keys of authorities it adopts
+	first  bool     // nothing was pinned before
+	again  bool     // the very bundle whose sequence is the highest seen
 	tree   []placed
 }
 
@@ -68,7 +69,10 @@ func (n *Node) accept(b *bundle.Bundle, o Options) (*accepted, error) {
 	if len(findings) > 0 {
 		return nil, &Refused{nameOf(b), findings}
 	}
-	if err := n.noAuthorityKeys(b); err != nil {
+	if err := n.inPlaceAlready(a); err != nil {
+		return nil, err
+	}
+	if a.left, err = n.noAuthorityKeys(b); err != nil {
 		return nil, err
 	}
 	a.tree, err = n.complete(a, keys)

@@ -22,7 +22,8 @@ type Status struct {
 	Previous     *Previous        `json:"previous"`    // what a rollback would bring back
 	Interrupted  string           `json:"interrupted"` // an operation that has to be finished
 	Certificates []Certificate    `json:"certificates"`
-	Findings     []bundle.Finding `json:"findings"` // files that are not as they were installed
+	AdoptedKeys  []string         `json:"adoptedKeys,omitempty"` // files with private keys of authorities the bundle in place adopts
+	Findings     []bundle.Finding `json:"findings"`              // files that are not as they were installed
 }
 
 // Installed is the bundle in place.
@@ -109,7 +110,7 @@ func (n *Node) inPlace(s *Status) error {
 	}
 	v := &Verification{Bundle: b, Pins: s.Pins}
 	err = n.tree(v)
-	s.Findings = append(s.Findings, v.Findings...)
+	s.Findings, s.AdoptedKeys = append(s.Findings, v.Findings...), v.Left
 	return err
 }
 

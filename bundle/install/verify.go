@@ -25,6 +25,7 @@ type Verification struct {
 	Bundle   *bundle.Bundle // in place; nil when it cannot be read
 	Pins     *Pins
 	Files    []InPlace // those the bundle put there, sorted
+	Left     []string  // files with private keys of authorities that the bundle adopts
 	Findings []bundle.Finding
 }
 
@@ -191,7 +192,8 @@ func (n *Node) tree(v *Verification) error {
 	if err := n.owners(v, files); err != nil {
 		return err
 	}
-	found, err := n.authorityKeys(v.Bundle)
+	found, left, err := n.authorityKeys(v.Bundle)
+	v.Left = left
 	v.Findings = append(v.Findings, found...)
 	slices.SortStableFunc(v.Findings, func(a, b bundle.Finding) int { return strings.Compare(a.File, b.File) })
 	v.Findings = slices.Compact(v.Findings) // a missing file is missed twice

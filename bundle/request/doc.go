@@ -5,6 +5,7 @@
 // are sealed for it, and what it claims to be. It holds no secret; the private
 // keys and the age identity stay on the node. It is one file, NODE.req, a tar of
 //
+//	adopted/…        of a cluster that is brought in: what the node has; see Adoption
 //	csr/NAME.csr     PKCS #10 in PEM; NAME is "apiserver", "etcd/server", "admin.conf", …
 //	host.sig         perhaps: the SSH host key's signature of request.json, as ssh-keygen -Y writes it
 //	previous.crt     of a renewal: a certificate the node has now, then its issuer; PEM
@@ -23,7 +24,8 @@
 //	  "created": "2026-11-23T12:00:00Z",
 //	  "recipient": {"file": "recipient.txt", "sha256": "64 hex digits"},
 //	  "csrs": [{"name": "apiserver", "file": "csr/apiserver.csr", "sha256": "…", "spki": "…"}, …],
-//	  "previous": {"name": "kubelet.conf", "file": "previous.crt", "sha256": "…"}
+//	  "previous": {"name": "kubelet.conf", "file": "previous.crt", "sha256": "…"},
+//	  "adopted": {"authorities": [{"name": "kubernetes", "file": …, "sha256": …}, …], "leaves": […], "account": […]}
 //	}
 //
 // Cluster and node are kubepki's types; spki is the SHA-256 of the DER public
@@ -52,6 +54,14 @@
 // Fleets have SSH host keys, which a known_hosts file knows; their signatures are
 // for the namespace officiant-request. request.json does not announce host.sig.
 // Parse checks the signatures; whose keys they are, the plan has to find out.
+//
+// # Adoption
+//
+// A node of a running cluster that was made elsewhere keeps its keys and sends
+// what it has: adopted/leaf/NAME.crt, its certificate for the key of csr/NAME.csr;
+// adopted/authority/FAMILY.crt, the self-signed authority of each trust file; on a
+// control-plane node adopted/sa.key.age, its service-account key sealed to its own
+// recipient, and adopted/sa.pub. Authorities' private keys are no part of it.
 //
 // # What is taken from it
 //

@@ -19,8 +19,8 @@ import (
 
 // Make makes a request file: a CSR for each leaf, with the node's key of that
 // name. A CSR has subject and alternative names and nothing else, as kubeadm's.
-// Keys that are known already may sign the request, too.
-func Make(cluster kubepki.Cluster, node kubepki.Node, leaves []kubepki.Leaf, keys Keys, recipient string, created time.Time, rand io.Reader, by ...Voucher) ([]byte, error) {
+// Keys that are known already may sign the request, too; more may be enclosed.
+func Make(cluster kubepki.Cluster, node kubepki.Node, leaves []kubepki.Leaf, keys Keys, recipient string, created time.Time, rand io.Reader, with ...Enclosure) ([]byte, error) {
 	csrs := map[string][]byte{}
 	for _, l := range leaves {
 		if keys[l.Name] == nil {
@@ -32,7 +32,7 @@ func Make(cluster kubepki.Cluster, node kubepki.Node, leaves []kubepki.Leaf, key
 		}
 		csrs[l.Name] = csr
 	}
-	return Pack(cluster, node, csrs, keys, recipient, created, rand, by...)
+	return Pack(cluster, node, csrs, keys, recipient, created, rand, with...)
 }
 
 func makeCSR(l kubepki.Leaf, key crypto.Signer, rand io.Reader) ([]byte, error) {
@@ -52,7 +52,7 @@ func makeCSR(l kubepki.Leaf, key crypto.Signer, rand io.Reader) ([]byte, error) 
 
 // Pack makes a request file of CSRs that exist, in PEM by Leaf.Name; keys has
 // the key of each. What it returns, Parse accepts.
-func Pack(cluster kubepki.Cluster, node kubepki.Node, csrs map[string][]byte, keys Keys, recipient string, created time.Time, rand io.Reader, by ...Voucher) ([]byte, error) {
+func Pack(cluster kubepki.Cluster, node kubepki.Node, csrs map[string][]byte, keys Keys, recipient string, created time.Time, rand io.Reader, with ...Enclosure) ([]byte, error) {
 	if len(csrs) == 0 {
 		return nil, errors.New("a request needs a CSR")
 	}
@@ -74,8 +74,8 @@ func Pack(cluster kubepki.Cluster, node kubepki.Node, csrs map[string][]byte, ke
 		}
 		r.CSRs, entries[c.File] = append(r.CSRs, c), csrs[name]
 	}
-	for _, v := range by {
-		v.announce(&r, entries)
+	for _, e := range with {
+		e.announce(&r, entries)
 	}
 	raw, err := r.encode()
 	if err != nil {
@@ -90,7 +90,11 @@ func Pack(cluster kubepki.Cluster, node kubepki.Node, csrs map[string][]byte, ke
 			return nil, fmt.Errorf("%s: %w", sigFile(name), err)
 		}
 	}
-	for _, v := range by {
+	for _, e := range with {
+		v, ok := e.(Voucher)
+		if !ok {
+			continue
+		}
 		file, content, err := v.vouch(rand, raw)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)

@@ -75,6 +75,9 @@ func parse(data []byte) (*Opened, *Refusal) {
 			return nil, refusal
 		}
 	}
+	if refusal := o.openAdopted(entries); refusal != nil {
+		return nil, refusal
+	}
 	return o, nil
 }
 
@@ -156,6 +159,9 @@ func (r *Request) check() *Refusal {
 			return refusef(requestFile, "csrs[%d]: %s comes after %s; they are sorted, once each", i, c.Name, r.CSRs[i-1].Name)
 		}
 	}
+	if refusal := r.checkAdopted(); refusal != nil {
+		return refusal
+	}
 	return r.checkPrevious()
 }
 
@@ -170,6 +176,9 @@ func (r *Request) complete(entries map[string][]byte) *Refusal {
 	}
 	if r.Previous != nil {
 		want[previousFile], want[previousSigFile] = true, true
+	}
+	for _, p := range r.Adopted.parts() {
+		want[p.File] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
 		if !want[name] && name != hostSigFile {

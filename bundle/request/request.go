@@ -27,6 +27,7 @@ type Request struct {
 	Recipient  Part            `json:"recipient"`
 	CSRs       []CSR           `json:"csrs"` // sorted by Name
 	Previous   *Previous       `json:"previous,omitempty"`
+	Adopted    *Adopted        `json:"adopted,omitempty"`
 }
 
 // Part is a file beside request.json.
@@ -51,6 +52,7 @@ type Opened struct {
 	CSR         map[string]*x509.CertificateRequest // by Leaf.Name
 	Present     []*x509.Certificate                 // whose first one's key signed the request, too; nil when none did
 	HostKey     ssh.PublicKey                       // that signed the request, too; nil when none did
+	Adoption    *Adoption                           // what the node has of a cluster that is brought in; nil otherwise
 	Raw         []byte                              // the request file as it was
 }
 

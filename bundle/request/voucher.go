@@ -21,11 +21,16 @@ const (
 	maxChain        = 4
 )
 
+// Enclosure is what a request may have beside its CSRs: a Voucher, an Adoption.
+type Enclosure interface {
+	// announce puts into the request what has to be in it before it is signed.
+	announce(r *Request, entries map[string][]byte)
+}
+
 // Voucher is a key that is known already. It signs a request, so that nobody
 // has to compare the request's fingerprint.
 type Voucher interface {
-	// announce puts into the request what has to be in it before it is signed.
-	announce(r *Request, entries map[string][]byte)
+	Enclosure
 	// vouch returns the signature's entry.
 	vouch(rand io.Reader, raw []byte) (file string, content []byte, err error)
 }

@@ -16,7 +16,11 @@ type TrustFile struct {
 	Authority    kubepki.Authority
 	Certificates []*x509.Certificate // in the file's order; of a kubeconfig its CA data
 	Beside       int                 // authorities of its family that the plan trusts after the one that issues
+	Adopted      *x509.Certificate   // of its family in a cluster that is brought in; it signed itself, and the plan says so
 }
+
+// adopts says whether a certificate is the one the plan adopts.
+func (f TrustFile) adopts(c *x509.Certificate) bool { return f.Adopted != nil && c.Equal(f.Adopted) }
 
 const hole = "client-CA files: any leaf below a shared anchor logs in; design, 6"
 
@@ -88,7 +92,7 @@ func anchor(anchors []TrustFile, family kubepki.Authority) []*x509.Certificate {
 
 func trustFile(f TrustFile, anchors []TrustFile, report reporter) {
 	for _, c := range f.Certificates {
-		if bytes.Equal(c.RawSubject, c.RawIssuer) {
+		if bytes.Equal(c.RawSubject, c.RawIssuer) && !f.adopts(c) {
 			report(f, "k8s_trust_root", hole, "holds a self-signed certificate (%s)", c.Subject)
 		}
 	}
@@ -103,6 +107,7 @@ func trustFile(f TrustFile, anchors []TrustFile, report reporter) {
 	}
 	for _, c := range f.Certificates {
 		switch {
+		case f.adopts(c): // made by nobody's rules, and for the time of the move alone
 		case !c.IsCA || c.MaxPathLen != 0 || !c.MaxPathLenZero:
 			report(f, "k8s_trust_intermediate", hole, "%s is not an intermediate with pathLen 0", c.Subject)
 		case len(c.ExtKeyUsage) == 0 || within(c, may, "it") != "":
@@ -129,7 +134,7 @@ func serverTrustFile(f TrustFile, anchors []TrustFile, report reporter) {
 		return bytes.Equal(root.RawSubject, root.RawIssuer) && c.CheckSignatureFrom(root) == nil
 	}
 	for _, c := range own {
-		if !slices.ContainsFunc(roots, func(root *x509.Certificate) bool { return certified(c, root) }) {
+		if !f.adopts(c) && !slices.ContainsFunc(roots, func(root *x509.Certificate) bool { return certified(c, root) }) {
 			report(f, "k8s_server_trust", cite, "does not hold the root of %s", c.Subject)
 		}
 	}
@@ -147,6 +152,12 @@ func certificateFile(f TrustFile, anchors []TrustFile, report reporter) {
 			report(f, "k8s_chain_root", cite, "holds a self-signed certificate (%s)", c.Subject)
 			return
 		}
+	}
+	if a := anchor(anchors, f.Authority); a != nil && f.adopts(a[0]) {
+		if len(f.Certificates) != 1 || f.Certificates[0].CheckSignatureFrom(a[0]) != nil {
+			report(f, "k8s_chain", "kubeadm's layout: the leaf alone", "is not one leaf by the %s authority", f.Authority)
+		}
+		return
 	}
 	if len(f.Certificates) != 2 {
 		report(f, "k8s_chain", cite, "holds %d certificates, not a leaf and its issuer", len(f.Certificates))

@@ -115,7 +115,7 @@ func signedOnHost(t *testing.T, name string, key ssh.Signer) *request.Opened {
 	for _, l := range leaves {
 		keys[l.Name] = newKey(t)
 	}
-	var by []request.Voucher
+	var by []request.Enclosure
 	if key != nil {
 		by = append(by, request.HostKey{Signer: key})
 	}

@@ -99,6 +99,7 @@ func printInstall(w io.Writer, r *install.Report, root string, dryRun bool) erro
 		printPin(w, "release key, "+verb, r.Pins.Release)
 	}
 	printRoots(w, r, dryRun)
+	printLeft(w, r.Left)
 	if dryRun {
 		printDiff(w, r)
 		return printReaders(w, r, root)
@@ -118,6 +119,17 @@ func printRoots(w io.Writer, r *install.Report, dryRun bool) {
 	}
 	for _, f := range r.Beside {
 		printPin(w, "root certificate beside the pinned one; when that is gone from a later bundle, this one may follow it", f)
+	}
+}
+
+// printLeft names the private keys that were to be in a safe.
+func printLeft(w io.Writer, files []string) {
+	if len(files) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nprivate keys of the authorities kubeadm made are on this node; the bundle of the last stage is refused while they are:")
+	for _, f := range files {
+		fmt.Fprintf(w, "  %s\n", f)
 	}
 }
 

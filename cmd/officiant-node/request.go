@@ -25,7 +25,7 @@ type requestOptions struct {
 	csrDir, root, out string
 	flags             factFlags
 	algorithm         string
-	reuse             bool
+	reuse, adopt      bool
 	signWith          string
 	extra             []string
 	identityKey       string
@@ -52,6 +52,9 @@ func newRequestCommand(o *options) *cobra.Command {
 			"For a renewal, a node that has a certificate of an earlier ceremony signs its request with\n" +
 			"that certificate's key, too; a plan that continues that ceremony then needs no fingerprint\n" +
 			"from a person. With --reuse-keys the keys in use below /etc/kubernetes stay.\n\n" +
+			"With --adopt, a node of a running cluster that kubeadm made, with its CA keys on disk, is\n" +
+			"brought in. It keeps its keys; its present certificates go into the request, so that the\n" +
+			"first bundle carries them over. The authorities' private keys are not opened.\n\n" +
 			"With --sign-with the machine's SSH host key signs the request, for fleets: the plan names a\n" +
 			"known_hosts file, and nobody has to compare words.\n\n" +
 			"The request's fingerprint is printed as hex and as words. Whoever writes the plan has\n" +
@@ -60,7 +63,8 @@ func newRequestCommand(o *options) *cobra.Command {
 			"  officiant-node request --roles worker --name worker-1 --cluster demo \\\n" +
 			"    --control-plane-endpoint api.demo.test:6443 --out worker-1.req\n" +
 			"  officiant-node request --roles worker --kubeadm cluster.yaml --kubeadm join.yaml --out worker-2.req\n" +
-			"  officiant-node request --csr-dir /etc/kubernetes --kubeadm kubeadm.yaml --out cp-1.req",
+			"  officiant-node request --csr-dir /etc/kubernetes --kubeadm kubeadm.yaml --out cp-1.req\n" +
+			"  officiant-node request --adopt --kubeadm cluster.yaml --kubeadm join.yaml --roles worker --out worker-1.req",
 		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			r.flags.firstGiven = c.Flags().Changed("first")
@@ -71,6 +75,7 @@ func newRequestCommand(o *options) *cobra.Command {
 	f.StringArrayVar(&r.kubeadm, "kubeadm", nil, "kubeadm configuration `FILE` of the node, or the cluster's kubeadm-config ConfigMap;\nmay be given twice")
 	f.StringVar(&r.csrDir, "csr-dir", "", "folder `kubeadm certs generate-csr` wrote, used in place of new keys")
 	f.BoolVar(&r.reuse, "reuse-keys", false, "keep the keys that are in use in /etc/kubernetes; for a renewal")
+	f.BoolVar(&r.adopt, "adopt", false, "the node is one of a running cluster that kubeadm made and that is brought in:\nkeep its keys, and send the certificates it has")
 	f.StringSliceVar(&r.extra, "extra", nil, "certificates the plan allows this node beyond Kubernetes' own: kubelet-server,\nkube-proxy.conf, etcd/monitoring, alice.conf; several with commas")
 	f.StringVar(&r.signWith, "sign-with", "", "SSH host key `FILE` to sign the request with, such as /etc/ssh/ssh_host_ed25519_key")
 	f.StringVar(&r.root, "root", "/", "keep the node's state below this directory")
@@ -112,7 +117,14 @@ func (r *requestOptions) run(ctx context.Context) error {
 		return err
 	}
 	in := &request.Folder{}
-	if r.reuse {
+	standing, err := r.standing(state, f, in)
+	if err != nil {
+		return err
+	}
+	if standing != nil {
+		defer clear(standing.AccountKey)
+	}
+	if r.reuse && !r.adopt {
 		if in.Keys, err = r.inUse(state, leaves); err != nil {
 			return err
 		}
@@ -134,12 +146,12 @@ func (r *requestOptions) run(ctx context.Context) error {
 	if err := r.removeTemps(state); err != nil {
 		return err
 	}
-	return r.make(ctx, state, f, leaves, in, host)
+	return r.make(ctx, state, f, leaves, in, host, standing)
 }
 
 // make makes what is missing in the state directory, then the request. in has
 // the keys that are elsewhere, and the CSRs when kubeadm made them.
-func (r *requestOptions) make(ctx context.Context, state *install.State, f *facts, leaves []kubepki.Leaf, in *request.Folder, host ssh.Signer) error {
+func (r *requestOptions) make(ctx context.Context, state *install.State, f *facts, leaves []kubepki.Leaf, in *request.Folder, host ssh.Signer, standing *install.Standing) error {
 	recipient, err := r.identity(state)
 	if err != nil {
 		return err
@@ -153,19 +165,30 @@ func (r *requestOptions) make(ctx context.Context, state *install.State, f *fact
 			return err
 		}
 	}
-	var by []request.Voucher
-	present, why := r.voucher(f, leaves)
+	var with []request.Enclosure
+	var present *request.Present
+	var why error
+	if standing == nil { // no record knows the certificates of a cluster that is brought in
+		present, why = r.voucher(f, leaves)
+	}
 	if present != nil {
-		by = append(by, present)
+		with = append(with, present)
 	}
 	if host != nil {
-		by = append(by, request.HostKey{Signer: host})
+		with = append(with, request.HostKey{Signer: host})
+	}
+	if standing != nil {
+		a, err := adoption(standing, recipient)
+		if err != nil {
+			return err
+		}
+		with = append(with, a)
 	}
 	var data []byte
 	if in.CSRs != nil {
-		data, err = request.Pack(f.cluster, f.node, in.CSRs, keys.all, recipient, r.Now(), r.Rand, by...)
+		data, err = request.Pack(f.cluster, f.node, in.CSRs, keys.all, recipient, r.Now(), r.Rand, with...)
 	} else {
-		data, err = request.Make(f.cluster, f.node, leaves, keys.all, recipient, r.Now(), r.Rand, by...)
+		data, err = request.Make(f.cluster, f.node, leaves, keys.all, recipient, r.Now(), r.Rand, with...)
 	}
 	if err != nil {
 		return err
@@ -179,6 +202,9 @@ func (r *requestOptions) make(ctx context.Context, state *install.State, f *fact
 	}
 	r.say(state, f, keys, in, opened)
 	r.sayVouched(present, why, host)
+	if opened.Adoption != nil {
+		sayAdopted(r.Stderr, opened.Adoption, r.node().AuthorityKeyFiles())
+	}
 	printRequestFingerprint(r.Stderr, opened.Fingerprint)
 	return nil
 }
@@ -187,6 +213,12 @@ func (r *requestOptions) make(ctx context.Context, state *install.State, f *fact
 func (r *requestOptions) checkOut() error {
 	if r.reuse && r.csrDir != "" {
 		return exit.Usagef("--csr-dir has keys of its own: leave --reuse-keys out")
+	}
+	if r.adopt && r.csrDir != "" {
+		return exit.Usagef("--adopt takes the keys in use, and --csr-dir brings others: leave one out")
+	}
+	if r.adopt && len(r.extra) > 0 {
+		return exit.Usagef("--adopt sends the certificates there are; ask for more (--extra) once the cluster is brought in")
 	}
 	if len(r.extra) > 0 && r.csrDir != "" {
 		return exit.Usagef("--csr-dir has kubeadm's certificates alone: leave --extra out, or --csr-dir")

@@ -94,6 +94,9 @@ func printStatus(w io.Writer, s *install.Status, now time.Time) error {
 	if s.Installed != nil && len(s.Findings) == 0 {
 		line("files", "as they were installed")
 	}
+	for _, f := range s.AdoptedKeys {
+		line("CA key", "%s: of an authority kubeadm made; it has to be gone before the last stage", f)
+	}
 	for _, f := range s.Findings {
 		line("finding", "%s", f)
 	}

@@ -60,6 +60,9 @@ func (v *verdict) print(w io.Writer, output string) error {
 			fmt.Fprintf(w, "%-14s %s\n", "  beside it", r)
 		}
 	}
+	for _, a := range v.Adopted {
+		fmt.Fprintf(w, "%-14s %s\n", "adopted", a)
+	}
 	for _, c := range v.Checks {
 		fmt.Fprintf(w, "%-14s %s: %s\n", c.Result, c.Name, c.Detail)
 	}

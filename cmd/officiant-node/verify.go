@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,6 +73,7 @@ type verdict struct {
 	Ceremony    string           `json:"ceremony,omitempty"`
 	NotAfter    string           `json:"notAfter,omitempty"`
 	Root        string           `json:"rootSHA256,omitempty"`
+	Adopted     []string         `json:"adopted,omitempty"`           // families whose authority kubeadm made, while the cluster is brought in
 	RootsBeside []string         `json:"rootsBesideSHA256,omitempty"` // during a rollover
 	Checks      []checked        `json:"checks"`
 	Files       []verifiedFile   `json:"files"`
@@ -90,7 +92,7 @@ type verifiedFile struct {
 // checked is one group of checks and how it came out.
 type checked struct {
 	Name   string `json:"name"`
-	Result string `json:"result"` // "ok", "failed", "not checked"
+	Result string `json:"result"` // "ok", "failed", "not checked", "to do"
 	Detail string `json:"detail"`
 }
 
@@ -110,6 +112,11 @@ func (v *verdict) describe(b *bundle.Bundle) {
 		v.Root = fingerprint.Of(roots[0].Raw).String()
 		for _, r := range roots[1:] {
 			v.RootsBeside = append(v.RootsBeside, fingerprint.Of(r.Raw).String())
+		}
+	}
+	if facts, err := b.Facts(); err == nil {
+		for _, family := range slices.Sorted(maps.Keys(facts.Adopted)) {
+			v.Adopted = append(v.Adopted, fmt.Sprintf("%s %s", facts.Adopted[family], family))
 		}
 	}
 }
@@ -222,6 +229,9 @@ func (v *verifyOptions) tree(r *verdict, against install.VerifyOptions) error {
 	}
 	if found.Bundle != nil {
 		r.describe(found.Bundle)
+	}
+	if len(found.Left) > 0 {
+		r.Checks = append(r.Checks, checked{"to do", "CA keys", "of authorities kubeadm made, to be gone before the last stage: " + strings.Join(found.Left, ", ")})
 	}
 	r.check("installed files", found.Findings, "each is what the bundle in place holds, with its key, mode and owner; no others")
 	return nil

@@ -1,0 +1,290 @@
+package install
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"officiant/bundle"
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/privatekey"
+)
+
+// rotatedKubelet is where a kubelet that rotates its certificate keeps it, with
+// its key; kubelet.conf then names this file.
+const rotatedKubelet = "var/lib/kubelet/pki/kubelet-client-current.pem"
+
+// Standing is what a node has in place of a cluster that Officiant did not make.
+type Standing struct {
+	Authorities   map[kubepki.Authority]*x509.Certificate // those its trust files hold
+	Leaves        map[string]*InUse                       // by Leaf.Name, with their keys
+	AccountKey    []byte                                  // sa.key as it lies there; nil where there is none. The caller clears it
+	AccountPublic []byte                                  // its public half, PEM
+}
+
+// Standing reads what the node has in place and looks whether it can be brought
+// in: one self-signed authority in each trust file, each with a key of its own,
+// and every certificate the node needs, by its family's authority, with its key.
+// A *Refused names all that is missing. No authority's private key is read.
+func (n *Node) Standing(c kubepki.Cluster, node kubepki.Node) (*Standing, error) {
+	if err := n.contained("var/lib/kubelet/pki"); err != nil {
+		return nil, err
+	}
+	leaves, err := kubepki.Leaves(c, node)
+	if err != nil {
+		return nil, err
+	}
+	files, err := kubepki.Files(c, node)
+	if err != nil {
+		return nil, err
+	}
+	r := &standing{Node: n, facts: node, found: &Standing{Authorities: map[kubepki.Authority]*x509.Certificate{}, Leaves: map[string]*InUse{}}}
+	for _, f := range files {
+		switch f.Kind {
+		case kubepki.TrustFile:
+			r.authority(f)
+		case kubepki.ServiceAccountKey:
+			r.account(f.Path)
+		}
+	}
+	r.apart()
+	for _, l := range leaves {
+		r.leaf(l)
+	}
+	if len(r.findings) > 0 {
+		clear(r.found.AccountKey)
+		return nil, &Refused{"this node cannot be brought in as it is", r.findings}
+	}
+	return r.found, nil
+}
+
+// standing collects what a node has, and what is wrong with it.
+type standing struct {
+	*Node
+	facts    kubepki.Node
+	found    *Standing
+	findings []bundle.Finding
+}
+
+func (r *standing) add(file, format string, args ...any) {
+	r.findings = append(r.findings, bundle.Finding{File: kubernetesDir + "/" + file, Problem: fmt.Sprintf(format, args...)})
+}
+
+func (r *standing) authority(f kubepki.File) {
+	data, err := os.ReadFile(r.at(kubernetesDir + "/" + f.Path))
+	if err != nil {
+		r.add(f.Path, "%v", plain(err))
+		return
+	}
+	list, err := chain(data)
+	switch {
+	case err != nil:
+		r.add(f.Path, "%v", err)
+	case len(list) != 1:
+		r.add(f.Path, "holds %d certificates, not one: finish the change of authorities that is under way first", len(list))
+	case !bytes.Equal(list[0].RawSubject, list[0].RawIssuer):
+		r.add(f.Path, "%s is not self-signed: it is below an authority elsewhere, and no hierarchy of kubeadm's own", list[0].Subject)
+	case r.Now().After(list[0].NotAfter):
+		r.add(f.Path, "%s expired on %s: nothing in this cluster is valid any more", list[0].Subject, list[0].NotAfter.UTC().Format(time.DateOnly))
+	default:
+		r.found.Authorities[f.Authority] = list[0]
+	}
+}
+
+// apart refuses an authority that is two families' at once: in a trust file that
+// has it beside a new one, whatever it certified logs in as before, and no stage
+// tells the families apart.
+func (r *standing) apart() {
+	all := r.found.Authorities
+	families := slices.Sorted(maps.Keys(all))
+	for i, a := range families {
+		for _, b := range families[i+1:] {
+			if sameKey(all[a].PublicKey, all[b].PublicKey) {
+				r.add("pki", "the %s and %s authorities are one key: whoever has a certificate of one is taken by the other, so the cluster "+
+					"cannot be moved family by family. Give them authorities of their own first, as kubeadm makes them", a, b)
+			}
+		}
+	}
+}
+
+func (r *standing) leaf(l kubepki.Leaf) {
+	u, err := r.InUse(l)
+	if err != nil && l.Kubeconfig != nil && r.rotates(l.File) {
+		u, err = r.rotated(l)
+	}
+	issuer := r.found.Authorities[l.Authority]
+	switch {
+	case err != nil:
+		r.add(l.File, "%v", err)
+	case len(u.Chain) == 0 || u.Key == nil:
+		r.add(l.File, "its certificate or its key is missing; while its authority's key is at hand, %s makes it", remake(l))
+	case u.Chain[0].IsCA:
+		r.add(l.File, "is a CA certificate")
+	case r.Now().After(u.Chain[0].NotAfter):
+		r.add(l.File, "expired on %s: renew it first (kubeadm certs renew)", u.Chain[0].NotAfter.UTC().Format(time.DateOnly))
+	case issuer != nil && u.Chain[0].CheckSignatureFrom(issuer) != nil:
+		r.add(l.File, "was not signed by the %s authority this node trusts (%s)", l.Authority, issuer.Subject)
+	default:
+		for _, problem := range kubepki.NotOf(u.Chain[0], r.facts, l) {
+			r.add(l.File, "%s", problem)
+		}
+		r.found.Leaves[l.Name] = u
+	}
+}
+
+// remake is the kubeadm command that makes a missing certificate.
+func remake(l kubepki.Leaf) string {
+	name := strings.TrimSuffix(strings.ReplaceAll(l.Name, "/", "-"), ".conf")
+	if l.Kubeconfig != nil {
+		return "kubeadm init phase kubeconfig " + name
+	}
+	return "kubeadm init phase certs " + name
+}
+
+// rotates says whether a kubeconfig names the file of a kubelet that rotates.
+func (r *standing) rotates(file string) bool {
+	data, err := os.ReadFile(r.at(kubernetesDir + "/" + file))
+	defer clear(data)
+	return err == nil && bytes.Contains(data, []byte("/"+rotatedKubelet))
+}
+
+// rotated reads certificate and key of a kubelet that rotates them.
+func (r *standing) rotated(l kubepki.Leaf) (*InUse, error) {
+	data, err := os.ReadFile(r.at(rotatedKubelet))
+	if err != nil {
+		return nil, plain(err)
+	}
+	defer clear(data)
+	u := &InUse{File: r.at(rotatedKubelet)}
+	if u.Chain, err = chain(data); err != nil {
+		return nil, err
+	}
+	if i := bytes.Index(data, []byte("-----BEGIN EC PRIVATE KEY")); i >= 0 {
+		u.Key, err = privatekey.Parse(data[i:])
+	} else if i := bytes.Index(data, []byte("-----BEGIN PRIVATE KEY")); i >= 0 {
+		u.Key, err = privatekey.Parse(data[i:])
+	}
+	if err != nil {
+		return nil, err
+	}
+	if u.Key != nil && len(u.Chain) > 0 && !sameKey(u.Key.Public(), u.Chain[0].PublicKey) {
+		return nil, fmt.Errorf("%s: the private key of %s on this node is not its own", u.File, l.Name)
+	}
+	return u, nil
+}
+
+// account takes the service-account pair; kubeadm never looks whether it is one.
+func (r *standing) account(path string) {
+	data, err := os.ReadFile(r.at(kubernetesDir + "/" + path))
+	if err != nil {
+		r.add(path, "%v", plain(err))
+		return
+	}
+	key, err := privatekey.Parse(data)
+	if err != nil {
+		clear(data)
+		r.add(path, "%v", err)
+		return
+	}
+	public, err := publicPEM(key.Public())
+	if err != nil {
+		clear(data)
+		r.add(path, "%v", err)
+		return
+	}
+	r.found.AccountKey, r.found.AccountPublic = data, public
+}
+
+// plain is an error about a file without its name, which stands beside it.
+func plain(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// inPlaceAlready refuses a bundle that has this node trust an authority of a
+// cluster that is brought in, and which this node does not trust already: the
+// release key alone must not be able to add one that no ceremony made.
+func (n *Node) inPlaceAlready(a *accepted) error {
+	if len(a.facts.Adopted) == 0 {
+		return nil
+	}
+	before, err := n.adopted()
+	if err != nil {
+		return err
+	}
+	var findings []bundle.Finding
+	for _, f := range a.files {
+		want, ok := a.facts.Adopted[f.Authority]
+		if f.Kind != kubepki.TrustFile || !ok {
+			continue
+		}
+		now, err := n.read(kubernetesDir + "/" + f.Path)
+		if err != nil {
+			return err
+		}
+		if before[f.Authority] != want && (now == nil || !holdsCertificate(now.data, want)) {
+			findings = append(findings, bundle.Finding{File: f.Path, Problem: fmt.Sprintf(
+				"would have this node trust an authority that no ceremony made (SHA-256 %s), and that it does not trust now", want)})
+		}
+	}
+	if len(findings) > 0 {
+		return &Refused{nameOf(a.bundle), findings}
+	}
+	return nil
+}
+
+// adopted are the authorities that the bundle in place adopts; a file of it that
+// was lost can be put right.
+func (n *Node) adopted() (map[kubepki.Authority]fingerprint.SHA256, error) {
+	b, err := n.installed()
+	var refusal *bundle.Refusal
+	if errors.As(err, &refusal) || b == nil && err == nil {
+		return nil, nil // what is not whole says nothing
+	}
+	if err != nil {
+		return nil, err
+	}
+	facts, err := b.Facts()
+	if err != nil {
+		return nil, nil
+	}
+	return facts.Adopted, nil
+}
+
+func holdsCertificate(data []byte, want fingerprint.SHA256) bool {
+	list, err := chain(data)
+	return err == nil && slices.ContainsFunc(list, func(c *x509.Certificate) bool { return fingerprint.Of(c.Raw) == want })
+}
+
+// AuthorityKeyFiles names the files below the root that have an authority's
+// private key by kubeadm's names. They are not opened.
+func (n *Node) AuthorityKeyFiles() []string {
+	var found []string
+	for _, name := range slices.Sorted(maps.Keys(authorityKeyNames)) {
+		if _, err := os.Lstat(n.at(kubernetesDir + "/" + name)); err == nil {
+			found = append(found, kubernetesDir+"/"+name)
+		}
+	}
+	return found
+}
+
+func publicPEM(pub crypto.PublicKey) ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
+}
