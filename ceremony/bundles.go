@@ -34,6 +34,7 @@ func signBundles(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
+	done := r.tally(len(unsigned))
 	for group := range slices.Chunk(unsigned, groupSize) {
 		sums := make([]fingerprint.SHA256, len(group))
 		err := parallel(r.Workers, len(group), func(i int) error {
@@ -47,7 +48,7 @@ func signBundles(ctx context.Context, r *run) error {
 		if err != nil {
 			return err
 		}
-		if err := r.signFiles(ctx, group, sums); err != nil {
+		if err := r.signFiles(ctx, group, sums, done); err != nil {
 			return err
 		}
 	}
@@ -55,7 +56,7 @@ func signBundles(ctx context.Context, r *run) error {
 }
 
 // signFiles has the release key sign files, by their SHA-256.
-func (r *run) signFiles(ctx context.Context, entries []plan.Entry, sums []fingerprint.SHA256) error {
+func (r *run) signFiles(ctx context.Context, entries []plan.Entry, sums []fingerprint.SHA256, done *tally) error {
 	records := make([]transcript.Record, len(entries))
 	for i, e := range entries {
 		records[i] = transcript.SignatureIntent{Entry: e.N, Name: e.Name, SHA256: sums[i]}
@@ -64,7 +65,7 @@ func (r *run) signFiles(ctx context.Context, entries []plan.Entry, sums []finger
 	if err != nil {
 		return err
 	}
-	signatures, failed := issue.Files(ctx, sums, r.keys[releaseKey], r.signers(releaseKey))
+	signatures, failed := issue.Files(ctx, sums, counted{r.keys[releaseKey], done}, r.signers(releaseKey))
 	records = records[:0]
 	for i, signature := range signatures {
 		if signature != nil {
@@ -174,7 +175,9 @@ func writeOutputs(_ context.Context, r *run) error {
 	if err := r.Disk.MkdirAll(filepath.Join(r.Dir, "bundles"), 0o755); err != nil {
 		return err
 	}
+	done := r.tally(len(r.plan.Nodes))
 	err = parallel(r.Workers, len(r.plan.Nodes), func(i int) error {
+		defer done.one()
 		b, err := r.bundle(shared, r.plan.Nodes[i].Name)
 		if err != nil {
 			return err

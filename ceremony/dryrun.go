@@ -25,17 +25,21 @@ import (
 // dryRun goes through the whole schedule with throw-away keys, so that what
 // lint refuses is refused before anything is written and any key exists.
 func dryRun(_ context.Context, r *run) error {
-	err := DryRun(r.checker, r.Plan, r.Now().Add(-backdate), r.Rand)
+	err := tryAll(r.checker, r.Plan, r.Now().Add(-backdate), r.Rand, r.tally)
 	if err != nil || r.Rehearsal == nil {
 		return err
 	}
-	return DryRun(r.checker, r.plan, r.Now().Add(-backdate), r.Rand)
+	return tryAll(r.checker, r.plan, r.Now().Add(-backdate), r.Rand, r.tally)
 }
 
 // DryRun checks and lints every certificate of the schedule as if it were
 // issued at notBefore, with throw-away keys in place of those to be made.
 // Refusals come back as *Refused, all of them.
 func DryRun(checker *issue.Checker, c *plan.Ceremony, notBefore time.Time, random io.Reader) error {
+	return tryAll(checker, c, notBefore, random, func(of int) *tally { return &tally{of: of} })
+}
+
+func tryAll(checker *issue.Checker, c *plan.Ceremony, notBefore time.Time, random io.Reader, count func(of int) *tally) error {
 	d := &hierarchy{checker: checker, plan: c, base: notBefore, random: random,
 		keys: map[string]crypto.Signer{}, certificates: map[string]*x509.Certificate{}}
 	for name, certificate := range c.Certificates {
@@ -55,9 +59,10 @@ func DryRun(checker *issue.Checker, c *plan.Ceremony, notBefore time.Time, rando
 	}
 	// Authorities came first, and leaves have the keys of their requests: from
 	// here on the hierarchy is only read.
-	refused := make([]error, len(leaves))
+	refused, done := make([]error, len(leaves)), count(len(leaves))
 	_ = parallel(runtime.GOMAXPROCS(0), len(leaves), func(i int) error {
 		refused[i] = d.entry(leaves[i])
+		done.one()
 		return nil
 	})
 	for _, err := range refused {

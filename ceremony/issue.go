@@ -38,9 +38,10 @@ func (r *run) issue(ctx context.Context, entries []plan.Entry) error {
 			open = append(open, e)
 		}
 	}
-	if done := len(entries) - len(open); done > 0 {
-		r.Watch.Say(fmt.Sprintf("%d of %d on record already", done, len(entries)))
+	if n := len(entries) - len(open); n > 0 {
+		r.Watch.Say(fmt.Sprintf("%d of %d on record already", n, len(entries)))
 	}
+	done := r.tally(len(open))
 	first := min(firstGroup, len(open))
 	groups := slices.AppendSeq(slices.Collect(slices.Chunk(open[:first], firstGroup)), slices.Chunk(open[first:], groupSize))
 	checks := r.checkAhead(groups)
@@ -57,7 +58,7 @@ func (r *run) issue(ctx context.Context, entries []plan.Entry) error {
 			err = failed
 		}
 		if err == nil {
-			now.begin(ctx, r.keys[group[0].Signer], r.signers(group[0].Signer))
+			now.begin(ctx, counted{r.keys[group[0].Signer], done}, r.signers(group[0].Signer))
 		}
 		if err = errors.Join(err, r.results(before, err)); err != nil {
 			return errors.Join(err, now.wait())

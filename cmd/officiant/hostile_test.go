@@ -36,7 +36,7 @@ func TestHostileNames(t *testing.T) {
 			return err
 		},
 		"run": func(o *options) error {
-			(&watcher{o.Stdout}).Say(bad)
+			newWatcher(&options{Stderr: o.Stdout, Now: o.Now}).Say(bad)
 			return nil
 		},
 		"inventory": func(o *options) error {

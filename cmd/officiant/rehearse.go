@@ -88,7 +88,7 @@ func (o *rehearseOptions) run(ctx context.Context, planFile string) error {
 	o.announce(c, rehearsed, st)
 	_, err = ceremony.Run(ctx, ceremony.Config{
 		Dir: o.dir, Plan: c, Station: st, Rehearsal: keys, Open: reach{}.open, Ask: askPIN(o.options), Disk: o.Disk,
-		Approvals: approvals, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: &watcher{o.Stderr},
+		Approvals: approvals, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: newWatcher(o.options),
 		Look: o.lookForRun(program, rehearsed, throwaway, reach{}, o.dir, preflight.Watch{}),
 	})
 	if err != nil {

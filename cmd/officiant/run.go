@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"officiant/bundle/fingerprint"
 	"officiant/ceremony"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/station"
@@ -88,7 +86,7 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if err != nil {
 		return err
 	}
-	watch, err := o.watch(ctx, o.clock, st)
+	clock, err := o.watch(ctx, o.clock, st)
 	if err != nil {
 		return err
 	}
@@ -103,15 +101,17 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if err != nil {
 		return err
 	}
+	watch := newWatcher(o.options)
 	result, err := ceremony.Run(ctx, ceremony.Config{
-		Dir: o.dir, Plan: c, Station: st, Open: to.open, Ask: askPIN(o.options), Insert: askToken(o.options), Disk: o.Disk,
-		Approvals: approvals, Present: present, Why: o.why, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: &watcher{o.Stderr},
-		Look: o.lookForRun(program, c, st, to, o.dir, watch), Waive: o.waive,
+		Dir: o.dir, Plan: c, Station: st, Open: to.open, Ask: watch.before(askPIN(o.options)), Insert: askToken(o.options), Disk: o.Disk,
+		Approvals: approvals, Present: present, Why: o.why, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: watch,
+		Look: o.lookForRun(program, c, st, to, o.dir, clock), Waive: o.waive,
 	})
+	watch.progress.End()
 	if err != nil {
 		return o.unfinished(err, planFile)
 	}
-	fmt.Fprintf(o.Stderr, "\nThe ceremony is complete. Compare these, and keep them where the bundles are not:\n")
+	fmt.Fprintf(o.Stderr, "\nThe ceremony is complete. Compare these, and keep them apart from the bundles:\n")
 	fmt.Fprintf(o.Stdout, "root     %s\nrelease  %s\nhead     %s\n", result.Root, result.Release, result.Head)
 	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony verify %s --root %s\n", o.dir, result.Root)
 	return nil
@@ -224,34 +224,19 @@ func askPIN(o *options) signer.PINFunc {
 	}
 }
 
+// pinQuestion names the token a PIN is for, what for, and what the token tells of
+// tries. It is two lines, of which the second is the question.
 func pinQuestion(d signer.Device) string {
-	warning, purpose := "", ""
+	tries, purpose := "it tells of no wrong PIN", "to log in"
 	if d.PINCountLow {
-		warning = " (a wrong PIN was entered before)"
+		tries = "a wrong PIN was entered before"
 	}
 	if d.PINFinalTry {
-		warning = " (FINAL TRY: a wrong PIN locks the token)"
+		tries = "FINAL TRY: a wrong PIN locks the token"
 	}
 	if d.PINFor != "" {
-		purpose = fmt.Sprintf("for one signature by %s, ", d.PINFor)
+		purpose = "for one signature by " + d.PINFor
 	}
 	// What a token calls itself must not write a question of its own.
-	return exit.Line(fmt.Sprintf("PIN %sof token %s, serial %s, %s%s: ", purpose, d.Label, d.Serial, d.Model, warning))
-}
-
-// watcher prints the ceremony's steps.
-type watcher struct{ out io.Writer }
-
-func (w *watcher) Step(n, of int, title string) {
-	fmt.Fprintf(w.out, "step %d of %d  %s\n", n, of, title)
-}
-
-// Say prints a line, in which a token may have had a word.
-func (w *watcher) Say(line string) { fmt.Fprintf(w.out, "    %s\n", exit.Line(line)) }
-
-func (w *watcher) Fingerprint(what string, f fingerprint.SHA256) {
-	fmt.Fprintf(w.out, "    %s\n", what)
-	for _, l := range f.Lines() {
-		fmt.Fprintf(w.out, "      %s\n", l)
-	}
+	return exit.Line(fmt.Sprintf("token %s, serial %s, %s", d.Label, d.Serial, d.Model)) + "\n" + exit.Line(fmt.Sprintf("PIN, %s (%s): ", purpose, tries))
 }

@@ -14,6 +14,7 @@ import (
 	"officiant/ceremony/audit"
 	"officiant/ceremony/transcript"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
 )
 
 type signOptions struct {
@@ -21,6 +22,7 @@ type signOptions struct {
 	witness string
 	key     string
 	print   bool
+	qr      string
 }
 
 func newSignCommand(o *options) *cobra.Command {
@@ -41,12 +43,19 @@ and nothing is signed.`,
 	c.Flags().StringVar(&sign.witness, "witness", "", "`NAME` of the witness (required)")
 	c.Flags().StringVar(&sign.key, "key", "", "SSH private key `FILE` to sign with")
 	c.Flags().BoolVar(&sign.print, "print", false, "print the line for ssh-keygen, and sign nothing")
+	c.Flags().StringVar(&sign.qr, "qr", "", "draw the head as a QR code: `STYLE` blocks, ascii or none (default: blocks, on a terminal)")
 	return c
 }
 
 func (o *signOptions) run(ctx context.Context, dir string) error {
 	if o.witness == "" || (o.key == "") == !o.print {
 		return exit.Usagef("ceremony sign needs --witness NAME, and either --key FILE or --print")
+	}
+	if o.qr == "" {
+		o.qr = map[bool]string{true: "blocks", false: "none"}[terminal.IsTerminal(o.Stderr)]
+	}
+	if err := checkQR(o.qr); err != nil {
+		return err
 	}
 	record, people, err := o.record(dir)
 	if err != nil {
@@ -67,6 +76,9 @@ func (o *signOptions) run(ctx context.Context, dir string) error {
 	head := record.Head()
 	fmt.Fprintf(o.Stderr, "Ceremony %s of cluster %s, %s. Head of its record:\n  %s\n%s",
 		report.Name, report.Cluster, counted(report.Lines, "line"), head, indentLines(head.Lines()))
+	if err := writeQR(o.Stderr, head, o.qr); err != nil {
+		return err
+	}
 	if o.print {
 		_, err := fmt.Fprintln(o.Stdout, keygenLine(approval.HeadMessage(head), approval.HeadNamespace, who.Name+approval.Suffix))
 		return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/audit"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
 )
 
 type verifyOptions struct {
@@ -171,13 +173,13 @@ func (o *verifyOptions) writeJSON(r *audit.Report) error {
 }
 
 func (o *verifyOptions) writeText(r *audit.Report) error {
-	var b strings.Builder
 	if r.Name != "" {
-		fmt.Fprintf(&b, "ceremony %s of cluster %s, number %d of its chain\n\n", r.Name, r.Cluster, r.Sequence)
+		fmt.Fprintf(o.Stdout, "%s\n\n", exit.Line(fmt.Sprintf("ceremony %s of cluster %s, number %d of its chain", r.Name, r.Cluster, r.Sequence)))
 	}
 	for _, c := range r.Checks {
-		writeVerified(&b, c)
+		writeVerified(o.Stdout, c)
 	}
+	var b strings.Builder
 	b.WriteString("\n")
 	for _, g := range r.Guarantees() {
 		fmt.Fprintf(&b, "guarantee %d  %-40s  %s\n", g.Number, g.Text, g.Verdict)
@@ -207,7 +209,7 @@ func writeFingerprints(b *strings.Builder, r *audit.Report) {
 }
 
 // writeVerified writes one check and what was found.
-func writeVerified(b *strings.Builder, c audit.Check) {
+func writeVerified(w io.Writer, c audit.Check) {
 	mark, detail := "ok", c.Detail
 	switch {
 	case len(c.Problems) > 0:
@@ -215,15 +217,23 @@ func writeVerified(b *strings.Builder, c audit.Check) {
 	case c.Skipped != "":
 		mark, detail = "-", "not checked: "+c.Skipped
 	}
-	line := fmt.Sprintf("%-4s  %s", mark, c.Name)
+	line := c.Name
 	if detail != "" {
 		line += " (" + detail + ")"
 	}
-	b.WriteString(line + "\n")
+	terminal.Hang(w, fmt.Sprintf("%-4s  ", mark), exit.Line(line))
 	for _, p := range c.Problems {
-		fmt.Fprintf(b, "        %s\n", strings.ReplaceAll(p, "\n", "\n        "))
+		writeFinding(w, "        ", p)
 	}
 	for _, n := range c.Notes {
-		fmt.Fprintf(b, "        note: %s\n", strings.ReplaceAll(n, "\n", "\n        "))
+		writeFinding(w, "        note: ", n)
+	}
+}
+
+// writeFinding writes a problem or note, each of its lines by itself.
+func writeFinding(w io.Writer, prefix, text string) {
+	for line := range strings.Lines(text) {
+		terminal.Hang(w, prefix, exit.Line(strings.TrimRight(line, "\n")))
+		prefix = strings.Repeat(" ", len(prefix))
 	}
 }

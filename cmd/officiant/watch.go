@@ -38,7 +38,7 @@ func (o *options) watch(ctx context.Context, text string, st *station.Station) (
 	if text == "" && st.Preflight.Heeds("clock") {
 		p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
 		var err error
-		text, err = p.Line(ctx, "What does a witness's watch say? (UTC, as 2026-11-24 16:32, or with +0100 behind it) ")
+		text, err = p.Line(ctx, "A witness's watch says (UTC, as 2026-11-24 16:32): ")
 		if err != nil && !errors.Is(err, terminal.ErrNoTerminal) {
 			return preflight.Watch{}, err
 		}

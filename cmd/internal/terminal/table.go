@@ -28,6 +28,25 @@ func Width(w io.Writer) int {
 	return defaultWidth
 }
 
+// Hang writes a line behind a prefix. People get it folded at the width of their
+// terminal, further lines below its beginning; elsewhere it stays one line, to be
+// searched.
+func Hang(w io.Writer, prefix, text string) {
+	width := 0
+	if IsTerminal(w) {
+		width = Width(w)
+	}
+	io.WriteString(w, hang(prefix, text, width))
+}
+
+func hang(prefix, text string, width int) string {
+	indent := utf8.RuneCountInString(prefix)
+	if width -= indent; width < 2*narrow {
+		return prefix + text + "\n"
+	}
+	return prefix + strings.Join(Fold(text, width), "\n"+strings.Repeat(" ", indent)) + "\n"
+}
+
 // Table is aligned text. Cells that are too long for the width are folded, at
 // spaces and after commas where there are some, so that nothing is cut off.
 type Table struct {
