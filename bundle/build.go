@@ -36,7 +36,7 @@ func Build(h Header, p Parts) (*Bundle, error) {
 		return nil, err
 	}
 	if h.Format < p.least() {
-		return nil, fmt.Errorf("bundle of %s: format %d holds one authority of a family, and there are more", h.Node, h.Format)
+		return nil, fmt.Errorf("bundle of %s: format %d holds neither more than one authority of a family nor an external root", h.Node, h.Format)
 	}
 	leaves, err := kubepki.Leaves(cluster, p.Node)
 	if err != nil {
@@ -104,13 +104,16 @@ func (b *Bundle) addOwn(c kubepki.Cluster, p Parts, leaves []kubepki.Leaf, files
 		return fmt.Errorf("%s: no root certificate", RootFile)
 	}
 	facts := Facts{APIVersion: apiVersion, Kind: factsKind, Cluster: c, Node: p.Node, Request: p.Request, KeysMade: p.KeysSealed != nil,
-		Trusted: p.trusted(), Adopted: p.adopted()}
+		Trusted: p.trusted(), Adopted: p.adopted(), External: p.External}
 	data, err := json.MarshalIndent(facts, "", "  ")
 	if err != nil {
 		return fmt.Errorf("%s: %w", FactsFile, err)
 	}
 	b.Files[FactsFile] = append(data, '\n')
 	b.Files[RootFile] = certificatesPEM(p.roots())
+	if err := b.addIssuers(p, files); err != nil {
+		return err
+	}
 	if facts.KeysMade {
 		b.Files[KeysFile] = p.KeysSealed
 	}
@@ -191,6 +194,10 @@ func (m *maker) serverTrust(a kubepki.Authority) ([]byte, error) {
 	data, err := m.trust(a)
 	if err != nil {
 		return nil, err
+	}
+	if m.parts.External {
+		above, err := m.above(a)
+		return append(data, above...), err
 	}
 	data = append(data, certificatePEM(m.parts.Root)...)
 	others := m.parts.Trusted[kubepki.Root]
@@ -290,6 +297,9 @@ func (p *Parts) adopted() map[kubepki.Authority]fingerprint.SHA256 {
 func (p *Parts) least() int {
 	if len(p.Adopted) > 0 {
 		return severalAuthorities
+	}
+	if p.External {
+		return externalRoots
 	}
 	for _, beside := range p.Trusted {
 		if len(beside) > 0 {

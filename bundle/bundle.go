@@ -17,6 +17,7 @@ const (
 	VerifyFile    = "VERIFY.txt"
 	FactsFile     = "officiant/node.json"
 	RootFile      = "officiant/root.crt"
+	IssuersFile   = "officiant/issuers.crt"
 	BindingsFile  = "officiant/rbac.yaml"
 	KubeadmFile   = "officiant/kubeadm.yaml"
 )
@@ -54,6 +55,8 @@ type Parts struct {
 	Authorities          map[kubepki.Authority]*x509.Certificate   // those that issued Leaves
 	Trusted              map[kubepki.Authority][]*x509.Certificate // beside these, by family, in the files' order; since format 3
 	Adopted              map[kubepki.Authority]*x509.Certificate   // those of Authorities and Trusted that signed themselves, in a cluster that is brought in
+	External             bool                                      // the root is somebody else's; since format 3
+	Issuers              []*x509.Certificate                       // CAs that may stand between an external root and the authorities, in any order
 	Leaves               map[string]*x509.Certificate              // by Leaf.Name
 	ServiceAccountSealed []byte                                    // ASCII-armored age; nil for nodes without sa.key
 	ServiceAccountPublic []byte                                    // PEM; nil for nodes without sa.pub
@@ -82,6 +85,8 @@ type Facts struct {
 	// Since format 3: SHA-256 of the DER certificate of the authority in the
 	// family's trust file that no ceremony made: it signed itself.
 	Adopted map[kubepki.Authority]fingerprint.SHA256 `json:"adopted,omitempty"`
+	// Since format 3: the root is somebody else's. IssuersFile has the CAs below it, if any.
+	External bool `json:"externalRoot,omitempty"`
 }
 
 // Refusal says which file of which bundle is not as it must be, and why.

@@ -82,6 +82,8 @@ type checker struct {
 	root        *x509.Certificate                         // the first
 	authorities map[kubepki.Authority]*x509.Certificate   // those that issue
 	trusted     map[kubepki.Authority][]*x509.Certificate // beside them, roots too
+	external    bool                                      // the root is somebody else's
+	issuers     []*x509.Certificate                       // between it and the authorities
 	serials     map[string]sighting                       // by serial number
 	earliest    time.Time
 }
@@ -167,12 +169,14 @@ func (c *checker) node(f *Facts) {
 	}
 	c.fileSet(f, files, texts)
 	c.texts(texts)
+	c.externalIssuers(f)
 	c.rootCertificate()
 	c.trust(files)
 	c.adoptedAreThere(files)
 	for _, file := range files {
 		c.file(file)
 	}
+	c.between(files)
 	c.sharedKeys()
 	if !c.earliest.IsZero() && c.b.NotAfter.After(c.earliest) {
 		c.add(SumsFile, "not-after is %s, but a certificate expires at %s", formatTime(c.b.NotAfter), formatTime(c.earliest))
@@ -187,6 +191,9 @@ func (c *checker) fileSet(f *Facts, files []kubepki.File, texts map[string][]byt
 	}
 	for path := range texts {
 		want[path] = true
+	}
+	if _, ok := c.b.Files[IssuersFile]; ok && f.External {
+		want[IssuersFile] = true
 	}
 	if f.KeysMade {
 		want[KeysFile] = true

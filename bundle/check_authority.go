@@ -72,7 +72,7 @@ func (c *checker) rootCertificate() {
 		if !selfIssued(cert) || c.authoritySigned(cert, cert) != nil {
 			c.add(RootFile, "is not self-signed")
 		}
-		c.authorityFields(RootFile, cert, c.specs[kubepki.Root])
+		c.rootFields(cert)
 	}
 	if !pinned {
 		c.add(RootFile, "is not the pinned root: SHA-256 is %s, pinned is %s", fingerprint.Of(c.root.Raw), *c.o.Root)
@@ -170,8 +170,12 @@ func (c *checker) intermediate(file string, cert *x509.Certificate, a kubepki.Au
 		return
 	}
 	c.authorities[a] = cert
+	issuer := c.root
+	if c.external {
+		issuer = nil // a CA between them may be; see belowExternal
+	}
 	if !c.adopts(cert, a) {
-		c.common(file, cert, c.root)
+		c.common(file, cert, issuer)
 	} else {
 		c.until(cert)
 		c.dates(file, cert)
@@ -184,6 +188,10 @@ func (c *checker) intermediate(file string, cert *x509.Certificate, a kubepki.Au
 func (c *checker) authority(file string, cert *x509.Certificate, a kubepki.Authority) {
 	if c.adopts(cert, a) {
 		c.adopted(file, cert)
+		return
+	}
+	if c.external {
+		c.belowExternal(file, cert, a)
 		return
 	}
 	c.authorityFields(file, cert, c.specs[a])
@@ -267,6 +275,10 @@ func (c *checker) serverTrust(f kubepki.File, data []byte) {
 	list, err := certificates(data)
 	if err != nil {
 		c.add(f.Path, "%v", err)
+		return
+	}
+	if c.external {
+		c.externalServerTrust(f, list)
 		return
 	}
 	beside := c.trusted[f.Authority]

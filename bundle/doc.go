@@ -10,6 +10,7 @@
 //	officiant/node.json     kind NodeFacts: cluster, node, fingerprint of its request, "trusted", "adopted"
 //	officiant/keys.age      only where the ceremony made the node's keys: sealed, a tar of keys/NAME.key
 //	officiant/root.crt      the root, to be pinned, and roots beside it; not placed below /etc/kubernetes
+//	officiant/issuers.crt   only below a root that is somebody else's ("externalRoot"): the CAs between, if any
 //	officiant/kubeadm.yaml  control-plane nodes: --root-ca-file, as part of a ClusterConfiguration
 //	officiant/rbac.yaml     control-plane nodes: the bindings their certificates rely on, if any
 //	pki/…, *.conf           the tree as it belongs below /etc/kubernetes

@@ -81,6 +81,7 @@ func (r *run) signFiles(ctx context.Context, entries []plan.Entry, sums []finger
 type shared struct {
 	authorities map[kubepki.Authority]*x509.Certificate   // those that issue
 	trusted     map[kubepki.Authority][]*x509.Certificate // beside them
+	issuers     []*x509.Certificate                       // between an external root and them
 	nodes       map[string]kubepki.Node
 	leaves      map[string][]plan.Entry // by node
 	checker     bundle.Checker
@@ -91,7 +92,7 @@ func (r *run) shared() (*shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shared{authorities: authorities, trusted: trusted, nodes: map[string]kubepki.Node{}, leaves: map[string][]plan.Entry{}}
+	s := &shared{authorities: authorities, trusted: trusted, issuers: r.issuers(), nodes: map[string]kubepki.Node{}, leaves: map[string][]plan.Entry{}}
 	for _, n := range r.plan.Nodes {
 		s.nodes[n.Name] = n
 	}
@@ -112,7 +113,7 @@ func (r *run) bundle(s *shared, node string) (*bundle.Bundle, error) {
 	}
 	parts := bundle.Parts{
 		Cluster: r.plan.Cluster, Node: n,
-		Root: s.authorities[kubepki.Root], Authorities: s.authorities, Trusted: s.trusted, Leaves: map[string]*x509.Certificate{},
+		Root: s.authorities[kubepki.Root], Authorities: s.authorities, Trusted: s.trusted, External: r.plan.External(), Issuers: s.issuers, Leaves: map[string]*x509.Certificate{},
 	}
 	var err error
 	if o := r.plan.Requests[node]; o != nil {
@@ -171,6 +172,9 @@ func writeOutputs(_ context.Context, r *run) error {
 		if err := r.ensure(r.named(r.plan.Plan.AuthorityFile(a)), certificatePEM(c)); err != nil {
 			return err
 		}
+	}
+	if err := r.writeIssuers(shared); err != nil {
+		return err
 	}
 	if err := r.Disk.MkdirAll(filepath.Join(r.Dir, "bundles"), 0o755); err != nil {
 		return err

@@ -25,11 +25,11 @@ import (
 // dryRun goes through the whole schedule with throw-away keys, so that what
 // lint refuses is refused before anything is written and any key exists.
 func dryRun(_ context.Context, r *run) error {
-	err := tryAll(r.checker, r.Plan, r.Now().Add(-backdate), r.Rand, r.tally)
+	err := tryAll(r.checker, r.Plan, begin(r.Plan, r.Now()), r.Rand, r.tally)
 	if err != nil || r.Rehearsal == nil {
 		return err
 	}
-	return tryAll(r.checker, r.plan, r.Now().Add(-backdate), r.Rand, r.tally)
+	return tryAll(r.checker, r.plan, begin(r.plan, r.Now()), r.Rand, r.tally)
 }
 
 // DryRun checks and lints every certificate of the schedule as if it were
@@ -51,6 +51,10 @@ func tryAll(checker *issue.Checker, c *plan.Ceremony, notBefore time.Time, rando
 		switch e.Kind {
 		case plan.RootCertificate, plan.AuthorityCertificate:
 			if err := d.entry(e); err != nil {
+				reasons = append(reasons, err.Error())
+			}
+		case plan.ExternalCertificate:
+			if err := d.elsewhere(e); err != nil {
 				reasons = append(reasons, err.Error())
 			}
 		case plan.LeafCertificate:
@@ -114,6 +118,18 @@ func (d *hierarchy) entry(e plan.Entry) error {
 		d.certificates[e.Name] = checked.Throwaway()
 	}
 	return nil
+}
+
+// elsewhere stands in for what an external root will have signed.
+func (d *hierarchy) elsewhere(e plan.Entry) error {
+	root := d.plan.RootNameOf(e.Name)
+	certificate := d.certificates[root]
+	if certificate == nil {
+		return fmt.Errorf("%s: its root %s has no certificate", e.Name, root)
+	}
+	e.Kind, e.Signer, e.SignatureAlgorithm = plan.AuthorityCertificate, root, d.plan.SignatureAlgorithm(root)
+	e.Duration = min(e.Duration, certificate.NotAfter.Sub(d.base))
+	return d.entry(e)
 }
 
 // subject is the entry's public key, or a throw-away one for a key to be made.

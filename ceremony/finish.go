@@ -105,7 +105,7 @@ func (r *run) forget() {
 			authorities[a.Name] = c
 		}
 	}
-	r.state = &state{step: r.state.step, keys: r.state.keys, issued: authorities, closed: r.state.closed}
+	r.state = &state{step: r.state.step, keys: r.state.keys, issued: authorities, external: r.state.external, closed: r.state.closed}
 }
 
 func (r *run) mustRoot() *x509.Certificate {

@@ -227,9 +227,12 @@ func (r *run) issuer(e plan.Entry) (*x509.Certificate, crypto.PublicKey, error) 
 	return c, c.PublicKey, nil
 }
 
-// authority is an authority's certificate: made in this ceremony, or an input.
+// authority is an authority's certificate: made in this ceremony, signed by others, or an input.
 func (r *run) authority(name string) (*x509.Certificate, error) {
 	if c := r.state.issued[name]; c != nil {
+		return c, nil
+	}
+	if c := r.state.external[name]; c != nil {
 		return c, nil
 	}
 	if c := r.plan.Certificates[name]; c != nil {
@@ -243,6 +246,9 @@ func (r *run) authority(name string) (*x509.Certificate, error) {
 func closeIssuing(_ context.Context, r *run) error {
 	if r.state.closing != nil {
 		return nil
+	}
+	if err := r.allReceived(); err != nil {
+		return err
 	}
 	n := 0
 	for _, e := range r.plan.Entries {

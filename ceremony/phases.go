@@ -61,6 +61,7 @@ func (s *script) addToken(p phase) {
 	for _, name := range p.keys {
 		s.addKey(name)
 	}
+	s.addRequests(p)
 	if p.root {
 		for _, e := range s.plan.Entries {
 			switch {

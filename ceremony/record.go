@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +28,19 @@ const (
 // backdate is how far NotBefore lies before the start, as with kubeadm: nodes'
 // clocks may be behind the room's.
 const backdate = 5 * time.Minute
+
+// begin is when the certificates of a ceremony begin: a little before the
+// ceremony, and not before those that the plan names, which others may have made
+// just now.
+func begin(c *plan.Ceremony, now time.Time) time.Time {
+	at := now.UTC().Add(-backdate).Truncate(time.Second)
+	for _, cert := range slices.AppendSeq(slices.Clone(c.Issuers), maps.Values(c.Certificates)) {
+		if cert.NotBefore.After(at) {
+			at = cert.NotBefore.UTC()
+		}
+	}
+	return at
+}
 
 // openRecord makes the directory the ceremony's own, and begins the transcript
 // or goes on with the one there is.
@@ -65,7 +80,7 @@ func (r *run) beginRecord(path string) error {
 		Modules:      append([]transcript.Module{}, r.Modules...),
 		Host:         r.Host,
 		Predecessors: predecessors(r.plan),
-		NotBefore:    r.Now().UTC().Add(-backdate).Truncate(time.Second),
+		NotBefore:    begin(r.plan, r.Now()),
 		Steps:        len(r.steps),
 	}
 	for _, p := range r.plan.People.List {

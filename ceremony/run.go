@@ -52,7 +52,9 @@ type Config struct {
 	// Rehearsal makes it a rehearsal of plan and station: keys are made in the
 	// throw-away tokens that these URIs name, by key. Nil: the real thing.
 	Rehearsal map[string]string
-	Workers   int // certificates checked at once; 0 means one for each processor
+	// Certificates that others signed, by authority, as they came back; nil: none.
+	Received map[string][]byte
+	Workers  int // certificates checked at once; 0 means one for each processor
 }
 
 // Watcher is told how the ceremony goes on.

@@ -30,6 +30,10 @@ type state struct {
 	closing       *fingerprint.SHA256            // hash of the line that closes issuing
 	signatures    map[string]signature
 	serials       map[string]bool
+	requests      map[string][]byte            // certificate requests, by the entry's name
+	external      map[string]*x509.Certificate // that others signed, by authority
+	issuers       []*x509.Certificate          // between those and the root
+	received      *transcript.Received
 	abandoned     int
 	closed        bool
 }
@@ -53,6 +57,8 @@ func newState() *state {
 		issued:        map[string]*x509.Certificate{},
 		signatures:    map[string]signature{},
 		serials:       map[string]bool{},
+		requests:      map[string][]byte{},
+		external:      map[string]*x509.Certificate{},
 	}
 }
 
@@ -84,7 +90,7 @@ func (s *state) apply(seq int, record transcript.Record) error {
 			return fmt.Errorf("intent of %s: %w", r.Name, err)
 		}
 		s.serials[serial.String()] = true
-	case transcript.ChallengeIntent, transcript.SignatureIntent:
+	case transcript.ChallengeIntent, transcript.SignatureIntent, transcript.CSRIntent:
 		s.pending[seq] = r
 	case transcript.Challenge:
 		if intent, ok := s.pending[r.Intent].(transcript.ChallengeIntent); ok && intent.Clone != nil {
@@ -93,6 +99,10 @@ func (s *state) apply(seq int, record transcript.Record) error {
 		delete(s.pending, r.Intent)
 	case transcript.Issued:
 		return s.applyIssued(r)
+	case transcript.CSR:
+		return s.applyRequest(r)
+	case transcript.Received:
+		return s.applyReceived(r)
 	case transcript.Signature:
 		intent, ok := s.pending[r.Intent].(transcript.SignatureIntent)
 		if !ok {

@@ -57,6 +57,7 @@ func Steps(c *plan.Ceremony, st *station.Station) ([]Step, error) {
 	for _, t := range tokens {
 		s.addToken(t)
 	}
+	s.addGate()
 	switch {
 	case c.Plan.ServiceAccount.Sealed != "":
 		s.add("Carry the sealed service-account key over", carryServiceAccount)

@@ -28,6 +28,7 @@ func (a *auditor) authorityFiles(c *Check) {
 			c.problem("%v", err)
 		}
 	}
+	a.externalFiles(c)
 	c.Detail = count(n, "certificate")
 }
 
@@ -187,6 +188,7 @@ func (a *auditor) issuedAt() time.Time {
 func (a *auditor) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
 	parts := bundle.Parts{Cluster: a.plan.Cluster, Node: n, Authorities: a.authorities(), Trusted: a.trusted(), Leaves: a.leaves(n.Name)}
 	parts.Root = parts.Authorities[kubepki.Root]
+	parts.External, parts.Issuers = a.plan.External(), a.issuers()
 	parts.KeysSealed = a.keysSealed(n.Name)
 	if r := a.plan.Requests[n.Name]; r != nil {
 		parts.Request = r.Fingerprint
@@ -265,6 +267,9 @@ func (a *auditor) inside(bad func(string, ...any), n kubepki.Node, b *bundle.Bun
 		if cert := a.authority(p.Name); cert != nil {
 			allowed[string(cert.Raw)] = "authority " + p.Name
 		}
+	}
+	for _, cert := range a.issuers() {
+		allowed[string(cert.Raw)] = "a CA above the authorities"
 	}
 	for name, cert := range a.leaves(n.Name) {
 		allowed[string(cert.Raw)] = name

@@ -37,6 +37,7 @@ func (a *auditor) certificates(c *Check) {
 		}
 	}
 	a.abandonedIntents(c)
+	a.elsewhere(c)
 	a.facts(c)
 	a.generations(c)
 	c.Detail = count(len(issued), "certificate")
@@ -67,7 +68,7 @@ func (a *auditor) differences(e plan.Entry, cert *x509.Certificate, signed bool)
 	d.subject()
 	d.names()
 	d.usages()
-	d.lifetime(a.t.Open().NotBefore)
+	d.lifetime(a.ledger.notBefore(a.t))
 	d.publicKey(a)
 	d.extensions(t.Extensions)
 	d.identifiers()
@@ -252,7 +253,11 @@ func (a *auditor) facts(c *Check) {
 		specs[s.Authority] = s
 	}
 	for _, e := range a.plan.Entries {
-		if e.Kind != plan.RootCertificate && e.Kind != plan.AuthorityCertificate {
+		switch e.Kind {
+		case plan.RequestSignature:
+			e.Name = e.Signer
+		case plan.RootCertificate, plan.AuthorityCertificate, plan.ExternalCertificate:
+		default:
 			continue
 		}
 		s, ok := specs[a.family(e.Name)]
@@ -262,6 +267,12 @@ func (a *auditor) facts(c *Check) {
 		}
 		if !e.IsCA || e.MaxPathLen != s.MaxPathLen || e.KeyUsage != s.KeyUsage || !slices.Equal(e.ExtKeyUsage, s.ExtKeyUsage) {
 			c.problem("%s: line %d, %s: usages or path length are not those of a %s authority", scheduleFile, e.N, e.Name, s.Authority)
+		}
+		if e.Kind == plan.RequestSignature || e.Kind == plan.ExternalCertificate {
+			if s.Authority == kubepki.Root || !a.plan.External() {
+				c.problem("%s: line %d, %s: only what an external root certifies is asked for elsewhere", scheduleFile, e.N, e.Name)
+			}
+			continue
 		}
 		if (s.Authority == kubepki.Root) != (e.Kind == plan.RootCertificate) || a.family(e.Signer) != kubepki.Root {
 			c.problem("%s: line %d, %s: an authority is signed by the root, and the root by itself", scheduleFile, e.N, e.Name)

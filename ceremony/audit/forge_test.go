@@ -43,6 +43,7 @@ type forger struct {
 	files   func(b *bundle.Bundle)              // changes what is in it
 	release crypto.Signer                       // signs in place of the release key
 	issued  map[string]*x509.Certificate        // by entry
+	issuers []*x509.Certificate                 // between an external root and authorities
 	built   map[string]*bundle.Bundle           // by node
 	sealed  *transcript.Sealed
 }
@@ -76,6 +77,8 @@ func refers(r transcript.Record) int {
 	case transcript.Canary:
 		return r.Intent
 	case transcript.Signature:
+		return r.Intent
+	case transcript.CSR:
 		return r.Intent
 	case transcript.Abandoned:
 		return r.Intent
@@ -152,7 +155,7 @@ func (f *forger) insert(before *act, records ...transcript.Record) {
 
 func isResult(r transcript.Record) bool {
 	switch r.(type) {
-	case transcript.Issued, transcript.Challenge, transcript.Canary, transcript.Signature, transcript.Abandoned:
+	case transcript.Issued, transcript.Challenge, transcript.Canary, transcript.Signature, transcript.CSR, transcript.Abandoned:
 		return true
 	}
 	return false
@@ -205,6 +208,18 @@ func (f *forger) prepare(a *act, w *transcript.Writer, closing *fingerprint.SHA2
 	case transcript.Challenge:
 		r.Intent = of
 		return r
+	case transcript.CSR:
+		r.Intent = of
+		return r
+	case transcript.Received:
+		for _, c := range r.Certificates {
+			cert, issuers, err := c.Parse()
+			if err != nil {
+				f.t.Fatal(err)
+			}
+			f.issued[c.Name] = cert
+			f.issuers = append(f.issuers, issuers...)
+		}
 	case transcript.Canary:
 		r.Intent = of
 		return r
@@ -275,6 +290,7 @@ func (f *forger) build(node string, closing fingerprint.SHA256) *bundle.Bundle {
 	}
 	maps.Copy(p.Leaves, f.plan.Carried[node])
 	p.Root = p.Authorities[kubepki.Root]
+	p.External, p.Issuers = f.plan.External(), f.issuers
 	if sa := f.plan.Plan.ServiceAccount; p.Node.Has(kubepki.ControlPlane) && sa.Sealed != "" {
 		p.ServiceAccountSealed, p.ServiceAccountPublic = f.plan.Inputs[sa.Sealed], f.plan.Inputs[sa.Public]
 	}

@@ -35,10 +35,12 @@ func (a *auditor) generations(c *Check) {
 	}
 }
 
+// belowRoot says whether a root of the plan certified cert: itself, or by CAs
+// between, where others sign with it.
 func (a *auditor) belowRoot(cert *x509.Certificate) bool {
 	for _, p := range a.plan.Plan.Authorities {
 		root := a.authority(p.Name)
-		if p.Family == kubepki.Root && root != nil && cert.CheckSignatureFrom(root) == nil {
+		if p.Family == kubepki.Root && root != nil && (cert.CheckSignatureFrom(root) == nil || p.External && a.between(cert, root)) {
 			return true
 		}
 	}
@@ -56,6 +58,12 @@ func (a *auditor) formerAuthorities() map[string]*x509.Certificate {
 			case transcript.Intent:
 				if !strings.Contains(r.Name, "/") { // a node's have one
 					intents[l.Seq] = r.Name
+				}
+			case transcript.Received:
+				for _, r := range r.Certificates {
+					if cert, _, err := r.Parse(); err == nil && newest[r.Name] == nil {
+						here[r.Name] = cert
+					}
 				}
 			case transcript.Issued:
 				if name, ok := intents[r.Intent]; ok && newest[name] == nil {

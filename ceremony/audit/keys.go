@@ -37,7 +37,9 @@ var claims = []struct{ attribute, value string }{
 func (a *auditor) keys(c *Check) {
 	needed := map[string]bool{}
 	for _, e := range a.plan.Entries {
-		needed[e.Signer] = true
+		if e.Signer != "" {
+			needed[e.Signer] = true
+		}
 		if e.SubjectKey != "" {
 			needed[e.SubjectKey] = true
 		}

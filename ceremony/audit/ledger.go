@@ -54,6 +54,8 @@ type sharedLine struct {
 type ledger struct {
 	certificates []*signing
 	files        []*signing
+	requests     []*signing // for certificates that others sign
+	arrivals     []arrival  // and what came back for them
 	challenges   []*challengeLine
 	canaries     []*canaryLine
 	keyLines     []keyLine
@@ -77,7 +79,7 @@ type ledger struct {
 // result names an earlier intent of its kind, and has parsed certificates.
 func newLedger(t *transcript.Transcript) *ledger {
 	g := &ledger{issued: map[string]*x509.Certificate{}, signed: map[string]*signing{}, made: map[string]*nodeKeysLine{}}
-	certificates, files, challenges := map[int]*signing{}, map[int]*signing{}, map[int]*challengeLine{}
+	certificates, files, requests, challenges := map[int]*signing{}, map[int]*signing{}, map[int]*signing{}, map[int]*challengeLine{}
 	for _, l := range t.Lines {
 		switch r := l.Record.(type) {
 		case transcript.Intent:
@@ -89,6 +91,14 @@ func newLedger(t *transcript.Transcript) *ledger {
 				s.result = l.Seq
 				s.certificate = l.Certificate
 				g.issued[s.name] = s.certificate
+			}
+		case transcript.CSRIntent:
+			s := &signing{seq: l.Seq, entry: r.Entry, name: r.Name, tbs: r.TBS}
+			requests[l.Seq] = s
+			g.requests = append(g.requests, s)
+		case transcript.CSR:
+			if s := requests[r.Intent]; s != nil {
+				s.result, s.signature = l.Seq, r.Request
 			}
 		case transcript.SignatureIntent:
 			s := &signing{seq: l.Seq, entry: r.Entry, name: r.Name, signer: releaseKey, sum: r.SHA256}
@@ -109,7 +119,7 @@ func newLedger(t *transcript.Transcript) *ledger {
 			}
 		case transcript.Abandoned:
 			g.abandoned = append(g.abandoned, l)
-			for _, s := range []*signing{certificates[r.Intent], files[r.Intent]} {
+			for _, s := range []*signing{certificates[r.Intent], files[r.Intent], requests[r.Intent]} {
 				if s != nil {
 					s.abandoned = r.Reason
 				}
@@ -145,6 +155,8 @@ func (g *ledger) other(l transcript.Line) {
 		g.carried = append(g.carried, sealedLine{l.Seq, transcript.Sealed(r)})
 	case transcript.Shared:
 		g.shared = append(g.shared, sharedLine{l.Seq, r})
+	case transcript.Received:
+		g.arrive(l, r)
 	case transcript.Resumed:
 		g.resumed = append(g.resumed, l)
 	case transcript.Preflight:

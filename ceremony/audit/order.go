@@ -31,7 +31,7 @@ func (a *auditor) roomFirst(c *Check) {
 			looked = false
 		case transcript.Preflight:
 			looked = len(r.Checks) > 0
-		case transcript.Token, transcript.CanaryIntent, transcript.KeyIntent, transcript.ChallengeIntent:
+		case transcript.Token, transcript.CanaryIntent, transcript.KeyIntent, transcript.ChallengeIntent, transcript.CSRIntent:
 			if !looked {
 				c.problem("line %d: %s, and this process had not looked at the room", l.Seq, r.Type())
 				looked = true // once for a process is enough
@@ -69,6 +69,10 @@ func (a *auditor) keysFirst(c *Check) {
 			if answered[l.Seq] {
 				proven[names[l.Seq]] = true
 			}
+		case transcript.CSRIntent:
+			if e := a.entry(r.Entry); e != nil {
+				signs(l.Seq, e.Signer, r.Name)
+			}
 		case transcript.Intent:
 			signs(l.Seq, r.Signer, r.Name)
 		case transcript.SignatureIntent:
@@ -82,6 +86,9 @@ func (a *auditor) keysFirst(c *Check) {
 // issuersFirst wants an authority's certificate on record before it signs.
 func (a *auditor) issuersFirst(c *Check) {
 	since := map[string]int{} // seq of an authority's certificate
+	for _, r := range a.ledger.arrivals {
+		since[r.name] = r.seq
+	}
 	for _, s := range a.ledger.certificates {
 		if s.result > 0 && since[s.name] == 0 {
 			since[s.name] = s.result
@@ -139,6 +146,12 @@ func (a *auditor) serialNumbers(c *Check) {
 		if _, ok := used[cert.SerialNumber.String()]; !ok {
 			used[cert.SerialNumber.String()] = "authority " + name
 		}
+	}
+	for _, r := range a.ledger.arrivals {
+		if by, ok := used[r.certificate.SerialNumber.String()]; ok {
+			c.problem("line %d: serial number %x of %s was used before, by %s", r.seq, r.certificate.SerialNumber, r.name, by)
+		}
+		used[r.certificate.SerialNumber.String()] = fmt.Sprintf("%s, line %d", r.name, r.seq)
 	}
 	n := 0
 	for _, s := range a.ledger.certificates {

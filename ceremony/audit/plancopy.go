@@ -124,10 +124,13 @@ func isCertificate(k plan.Kind) bool {
 	return k == plan.RootCertificate || k == plan.AuthorityCertificate || k == plan.LeafCertificate
 }
 
-// authority returns an authority's certificate: issued here, or an input.
+// authority returns an authority's certificate: issued here, by others, or an input.
 func (a *auditor) authority(name string) *x509.Certificate {
 	if cert := a.ledger.issued[name]; cert != nil {
 		return cert
+	}
+	if r := a.ledger.received(name); r != nil {
+		return r.certificate
 	}
 	return a.plan.Certificates[name]
 }

@@ -27,6 +27,7 @@ func (a *auditor) signatures(c *Check) {
 		}
 		a.abandonedFile(c, s)
 	}
+	a.requestSignatures(c, made)
 	for i, e := range a.plan.Entries {
 		if e.N != i+1 {
 			c.problem("%s: line %d says it is line %d", scheduleFile, i+1, e.N)
@@ -34,6 +35,8 @@ func (a *auditor) signatures(c *Check) {
 		switch n := made[i+1]; {
 		case e.Kind == plan.TranscriptSignature:
 			made[i+1] = 1 // transcript.sig, which cannot be in the file it signs
+		case e.Kind == plan.ExternalCertificate && n == 0:
+			c.problem("%s: line %d, %s, never came back", scheduleFile, i+1, e.Name)
 		case n == 0:
 			c.problem("%s: line %d, %s, was never signed", scheduleFile, i+1, e.Name)
 		case n > 1:
@@ -96,6 +99,8 @@ func (a *auditor) intentName(seq int) string {
 	case transcript.Intent:
 		return r.Name
 	case transcript.SignatureIntent:
+		return r.Name
+	case transcript.CSRIntent:
 		return r.Name
 	case transcript.ChallengeIntent:
 		return "challenge of the " + r.Name + " key"

@@ -56,7 +56,7 @@ type Item struct {
 	Name      string              `json:"name"`     // "cp-1/apiserver", "kubernetes"
 	Node      string              `json:"node,omitempty"`
 	Kind      Kind                `json:"kind"`
-	Authority string              `json:"authority"` // who signed: the plan's name of it
+	Authority string              `json:"authority"` // who signed: the plan's name of it, or External
 	State     State               `json:"state"`
 	Subject   string              `json:"subject"`
 	Names     []string            `json:"names"`  // DNS names and IP addresses

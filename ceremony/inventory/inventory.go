@@ -45,6 +45,8 @@ func Read(file string, r io.Reader) (*Record, error) {
 			delete(open, r.Intent)
 			i.entry.fill(i.Intent, l.Certificate)
 			i.entry.state, i.entry.sha256 = current, fingerprint.Of(r.Certificate)
+		case transcript.Received:
+			record.received(r)
 		}
 	}
 	for _, seq := range slices.Sorted(maps.Keys(open)) {
@@ -56,6 +58,22 @@ func Read(file string, r io.Reader) (*Record, error) {
 		i.entry.fill(i.Intent, c)
 	}
 	return record, nil
+}
+
+// External is who signed a certificate of an authority below a root that lives elsewhere.
+const External = "external"
+
+// received takes the authorities' certificates that others signed.
+func (record *Record) received(r transcript.Received) {
+	for _, c := range r.Certificates {
+		cert, _, err := c.Parse()
+		if err != nil {
+			continue // transcript.Scan has parsed it
+		}
+		e := &Entry{of: &record.Open, state: current, sha256: fingerprint.Of(c.Certificate)}
+		e.fill(transcript.Intent{Name: c.Name, Signer: External}, cert)
+		record.entries = append(record.entries, e)
+	}
 }
 
 // intent has no result yet.

@@ -110,16 +110,7 @@ func (c *Checker) prepare(template, issuer *x509.Certificate, issuerKey, subject
 	if !samePublicKey(issuerKey, certified) {
 		return nil, errors.New("the issuer's key is not the one its certificate holds")
 	}
-	var key crypto.Signer
-	var err error
-	switch issuerKey.(type) {
-	case *ecdsa.PublicKey:
-		key, err = c.ecdsa()
-	case *rsa.PublicKey:
-		key, err = c.rsa()
-	default:
-		err = fmt.Errorf("issuer key of type %T is neither ECDSA nor RSA", issuerKey)
-	}
+	key, err := c.throwaway(issuerKey)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +131,17 @@ func (c *Checker) prepare(template, issuer *x509.Certificate, issuerKey, subject
 		return nil, err
 	}
 	return &Checked{hash: hash, algorithm: outer.Algorithm.FullBytes, issuerKey: issuerKey, throwaway: cert}, nil
+}
+
+// throwaway is a key of the kind of pub.
+func (c *Checker) throwaway(pub crypto.PublicKey) (crypto.Signer, error) {
+	switch pub.(type) {
+	case *ecdsa.PublicKey:
+		return c.ecdsa()
+	case *rsa.PublicKey:
+		return c.rsa()
+	}
+	return nil, fmt.Errorf("issuer key of type %T is neither ECDSA nor RSA", pub)
 }
 
 // certificate is RFC 5280's, its first two parts as they stand.

@@ -42,6 +42,9 @@
 //	  - name: kubernetes
 //	    key: {existing: "9f0c…"}      # left out when the schedule does not need it
 //	    certificate: previous/demo-1/kubernetes.crt
+//	    external: true                # a root whose key others have: a certificate, no key
+//	    issuers: corp-issuing.crt     # input: CAs between it and authorities that exist
+//	    least: 2y                     # below an external root: what is left of a certificate when it comes back
 //	  - name: kubernetes-2            # a later generation; see Generations
 //	    family: kubernetes
 //	    use: trust                    # default: issue
@@ -83,6 +86,10 @@
 // it, newest first, each the one that the next names in its first line. sequence counts along the cluster's chain:
 // one more than this cluster's predecessor, else 1.
 //
+// Below an external root, authorities that are created ask for their certificates:
+// validity is the most these may be valid, least (default: as long as leaves) what
+// has to be left. Package receipt says what is accepted.
+//
 // Durations are "1y" (365 days), "90d" or Go's ("8760h"), from 1h to 100y.
 //
 // # Inputs
@@ -91,12 +98,13 @@
 // digits and ._@+=,- that begin with a letter, a digit or one of _@+. The first
 // name is none of the ceremony directory's own: plan.yaml schedule.txt approvals
 // transcript.jsonl transcript.sig witnesses release.pub authorities bundles
-// report.html secrets.
+// report.html secrets; and csrs, where the root is external.
 //
 // # Schedule
 //
 // schedule.txt has a line for every signature, in this order: the roots, the
-// other authorities, leaves by authority (kubernetes, etcd, front-proxy), then
+// other authorities (below an external root their requests, then what has to come
+// back for them), leaves by authority (kubernetes, etcd, front-proxy), then
 // by the plan's order of nodes, then by name; bundles by node; the transcript.
 // Only what the plan makes has a line.
 //
@@ -108,6 +116,8 @@
 //	# signatures: 20
 //	0001 root signer=root name=root subject="CN=demo root,O=demo" usage=keyCertSign,cRLSign ca=true pathlen=1 duration=175200h key=new:ECDSA-P384 sig=ECDSA-SHA384
 //	0005 leaf signer=kubernetes name=cp-1/apiserver subject="CN=kube-apiserver" dns=cp-1,kubernetes ip=10.96.0.1 usage=digitalSignature,keyEncipherment,serverAuth ca=false duration=8760h key=sha256:… sig=ECDSA-SHA256
+//	0002 csr signer=kubernetes name="csr kubernetes" subject="CN=kubernetes,O=demo" usage=keyCertSign,cRLSign,serverAuth,clientAuth ca=true pathlen=0 key=new:ECDSA-P256 sig=ECDSA-SHA256
+//	0003 external name=kubernetes subject="CN=kubernetes,O=demo" usage=keyCertSign,cRLSign,serverAuth,clientAuth ca=true pathlen=0 least=8760h most=87600h key=new:ECDSA-P256
 //	0018 bundle signer=release name="bundle cp-1" request=sha256:… vouched=fingerprint sig=ECDSA-SHA256
 //	0020 transcript signer=release name=transcript sig=ECDSA-SHA256
 //
@@ -115,7 +125,8 @@
 // none. The subject is RFC 2253's text in quotes, a name with a space in it is
 // in quotes. key is the fingerprint of the SubjectPublicKeyInfo, or new:ALGORITHM
 // for a key that is made in the ceremony. duration counts from the ceremony's
-// NotBefore. request is the fingerprint of the node's request; recipient stands
+// NotBefore. A csr has none: others say how long; and external, which is no signature
+// of ours, has neither signer nor sig, but least and most. request is the fingerprint of the node's request; recipient stands
 // in its place where the ceremony makes the node's keys. carried follows
 // vouched: the certificates that a renewal leaves as they are; last comes trusts,
 // the authorities that nodes trust beside those that issue.

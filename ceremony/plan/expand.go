@@ -18,11 +18,12 @@ func (b *builder) expand() error {
 	}
 	for _, f := range families {
 		for _, a := range b.p.ofFamily(f) {
-			if a.Makes() {
+			if a.Makes() && !b.p.rootOf(a).External {
 				b.add(authorityEntry(a, specs[f], b.p.rootOf(a)))
 			}
 		}
 	}
+	b.expandExternal(specs)
 	for _, f := range families[1:] {
 		if err := b.expandLeaves(f); err != nil {
 			return err
@@ -98,6 +99,11 @@ func (b *builder) expandLeaves(f kubepki.Authority) error {
 		}
 	}
 	return nil
+}
+
+// SignatureAlgorithm is what a key signs with, by its name.
+func (c *Ceremony) SignatureAlgorithm(name string) x509.SignatureAlgorithm {
+	return signatureAlgorithm(c.algorithms[name])
 }
 
 func signatureAlgorithm(a signer.Algorithm) x509.SignatureAlgorithm {

@@ -24,6 +24,7 @@ func (b *builder) hierarchy() {
 			return
 		}
 	}
+	b.external()
 	for i := range b.p.Authorities {
 		a := &b.p.Authorities[i]
 		where := at{"authorities", i}
@@ -50,18 +51,25 @@ func (b *builder) certified(a *Authority, where at) {
 		b.refuse(where, "authority %s exists already, so a root that is made now has not certified it", a.Name)
 		return
 	}
-	certificate, names := b.c.Certificates[a.Name], []string{}
+	certificate, names, why := b.c.Certificates[a.Name], []string{}, ""
 	for _, r := range roots {
 		c := b.c.present(r.Name)
-		if c != nil && certificate.CheckSignatureFrom(c) == nil {
+		if c != nil && !r.External && certificate.CheckSignatureFrom(c) == nil {
 			return
+		}
+		if c != nil && r.External {
+			err := b.below(certificate, c)
+			if err == nil {
+				return
+			}
+			why = ": " + err.Error()
 		}
 		if file := cmp.Or(r.Certificate, r.Renews); file != "" {
 			names = append(names, file)
 		}
 	}
 	if len(names) > 0 { // else the roots were refused
-		b.refuseInput(a.Certificate, "is not signed by the key of %s", strings.Join(names, " or "))
+		b.refuseInput(a.Certificate, "is not signed by the key of %s%s", strings.Join(names, " or "), why)
 	}
 }
 
@@ -74,8 +82,10 @@ func (b *builder) certifiable(a *Authority, where at) {
 		b.refuse(append(where, "root"), "authority %s: %q is no root of this plan", a.Name, a.Root)
 	case a.Use == Issue && root.Use == Trust:
 		b.refuse(append(where, "root"), "authority %s is to issue below %s, which is only trusted", a.Name, root.Name)
+	case root.External:
+		b.elsewhere(a, where, root)
 	case root.Key == Key{}:
-		b.refuse(where, "authority %s is to be certified by %s, whose key the plan does not name", a.Name, root.Name)
+		b.refuse(where, "authority %s is to be certified by %s, whose key the plan does not name; say external: true if others sign with it", a.Name, root.Name)
 	default:
 		if old := b.c.Renewed[a.Name]; old != nil && b.c.present(root.Name) != nil && old.CheckSignatureFrom(b.c.present(root.Name)) != nil {
 			b.refuseInput(a.Renews, "is not signed by the key of %s, which is to renew it", root.Name)

@@ -213,6 +213,10 @@ func (w *writer) authority(a Authority) {
 	w.line(4, "certificate", a.Certificate)
 	w.line(4, "renews", a.Renews)
 	w.line(4, "root", a.Root)
+	if a.External {
+		w.WriteString("    external: true\n")
+		w.line(4, "issuers", a.Issuers)
+	}
 	if a.Validity != 0 {
 		w.line(4, "validity", a.Validity.String())
 	}

@@ -157,6 +157,9 @@ func (b *builder) issuers(good []int) (expanded []int) {
 			b.refuse(b.authorityPlace(a.Name), "authority %s is to sign %d certificates, but the plan does not name its key", a.Name, signs[f])
 		default:
 			b.outlives(at{"leaves"}, "a leaf", b.p.Leaves.Validity, a)
+			if root := b.p.rootOf(a); root != nil && root.External && a.Makes() {
+				b.outlives(at{"leaves"}, "a leaf", b.p.Leaves.Validity, root)
+			}
 		}
 	}
 	return expanded

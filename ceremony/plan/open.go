@@ -111,6 +111,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	b.knownHosts()
 	b.nodes(facts)
 	b.serviceAccount()
+	b.requestFiles()
 	if len(r.problems) > 0 {
 		return nil, r.invalid()
 	}

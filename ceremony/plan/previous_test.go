@@ -224,7 +224,7 @@ func TestContinuesRefused(t *testing.T) {
 		{name: "root without a path", cas: with(0, ca{"root", 0, now.AddDate(19, 0, 0), "root", true}), want: []string{
 			`previous/demo-1/root.crt: path length 0: no intermediate can be below it`}},
 		{name: "new intermediate without the root's key", want: []string{
-			`plan.yaml:39:5: authority etcd is to be certified by root, whose key the plan does not name`}},
+			`plan.yaml:39:5: authority etcd is to be certified by root, whose key the plan does not name; say external: true if others sign with it`}},
 		{name: "validity of a certificate that exists", old: "    certificate: previous/demo-1/etcd.crt\n", new: "    certificate: previous/demo-1/etcd.crt\n    validity: 5y\n", want: []string{
 			`plan.yaml:41:5: authority etcd: subject, validity and root are those of its certificate, and cannot be set`}},
 		{name: "release key of an authority", spoil: func(p *past) {

@@ -22,6 +22,7 @@ const rehearsedLife = Duration(24 * time.Hour)
 // entries differ where a throw-away thing has to stand for a real one:
 //
 //   - every key is made, in a token that proves nothing; those that exist too;
+//   - a root that lives elsewhere is made as well, and nobody is waited for;
 //   - so every authority's certificate is made, with a mark in its common name,
 //     and every leaf a node has, those that a renewal carries over too;
 //   - leaves are valid for 24 hours;
@@ -34,6 +35,7 @@ func (c *Ceremony) Rehearsal() (*Ceremony, error) {
 	out.Plan = &p
 	out.Certificates = map[string]*x509.Certificate{}
 	out.Renewed = map[string]*x509.Certificate{}
+	out.Issuers = nil
 	out.Carried = map[string]map[string]*x509.Certificate{}
 	out.algorithms = maps.Clone(c.algorithms)
 	out.Entries = nil
@@ -68,6 +70,7 @@ func rehearseAuthority(a *Authority, exists *x509.Certificate, algorithms map[st
 	}
 	a.Key = Key{Create: algorithms[a.Name]}
 	a.Certificate, a.Renews = "", ""
+	a.External, a.Issuers, a.Least = false, "", 0
 	a.Evidence = signer.Unproven
 	name := []rune(RehearsalMark + a.Subject.CommonName)
 	a.Subject.CommonName = string(name[:min(len(name), 64)]) // ub-common-name, RFC 5280 appendix A.1

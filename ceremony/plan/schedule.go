@@ -16,14 +16,18 @@ import (
 // only change together with the version in its first line.
 func schedule(c *Ceremony) []byte {
 	var b bytes.Buffer
-	certificates := 0
+	certificates, signatures := 0, 0
 	for _, e := range c.Entries {
-		if e.Kind != BundleSignature && e.Kind != TranscriptSignature {
+		switch e.Kind {
+		case RootCertificate, AuthorityCertificate, LeafCertificate:
 			certificates++
+		}
+		if e.Kind != ExternalCertificate {
+			signatures++
 		}
 	}
 	fmt.Fprintf(&b, "# officiant-schedule: v1\n# plan: %s\n# cluster: %s\n# sequence: %d\n# certificates: %d\n# signatures: %d\n",
-		c.Plan.Name, c.Plan.Cluster.Name, c.Sequence, certificates, len(c.Entries))
+		c.Plan.Name, c.Plan.Cluster.Name, c.Sequence, certificates, signatures)
 	for _, e := range c.Entries {
 		b.WriteString(c.Line(e))
 		b.WriteByte('\n')
@@ -35,7 +39,9 @@ func schedule(c *Ceremony) []byte {
 func (c *Ceremony) Line(e Entry) string {
 	fields := []string{fmt.Sprintf("%04d", e.N), string(e.Kind)}
 	put := func(key, value string) { fields = append(fields, key+"="+value) }
-	put("signer", quote(e.Signer))
+	if e.Kind != ExternalCertificate {
+		put("signer", quote(e.Signer))
+	}
 	put("name", quote(e.Name))
 	switch e.Kind {
 	case BundleSignature:
@@ -55,7 +61,9 @@ func (c *Ceremony) Line(e Entry) string {
 	default:
 		c.certificateFields(e, put)
 	}
-	put("sig", e.SignatureAlgorithm.String())
+	if e.Kind != ExternalCertificate {
+		put("sig", e.SignatureAlgorithm.String())
+	}
 	return strings.Join(fields, " ")
 }
 
@@ -77,7 +85,14 @@ func (c *Ceremony) certificateFields(e Entry, put func(key, value string)) {
 	if e.IsCA {
 		put("pathlen", strconv.Itoa(e.MaxPathLen))
 	}
-	put("duration", hours(e.Duration))
+	switch e.Kind {
+	case RequestSignature: // how long its certificate is valid, others say
+	case ExternalCertificate:
+		put("least", hours(e.Least))
+		put("most", hours(e.Duration))
+	default:
+		put("duration", hours(e.Duration))
+	}
 	switch {
 	case e.Made != "":
 		put("key", "new:"+string(e.Made))

@@ -95,6 +95,9 @@ type Authority struct {
 	Root        string            `yaml:"root"`        // which root certifies it; default: the one that issues
 	Subject     Subject           `yaml:"subject"`
 	Validity    Duration          `yaml:"validity"` // of a certificate to be made
+	Least       Duration          `yaml:"least"`    // of one that is signed elsewhere: how much of its life has to be left; Validity is the most it may have
+	External    bool              `yaml:"external"` // a root whose key is in somebody else's hands, like a company's
+	Issuers     string            `yaml:"issuers"`  // input file: CAs between an external root and authorities that exist
 	Evidence    signer.Grade      `yaml:"evidence"` // least grade accepted; "software" must be said
 }
 
@@ -166,6 +169,8 @@ const (
 	RootCertificate      Kind = "root"       // self-signed
 	AuthorityCertificate Kind = "authority"  // intermediate, by the root
 	LeafCertificate      Kind = "leaf"       // by an intermediate
+	RequestSignature     Kind = "csr"        // PKCS#10, by the key it is about
+	ExternalCertificate  Kind = "external"   // no signature of ours: what has to come back for a request
 	BundleSignature      Kind = "bundle"     // by the release key
 	TranscriptSignature  Kind = "transcript" // by the release key
 )
@@ -175,7 +180,7 @@ type Entry struct {
 	N                  int // line of the schedule, from 1
 	Kind               Kind
 	Name               string // unique: "root", "kubernetes", "cp-1/apiserver", "cp-1/admin.conf", "bundle cp-1", "transcript"
-	Signer             string // authority's name, or "release"
+	Signer             string // authority's name, or "release"; empty for an ExternalCertificate
 	Node               string
 	Leaf               kubepki.Leaf // of a LeafCertificate
 	CommonName         string
@@ -186,7 +191,8 @@ type Entry struct {
 	ExtKeyUsage        []x509.ExtKeyUsage
 	IsCA               bool
 	MaxPathLen         int           // of a CA
-	Duration           time.Duration // from the ceremony's NotBefore
+	Duration           time.Duration // from the ceremony's NotBefore; the most an ExternalCertificate may be valid
+	Least              time.Duration // of an ExternalCertificate: what has to be left of it when it comes back
 	SignatureAlgorithm x509.SignatureAlgorithm
 	// The subject's public key: known already (SPKI), or that of a key made in the ceremony (SubjectKey).
 	// Or that of a node's key that is made in the ceremony, of the algorithm Made.
@@ -207,6 +213,7 @@ type Ceremony struct {
 	// Certificates of authorities the plan names rather than makes, by authority name.
 	Certificates map[string]*x509.Certificate
 	Renewed      map[string]*x509.Certificate            // what an authority had so far, where it gets another for the same key
+	Issuers      []*x509.Certificate                     // CAs between an external root and the authorities the plan names
 	Carried      map[string]map[string]*x509.Certificate // by node and Leaf.Name: what former ceremonies issued and the bundle keeps
 	Entries      []Entry
 	Schedule     []byte // schedule.txt

@@ -33,9 +33,9 @@
 // Read and Append refuse what cannot have happened:
 //
 //   - "open" is the first line and no other; nothing follows "closed".
-//   - A result ("issued", "challenge", "signature", "canary") names, by seq, an
+//   - A result ("issued", "csr", "challenge", "signature", "canary") names, by seq, an
 //     earlier intent of its kind that has neither result nor abandonment yet;
-//     "abandoned" closes any of the four.
+//     "abandoned" closes any of the five.
 //   - An issued certificate's to-be-signed bytes are its intent's, byte for byte.
 //   - No two intents have the same serial number, abandoned ones included; it is
 //     positive and has at most 20 octets. An entry of the schedule has one result,
@@ -46,6 +46,9 @@
 //   - "issuing-closed" and "closed" come when no intent is open. After
 //     "issuing-closed" no "intent" follows; it counts the "issued" lines, and the
 //     "abandoned" ones of certificates.
+//   - "received" comes once, before any "intent". It holds the certificates of
+//     authorities that a root elsewhere signed, for the entries it names; its
+//     notBefore takes the place of the open line's for all that is issued after it.
 //   - "node-keys" comes once for a node, before "issuing-closed".
 //   - After a "preflight" that refuses the room, no token is opened and no intent
 //     follows until another one does not, or a "deviation" of two or more people

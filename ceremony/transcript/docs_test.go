@@ -26,7 +26,9 @@ func TestDocumented(t *testing.T) {
 			t.Errorf("the page has no row %s", row)
 		}
 	}
-	if len(records) != 27 {
-		t.Errorf("%d records, and the page has 27", len(records))
+	_, table, _ := strings.Cut(string(page), "\n## Records\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	if rows := strings.Count(table, "\n| `"); len(records) != rows {
+		t.Errorf("%d records, and the page has %d", len(records), rows)
 	}
 }

@@ -22,7 +22,7 @@ const Format = "officiant-transcript/v1"
 type pending struct {
 	kind  Type
 	entry int                // of the schedule; 0 for a challenge
-	tbs   fingerprint.SHA256 // of a certificate intent
+	tbs   fingerprint.SHA256 // of a certificate, or a request for one
 }
 
 // serial is a serial number, which has 20 octets at most (RFC 5280 section
@@ -45,6 +45,7 @@ type order struct {
 	refused           []string // checks of the room that nobody waived
 	issued, abandoned int      // certificates
 	issuing, closed   bool
+	received          bool // certificates that others signed came back
 }
 
 func newOrder() *order {
@@ -140,6 +141,12 @@ func (o *order) record(l *Line) error {
 		return o.intend(l.Seq, r)
 	case Issued:
 		return o.issue(l, r)
+	case CSRIntent:
+		return o.begin(l.Seq, r.Name, pending{kind: r.Type(), entry: r.Entry, tbs: fingerprint.Of(r.TBS)})
+	case CSR:
+		return o.request(r)
+	case Received:
+		return o.receive(r)
 	case Abandoned:
 		return o.abandon(r)
 	case NodeKeys:
@@ -192,7 +199,7 @@ func (o *order) room(r Record) error {
 			return errors.New("deviation by fewer than two people")
 		}
 		o.refused = slices.DeleteFunc(o.refused, func(name string) bool { return name == r.Waives })
-	case Token, CanaryIntent, KeyIntent, ChallengeIntent, Intent, SignatureIntent:
+	case Token, CanaryIntent, KeyIntent, ChallengeIntent, CSRIntent, Intent, SignatureIntent:
 		if len(o.refused) > 0 {
 			return fmt.Errorf("%s while the room is refused, and nobody waived it: %s", r.Type(), strings.Join(o.refused, ", "))
 		}

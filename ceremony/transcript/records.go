@@ -197,6 +197,34 @@ type Issued struct {
 	Certificate []byte `json:"certificate"`
 }
 
+// CSRIntent is on disk before an authority's key signs a certificate request for itself.
+type CSRIntent struct {
+	Entry int    `json:"entry"` // line of the schedule
+	Name  string `json:"name"`  // the entry's: "csr kubernetes"
+	TBS   []byte `json:"tbs"`   // the whole DER CertificationRequestInfo
+}
+
+// CSR holds the certificate request of an intent, which goes to a root that lives elsewhere.
+type CSR struct {
+	Intent  int    `json:"intent"` // seq of its CSRIntent
+	Request []byte `json:"request"`
+}
+
+// Received are the certificates that came back for all requests, checked
+// against the schedule. Before it there is no Intent.
+type Received struct {
+	NotBefore    time.Time             `json:"notBefore"` // of every certificate issued after it, in place of the open line's; UTC, whole seconds
+	Certificates []ReceivedCertificate `json:"certificates"`
+}
+
+// ReceivedCertificate is an authority's certificate that others signed.
+type ReceivedCertificate struct {
+	Entry       int      `json:"entry"`
+	Name        string   `json:"name"` // the entry's: "kubernetes"
+	Certificate []byte   `json:"certificate"`
+	Issuers     [][]byte `json:"issuers"` // the CAs between it and the root, its own issuer first; empty: the root signed it
+}
+
 // Abandoned closes an intent whose result is not known. Its serial counts as issued.
 type Abandoned struct {
 	Intent int    `json:"intent"` // seq, of an Intent, ChallengeIntent or SignatureIntent
@@ -310,6 +338,9 @@ func (ChallengeIntent) Type() Type { return "challenge-intent" }
 func (Challenge) Type() Type       { return "challenge" }
 func (Intent) Type() Type          { return "intent" }
 func (Issued) Type() Type          { return "issued" }
+func (CSRIntent) Type() Type       { return "csr-intent" }
+func (CSR) Type() Type             { return "csr" }
+func (Received) Type() Type        { return "received" }
 func (Abandoned) Type() Type       { return "abandoned" }
 func (Sealed) Type() Type          { return "sealed" }
 func (Carried) Type() Type         { return "carried" }

@@ -38,7 +38,7 @@ type Certificate struct {
 	Seq         int // of the Issued line
 	Entry       int // line of the schedule
 	Name        string
-	Signer      string
+	Signer      string // empty: others signed it
 	Certificate *x509.Certificate
 }
 
@@ -148,7 +148,7 @@ func (t *Transcript) IssuingClosed() (Line, bool) {
 	return Line{}, false
 }
 
-// Pending returns the lines of type Intent, ChallengeIntent and SignatureIntent
+// Pending returns the lines of type Intent, CSRIntent, ChallengeIntent and SignatureIntent
 // that have neither result nor abandonment: what a resume has to abandon.
 func (t *Transcript) Pending() []Line {
 	settled := map[int]bool{}
@@ -160,6 +160,8 @@ func (t *Transcript) Pending() []Line {
 			settled[r.Intent] = true
 		case Signature:
 			settled[r.Intent] = true
+		case CSR:
+			settled[r.Intent] = true
 		case Abandoned:
 			settled[r.Intent] = true
 		}
@@ -167,7 +169,7 @@ func (t *Transcript) Pending() []Line {
 	var open []Line
 	for _, l := range t.Lines {
 		switch l.Record.(type) {
-		case Intent, ChallengeIntent, SignatureIntent:
+		case Intent, CSRIntent, ChallengeIntent, SignatureIntent:
 			if !settled[l.Seq] {
 				open = append(open, l)
 			}
@@ -176,10 +178,12 @@ func (t *Transcript) Pending() []Line {
 	return open
 }
 
-// Certificates returns what was issued, in the transcript's order.
+// Certificates returns what was issued, and what others issued for authorities of
+// this ceremony, in the transcript's order.
 func (t *Transcript) Certificates() []Certificate {
 	var certs []Certificate
 	for _, l := range t.Lines {
+		certs = append(certs, receivedIn(l)...)
 		r, ok := l.Record.(Issued)
 		if !ok {
 			continue
@@ -190,10 +194,14 @@ func (t *Transcript) Certificates() []Certificate {
 	return certs
 }
 
-// Serials returns the serials of all intents, those of abandoned ones included.
+// Serials returns the serials of all intents, those of abandoned ones included,
+// and of certificates that others issued.
 func (t *Transcript) Serials() []*big.Int {
 	var serials []*big.Int
 	for _, l := range t.Lines {
+		for _, c := range receivedIn(l) {
+			serials = append(serials, c.Certificate.SerialNumber)
+		}
 		r, ok := l.Record.(Intent)
 		if !ok {
 			continue

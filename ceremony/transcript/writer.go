@@ -161,6 +161,9 @@ func (w *Writer) AppendSync(step int, recs ...Record) (firstSeq int, err error) 
 	return firstSeq, w.Sync()
 }
 
+// Last is the time of the last line.
+func (w *Writer) Last() time.Time { return w.order.last }
+
 // Head returns the hash of the last line appended, written or not.
 func (w *Writer) Head() fingerprint.SHA256 { return w.order.head }
 

@@ -63,7 +63,9 @@ func treeOf(c *plan.Ceremony) *terminal.Table {
 }
 
 func authority(c *plan.Ceremony, a plan.Authority) string {
-	if certificate := c.Certificates[a.Name]; certificate != nil {
+	if certificate := c.Certificates[a.Name]; certificate != nil && a.External {
+		return fmt.Sprintf("elsewhere, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
+	} else if certificate != nil {
 		return fmt.Sprintf("existing, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
 	}
 	if c.Renewed[a.Name] != nil {
@@ -73,6 +75,9 @@ func authority(c *plan.Ceremony, a plan.Authority) string {
 }
 
 func certifies(c *plan.Ceremony, a plan.Authority) string {
+	if n := len(c.Awaited()); a.External && n > 0 {
+		return "certifies " + counted(n, "intermediate") + " there"
+	}
 	authorities, leaves := 0, 0
 	nodes := map[string]bool{}
 	for _, e := range c.Entries {
@@ -112,10 +117,7 @@ func tableOf(c *plan.Ceremony, of map[string]*crowd) *terminal.Table {
 		if g != nil && e.Node != g.nodes[0] {
 			continue
 		}
-		by := fmt.Sprintf("── signed by %s, %s", e.Signer, e.SignatureAlgorithm)
-		if e.Duration != 0 {
-			by += ", for " + plan.Duration(e.Duration).String()
-		}
+		by := bywhom(e)
 		if by != last {
 			t.Add(by)
 			last = by
@@ -128,6 +130,17 @@ func tableOf(c *plan.Ceremony, of map[string]*crowd) *terminal.Table {
 		t.Add(fmt.Sprintf("%d…", e.N), name, content(c, e, standIn{e.Node, addresses[e.Node], g.sign}))
 	}
 	return t
+}
+
+// bywhom says who signs an entry, and for how long.
+func bywhom(e plan.Entry) string {
+	switch {
+	case e.Kind == plan.ExternalCertificate:
+		return fmt.Sprintf("── signed elsewhere, for %s at most, with %s left at least", plan.Duration(e.Duration), plan.Duration(e.Least))
+	case e.Duration != 0:
+		return fmt.Sprintf("── signed by %s, %s, for %s", e.Signer, e.SignatureAlgorithm, plan.Duration(e.Duration))
+	}
+	return fmt.Sprintf("── signed by %s, %s", e.Signer, e.SignatureAlgorithm)
 }
 
 // vouchers says who vouches for a request whose words nobody compared.
@@ -172,6 +185,9 @@ func content(c *plan.Ceremony, e plan.Entry, as standIn) string {
 
 // use is what a certificate is for.
 func use(e plan.Entry) string {
+	if e.Kind == plan.RequestSignature {
+		return "request for its certificate"
+	}
 	if e.IsCA {
 		return "CA"
 	}

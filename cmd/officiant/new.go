@@ -29,6 +29,7 @@ type newOptions struct {
 	name, cluster, naming       string
 	grade                       string
 	list                        string
+	external                    string
 	out                         string
 }
 
@@ -50,7 +51,10 @@ Fingerprints in the list stand for those read out by the nodes' operators: the
 list must not have come with the requests.
 
 With --previous the plan continues a finished ceremony: its authorities, release
-key and service-account pair stay, and the root is not opened.`,
+key and service-account pair stay, and the root is not opened.
+
+With --external-root the root is somebody else's, like a company's: the ceremony
+makes the intermediates' keys and asks for their certificates.`,
 		Args: exit.ExactArgs(0, "no arguments, only flags"),
 		RunE: func(*cobra.Command, []string) error { return n.run() },
 	}
@@ -59,6 +63,7 @@ key and service-account pair stay, and the root is not opened.`,
 	f.StringVar(&n.requests, "requests", "", "`DIR` of the nodes' requests, *.req (required)")
 	f.StringVar(&n.list, "nodes", "", "list `FILE` of the nodes: CSV, or JSON of kubectl get nodes")
 	f.StringVar(&n.previous, "previous", "", "finished ceremony `DIR` to continue")
+	f.StringVar(&n.external, "external-root", "", "certificate `FILE` of a root that lives elsewhere")
 	f.StringVar(&n.knownHosts, "known-hosts", "", "OpenSSH `FILE` that says which SSH host key is whose; nodes that signed with theirs need no fingerprint")
 	f.StringVar(&n.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
 	f.StringVar(&n.cluster, "cluster", "", "the cluster's `NAME`, in place of the kubeadm file's")
@@ -71,6 +76,9 @@ key and service-account pair stay, and the root is not opened.`,
 func (o *newOptions) check() error {
 	if o.kubeadm == "" || o.requests == "" || o.out == "" {
 		return exit.Usagef("ceremony new needs --kubeadm FILE, --requests DIR and --out FILE")
+	}
+	if o.external != "" && o.previous != "" {
+		return exit.Usagef("--external-root is for a cluster's first ceremony; with --previous the root stays")
 	}
 	switch signer.Grade(o.grade) {
 	case signer.Attested, signer.Consistent, signer.Software:
@@ -116,6 +124,11 @@ func (o *newOptions) run() error {
 	sequence := 1
 	if o.previous != "" {
 		if sequence, err = continues(&p, in, o.previous, cluster.Name, nodes); err != nil {
+			return err
+		}
+	}
+	if o.external != "" {
+		if err := o.externalRoot(&p, in); err != nil {
 			return err
 		}
 	}

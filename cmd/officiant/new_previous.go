@@ -113,9 +113,14 @@ func (l *predecessor) authorities(p *plan.NewOptions, in *inputs, same bool) err
 		if err := in.add(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})); err != nil {
 			return err
 		}
-		p.Authorities = append(p.Authorities, plan.Authority{
-			Name: a.Name, Family: a.Family, Key: plan.Key{Existing: spki}, Certificate: path, Evidence: a.Evidence,
-		})
+		again := plan.Authority{Name: a.Name, Family: a.Family, Key: plan.Key{Existing: spki}, Certificate: path, Evidence: a.Evidence}
+		if a.External {
+			again.Key, again.Evidence, again.External = plan.Key{}, "", true
+			if again.Issuers, err = l.issuers(in, same); err != nil {
+				return err
+			}
+		}
+		p.Authorities = append(p.Authorities, again)
 	}
 	return nil
 }

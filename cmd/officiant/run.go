@@ -28,6 +28,7 @@ type runOptions struct {
 	present  []string
 	clock    string
 	finalTry string
+	received string
 	waive    ceremony.Waiver
 }
 
@@ -42,7 +43,9 @@ bundles and the transcript. What was approved is what runs: the digest that
 Where the plan names people, enough of them have to have approved exactly that
 digest ("ceremony approve"), and who of them is here is asked, or told by --present.
 
-The same command goes on with a ceremony that was interrupted.`,
+The same command goes on with a ceremony that was interrupted. Where the root
+lives elsewhere, the ceremony stops (exit code 8) once the intermediates have asked for
+their certificates, and goes on with --certificates DIR when they are there.`,
 		Args: exit.ExactArgs(1, "one plan"),
 		RunE: func(c *cobra.Command, args []string) error { return run.run(c.Context(), args[0]) },
 	}
@@ -51,6 +54,7 @@ The same command goes on with a ceremony that was interrupted.`,
 	c.Flags().StringVar(&run.confirm, "confirm", "", "the ceremony's `DIGEST`, in place of typing the plan's name")
 	presentFlag(c, &run.present)
 	clockFlag(c, &run.clock)
+	c.Flags().StringVar(&run.received, "certificates", "", "`DIR` with the certificates that a root elsewhere signed: NAME.crt of each intermediate")
 	finalTryFlag(c, &run.finalTry)
 	waiveFlags(c, &run.waive)
 	return c
@@ -82,6 +86,10 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if approvals, err = ceremony.Approved(o.dir, c, approvals); err != nil {
 		return err
 	}
+	received, err := o.readReceived(c)
+	if err != nil {
+		return err
+	}
 	present, err := o.attendance(ctx, c, o.present)
 	if err != nil {
 		return err
@@ -105,10 +113,14 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	result, err := ceremony.Run(ctx, ceremony.Config{
 		Dir: o.dir, Plan: c, Station: st, Open: to.open, Ask: watch.before(askPIN(o.options)), Insert: askToken(o.options), Disk: o.Disk,
 		Approvals: approvals, Present: present, Why: o.why, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: watch,
-		Look: o.lookForRun(program, c, st, to, o.dir, clock), Waive: o.waive,
+		Look: o.lookForRun(program, c, st, to, o.dir, clock), Waive: o.waive, Received: received,
 	})
 	watch.progress.End()
 	if err != nil {
+		var wait *ceremony.Awaiting
+		if errors.As(err, &wait) {
+			return o.awaiting(wait, planFile)
+		}
 		return o.unfinished(err, planFile)
 	}
 	fmt.Fprintf(o.Stderr, "\nThe ceremony is complete. Compare these, and keep them apart from the bundles:\n")
@@ -125,6 +137,9 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 	if errors.As(err, &stopped) {
 		hints = append(append(hints, "the record ends at "+stopped.Head.String()), stopped.Head.Lines()...)
 		hints = append(hints, fmt.Sprintf("to add to it: officiant ceremony note %s --by NAME [TEXT]", o.dir))
+	}
+	if code == exit.Refused && o.received != "" {
+		hints = append(hints, "with what is right in its place: "+strings.TrimPrefix(again, "to go on: ")+" --certificates "+o.received)
 	}
 	if code == exit.Unavailable || code == exit.Interrupted || code == exit.Failure {
 		hints = append(hints, again)

@@ -22,6 +22,7 @@ const (
 	Unavailable = 5
 	Declined    = 6
 	Expiring    = 7
+	Awaiting    = 8
 	Interrupted = 130
 )
 

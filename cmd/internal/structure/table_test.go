@@ -42,6 +42,7 @@ var table = []row{
 	{"ceremony/approval", []string{"bundle/sshsig", durable}},
 	{"ceremony/profile", []string{"ceremony/plan", "bundle/kubepki"}},
 	{"ceremony/lint", []string{"bundle/kubepki"}},
+	{"ceremony/receipt", []string{"ceremony/plan", "bundle/kubepki"}},
 	{"ceremony/issue", []string{"ceremony/lint", "signer", durable}},
 	{"ceremony/transcript", []string{durable}},
 	{"ceremony/audit", []string{"ceremony/transcript", "ceremony/plan", "ceremony/approval", "bundle", "bundle/kubepki", durable}},

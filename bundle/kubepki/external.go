@@ -1,0 +1,167 @@
+package kubepki
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"fmt"
+	"slices"
+	"time"
+)
+
+var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
+
+// Above says what is wrong with a CA of somebody else's PKI that stands above
+// our intermediates: an external root, or a CA between it and them. below is how
+// many CAs stand below it on the longest way down. Nothing means that chains
+// through it verify for servers and clients, in Go and in OpenSSL.
+func Above(cert *x509.Certificate, below int) []string {
+	var wrong []string
+	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	switch {
+	case cert.Version != 3 || !cert.BasicConstraintsValid || !cert.IsCA:
+		bad("is not the certificate of a CA")
+	case cert.KeyUsage&x509.KeyUsageCertSign == 0:
+		bad("its key usage does not allow certificates to be signed")
+	}
+	if cert.MaxPathLen >= 0 && cert.MaxPathLen < below {
+		bad("path length %d, and %d CAs stand below it", cert.MaxPathLen, below)
+	}
+	if len(cert.SubjectKeyId) == 0 {
+		bad("has no subject key identifier (RFC 5280, 4.2.1.2)")
+	}
+	if len(cert.UnhandledCriticalExtensions) > 0 {
+		bad("has unknown critical extension %s", cert.UnhandledCriticalExtensions[0])
+	}
+	if slices.ContainsFunc(cert.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oidNameConstraints) }) {
+		bad("has name constraints; names like kubernetes.default are not among a company's")
+	}
+	if usages := len(cert.ExtKeyUsage) + len(cert.UnknownExtKeyUsage); usages > 0 && !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny) &&
+		!(slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageServerAuth) && slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageClientAuth)) {
+		bad("its extended key usage leaves out serverAuth or clientAuth, and what it lacks no certificate below it has")
+	}
+	if problem := authorityKey(cert.PublicKey); problem != "" {
+		bad("%s", problem)
+	}
+	if weak(cert.SignatureAlgorithm) {
+		bad("signature algorithm is %s", cert.SignatureAlgorithm)
+	}
+	return wrong
+}
+
+func authorityKey(pub any) string {
+	switch k := pub.(type) {
+	case *rsa.PublicKey:
+		if k.N.BitLen() < 2048 || k.N.BitLen() > 8192 {
+			return fmt.Sprintf("key is RSA of %d bits, not 2048 to 8192", k.N.BitLen())
+		}
+		return ""
+	case *ecdsa.PublicKey:
+		if k.Curve == elliptic.P256() || k.Curve == elliptic.P384() || k.Curve == elliptic.P521() {
+			return ""
+		}
+		return "key is on curve " + k.Curve.Params().Name
+	}
+	return fmt.Sprintf("key is %T, neither RSA nor ECDSA", pub)
+}
+
+// weak names the signature algorithms that nobody should accept any more.
+func weak(a x509.SignatureAlgorithm) bool {
+	switch a {
+	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1, x509.DSAWithSHA256, x509.UnknownSignatureAlgorithm:
+		return true
+	}
+	return false
+}
+
+// MaxAbove is how many CAs may stand between an external root and an
+// intermediate of ours.
+const MaxAbove = 4
+
+// Chain finds the CAs between a certificate and a root among pool, the issuer
+// first; none when the root signed it itself. All signatures are checked, dates
+// are not.
+func Chain(cert, root *x509.Certificate, pool []*x509.Certificate) ([]*x509.Certificate, error) {
+	var chain []*x509.Certificate
+	for below := cert; ; {
+		if signed(below, root) {
+			return chain, nil
+		}
+		i := slices.IndexFunc(pool, func(c *x509.Certificate) bool { return !slices.Contains(chain, c) && signed(below, c) })
+		switch {
+		case i < 0 && bytes.Equal(below.RawIssuer, root.RawSubject):
+			return nil, fmt.Errorf("%q names the root as its issuer, and its signature is not by the root's key", below.Subject)
+		case i < 0:
+			return nil, fmt.Errorf("%q was issued by %q, which is neither the root nor a CA that came with it", below.Subject, below.Issuer)
+		case len(chain) == MaxAbove:
+			return nil, fmt.Errorf("more than %d CAs stand between %q and the root", MaxAbove, cert.Subject)
+		}
+		below = pool[i]
+		chain = append(chain, below)
+	}
+}
+
+func signed(cert, issuer *x509.Certificate) bool {
+	return bytes.Equal(cert.RawIssuer, issuer.RawSubject) && cert.CheckSignatureFrom(issuer) == nil
+}
+
+// Chained says what is wrong with a way up to an external root: with the root, and
+// with each CA between it and cert, as Chain found them. A zero now leaves dates
+// aside; else each has to be valid then and not outlive its issuer.
+func Chained(cert, root *x509.Certificate, chain []*x509.Certificate, now time.Time) []string {
+	var wrong []string
+	below := cert
+	for i, c := range append(slices.Clone(chain), root) {
+		for _, problem := range Above(c, i+1) {
+			wrong = append(wrong, fmt.Sprintf("%q: %s", c.Subject, problem))
+		}
+		if below.NotAfter.After(c.NotAfter) {
+			wrong = append(wrong, fmt.Sprintf("%q is valid until %s, its issuer %q only until %s", below.Subject, day(below.NotAfter), c.Subject, day(c.NotAfter)))
+		}
+		if !now.IsZero() && (now.Before(c.NotBefore) || now.After(c.NotAfter)) {
+			wrong = append(wrong, fmt.Sprintf("%q is valid from %s to %s, and it is %s", c.Subject, day(c.NotBefore), day(c.NotAfter), day(now)))
+		}
+		below = c
+	}
+	return wrong
+}
+
+func day(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// Between lists the CAs of pool that stand between authorities and their roots, in
+// the authorities' order, each way from below, none of them twice (one that signed
+// itself, in a cluster that is brought in, has no way up); and those of the roots that stand above any of them, in the roots' order.
+func Between(authorities, roots, pool []*x509.Certificate) (between, above []*x509.Certificate, err error) {
+	used := make([]bool, len(roots))
+	for _, cert := range authorities {
+		if bytes.Equal(cert.RawSubject, cert.RawIssuer) {
+			continue
+		}
+		var chain []*x509.Certificate
+		found := false
+		for i, root := range roots {
+			if chain, err = Chain(cert, root, pool); err == nil {
+				used[i], found = true, true
+				break
+			}
+		}
+		if !found {
+			return nil, nil, err
+		}
+		for _, c := range chain {
+			if !slices.ContainsFunc(between, c.Equal) {
+				between = append(between, c)
+			}
+		}
+	}
+	for i, root := range roots {
+		if used[i] {
+			above = append(above, root)
+		}
+	}
+	return between, above, nil
+}

@@ -1,0 +1,213 @@
+package ceremony_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"officiant/ceremony"
+	"officiant/ceremony/audit"
+	"officiant/ceremony/ceremonytest"
+)
+
+var awaited = []string{"kubernetes", "etcd", "front-proxy"}
+
+// waiting runs a ceremony below a company's root up to its gate.
+func waiting(t *testing.T) (*ceremonytest.Fixture, *ceremonytest.Company, string) {
+	t.Helper()
+	f, company := ceremonytest.New(t, ceremonytest.Shape{}), ceremonytest.NewCompany(t)
+	f.Below(t, company)
+	dir := filepath.Join(t.TempDir(), "ceremony")
+	_, err := ceremony.Run(context.Background(), f.Config(t, dir))
+	var wait *ceremony.Awaiting
+	if !errors.As(err, &wait) {
+		t.Fatalf("got %v, not a ceremony that waits", err)
+	}
+	if want := []string{"kubernetes.crt", "etcd.crt", "front-proxy.crt"}; !slices.Equal(wait.Back, want) {
+		t.Fatalf("waits for %v", wait.Back)
+	}
+	return f, company, dir
+}
+
+// signed has the company sign every request.
+func signed(t *testing.T, company *ceremonytest.Company, dir string, s ceremonytest.Signing) map[string][]byte {
+	t.Helper()
+	back := map[string][]byte{}
+	for _, name := range awaited {
+		company.Sign(t, filepath.Join(dir, "csrs", name+".csr"), name+".crt", s)
+		back[name] = company.Read(t, name+".crt")
+		if s.By != "" {
+			back[name] = company.Read(t, name+".crt", s.By+".crt")
+		}
+	}
+	return back
+}
+
+func finish(t *testing.T, f *ceremonytest.Fixture, dir string, back map[string][]byte) {
+	t.Helper()
+	cfg := f.Config(t, dir)
+	cfg.Received = back
+	result, err := ceremony.Run(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := audit.Verify(dir, audit.Options{Now: time.Now(), Root: &result.Root})
+	if err != nil || report.Verdict() != audit.Verified {
+		t.Fatalf("%v: %v %v", err, report.Verdict(), report.Findings())
+	}
+}
+
+// TestRootElsewhere has a company's root sign the intermediates.
+func TestRootElsewhere(t *testing.T) {
+	f, company, dir := waiting(t)
+	finish(t, f, dir, signed(t, company, dir, ceremonytest.Signing{Add: "crlDistributionPoints=URI:http://pki.corp.example/root.crl\n"}))
+}
+
+// TestIssuingCAElsewhere has a CA below the company's root sign them.
+func TestIssuingCAElsewhere(t *testing.T) {
+	f, company, dir := waiting(t)
+	company.Issuing(t, "corp-issuing")
+	finish(t, f, dir, signed(t, company, dir, ceremonytest.Signing{By: "corp-issuing"}))
+}
+
+// TestWrongCertificatesRefused brings back certificates that are wrong, one
+// after the other, and then the right ones: nothing was lost by it.
+func TestWrongCertificatesRefused(t *testing.T) {
+	f, company, dir := waiting(t)
+	company.Issuing(t, "corp-issuing")
+	company.Issuing(t, "other")
+	right := signed(t, company, dir, ceremonytest.Signing{})
+	ca := "basicConstraints=critical,CA:true,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\n"
+	with := func(s ceremonytest.Signing) []byte {
+		company.Sign(t, filepath.Join(dir, "csrs", "front-proxy.csr"), "wrong.crt", s)
+		return company.Read(t, "wrong.crt")
+	}
+	stranger := ceremonytest.NewCompany(t)
+	stranger.Sign(t, filepath.Join(dir, "csrs", "front-proxy.csr"), "wrong.crt", ceremonytest.Signing{})
+	for _, c := range []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"missing", nil, "front-proxy.crt: missing"},
+		{"no certificate", []byte("x"), "holds no PEM certificate"},
+		{"a key with it", append(slices.Clone(right["front-proxy"]), company.Read(t, "corp-root.key")...), "only certificates belong here"},
+		{"another key", right["etcd"], "its public key is"},
+		{"another subject", with(ceremonytest.Signing{Subject: "/O=demo/CN=proxy"}), `subject is "CN=proxy,O=demo", the schedule says "CN=front-proxy-ca,O=demo"`},
+		{"an attribute more", with(ceremonytest.Signing{Subject: "/C=DE/O=demo/CN=front-proxy-ca"}), "attribute 2.5.4.6 beside CN and O"},
+		{"no CA", with(ceremonytest.Signing{Extensions: "basicConstraints=critical,CA:false\nextendedKeyUsage=clientAuth\n"}), "is not the certificate of a CA"},
+		{"path length", with(ceremonytest.Signing{Extensions: "basicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign,cRLSign\nextendedKeyUsage=clientAuth\n"}), "path length is unlimited, the schedule says 0"},
+		{"not critical", with(ceremonytest.Signing{Extensions: "basicConstraints=CA:true,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\nextendedKeyUsage=clientAuth\n"}), "basic constraints are not critical"},
+		{"usage", with(ceremonytest.Signing{Extensions: "basicConstraints=critical,CA:true,pathlen:0\nkeyUsage=critical,keyCertSign\nextendedKeyUsage=clientAuth\n"}), "key usage is keyCertSign, the schedule says keyCertSign,cRLSign"},
+		{"purpose", with(ceremonytest.Signing{Extensions: ca + "extendedKeyUsage=clientAuth,serverAuth\n"}), "extended key usage is clientAuth,serverAuth, the schedule says clientAuth"},
+		{"no purpose", with(ceremonytest.Signing{Extensions: ca}), "extended key usage is none"},
+		{"name constraints", with(ceremonytest.Signing{Add: "nameConstraints=permitted;DNS:corp.example\n"}), "extension 2.5.29.30, which is not accepted"},
+		{"a name", with(ceremonytest.Signing{Add: "subjectAltName=DNS:proxy\n"}), "extension 2.5.29.17, which is not accepted"},
+		{"too short", with(ceremonytest.Signing{Days: 300}), "1y from now have to be left of it"},
+		{"too long", with(ceremonytest.Signing{Days: 3651}), "the schedule says at most"},
+		{"another root", stranger.Read(t, "wrong.crt"), "its signature is not by the root's key"},
+		{"no chain", with(ceremonytest.Signing{By: "corp-issuing"}), "neither the root nor a CA that came with it"},
+		{"too much", append(slices.Clone(right["front-proxy"]), company.Read(t, "other.crt")...), "1 certificates came with it that are not between it and the root"},
+		{"serial", append([]byte{}, sameSerial(t, company, dir, right)...), "has the serial number of kubernetes.crt"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := f.Config(t, dir)
+			cfg.Received = map[string][]byte{"kubernetes": right["kubernetes"], "etcd": right["etcd"]}
+			if c.data != nil {
+				cfg.Received["front-proxy"] = c.data
+			}
+			_, err := ceremony.Run(context.Background(), cfg)
+			var refused *ceremony.Refused
+			if !errors.As(err, &refused) || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v\nwant %s", err, c.want)
+			}
+			for _, reason := range refused.Reasons {
+				if !strings.HasPrefix(reason, "front-proxy.crt: ") {
+					t.Errorf("refused %q too", reason)
+				}
+			}
+		})
+	}
+	finish(t, f, dir, right)
+}
+
+// sameSerial has the company sign with a serial number it gave already.
+func sameSerial(t *testing.T, company *ceremonytest.Company, dir string, right map[string][]byte) []byte {
+	t.Helper()
+	for i := 1; i <= 2; i++ {
+		name := []string{"", "kubernetes", "front-proxy"}[i]
+		company.OpenSSL(t, "x509", "-req", "-in", filepath.Join(dir, "csrs", name+".csr"), "-CA", "corp-root.crt", "-CAkey", "corp-root.key",
+			"-out", name+".crt", "-days", "3600", "-set_serial", "77", "-copy_extensions", "copyall")
+	}
+	right["kubernetes"] = company.Read(t, "kubernetes.crt")
+	return company.Read(t, "front-proxy.crt")
+}
+
+// TestKilledAroundTheGate stops a ceremony at each write, sync and signature on
+// either side of its gate, then runs the same command again.
+func TestKilledAroundTheGate(t *testing.T) {
+	f, company := ceremonytest.New(t, ceremonytest.Shape{}), ceremonytest.NewCompany(t)
+	f.Below(t, company)
+	before := &killer{}
+	dir := filepath.Join(t.TempDir(), "whole")
+	var wait *ceremony.Awaiting
+	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), before)); !errors.As(err, &wait) {
+		t.Fatal(err)
+	}
+	back := signed(t, company, dir, ceremonytest.Signing{})
+	// The same directory and tokens, from the gate on, for each of the later kills.
+	after := &killer{}
+	if _, err := ceremony.Run(context.Background(), mortal(with(f.Config(t, copied(t, dir)), back), after)); err != nil {
+		t.Fatal(err)
+	}
+	issuing := slices.Index(after.events, "before sign demo/kubernetes") // its challenge
+	for at := 1; at <= issuing+60 && at <= after.n; at++ {
+		if stride := 3; at%stride != 0 || testing.Short() && at%7 != 0 {
+			continue
+		}
+		t.Run(fmt.Sprintf("after %03d %s", at, after.events[at-1]), func(t *testing.T) {
+			dir := copied(t, dir)
+			if _, err := ceremony.Run(context.Background(), mortal(with(f.Config(t, dir), back), &killer{at: at})); err == nil {
+				t.Fatal("the ceremony finished although it was killed")
+			}
+			finish(t, f, dir, back)
+		})
+	}
+	for at := slices.Index(before.events, "before sign demo/kubernetes"); at <= before.n; at++ {
+		if stride := 3; at%stride != 0 || testing.Short() && at%7 != 0 {
+			continue
+		}
+		t.Run(fmt.Sprintf("before %03d %s", at, before.events[at-1]), func(t *testing.T) {
+			f.Tokens(t)
+			dir := filepath.Join(t.TempDir(), "ceremony")
+			if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), &killer{at: at})); err == nil || errors.As(err, &wait) && at < before.n {
+				t.Fatalf("the ceremony was not killed: %v", err)
+			}
+			if _, err := ceremony.Run(context.Background(), f.Config(t, dir)); !errors.As(err, &wait) {
+				t.Fatalf("resume: %v", err)
+			}
+			finish(t, f, dir, signed(t, company, dir, ceremonytest.Signing{}))
+		})
+	}
+}
+
+func with(cfg ceremony.Config, back map[string][]byte) ceremony.Config {
+	cfg.Received = back
+	return cfg
+}
+
+// copied is a directory as it is.
+func copied(t *testing.T, dir string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "ceremony")
+	if err := os.CopyFS(out, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}

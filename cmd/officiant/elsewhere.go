@@ -1,0 +1,121 @@
+package main
+
+import (
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony"
+	"officiant/ceremony/plan"
+	"officiant/cmd/internal/exit"
+)
+
+// maxReceived is more than any certificate with its chain has.
+const maxReceived = 1 << 20
+
+// readReceived reads the certificates that came back from elsewhere, by
+// authority; nil when none are given. Files of other names are passed over.
+func (o *runOptions) readReceived(c *plan.Ceremony) (map[string][]byte, error) {
+	if o.received == "" {
+		return nil, nil
+	}
+	awaited := c.Awaited()
+	if len(awaited) == 0 {
+		return nil, exit.Usagef("--certificates: this plan waits for no certificate signed elsewhere")
+	}
+	out := map[string][]byte{}
+	for _, e := range awaited {
+		file := filepath.Join(o.received, e.Name+".crt")
+		info, err := os.Stat(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // which are missing is said with what is wrong with the others
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !info.Mode().IsRegular() || info.Size() > maxReceived {
+			return nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: not a file of at most %d KiB", file, maxReceived>>10)}
+		}
+		if out[e.Name], err = os.ReadFile(file); err != nil {
+			return nil, err
+		}
+	}
+	if len(out) == 0 {
+		return nil, exit.Usagef("--certificates: %s holds none of %s", o.received, strings.Join(backNames(awaited), ", "))
+	}
+	return out, nil
+}
+
+func backNames(awaited []plan.Entry) []string {
+	var names []string
+	for _, e := range awaited {
+		names = append(names, e.Name+".crt")
+	}
+	return names
+}
+
+// awaiting says what to take where, what to bring back, and how to go on.
+func (o *runOptions) awaiting(wait *ceremony.Awaiting, planFile string) error {
+	hints := []string{"take these to the root, to be signed as the schedule says (docs/external-root.md shows how):"}
+	for _, file := range wait.Requests {
+		hints = append(hints, "  "+file)
+	}
+	hints = append(hints,
+		fmt.Sprintf("the root they have to lead to: %s, SHA-256 %s", wait.Root.Subject, fingerprint.Of(wait.Root.Raw)),
+		"bring back, each in PEM with the CAs between it and the root after it: "+strings.Join(wait.Back, ", "),
+		"the record ends at "+wait.Head.String(), "  "+strings.Join(wait.Head.Words()[:8], " ")+" …",
+		fmt.Sprintf("to go on: officiant ceremony run %s --station %s --dir %s --certificates DIR", planFile, o.station, o.dir))
+	return &exit.Error{Code: exit.Awaiting, Err: wait, Hints: hints}
+}
+
+// externalRoot makes the plan's root one that lives elsewhere.
+func (o *newOptions) externalRoot(p *plan.NewOptions, in *inputs) error {
+	data, err := os.ReadFile(o.external)
+	if err != nil {
+		return err
+	}
+	list, err := plan.ParseCertificates(data)
+	if err == nil && len(list) != 1 {
+		err = fmt.Errorf("holds %d certificates, not the root alone", len(list))
+	}
+	if err != nil {
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %w", o.external, err)}
+	}
+	root := plan.Authority{Name: string(kubepki.Root), Family: kubepki.Root, External: true, Certificate: "root.crt"}
+	p.Authorities = append(p.Authorities, root)
+	return in.add(root.Certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: list[0].Raw}))
+}
+
+// issuers carries the CAs over that stand between an external root and the
+// authorities. Another cluster's authorities have their own.
+func (l *predecessor) issuers(in *inputs, same bool) (string, error) {
+	list := l.plan.Issuers
+	if received, ok := l.record.Received(); ok {
+		for _, c := range received.Certificates {
+			_, issuers, err := c.Parse()
+			if err != nil {
+				return "", err
+			}
+			for _, i := range issuers {
+				if !slices.ContainsFunc(list, i.Equal) {
+					list = append(list, i)
+				}
+			}
+		}
+	}
+	if len(list) == 0 || !same {
+		return "", nil
+	}
+	var data []byte
+	for _, c := range list {
+		data = append(data, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	}
+	return l.prefix + "/issuers.crt", in.add(l.prefix+"/issuers.crt", data)
+}
