@@ -113,8 +113,26 @@ func (a *auditor) directories(c *Check) {
 	}
 	for _, former := range looks {
 		if !heads[former.t.Head()] {
-			c.problem("%s: no ceremony here continues it; its head is %s", former.report.Directory, former.t.Head())
+			c.problem("%s: no ceremony here continues it; its head is %s%s", former.report.Directory, former.t.Head(), a.missing(former, looks))
 		}
 		a.oldSerials(c, former.report.Directory, former.t)
 	}
+}
+
+// missing names what may link a former ceremony to those here: the later ones of
+// its cluster that they continue, and that are not here.
+func (a *auditor) missing(former *auditor, looks []*auditor) string {
+	here := map[fingerprint.SHA256]bool{}
+	for _, l := range looks {
+		here[l.t.Head()] = true
+	}
+	open, names := former.t.Open(), ""
+	for _, l := range append([]*auditor{a}, looks...) {
+		for _, p := range l.t.Open().Predecessors {
+			if p.Cluster == open.Cluster && p.Sequence > open.Sequence && !here[p.Head] {
+				names += fmt.Sprintf("; ceremony %d of %s, which ceremony %d continues, is not here", p.Sequence, p.Cluster, l.t.Open().Sequence)
+			}
+		}
+	}
+	return names
 }

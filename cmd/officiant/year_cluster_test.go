@@ -1,0 +1,285 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"officiant/bundle"
+	"officiant/bundle/durable"
+	"officiant/bundle/install"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/request"
+	"officiant/bundle/seal"
+	"officiant/cmd/internal/exit"
+)
+
+var first, second = netip.MustParseAddr("10.0.0.11"), netip.MustParseAddr("10.0.0.12")
+
+// year is a cluster, the desk and the room of its people, and their clock.
+type year struct {
+	t       *testing.T
+	now     time.Time
+	dir     string
+	done    []string // ceremony directories, the last one first
+	nodes   map[string]*machine
+	kubeadm *kubeadmJudge
+	etcd    *etcdJudge
+}
+
+// machine is a node: its files lie below a root of its own.
+type machine struct {
+	node kubepki.Node
+	*install.Node
+}
+
+func newYear(t *testing.T) *year {
+	needSoftHSM(t)
+	y := &year{t: t, now: time.Now().AddDate(-1, 0, 0), dir: t.TempDir(), nodes: map[string]*machine{}}
+	y.kubeadm, y.etcd = newJudges(t)
+	y.officiant("softhsm", "init", "--dir", y.at("room"), "--station", y.at("station.yaml"))
+	put(t, y.at("kubeadm.yaml"), demoKubeadm)
+	return y
+}
+
+func (y *year) at(name string) string { return filepath.Join(y.dir, name) }
+
+// pass lets days go by.
+func (y *year) pass(days int) { y.now = y.now.AddDate(0, 0, days) }
+
+func (y *year) clock() time.Time { return y.now }
+
+// types runs a command line with the year's clock.
+func (y *year) types(args ...string) (code int, stdout, stderr string) {
+	y.t.Helper()
+	var out, talk bytes.Buffer
+	o := &options{
+		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &talk, Disk: &durable.Disk{}, Rand: rand.Reader, Now: y.clock,
+		Setenv: func(key, value string) error { y.t.Setenv(key, value); return nil }, NoColor: true, Version: "test",
+	}
+	code = execute(y.t.Context(), o, args)
+	return code, out.String(), talk.String()
+}
+
+// officiant runs a command line that has to succeed.
+func (y *year) officiant(args ...string) (stdout, stderr string) {
+	y.t.Helper()
+	code, stdout, stderr := y.types(args...)
+	if code != exit.Done {
+		y.t.Fatalf("on %s: officiant %s: exit %d\n%s%s", y.now.Format(time.DateOnly), strings.Join(args, " "), code, stdout, stderr)
+	}
+	return stdout, stderr
+}
+
+// refused runs a command line that has to end with an exit code and words.
+func (y *year) refused(code int, want string, args ...string) {
+	y.t.Helper()
+	got, stdout, stderr := y.types(args...)
+	if got != code || !strings.Contains(stdout+stderr, want) {
+		y.t.Errorf("on %s: officiant %s: exit %d, want %d and %q\n%s%s", y.now.Format(time.DateOnly), strings.Join(args, " "), got, code, want, stdout, stderr)
+	}
+}
+
+// edit changes a file as people do who know what they are looking for.
+func (y *year) edit(file, old, new string) {
+	y.t.Helper()
+	text, err := os.ReadFile(file)
+	must(y.t, err)
+	if strings.Count(string(text), old) != 1 {
+		y.t.Fatalf("%s: %q is not in it once\n%s", file, old, text)
+	}
+	put(y.t, file, strings.Replace(string(text), old, new, 1))
+}
+
+// folder is a new one for a plan and its requests.
+func (y *year) folder(name string) string {
+	y.t.Helper()
+	dir, err := os.MkdirTemp(y.dir, name+"-")
+	must(y.t, err)
+	return dir
+}
+
+// add puts a machine on the network. One that has the name of another takes its
+// place.
+func (y *year) add(n kubepki.Node) {
+	y.t.Helper()
+	m := &machine{n, &install.Node{Root: y.folder(n.Name), Disk: &durable.Disk{}, Now: y.clock}}
+	identity, recipient, err := seal.NewIdentity()
+	must(y.t, err)
+	must(y.t, m.State().Init())
+	must(y.t, m.State().WriteIdentity(identity, recipient))
+	y.nodes[n.Name] = m
+}
+
+// leaves are a node's certificates.
+func (m *machine) leaves(t *testing.T) []kubepki.Leaf {
+	t.Helper()
+	leaves, err := kubepki.Leaves(demoCluster, m.node)
+	must(t, err)
+	return leaves
+}
+
+// ask makes the keys a node has not yet, and its request, as
+// officiant-node request does.
+func (y *year) ask(next, name string) {
+	y.t.Helper()
+	m := y.nodes[name]
+	leaves, keys := m.leaves(y.t), request.Keys{}
+	for _, l := range leaves {
+		key, err := m.State().Key(l.Name)
+		if errors.Is(err, fs.ErrNotExist) {
+			key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+			must(y.t, err)
+			must(y.t, m.State().WriteKey(l.Name, key))
+		}
+		must(y.t, err)
+		keys[l.Name] = key
+	}
+	recipient, err := m.State().Recipient()
+	must(y.t, err)
+	data, err := request.Make(demoCluster, m.node, leaves, keys, recipient, y.now, rand.Reader)
+	must(y.t, err)
+	put(y.t, filepath.Join(next, "requests", name+".req"), string(data))
+}
+
+// share seals the service-account key of one node to another's request.
+func (y *year) share(next, from, to string) {
+	y.t.Helper()
+	recipient, err := y.nodes[to].State().Recipient()
+	must(y.t, err)
+	sealed, err := y.nodes[from].Share(recipient)
+	must(y.t, err)
+	put(y.t, filepath.Join(next, "requests", to+sharedSuffix), string(sealed))
+}
+
+// renew writes the plan that goes on from what was done.
+func (y *year) renew(next string, args ...string) {
+	y.t.Helper()
+	y.officiant(slices.Concat([]string{"ceremony", "renew"}, y.done, args, []string{"--validity", lives, "--out", filepath.Join(next, "plan.yaml")})...)
+}
+
+// conduct checks the plan of a folder, carries it out, proves it, and brings the
+// bundles to their nodes, each of which is looked at before the next one.
+func (y *year) conduct(next string) {
+	y.t.Helper()
+	plan, dir := filepath.Join(next, "plan.yaml"), filepath.Join(next, "ceremony")
+	_, result, stderr := checkJSON(y.t, plan, "--station", y.at("station.yaml"))
+	if result.Digest == nil {
+		y.t.Fatalf("no digest\n%s", stderr)
+	}
+	y.officiant("ceremony", "run", plan, "--station", y.at("station.yaml"), "--dir", dir, "--confirm", result.Digest.String())
+	y.done = slices.Insert(y.done, 0, dir)
+	y.verified(y.done)
+	bundles, err := filepath.Glob(filepath.Join(dir, "bundles", "*.tar"))
+	must(y.t, err)
+	for _, file := range bundles {
+		y.install(file)
+		y.etcd.restarts(y.nodes[strings.TrimSuffix(filepath.Base(file), ".tar")])
+	}
+}
+
+// verified proves the last ceremony, with those before it.
+func (y *year) verified(dirs []string) {
+	y.t.Helper()
+	args := []string{"ceremony", "verify", dirs[0], "--release-key", y.release()}
+	for _, dir := range dirs[1:] {
+		args = append(args, "--previous", dir)
+	}
+	y.officiant(args...)
+}
+
+// release is what the people kept of the first ceremony.
+func (y *year) release() string {
+	file := y.at("release.pub")
+	if _, err := os.Stat(file); err != nil {
+		data, err := os.ReadFile(filepath.Join(y.done[len(y.done)-1], "release.pub"))
+		must(y.t, err)
+		put(y.t, file, string(data))
+	}
+	return file
+}
+
+func (y *year) install(file string) {
+	y.t.Helper()
+	b, err := bundle.Open(file)
+	must(y.t, err)
+	key, err := readReleaseKey(y.release())
+	must(y.t, err)
+	_, err = y.nodes[b.Node].Install(b, install.Options{Release: key})
+	must(y.t, err)
+}
+
+// everywhere has all nodes judged: by their own verify, kubeadm, and etcd.
+func (y *year) everywhere() {
+	y.t.Helper()
+	key, err := readReleaseKey(y.release())
+	must(y.t, err)
+	for _, name := range slices.Sorted(maps.Keys(y.nodes)) {
+		m := y.nodes[name]
+		v, err := m.Verify(install.VerifyOptions{Release: key})
+		must(y.t, err)
+		for _, f := range v.Findings {
+			y.t.Errorf("on %s: %s: %s", y.now.Format(time.DateOnly), name, f)
+		}
+		y.kubeadm.judges(m)
+	}
+	y.etcd.judges()
+}
+
+// only wants the last ceremony to have bundles of these nodes and no others.
+func (y *year) only(nodes ...string) {
+	y.t.Helper()
+	found, err := filepath.Glob(filepath.Join(y.done[0], "bundles", "*.tar"))
+	must(y.t, err)
+	for i, file := range found {
+		found[i] = strings.TrimSuffix(filepath.Base(file), ".tar")
+	}
+	if !slices.Equal(found, nodes) {
+		y.t.Errorf("bundles of %q, want %q", found, nodes)
+	}
+}
+
+// certificate is what a node has in place of a leaf.
+func (y *year) certificate(node, leaf string) *x509.Certificate {
+	y.t.Helper()
+	m := y.nodes[node]
+	leaves := m.leaves(y.t)
+	i := slices.IndexFunc(leaves, func(l kubepki.Leaf) bool { return l.Name == leaf })
+	u, err := m.InUse(leaves[i])
+	must(y.t, err)
+	return u.Chain[0]
+}
+
+// wholeChain proves the year once more from its end; without one of its middle,
+// the one that is not there is named.
+func (y *year) wholeChain() {
+	y.t.Helper()
+	y.verified(y.done)
+	for i := 1; i < len(y.done)-1; i++ {
+		args := []string{"ceremony", "verify", y.done[0], "--release-key", y.release()}
+		for _, dir := range slices.Concat(y.done[1:i], y.done[i+1:]) {
+			args = append(args, "--previous", dir)
+		}
+		sequence := len(y.done) - i
+		y.refused(exit.Unverified, fmt.Sprintf("ceremony %d of demo, which ceremony %d continues, is not here", sequence, sequence+1), args...)
+		y.refused(exit.Refused, fmt.Sprintf("ceremony %d of cluster demo, is not the one that ", sequence-1),
+			slices.Concat([]string{"ceremony", "renew"}, y.done[:i], y.done[i+1:], []string{"--within", "1d", "--out", y.at("never.yaml")})...)
+	}
+	_, note := y.officiant(slices.Concat([]string{"ceremony", "inventory"}, y.done[:1], y.done[2:])...)
+	if !strings.Contains(note, fmt.Sprintf("ceremony %d of cluster demo is continued by one of these and not among them", len(y.done)-1)) {
+		y.t.Errorf("the inventory does not say what is missing:\n%s", note)
+	}
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"officiant/bundle/kubepki"
+)
+
+// TestYear is a cluster's first year: what its people do month by month, with a
+// clock that is moved. It begins a year ago and every certificate lives longer
+// than that, so that the real kubeadm and the real etcd, which have the real
+// clock, can judge what stands on the nodes after each ceremony. Etcd's members
+// live through all of it: each is restarted by itself, so that those that have
+// the new files speak with those that have not.
+func TestYear(t *testing.T) {
+	y := newYear(t)
+	y.genesis()
+	y.pass(60)
+	y.workerJoins()
+	y.pass(30)
+	y.renewal("380d")
+	y.pass(30)
+	y.controlPlaneJoins()
+	y.pass(60)
+	y.nodeReplaced()
+	y.pass(30)
+	y.renewal("300d")
+	y.pass(90)
+	y.renewal("300d")
+	y.wholeChain()
+}
+
+// lives is how long the leaves are valid: beyond today, when made a year ago.
+const lives = "400d"
+
+func (y *year) genesis() {
+	y.add(kubepki.Node{Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane, kubepki.Etcd}, Address: first, First: true})
+	y.add(kubepki.Node{Name: "worker-1", Roles: []kubepki.Role{kubepki.Worker}})
+	next := y.folder("genesis")
+	y.ask(next, "cp-1")
+	y.ask(next, "worker-1")
+	y.officiant("ceremony", "new", "--kubeadm", y.at("kubeadm.yaml"), "--requests", next+"/requests", "--station-grade", "software", "--out", next+"/plan.yaml")
+	y.edit(next+"/plan.yaml", "# leaves:\n#   validity: 1y", "leaves:\n  validity: "+lives)
+	y.conduct(next)
+	y.etcd.starts(y.nodes["cp-1"])
+	y.everywhere()
+}
+
+// workerJoins adds one node, and nothing of the others is touched.
+func (y *year) workerJoins() {
+	y.add(kubepki.Node{Name: "worker-2", Roles: []kubepki.Role{kubepki.Worker}})
+	next := y.folder("worker-joins")
+	y.ask(next, "worker-2")
+	y.renew(next, "--within", "1d", "--requests", next+"/requests")
+	y.conduct(next)
+	y.only("worker-2")
+	y.everywhere()
+}
+
+// renewal makes anew what ends within a time, each for the key it has.
+func (y *year) renewal(within string) {
+	next := y.folder("renewal")
+	y.renew(next, "--within", within)
+	y.conduct(next)
+	y.everywhere()
+}
+
+// controlPlaneJoins adds a second control-plane node, which gets the
+// service-account key of the first, and a second member of etcd.
+func (y *year) controlPlaneJoins() {
+	y.add(kubepki.Node{Name: "cp-2", Roles: []kubepki.Role{kubepki.ControlPlane, kubepki.Etcd}, Address: second})
+	next := y.folder("control-plane-joins")
+	y.ask(next, "cp-2")
+	y.share(next, "cp-1", "cp-2")
+	y.renew(next, "--within", "1d", "--requests", next+"/requests")
+	y.conduct(next)
+	y.only("cp-2")
+	y.etcd.joins(y.nodes["cp-1"], y.nodes["cp-2"])
+	y.everywhere()
+}
+
+// nodeReplaced gives a worker's name to another machine, with keys of its own.
+func (y *year) nodeReplaced() {
+	old := y.certificate("worker-2", "kubelet.conf")
+	y.add(y.nodes["worker-2"].node)
+	next := y.folder("node-replaced")
+	y.ask(next, "worker-2")
+	y.renew(next, "--within", "1d", "--requests", next+"/requests")
+	y.conduct(next)
+	y.only("worker-2")
+	y.everywhere()
+	if now := y.certificate("worker-2", "kubelet.conf"); bytes.Equal(now.RawSubjectPublicKeyInfo, old.RawSubjectPublicKeyInfo) {
+		y.t.Error("the machine that took its place has the former one's key")
+	}
+}
