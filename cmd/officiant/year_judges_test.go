@@ -34,7 +34,7 @@ func newJudges(t *testing.T) (*kubeadmJudge, *etcdJudge) {
 		found, err := filepath.Glob(filepath.Join(dir, name+"-v*"))
 		must(t, err)
 		if len(found) > 0 {
-			path, err := filepath.Abs(slices.MaxFunc(found, func(a, b string) int { return built(t, a).Compare(built(t, b)) }))
+			path, err := filepath.Abs(slices.MaxFunc(found, func(a, b string) int { return modified(t, a).Compare(modified(t, b)) }))
 			must(t, err)
 			return path
 		}
@@ -49,8 +49,8 @@ func newJudges(t *testing.T) (*kubeadmJudge, *etcdJudge) {
 	return &kubeadmJudge{t, find("kubeadm")}, etcd
 }
 
-// built is when a program was, of which older versions may lie beside it.
-func built(t *testing.T, program string) time.Time {
+// modified is when a program was built, of which older versions may lie beside it.
+func modified(t *testing.T, program string) time.Time {
 	t.Helper()
 	info, err := os.Stat(program)
 	must(t, err)
