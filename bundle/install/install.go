@@ -134,7 +134,11 @@ func (n *Node) plan(a *accepted) (*Report, *transaction, error) {
 	if a.before != nil && a.before.Root != a.pins.Root {
 		r.Unpinned = &a.before.Root
 	}
-	r.Beside = slices.DeleteFunc(slices.Clone(a.roots), func(f fingerprint.SHA256) bool { return f == a.pins.Root })
+	for _, c := range a.roots {
+		if f := fingerprint.Of(c.Raw); f != a.pins.Root {
+			r.Beside = append(r.Beside, f)
+		}
+	}
 	t := &transaction{operation: "install", write: slices.Clone(a.tree)}
 	files := a.files
 	same := false

@@ -2,6 +2,7 @@ package install
 
 import (
 	"crypto"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,7 +25,7 @@ type accepted struct {
 	files  []kubepki.File
 	pins   *Pins // as they will be
 	before *Pins // as they are; nil at the first install
-	roots  []fingerprint.SHA256
+	roots  []*x509.Certificate
 	left   []string // files with keys of authorities it adopts
 	first  bool     // nothing was pinned before
 	again  bool     // the very bundle whose sequence is the highest seen
@@ -104,7 +105,7 @@ func (n *Node) pin(a *accepted, release crypto.PublicKey) error {
 		return fmt.Errorf("release key: %w", err)
 	}
 	a.pins = &Pins{
-		APIVersion: apiVersion, Kind: pinsKind, Cluster: b.Cluster, Node: b.Node, Root: roots[0], Release: spki,
+		APIVersion: apiVersion, Kind: pinsKind, Cluster: b.Cluster, Node: b.Node, Root: fingerprint.Of(roots[0].Raw), Release: spki,
 		HighestSequence: b.Sequence, HighestBundle: fingerprint.Of(b.Sums),
 	}
 	old, err := n.State().Pins()
@@ -129,7 +130,7 @@ func (n *Node) pin(a *accepted, release crypto.PublicKey) error {
 		return err
 	}
 	if !known {
-		add(bundle.RootFile, "is not the root this node pinned: SHA-256 is %s, pinned is %s", roots[0], old.Root)
+		add(bundle.RootFile, "is not the root this node pinned: SHA-256 is %s, pinned is %s", fingerprint.Of(roots[0].Raw), old.Root)
 	}
 	if spki != old.Release {
 		add(bundle.SignatureFile, "is by another release key than this node pinned: SHA-256 is %s, pinned is %s", spki, old.Release)

@@ -80,6 +80,31 @@ func TestRootRollover(t *testing.T) {
 	}
 }
 
+// TestRootRenewed: a later certificate of the pinned root's own name and key is
+// followed at once; one of its name alone is not.
+func TestRootRenewed(t *testing.T) {
+	p := bundletest.New(t, bundletest.Cluster())
+	m := newMachine(t, p, bundletest.Worker())
+	m.place(t, p, p.Bundle(t, m.who, 1))
+	forged, renewed := *p, *p
+	template := *p.Root.Certificate
+	template.SerialNumber, template.NotAfter = bundletest.Serial(), template.NotAfter.AddDate(5, 0, 0)
+	key := bundletest.Key(t)
+	template.SubjectKeyId, template.PublicKey = nil, nil
+	forged.Root = bundletest.Authority{Certificate: bundletest.Sign(t, &template, &template, key.Public(), key), Key: key}
+	forged.Authorities = map[kubepki.Authority]bundletest.Authority{}
+	for family := range p.Authorities {
+		forged.Authorities[family] = p.Successor(t, family, forged.Root)
+	}
+	m.refuses(t, p, forged.Bundle(t, m.who, 2), "is not the root this node pinned")
+	renewed.Root = bundletest.Authority{Certificate: bundletest.Sign(t, &template, &template, p.Root.Key.Public(), p.Root.Key), Key: p.Root.Key}
+	r := m.place(t, p, renewed.Bundle(t, m.who, 2))
+	if want := fingerprint.Of(renewed.Root.Certificate.Raw); m.pinned(t) != want || r.Unpinned == nil {
+		t.Errorf("pinned is %s, report %+v", m.pinned(t), r)
+	}
+	m.sound(t, p)
+}
+
 // TestRootRolloverLagging: a root that no bundle announced is not followed,
 // whoever signs it; a new node may begin at any stage.
 func TestRootRolloverLagging(t *testing.T) {

@@ -91,9 +91,9 @@ func subjectDER(s Subject) []byte {
 	return der
 }
 
-// present is an authority's certificate before the ceremony; nil when it is made
+// Present is an authority's certificate before the ceremony; nil when it is made
 // with its key.
-func (c *Ceremony) present(name string) *x509.Certificate {
+func (c *Ceremony) Present(name string) *x509.Certificate {
 	if old := c.Renewed[name]; old != nil {
 		return old
 	}

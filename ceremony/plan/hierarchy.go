@@ -19,7 +19,7 @@ func (b *builder) hierarchy() {
 		return
 	}
 	for _, r := range b.p.ofFamily(kubepki.Root) {
-		if c := b.c.present(r.Name); c != nil && c.CheckSignatureFrom(c) != nil {
+		if c := b.c.Present(r.Name); c != nil && c.CheckSignatureFrom(c) != nil {
 			b.refuseInput(cmp.Or(r.Certificate, r.Renews), "is not a root: it is not signed by its own key")
 			return
 		}
@@ -53,7 +53,7 @@ func (b *builder) certified(a *Authority, where at) {
 	}
 	certificate, names, why := b.c.Certificates[a.Name], []string{}, ""
 	for _, r := range roots {
-		c := b.c.present(r.Name)
+		c := b.c.Present(r.Name)
 		if c != nil && !r.External && certificate.CheckSignatureFrom(c) == nil {
 			return
 		}
@@ -87,7 +87,7 @@ func (b *builder) certifiable(a *Authority, where at) {
 	case root.Key == Key{}:
 		b.refuse(where, "authority %s is to be certified by %s, whose key the plan does not name; say external: true if others sign with it", a.Name, root.Name)
 	default:
-		if old := b.c.Renewed[a.Name]; old != nil && b.c.present(root.Name) != nil && old.CheckSignatureFrom(b.c.present(root.Name)) != nil {
+		if old := b.c.Renewed[a.Name]; old != nil && b.c.Present(root.Name) != nil && old.CheckSignatureFrom(b.c.Present(root.Name)) != nil {
 			b.refuseInput(a.Renews, "is not signed by the key of %s, which is to renew it", root.Name)
 		}
 		b.outlives(where, "authority "+a.Name, a.Validity, root)
@@ -128,7 +128,7 @@ func (b *builder) distinct() {
 	keys := map[fingerprint.SHA256]string{}
 	for i, a := range b.p.Authorities {
 		subject := dn(a.Subject)
-		if c := b.c.present(a.Name); c != nil {
+		if c := b.c.Present(a.Name); c != nil {
 			subject = c.Subject.String()
 			if spki, err := fingerprint.SPKI(c.PublicKey); err == nil {
 				if other, ok := keys[spki]; ok {
@@ -191,7 +191,7 @@ func (b *builder) release() {
 	}
 	b.releaseAlgorithm(append(where, "public"), algorithm)
 	for _, a := range b.p.Authorities {
-		name, c := a.Name, b.c.present(a.Name)
+		name, c := a.Name, b.c.Present(a.Name)
 		if c == nil {
 			continue
 		}

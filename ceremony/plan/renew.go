@@ -154,7 +154,7 @@ func (b *builder) carries(c *x509.Certificate, l kubepki.Leaf) string {
 	if authority == nil {
 		return "the plan has no authority of its family"
 	}
-	issuer := b.c.present(authority.Name)
+	issuer := b.c.Present(authority.Name)
 	switch {
 	case issuer == nil:
 		return "its authority is made anew"

@@ -114,7 +114,7 @@ func printRoots(w io.Writer, r *install.Report, dryRun bool) {
 		if dryRun {
 			verb = "would be pinned"
 		}
-		printPin(w, "root certificate, "+verb+"; the bundle in place announced it", r.Pins.Root)
+		printPin(w, "root certificate, "+verb+"; the bundle in place announced it, or it is the same root with a later end", r.Pins.Root)
 		printPin(w, "root certificate, no longer pinned", *r.Unpinned)
 	}
 	for _, f := range r.Beside {

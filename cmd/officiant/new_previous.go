@@ -113,7 +113,10 @@ func (l *predecessor) authorities(p *plan.NewOptions, in *inputs, same bool) err
 		if err := in.add(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})); err != nil {
 			return err
 		}
-		again := plan.Authority{Name: a.Name, Family: a.Family, Key: plan.Key{Existing: spki}, Certificate: path, Evidence: a.Evidence}
+		again := plan.Authority{Name: a.Name, Family: a.Family, Use: a.Use, Certificate: path, Evidence: a.Evidence}
+		if a.Use == plan.Issue {
+			again.Key = plan.Key{Existing: spki}
+		}
 		if a.External {
 			again.Key, again.Evidence, again.External = plan.Key{}, "", true
 			if again.Issuers, err = l.issuers(in, same); err != nil {

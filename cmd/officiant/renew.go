@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
@@ -180,22 +181,31 @@ func (o *renewOptions) open(p *plan.NewOptions, opened map[string]*request.Opene
 // them, and refuses an authority that ends before what it would issue: no
 // renewal helps there.
 func (o *renewOptions) issuers(p *plan.NewOptions, all *plan.Ceremony) error {
-	renew := map[string][]string{} // nil: all
+	renew := map[string][]string{} // by node; nil: all
 	for _, n := range p.Nodes {
 		renew[n.Name] = n.Renew
 	}
 	signs := map[string]bool{}
 	for _, e := range all.Entries {
+		if e.Kind == plan.AuthorityCertificate {
+			signs[e.Signer] = true
+		}
 		names, in := renew[e.Node]
-		if e.Kind == plan.LeafCertificate && in && (len(names) == 0 || slices.Contains(names, e.Leaf.Name)) {
+		if e.Kind == plan.LeafCertificate && in && (names == nil || slices.Contains(names, e.Leaf.Name)) {
 			signs[e.Signer] = true
 		}
 	}
 	end := o.now.Add(time.Duration(p.Leaves.Validity))
 	for i := range p.Authorities {
 		a := &p.Authorities[i]
+		if a.Makes() {
+			continue
+		}
 		if !signs[a.Name] {
 			a.Key = plan.Key{}
+			continue
+		}
+		if a.Family == kubepki.Root {
 			continue
 		}
 		if c := all.Certificates[a.Name]; end.After(c.NotAfter) {
@@ -203,7 +213,7 @@ func (o *renewOptions) issuers(p *plan.NewOptions, all *plan.Ceremony) error {
 				Err: fmt.Errorf("authority %s ends on %s, before a certificate of %s made now would: renewal cannot help there",
 					a.Name, c.NotAfter.UTC().Format(time.DateOnly), p.Leaves.Validity),
 				Hints: []string{
-					"it needs a successor, which nodes learn to trust first: authority rollover (docs/renewal.md)",
+					"it needs a successor, which nodes learn to trust first: officiant ceremony rollover (docs/rollover.md)",
 					"until then, certificates that end sooner: --validity TIME"}}
 		}
 	}

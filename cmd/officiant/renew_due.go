@@ -35,7 +35,7 @@ func (o *renewOptions) due(chain []*predecessor, all *plan.Ceremony) *dues {
 		switch {
 		case now == nil:
 			why = "new"
-		case !signedBy(now, all.Certificates[e.Signer]):
+		case !signedBy(now, all.Present(e.Signer)):
 			why = "its authority is another"
 		default:
 			why = strings.Join(plan.Differences(now, e.Leaf), "; ")
