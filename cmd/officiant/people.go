@@ -71,7 +71,7 @@ func (o *options) confirmed(ctx context.Context, c *plan.Ceremony, digest, quest
 // why asks for the reason of an interruption; empty where nobody says one.
 func (o *options) why() string {
 	p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
-	text, err := p.Line(context.Background(), "\nThe ceremony is paused. Why, for the record? (Enter for no reason) ")
+	text, err := p.Line(context.Background(), "\nThe ceremony is paused. Why, for the record? (Enter: no reason)\n> ")
 	if err != nil {
 		return ""
 	}

@@ -135,7 +135,7 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 	code, hints := outcome(err)
 	var stopped *ceremony.Interrupted
 	if errors.As(err, &stopped) {
-		hints = append(append(hints, "the record ends at "+stopped.Head.String()), stopped.Head.Lines()...)
+		hints = append(append(hints, "head of the record, to be compared when it goes on:"), stopped.Head.Lines()...)
 		hints = append(hints, fmt.Sprintf("to add to it: officiant ceremony note %s --by NAME [TEXT]", o.dir))
 	}
 	if code == exit.Refused && o.received != "" {

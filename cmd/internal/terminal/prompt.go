@@ -47,10 +47,10 @@ func (p *Prompter) Secret(ctx context.Context, question string) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprint(p.Out, question)
-	if err := hide(fd); err != nil {
+	if err := hide(fd); err != nil { // before it is asked for: people are quick
 		return nil, err
 	}
+	fmt.Fprint(p.Out, question)
 	secret, err := until(ctx, fd, func() ([]byte, error) { return term.ReadPassword(fd) })
 	err = errors.Join(err, term.Restore(fd, shown))
 	fmt.Fprintln(p.Out)

@@ -1,0 +1,188 @@
+//go:build linux
+
+package stories
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// shell runs commands in a folder, with our programs at hand.
+func shell(t *testing.T, dir, script string) string {
+	t.Helper()
+	c := exec.Command("bash", "-euo", "pipefail", "-c", script)
+	c.Dir = dir
+	c.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "SOURCE="+source)
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
+}
+
+const typedRoom = `
+officiant softhsm init --dir room --station filed.yaml
+sed 's/&pin-source=[^"]*//' filed.yaml >station.yaml
+echo 'preflight: {clock: warn, default: record}' >>station.yaml
+mkdir -p plan/requests
+officiant-node request --kubeadm "$SOURCE/softhsm/demo/cp-1.yaml" --roles control-plane,etcd --root cp-1 --out plan/requests/cp-1.req
+officiant ceremony new --kubeadm "$SOURCE/softhsm/demo/cp-1.yaml" --requests plan/requests --station-grade software --out plan/plan.yaml
+for n in kim alice bob eve; do ssh-keygen -q -t ed25519 -N '' -f $n; done
+{ echo 'approvals: 2'; echo 'people:'
+  for p in 'kim administrator' 'alice officer' 'bob officer' 'eve witness'; do
+    echo "  - {name: ${p% *}, role: ${p#* }, key: \"$(cut -d' ' -f1,2 ${p% *}.pub)\"}"
+  done; } >>plan/plan.yaml
+`
+
+// TestTypedCeremony is a whole ceremony as people type it, on a terminal of 80
+// columns: approvals, attendance, a watch, PINs of two tokens, an interruption in
+// its midst with a reason and a deviation, going on, a witness. No PIN is seen
+// anywhere, on the screen, in arguments or environment, or in any file.
+func TestTypedCeremony(t *testing.T) {
+	needSoftHSM(t)
+	needTool(t, "jq")
+	dir := t.TempDir()
+	shell(t, dir, typedRoom)
+	pin := func(token string) string {
+		data, err := os.ReadFile(filepath.Join(dir, "room", token+".pin"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(data))
+	}
+	var all []*person
+	at := func(args ...string) *person {
+		p := sit(t, dir, args...)
+		all = append(all, p)
+		return p
+	}
+
+	for _, name := range []string{"alice", "bob"} {
+		p := at("officiant", "ceremony", "approve", "plan/plan.yaml", "--key", name)
+		p.sees("Digest of the ceremony:")
+		p.sees("Type the plan's name to approve it: ")
+		p.types("demo-1")
+		p.leaves(0)
+	}
+	p := at("officiant", "ceremony", "run", "plan/plan.yaml", "--station", "station.yaml", "--dir", "ceremony")
+	begin(p, "demo")
+	p.leaves(6)
+	if _, err := os.Stat(filepath.Join(dir, "ceremony")); err == nil {
+		t.Fatal("a ceremony began without its plan's name")
+	}
+
+	run := []string{"officiant", "ceremony", "run", "plan/plan.yaml", "--station", "station.yaml", "--dir", "ceremony"}
+	p = at(run...)
+	begin(p, "demo-1")
+	p.sees("present: kim, alice, eve; absent: bob")
+	p.sees("token officiant-issuing, serial ")
+	p.sees("PIN, to log in (it tells of no wrong PIN): ")
+	p.types(pin("issuing"))
+	p.sees("token officiant-root, serial ")
+	p.sees("PIN, to log in (it tells of no wrong PIN): ")
+	nobodySees(t, p, pin("issuing"))
+	p.interrupts()
+	p.sees("The ceremony is paused. Why, for the record? (Enter: no reason)")
+	p.types("the fire alarm rang")
+	p.sees("head of the record, to be compared when it goes on:")
+	p.sees("to add to it: officiant ceremony note ceremony --by NAME [TEXT]")
+	p.sees("to go on: officiant ceremony run plan/plan.yaml --station station.yaml --dir ceremony")
+	p.leaves(130)
+
+	p = at("officiant", "ceremony", "note", "ceremony", "--deviation", "--by", "kim", "--by", "alice")
+	p.sees("Text, for the record: ")
+	p.types("the root's token waited in bag 7, not in bag 6")
+	p.sees("On record.")
+	p.leaves(0)
+
+	p = at(run...)
+	begin(p, "demo-1")
+	p.sees("going on where the record ends")
+	p.sees("PIN, to log in (it tells of no wrong PIN): ")
+	p.types(pin("issuing"))
+	p.sees("token officiant-root, serial ")
+	p.sees("PIN, to log in (it tells of no wrong PIN): ")
+	p.types(pin("root"))
+	p.sees("The ceremony is complete.")
+	p.leaves(0)
+
+	p = at("officiant", "ceremony", "sign", "ceremony", "--witness", "eve", "--key", "eve")
+	p.sees("█")
+	p.sees("witnessed by eve")
+	p.leaves(0)
+
+	people := strings.TrimSpace(shell(t, dir, "officiant ceremony check plan/plan.yaml -o json 2>/dev/null | jq -r .people.fingerprint"))
+	p = at("officiant", "ceremony", "verify", "ceremony", "--release-key", "ceremony/release.pub", "--people", people)
+	for _, want := range []string{"the ceremony was interrupted and went on", "dictated: the fire alarm rang", "deviation, agreed by [kim alice]: the root's token waited in bag 7",
+		"approved by alice", "present: kim, alice, eve", "witnessed by eve", "guarantee 8"} {
+		p.sees(want[:min(len(want), 40)])
+	}
+	p.leaves(0)
+
+	for _, p := range all {
+		p.fits()
+		for _, secret := range []string{pin("issuing"), pin("root")} {
+			if strings.Contains(p.seen(), secret) {
+				t.Errorf("a PIN is on the screen:\n%s", p.seen())
+			}
+		}
+	}
+	noFileHas(t, dir, pin("issuing"), pin("root"))
+}
+
+// begin answers what a ceremony asks before its first step.
+func begin(p *person, name string) {
+	p.t.Helper()
+	p.sees("Who is here? Their names: ")
+	p.types("kim, alice eve")
+	p.sees("A witness's watch says (UTC, as 2026-11-24 16:32): ")
+	p.types(time.Now().UTC().Format("2006-01-02 15:04"))
+	p.sees("Type the plan's name to begin: ")
+	p.types(name)
+}
+
+// nobodySees wants a secret neither among a running program's arguments nor in its
+// environment.
+func nobodySees(t *testing.T, p *person, secret string) {
+	t.Helper()
+	for _, what := range []string{"cmdline", "environ"} {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, what))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(data) == 0 || strings.Contains(string(data), secret) {
+			t.Errorf("a PIN is in %s, or it is empty", what)
+		}
+	}
+}
+
+// noFileHas wants secrets in no file but the tokens' own folder.
+func noFileHas(t *testing.T, dir string, secrets ...string) {
+	t.Helper()
+	looked := 0
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && path == filepath.Join(dir, "room") {
+			return fs.SkipDir
+		}
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		looked++
+		data, err := os.ReadFile(path)
+		for _, s := range secrets {
+			if strings.Contains(string(data), s) {
+				t.Errorf("%s holds a PIN", path)
+			}
+		}
+		return err
+	})
+	if err != nil || looked < 50 {
+		t.Errorf("%d files were looked at: %v", looked, err)
+	}
+}
