@@ -170,7 +170,8 @@ func (o *renewOptions) open(p *plan.NewOptions, opened map[string]*request.Opene
 		return c, err
 	}
 	refused := &exit.Error{Code: exit.Refused, Hints: []string{
-		"a node whose names, roles or certificates became more sends a new request: officiant-node request, and --requests"}}
+		"a node whose names, roles or certificates became more sends a new request: officiant-node request, and --requests",
+		"names that the cluster has now come from its kubeadm file: --kubeadm"}}
 	for _, f := range findings(invalid.Problems) {
 		refused.Err = errors.Join(refused.Err, errors.New(f.Message))
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,19 +20,19 @@ const candidate = plan.Duration(time.Hour)
 
 // dues are the certificates that have to be made anew, by node, and why.
 type dues struct {
-	why   map[string]map[string]string // by node and Leaf.Name
-	until map[string]time.Time         // of what there is, by the schedule's name
+	why map[string]map[string]string // by node and Leaf.Name
+	has map[string]*x509.Certificate // what there is, by the schedule's name
 }
 
 // due holds what every certificate would be against what there is.
 func (o *renewOptions) due(chain []*predecessor, all *plan.Ceremony) *dues {
-	d := &dues{map[string]map[string]string{}, map[string]time.Time{}}
-	has, servers := present(chain), formerServers(chain)
+	d := &dues{map[string]map[string]string{}, present(chain)}
+	servers := formerServers(chain)
 	for _, e := range all.Entries {
 		if e.Kind != plan.LeafCertificate {
 			continue
 		}
-		now := has[e.Name]
+		now := d.has[e.Name]
 		why := ""
 		switch {
 		case now == nil:
@@ -41,7 +43,6 @@ func (o *renewOptions) due(chain []*predecessor, all *plan.Ceremony) *dues {
 			why = strings.Join(plan.Differences(now, e.Leaf), "; ")
 		}
 		if now != nil {
-			d.until[e.Name] = now.NotAfter
 			if k := e.Leaf.Kubeconfig; why == "" && k != nil && k.Server != servers[e.Name] {
 				why = fmt.Sprintf("server %s, was %s", k.Server, servers[e.Name])
 			}
@@ -114,17 +115,11 @@ func (o *renewOptions) tell(c *plan.Ceremony, d *dues, quiet int) error {
 			continue
 		}
 		renewed++
-		until, changes := "", d.why[e.Node][e.Leaf.Name]
-		if at, ok := d.until[e.Name]; ok {
-			until = at.UTC().Format(time.DateOnly)
+		until := ""
+		if now := d.has[e.Name]; now != nil {
+			until = now.NotAfter.UTC().Format(time.DateOnly)
 		}
-		if changes == "" || changes == "ends" {
-			changes = "dates and serial number"
-			if c.Vouched[e.Node] != plan.ByRecord {
-				changes = "key, dates and serial number"
-			}
-		}
-		t.Add(exit.Line(e.Name), until, exit.Line(changes))
+		t.Add(exit.Line(e.Name), until, exit.Line(d.changes(c, e)))
 	}
 	if err := t.Write(o.Stdout, terminal.Width(o.Stdout)); err != nil {
 		return err
@@ -135,6 +130,21 @@ func (o *renewOptions) tell(c *plan.Ceremony, d *dues, quiet int) error {
 		fmt.Fprintf(o.Stderr, "Left out, as nothing of theirs ends within %s: %s.\n", o.within, counted(quiet, "node"))
 	}
 	return o.compare(c)
+}
+
+// changes says what becomes different.
+func (d *dues) changes(c *plan.Ceremony, e plan.Entry) string {
+	now, why := d.has[e.Name], d.why[e.Node][e.Leaf.Name]
+	if now == nil {
+		return why
+	}
+	if why == "" || why == "ends" {
+		why = "dates and serial number"
+	}
+	if r := c.Requests[e.Node]; r == nil || !bytes.Equal(r.CSR[e.Leaf.Name].RawSubjectPublicKeyInfo, now.RawSubjectPublicKeyInfo) {
+		return "key, " + why
+	}
+	return why
 }
 
 // compare prints the fingerprints that people have to compare.
