@@ -120,6 +120,7 @@ type scene struct {
 	safe    *safe
 	fixture *ceremonytest.Fixture
 	result  *ceremony.Result
+	edit    func(plan string) string // changes the plan of the next ceremony
 }
 
 // perform carries out a small ceremony: cp-1 with etcd, and a worker.

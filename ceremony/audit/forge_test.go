@@ -277,16 +277,19 @@ func (f *forger) build(node string, closing fingerprint.SHA256) *bundle.Bundle {
 		}
 	}
 	for _, e := range f.plan.Entries {
-		switch {
-		case f.issued[e.Name] == nil:
-		case e.IsCA:
-			p.Authorities[kubepki.Authority(e.Name)] = f.issued[e.Name]
-		case e.Node == node:
+		if e.Node == node && f.issued[e.Name] != nil {
 			p.Leaves[e.Leaf.Name] = f.issued[e.Name]
 		}
 	}
-	for name, c := range f.plan.Certificates {
-		p.Authorities[kubepki.Authority(name)] = c
+	p.Trusted = map[kubepki.Authority][]*x509.Certificate{}
+	for _, a := range f.plan.Plan.Authorities {
+		switch c := f.authority(a.Name); {
+		case c == nil:
+		case a.Use == plan.Trust:
+			p.Trusted[a.Family] = append(p.Trusted[a.Family], c)
+		default:
+			p.Authorities[a.Family] = c
+		}
 	}
 	maps.Copy(p.Leaves, f.plan.Carried[node])
 	p.Root = p.Authorities[kubepki.Root]
@@ -313,11 +316,19 @@ func (f *forger) build(node string, closing fingerprint.SHA256) *bundle.Bundle {
 	return b
 }
 
+// authority is an authority's certificate: issued here, or an input.
+func (f *forger) authority(name string) *x509.Certificate {
+	if c := f.issued[name]; c != nil {
+		return c
+	}
+	return f.plan.Certificates[name]
+}
+
 // outputs writes authorities, release key and bundles as the record has them.
 func (f *forger) outputs() {
-	for _, family := range []string{"root", "kubernetes", "etcd", "front-proxy"} {
-		if c := f.issued[family]; c != nil {
-			f.scene.write(f.t, "authorities/"+family+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
+	for _, a := range f.plan.Plan.Authorities {
+		if c := f.issued[a.Name]; c != nil {
+			f.scene.write(f.t, f.plan.Plan.AuthorityFile(a), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
 		}
 	}
 	der := must(x509.MarshalPKIXPublicKey(f.release.Public()))
@@ -342,7 +353,9 @@ func (f *forger) reissue(name string, sign func(template, parent *x509.Certifica
 	issued := f.result(intent)
 	template := must(x509.ParseCertificate(issued.record.(transcript.Issued).Certificate))
 	parent := template
-	if record.Signer != name {
+	if c := f.plan.Certificates[record.Signer]; c != nil {
+		parent = c
+	} else if record.Signer != name {
 		signer, _ := first(f, func(r transcript.Intent) bool { return r.Name == record.Signer })
 		parent = must(x509.ParseCertificate(f.result(signer).record.(transcript.Issued).Certificate))
 	}

@@ -51,6 +51,15 @@ func (s *scene) nextWith(t testing.TB, people string, by ...string) *scene {
 // nextFor carries out a second ceremony for these nodes.
 func (s *scene) nextFor(t testing.TB, nodes string, by ...string) *scene {
 	t.Helper()
+	s.writeNext(t, nodes, by...)
+	n := &scene{dir: filepath.Join(t.TempDir(), "ceremony"), safe: s.safe, fixture: s.fixture}
+	n.run(t)
+	return n
+}
+
+// writeNext writes the plan of a second ceremony, and what it takes from this one.
+func (s *scene) writeNext(t testing.TB, nodes string, by ...string) {
+	t.Helper()
 	for to, from := range map[string]string{
 		"transcript.jsonl": "transcript.jsonl", "release.pub": "release.pub", "sa.key.age": "secrets/sa.key.age", "sa.pub": "bundles/cp-1/pki/sa.pub",
 		"root.crt": "authorities/root.crt", "kubernetes.crt": "authorities/kubernetes.crt", "etcd.crt": "authorities/etcd.crt", "front-proxy.crt": "authorities/front-proxy.crt",
@@ -70,14 +79,14 @@ func (s *scene) nextFor(t testing.TB, nodes string, by ...string) *scene {
 	if !strings.Contains(nodes, "control-plane") {
 		text = strings.Replace(text, "serviceAccount: {sealed: before/sa.key.age, public: before/sa.pub}\n", "", 1)
 	}
+	if s.edit != nil {
+		text = s.edit(text)
+	}
 	if err := os.WriteFile(s.fixture.PlanFile, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	s.fixture.Unapprove(t)
 	s.fixture.Approve(t, by...)
-	n := &scene{dir: filepath.Join(t.TempDir(), "ceremony"), safe: s.safe, fixture: s.fixture}
-	n.run(t)
-	return n
 }
 
 func TestSecondCeremony(t *testing.T) {
