@@ -36,7 +36,7 @@ func Build(h Header, p Parts) (*Bundle, error) {
 		return nil, err
 	}
 	if h.Format < p.least() {
-		return nil, fmt.Errorf("bundle of %s: format %d holds neither more than one authority of a family nor an external root", h.Node, h.Format)
+		return nil, fmt.Errorf("bundle of %s: format %d holds neither more than one authority of a family, nor an external root, nor a revocation list", h.Node, h.Format)
 	}
 	leaves, err := kubepki.Leaves(cluster, p.Node)
 	if err != nil {
@@ -63,6 +63,9 @@ func Build(h Header, p Parts) (*Bundle, error) {
 		if path != "" {
 			b.Files[path] = data
 		}
+	}
+	if p.RevocationList != nil && !slices.ContainsFunc(files, func(f kubepki.File) bool { return f.Kind == kubepki.RevocationListFile }) {
+		return nil, fmt.Errorf("bundle of %s: the node has no use for a revocation list", h.Node)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Leaves)) {
 		if !m.used[name] {
@@ -163,6 +166,8 @@ func (m *maker) file(f kubepki.File) (path string, data []byte, err error) {
 		data, err = m.leaf(f.Leaf)
 	case kubepki.KubeconfigFile:
 		data, err = m.kubeconfig(f.Leaf)
+	case kubepki.RevocationListFile:
+		return f.Path, m.parts.RevocationList, present(m.parts.RevocationList)
 	case kubepki.ServiceAccountKey:
 		return f.Path + SealedSuffix, m.parts.ServiceAccountSealed, present(m.parts.ServiceAccountSealed)
 	case kubepki.ServiceAccountPublic:
@@ -305,6 +310,9 @@ func (p *Parts) least() int {
 		if len(beside) > 0 {
 			return severalAuthorities
 		}
+	}
+	if p.Cluster.RevocationLists {
+		return revocationLists
 	}
 	return OldestFormat
 }

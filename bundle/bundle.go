@@ -58,6 +58,7 @@ type Parts struct {
 	External             bool                                      // the root is somebody else's; since format 3
 	Issuers              []*x509.Certificate                       // CAs that may stand between an external root and the authorities, in any order
 	Leaves               map[string]*x509.Certificate              // by Leaf.Name
+	RevocationList       []byte                                    // DER, of the etcd authority, for nodes of role etcd; nil without Cluster.RevocationLists; since format 3
 	ServiceAccountSealed []byte                                    // ASCII-armored age; nil for nodes without sa.key
 	ServiceAccountPublic []byte                                    // PEM; nil for nodes without sa.pub
 	KeysSealed           []byte                                    // ASCII-armored age; nil for nodes that made their own keys

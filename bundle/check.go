@@ -133,6 +133,9 @@ func (c *checker) node(f *Facts) {
 	if (f.Trusted != nil || f.Adopted != nil) && c.b.Format < severalAuthorities {
 		c.add(FactsFile, "names more than one authority of a family, which format %d cannot hold", c.b.Format)
 	}
+	if f.Cluster.RevocationLists && c.b.Format < revocationLists {
+		c.add(FactsFile, "names a revocation list, which format %d cannot hold", c.b.Format)
+	}
 	if f.Cluster.Name != c.b.Cluster {
 		c.add(FactsFile, "cluster is %s, the header says %s", f.Cluster.Name, c.b.Cluster)
 	}
@@ -177,6 +180,11 @@ func (c *checker) node(f *Facts) {
 		c.file(file)
 	}
 	c.between(files)
+	for _, file := range files {
+		if data, ok := c.b.Files[file.Path]; ok && file.Kind == kubepki.RevocationListFile {
+			c.revocationList(file, data)
+		}
+	}
 	c.sharedKeys()
 	if !c.earliest.IsZero() && c.b.NotAfter.After(c.earliest) {
 		c.add(SumsFile, "not-after is %s, but a certificate expires at %s", formatTime(c.b.NotAfter), formatTime(c.earliest))

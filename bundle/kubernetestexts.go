@@ -15,6 +15,9 @@ func kubernetesTexts(f *Facts, leaves []kubepki.Leaf) map[string][]byte {
 		return texts
 	}
 	texts[KubeadmFile] = []byte(clusterConfiguration(f.Cluster.KubernetesVersion))
+	if f.Cluster.RevocationLists && !f.Cluster.ExternalEtcd {
+		texts[KubeadmFile] = append(texts[KubeadmFile], etcdArguments(f.Cluster.KubernetesVersion)...)
+	}
 	var documents []string
 	for _, b := range kubepki.Bindings(leaves) {
 		documents = append(documents, b.Manifest())

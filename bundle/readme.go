@@ -84,6 +84,10 @@ func (p *page) firstControlPlane(f *Facts, leaves []kubepki.Leaf) {
 	p.line("Take %s over into its ClusterConfiguration: with it, the", KubeadmFile)
 	p.line("kube-controller-manager gives pods a trust file (--root-ca-file) that programs not written")
 	p.line("in Go can use, too. kubeadm keeps it for the nodes that join later.")
+	if f.Cluster.RevocationLists && !f.Cluster.ExternalEtcd {
+		p.line("\nIt also gives etcd the list of revoked certificates (%s). etcd reads that file", listFile)
+		p.line("again at each connection, and turns everybody away when it is not there.")
+	}
 	if f.Cluster.ExternalEtcd {
 		p.externalEtcd()
 	}
@@ -190,6 +194,9 @@ func (p *page) etcd(f *Facts) {
 	p.command("--trusted-ca-file=%sca.crt", dir)
 	p.command("--peer-cert-file=%speer.crt --peer-key-file=%speer.key --peer-client-cert-auth=true", dir, dir)
 	p.command("--peer-trusted-ca-file=%sca.crt", dir)
+	if f.Cluster.RevocationLists {
+		p.command("--client-crl-file=%s --peer-crl-file=%s", listFile, listFile)
+	}
 	p.line("\nThis asks etcd whether it is well:\n")
 	p.command("etcdctl --endpoints https://%s --cacert %sca.crt \\", net.JoinHostPort(f.Node.Address.String(), strconv.Itoa(2379)), dir)
 	p.command("  --cert %shealthcheck-client.crt --key %shealthcheck-client.key endpoint health", dir, dir)

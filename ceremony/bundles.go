@@ -125,6 +125,9 @@ func (r *run) bundle(s *shared, node string) (*bundle.Bundle, error) {
 		parts.Leaves[e.Leaf.Name] = r.state.issued[e.Name]
 	}
 	maps.Copy(parts.Leaves, r.plan.Carried[node])
+	if n.Has(kubepki.Etcd) {
+		parts.RevocationList = r.etcdList()
+	}
 	if n.Has(kubepki.ControlPlane) {
 		if parts.ServiceAccountSealed, parts.ServiceAccountPublic, err = r.serviceAccount(node); err != nil {
 			return nil, err
@@ -157,8 +160,8 @@ func (r *run) checkBundle(s *shared, b *bundle.Bundle) error {
 	return nil
 }
 
-// writeOutputs writes what follows from the record: authority certificates
-// and bundles.
+// writeOutputs writes what follows from the record: authority certificates,
+// revocation lists and bundles.
 func writeOutputs(_ context.Context, r *run) error {
 	shared, err := r.shared()
 	if err != nil {
@@ -174,6 +177,9 @@ func writeOutputs(_ context.Context, r *run) error {
 		}
 	}
 	if err := r.writeIssuers(shared); err != nil {
+		return err
+	}
+	if err := r.writeLists(); err != nil {
 		return err
 	}
 	if err := r.Disk.MkdirAll(filepath.Join(r.Dir, "bundles"), 0o755); err != nil {

@@ -74,6 +74,13 @@ func tryAll(checker *issue.Checker, c *plan.Ceremony, notBefore time.Time, rando
 			reasons = append(reasons, err.Error())
 		}
 	}
+	for _, e := range c.Entries {
+		if e.Kind == plan.CRLSignature {
+			if err := d.list(e); err != nil {
+				reasons = append(reasons, err.Error())
+			}
+		}
+	}
 	reasons = append(reasons, d.layout()...)
 	if len(reasons) > 0 {
 		return &Refused{reasons}
@@ -118,6 +125,15 @@ func (d *hierarchy) entry(e plan.Entry) error {
 		d.certificates[e.Name] = checked.Throwaway()
 	}
 	return nil
+}
+
+func (d *hierarchy) list(e plan.Entry) error {
+	issuer := d.certificates[e.Signer]
+	if issuer == nil {
+		return fmt.Errorf("%s: its issuer %s has no certificate", e.Name, e.Signer)
+	}
+	_, err := checkList(d.checker, d.plan, e, e.Number, d.base, issuer)
+	return err
 }
 
 // elsewhere stands in for what an external root will have signed.

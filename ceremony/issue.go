@@ -258,6 +258,10 @@ func closeIssuing(_ context.Context, r *run) error {
 				return fmt.Errorf("entry %d, %s, has no certificate on record", e.N, e.Name)
 			}
 			n++
+		case plan.CRLSignature:
+			if r.state.lists[e.Name] == nil {
+				return fmt.Errorf("entry %d, %s, is not on record", e.N, e.Name)
+			}
 		}
 	}
 	if len(r.state.issued) != n {

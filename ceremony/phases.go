@@ -72,6 +72,11 @@ func (s *script) addToken(p phase) {
 				s.add(fmt.Sprintf("Sign the %s intermediate", e.Name), issueEntries(e))
 			}
 		}
+		for _, name := range p.keys {
+			if family(s.plan, name) == kubepki.Root {
+				s.addList(name)
+			}
+		}
 	}
 	for _, name := range p.keys {
 		s.addClone(name)

@@ -8,7 +8,7 @@ func (r *run) named(path string) string {
 	if r.Rehearsal == nil {
 		return path
 	}
-	for _, kind := range []string{".crt", ".pub", ".tar"} {
+	for _, kind := range []string{".crt", ".pub", ".tar", ".crl", ".crl.pem"} {
 		if base, ok := strings.CutSuffix(path, kind); ok {
 			return base + ".rehearsal" + kind
 		}

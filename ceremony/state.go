@@ -27,6 +27,9 @@ type state struct {
 	sealed        *transcript.Sealed
 	shared        map[string]bool                // nodes whose file from a sister is on record
 	nodeKeys      map[string]transcript.NodeKeys // made here, by node
+	lists         map[string][]byte              // revocation lists, by entry
+	numbers       map[string]*big.Int            // the highest number intended, by entry
+	carriedLists  map[string]bool                // authorities whose former list is on record
 	closing       *fingerprint.SHA256            // hash of the line that closes issuing
 	signatures    map[string]signature
 	serials       map[string]bool
@@ -55,6 +58,9 @@ func newState() *state {
 		shared:        map[string]bool{},
 		nodeKeys:      map[string]transcript.NodeKeys{},
 		issued:        map[string]*x509.Certificate{},
+		lists:         map[string][]byte{},
+		numbers:       map[string]*big.Int{},
+		carriedLists:  map[string]bool{},
 		signatures:    map[string]signature{},
 		serials:       map[string]bool{},
 		requests:      map[string][]byte{},
@@ -90,6 +96,22 @@ func (s *state) apply(seq int, record transcript.Record) error {
 			return fmt.Errorf("intent of %s: %w", r.Name, err)
 		}
 		s.serials[serial.String()] = true
+	case transcript.CRLIntent:
+		s.pending[seq] = r
+		number, err := r.Number()
+		if err != nil {
+			return fmt.Errorf("intent of %s: %w", r.Name, err)
+		}
+		s.numbers[r.Name] = number
+	case transcript.CRL:
+		intent, ok := s.pending[r.Intent].(transcript.CRLIntent)
+		if !ok {
+			return fmt.Errorf("revocation list without intent %d", r.Intent)
+		}
+		delete(s.pending, r.Intent)
+		s.lists[intent.Name] = r.List
+	case transcript.CRLCarried:
+		s.carriedLists[r.Signer] = true
 	case transcript.ChallengeIntent, transcript.SignatureIntent, transcript.CSRIntent:
 		s.pending[seq] = r
 	case transcript.Challenge:

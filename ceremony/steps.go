@@ -64,6 +64,9 @@ func Steps(c *plan.Ceremony, st *station.Station) ([]Step, error) {
 	case hasControlPlane(c):
 		s.add("Make the service-account key and seal it to its nodes", sealServiceAccount)
 	}
+	if n := len(c.Lists); n > 0 {
+		s.add(fmt.Sprintf("Carry %s over", count(n, "revocation list")), carryLists)
+	}
 	if n := hasMadeKeys(c); n > 0 {
 		s.add(fmt.Sprintf("Make the keys of %s and seal them", count(n, "node")), makeNodeKeys)
 	}
@@ -97,18 +100,36 @@ func (s *script) closing(tokens []phase) {
 	verify.Failure = "Keep the directory as it is; nothing of it is to be used before the finding is explained."
 }
 
-// addLeaves adds one step for each authority that issues leaves. Those of one
-// token follow each other, and that of the release key comes last: it signs next.
+// addLeaves adds one step for each authority that issues leaves, and one for its
+// revocation list. Those of one token follow each other, and that of the release
+// key comes last: it signs next.
 func (s *script) addLeaves(tokens []phase) {
-	by := map[string][]plan.Entry{}
+	by, leaves := map[string][]plan.Entry{}, map[string][]plan.Entry{}
 	for _, e := range s.plan.Entries {
-		if e.Kind == plan.LeafCertificate {
+		switch {
+		case e.Kind == plan.LeafCertificate:
+			leaves[e.Signer] = append(leaves[e.Signer], e)
+			by[e.Signer] = append(by[e.Signer], e)
+		case e.Kind == plan.CRLSignature && family(s.plan, e.Signer) != kubepki.Root:
 			by[e.Signer] = append(by[e.Signer], e)
 		}
 	}
 	for _, name := range s.leafOrder(tokens, by) {
 		s.comeBack(tokens, name)
-		s.add(fmt.Sprintf("Issue %s by %s", count(len(by[name]), "certificate"), name), issueEntries(by[name]...))
+		if n := len(leaves[name]); n > 0 {
+			s.add(fmt.Sprintf("Issue %s by %s", count(n, "certificate"), name), issueEntries(leaves[name]...))
+		}
+		s.addList(name)
+	}
+}
+
+// addList adds the step of an authority's revocation list, if it signs one. A
+// root's comes while its token is in the reader.
+func (s *script) addList(authority string) {
+	for _, e := range s.plan.Entries {
+		if e.Kind == plan.CRLSignature && e.Signer == authority {
+			s.add(fmt.Sprintf("Sign the revocation list of %s", authority), signList(e))
+		}
 	}
 }
 

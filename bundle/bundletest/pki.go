@@ -98,6 +98,20 @@ func AuthorityTemplate(spec kubepki.AuthoritySpec, cluster string) *x509.Certifi
 	}
 }
 
+// List is a revocation list of the authority, in DER.
+func (a Authority) List(t testing.TB, number int64, at time.Time, revoked ...*big.Int) []byte {
+	t.Helper()
+	l := &x509.RevocationList{Number: big.NewInt(number), ThisUpdate: at, NextUpdate: at.AddDate(0, 3, 0)}
+	for _, serial := range revoked {
+		l.RevokedCertificateEntries = append(l.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: serial, RevocationTime: at, ReasonCode: 1})
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, l, a.Certificate, a.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
 // LeafTemplate is what a leaf's certificate must look like.
 func LeafTemplate(l kubepki.Leaf) *x509.Certificate {
 	c := &x509.Certificate{
@@ -221,6 +235,9 @@ func (p *PKI) Parts(t testing.TB, n *Node) bundle.Parts {
 	for _, l := range p.Leaves(t, n.Node) {
 		issuer := p.Authorities[l.Authority]
 		parts.Leaves[l.Name] = Sign(t, LeafTemplate(l), issuer.Certificate, n.Keys[l.Name].Public(), issuer.Key)
+	}
+	if p.Cluster.RevocationLists && n.Has(kubepki.Etcd) {
+		parts.RevocationList = p.Authorities[kubepki.EtcdAuthority].List(t, 1, Now)
 	}
 	if n.Has(kubepki.ControlPlane) {
 		sealed, err := seal.Seal([]string{n.Recipient}, PrivatePEM(t, p.Account))

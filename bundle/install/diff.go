@@ -77,6 +77,8 @@ func content(p *placed) []fact {
 	switch path.Ext(p.path) {
 	case ".crt":
 		return certificateFacts(p.data)
+	case ".crl":
+		return listFacts(p.data)
 	case ".key":
 		return keyFacts(p.data)
 	case ".pub":

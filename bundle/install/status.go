@@ -22,8 +22,9 @@ type Status struct {
 	Previous     *Previous        `json:"previous"`    // what a rollback would bring back
 	Interrupted  string           `json:"interrupted"` // an operation that has to be finished
 	Certificates []Certificate    `json:"certificates"`
-	AdoptedKeys  []string         `json:"adoptedKeys,omitempty"` // files with private keys of authorities the bundle in place adopts
-	Findings     []bundle.Finding `json:"findings"`              // files that are not as they were installed
+	Revocations  *RevocationList  `json:"revocationList,omitempty"` // etcd's
+	AdoptedKeys  []string         `json:"adoptedKeys,omitempty"`    // files with private keys of authorities the bundle in place adopts
+	Findings     []bundle.Finding `json:"findings"`                 // files that are not as they were installed
 }
 
 // Installed is the bundle in place.
@@ -120,6 +121,7 @@ func (n *Node) certificates(s *Status, b *bundle.Bundle) error {
 	if err != nil {
 		return err
 	}
+	s.Revocations = n.revocationList(files)
 	known, err := n.origins()
 	if err != nil {
 		return err

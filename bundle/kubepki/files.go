@@ -11,6 +11,7 @@ const (
 	caFile           = pkiDir + "ca.crt"
 	serverCAFile     = pkiDir + "server-ca.crt"
 	etcdCAFile       = pkiDir + "etcd/ca.crt"
+	etcdListFile     = pkiDir + "etcd/ca.crl"
 	frontProxyCAFile = pkiDir + "front-proxy-ca.crt"
 	saKeyFile        = pkiDir + "sa.key"
 	saPubFile        = pkiDir + "sa.pub"
@@ -60,6 +61,11 @@ var fileRows = []fileRow{
 		{Etcd, always, Consumer{"etcd", "--peer-trusted-ca-file", Restart}},
 		{Etcd, always, Consumer{"etcdctl", "--cacert", PerUse}},
 	}},
+	// etcd reads it again at each connection.
+	{etcdListFile, RevocationListFile, publicMode, EtcdAuthority, []reader{
+		{Etcd, always, Consumer{"etcd", "--client-crl-file", Live}},
+		{Etcd, always, Consumer{"etcd", "--peer-crl-file", Live}},
+	}},
 	{saKeyFile, ServiceAccountKey, privateMode, "", []reader{
 		{ControlPlane, always, Consumer{"kube-controller-manager", "--service-account-private-key-file", Restart}},
 		{ControlPlane, tokenSigning, Consumer{"kube-apiserver", "--service-account-signing-key-file", Restart}},
@@ -79,6 +85,9 @@ func Files(c Cluster, n Node) ([]File, error) {
 	}
 	var files []File
 	for _, r := range fileRows {
+		if r.kind == RevocationListFile && !c.RevocationLists {
+			continue
+		}
 		consumers := r.consumers(c.KubernetesVersion, n)
 		// Whoever uses an extra certificate needs the other side's anchor, too.
 		beside := r.kind == TrustFile && slices.ContainsFunc(n.Extra, func(e Extra) bool { return e.Authority == r.authority })

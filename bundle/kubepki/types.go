@@ -46,8 +46,9 @@ type Cluster struct {
 	CertSANs             []string            `json:"certSANs,omitempty"` // API server: IPs, RFC 1123 names, *. wildcards
 	EtcdServerCertSANs   []string            `json:"etcdServerCertSANs,omitempty"`
 	EtcdPeerCertSANs     []string            `json:"etcdPeerCertSANs,omitempty"`
-	ExternalEtcd         bool                `json:"externalEtcd,omitempty"` // etcd runs on nodes of role etcd only, or elsewhere
-	Overrides            map[string]Override `json:"overrides,omitempty"`    // by Leaf.ID
+	ExternalEtcd         bool                `json:"externalEtcd,omitempty"`    // etcd runs on nodes of role etcd only, or elsewhere
+	Overrides            map[string]Override `json:"overrides,omitempty"`       // by Leaf.ID
+	RevocationLists      bool                `json:"revocationLists,omitempty"` // etcd is given its authority's revocation list
 }
 
 // Override replaces parts of one kind of certificate's defaults on every node.
@@ -118,6 +119,7 @@ const (
 	KubeconfigFile       FileKind = "kubeconfig"             // in a bundle without the key, on the node with it
 	TrustFile            FileKind = "trust"                  // authorities of one family, the issuing one first: who may log in
 	ServerTrustFile      FileKind = "server-trust"           // intermediates, then their roots: for clients not written in Go
+	RevocationListFile   FileKind = "revocation-list"        // an authority's, in DER: what etcd turns away
 	ServiceAccountKey    FileKind = "service-account-key"    // sa.key; sealed in a bundle
 	ServiceAccountPublic FileKind = "service-account-public" // sa.pub
 )
@@ -127,7 +129,7 @@ type File struct {
 	Path      string // below /etc/kubernetes, with forward slashes
 	Kind      FileKind
 	Mode      fs.FileMode // on the node
-	Authority Authority   // of TrustFile and ServerTrustFile
+	Authority Authority   // of TrustFile, ServerTrustFile and RevocationListFile
 	Leaf      string      // Leaf.Name, of CertificateFile, KeyFile, KubeconfigFile
 	Consumers []Consumer
 }

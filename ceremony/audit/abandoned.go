@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"fmt"
 )
 
 // abandonedIntents holds what was to be signed, and has no result on record,
@@ -41,13 +42,34 @@ func unsigned(tbs []byte) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	der, err := asn1.Marshal(struct {
-		TBS       asn1.RawValue
-		Algorithm pkix.AlgorithmIdentifier
-		Signature asn1.BitString
-	}{asn1.RawValue{FullBytes: tbs}, t.Algorithm, asn1.BitString{}})
+	der, err := unsignedDER(tbs, t.Algorithm)
 	if err != nil {
 		return nil, err
 	}
 	return x509.ParseCertificate(der)
+}
+
+// unsignedList is unsigned for a revocation list (RFC 5280, 5.1).
+func unsignedList(tbs []byte) (*x509.RevocationList, error) {
+	var t struct {
+		Version   int
+		Algorithm pkix.AlgorithmIdentifier
+		Issuer    asn1.RawValue
+	}
+	if _, err := asn1.Unmarshal(tbs, &t); err != nil {
+		return nil, fmt.Errorf("not the to-be-signed part of a revocation list: %w", err)
+	}
+	der, err := unsignedDER(tbs, t.Algorithm)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseRevocationList(der)
+}
+
+func unsignedDER(tbs []byte, algorithm pkix.AlgorithmIdentifier) ([]byte, error) {
+	return asn1.Marshal(struct {
+		TBS       asn1.RawValue
+		Algorithm pkix.AlgorithmIdentifier
+		Signature asn1.BitString
+	}{asn1.RawValue{FullBytes: tbs}, algorithm, asn1.BitString{}})
 }

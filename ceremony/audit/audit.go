@@ -86,6 +86,8 @@ type auditor struct {
 	former []*transcript.Transcript                // of this cluster, newest first; see formerRecords
 	kept   map[string]map[string]*x509.Certificate // by node and file: carried over
 
+	lists map[string]*formerList // newest on the former records; see formerLists
+
 	checker  bundle.Checker
 	expected map[string]bool   // files that belong into the directory
 	open     []string          // folders whose content another check has named already
@@ -122,6 +124,7 @@ func checks() []kind {
 		{1, "the signatures made are the schedule's, one for each line", aFinished, (*auditor).signatures, nil},
 		{2, "each act was recorded before it happened, no serial number comes twice", aFinished, (*auditor).order, nil},
 		{3, "each certificate is what the schedule says, by the right authority", aFinished, (*auditor).certificates, nil},
+		{3, "each revocation list is the schedule's, and has all that was revoked", aFinished, (*auditor).revocationLists, (*auditor).hasLists},
 		{4, "each key is the plan's, with its evidence and its challenge", aFinished, (*auditor).keys, nil},
 		{7, "secrets are sealed to the nodes they belong to", aFinished, (*auditor).sealed, nil},
 		{8, "witnesses signed the head of the record", aFinished, (*auditor).witnessed, (*auditor).hasWitnesses},

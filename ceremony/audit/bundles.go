@@ -193,6 +193,9 @@ func (a *auditor) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundle.Bu
 	if r := a.plan.Requests[n.Name]; r != nil {
 		parts.Request = r.Fingerprint
 	}
+	if n.Has(kubepki.Etcd) {
+		parts.RevocationList = a.etcdList()
+	}
 	if n.Has(kubepki.ControlPlane) {
 		parts.ServiceAccountSealed, parts.ServiceAccountPublic = a.serviceAccount(n.Name)
 	}

@@ -23,6 +23,10 @@
 //   - Each certificate is, extension by extension, what its line of the schedule
 //     says, signed by exactly the authority it names, from the ceremony's
 //     notBefore for exactly the duration planned (3).
+//   - Each revocation list, in the same way, is what its line says and what plan and
+//     former lists come to: numbered after them, with everything on them that had
+//     not ended, and nothing of what is revoked is in a bundle or signs; a former
+//     list that none follows is on record again as it was (3).
 //   - Each key has its intent, evidence at least of the grade the plan asks for
 //     and attributes that agree with it, and has answered a challenge (4).
 //   - The service-account key is sealed to the control-plane nodes' recipients,

@@ -44,13 +44,14 @@ type forger struct {
 	release crypto.Signer                       // signs in place of the release key
 	issued  map[string]*x509.Certificate        // by entry
 	issuers []*x509.Certificate                 // between an external root and authorities
+	lists   map[string][]byte                   // by authority
 	built   map[string]*bundle.Bundle           // by node
 	sealed  *transcript.Sealed
 }
 
 func (s *scene) forge(t testing.TB) *forger {
 	t.Helper()
-	f := &forger{scene: s.copy(t), t: t, issued: map[string]*x509.Certificate{}, built: map[string]*bundle.Bundle{}}
+	f := &forger{scene: s.copy(t), t: t, issued: map[string]*x509.Certificate{}, lists: map[string][]byte{}, built: map[string]*bundle.Bundle{}}
 	f.release = s.key("release")
 	f.readPlan()
 	record := must(transcript.Read("transcript.jsonl", f.read("transcript.jsonl")))
@@ -71,6 +72,8 @@ func (f *forger) readPlan() {
 func refers(r transcript.Record) int {
 	switch r := r.(type) {
 	case transcript.Issued:
+		return r.Intent
+	case transcript.CRL:
 		return r.Intent
 	case transcript.Challenge:
 		return r.Intent
@@ -155,7 +158,7 @@ func (f *forger) insert(before *act, records ...transcript.Record) {
 
 func isResult(r transcript.Record) bool {
 	switch r.(type) {
-	case transcript.Issued, transcript.Challenge, transcript.Canary, transcript.Signature, transcript.CSR, transcript.Abandoned:
+	case transcript.Issued, transcript.CRL, transcript.Challenge, transcript.Canary, transcript.Signature, transcript.CSR, transcript.Abandoned:
 		return true
 	}
 	return false
@@ -204,6 +207,10 @@ func (f *forger) prepare(a *act, w *transcript.Writer, closing *fingerprint.SHA2
 	case transcript.Issued:
 		r.Intent = of
 		f.issued[a.of.record.(transcript.Intent).Name] = must(x509.ParseCertificate(r.Certificate))
+		return r
+	case transcript.CRL:
+		r.Intent = of
+		f.lists[a.of.record.(transcript.CRLIntent).Signer] = r.List
 		return r
 	case transcript.Challenge:
 		r.Intent = of
@@ -301,6 +308,14 @@ func (f *forger) build(node string, closing fingerprint.SHA256) *bundle.Bundle {
 		p.ServiceAccountSealed = f.read("secrets/sa.key.age")
 		p.ServiceAccountPublic = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: f.sealed.PublicKey})
 	}
+	if p.Cluster.RevocationLists && p.Node.Has(kubepki.Etcd) {
+		p.RevocationList = f.lists["etcd"]
+		for _, former := range f.plan.Lists {
+			if former.Signer == "etcd" {
+				p.RevocationList = former.DER
+			}
+		}
+	}
 	if f.parts != nil {
 		f.parts(&h, &p)
 	}
@@ -330,6 +345,10 @@ func (f *forger) outputs() {
 		if c := f.issued[a.Name]; c != nil {
 			f.scene.write(f.t, f.plan.Plan.AuthorityFile(a), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
 		}
+	}
+	for name, der := range f.lists {
+		f.scene.write(f.t, "crls/"+name+".crl", der)
+		f.scene.write(f.t, "crls/"+name+".crl.pem", pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}))
 	}
 	der := must(x509.MarshalPKIXPublicKey(f.release.Public()))
 	f.scene.write(f.t, "release.pub", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))

@@ -13,10 +13,12 @@ type signing struct {
 	entry       int
 	name        string
 	signer      string
-	tbs         []byte             // of a certificate
+	tbs         []byte             // of a certificate or revocation list
 	sum         fingerprint.SHA256 // of a file
 	result      int                // seq; 0: none
 	certificate *x509.Certificate
+	list        *x509.RevocationList
+	family      string // of a revocation list's authority
 	signature   []byte
 	abandoned   string // why there is no result
 }
@@ -45,6 +47,11 @@ type sealedLine struct {
 	transcript.Sealed
 }
 
+type listLine struct {
+	seq int
+	transcript.CRLCarried
+}
+
 type sharedLine struct {
 	seq int
 	transcript.Shared
@@ -53,6 +60,8 @@ type sharedLine struct {
 // ledger is what a transcript says, by kind of act.
 type ledger struct {
 	certificates []*signing
+	lists        []*signing // revocation lists
+	carriedLists []listLine
 	files        []*signing
 	requests     []*signing // for certificates that others sign
 	arrivals     []arrival  // and what came back for them
@@ -80,6 +89,7 @@ type ledger struct {
 func newLedger(t *transcript.Transcript) *ledger {
 	g := &ledger{issued: map[string]*x509.Certificate{}, signed: map[string]*signing{}, made: map[string]*nodeKeysLine{}}
 	certificates, files, requests, challenges := map[int]*signing{}, map[int]*signing{}, map[int]*signing{}, map[int]*challengeLine{}
+	lists := map[int]*signing{}
 	for _, l := range t.Lines {
 		switch r := l.Record.(type) {
 		case transcript.Intent:
@@ -100,6 +110,15 @@ func newLedger(t *transcript.Transcript) *ledger {
 			if s := requests[r.Intent]; s != nil {
 				s.result, s.signature = l.Seq, r.Request
 			}
+		case transcript.CRLIntent:
+			s := &signing{seq: l.Seq, entry: r.Entry, name: r.Name, signer: r.Signer, family: r.Family, tbs: r.TBS}
+			lists[l.Seq] = s
+			g.lists = append(g.lists, s)
+		case transcript.CRL:
+			if s := lists[r.Intent]; s != nil {
+				s.result = l.Seq
+				s.list, _ = x509.ParseRevocationList(r.List)
+			}
 		case transcript.SignatureIntent:
 			s := &signing{seq: l.Seq, entry: r.Entry, name: r.Name, signer: releaseKey, sum: r.SHA256}
 			files[l.Seq] = s
@@ -119,7 +138,7 @@ func newLedger(t *transcript.Transcript) *ledger {
 			}
 		case transcript.Abandoned:
 			g.abandoned = append(g.abandoned, l)
-			for _, s := range []*signing{certificates[r.Intent], files[r.Intent], requests[r.Intent]} {
+			for _, s := range []*signing{certificates[r.Intent], lists[r.Intent], files[r.Intent], requests[r.Intent]} {
 				if s != nil {
 					s.abandoned = r.Reason
 				}
@@ -153,6 +172,8 @@ func (g *ledger) other(l transcript.Line) {
 		g.made[r.Node] = &nodeKeysLine{l.Seq, r}
 	case transcript.Carried:
 		g.carried = append(g.carried, sealedLine{l.Seq, transcript.Sealed(r)})
+	case transcript.CRLCarried:
+		g.carriedLists = append(g.carriedLists, listLine{l.Seq, r})
 	case transcript.Shared:
 		g.shared = append(g.shared, sharedLine{l.Seq, r})
 	case transcript.Received:

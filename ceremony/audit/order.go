@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"math/big"
+	"slices"
 
 	"officiant/ceremony/plan"
 	"officiant/ceremony/transcript"
@@ -75,6 +76,8 @@ func (a *auditor) keysFirst(c *Check) {
 			}
 		case transcript.Intent:
 			signs(l.Seq, r.Signer, r.Name)
+		case transcript.CRLIntent:
+			signs(l.Seq, r.Signer, r.Name)
 		case transcript.SignatureIntent:
 			signs(l.Seq, releaseKey, r.Name)
 		case transcript.Closed:
@@ -94,7 +97,7 @@ func (a *auditor) issuersFirst(c *Check) {
 			since[s.name] = s.result
 		}
 	}
-	for _, s := range a.ledger.certificates {
+	for _, s := range slices.Concat(a.ledger.certificates, a.ledger.lists) {
 		e := a.entry(s.entry)
 		if e == nil || e.Kind == plan.RootCertificate || a.plan.Certificates[s.signer] != nil {
 			continue
@@ -112,7 +115,7 @@ func (a *auditor) closingFirst(c *Check) {
 		c.problem("%s: issuing was closed %s, not once", transcriptFile, count(len(a.ledger.closings), "time"))
 		return
 	}
-	for _, s := range a.ledger.certificates {
+	for _, s := range slices.Concat(a.ledger.certificates, a.ledger.lists) {
 		if s.seq > closing.Seq || s.result > closing.Seq {
 			c.problem("line %d: %s after issuing was closed", s.seq, s.name)
 		}

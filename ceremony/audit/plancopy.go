@@ -74,7 +74,7 @@ func (a *auditor) marked(name string) string {
 	if !a.t.Open().Rehearsal {
 		return name
 	}
-	for _, kind := range []string{".crt", ".pub", ".tar"} {
+	for _, kind := range []string{".crt", ".pub", ".tar", ".crl", ".crl.pem"} {
 		if base, ok := strings.CutSuffix(name, kind); ok {
 			return base + ".rehearsal" + kind
 		}
@@ -123,6 +123,9 @@ func (a *auditor) entry(n int) *plan.Entry {
 func isCertificate(k plan.Kind) bool {
 	return k == plan.RootCertificate || k == plan.AuthorityCertificate || k == plan.LeafCertificate
 }
+
+func isList(k plan.Kind) bool   { return k == plan.CRLSignature }
+func isBundle(k plan.Kind) bool { return k == plan.BundleSignature }
 
 // authority returns an authority's certificate: issued here, by others, or an input.
 func (a *auditor) authority(name string) *x509.Certificate {

@@ -13,15 +13,23 @@ import (
 func (a *auditor) signatures(c *Check) {
 	made := map[int]int{} // results by entry
 	for _, s := range a.ledger.certificates {
-		if e := a.scheduled(c, s, true); e != nil && s.result > 0 {
+		if e := a.scheduled(c, s, isCertificate); e != nil && s.result > 0 {
 			made[s.entry]++
 			if s.certificate != nil && !bytes.Equal(s.certificate.RawTBSCertificate, s.tbs) {
 				c.problem("line %d: the certificate of %s is not what line %d intended", s.result, s.name, s.seq)
 			}
 		}
 	}
+	for _, s := range a.ledger.lists {
+		if e := a.scheduled(c, s, isList); e != nil && s.result > 0 {
+			made[s.entry]++
+			if s.list != nil && !bytes.Equal(s.list.RawTBSRevocationList, s.tbs) {
+				c.problem("line %d: %s is not what line %d intended", s.result, s.name, s.seq)
+			}
+		}
+	}
 	for _, s := range a.ledger.files {
-		if e := a.scheduled(c, s, false); e != nil && s.result > 0 {
+		if e := a.scheduled(c, s, isBundle); e != nil && s.result > 0 {
 			made[s.entry]++
 			a.fileSignature(c, s)
 		}
@@ -53,7 +61,7 @@ func (a *auditor) signatures(c *Check) {
 
 // scheduled returns the line of the schedule that an intent is for, and names
 // what does not agree.
-func (a *auditor) scheduled(c *Check, s *signing, certificate bool) *plan.Entry {
+func (a *auditor) scheduled(c *Check, s *signing, fits func(plan.Kind) bool) *plan.Entry {
 	e := a.entry(s.entry)
 	if e == nil {
 		c.problem("line %d: signs %s, entry %d, which the schedule does not have", s.seq, s.name, s.entry)
@@ -62,7 +70,7 @@ func (a *auditor) scheduled(c *Check, s *signing, certificate bool) *plan.Entry 
 	if s.name != e.Name || s.signer != e.Signer {
 		c.problem("line %d: signs %s by %s as entry %d, which is %s by %s", s.seq, s.name, s.signer, s.entry, e.Name, e.Signer)
 	}
-	if certificate != isCertificate(e.Kind) || !certificate && e.Kind != plan.BundleSignature {
+	if !fits(e.Kind) {
 		c.problem("line %d: entry %d, %s, is of kind %s, and this is another kind of signature", s.seq, s.entry, e.Name, e.Kind)
 	}
 	return e
@@ -97,6 +105,8 @@ func (a *auditor) intentName(seq int) string {
 	}
 	switch r := a.t.Lines[seq-1].Record.(type) {
 	case transcript.Intent:
+		return r.Name
+	case transcript.CRLIntent:
 		return r.Name
 	case transcript.SignatureIntent:
 		return r.Name

@@ -54,6 +54,7 @@ type Shape struct {
 	Version      kubepki.Version  // default the newest known
 	Nodes        []kubepki.Node   // in place of cp-1 and the workers
 	ExternalEtcd bool
+	Lists        []string              // authorities that sign a revocation list
 	People       []string              // "alice officer", "eve witness"
 	Approvals    int                   // how many of them have to approve
 	SSH          map[string]ssh.Signer // keys that some of them have already
@@ -96,6 +97,12 @@ func New(t testing.TB, s Shape) *Fixture {
 		check(t, err)
 		f.Identities[name] = identity
 		fmt.Fprintf(&list, "  - name: %s\n    roles: [worker]\n    keys: {create: ECDSA-P256, recipient: %s}\n", name, recipient)
+	}
+	if len(s.Lists) > 0 {
+		list.WriteString("crls:\n")
+	}
+	for _, name := range s.Lists {
+		fmt.Fprintf(&list, "  - {authority: %s, nextUpdate: 90d}\n", name)
 	}
 	list.WriteString(f.People(t, s.Approvals, s.People...))
 	write(t, f.PlanFile, fmt.Sprintf(planText, cluster.KubernetesVersion, s.ExternalEtcd, s.Root, s.Below, s.Below, s.Below)+list.String())

@@ -15,6 +15,7 @@
 //
 // CheckRequest and SignRequest are the same for a PKCS #10 request by which an
 // authority's key asks for its certificate elsewhere.
+// Revocation lists go the same way: CheckCRL, CheckedCRL, SignCRL.
 //
 // File has the release key sign the SHA-256 of a file, as plain ECDSA or RSA
 // PKCS #1 v1.5, so that `openssl dgst -sha256 -verify` can check it.

@@ -20,8 +20,8 @@ import (
 )
 
 var (
-	// ErrNotChecked is returned for a Checked that Check did not make.
-	ErrNotChecked = errors.New("certificate was not checked")
+	// ErrNotChecked is returned for a Checked or CheckedCRL that no Checker made.
+	ErrNotChecked = errors.New("certificate or revocation list was not checked")
 	// ErrWrongSignature is returned when a device's signature does not verify.
 	ErrWrongSignature = errors.New("signature does not verify")
 )

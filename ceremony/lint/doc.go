@@ -29,6 +29,13 @@
 // and a test with a certificate that breaks it. They stand in tables: everyCert,
 // caRules, leafRules, familyRules, expectedRules.
 //
+// # CRL
+//
+// CRL looks at a revocation list in the same way: zlint's rules of the RFCs about
+// such lists, then ours (crlRules, "k8s_crl_…"): that the issuer may sign it, that
+// its number was not used before, that there is a next update while the issuer is
+// valid, that no serial number comes twice, and that each has a reason.
+//
 // # Layout
 //
 // Layout looks at the files of a node that say whom to trust, taken together:

@@ -26,6 +26,26 @@ func TestEveryRuleIsTested(t *testing.T) {
 	}
 }
 
+func TestEveryCRLRuleIsTested(t *testing.T) {
+	tests, err := os.ReadFile("crl_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, r := range crlRules {
+		if seen[r.id] || r.citation == "" {
+			t.Errorf("%s: twice, or without a citation", r.id)
+		}
+		seen[r.id] = true
+		if !bytes.Contains(tests, []byte(`{"`+r.id+`", `)) {
+			t.Errorf("%s: no case breaks it", r.id)
+		}
+	}
+	if len(crlSuite()) < 5 {
+		t.Errorf("only %d lints of zlint are run", len(crlSuite()))
+	}
+}
+
 // What is passed over exists: a renamed lint must not go unnoticed.
 func TestPassedOverExists(t *testing.T) {
 	s := suite()

@@ -72,6 +72,15 @@
 //	    roles: [worker]
 //	    keys: {create: ECDSA-P256, recipient: "age1…"}   # sealed to it; in place of a request
 //
+//	crls:                             # revocation lists to be signed
+//	  - authority: etcd
+//	    nextUpdate: 90d               # when there will be another, from the ceremony's NotBefore
+//	revocations:                      # all that is revoked; see Revocation
+//	  - serial: "5b2f…"               # hex
+//	    authority: etcd               # who signed the certificate, and signs the list
+//	    reason: keyCompromise         # package revocation lists them
+//	    comment: cp-3 was stolen      # for people; in no list
+//
 //	approvals: 2                      # how many of people have to approve
 //	people:                           # absent: nobody has to
 //	  - name: alice                   # lower-case letters, digits, dashes
@@ -105,8 +114,8 @@
 // schedule.txt has a line for every signature, in this order: the roots, the
 // other authorities (below an external root their requests, then what has to come
 // back for them), leaves by authority (kubernetes, etcd, front-proxy), then
-// by the plan's order of nodes, then by name; bundles by node; the transcript.
-// Only what the plan makes has a line.
+// by the plan's order of nodes, then by name; revocation lists by family; bundles by
+// node; the transcript. Only what the plan makes has a line.
 //
 //	# officiant-schedule: v1
 //	# plan: demo-1
@@ -118,6 +127,7 @@
 //	0005 leaf signer=kubernetes name=cp-1/apiserver subject="CN=kube-apiserver" dns=cp-1,kubernetes ip=10.96.0.1 usage=digitalSignature,keyEncipherment,serverAuth ca=false duration=8760h key=sha256:… sig=ECDSA-SHA256
 //	0002 csr signer=kubernetes name="csr kubernetes" subject="CN=kubernetes,O=demo" usage=keyCertSign,cRLSign,serverAuth,clientAuth ca=true pathlen=0 key=new:ECDSA-P256 sig=ECDSA-SHA256
 //	0003 external name=kubernetes subject="CN=kubernetes,O=demo" usage=keyCertSign,cRLSign,serverAuth,clientAuth ca=true pathlen=0 least=8760h most=87600h key=new:ECDSA-P256
+//	0017 crl signer=etcd name="crl etcd" number=2 revoked=5b2f…:keyCompromise duration=2160h sig=ECDSA-SHA256
 //	0018 bundle signer=release name="bundle cp-1" request=sha256:… vouched=fingerprint sig=ECDSA-SHA256
 //	0020 transcript signer=release name=transcript sig=ECDSA-SHA256
 //
@@ -125,7 +135,10 @@
 // none. The subject is RFC 2253's text in quotes, a name with a space in it is
 // in quotes. key is the fingerprint of the SubjectPublicKeyInfo, or new:ALGORITHM
 // for a key that is made in the ceremony. duration counts from the ceremony's
-// NotBefore. A csr has none: others say how long; and external, which is no signature
+// NotBefore; of a revocation list, it is the time until the next update. revoked is
+// SERIAL:REASON for each certificate on it, sorted by serial number, left out when
+// there is none; number is one more for each attempt that was abandoned.
+// A csr has none: others say how long; and external, which is no signature
 // of ours, has neither signer nor sig, but least and most. request is the fingerprint of the node's request; recipient stands
 // in its place where the ceremony makes the node's keys. carried follows
 // vouched: the certificates that a renewal leaves as they are; last comes trusts,
@@ -174,6 +187,21 @@
 // With renews in place of certificate, an authority gets another certificate for
 // the key it has (key: {existing: …}): the subject is that of renews, and it ends no
 // sooner. What it issued stays valid. Its own key is not opened for that; a root's is.
+//
+// # Revocation
+//
+// Which authority's list a certificate is on, its issuer says: an intermediate's is
+// the root's. Each list replaces the former one of its authority, so what that
+// revokes has to be under revocations again, for the same reason, until a list made
+// after the certificate's end has had it (RFC 5280, 3.3). The number is one more than
+// that of the newest list on the predecessors' records, or 1: every record has the
+// newest list of each authority, made there or carried over. What is new is revoked
+// as of the ceremony's NotBefore. A serial number that no record named here has is
+// refused, as is a root's own; so is a bundle with a revoked certificate, a new
+// certificate for a key that was revoked as compromised, and a revoked authority
+// that signs. A list with nothing on it is allowed: with one of the etcd family,
+// here or on a former record, etcd is told to look at it, and every later bundle
+// of an etcd node has the newest. Inputs may not lie in crls/ then.
 //
 // # Digest
 //

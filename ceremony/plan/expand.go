@@ -29,6 +29,7 @@ func (b *builder) expand() error {
 			return err
 		}
 	}
+	b.expandLists()
 	for _, n := range b.c.Nodes {
 		b.add(Entry{Kind: BundleSignature, Name: "bundle " + n.Name, Signer: releaseName, Node: n.Name})
 	}

@@ -30,6 +30,8 @@ type NewOptions struct {
 	Leaves         Leaves // zero: the default
 	People         approval.People
 	Nodes          []Node
+	Revocations    []Revocation
+	CRLs           []CRL
 	Evidence       signer.Grade // least grade of the keys that are made; empty: consistent
 }
 
@@ -68,6 +70,7 @@ func New(o NewOptions) ([]byte, error) {
 			"A node's name there is its own, or what it has under host.")
 		w.line(0, "knownHosts", o.KnownHosts)
 	}
+	w.revocations(o)
 	w.nodes(o.Nodes)
 	w.people(o.People)
 	return w.Bytes(), nil

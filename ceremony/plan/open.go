@@ -78,6 +78,8 @@ type builder struct {
 	said    map[string]bool              // what is wrong with the cluster's extras, said already
 	// SSH keys that vouched for a node, in wire format
 	hostKeys map[string]string
+
+	revoking *revoking // what the revocation lists are made from
 }
 
 func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*Ceremony, error) {
@@ -112,6 +114,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	b.nodes(facts)
 	b.serviceAccount()
 	b.requestFiles()
+	b.revocations()
 	if len(r.problems) > 0 {
 		return nil, r.invalid()
 	}

@@ -28,6 +28,7 @@ type past struct {
 	files       map[string]string
 	certs       map[string]*x509.Certificate
 	keys        map[string]crypto.Signer // of the certificates
+	lists       []pastList               // revocation lists, which record puts into the transcript
 	head        fingerprint.SHA256
 	release, sa fingerprint.SHA256
 }

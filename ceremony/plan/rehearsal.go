@@ -25,6 +25,8 @@ const rehearsedLife = Duration(24 * time.Hour)
 //   - a root that lives elsewhere is made as well, and nobody is waited for;
 //   - so every authority's certificate is made, with a mark in its common name,
 //     and every leaf a node has, those that a renewal carries over too;
+//   - so is every revocation list, the first of its authority; of those that are
+//     carried over, the one that etcd gets;
 //   - leaves are valid for 24 hours;
 //   - a service-account pair that is carried over is made anew.
 func (c *Ceremony) Rehearsal() (*Ceremony, error) {
@@ -37,6 +39,7 @@ func (c *Ceremony) Rehearsal() (*Ceremony, error) {
 	out.Renewed = map[string]*x509.Certificate{}
 	out.Issuers = nil
 	out.Carried = map[string]map[string]*x509.Certificate{}
+	out.Lists, p.CRLs = nil, c.rehearsedLists()
 	out.algorithms = maps.Clone(c.algorithms)
 	out.Entries = nil
 	for i := range p.Authorities {
@@ -45,6 +48,9 @@ func (c *Ceremony) Rehearsal() (*Ceremony, error) {
 	root := p.Issuing(families[0])
 	for i := range p.Authorities {
 		p.Authorities[i].Validity = min(p.Authorities[i].Validity, root.Validity)
+	}
+	for i, l := range p.CRLs {
+		p.CRLs[i].NextUpdate = min(l.NextUpdate, p.named(l.Authority).Validity)
 	}
 	p.Leaves.Validity = rehearsedLife
 	p.Release = Release{Key: Key{Create: c.algorithms[releaseName]}, Evidence: signer.Unproven}
@@ -57,7 +63,7 @@ func (c *Ceremony) Rehearsal() (*Ceremony, error) {
 	if err := out.everyLeafAsked(); err != nil {
 		return nil, err
 	}
-	b := &builder{p: &p, c: &out, leaves: c.leaves}
+	b := &builder{p: &p, c: &out, leaves: c.leaves, revoking: &revoking{}}
 	return &out, b.expand()
 }
 
@@ -74,6 +80,15 @@ func rehearseAuthority(a *Authority, exists *x509.Certificate, algorithms map[st
 	a.Evidence = signer.Unproven
 	name := []rune(RehearsalMark + a.Subject.CommonName)
 	a.Subject.CommonName = string(name[:min(len(name), 64)]) // ub-common-name, RFC 5280 appendix A.1
+}
+
+// rehearsedLists are the plan's revocation lists, and the one etcd has so far.
+func (c *Ceremony) rehearsedLists() []CRL {
+	lists := slices.Clone(c.Plan.CRLs)
+	if f := c.FormerList(c.EtcdList); f != nil {
+		lists = append(lists, CRL{Authority: c.EtcdList, NextUpdate: Duration(f.List.NextUpdate.Sub(f.List.ThisUpdate))})
+	}
+	return lists
 }
 
 // pairAlgorithm is that of the service-account key that is carried over.

@@ -57,6 +57,12 @@ func (c *Ceremony) Line(e Entry) string {
 		if trusted := c.Plan.Trusted(); len(trusted) > 0 {
 			put("trusts", strings.Join(trusted, ","))
 		}
+	case CRLSignature:
+		put("number", e.Number.String())
+		if len(e.Revoked) > 0 {
+			put("revoked", strings.Join(revokedTexts(e.Revoked), ","))
+		}
+		put("duration", hours(e.Duration))
 	case TranscriptSignature:
 	default:
 		c.certificateFields(e, put)
@@ -65,6 +71,15 @@ func (c *Ceremony) Line(e Entry) string {
 		put("sig", e.SignatureAlgorithm.String())
 	}
 	return strings.Join(fields, " ")
+}
+
+// revokedTexts writes SERIAL:REASON for each.
+func revokedTexts(list []Revoked) []string {
+	texts := make([]string, len(list))
+	for i, r := range list {
+		texts[i] = r.Serial.Text(16) + ":" + string(r.Reason)
+	}
+	return texts
 }
 
 func (c *Ceremony) certificateFields(e Entry, put func(key, value string)) {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"crypto/x509"
+	"math/big"
 	"net/netip"
 	"time"
 
@@ -26,8 +27,10 @@ type Plan struct {
 	Leaves         Leaves         `yaml:"leaves"`
 	KnownHosts     string         `yaml:"knownHosts"` // input file, OpenSSH's: which SSH host key is whose
 	Nodes          []Node         `yaml:"nodes"`
-	People         []Person       `yaml:"people"`    // absent: nobody has to approve
-	Approvals      int            `yaml:"approvals"` // how many of them have to
+	Revocations    []Revocation   `yaml:"revocations"` // all that has not ended, those of former ceremonies included
+	CRLs           []CRL          `yaml:"crls"`        // the lists to be made
+	People         []Person       `yaml:"people"`      // absent: nobody has to approve
+	Approvals      int            `yaml:"approvals"`   // how many of them have to
 }
 
 // Person is approval.Person as the plan writes it.
@@ -171,6 +174,7 @@ const (
 	LeafCertificate      Kind = "leaf"       // by an intermediate
 	RequestSignature     Kind = "csr"        // PKCS#10, by the key it is about
 	ExternalCertificate  Kind = "external"   // no signature of ours: what has to come back for a request
+	CRLSignature         Kind = "crl"        // by an authority
 	BundleSignature      Kind = "bundle"     // by the release key
 	TranscriptSignature  Kind = "transcript" // by the release key
 )
@@ -191,8 +195,10 @@ type Entry struct {
 	ExtKeyUsage        []x509.ExtKeyUsage
 	IsCA               bool
 	MaxPathLen         int           // of a CA
-	Duration           time.Duration // from the ceremony's NotBefore; the most an ExternalCertificate may be valid
+	Duration           time.Duration // from the ceremony's NotBefore; the most an ExternalCertificate may be valid; of a revocation list, until the next
 	Least              time.Duration // of an ExternalCertificate: what has to be left of it when it comes back
+	Number             *big.Int      // of a revocation list; one more for each attempt that was abandoned
+	Revoked            []Revoked     // of a revocation list, by serial number
 	SignatureAlgorithm x509.SignatureAlgorithm
 	// The subject's public key: known already (SPKI), or that of a key made in the ceremony (SubjectKey).
 	// Or that of a node's key that is made in the ceremony, of the algorithm Made.
@@ -215,6 +221,8 @@ type Ceremony struct {
 	Renewed      map[string]*x509.Certificate            // what an authority had so far, where it gets another for the same key
 	Issuers      []*x509.Certificate                     // CAs between an external root and the authorities the plan names
 	Carried      map[string]map[string]*x509.Certificate // by node and Leaf.Name: what former ceremonies issued and the bundle keeps
+	Lists        []FormerList                            // of former ceremonies, which no list of this one follows
+	EtcdList     string                                  // authority whose revocation list etcd gets; empty: it gets none
 	Entries      []Entry
 	Schedule     []byte // schedule.txt
 	Digest       fingerprint.SHA256

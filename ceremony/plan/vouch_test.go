@@ -66,8 +66,12 @@ func (p *past) record(day, open string, list ...issued) {
 	}
 	add("open", open)
 	for _, c := range list {
-		add("intent", fmt.Sprintf(`{"entry":1,"name":%q,"signer":"kubernetes","tbs":""}`, c.name))
+		add("intent", fmt.Sprintf(`{"entry":1,"name":%q,"signer":"kubernetes","tbs":%q}`, c.name, base64.StdEncoding.EncodeToString(c.certificate.RawTBSCertificate)))
 		add("issued", fmt.Sprintf(`{"intent":%d,"certificate":%q}`, n, base64.StdEncoding.EncodeToString(c.certificate.Raw)))
+	}
+	for _, l := range p.lists {
+		add("crl-intent", fmt.Sprintf(`{"entry":2,"name":"crl %s","signer":%q,"family":%q,"tbs":""}`, l.by, l.by, strings.TrimRight(l.by, "-12")))
+		add("crl", fmt.Sprintf(`{"intent":%d,"list":%q}`, n, base64.StdEncoding.EncodeToString(l.der)))
 	}
 	add("closed", `{}`)
 	p.files["previous/demo-1.jsonl"], p.head = out.String(), prev

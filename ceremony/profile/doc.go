@@ -1,5 +1,5 @@
 // Package profile turns an entry of the schedule into the template of its
-// certificate. It is pure: the same entry, key, serial, time and issuer give
+// certificate or revocation list. It is pure: the same entry, key, serial, time and issuer give
 // the same template.
 //
 // What every certificate has, beside what the entry says:
@@ -17,6 +17,9 @@
 //     both in UTC and whole seconds. A certificate that would outlive its issuer
 //     is an error; it is not shortened, because the schedule was approved as it
 //     stands.
+//
+// A revocation list follows from its entry, the number, the time and the issuer in
+// the same way.
 //
 // Serial numbers have 127 random bits in 16 octets.
 package profile

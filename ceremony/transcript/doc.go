@@ -33,18 +33,22 @@
 // Read and Append refuse what cannot have happened:
 //
 //   - "open" is the first line and no other; nothing follows "closed".
-//   - A result ("issued", "csr", "challenge", "signature", "canary") names, by seq, an
-//     earlier intent of its kind that has neither result nor abandonment yet;
-//     "abandoned" closes any of the five.
-//   - An issued certificate's to-be-signed bytes are its intent's, byte for byte.
+//   - A result ("issued", "csr", "crl", "challenge", "signature", "canary") names, by seq,
+//     an earlier intent of its kind that has neither result nor abandonment yet;
+//     "abandoned" closes any of the six.
+//   - The to-be-signed bytes of an issued certificate, and of a revocation list,
+//     are its intent's, byte for byte.
 //   - No two intents have the same serial number, abandoned ones included; it is
 //     positive and has at most 20 octets. An entry of the schedule has one result,
 //     and one open intent at a time.
+//   - The number of a revocation list that is intended is above that of each earlier
+//     one of the authority, abandoned ones included; "crl-carried" comes once for an
+//     authority, and before any such intent.
 //   - A key "made" has an earlier "key-intent" of its name; "key-abandoned" names
 //     an earlier key-intent by name and id. A key may be told again by a later
 //     process, but not changed: one name, one public key.
 //   - "issuing-closed" and "closed" come when no intent is open. After
-//     "issuing-closed" no "intent" follows; it counts the "issued" lines, and the
+//     "issuing-closed" no "intent" or "crl-intent" follows; it counts the "issued" lines, and the
 //     "abandoned" ones of certificates.
 //   - "received" comes once, before any "intent". It holds the certificates of
 //     authorities that a root elsewhere signed, for the entries it names; its

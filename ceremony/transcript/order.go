@@ -22,7 +22,7 @@ const Format = "officiant-transcript/v1"
 type pending struct {
 	kind  Type
 	entry int                // of the schedule; 0 for a challenge
-	tbs   fingerprint.SHA256 // of a certificate, or a request for one
+	tbs   fingerprint.SHA256 // of a certificate, a request for one, or a revocation list
 }
 
 // serial is a serial number, which has 20 octets at most (RFC 5280 section
@@ -38,6 +38,7 @@ type order struct {
 	open              map[int]pending // by seq
 	taken             map[int]bool    // entries that are signed, or about to be
 	serials           map[serial]struct{}
+	lists             map[string]*big.Int           // the newest CRL number by authority
 	intended          map[string]string             // key intents: name to id
 	keys              map[string]fingerprint.SHA256 // SPKI by name
 	made              map[string]bool               // nodes whose keys were made
@@ -50,7 +51,7 @@ type order struct {
 
 func newOrder() *order {
 	return &order{
-		open: map[int]pending{}, taken: map[int]bool{}, serials: map[serial]struct{}{},
+		open: map[int]pending{}, taken: map[int]bool{}, serials: map[serial]struct{}{}, lists: map[string]*big.Int{},
 		intended: map[string]string{}, keys: map[string]fingerprint.SHA256{}, made: map[string]bool{}, issuing: true,
 	}
 }
@@ -147,6 +148,12 @@ func (o *order) record(l *Line) error {
 		return o.request(r)
 	case Received:
 		return o.receive(r)
+	case CRLIntent:
+		return o.intendList(l.Seq, r)
+	case CRL:
+		return o.signList(r)
+	case CRLCarried:
+		return o.carryList(r)
 	case Abandoned:
 		return o.abandon(r)
 	case NodeKeys:
@@ -199,7 +206,7 @@ func (o *order) room(r Record) error {
 			return errors.New("deviation by fewer than two people")
 		}
 		o.refused = slices.DeleteFunc(o.refused, func(name string) bool { return name == r.Waives })
-	case Token, CanaryIntent, KeyIntent, ChallengeIntent, CSRIntent, Intent, SignatureIntent:
+	case Token, CanaryIntent, KeyIntent, ChallengeIntent, CSRIntent, Intent, CRLIntent, SignatureIntent:
 		if len(o.refused) > 0 {
 			return fmt.Errorf("%s while the room is refused, and nobody waived it: %s", r.Type(), strings.Join(o.refused, ", "))
 		}

@@ -225,9 +225,10 @@ type ReceivedCertificate struct {
 	Issuers     [][]byte `json:"issuers"` // the CAs between it and the root, its own issuer first; empty: the root signed it
 }
 
-// Abandoned closes an intent whose result is not known. Its serial counts as issued.
+// Abandoned closes an intent whose result is not known. Its serial counts as issued,
+// its CRL number as used.
 type Abandoned struct {
-	Intent int    `json:"intent"` // seq, of an Intent, ChallengeIntent or SignatureIntent
+	Intent int    `json:"intent"` // seq, of an Intent, CRLIntent, ChallengeIntent or SignatureIntent
 	Reason string `json:"reason"`
 }
 

@@ -47,6 +47,26 @@ func certificate(t testing.TB, serial int64, name string) *x509.Certificate {
 	return c
 }
 
+// list is a revocation list, the same bytes each time.
+func list(t testing.TB, number int64) *x509.RevocationList {
+	t.Helper()
+	key := ed25519.NewKeyFromSeed([]byte(strings.Repeat("s", 32)))
+	issuer := &x509.Certificate{Subject: pkix.Name{CommonName: "root"}, KeyUsage: x509.KeyUsageCRLSign, SubjectKeyId: []byte("id")}
+	template := &x509.RevocationList{
+		Number: big.NewInt(number), ThisUpdate: start, NextUpdate: start.AddDate(0, 3, 0),
+		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: big.NewInt(102), RevocationTime: start, ReasonCode: 1}},
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, template, issuer, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := x509.ParseRevocationList(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func open() transcript.Open {
 	return transcript.Open{
 		Name: "demo", Cluster: "demo", Sequence: 1, Steps: 9, NotBefore: start,
@@ -100,12 +120,15 @@ func whole(t testing.TB) []step {
 		{4, []transcript.Record{transcript.Carried{Secret: "service-account", File: "previous/demo-1/sa.key.age", SHA256: spki, Recipients: []string{"age1x"}, PublicKey: []byte("x")}}},
 		{4, []transcript.Record{transcript.Shared{Secret: "service-account", Node: "cp-2", File: "requests/cp-2.sa.key.age", SHA256: spki, Recipient: "age1y", PublicKey: []byte("x")}}},
 		{4, []transcript.Record{transcript.NodeKeys{Node: "worker-1", Algorithm: "ECDSA-P256", File: "secrets/worker-1.keys.age", SHA256: spki, Recipient: "age1x", Keys: []transcript.NodeKey{{Name: "kubelet.conf", PublicKey: []byte("x")}}}}},
+		{4, []transcript.Record{transcript.CRLCarried{Signer: "etcd", Family: "etcd", List: list(t, 4).Raw}}},
+		{4, []transcript.Record{transcript.CRLIntent{Entry: 4, Name: "crl root", Signer: "root", Family: "root", TBS: list(t, 2).RawTBSRevocationList}}}, // 23
+		{4, []transcript.Record{transcript.CRL{Intent: 23, List: list(t, 2).Raw}}},
 		{5, []transcript.Record{transcript.IssuingClosed{Certificates: 2, Abandoned: 1}}},
-		{6, []transcript.Record{transcript.SignatureIntent{Entry: 3, Name: "bundle cp-1", SHA256: spki}}}, // 23
-		{6, []transcript.Record{transcript.Signature{Intent: 23, Signature: []byte("signature")}}},
+		{6, []transcript.Record{transcript.SignatureIntent{Entry: 3, Name: "bundle cp-1", SHA256: spki}}}, // 26
+		{6, []transcript.Record{transcript.Signature{Intent: 26, Signature: []byte("signature")}}},
 		{7, []transcript.Record{transcript.Note{Text: "“다 되었다”", By: "kim"}, transcript.Deviation{Text: "the clock was 3 s late", By: []string{"kim", "lee"}}}},
-		{7, []transcript.Record{transcript.CanaryIntent{Token: transcript.Token{Backend: "pkcs11", Label: "demo", Serial: "1"}, Algorithm: "ECDSA-P256", ID: keyID}}}, // 27
-		{7, []transcript.Record{transcript.Canary{Intent: 27, Attributes: map[string]string{"CKA_LOCAL": "true"}, Trials: []transcript.Trial{
+		{7, []transcript.Record{transcript.CanaryIntent{Token: transcript.Token{Backend: "pkcs11", Label: "demo", Serial: "1"}, Algorithm: "ECDSA-P256", ID: keyID}}}, // 30
+		{7, []transcript.Record{transcript.Canary{Intent: 30, Attributes: map[string]string{"CKA_LOCAL": "true"}, Trials: []transcript.Trial{
 			{Name: "set CKA_EXTRACTABLE to true", Outcome: "CKR_ATTRIBUTE_READ_ONLY"}, {Name: "wrap", Outcome: "accepted", Leaks: true},
 		}}}},
 		{7, []transcript.Record{transcript.Preflight{Checks: []transcript.RoomCheck{

@@ -148,13 +148,15 @@ func (t *Transcript) IssuingClosed() (Line, bool) {
 	return Line{}, false
 }
 
-// Pending returns the lines of type Intent, CSRIntent, ChallengeIntent and SignatureIntent
+// Pending returns the lines of type Intent, CSRIntent, CRLIntent, ChallengeIntent and SignatureIntent
 // that have neither result nor abandonment: what a resume has to abandon.
 func (t *Transcript) Pending() []Line {
 	settled := map[int]bool{}
 	for _, l := range t.Lines {
 		switch r := l.Record.(type) {
 		case Issued:
+			settled[r.Intent] = true
+		case CRL:
 			settled[r.Intent] = true
 		case Challenge:
 			settled[r.Intent] = true
@@ -169,7 +171,7 @@ func (t *Transcript) Pending() []Line {
 	var open []Line
 	for _, l := range t.Lines {
 		switch l.Record.(type) {
-		case Intent, CSRIntent, ChallengeIntent, SignatureIntent:
+		case Intent, CSRIntent, CRLIntent, ChallengeIntent, SignatureIntent:
 			if !settled[l.Seq] {
 				open = append(open, l)
 			}

@@ -48,7 +48,7 @@ func TestReadWhole(t *testing.T) {
 		t.Error("head is not the last line's hash")
 	}
 	closing, ok := tr.IssuingClosed()
-	if !tr.Closed() || !ok || closing.Seq != 22 || closing.Step != 5 {
+	if !tr.Closed() || !ok || closing.Seq != 25 || closing.Step != 5 {
 		t.Errorf("closed %v, issuing closed in line %d (%v)", tr.Closed(), closing.Seq, ok)
 	}
 	certs := tr.Certificates()
@@ -58,6 +58,11 @@ func TestReadWhole(t *testing.T) {
 	}
 	if s := fmt.Sprint(tr.Serials()); s != "[101 102 103]" { // the abandoned one too
 		t.Errorf("serials: %s", s)
+	}
+	lists := tr.RevocationLists()
+	if len(lists) != 2 || lists[0].Signer != "etcd" || lists[0].Family != "etcd" || lists[0].Name != "" || lists[0].List.Number.Int64() != 4 ||
+		lists[1].Name != "crl root" || lists[1].Seq != 24 || lists[1].List.RevokedCertificateEntries[0].ReasonCode != 1 {
+		t.Errorf("revocation lists: %+v", lists)
 	}
 	if p := tr.Pending(); len(p) > 0 {
 		t.Errorf("pending: %v", p)

@@ -21,6 +21,7 @@ func TestAppendRefuses(t *testing.T) {
 	root, leaf := certificate(t, 101, "root"), certificate(t, 102, "cp-1")
 	intent := transcript.Intent{Entry: 1, Name: "root", Signer: "root", TBS: root.RawTBSCertificate}
 	other := transcript.Intent{Entry: 2, Name: "cp-1/x", Signer: "root", TBS: leaf.RawTBSCertificate}
+	listIntent := transcript.CRLIntent{Entry: 3, Name: "crl root", Signer: "root", TBS: list(t, 1).RawTBSRevocationList}
 	keyIntent := transcript.KeyIntent{Name: "root", ID: keyID}
 	changed := madeKey("root")
 	changed.PublicKey = []byte("another")
@@ -89,6 +90,20 @@ func TestAppendRefuses(t *testing.T) {
 		"attendance of a stranger":              {nil, transcript.Attendance{Present: []string{"kim", "mallory"}}, `"mallory" is not among the people`},
 		"attendance twice":                      {nil, transcript.Attendance{Present: []string{"kim", "kim"}}, `"kim" is not among the people of the first line, or not in their order`},
 		"attendance of nobody":                  {nil, transcript.Attendance{}, "attendance of nobody"},
+		"a list without intent":                 {nil, transcript.CRL{Intent: 1, List: list(t, 1).Raw}, "not an open crl-intent"},
+		"another list":                          {[]transcript.Record{listIntent}, transcript.CRL{Intent: 2, List: list(t, 2).Raw}, "not the one of intent 2"},
+		"no list":                               {[]transcript.Record{listIntent}, transcript.CRL{Intent: 2, List: []byte("x")}, "list of intent 2"},
+		"a certificate for a list":              {[]transcript.Record{listIntent}, transcript.Issued{Intent: 2, Certificate: root.Raw}, "not an open intent"},
+		"a list for a certificate":              {[]transcript.Record{intent}, transcript.CRL{Intent: 2, List: list(t, 1).Raw}, "not an open crl-intent"},
+		"a list's number again":                 {[]transcript.Record{listIntent, transcript.Abandoned{Intent: 2}}, listIntent, "its number 1 is not above 1"},
+		"a list's number of the list before":    {[]transcript.Record{transcript.CRLCarried{Signer: "root", List: list(t, 1).Raw}}, listIntent, "its number 1 is not above 1"},
+		"a list of a certificate's bytes":       {nil, transcript.CRLIntent{Entry: 3, TBS: root.RawTBSCertificate}, "not a DER TBSCertList"},
+		"a list after closing":                  {[]transcript.Record{transcript.IssuingClosed{}}, listIntent, "after issuing was closed"},
+		"closing with an open list":             {[]transcript.Record{listIntent}, transcript.IssuingClosed{}, "1 intents are open"},
+		"a list in a refused room":              {[]transcript.Record{refused}, listIntent, "crl-intent while the room is refused"},
+		"a carried list twice":                  {[]transcript.Record{transcript.CRLCarried{Signer: "root", List: list(t, 1).Raw}}, transcript.CRLCarried{Signer: "root", List: list(t, 2).Raw}, "a list of it already"},
+		"a carried list after closing":          {[]transcript.Record{transcript.IssuingClosed{}}, transcript.CRLCarried{Signer: "root", List: list(t, 2).Raw}, "after issuing was closed"},
+		"a carried list that is none":           {nil, transcript.CRLCarried{Signer: "root", List: root.Raw}, "crl-carried of root"},
 		"text that is not UTF-8":                {nil, transcript.Note{Text: "\xff"}, "not UTF-8"},
 	} {
 		path := write(t, nil)

@@ -26,6 +26,13 @@ func metrics(s *install.Status, now time.Time) []byte {
 		for _, c := range s.Certificates {
 			m.sample(float64(c.Sequence), certificateLabels(node, c)...)
 		}
+		if l := s.Revocations; l != nil {
+			labels := append(node[:len(node):len(node)], "file", "/"+l.File, "number", l.Number)
+			m.family("officiant_revocation_list_next_update_timestamp_seconds", "When the revocation list in place is to be followed by another, in seconds since 1970.")
+			m.sample(float64(l.NextUpdate.Unix()), labels...)
+			m.family("officiant_revocation_list_certificates", "How many certificates the revocation list in place revokes.")
+			m.sample(float64(len(l.Revoked)), labels...)
+		}
 		m.family("officiant_bundle_sequence", "Sequence of the bundle in place.")
 		m.sample(float64(i.Sequence), append(node, "ceremony", i.Ceremony.String())...)
 		m.family("officiant_bundle_not_after_timestamp_seconds", "When the bundle in place expires, in seconds since 1970.")

@@ -91,6 +91,10 @@ func printStatus(w io.Writer, s *install.Status, now time.Time) error {
 	if err := printCertificates(w, s.Certificates, now); err != nil {
 		return err
 	}
+	if l := s.Revocations; l != nil {
+		line("etcd's list", "%s", l)
+		line("next list", "%s (%s)", l.NextUpdate.Format(time.RFC3339), due(l.NextUpdate.Sub(now)))
+	}
 	if s.Installed != nil && len(s.Findings) == 0 {
 		line("files", "as they were installed")
 	}
@@ -118,6 +122,14 @@ func printCertificates(w io.Writer, list []install.Certificate, now time.Time) e
 	}
 	fmt.Fprintln(t)
 	return t.Flush()
+}
+
+// due says how long it is until the next revocation list; etcd goes on with the old.
+func due(d time.Duration) string {
+	if d < 0 {
+		return "overdue"
+	}
+	return remaining(d)
 }
 
 // remaining says in days how long something is still valid.

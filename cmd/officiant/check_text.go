@@ -78,6 +78,19 @@ func certifies(c *plan.Ceremony, a plan.Authority) string {
 	if n := len(c.Awaited()); a.External && n > 0 {
 		return "certifies " + counted(n, "intermediate") + " there"
 	}
+	switch makes, list := certificatesBy(c, a), lists(c, a.Name); {
+	case list == "":
+		return makes
+	case makes == signsNothing:
+		return list
+	default:
+		return makes + ", " + list
+	}
+}
+
+const signsNothing = "signs nothing"
+
+func certificatesBy(c *plan.Ceremony, a plan.Authority) string {
 	authorities, leaves := 0, 0
 	nodes := map[string]bool{}
 	for _, e := range c.Entries {
@@ -100,7 +113,7 @@ func certifies(c *plan.Ceremony, a plan.Authority) string {
 	case leaves > 0:
 		return fmt.Sprintf("issues %s for %s", counted(leaves, "certificate"), counted(len(nodes), "node"))
 	}
-	return "signs nothing"
+	return signsNothing
 }
 
 // tableOf lists every signature, those of one signer below each other, and a
@@ -153,6 +166,9 @@ var vouchers = map[plan.Vouch]string{
 // content is what a certificate would say, on one line; of a bundle, why the
 // request it answers is taken for its node's, when not for its fingerprint.
 func content(c *plan.Ceremony, e plan.Entry, as standIn) string {
+	if e.Kind == plan.CRLSignature {
+		return listContent(e)
+	}
 	if e.Kind == plan.BundleSignature && c.Requests[e.Node] == nil {
 		return "keys made in the ceremony, sealed to " + c.Recipient(e.Node)
 	}

@@ -175,8 +175,11 @@ func afterwards(c *plan.Ceremony) string {
 	}
 	leaves := 0
 	for _, e := range c.Entries {
-		if e.Kind == plan.LeafCertificate {
+		switch e.Kind {
+		case plan.LeafCertificate:
 			leaves++
+		case plan.CRLSignature:
+			fmt.Fprintf(&b, "  %-12s revocation list %d, of %s\n", e.Signer, e.Number, counted(len(e.Revoked), "certificate"))
 		}
 	}
 	fmt.Fprintf(&b, "  %d leaf certificates, in %d signed bundles\n", leaves, len(c.Nodes))

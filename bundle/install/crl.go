@@ -1,0 +1,77 @@
+package install
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"officiant/bundle"
+	"officiant/bundle/kubepki"
+)
+
+// RevocationList is the list that etcd is given.
+type RevocationList struct {
+	File       string    `json:"file"` // below the root
+	Issuer     string    `json:"issuer"`
+	Number     string    `json:"number"`
+	ThisUpdate time.Time `json:"thisUpdate"`
+	NextUpdate time.Time `json:"nextUpdate"` // etcd goes on with it afterwards
+	DaysLeft   int       `json:"daysLeft"`   // until then, whole days; negative when it has passed
+	Revoked    []string  `json:"revoked"`    // serial numbers, hex
+}
+
+// revocationList reads the list the node's etcd has now; nil when it has none, or
+// one that cannot be read, which tree says.
+func (n *Node) revocationList(files []kubepki.File) *RevocationList {
+	for _, f := range files {
+		if f.Kind != kubepki.RevocationListFile {
+			continue
+		}
+		path := kubernetesDir + "/" + f.Path
+		now, err := n.read(path)
+		if err != nil || now == nil {
+			return nil
+		}
+		list, err := bundle.ParseRevocationList(now.data)
+		if err != nil {
+			return nil
+		}
+		r := &RevocationList{
+			File: path, Issuer: list.Issuer.String(), Number: list.Number.String(), Revoked: []string{},
+			ThisUpdate: list.ThisUpdate.UTC(), NextUpdate: list.NextUpdate.UTC(),
+			DaysLeft: int(math.Floor(list.NextUpdate.Sub(n.Now()).Hours() / 24)),
+		}
+		for _, e := range list.RevokedCertificateEntries {
+			r.Revoked = append(r.Revoked, e.SerialNumber.Text(16))
+		}
+		return r
+	}
+	return nil
+}
+
+// listFacts describes a revocation list.
+func listFacts(data []byte) []fact {
+	list, err := bundle.ParseRevocationList(data)
+	if err != nil {
+		return unread("revocation list")
+	}
+	revoked := fact{name: "revoked"}
+	for _, e := range list.RevokedCertificateEntries {
+		revoked.values = append(revoked.values, fmt.Sprintf("%x", e.SerialNumber))
+	}
+	return []fact{
+		{"issuer", []string{list.Issuer.String()}},
+		{"number", []string{list.Number.String()}},
+		{"next update", []string{list.NextUpdate.UTC().Format(time.RFC3339)}},
+		revoked,
+	}
+}
+
+func (r *RevocationList) String() string {
+	what := "revokes nothing"
+	if n := len(r.Revoked); n > 0 {
+		what = fmt.Sprintf("revokes %d: %s", n, strings.Join(r.Revoked, ", "))
+	}
+	return fmt.Sprintf("number %s of %s, %s", r.Number, r.Issuer, what)
+}

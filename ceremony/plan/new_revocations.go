@@ -1,0 +1,28 @@
+package plan
+
+import "fmt"
+
+// revocations writes what is revoked and the lists that say so; nothing when there
+// are no lists.
+func (w *writer) revocations(o NewOptions) {
+	if len(o.CRLs) == 0 {
+		return
+	}
+	w.comment(0, "", "Revocation lists to be signed. nextUpdate is when there will be another one.")
+	w.open(0, "crls")
+	for _, l := range o.CRLs {
+		fmt.Fprintf(w, "  - {authority: %s, nextUpdate: %s}\n", scalar(l.Authority), l.NextUpdate)
+	}
+	if len(o.Revocations) == 0 {
+		return
+	}
+	w.comment(0, "", "What is revoked: all of it, also by former ceremonies, until it has ended. Who",
+		"trusts an authority goes on trusting what is not on its list.")
+	w.open(0, "revocations")
+	for _, v := range o.Revocations {
+		fmt.Fprintf(w, "  - serial: %q\n", v.Serial.Text(16))
+		w.line(4, "authority", v.Authority)
+		w.line(4, "reason", string(v.Reason))
+		w.line(4, "comment", v.Comment)
+	}
+}
