@@ -5,7 +5,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -165,10 +167,46 @@ func (y *year) share(next, from, to string) {
 	put(y.t, filepath.Join(next, "requests", to+sharedSuffix), string(sealed))
 }
 
-// renew writes the plan that goes on from what was done.
-func (y *year) renew(next string, args ...string) {
+// plan writes the plan that goes on from what was done.
+func (y *year) plan(command, next string, args ...string) {
 	y.t.Helper()
-	y.officiant(slices.Concat([]string{"ceremony", "renew"}, y.done, args, []string{"--validity", lives, "--out", filepath.Join(next, "plan.yaml")})...)
+	y.officiant(slices.Concat([]string{"ceremony", command}, y.done, args, []string{"--validity", lives, "--out", filepath.Join(next, "plan.yaml")})...)
+}
+
+// statuses is a folder of what each node says of itself.
+func (y *year) statuses(next string) (dir string) {
+	y.t.Helper()
+	dir = filepath.Join(next, "status")
+	for name, m := range y.nodes {
+		s, err := m.Status()
+		must(y.t, err)
+		text, err := json.Marshal(s)
+		must(y.t, err)
+		put(y.t, filepath.Join(dir, name+".json"), string(text))
+	}
+	return dir
+}
+
+// liesWhere is the URI of a key's token, as the station has it.
+func (y *year) liesWhere(key string) string {
+	y.t.Helper()
+	text, err := os.ReadFile(y.at("station.yaml"))
+	must(y.t, err)
+	_, after, found := strings.Cut(string(text), "\n  "+key+": ")
+	if !found {
+		y.t.Fatalf("the station has no key %s\n%s", key, text)
+	}
+	uri, _, _ := strings.Cut(after, "\n")
+	return uri
+}
+
+// clientOf is a copy of the files by which a node's API server asks etcd.
+func (y *year) clientOf(node string) tls.Certificate {
+	y.t.Helper()
+	pki := filepath.Join(y.nodes[node].Root, "etc/kubernetes/pki")
+	pair, err := tls.LoadX509KeyPair(pki+"/apiserver-etcd-client.crt", pki+"/apiserver-etcd-client.key")
+	must(y.t, err)
+	return pair
 }
 
 // conduct checks the plan of a folder, carries it out, proves it, and brings the

@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -278,6 +281,25 @@ func (e *etcdJudge) judges() {
 		}
 		if err != nil || strings.TrimSpace(out) != value {
 			e.t.Errorf("%s: %v, %q", one.m.node.Name, err, out)
+		}
+	}
+}
+
+// lets wants every member to let a client in, or to refuse its certificate.
+func (e *etcdJudge) lets(client tls.Certificate, in bool) {
+	e.t.Helper()
+	for name, one := range e.members {
+		authority, err := os.ReadFile(filepath.Join(one.m.Root, "etc/kubernetes/pki/etcd/ca.crt"))
+		must(e.t, err)
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(authority)
+		asks := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{client}}}}
+		answer, err := asks.Get("https://" + one.client + "/health")
+		if err == nil {
+			answer.Body.Close()
+		}
+		if in && err != nil || !in && (err == nil || !strings.Contains(err.Error(), "remote error: tls: ")) {
+			e.t.Errorf("etcd of %s was to let in %s, %t: %v", name, client.Leaf.Subject, in, err)
 		}
 	}
 }

@@ -22,7 +22,9 @@ func TestYear(t *testing.T) {
 	y.renewal("380d")
 	y.pass(30)
 	y.controlPlaneJoins()
-	y.pass(60)
+	y.pass(30)
+	y.etcdRollover()
+	y.pass(30)
 	y.nodeReplaced()
 	y.pass(30)
 	y.renewal("300d")
@@ -52,7 +54,7 @@ func (y *year) workerJoins() {
 	y.add(kubepki.Node{Name: "worker-2", Roles: []kubepki.Role{kubepki.Worker}})
 	next := y.folder("worker-joins")
 	y.ask(next, "worker-2")
-	y.renew(next, "--within", "1d", "--requests", next+"/requests")
+	y.plan("renew", next, "--within", "1d", "--requests", next+"/requests")
 	y.conduct(next)
 	y.only("worker-2")
 	y.everywhere()
@@ -61,7 +63,7 @@ func (y *year) workerJoins() {
 // renewal makes anew what ends within a time, each for the key it has.
 func (y *year) renewal(within string) {
 	next := y.folder("renewal")
-	y.renew(next, "--within", within)
+	y.plan("renew", next, "--within", within)
 	y.conduct(next)
 	y.everywhere()
 }
@@ -73,11 +75,26 @@ func (y *year) controlPlaneJoins() {
 	next := y.folder("control-plane-joins")
 	y.ask(next, "cp-2")
 	y.share(next, "cp-1", "cp-2")
-	y.renew(next, "--within", "1d", "--requests", next+"/requests")
+	y.plan("renew", next, "--within", "1d", "--requests", next+"/requests")
 	y.conduct(next)
 	y.only("cp-2")
 	y.etcd.joins(y.nodes["cp-1"], y.nodes["cp-2"])
 	y.everywhere()
+}
+
+// etcdRollover replaces etcd's authority in three stages. In the second what the
+// former one has issued still lets in, in the third it does not.
+func (y *year) etcdRollover() {
+	y.edit(y.at("station.yaml"), "  etcd:", "  etcd-2: "+y.liesWhere("etcd")+"\n  etcd:")
+	former := y.clientOf("cp-1")
+	for _, stage := range []string{stageTrust, stageIssue, stageDrop} {
+		next := y.folder("rollover-" + stage)
+		y.plan("rollover", next, "--authority", "etcd", "--stage", stage, "--status", y.statuses(next))
+		y.conduct(next)
+		y.everywhere()
+		y.etcd.lets(former, stage != stageDrop)
+		y.pass(5)
+	}
 }
 
 // nodeReplaced gives a worker's name to another machine, with keys of its own.
@@ -86,7 +103,7 @@ func (y *year) nodeReplaced() {
 	y.add(y.nodes["worker-2"].node)
 	next := y.folder("node-replaced")
 	y.ask(next, "worker-2")
-	y.renew(next, "--within", "1d", "--requests", next+"/requests")
+	y.plan("renew", next, "--within", "1d", "--requests", next+"/requests")
 	y.conduct(next)
 	y.only("worker-2")
 	y.everywhere()
