@@ -267,12 +267,21 @@ func closeIssuing(_ context.Context, r *run) error {
 	if len(r.state.issued) != n {
 		return errors.New("the record holds certificates the schedule does not have")
 	}
-	if _, err := r.record(transcript.IssuingClosed{Certificates: n, Abandoned: r.state.abandoned}); err != nil {
+	if _, err := r.record(transcript.IssuingClosed{Certificates: n, Abandoned: r.state.abandoned, Authorities: standing(r.plan.Plan)}); err != nil {
 		return err
 	}
 	head := r.log.Head()
 	r.state.closing = &head
 	return nil
+}
+
+// standing are the authorities that the cluster goes on with.
+func standing(p *plan.Plan) []transcript.Standing {
+	var list []transcript.Standing
+	for _, a := range p.Authorities {
+		list = append(list, transcript.Standing{Name: a.Name, Family: string(a.Family), Use: string(a.Use)})
+	}
+	return list
 }
 
 // authorities are the certificates of those that issue, and of those nodes trust

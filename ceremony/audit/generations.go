@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
+	"slices"
 	"strings"
 
 	"officiant/bundle/kubepki"
@@ -16,6 +17,7 @@ import (
 // the plan and signed no leaf here; another certificate of an authority is for
 // the same subject and key; and what a former record made is what is used on.
 func (a *auditor) generations(c *Check) {
+	a.standing(c)
 	uses, former := map[string]plan.Use{}, a.formerAuthorities()
 	for _, p := range a.plan.Plan.Authorities {
 		uses[p.Name] = p.Use
@@ -32,6 +34,26 @@ func (a *auditor) generations(c *Check) {
 		if e := a.entry(s.entry); e != nil && e.Kind == plan.LeafCertificate && uses[s.signer] != plan.Issue {
 			c.problem("line %d: %s is by %s, which is only trusted", s.seq, s.name, s.signer)
 		}
+	}
+}
+
+// standing holds what the line that closes issuing says of authorities against
+// the plan. Records of before there were several of a family say nothing.
+func (a *auditor) standing(c *Check) {
+	closing := a.ledger.closing()
+	if closing == nil {
+		return
+	}
+	said := closing.Record.(transcript.IssuingClosed).Authorities
+	if said == nil && len(a.plan.Plan.Trusted()) == 0 {
+		return
+	}
+	var want []transcript.Standing
+	for _, p := range a.plan.Plan.Authorities {
+		want = append(want, transcript.Standing{Name: p.Name, Family: string(p.Family), Use: string(p.Use)})
+	}
+	if !slices.Equal(said, want) {
+		c.problem("line %d: names the authorities %v, the plan has %v", closing.Seq, said, want)
 	}
 }
 

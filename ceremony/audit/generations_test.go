@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +80,16 @@ func TestTrustedSuccessor(t *testing.T) {
 		"a bundle without it": {func(f *forger) {
 			f.parts = func(_ *bundle.Header, p *bundle.Parts) { p.Trusted = nil }
 		}, []string{"bundles/cp-1: pki/etcd/ca.crt", "differs from what plan and record make it"}},
+		"a record that does not say so": {func(f *forger) {
+			change(f, func(r *transcript.IssuingClosed) bool { r.Authorities = nil; return true })
+		}, []string{"names the authorities []"}},
+		"a record that says it issues": {func(f *forger) {
+			change(f, func(r *transcript.IssuingClosed) bool {
+				r.Authorities = slices.Clone(r.Authorities)
+				r.Authorities[3].Use = "issue"
+				return true
+			})
+		}, []string{"names the authorities", "etcd-2 etcd issue"}},
 		"a bundle with it first": {func(f *forger) {
 			f.parts = func(_ *bundle.Header, p *bundle.Parts) {
 				p.Authorities["etcd"], p.Trusted["etcd"][0] = p.Trusted["etcd"][0], p.Authorities["etcd"]

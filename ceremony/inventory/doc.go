@@ -8,7 +8,8 @@
 // An Item is one certificate. Its name is the schedule's ("cp-1/apiserver",
 // "kubernetes"), and comes again with each ceremony that makes it anew: the
 // newest of a name in a cluster is current, the others are superseded. They are
-// valid until they end all the same, since Kubernetes does not revoke.
+// valid until they end all the same, since Kubernetes does not revoke. An
+// authority is dropped when the cluster's last ceremony does not go on with it.
 //
 // What is read here has a whole chain of lines. Whose it is, signatures tell,
 // and `officiant ceremony verify` looks at those.

@@ -27,6 +27,7 @@ type State string
 const (
 	Current    State = "current"    // the newest of its name
 	Superseded State = "superseded" // made anew since; valid until it ends
+	Dropped    State = "dropped"    // an authority that nodes trust no more
 	Abandoned  State = "abandoned"  // perhaps signed, never recorded; counts as issued
 )
 
@@ -40,12 +41,13 @@ const (
 const (
 	current = iota
 	superseded
+	dropped
 	abandoned
 )
 
 var (
 	kinds  = [...]Kind{root: Root, intermediate: Intermediate, leaf: Leaf}
-	states = [...]State{current: Current, superseded: Superseded, abandoned: Abandoned}
+	states = [...]State{current: Current, superseded: Superseded, dropped: Dropped, abandoned: Abandoned}
 )
 
 // Item is one certificate. Its JSON is a promise to scripts.

@@ -20,6 +20,8 @@ type Record struct {
 	Open    transcript.Open
 	Head    fingerprint.SHA256
 	entries []*Entry // in the order of their intents
+	// Authorities that the cluster goes on with; empty: not said.
+	authorities []transcript.Standing
 }
 
 // Read reads a transcript, finished or not, line by line: what it holds in the
@@ -47,6 +49,8 @@ func Read(file string, r io.Reader) (*Record, error) {
 			i.entry.state, i.entry.sha256 = current, fingerprint.Of(r.Certificate)
 		case transcript.Received:
 			record.received(r)
+		case transcript.IssuingClosed:
+			record.authorities = r.Authorities
 		}
 	}
 	for _, seq := range slices.Sorted(maps.Keys(open)) {
@@ -102,7 +106,37 @@ func List(records ...*Record) ([]*Entry, error) {
 		list = append(list, r.entries...)
 	}
 	supersede(list)
+	drop(list, records)
 	return list, nil
+}
+
+// drop marks the authorities that the last ceremony of their cluster does not go
+// on with: nodes trust them no more. A root may be another cluster's, too. The
+// records are in the order of their ceremonies.
+func drop(list []*Entry, records []*Record) {
+	last := map[string]*Record{} // of a cluster
+	for _, r := range records {
+		if len(r.authorities) > 0 {
+			last[r.Open.Cluster] = r
+		}
+	}
+	for _, e := range list {
+		r := last[e.of.Cluster]
+		if r == nil || e.kind == leaf || e.state != current || e.of.Sequence > r.Open.Sequence {
+			continue
+		}
+		stands := r.stands(e.name)
+		for _, other := range last {
+			stands = stands || e.kind == root && other.stands(e.name)
+		}
+		if !stands {
+			e.state = dropped
+		}
+	}
+}
+
+func (record *Record) stands(authority string) bool {
+	return slices.ContainsFunc(record.authorities, func(s transcript.Standing) bool { return s.Name == authority })
 }
 
 // Missing names the ceremonies that some of these continue and that are not

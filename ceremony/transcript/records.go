@@ -275,8 +275,17 @@ type NodeKey struct {
 
 // IssuingClosed says that no CA key signs any more. Its line's hash stands in every bundle.
 type IssuingClosed struct {
-	Certificates int `json:"certificates"`
-	Abandoned    int `json:"abandoned"`
+	Certificates int        `json:"certificates"`
+	Abandoned    int        `json:"abandoned"`
+	Authorities  []Standing `json:"authorities,omitempty"` // that the cluster goes on with; absent in records of before there were several of a family
+}
+
+// Standing is an authority that a ceremony leaves a cluster with. What former
+// ceremonies made and is not among them, nodes trust no more.
+type Standing struct {
+	Name   string `json:"name"`
+	Family string `json:"family"`
+	Use    string `json:"use"` // issue, or trust beside the one of its family that does
 }
 
 // SignatureIntent is on disk before the release key signs a file.

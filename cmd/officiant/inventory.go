@@ -48,8 +48,8 @@ func newInventoryCommand(o *options) *cobra.Command {
 		Short: "List everything ever issued, read from the records of ceremonies",
 		Long: `List every certificate that was ever to be signed, by any authority, as the
 records of these ceremonies tell it: current ones, those made anew since
-(superseded), and those whose result was lost (abandoned: they may exist, and
-count as issued). JSON and CSV have serial numbers, subjects, names and hashes.` + inventoryHelp,
+(superseded), authorities that nodes trust no more (dropped), and those whose
+result was lost (abandoned: they may exist, and count as issued). JSON and CSV have serial numbers, subjects, names and hashes.` + inventoryHelp,
 		Args: someDirectories,
 		RunE: func(_ *cobra.Command, args []string) error { return i.run(args) },
 	}
