@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/x509"
 	"slices"
 
@@ -17,7 +18,7 @@ func (b *builder) serviceAccount() {
 	sa := &b.p.ServiceAccount
 	where := at{"serviceAccount"}
 	needed := slices.ContainsFunc(b.c.Nodes, func(n kubepki.Node) bool { return n.Has(kubepki.ControlPlane) })
-	given := *sa != ServiceAccount{}
+	given := sa.given()
 	switch {
 	case !needed && given:
 		b.refuse(where, "no node of this plan is a control-plane node, which alone has the service-account key")
@@ -28,6 +29,8 @@ func (b *builder) serviceAccount() {
 		b.refuse(nil, "serviceAccount is missing: carry the pair over (sealed, public), or create a new one, which ends every token signed so far")
 	case sa.Create != "" && (sa.Sealed != "" || sa.Public != ""):
 		b.refuse(where, "the service-account pair is either created or carried over (sealed, public)")
+	case sa.Create != "" && (sa.Next != NextAccount{} || sa.Former != nil):
+		b.refuse(where, "a pair that is created signs from now on: next and former belong to one that is carried over (sealed, public)")
 	case sa.Create != "":
 		b.createAccount(where)
 	case sa.Sealed == "" || sa.Public == "":
@@ -38,17 +41,26 @@ func (b *builder) serviceAccount() {
 }
 
 func (b *builder) createAccount(where at) {
-	switch a := b.p.ServiceAccount.Create; a {
-	case signer.ECDSAP256, signer.RSA2048, signer.RSA3072, signer.RSA4096:
-	default:
-		b.refuse(append(where, "create"), "the service-account key is ECDSA-P256, RSA-2048, RSA-3072 or RSA-4096, not %s", a)
-	}
+	b.accountAlgorithm(append(where, "create"), b.p.ServiceAccount.Create)
 	if b.genesis() {
 		return
 	}
 	b.warn(where, "a new service-account pair: tokens signed with the old one are refused once the bundles are installed")
-	// The record vouches for the keys in a renewal's request, not for the
-	// recipient beside them: who took a copy of the keys could write his own.
+	b.provenRecipients()
+}
+
+func (b *builder) accountAlgorithm(where at, a signer.Algorithm) {
+	switch a {
+	case signer.ECDSAP256, signer.RSA2048, signer.RSA3072, signer.RSA4096:
+	default:
+		b.refuse(where, "the service-account key is ECDSA-P256, RSA-2048, RSA-3072 or RSA-4096, not %s", a)
+	}
+}
+
+// provenRecipients refuses a renewal of a node that a new pair would be sealed to.
+// The record vouches for the keys in a renewal's request, not for the recipient
+// beside them: who took a copy of the keys could write his own.
+func (b *builder) provenRecipients() {
 	for i, n := range b.p.Nodes {
 		if n.Renews() && slices.Contains(n.Roles, kubepki.ControlPlane) {
 			b.refuse(at{"nodes", i, "renew"}, "node %s: a new service-account key needs a new request: the record vouches for the keys in the old one, and not for its recipient", n.Name)
@@ -57,47 +69,172 @@ func (b *builder) createAccount(where at) {
 }
 
 // carryAccount checks a pair that was sealed before, as far as the predecessor
-// recorded who can open it.
+// recorded who can open it, and what goes into sa.pub beside it.
 func (b *builder) carryAccount(where at) {
 	sa := b.p.ServiceAccount
-	sealed, public := b.input(sa.Sealed, append(where, "sealed")), b.input(sa.Public, append(where, "public"))
-	if sealed == nil || public == nil {
+	sealed, pub := b.sealedPair(sa.Sealed, sa.Public, where)
+	next := b.nextAccount(append(where, "next"))
+	former := b.formerAccounts(append(where, "former"), pub, next)
+	if sealed == nil || pub == nil || b.sealed == nil {
 		return
 	}
-	if !isAgeFile(sealed) {
-		b.refuseInput(sa.Sealed, "not an armored age file")
-	}
-	pub, err := parsePublic(public)
-	if err != nil {
-		b.refuseInput(sa.Public, "%v", err)
-		return
-	}
-	if _, err := signer.AlgorithmOf(pub); err != nil {
-		b.refuseInput(sa.Public, "%v cannot be used", err)
-		return
-	}
-	if b.sealed == nil {
-		return
-	}
-	if recorded, err := x509.ParsePKIXPublicKey(b.sealed.PublicKey); err != nil || !equalKeys(recorded, pub) {
+	recorded := b.sealed.inUse
+	switch {
+	case recorded.is(pub):
+		b.givenUp(where, former, next)
+	case b.sealed.next.is(pub):
+		if !slices.ContainsFunc(former, recorded.is) {
+			b.refuse(where, "the pair that signed tokens until now is missing under former: without its public key in sa.pub they end at once")
+		}
+		recorded = b.sealed.next
+	default:
 		b.refuseInput(sa.Public, "is not the service-account key the last ceremony recorded")
 		return
 	}
-	// Another file than the recorded one was sealed by a node, to others.
-	if fingerprint.Of(sealed) != b.sealed.SHA256 {
+	b.opens(sealed, recorded)
+}
+
+// is says whether a record is of the pair with that public key.
+func (s *sealedRecord) is(pub crypto.PublicKey) bool {
+	if s == nil || pub == nil {
+		return false
+	}
+	recorded, err := x509.ParsePKIXPublicKey(s.PublicKey)
+	return err == nil && equalKeys(recorded, pub)
+}
+
+// sealedPair reads a pair that is carried over; nil for what cannot be had.
+func (b *builder) sealedPair(sealedFile, publicFile string, where at) (sealed []byte, pub crypto.PublicKey) {
+	sealed, pub = b.input(sealedFile, append(slices.Clone(where), "sealed")), b.accountPublic(publicFile, append(slices.Clone(where), "public"))
+	if sealed != nil && !isAgeFile(sealed) {
+		b.refuseInput(sealedFile, "not an armored age file")
+	}
+	return sealed, pub
+}
+
+// accountPublic reads the public key of a pair; nil when it cannot be had.
+func (b *builder) accountPublic(file string, where at) crypto.PublicKey {
+	data := b.input(file, where)
+	if data == nil {
+		return nil
+	}
+	pub, err := parsePublic(data)
+	if err != nil {
+		b.refuseInput(file, "%v", err)
+		return nil
+	}
+	if _, err := signer.AlgorithmOf(pub); err != nil {
+		b.refuseInput(file, "%v cannot be used", err)
+		return nil
+	}
+	return pub
+}
+
+// nextAccount checks the pair that API servers learn to trust before anything is
+// signed with it; nil when there is none, or it is made in the ceremony.
+func (b *builder) nextAccount(where at) crypto.PublicKey {
+	next := b.p.ServiceAccount.Next
+	switch {
+	case next == NextAccount{}:
+		return nil
+	case next.Create != "" && (next.Sealed != "" || next.Public != ""):
+		b.refuse(where, "the next service-account pair is either created or carried over (sealed, public)")
+		return nil
+	case next.Create != "":
+		b.accountAlgorithm(append(where, "create"), next.Create)
+		b.provenRecipients()
+		b.unknownToNext(where)
+		return nil
+	case next.Sealed == "" || next.Public == "":
+		b.refuse(where, "a service-account pair is carried over as two files, sealed and public")
+		return nil
+	}
+	sealed, pub := b.sealedPair(next.Sealed, next.Public, where)
+	if sealed != nil && pub != nil && b.sealed != nil && !(b.sealed.next.is(pub) && b.sealed.next.SHA256 == fingerprint.Of(sealed)) {
+		b.refuseInput(next.Public, "is not the next service-account pair the last ceremony recorded")
+	}
+	return pub
+}
+
+// unknownToNext warns of nodes that have the pair in use and will not be able to
+// open the next one.
+func (b *builder) unknownToNext(where at) {
+	if b.sealed == nil {
 		return
 	}
+	missing := 0
+	for _, r := range b.sealed.inUse.Recipients {
+		if !slices.ContainsFunc(b.c.Nodes, func(n kubepki.Node) bool { return b.c.Recipient(n.Name) == r }) {
+			missing++
+		}
+	}
+	if missing > 0 {
+		b.warn(where, "the present service-account key is sealed to %d recipients that no node here has; they will not be able to open the next one", missing)
+	}
+}
+
+// formerAccounts checks the public keys that sa.pub keeps. Only such that signed
+// tokens once have anything to verify there.
+func (b *builder) formerAccounts(where at, pub, next crypto.PublicKey) (former []crypto.PublicKey) {
+	seen := []crypto.PublicKey{pub, next}
+	for i, file := range b.p.ServiceAccount.Former {
+		where := append(slices.Clone(where), i)
+		k := b.accountPublic(file, where)
+		if k == nil {
+			continue
+		}
+		same := func(o crypto.PublicKey) bool { return o != nil && equalKeys(o, k) }
+		switch {
+		case slices.ContainsFunc(seen, same):
+			b.refuse(where, "the key in %s is in sa.pub already", file)
+		case b.sealed != nil && !b.sealed.signed(k):
+			b.refuse(where, "the key in %s is none that nodes signed tokens with, as the last ceremony recorded it", file)
+		}
+		former, seen = append(former, k), append(seen, k)
+	}
+	return former
+}
+
+// signed says whether tokens signed with a pair may be about: it is in use, or
+// sa.pub kept it.
+func (a *accountRecords) signed(pub crypto.PublicKey) bool {
+	if a.inUse.is(pub) {
+		return true
+	}
+	return slices.ContainsFunc(a.inUse.Former, func(der []byte) bool { return (&sealedRecord{PublicKey: der}).is(pub) })
+}
+
+// givenUp warns of keys that sa.pub had and will not have any more.
+func (b *builder) givenUp(where at, former []crypto.PublicKey, next crypto.PublicKey) {
+	for _, der := range b.sealed.inUse.Former {
+		if !slices.ContainsFunc(former, (&sealedRecord{PublicKey: der}).is) {
+			b.warn(where, "tokens signed with the former service-account key %s are refused once the bundles are installed", fingerprint.Of(der))
+		}
+	}
+	if was := b.sealed.next; was != nil && !was.is(next) {
+		b.warn(where, "the next service-account key that the last ceremony made, %s, is given up", fingerprint.Of(was.PublicKey))
+	}
+}
+
+// opens refuses a control-plane node that can open neither the cluster's sealed
+// file nor one of its own.
+func (b *builder) opens(sealed []byte, recorded *sealedRecord) {
+	// Another file than the recorded one was sealed by a node, to others.
+	if fingerprint.Of(sealed) != recorded.SHA256 {
+		return
+	}
+	file := b.p.ServiceAccount.Sealed
 	for i, n := range b.c.Nodes {
 		to := b.c.Recipient(n.Name)
 		if !n.Has(kubepki.ControlPlane) || to == "" {
 			continue
 		}
 		shared := b.sharedWith(n.Name) != ""
-		switch opens := slices.Contains(b.sealed.Recipients, to); {
+		switch opens := slices.Contains(recorded.Recipients, to); {
 		case !opens && !shared:
-			b.refuse(at{"nodes", i}, "node %s cannot open %s: its recipient %s is not among those it was sealed to; a sister node can seal the key to it (sealed)", n.Name, sa.Sealed, to)
+			b.refuse(at{"nodes", i}, "node %s cannot open %s: its recipient %s is not among those it was sealed to; a sister node can seal the key to it (sealed)", n.Name, file, to)
 		case opens && shared:
-			b.refuse(at{"nodes", i, "sealed"}, "node %s can open %s itself", n.Name, sa.Sealed)
+			b.refuse(at{"nodes", i, "sealed"}, "node %s can open %s itself", n.Name, file)
 		}
 	}
 }

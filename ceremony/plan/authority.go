@@ -13,9 +13,6 @@ import (
 	"officiant/signer"
 )
 
-// releaseName is the release key's name beside those of the authorities.
-const releaseName = "release"
-
 // The names of schedule entries and of a station's keys that an authority
 // cannot have.
 var notAuthorities = map[string]bool{releaseName: true, "transcript": true, "default": true}

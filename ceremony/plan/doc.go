@@ -52,9 +52,13 @@
 //	    root: root                    # which root certifies it; default: the one that issues
 //	    evidence: software
 //	release:                          # ECDSA-P256 or RSA; no authority's key
+//	  name: release                   # default; a later one has another name, as release-2
 //	  key: {create: ECDSA-P256}       # or {existing: …} together with public
 //	  evidence: software
-//	serviceAccount: {create: ECDSA-P256}   # or sealed and public, carried over
+//	  successor: {name: release-2, key: {create: ECDSA-P256}, evidence: software}   # announced in every bundle
+//	  lost: "9f0c…"                   # the last ceremony's key, when this one was not announced
+//	serviceAccount: {create: ECDSA-P256}   # or sealed and public, carried over; then also
+//	                                       # next: {create: …}, or {sealed, public}, and former: [sa.pub]
 //	leaves: {validity: 1y}            # default: the kubeadm file's, else 1y
 //	knownHosts: known_hosts           # input: which SSH host key is whose
 //	nodes:
@@ -141,8 +145,9 @@
 // A csr has none: others say how long; and external, which is no signature
 // of ours, has neither signer nor sig, but least and most. request is the fingerprint of the node's request; recipient stands
 // in its place where the ceremony makes the node's keys. carried follows
-// vouched: the certificates that a renewal leaves as they are; last comes trusts,
-// the authorities that nodes trust beside those that issue.
+// vouched: the certificates that a renewal leaves as they are; then comes trusts,
+// the authorities that nodes trust beside those that issue; last successor, the
+// release key that the bundle announces, as key has it.
 //
 // # Vouching
 //
@@ -171,6 +176,18 @@
 // of what it has, with what else the ceremony changes. The record does not vouch for the
 // recipient in that request: for a new service-account pair, control-plane nodes
 // send new ones.
+//
+// # Succession
+//
+// sa.pub holds the public key of the service-account pair in use, then the next
+// one's, then the former ones. A pair signs only when the last ceremony had it in
+// use or as its next; the one that signed until then has to be among former, and
+// only such are, or those that sa.pub kept. A created pair signs at once and ends
+// every token before; it has neither next nor former.
+//
+// The release key is the last ceremony's, or the successor that it announced; any
+// other has to name the last one's as lost. A successor is created in the ceremony
+// that announces it first, and exists in those that announce it again.
 //
 // # Generations
 //

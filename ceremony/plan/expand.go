@@ -31,9 +31,9 @@ func (b *builder) expand() error {
 	}
 	b.expandLists()
 	for _, n := range b.c.Nodes {
-		b.add(Entry{Kind: BundleSignature, Name: "bundle " + n.Name, Signer: releaseName, Node: n.Name})
+		b.add(Entry{Kind: BundleSignature, Name: "bundle " + n.Name, Signer: b.p.Release.Name, Node: n.Name})
 	}
-	b.add(Entry{Kind: TranscriptSignature, Name: "transcript", Signer: releaseName})
+	b.add(Entry{Kind: TranscriptSignature, Name: "transcript", Signer: b.p.Release.Name})
 	return nil
 }
 
@@ -134,9 +134,12 @@ func (c *Ceremony) KeysNeeded() []string {
 			}
 		}
 	}
+	if s := c.Plan.Release.Successor; s.Key.Create != "" {
+		names = append(names, s.Name) // it signs nothing yet
+	}
 	return names
 }
 
 // Algorithm returns the algorithm of a key by its name: an authority's, or
-// "release". It is empty when there is no such key.
+// a release key's. It is empty when there is no such key.
 func (c *Ceremony) Algorithm(name string) signer.Algorithm { return c.algorithms[name] }

@@ -2,13 +2,11 @@ package plan
 
 import (
 	"cmp"
-	"crypto/x509"
 	"strings"
 	"time"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
-	"officiant/signer"
 )
 
 // hierarchy checks that every intermediate is, or can be, certified by a root and
@@ -144,77 +142,4 @@ func (b *builder) distinct() {
 		}
 		subjects[subject] = a.Name
 	}
-}
-
-// release checks the key that signs bundles and transcripts.
-func (b *builder) release() {
-	r := &b.p.Release
-	where := at{"release"}
-	existing := r.Key.Existing != fingerprint.SHA256{}
-	switch {
-	case r.Key.Create != "" && existing:
-		b.refuse(append(where, "key"), "the release key is either created or existing")
-		return
-	case r.Key.Create == "" && !existing:
-		b.refuse(where, "the release key is missing: say release: {key: {create: ECDSA-P256}}, or existing")
-		return
-	}
-	b.evidence(&r.Evidence, where, releaseName, !existing)
-	if !existing {
-		if r.Public != "" {
-			b.refuse(append(where, "public"), "a release key that is made in the ceremony has no public file yet")
-		}
-		b.releaseAlgorithm(append(where, "key", "create"), r.Key.Create)
-		return
-	}
-	if r.Public == "" {
-		b.refuse(where, "an existing release key needs its public file (release.pub of the last ceremony)")
-		return
-	}
-	data := b.input(r.Public, append(where, "public"))
-	if data == nil {
-		return
-	}
-	pub, err := parsePublic(data)
-	if err != nil {
-		b.refuseInput(r.Public, "%v", err)
-		return
-	}
-	if got, err := fingerprint.SPKI(pub); err != nil || got != r.Key.Existing {
-		b.refuse(append(where, "key", "existing"), "the key in %s is %s, not this", r.Public, got)
-		return
-	}
-	algorithm, err := signer.AlgorithmOf(pub)
-	if err != nil {
-		b.refuseInput(r.Public, "%v cannot be used", err)
-		return
-	}
-	b.releaseAlgorithm(append(where, "public"), algorithm)
-	for _, a := range b.p.Authorities {
-		name, c := a.Name, b.c.Present(a.Name)
-		if c == nil {
-			continue
-		}
-		if spki, err := fingerprint.SPKI(c.PublicKey); err == nil && spki == r.Key.Existing {
-			b.refuse(append(where, "key"), "the release key is the key of authority %s; it has to be one of its own", name)
-		}
-	}
-}
-
-// releaseAlgorithm allows what every openssl checks with -sha256.
-func (b *builder) releaseAlgorithm(where at, a signer.Algorithm) {
-	switch a {
-	case signer.ECDSAP256, signer.RSA2048, signer.RSA3072, signer.RSA4096:
-		b.c.algorithms[releaseName] = a
-	default:
-		b.refuse(where, "the release key is ECDSA-P256, RSA-2048, RSA-3072 or RSA-4096, not %s", a)
-	}
-}
-
-func parsePublic(data []byte) (any, error) {
-	der, err := onePEM(data, "PUBLIC KEY")
-	if err != nil {
-		return nil, err
-	}
-	return x509.ParsePKIXPublicKey(der)
 }

@@ -239,13 +239,29 @@ func (w *writer) key(indent int, k Key) {
 func (w *writer) release(o NewOptions) {
 	r := o.Release
 	if (r.Key == Key{}) {
-		r = Release{Key: Key{Create: signer.ECDSAP256}, Evidence: o.Evidence}
+		r.Key, r.Evidence = Key{Create: signer.ECDSAP256}, o.Evidence
 	}
 	w.comment(0, "", "Signs bundles and the transcript; never a CA's key. ECDSA-P256 or RSA.")
 	w.open(0, "release")
+	if r.Name != releaseName {
+		w.line(2, "name", r.Name)
+	}
 	w.key(2, r.Key)
 	w.line(2, "public", r.Public)
 	w.line(2, "evidence", string(r.Evidence))
+	if r.Lost != (fingerprint.SHA256{}) {
+		w.comment(2, "Nodes pinned this key, which is lost. They refuse the new one until its words",
+			"are compared on each: officiant-node install --new-release-key")
+		w.hash(2, "lost", r.Lost)
+	}
+	if s := r.Successor; s.Name != "" {
+		w.comment(2, "Every bundle announces it. A node that installed one takes its signature next.")
+		w.open(2, "successor")
+		w.line(4, "name", s.Name)
+		w.key(4, s.Key)
+		w.line(4, "public", s.Public)
+		w.line(4, "evidence", string(s.Evidence))
+	}
 }
 
 func (w *writer) serviceAccount(o NewOptions) {
@@ -265,12 +281,28 @@ func (w *writer) serviceAccount(o NewOptions) {
 	if sa.Sealed != "" {
 		w.line(2, "sealed", sa.Sealed)
 		w.line(2, "public", sa.Public)
+		w.successors(sa)
 		return
 	}
 	if sa.Create == "" {
 		sa.Create = signer.ECDSAP256
 	}
 	w.line(2, "create", string(sa.Create))
+}
+
+// successors writes the pairs beside the one in use: sa.pub has all of them.
+func (w *writer) successors(sa ServiceAccount) {
+	if sa.Next != (NextAccount{}) {
+		w.comment(2, "The pair that will sign after a later ceremony. API servers learn to trust it now.")
+		w.open(2, "next")
+		w.line(4, "create", string(sa.Next.Create))
+		w.line(4, "sealed", sa.Next.Sealed)
+		w.line(4, "public", sa.Next.Public)
+	}
+	if len(sa.Former) > 0 {
+		w.comment(2, "Signed until now. API servers trust them while tokens of theirs live.")
+		w.flow(2, "former", sa.Former)
+	}
 }
 
 func (w *writer) nodes(nodes []Node) {

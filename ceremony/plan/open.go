@@ -33,6 +33,9 @@ type Options struct {
 	// Opened holds requests by node that this process has opened before. One of
 	// the very same bytes is not opened again.
 	Opened map[string]*request.Opened
+	// Held says that a ceremony was held by the plan: what plans could have by
+	// then, and are refused for now, is a warning.
+	Held bool
 }
 
 // Open reads the plan at path and every input it names, below path's folder.
@@ -61,21 +64,24 @@ type builder struct {
 	*report
 	fsys    fs.FS
 	now     time.Time
+	held    bool
 	before  map[string]*request.Opened
 	p       *Plan
 	c       *Ceremony
 	kubeadm *kubeadm.Config   // nil when the plan names none
 	folded  map[string]string // input paths by their lower-case form
 	leaves  map[string][]kubepki.Leaf
-	sealed  *sealedRecord                // of this cluster's predecessor; nil when it made no pair
-	began   time.Time                    // of this cluster's predecessor; zero when there is none
-	past    *former                      // what this cluster's predecessor issued; read when it matters
-	pastErr error                        // why that cannot be read
-	chain   []string                     // this cluster's former transcripts, newest first
-	present map[string]*x509.Certificate // what nodes have now, by the schedule's name; see newest
-	hosts   *KnownHosts                  // nil when the plan names none
-	byHost  map[string]string            // nodes by their names in knownHosts, in lower case
-	said    map[string]bool              // what is wrong with the cluster's extras, said already
+	sealed  *accountRecords // of this cluster's newest ceremony that had pairs; nil when none had
+	// Release keys as this cluster's predecessor left them; nil when there is none.
+	released *releaseRecord
+	began    time.Time                    // of this cluster's predecessor; zero when there is none
+	past     *former                      // what this cluster's predecessor issued; read when it matters
+	pastErr  error                        // why that cannot be read
+	chain    []string                     // this cluster's former transcripts, newest first
+	present  map[string]*x509.Certificate // what nodes have now, by the schedule's name; see newest
+	hosts    *KnownHosts                  // nil when the plan names none
+	byHost   map[string]string            // nodes by their names in knownHosts, in lower case
+	said     map[string]bool              // what is wrong with the cluster's extras, said already
 	// SSH keys that vouched for a node, in wire format
 	hostKeys map[string]string
 
@@ -93,7 +99,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		return nil, r.invalid()
 	}
 	b := &builder{
-		report: r, fsys: fsys, now: o.Now, before: o.Opened, p: p,
+		report: r, fsys: fsys, now: o.Now, held: o.Held, before: o.Opened, p: p,
 		c: &Ceremony{
 			Plan: p, File: file, Inputs: map[string][]byte{planFile: data},
 			Requests: map[string]*request.Opened{}, Vouched: map[string]Vouch{}, Certificates: map[string]*x509.Certificate{},

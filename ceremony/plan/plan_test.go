@@ -55,6 +55,15 @@ func opens(text string, inputs map[string]string) (*Ceremony, error) {
 	return OpenFS(fsys, "plan.yaml", Options{Now: now})
 }
 
+// opensHeld is opens for a plan by which a ceremony was held.
+func opensHeld(text string, inputs map[string]string) (*Ceremony, error) {
+	fsys := fstest.MapFS{"plan.yaml": {Data: []byte(text)}}
+	for name, data := range inputs {
+		fsys[name] = &fstest.MapFile{Data: []byte(data)}
+	}
+	return OpenFS(fsys, "plan.yaml", Options{Now: now, Held: true})
+}
+
 // problems returns what is wrong with a plan, one line each, without excerpts
 // and with fingerprints cut short.
 func problems(t *testing.T, err error) []string {

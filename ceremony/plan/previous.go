@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -35,12 +34,20 @@ type headRecord struct {
 	Head    fingerprint.SHA256 `json:"head"`
 }
 
-// sealedRecord is what a predecessor recorded of the service-account pair it sealed.
+// sealedRecord is what a predecessor recorded of a service-account pair it sealed.
 type sealedRecord struct {
+	Secret     string             `json:"secret"`
 	SHA256     fingerprint.SHA256 `json:"sha256"`
 	Recipients []string           `json:"recipients"`
 	PublicKey  []byte             `json:"publicKey"`
+	Former     [][]byte           `json:"former"`
 }
+
+// nextAccount is the secret of a pair that was not in use yet.
+const nextAccount = "service-account-next"
+
+// accountRecords are the pairs a predecessor recorded: in use, and the next.
+type accountRecords struct{ inUse, next *sealedRecord }
 
 // previous checks the ceremonies this one continues, and derives its sequence.
 func (b *builder) previous() {
@@ -95,7 +102,8 @@ func (b *builder) predecessor(p Predecessor, where at) {
 	case open.Sequence != p.Sequence:
 		b.refuse(append(where, "sequence"), "%s is of ceremony %d, not %d", p.Transcript, open.Sequence, p.Sequence)
 	}
-	if err := record(last, "closed", &struct{}{}); err != nil {
+	var closed releaseRecord
+	if err := record(last, "closed", &closed); err != nil {
 		b.refuseInput(p.Transcript, "the ceremony is unfinished: line %d: %v", len(lines), err)
 	}
 	if p.Cluster != b.p.Cluster.Name && len(p.Earlier) > 0 {
@@ -105,6 +113,9 @@ func (b *builder) predecessor(p Predecessor, where at) {
 		b.c.Sequence = p.Sequence + 1
 		b.formerPeople(p, open)
 		b.sealed = findSealed(lines)
+		if closed.Signer != (fingerprint.SHA256{}) {
+			b.released = &closed
+		}
 		b.chain = append(b.chain, p.Transcript)
 		b.earlier(p, open, where)
 		var first line
@@ -129,17 +140,28 @@ func record(raw []byte, kind string, into any) error {
 	return nil
 }
 
-func findSealed(lines [][]byte) *sealedRecord {
-	for _, l := range slices.Backward(lines) {
-		var s sealedRecord
+// findSealed finds what a transcript says of service-account pairs; nil when the
+// ceremony had none.
+func findSealed(lines [][]byte) *accountRecords {
+	var found accountRecords
+	for _, l := range lines {
 		// Certificates are by far the most lines; a look at the type is cheaper than decoding them.
 		for _, kind := range []string{"sealed", "carried"} {
-			if bytes.Contains(l, []byte(`"type":"`+kind+`"`)) && record(l, kind, &s) == nil {
-				return &s
+			var s sealedRecord
+			if !bytes.Contains(l, []byte(`"type":"`+kind+`"`)) || record(l, kind, &s) != nil {
+				continue
+			}
+			if s.Secret == nextAccount {
+				found.next = &s
+			} else {
+				found.inUse = &s
 			}
 		}
 	}
-	return nil
+	if found.inUse == nil {
+		return nil
+	}
+	return &found
 }
 
 // genesis says whether this is the cluster's first ceremony.

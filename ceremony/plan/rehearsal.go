@@ -28,7 +28,8 @@ const rehearsedLife = Duration(24 * time.Hour)
 //   - so is every revocation list, the first of its authority; of those that are
 //     carried over, the one that etcd gets;
 //   - leaves are valid for 24 hours;
-//   - a service-account pair that is carried over is made anew.
+//   - service-account pairs that are carried over are made anew; those before them
+//     have signed nothing.
 func (c *Ceremony) Rehearsal() (*Ceremony, error) {
 	p := *c.Plan
 	p.Authorities = slices.Clone(p.Authorities)
@@ -53,9 +54,12 @@ func (c *Ceremony) Rehearsal() (*Ceremony, error) {
 		p.CRLs[i].NextUpdate = min(l.NextUpdate, p.named(l.Authority).Validity)
 	}
 	p.Leaves.Validity = rehearsedLife
-	p.Release = Release{Key: Key{Create: c.algorithms[releaseName]}, Evidence: signer.Unproven}
-	if p.ServiceAccount.Sealed != "" {
-		p.ServiceAccount = ServiceAccount{Create: c.pairAlgorithm()}
+	p.Release = c.rehearsedRelease()
+	if sa := p.ServiceAccount; sa.Sealed != "" {
+		p.ServiceAccount = ServiceAccount{Create: c.pairAlgorithm(sa.Public), Next: NextAccount{Create: sa.Next.Create}}
+		if sa.Next.Sealed != "" {
+			p.ServiceAccount.Next.Create = c.pairAlgorithm(sa.Next.Public)
+		}
 	}
 	for i := range p.Nodes {
 		p.Nodes[i].Renew, p.Nodes[i].Sealed = nil, ""
@@ -91,9 +95,20 @@ func (c *Ceremony) rehearsedLists() []CRL {
 	return lists
 }
 
-// pairAlgorithm is that of the service-account key that is carried over.
-func (c *Ceremony) pairAlgorithm() signer.Algorithm {
-	pub, err := parsePublic(c.Inputs[c.Plan.ServiceAccount.Public])
+// rehearsedRelease is the release key, and the one it announces, as a rehearsal
+// makes them.
+func (c *Ceremony) rehearsedRelease() Release {
+	made := func(name string) Key { return Key{Create: c.algorithms[name]} }
+	r := Release{Name: c.Plan.Release.Name, Key: made(c.Plan.Release.Name), Evidence: signer.Unproven}
+	if next := c.Plan.Release.Successor.Name; next != "" {
+		r.Successor = Successor{Name: next, Key: made(next), Evidence: signer.Unproven}
+	}
+	return r
+}
+
+// pairAlgorithm is that of a service-account key that is carried over.
+func (c *Ceremony) pairAlgorithm(public string) signer.Algorithm {
+	pub, err := parsePublic(c.Inputs[public])
 	if err != nil {
 		return signer.ECDSAP256
 	}

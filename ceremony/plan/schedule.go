@@ -57,6 +57,9 @@ func (c *Ceremony) Line(e Entry) string {
 		if trusted := c.Plan.Trusted(); len(trusted) > 0 {
 			put("trusts", strings.Join(trusted, ","))
 		}
+		if successor := c.successor(); successor != "" {
+			put("successor", successor)
+		}
 	case CRLSignature:
 		put("number", e.Number.String())
 		if len(e.Revoked) > 0 {

@@ -129,6 +129,17 @@ type Subject struct {
 
 // Release is the key that signs bundles and transcripts: P-256 or RSA.
 type Release struct {
+	Name      string             `yaml:"name"` // default "release"; each one that follows has another: "release-2"
+	Key       Key                `yaml:"key"`
+	Public    string             `yaml:"public"` // input file, PEM, of an existing key
+	Evidence  signer.Grade       `yaml:"evidence"`
+	Successor Successor          `yaml:"successor"` // announced in every bundle; nodes take its signature after this one's
+	Lost      fingerprint.SHA256 `yaml:"lost"`      // the last ceremony's key, when nothing of it announced this one
+}
+
+// Successor is the release key of later ceremonies; Name is empty when none is announced.
+type Successor struct {
+	Name     string       `yaml:"name"`
 	Key      Key          `yaml:"key"`
 	Public   string       `yaml:"public"` // input file, PEM, of an existing key
 	Evidence signer.Grade `yaml:"evidence"`
@@ -139,6 +150,20 @@ type ServiceAccount struct {
 	Create signer.Algorithm `yaml:"create"` // ECDSA-P256 (default) or RSA-2048…4096; made in memory
 	Sealed string           `yaml:"sealed"` // input file, carried over
 	Public string           `yaml:"public"` // input file, PEM, with Sealed
+	Next   NextAccount      `yaml:"next"`   // the pair that signs after a later ceremony; sa.pub has it already
+	Former []string         `yaml:"former"` // input files, PEM: the pairs before, which sa.pub keeps while their tokens live
+}
+
+// NextAccount is the pair that follows the one in use; exactly one of Create and Sealed.
+type NextAccount struct {
+	Create signer.Algorithm `yaml:"create"`
+	Sealed string           `yaml:"sealed"` // input file, carried over
+	Public string           `yaml:"public"` // input file, PEM, with Sealed
+}
+
+// given says whether a plan has anything under serviceAccount.
+func (s ServiceAccount) given() bool {
+	return s.Create != "" || s.Sealed != "" || s.Public != "" || s.Next != NextAccount{} || s.Former != nil
 }
 
 // Leaves holds what all leaves share.
@@ -184,7 +209,7 @@ type Entry struct {
 	N                  int // line of the schedule, from 1
 	Kind               Kind
 	Name               string // unique: "root", "kubernetes", "cp-1/apiserver", "cp-1/admin.conf", "bundle cp-1", "transcript"
-	Signer             string // authority's name, or "release"; empty for an ExternalCertificate
+	Signer             string // authority's name, or the release key's; empty for an ExternalCertificate
 	Node               string
 	Leaf               kubepki.Leaf // of a LeafCertificate
 	CommonName         string

@@ -232,13 +232,20 @@ type Abandoned struct {
 	Reason string `json:"reason"`
 }
 
+// What a sealed file holds.
+const (
+	ServiceAccount     = "service-account"      // the private key that nodes sign tokens with
+	NextServiceAccount = "service-account-next" // the one they will sign with after a later ceremony; sa.pub has its public key already
+)
+
 // Sealed is a secret made in memory and sealed to nodes; written after the sealed file is on disk.
 type Sealed struct {
-	Secret     string             `json:"secret"` // "service-account"
+	Secret     string             `json:"secret"` // ServiceAccount or NextServiceAccount
 	File       string             `json:"file"`   // in the ceremony directory
 	SHA256     fingerprint.SHA256 `json:"sha256"` // of the sealed file
 	Recipients []string           `json:"recipients"`
-	PublicKey  []byte             `json:"publicKey"` // DER SubjectPublicKeyInfo
+	PublicKey  []byte             `json:"publicKey"`        // DER SubjectPublicKeyInfo
+	Former     [][]byte           `json:"former,omitempty"` // of a ServiceAccount: those before it, which sa.pub keeps while their tokens live
 }
 
 // Carried is a secret that a predecessor had sealed, taken over as it is: its
@@ -330,7 +337,8 @@ type Deviation struct {
 
 // Closed is the last line. The release key then signs the file (transcript.sig).
 type Closed struct {
-	Signer fingerprint.SHA256 `json:"signer"` // SPKI of the release key
+	Signer    fingerprint.SHA256  `json:"signer"`              // SPKI of the release key
+	Successor *fingerprint.SHA256 `json:"successor,omitempty"` // of the one that follows it, announced in every bundle
 }
 
 func (Open) Type() Type            { return "open" }

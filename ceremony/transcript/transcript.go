@@ -9,7 +9,6 @@ import (
 	"io"
 	"iter"
 	"math/big"
-	"slices"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -213,18 +212,4 @@ func (t *Transcript) Serials() []*big.Int {
 		}
 	}
 	return serials
-}
-
-// ServiceAccount is what the transcript says of the sealed service-account key,
-// made or carried over; false when the ceremony had none.
-func (t *Transcript) ServiceAccount() (Sealed, bool) {
-	for _, l := range slices.Backward(t.Lines) {
-		switch r := l.Record.(type) {
-		case Sealed:
-			return r, true
-		case Carried:
-			return Sealed(r), true
-		}
-	}
-	return Sealed{}, false
 }
