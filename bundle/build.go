@@ -36,7 +36,7 @@ func Build(h Header, p Parts) (*Bundle, error) {
 		return nil, err
 	}
 	if h.Format < p.least() {
-		return nil, fmt.Errorf("bundle of %s: format %d holds neither more than one authority of a family, nor an external root, nor a revocation list", h.Node, h.Format)
+		return nil, fmt.Errorf("bundle of %s: format %d holds one authority of a family, one service-account key and no other release key, no external root and no revocation list", h.Node, h.Format)
 	}
 	leaves, err := kubepki.Leaves(cluster, p.Node)
 	if err != nil {
@@ -124,7 +124,10 @@ func (b *Bundle) addOwn(c kubepki.Cluster, p Parts, leaves []kubepki.Leaf, files
 	if b.Format == 1 {
 		return nil
 	}
-	b.Files[ReadmeFile] = readme(b.Header, &facts, leaves)
+	if p.NextRelease != nil {
+		b.Files[NextReleaseFile] = p.NextRelease
+	}
+	b.Files[ReadmeFile] = readme(b.Header, &facts, leaves, p.NextRelease != nil)
 	maps.Copy(b.Files, kubernetesTexts(&facts, leaves))
 	return nil
 }
@@ -313,6 +316,9 @@ func (p *Parts) least() int {
 	}
 	if p.Cluster.RevocationLists {
 		return revocationLists
+	}
+	if p.NextRelease != nil || bytes.Count(p.ServiceAccountPublic, []byte("-----BEGIN")) > 1 {
+		return severalAuthorities
 	}
 	return OldestFormat
 }

@@ -20,6 +20,8 @@ const (
 	IssuersFile   = "officiant/issuers.crt"
 	BindingsFile  = "officiant/rbac.yaml"
 	KubeadmFile   = "officiant/kubeadm.yaml"
+	// NextReleaseFile announces the release key of later bundles.
+	NextReleaseFile = "officiant/release-next.pub"
 )
 
 // Formats of a bundle. They differ in what it may hold: which texts there are,
@@ -31,7 +33,7 @@ const (
 )
 
 // severalAuthorities is the first format that may hold more than one authority
-// of a family.
+// of a family, more than one public key in sa.pub, and the next release key.
 const severalAuthorities = 3
 
 // Header is what the first lines of SHA256SUMS say.
@@ -60,7 +62,8 @@ type Parts struct {
 	Leaves               map[string]*x509.Certificate              // by Leaf.Name
 	RevocationList       []byte                                    // DER, of the etcd authority, for nodes of role etcd; nil without Cluster.RevocationLists; since format 3
 	ServiceAccountSealed []byte                                    // ASCII-armored age; nil for nodes without sa.key
-	ServiceAccountPublic []byte                                    // PEM; nil for nodes without sa.pub
+	ServiceAccountPublic []byte                                    // PEM; nil for nodes without sa.pub; since format 3 more than one key
+	NextRelease          []byte                                    // PEM; nil when none is announced; since format 3
 	KeysSealed           []byte                                    // ASCII-armored age; nil for nodes that made their own keys
 }
 

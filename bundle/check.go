@@ -186,6 +186,7 @@ func (c *checker) node(f *Facts) {
 		}
 	}
 	c.sharedKeys()
+	c.nextRelease()
 	if !c.earliest.IsZero() && c.b.NotAfter.After(c.earliest) {
 		c.add(SumsFile, "not-after is %s, but a certificate expires at %s", formatTime(c.b.NotAfter), formatTime(c.earliest))
 	}
@@ -202,6 +203,9 @@ func (c *checker) fileSet(f *Facts, files []kubepki.File, texts map[string][]byt
 	}
 	if _, ok := c.b.Files[IssuersFile]; ok && f.External {
 		want[IssuersFile] = true
+	}
+	if _, ok := c.b.Files[NextReleaseFile]; ok && c.b.Format >= severalAuthorities {
+		want[NextReleaseFile] = true
 	}
 	if f.KeysMade {
 		want[KeysFile] = true
@@ -275,20 +279,50 @@ func armored(data []byte) bool {
 		bytes.Count(data, []byte("-----BEGIN")) == 1
 }
 
-// serviceAccount checks sa.pub: one key, of a kind Kubernetes loads, and no CA's.
+// serviceAccount checks sa.pub: keys of a kind Kubernetes loads, each once, and no
+// CA's; one, before format 3.
 func (c *checker) serviceAccount(path string, data []byte) {
-	pub, err := parsePublicKey(data)
+	keys, err := ParsePublicKeys(data)
 	if err != nil {
 		c.add(path, "%v", err)
 		return
 	}
-	if problem := serviceAccountKeyKind(pub); problem != "" {
-		c.add(path, "%s", problem)
+	if len(keys) > 1 && c.b.Format < severalAuthorities {
+		c.add(path, "holds %d keys, and format %d holds one", len(keys), c.b.Format)
+	}
+	for i, pub := range keys {
+		if problem := serviceAccountKeyKind(pub); problem != "" {
+			c.add(path, "%s", problem)
+		}
+		if slices.ContainsFunc(keys[:i], func(k crypto.PublicKey) bool { return equalKeys(k, pub) }) {
+			c.add(path, "holds one key twice")
+		}
+		for family, list := range c.everyAuthority() {
+			if holdsKey(list, pub) {
+				c.add(path, "is the key of authority %s", family)
+			}
+		}
+	}
+}
+
+// nextRelease checks the release key that the bundle announces. Whether it is
+// another than the one that signed the bundle, its installation tells.
+func (c *checker) nextRelease() {
+	pub, err := c.b.NextRelease()
+	if err != nil {
+		c.add(NextReleaseFile, "%s", about(NextReleaseFile, err))
+	}
+	if pub == nil {
+		return
 	}
 	for family, list := range c.everyAuthority() {
 		if holdsKey(list, pub) {
-			c.add(path, "is the key of authority %s", family)
+			c.add(NextReleaseFile, "is the key of authority %s", family)
 		}
+	}
+	tokens, _ := ParsePublicKeys(c.b.Files["pki/sa.pub"]) // what is wrong with it is said above
+	if slices.ContainsFunc(tokens, func(k crypto.PublicKey) bool { return equalKeys(k, pub) }) {
+		c.add(NextReleaseFile, "is a key of pki/sa.pub")
 	}
 }
 

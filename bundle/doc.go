@@ -14,6 +14,7 @@
 //	officiant/kubeadm.yaml  control-plane nodes: --root-ca-file and, with lists, etcd's --client-crl-file
 //	                        and --peer-crl-file, as part of a ClusterConfiguration
 //	officiant/rbac.yaml     control-plane nodes: the bindings their certificates rely on, if any
+//	officiant/release-next.pub   only where it is announced: the release key of later bundles
 //	pki/…, *.conf           the tree as it belongs below /etc/kubernetes
 //
 // An install places the tree alone; the whole bundle stays on the node as
@@ -22,7 +23,8 @@
 // A bundle is rebuilt byte for byte by the audit, years later, so everything in
 // it follows from the header, the node's facts and what was signed; and the texts
 // of a format never change: other texts are another format. Format "v2" is this
-// one with a single authority of each family and no revocation list. Format "v1" is v2 without README.txt,
+// one with a single authority of each family, no revocation list and a single key in
+// pki/sa.pub, and announces no release key. Format "v1" is v2 without README.txt,
 // kubeadm.yaml and rbac.yaml, with a VERIFY.txt that says a part of it. They are no
 // longer made, but read, checked and rebuilt.
 //
@@ -60,9 +62,10 @@
 // issue, then those "trusted" names. What is only trusted may end before the
 // bundle: nothing in it depends on it. A kubeconfig's CA data is what pki/ca.crt
 // holds. It lacks its private key: the node has it. pki/sa.key comes sealed to the
-// node (ASCII-armored age)
-// as pki/sa.key.age, pki/sa.pub in clear. pki/etcd/ca.crl, on etcd nodes of a
-// cluster with revocation lists, is the etcd authority's newest, in DER. A bundle holds no private key in the clear, and it
+// node (ASCII-armored age) as pki/sa.key.age, pki/sa.pub in clear: the public half
+// first, which is all that kubeadm takes, then the keys of the pair that signs after
+// it and of those that signed before. pki/etcd/ca.crl, on etcd nodes of a cluster
+// with revocation lists, is the etcd authority's newest, in DER. A bundle holds no private key in the clear, and it
 // is always complete. Nothing in it is secret, so all modes are 0644; the modes
 // on the node are kubepki's.
 //

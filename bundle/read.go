@@ -58,11 +58,21 @@ func (b *Bundle) list(path string) ([]*x509.Certificate, error) {
 	return list, nil
 }
 
-// ServiceAccountPublic reads pki/sa.pub.
+// ServiceAccountPublic reads the public half of sa.key: the first key of
+// pki/sa.pub, and the only one that kubeadm looks at.
 func (b *Bundle) ServiceAccountPublic() (crypto.PublicKey, error) {
-	pub, err := parsePublicKey(b.Files["pki/sa.pub"])
+	keys, err := ParsePublicKeys(b.Files["pki/sa.pub"])
 	if err != nil {
 		return nil, fmt.Errorf("pki/sa.pub: %w", err)
 	}
-	return pub, nil
+	return keys[0], nil
+}
+
+// NextRelease reads the release key that the bundle announces; nil when there is none.
+func (b *Bundle) NextRelease() (crypto.PublicKey, error) {
+	data, ok := b.Files[NextReleaseFile]
+	if !ok {
+		return nil, nil
+	}
+	return ParseReleaseKey(NextReleaseFile, data)
 }

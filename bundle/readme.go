@@ -13,7 +13,7 @@ import (
 // readme writes README.txt: what the person at this node does with the bundle.
 // It follows from the node's facts alone, never from which component reads what:
 // those facts change, and the text of a format must not. install says them.
-func readme(h Header, f *Facts, leaves []kubepki.Leaf) []byte {
+func readme(h Header, f *Facts, leaves []kubepki.Leaf, announces bool) []byte {
 	p := &page{}
 	title := fmt.Sprintf("Node %s of cluster %s", h.Node, h.Cluster)
 	p.line("%s\n%s\n", title, strings.Repeat("=", len(title)))
@@ -60,6 +60,11 @@ func readme(h Header, f *Facts, leaves []kubepki.Leaf) []byte {
 	p.line("is in place, and how long it is good for:\n")
 	p.command("officiant-node verify --root / --release-key release.pub")
 	p.command("officiant-node status")
+	if announces {
+		p.line("\nThis bundle announces the release key that comes after its own, %s. Once", NextReleaseFile)
+		p.line("it is in place, this node takes bundles by that key, given as --release-key; with the")
+		p.line("first of them it leaves the present key for good.")
+	}
 	return []byte(p.String())
 }
 

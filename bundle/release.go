@@ -30,18 +30,39 @@ func ParseReleaseKey(file string, pemData []byte) (crypto.PublicKey, error) {
 
 // parsePublicKey reads exactly one PEM "PUBLIC KEY" block.
 func parsePublicKey(data []byte) (crypto.PublicKey, error) {
-	block, rest := pem.Decode(data)
-	if block == nil || block.Type != "PUBLIC KEY" || len(block.Headers) > 0 {
-		return nil, fmt.Errorf("no PEM block \"PUBLIC KEY\"")
+	keys, err := ParsePublicKeys(data)
+	if err != nil {
+		return nil, err
 	}
-	if len(bytes.TrimSpace(rest)) > 0 || !bytes.HasPrefix(data, []byte("-----BEGIN ")) {
+	if len(keys) > 1 {
 		return nil, fmt.Errorf("holds more than one PEM block \"PUBLIC KEY\"")
 	}
-	pub, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("public key: %w", err)
+	return keys[0], nil
+}
+
+// ParsePublicKeys reads a file of PEM "PUBLIC KEY" blocks and nothing else: sa.pub,
+// in which each key verifies tokens. Several are written in one way only, so that no
+// two readers see different ones.
+func ParsePublicKeys(data []byte) ([]crypto.PublicKey, error) {
+	var keys []crypto.PublicKey
+	var plain []byte
+	rest := data
+	for len(keys) == 0 || len(bytes.TrimSpace(rest)) > 0 {
+		var block *pem.Block
+		block, rest = pem.Decode(rest)
+		if block == nil || block.Type != "PUBLIC KEY" || len(block.Headers) > 0 {
+			return nil, fmt.Errorf("no PEM block \"PUBLIC KEY\"")
+		}
+		pub, err := x509.ParsePKIXPublicKey(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("public key: %w", err)
+		}
+		keys, plain = append(keys, pub), append(plain, pem.EncodeToMemory(block)...)
 	}
-	return pub, nil
+	if !bytes.HasPrefix(data, []byte("-----BEGIN ")) || len(keys) > 1 && !bytes.Equal(data, plain) {
+		return nil, fmt.Errorf("holds more than PEM blocks \"PUBLIC KEY\"")
+	}
+	return keys, nil
 }
 
 func releaseKeyKind(pub crypto.PublicKey) error {

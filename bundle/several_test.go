@@ -213,7 +213,7 @@ func TestRebuildSeveral(t *testing.T) {
 	}
 	h := p.Header(n, 1)
 	h.Format = 2
-	if _, err := bundle.Build(h, parts); err == nil || !strings.Contains(err.Error(), "format 2 holds neither more than one authority of a family") {
+	if _, err := bundle.Build(h, parts); err == nil || !strings.Contains(err.Error(), "format 2 holds one authority of a family") {
 		t.Errorf("format 2: %v", err)
 	}
 }

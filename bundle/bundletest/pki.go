@@ -317,3 +317,16 @@ func (p *PKI) BundleWith(t testing.TB, n *Node, sequence int, trusted map[kubepk
 	p.Seal(t, b)
 	return b
 }
+
+// BundleChanged issues, builds and signs a node's bundle of parts that are changed.
+func (p *PKI) BundleChanged(t testing.TB, n *Node, sequence int, change func(*bundle.Parts)) *bundle.Bundle {
+	t.Helper()
+	parts := p.Parts(t, n)
+	change(&parts)
+	b, err := bundle.Build(p.Header(n, sequence), parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Seal(t, b)
+	return b
+}

@@ -82,15 +82,7 @@ func content(p *placed) []fact {
 	case ".key":
 		return keyFacts(p.data)
 	case ".pub":
-		block, _ := pem.Decode(p.data)
-		if block == nil {
-			return unread("public key")
-		}
-		pub, err := x509.ParsePKIXPublicKey(block.Bytes)
-		if err != nil {
-			return unread("public key")
-		}
-		return []fact{{"key", []string{describeKey(pub)}}}
+		return publicFacts(p.data)
 	case ".conf":
 		return configFacts(p)
 	}
@@ -99,6 +91,25 @@ func content(p *placed) []fact {
 
 func unread(what string) []fact {
 	return []fact{{"content", []string{"nothing that can be read as a " + what}}}
+}
+
+// publicFacts describes the first key, and names the others.
+func publicFacts(data []byte) []fact {
+	var keys []string
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		pub, err := x509.ParsePKIXPublicKey(block.Bytes)
+		if err != nil {
+			return unread("public key")
+		}
+		keys = append(keys, describeKey(pub))
+	}
+	switch len(keys) {
+	case 0:
+		return unread("public key")
+	case 1:
+		return []fact{{"key", keys}}
+	}
+	return []fact{{"key", keys[:1]}, {"followed by", keys[1:]}}
 }
 
 func keyFacts(data []byte) []fact {

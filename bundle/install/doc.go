@@ -28,7 +28,9 @@
 // the same paths with their modes and owners.
 //
 // The first install pins the root certificate and the release key; later ones
-// demand the same. A node refuses a sequence below the highest it has seen, and
+// demand the same. A bundle by the release key that the one in place announces is
+// taken, too, or by one that people compared; it is pinned then, and the key before
+// refused. A node refuses a sequence below the highest it has seen, and
 // another bundle of the same sequence. Rollback puts back what was in place
 // before the last install, once; it does not lower the highest sequence, and the
 // newest bundle can be installed again.

@@ -41,6 +41,8 @@ type Report struct {
 	Unpinned *fingerprint.SHA256  // the root that was pinned before, when another follows it
 	Beside   []fingerprint.SHA256 // roots of the bundle that are not the pinned one
 	Left     []string             // files with private keys of authorities that are only trusted until a cluster is brought in
+	Retired  *fingerprint.SHA256  // the release key that was pinned before, when another follows it
+	Next     *fingerprint.SHA256  // the release key that the bundle announces
 	Changes  []Change
 	Same     []string // files of the bundle that are in place already, below the root
 	Notices  []Notice
@@ -49,8 +51,9 @@ type Report struct {
 // Options says what Install holds a bundle against, and how far it goes.
 type Options struct {
 	Release     crypto.PublicKey
-	DryRun      bool // nothing is written at all
-	MinSequence int  // a node that has seen no bundle yet knows from people which are too old
+	NewRelease  *fingerprint.SHA256 // Release as people compared it: it is pinned in place of the one that is
+	DryRun      bool                // nothing is written at all
+	MinSequence int                 // a node that has seen no bundle yet knows from people which are too old
 }
 
 // Install verifies b and places it, all or nothing. A *Refused or a
@@ -139,6 +142,10 @@ func (n *Node) plan(a *accepted) (*Report, *transaction, error) {
 			r.Beside = append(r.Beside, f)
 		}
 	}
+	if a.before != nil && a.before.Release != a.pins.Release {
+		r.Retired = &a.before.Release
+	}
+	r.Next = a.next
 	t := &transaction{operation: "install", write: slices.Clone(a.tree)}
 	files := a.files
 	same := false

@@ -26,9 +26,10 @@ type accepted struct {
 	pins   *Pins // as they will be
 	before *Pins // as they are; nil at the first install
 	roots  []*x509.Certificate
-	left   []string // files with keys of authorities it adopts
-	first  bool     // nothing was pinned before
-	again  bool     // the very bundle whose sequence is the highest seen
+	next   *fingerprint.SHA256 // the release key it announces
+	left   []string            // files with keys of authorities it adopts
+	first  bool                // nothing was pinned before
+	again  bool                // the very bundle whose sequence is the highest seen
 	tree   []placed
 }
 
@@ -48,7 +49,7 @@ func (n *Node) accept(b *bundle.Bundle, o Options) (*accepted, error) {
 	if b.Sequence < o.MinSequence {
 		return nil, refusedf(nameOf(b), bundle.SumsFile, "sequence %d is older than %d, the least asked for", b.Sequence, o.MinSequence)
 	}
-	if err := n.pin(a, o.Release); err != nil {
+	if err := n.pin(a, o); err != nil {
 		return nil, err
 	}
 	leaves, err := kubepki.Leaves(facts.Cluster, facts.Node)
@@ -94,15 +95,21 @@ func (n *Node) meant(b *bundle.Bundle) error {
 
 // pin compares the bundle with what earlier installs pinned, and says what is
 // pinned after this one.
-func (n *Node) pin(a *accepted, release crypto.PublicKey) error {
+func (n *Node) pin(a *accepted, o Options) error {
 	b, what := a.bundle, nameOf(a.bundle)
 	roots, err := rootsOf(b)
 	if err != nil {
 		return err
 	}
-	spki, err := fingerprint.SPKI(release)
+	if err := comparedRelease(b, o); err != nil {
+		return err
+	}
+	spki, err := fingerprint.SPKI(o.Release)
 	if err != nil {
 		return fmt.Errorf("release key: %w", err)
+	}
+	if a.next = announcedBy(b); a.next != nil && *a.next == spki {
+		return refusedf(what, bundle.NextReleaseFile, "announces the very key that signed the bundle")
 	}
 	a.pins = &Pins{
 		APIVersion: apiVersion, Kind: pinsKind, Cluster: b.Cluster, Node: b.Node, Root: fingerprint.Of(roots[0].Raw), Release: spki,
@@ -132,8 +139,14 @@ func (n *Node) pin(a *accepted, release crypto.PublicKey) error {
 	if !known {
 		add(bundle.RootFile, "is not the root this node pinned: SHA-256 is %s, pinned is %s", fingerprint.Of(roots[0].Raw), old.Root)
 	}
-	if spki != old.Release {
-		add(bundle.SignatureFile, "is by another release key than this node pinned: SHA-256 is %s, pinned is %s", spki, old.Release)
+	if o.NewRelease == nil {
+		reason, err := n.Takes(o.Release)
+		if err != nil {
+			return err
+		}
+		if reason != "" {
+			add(bundle.SignatureFile, "%s", reason)
+		}
 	}
 	switch {
 	case b.Sequence < old.HighestSequence:

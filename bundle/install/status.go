@@ -1,6 +1,7 @@
 package install
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
@@ -15,16 +16,27 @@ import (
 
 // Status is what a node knows about itself.
 type Status struct {
-	Root         string           `json:"root"`
-	Requests     []string         `json:"requests"` // nodes this machine made a request for
-	Installed    *Installed       `json:"installed"`
-	Pins         *Pins            `json:"pins"`
-	Previous     *Previous        `json:"previous"`    // what a rollback would bring back
-	Interrupted  string           `json:"interrupted"` // an operation that has to be finished
-	Certificates []Certificate    `json:"certificates"`
-	Revocations  *RevocationList  `json:"revocationList,omitempty"` // etcd's
-	AdoptedKeys  []string         `json:"adoptedKeys,omitempty"`    // files with private keys of authorities the bundle in place adopts
-	Findings     []bundle.Finding `json:"findings"`                 // files that are not as they were installed
+	Root      string     `json:"root"`
+	Requests  []string   `json:"requests"` // nodes this machine made a request for
+	Installed *Installed `json:"installed"`
+	Pins      *Pins      `json:"pins"`
+	// The release key that the bundle in place announces; left out when it announces none.
+	NextRelease *fingerprint.SHA256 `json:"nextReleaseSPKI,omitempty"`
+	// What sa.pub in place holds; the first is that of sa.key.
+	ServiceAccount []ServiceAccountKey `json:"serviceAccount,omitempty"`
+	Previous       *Previous           `json:"previous"`    // what a rollback would bring back
+	Interrupted    string              `json:"interrupted"` // an operation that has to be finished
+	Certificates   []Certificate       `json:"certificates"`
+	Revocations    *RevocationList     `json:"revocationList,omitempty"` // etcd's
+	AdoptedKeys    []string            `json:"adoptedKeys,omitempty"`    // files with private keys of authorities the bundle in place adopts
+	Findings       []bundle.Finding    `json:"findings"`                 // files that are not as they were installed
+}
+
+// ServiceAccountKey is a public key that verifies service-account tokens.
+type ServiceAccountKey struct {
+	SPKI  fingerprint.SHA256 `json:"spki"`
+	KeyID string             `json:"kid"` // of tokens it verifies: the SPKI in base64url
+	Signs bool               `json:"signs"`
 }
 
 // Installed is the bundle in place.
@@ -105,6 +117,10 @@ func (n *Node) inPlace(s *Status) error {
 		return err
 	}
 	s.Installed = &Installed{b.Cluster, b.Node, b.Sequence, b.Ceremony, b.NotAfter}
+	s.NextRelease = announcedBy(b)
+	if s.ServiceAccount, err = n.serviceAccountKeys(b); err != nil {
+		return err
+	}
 	if err := n.certificates(s, b); err != nil {
 		s.Findings = append(s.Findings, bundle.Finding{File: StateDir + "/" + installedFile, Problem: err.Error()})
 		return nil
@@ -113,6 +129,35 @@ func (n *Node) inPlace(s *Status) error {
 	err = n.tree(v)
 	s.Findings, s.AdoptedKeys = append(s.Findings, v.Findings...), v.Left
 	return err
+}
+
+// serviceAccountKeys are those that sa.pub in place holds, whoever put them there.
+func (n *Node) serviceAccountKeys(b *bundle.Bundle) (list []ServiceAccountKey, err error) {
+	files, err := filesOf(b)
+	if err != nil {
+		return nil, nil // told with the certificates
+	}
+	for _, f := range files {
+		if f.Kind != kubepki.ServiceAccountPublic {
+			continue
+		}
+		now, err := n.read(kubernetesDir + "/" + f.Path)
+		if err != nil || now == nil {
+			return nil, nil // tree says so
+		}
+		keys, err := bundle.ParsePublicKeys(now.data)
+		if err != nil {
+			return nil, nil // and so, since it is not the bundle's
+		}
+		for i, k := range keys {
+			spki, err := fingerprint.SPKI(k)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, ServiceAccountKey{spki, base64.RawURLEncoding.EncodeToString(spki[:]), i == 0})
+		}
+	}
+	return list, nil
 }
 
 // certificates adds those the node's files hold now, whoever brought them.

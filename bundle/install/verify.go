@@ -146,7 +146,11 @@ func (v *Verification) origin(release crypto.PublicKey) error {
 	if err != nil {
 		return fmt.Errorf("release key: %w", err)
 	}
-	if spki != p.Release {
+	// After a rollback the bundle in place may be by the key that was pinned
+	// before, and announce the one that is.
+	next := announcedBy(b)
+	rolledBack := b.Sequence < p.HighestSequence && next != nil && *next == p.Release
+	if spki != p.Release && !rolledBack {
 		v.add(bundle.SignatureFile, "the release key given is not the one this node pinned: SHA-256 is %s, pinned is %s", spki, p.Release)
 	}
 	var refusal *bundle.Refusal

@@ -14,7 +14,7 @@ import (
 )
 
 func newInstallCommand(o *options) *cobra.Command {
-	var root, releaseKey string
+	var root, releaseKey, newRelease string
 	var dryRun bool
 	var minSequence int
 	c := &cobra.Command{
@@ -26,7 +26,11 @@ func newInstallCommand(o *options) *cobra.Command {
 			"below /etc/kubernetes with kubeadm's names and modes, all or nothing. The first install\n" +
 			"pins the root and the release key. When it is interrupted, the same command finishes it.\n\n" +
 			"A node refuses bundles older than the newest it has seen. One that has seen none yet\n" +
-			"cannot know: tell it with --min-sequence, when there was more than one ceremony.",
+			"cannot know: tell it with --min-sequence, when there was more than one ceremony.\n\n" +
+			"Once a bundle is in place that announces the next release key, bundles by that key are\n" +
+			"taken, and with the first of them the key before is left for good. Any other key is\n" +
+			"refused. When the release key was lost, a new one's fingerprint is compared by another\n" +
+			"way than its file came, and given in words or hex as --new-release-key.",
 		Args: exit.ExactArgs(1, "one bundle"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if releaseKey == "" {
@@ -39,12 +43,16 @@ func newInstallCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			compared, err := comparedKey(newRelease)
+			if err != nil {
+				return err
+			}
 			b, err := bundle.Open(args[0])
 			if err != nil {
 				return refused(err)
 			}
 			node := &install.Node{Root: root, Disk: o.Disk, Now: o.Now}
-			r, err := node.Install(b, install.Options{Release: release, DryRun: dryRun, MinSequence: minSequence})
+			r, err := node.Install(b, install.Options{Release: release, NewRelease: compared, DryRun: dryRun, MinSequence: minSequence})
 			if err != nil {
 				return refusedAfter(r, err)
 			}
@@ -53,9 +61,23 @@ func newInstallCommand(o *options) *cobra.Command {
 	}
 	c.Flags().StringVar(&root, "root", "/", "put etc/kubernetes below this directory; the node's state lies there too")
 	c.Flags().StringVar(&releaseKey, "release-key", "", "the ceremony's release.pub, from where you trust it")
+	c.Flags().StringVar(&newRelease, "new-release-key", "", "`FINGERPRINT` of --release-key as people compared it, when it takes the place of a lost one")
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "check everything and show what would change, file by file; write nothing")
 	c.Flags().IntVar(&minSequence, "min-sequence", 0, "refuse a bundle of a lower sequence; for a node that has none yet")
 	return c
+}
+
+// comparedKey reads the fingerprint of a release key that people compared, in words
+// or hex; nil when none was given.
+func comparedKey(typed string) (*fingerprint.SHA256, error) {
+	if typed == "" {
+		return nil, nil
+	}
+	f, err := parseSpoken(typed)
+	if err != nil {
+		return nil, exit.Usagef("--new-release-key: %v", err)
+	}
+	return &f, nil
 }
 
 // refused gives errors that mean "this bundle is not accepted here" their exit code.
@@ -100,6 +122,7 @@ func printInstall(w io.Writer, r *install.Report, root string, dryRun bool) erro
 	}
 	printRoots(w, r, dryRun)
 	printLeft(w, r.Left)
+	printReleases(w, r, dryRun)
 	if dryRun {
 		printDiff(w, r)
 		return printReaders(w, r, root)
@@ -130,6 +153,21 @@ func printLeft(w io.Writer, files []string) {
 	fmt.Fprintln(w, "\nprivate keys of the authorities kubeadm made are on this node; the bundle of the last stage is refused while they are:")
 	for _, f := range files {
 		fmt.Fprintf(w, "  %s\n", f)
+	}
+}
+
+// printReleases shows which release key the node takes from now on, and which next.
+func printReleases(w io.Writer, r *install.Report, dryRun bool) {
+	if r.Retired != nil {
+		verb := "pinned"
+		if dryRun {
+			verb = "would be pinned"
+		}
+		printPin(w, "release key, "+verb+" in place of the one before; later bundles must have it", r.Pins.Release)
+		printPin(w, "release key, no longer pinned", *r.Retired)
+	}
+	if r.Next != nil {
+		printPin(w, "release key that this bundle announces; bundles by it are taken from now on", *r.Next)
 	}
 }
 

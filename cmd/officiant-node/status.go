@@ -85,6 +85,16 @@ func printStatus(w io.Writer, s *install.Status, now time.Time) error {
 		line("root", "SHA-256 %s", p.Root)
 		line("release key", "SHA-256 %s", p.Release)
 	}
+	if s.NextRelease != nil && (s.Pins == nil || *s.NextRelease != s.Pins.Release) {
+		line("announced", "SHA-256 %s, the release key to come", s.NextRelease)
+	}
+	for _, k := range s.ServiceAccount {
+		does := "verifies tokens"
+		if k.Signs {
+			does = "signs tokens"
+		}
+		line("sa key", "%s, kid %s", does, k.KeyID)
+	}
 	if s.Previous != nil {
 		line("rollback", "to %s", sequence(s.Previous.Sequence))
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/bundle"
-	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
@@ -68,13 +67,13 @@ func (o *options) unseal(file, releaseKey, identityFile, root string) error {
 		return &exit.Error{Code: exit.Unverified, Err: err, Hints: []string{"nothing on this node was changed"}}
 	}
 	state := install.OpenState(root, o.Disk)
-	if err := pinned(state, b, release); err != nil {
+	node := &install.Node{Root: root, Disk: o.Disk, Now: o.Now}
+	if err := pinned(node, b, release); err != nil {
 		return err
 	}
 	if err := state.Init(); err != nil {
 		return err
 	}
-	node := &install.Node{Root: root, Disk: o.Disk, Now: o.Now}
 	hold, err := node.Hold()
 	if err != nil {
 		return err
@@ -98,20 +97,20 @@ func (o *options) unseal(file, releaseKey, identityFile, root string) error {
 
 // pinned refuses the keys of a bundle that install would refuse by its pins: keys
 // that are there once are used for requests, too.
-func pinned(state *install.State, b *bundle.Bundle, release crypto.PublicKey) error {
-	pins, err := state.Pins()
+func pinned(node *install.Node, b *bundle.Bundle, release crypto.PublicKey) error {
+	pins, err := node.State().Pins()
 	if err != nil || pins == nil {
 		return err
 	}
-	spki, err := fingerprint.SPKI(release)
+	reason, err := node.Takes(release)
 	if err != nil {
-		return fmt.Errorf("release key: %w", err)
+		return err
 	}
 	switch {
 	case b.Cluster != pins.Cluster || b.Node != pins.Node:
 		err = fmt.Errorf("the bundle is for node %s of cluster %s; this is node %s of cluster %s", b.Node, b.Cluster, pins.Node, pins.Cluster)
-	case spki != pins.Release:
-		err = fmt.Errorf("the bundle is by another release key than this node pinned: SHA-256 is %s, pinned is %s", spki, pins.Release)
+	case reason != "":
+		err = fmt.Errorf("the bundle %s", reason)
 	default:
 		return nil
 	}
