@@ -65,7 +65,8 @@ func (r *run) signFiles(ctx context.Context, entries []plan.Entry, sums []finger
 	if err != nil {
 		return err
 	}
-	signatures, failed := issue.Files(ctx, sums, counted{r.keys[releaseKey], done}, r.signers(releaseKey))
+	release := r.plan.ReleaseKey()
+	signatures, failed := issue.Files(ctx, sums, counted{r.keys[release], done}, r.signers(release))
 	records = records[:0]
 	for i, signature := range signatures {
 		if signature != nil {
@@ -119,6 +120,9 @@ func (r *run) bundle(s *shared, node string) (*bundle.Bundle, error) {
 	if o := r.plan.Requests[node]; o != nil {
 		parts.Request = o.Fingerprint
 	} else if parts.KeysSealed, err = r.sealedNodeKeys(r.state.nodeKeys[node]); err != nil {
+		return nil, err
+	}
+	if parts.NextRelease, err = r.nextRelease(); err != nil {
 		return nil, err
 	}
 	for _, e := range s.leaves[node] {

@@ -3,12 +3,14 @@ package ceremony
 import (
 	"context"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"officiant/bundle"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/audit"
@@ -26,8 +28,12 @@ func showFingerprints(_ context.Context, r *run) error {
 	for _, c := range trusted[kubepki.Root] {
 		r.Watch.Fingerprint("root certificate beside it, "+c.Subject.CommonName, fingerprint.Of(c.Raw))
 	}
-	r.Watch.Fingerprint("release key", r.state.keys[releaseKey].SPKI)
-	return nil
+	r.Watch.Fingerprint("release key", r.state.keys[r.plan.ReleaseKey()].SPKI)
+	der, err := r.successor()
+	if der != nil {
+		r.Watch.Fingerprint("release key that follows it", fingerprint.Of(der))
+	}
+	return err
 }
 
 // closeRecord writes the last line and has the release key sign the file. The
@@ -38,7 +44,16 @@ func closeRecord(ctx context.Context, r *run) error {
 		return err
 	}
 	if !r.state.closed {
-		if _, err := r.record(transcript.Closed{Signer: r.state.keys[releaseKey].SPKI}); err != nil {
+		der, err := r.successor()
+		if err != nil {
+			return err
+		}
+		closed := transcript.Closed{Signer: r.state.keys[r.plan.ReleaseKey()].SPKI}
+		if der != nil {
+			next := fingerprint.Of(der)
+			closed.Successor = &next
+		}
+		if _, err := r.record(closed); err != nil {
 			return err
 		}
 	}
@@ -53,15 +68,41 @@ func closeRecord(ctx context.Context, r *run) error {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	sig, err := issue.File(ctx, fingerprint.Of(data), r.keys[releaseKey])
+	sig, err := issue.File(ctx, fingerprint.Of(data), r.keys[r.plan.ReleaseKey()])
 	if err != nil {
 		return err
 	}
 	return r.Disk.Create(path, sig, 0o644)
 }
 
+// successor is the release key that this ceremony's bundles announce, as DER:
+// made here, or by the ceremony that announced it first. Nil when there is none.
+func (r *run) successor() ([]byte, error) {
+	s := r.plan.Plan.Release.Successor
+	if s.Key.Create != "" {
+		return r.state.keys[s.Name].PublicKey, nil
+	}
+	if s.Name == "" {
+		return nil, nil
+	}
+	pub, err := bundle.ParseReleaseKey(s.Public, r.plan.Inputs[s.Public])
+	if err != nil {
+		return nil, err
+	}
+	return x509.MarshalPKIXPublicKey(pub)
+}
+
+// nextRelease is it as bundles have it.
+func (r *run) nextRelease() ([]byte, error) {
+	der, err := r.successor()
+	if der == nil || err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
+}
+
 func (r *run) checkTranscriptSignature(data, sig []byte) error {
-	pub, err := x509.ParsePKIXPublicKey(r.state.keys[releaseKey].PublicKey)
+	pub, err := x509.ParsePKIXPublicKey(r.state.keys[r.plan.ReleaseKey()].PublicKey)
 	if err != nil {
 		return err
 	}
@@ -121,6 +162,6 @@ func (r *run) result() *Result {
 		Resumed: r.resumed,
 		Head:    r.log.Head(),
 		Root:    fingerprint.Of(r.mustRoot().Raw),
-		Release: r.state.keys[releaseKey].SPKI,
+		Release: r.state.keys[r.plan.ReleaseKey()].SPKI,
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 // key makes the named key, or opens the one there is, and lets it answer a challenge.
 func (r *run) key(ctx context.Context, name string) error {
-	if r.state.closed && name != releaseKey {
+	if r.state.closed && name != r.plan.ReleaseKey() {
 		return nil
 	}
 	if r.stores[name] == nil {
@@ -41,7 +41,7 @@ func (r *run) key(ctx context.Context, name string) error {
 	}
 	r.Watch.Say(fmt.Sprintf("public key %s", spki))
 	r.Watch.Say(fmt.Sprintf("evidence: %s", r.state.keys[name].Grade))
-	if name == releaseKey {
+	if name == r.plan.ReleaseKey() {
 		return r.writeReleaseKey(k.Public())
 	}
 	return nil
@@ -213,8 +213,11 @@ func (r *run) writeReleaseKey(pub crypto.PublicKey) error {
 
 // evidence is the least grade the plan accepts for a key.
 func evidence(c *plan.Ceremony, name string) signer.Grade {
-	if name == releaseKey {
-		return c.Plan.Release.Evidence
+	switch r := c.Plan.Release; name {
+	case r.Name:
+		return r.Evidence
+	case r.Successor.Name:
+		return r.Successor.Evidence
 	}
 	for _, a := range c.Plan.Authorities {
 		if a.Name == name {

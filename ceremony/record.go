@@ -23,6 +23,7 @@ const (
 	signatureFile  = "transcript.sig"
 	releaseFile    = "release.pub"
 	sealedKeyFile  = "secrets/sa.key.age"
+	nextKeyFile    = "secrets/sa.next.key.age"
 )
 
 // backdate is how far NotBefore lies before the start, as with kubeadm: nodes'

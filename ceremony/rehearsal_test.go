@@ -19,14 +19,18 @@ func rehearse(t *testing.T, f *ceremonytest.Fixture, dir string) error {
 	t.Helper()
 	cfg := f.Config(t, dir)
 	cfg.Rehearsal = map[string]string{}
-	for _, name := range cfg.Plan.KeysNeeded() {
+	rehearsed, err := cfg.Plan.Rehearsal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range rehearsed.KeysNeeded() {
 		ref, err := cfg.Station.Ref("demo", name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		cfg.Rehearsal[name] = ref.URI
 	}
-	_, err := ceremony.Run(t.Context(), cfg)
+	_, err = ceremony.Run(t.Context(), cfg)
 	return err
 }
 

@@ -21,17 +21,31 @@ import (
 )
 
 // sealServiceAccount makes the service-account pair in memory and leaves it
-// sealed to the control-plane nodes. Only a sealed file that is on record is
-// used: one without its line belonged to a process that was killed, and its
-// pair is made anew.
+// sealed to the control-plane nodes.
 func sealServiceAccount(_ context.Context, r *run) error {
 	if r.state.sealed != nil {
-		return r.checkSealed()
+		return r.checkSealed(*r.state.sealed)
 	}
+	return r.sealPair(transcript.ServiceAccount, sealedKeyFile, r.plan.Plan.ServiceAccount.Create, r.recipients(false))
+}
+
+// sealNextServiceAccount makes the pair that signs after a later ceremony. Also
+// nodes that have the present one by a sister will open it.
+func sealNextServiceAccount(_ context.Context, r *run) error {
+	if r.state.next != nil {
+		return r.checkSealed(*r.state.next)
+	}
+	return r.sealPair(transcript.NextServiceAccount, nextKeyFile, r.plan.Plan.ServiceAccount.Next.Create, r.recipients(true))
+}
+
+// sealPair makes a pair in memory and leaves it sealed. Only a sealed file that
+// is on record is used: one without its line belonged to a process that was
+// killed, and its pair is made anew.
+func (r *run) sealPair(secret, file string, a signer.Algorithm, recipients []string) error {
 	if err := r.Disk.MkdirAll(filepath.Join(r.Dir, "secrets"), 0o755); err != nil {
 		return err
 	}
-	key, err := serviceAccountKey(r)
+	key, err := r.newAccountKey(a)
 	if err != nil {
 		return err
 	}
@@ -40,24 +54,22 @@ func sealServiceAccount(_ context.Context, r *run) error {
 		return err
 	}
 	defer clear(der)
-	secret := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	defer clear(secret)
+	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	defer clear(text)
 	public, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
 		return err
 	}
-	recipients := r.recipients()
-	sealed, err := seal.Seal(recipients, secret)
+	sealed, err := seal.Seal(recipients, text)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(r.Dir, sealedKeyFile)
-	if err := r.Disk.Replace(path, sealed, 0o644); err != nil {
+	if err := r.Disk.Replace(filepath.Join(r.Dir, file), sealed, 0o644); err != nil {
 		return err
 	}
 	r.Watch.Say(fmt.Sprintf("sealed to %s", count(len(recipients), "node")))
 	_, err = r.record(transcript.Sealed{
-		Secret: "service-account", File: sealedKeyFile, SHA256: fingerprint.Of(sealed), Recipients: recipients, PublicKey: public,
+		Secret: secret, File: file, SHA256: fingerprint.Of(sealed), Recipients: recipients, PublicKey: public,
 	})
 	return err
 }
@@ -67,8 +79,16 @@ func sealServiceAccount(_ context.Context, r *run) error {
 // joined later. It refuses a node that could open neither.
 func carryServiceAccount(_ context.Context, r *run) error {
 	if r.state.sealed == nil {
-		carried, err := r.carried()
+		carried, err := r.carried(transcript.ServiceAccount, r.plan.Plan.ServiceAccount.Sealed)
 		if err != nil {
+			return err
+		}
+		for _, recipient := range r.recipients(false) {
+			if !slices.Contains(carried.Recipients, recipient) {
+				return &Refused{[]string{fmt.Sprintf("%s is not sealed to %s: a control-plane node could not open it", carried.File, recipient)}}
+			}
+		}
+		if carried.Former, err = r.formerAccounts(); err != nil {
 			return err
 		}
 		if _, err := r.record(transcript.Carried(carried)); err != nil {
@@ -78,24 +98,58 @@ func carryServiceAccount(_ context.Context, r *run) error {
 	return r.passOn(r.state.sealed.PublicKey)
 }
 
-// carried is what a predecessor's record says of the plan's sealed file.
-func (r *run) carried() (transcript.Sealed, error) {
-	file := r.plan.Plan.ServiceAccount.Sealed
+// carryNextServiceAccount takes over the pair that a predecessor made for later.
+// Nobody opens it yet, so a node that could not is told when it signs.
+func carryNextServiceAccount(_ context.Context, r *run) error {
+	if r.state.next != nil {
+		return nil
+	}
+	carried, err := r.carried(transcript.NextServiceAccount, r.plan.Plan.ServiceAccount.Next.Sealed)
+	if err != nil {
+		return err
+	}
+	_, err = r.record(transcript.Carried(carried))
+	return err
+}
+
+// carried is what a predecessor's record says of a sealed file of the plan: as
+// the pair in use, or as the next one by then.
+func (r *run) carried(secret, file string) (transcript.Sealed, error) {
 	sum := fingerprint.Of(r.plan.Inputs[file])
 	for _, before := range r.previous {
-		s, ok := before.ServiceAccount()
-		if !ok || s.SHA256 != sum {
+		keys, ok := before.ServiceAccount()
+		if !ok {
 			continue
 		}
-		for _, recipient := range r.recipients() {
-			if !slices.Contains(s.Recipients, recipient) {
-				return s, &Refused{[]string{fmt.Sprintf("%s is not sealed to %s: a control-plane node could not open it", file, recipient)}}
+		found := []transcript.Sealed{keys.InUse}
+		if keys.Next != nil {
+			found = append(found, *keys.Next)
+		}
+		for _, s := range found {
+			if s.SHA256 == sum {
+				s.Secret, s.File, s.Former = secret, file, nil
+				return s, nil
 			}
 		}
-		s.File = file
-		return s, nil
 	}
 	return transcript.Sealed{}, &Refused{[]string{file + " is not the sealed file of any predecessor's record"}}
+}
+
+// formerAccounts are the public keys that the plan keeps in sa.pub, as DER.
+func (r *run) formerAccounts() (former [][]byte, err error) {
+	for _, file := range r.plan.Plan.ServiceAccount.Former {
+		block, _ := pem.Decode(r.plan.Inputs[file]) // the plan was read: it is one PUBLIC KEY
+		pub, err := x509.ParsePKIXPublicKey(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		der, err := x509.MarshalPKIXPublicKey(pub)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		former = append(former, der)
+	}
+	return former, nil
 }
 
 // passOn records the files that sister nodes sealed to nodes that joined later.
@@ -107,7 +161,7 @@ func (r *run) passOn(public []byte) error {
 			continue
 		}
 		records = append(records, transcript.Shared{
-			Secret: "service-account", Node: n.Name, File: n.Sealed, SHA256: fingerprint.Of(r.plan.Inputs[n.Sealed]),
+			Secret: transcript.ServiceAccount, Node: n.Name, File: n.Sealed, SHA256: fingerprint.Of(r.plan.Inputs[n.Sealed]),
 			Recipient: r.plan.Recipient(n.Name), PublicKey: public,
 		})
 	}
@@ -119,8 +173,8 @@ func (r *run) passOn(public []byte) error {
 	return err
 }
 
-func serviceAccountKey(r *run) (crypto.Signer, error) {
-	switch a := r.plan.Plan.ServiceAccount.Create; a {
+func (r *run) newAccountKey(a signer.Algorithm) (crypto.Signer, error) {
+	switch a {
 	case signer.ECDSAP256:
 		return ecdsa.GenerateKey(elliptic.P256(), r.Rand)
 	case signer.RSA2048:
@@ -134,24 +188,24 @@ func serviceAccountKey(r *run) (crypto.Signer, error) {
 	}
 }
 
-// checkSealed holds the sealed file against its record.
-func (r *run) checkSealed() error {
-	data, err := os.ReadFile(filepath.Join(r.Dir, r.state.sealed.File))
+// checkSealed holds a sealed file against its record.
+func (r *run) checkSealed(s transcript.Sealed) error {
+	data, err := os.ReadFile(filepath.Join(r.Dir, s.File))
 	if err != nil {
 		return err
 	}
-	if got := fingerprint.Of(data); got != r.state.sealed.SHA256 {
-		return fmt.Errorf("%s: SHA-256 %s, the record says %s", r.state.sealed.File, got, r.state.sealed.SHA256)
+	if got := fingerprint.Of(data); got != s.SHA256 {
+		return fmt.Errorf("%s: SHA-256 %s, the record says %s", s.File, got, s.SHA256)
 	}
 	return nil
 }
 
-// recipients are the age recipients of the control-plane nodes that get no file
-// of their own from a sister, in plan order.
-func (r *run) recipients() []string {
+// recipients are the age recipients of the control-plane nodes, in plan order;
+// those that get the pair in use from a sister only when told so.
+func (r *run) recipients(all bool) []string {
 	var out []string
 	for i, n := range r.plan.Nodes {
-		if n.Has(kubepki.ControlPlane) && r.plan.Plan.Nodes[i].Sealed == "" {
+		if n.Has(kubepki.ControlPlane) && (all || r.plan.Plan.Nodes[i].Sealed == "") {
 			// Nodes whose keys were made here may share one.
 			if to := r.plan.Recipient(n.Name); !slices.Contains(out, to) {
 				out = append(out, to)
@@ -161,24 +215,35 @@ func (r *run) recipients() []string {
 	return out
 }
 
-// serviceAccount returns the sealed private key and the public one, as a node's
+// serviceAccount returns the sealed private key and the public ones, as a node's
 // bundle holds them: made here, carried over, or shared by a sister node.
 func (r *run) serviceAccount(node string) (sealed, public []byte, err error) {
-	sa := r.plan.Plan.ServiceAccount
-	for _, n := range r.plan.Plan.Nodes {
-		if n.Name == node && n.Sealed != "" {
-			return r.plan.Inputs[n.Sealed], r.plan.Inputs[sa.Public], nil
-		}
-	}
-	if sa.Sealed != "" {
-		return r.plan.Inputs[sa.Sealed], r.plan.Inputs[sa.Public], nil
-	}
 	if r.state.sealed == nil {
 		return nil, nil, nil
 	}
-	sealed, err = os.ReadFile(filepath.Join(r.Dir, sealedKeyFile))
-	if err != nil {
+	sa := r.plan.Plan.ServiceAccount
+	if sealed, err = r.sealedKey(node); err != nil {
 		return nil, nil, err
 	}
-	return sealed, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: r.state.sealed.PublicKey}), nil
+	keys := transcript.AccountKeys{InUse: *r.state.sealed, Next: r.state.next}.Public()
+	if len(keys) == 1 && sa.Sealed != "" {
+		return sealed, r.plan.Inputs[sa.Public], nil // as it was given
+	}
+	for _, der := range keys {
+		public = append(public, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})...)
+	}
+	return sealed, public, nil
+}
+
+// sealedKey is the file of the pair in use that a node can open.
+func (r *run) sealedKey(node string) ([]byte, error) {
+	for _, n := range r.plan.Plan.Nodes {
+		if n.Name == node && n.Sealed != "" {
+			return r.plan.Inputs[n.Sealed], nil
+		}
+	}
+	if file := r.plan.Plan.ServiceAccount.Sealed; file != "" {
+		return r.plan.Inputs[file], nil
+	}
+	return os.ReadFile(filepath.Join(r.Dir, sealedKeyFile))
 }

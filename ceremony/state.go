@@ -24,7 +24,8 @@ type state struct {
 	clones        map[string]bool           // keys whose clone answered a challenge
 	pending       map[int]transcript.Record // intents without a result, by seq
 	issued        map[string]*x509.Certificate
-	sealed        *transcript.Sealed
+	sealed        *transcript.Sealed             // the service-account key nodes sign with
+	next          *transcript.Sealed             // the one they will sign with later
 	shared        map[string]bool                // nodes whose file from a sister is on record
 	nodeKeys      map[string]transcript.NodeKeys // made here, by node
 	lists         map[string][]byte              // revocation lists, by entry
@@ -138,10 +139,9 @@ func (s *state) apply(seq int, record transcript.Record) error {
 		}
 		delete(s.pending, r.Intent)
 	case transcript.Sealed:
-		s.sealed = &r
+		s.applySealed(r)
 	case transcript.Carried:
-		sealed := transcript.Sealed(r)
-		s.sealed = &sealed
+		s.applySealed(transcript.Sealed(r))
 	case transcript.Shared:
 		s.shared[r.Node] = true
 	case transcript.NodeKeys:
@@ -150,6 +150,14 @@ func (s *state) apply(seq int, record transcript.Record) error {
 		s.closed = true
 	}
 	return nil
+}
+
+func (s *state) applySealed(r transcript.Sealed) {
+	if r.Secret == transcript.NextServiceAccount {
+		s.next = &r
+		return
+	}
+	s.sealed = &r
 }
 
 func (s *state) applyIssued(r transcript.Issued) error {

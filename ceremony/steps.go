@@ -27,9 +27,6 @@ type Step struct {
 // act is what a step does.
 type act = func(context.Context, *run) error
 
-// releaseKey is the name of the key that signs bundles and transcripts.
-const releaseKey = "release"
-
 // script is a ceremony's steps while they are put together.
 type script struct {
 	plan    *plan.Ceremony
@@ -64,6 +61,12 @@ func Steps(c *plan.Ceremony, st *station.Station) ([]Step, error) {
 	case hasControlPlane(c):
 		s.add("Make the service-account key and seal it to its nodes", sealServiceAccount)
 	}
+	switch next := c.Plan.ServiceAccount.Next; {
+	case next.Create != "":
+		s.add("Make the next service-account key and seal it to its nodes", sealNextServiceAccount)
+	case next.Sealed != "":
+		s.add("Carry the next service-account key over", carryNextServiceAccount)
+	}
 	if n := len(c.Lists); n > 0 {
 		s.add(fmt.Sprintf("Carry %s over", count(n, "revocation list")), carryLists)
 	}
@@ -88,7 +91,7 @@ func (s *script) opening() {
 // closing adds what comes when all certificates are issued.
 func (s *script) closing(tokens []phase) {
 	s.add("Close issuing", closeIssuing)
-	s.comeBack(tokens, releaseKey)
+	s.comeBack(tokens, s.plan.ReleaseKey())
 	s.add(fmt.Sprintf("Sign %s", count(len(s.plan.Nodes), "bundle")), signBundles)
 	s.add("Write authorities and bundles", writeOutputs)
 	compare := s.add("Compare fingerprints", showFingerprints)
@@ -144,7 +147,7 @@ func (s *script) leafOrder(tokens []phase, by map[string][]plan.Entry) []string 
 			}
 		}
 	}
-	last := phaseOf(tokens, releaseKey).token
+	last := phaseOf(tokens, s.plan.ReleaseKey()).token
 	take(func(p phase) bool { return p.token == s.token && p.token != last })
 	for _, t := range tokens {
 		take(func(p phase) bool { return p.token == t.token && p.token != last })
@@ -177,8 +180,11 @@ func family(c *plan.Ceremony, name string) kubepki.Authority {
 
 // keyOf is what the plan says of a key's origin.
 func keyOf(c *plan.Ceremony, name string) plan.Key {
-	if name == releaseKey {
-		return c.Plan.Release.Key
+	switch r := c.Plan.Release; name {
+	case r.Name:
+		return r.Key
+	case r.Successor.Name:
+		return r.Successor.Key
 	}
 	for _, a := range c.Plan.Authorities {
 		if a.Name == name {

@@ -15,7 +15,7 @@ import (
 // openToken opens the token of a phase's keys, with one login, and records
 // which device it is. One with which nothing is left to do stays where it is.
 func (r *run) openToken(ctx context.Context, p phase) error {
-	if r.state.closed && !slices.Contains(p.keys, releaseKey) {
+	if r.state.closed && !slices.Contains(p.keys, r.plan.ReleaseKey()) {
 		return nil // only the record's signature may be missing
 	}
 	if done, err := r.done(p); err != nil || done {
@@ -48,7 +48,8 @@ func (r *run) openToken(ctx context.Context, p phase) error {
 func (r *run) done(p phase) (bool, error) {
 	for _, name := range p.keys {
 		recorded, ok := r.state.keys[name]
-		if !ok || name == releaseKey {
+		// The release key signs to the end, and its successor signs nothing but a challenge.
+		if release := r.plan.Plan.Release; !ok || name == release.Name || name == release.Successor.Name {
 			return false, nil
 		}
 		if err := r.accept(name, signer.Grade(recorded.Grade), recorded.Reason); err != nil {
@@ -170,7 +171,7 @@ func (r *run) described(store signer.Store) (signer.Device, bool) {
 // comeBack goes on with a token after another's turn. One that was taken out is
 // opened again, and each of its keys proves itself again.
 func (r *run) comeBack(ctx context.Context, p phase) error {
-	if r.state.closed && !slices.Contains(p.keys, releaseKey) {
+	if r.state.closed && !slices.Contains(p.keys, r.plan.ReleaseKey()) {
 		return nil
 	}
 	if r.there(ctx, p.keys[0]) {

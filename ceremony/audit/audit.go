@@ -24,12 +24,13 @@ const (
 	releaseFile    = "release.pub"
 	lockFile       = ".lock"
 	sealedKeyFile  = "secrets/sa.key.age"
+	nextKeyFile    = "secrets/sa.next.key.age"
 	approvals      = "approvals/"
 	witnesses      = "witnesses/"
 )
 
-// releaseKey is the name of the key that signs bundles and transcripts.
-const releaseKey = "release"
+// firstRelease is the name of a cluster's first key that signs bundles and transcripts.
+const firstRelease = "release"
 
 // originCheck is the check that a pin is for.
 const originCheck = "root and release key are the ones pinned"
@@ -83,6 +84,7 @@ type auditor struct {
 	plan   *plan.Ceremony          // nil when the plan's copy does not expand
 	nodes  map[string][]plan.Entry // its leaves, by node
 
+	sound  []*auditor                              // former ceremonies whose directories were at hand, and are without a finding
 	former []*transcript.Transcript                // of this cluster, newest first; see formerRecords
 	kept   map[string]map[string]*x509.Certificate // by node and file: carried over
 

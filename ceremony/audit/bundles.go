@@ -133,7 +133,7 @@ func (a *auditor) bundle(c *Check, name string, n kubepki.Node, b *bundle.Bundle
 	case !bytes.Equal(b.Signature, s.signature):
 		bad("%s is not the signature on record", bundle.SignatureFile)
 	}
-	if key := a.ledger.key(releaseKey); key != nil {
+	if key := a.ledger.release(); key != nil {
 		pub, err := x509.ParsePKIXPublicKey(key.PublicKey)
 		if err == nil {
 			err = b.CheckSignature(pub)
@@ -190,6 +190,7 @@ func (a *auditor) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundle.Bu
 	parts.Root = parts.Authorities[kubepki.Root]
 	parts.External, parts.Issuers = a.plan.External(), a.issuers()
 	parts.KeysSealed = a.keysSealed(n.Name)
+	parts.NextRelease = a.successorPEM()
 	if r := a.plan.Requests[n.Name]; r != nil {
 		parts.Request = r.Fingerprint
 	}
@@ -237,28 +238,6 @@ func (a *auditor) leaves(node string) map[string]*x509.Certificate {
 	}
 	maps.Copy(out, a.kept[node])
 	return out
-}
-
-// serviceAccount is the pair as a node's bundle holds it: made here, carried
-// over, or shared by a sister node.
-func (a *auditor) serviceAccount(node string) (sealed, public []byte) {
-	for _, n := range a.plan.Plan.Nodes {
-		if n.Name == node && n.Sealed != "" {
-			return a.plan.Inputs[n.Sealed], a.plan.Inputs[a.plan.Plan.ServiceAccount.Public]
-		}
-	}
-	if sa := a.plan.Plan.ServiceAccount; sa.Sealed != "" {
-		return a.plan.Inputs[sa.Sealed], a.plan.Inputs[sa.Public]
-	}
-	if len(a.ledger.sealed) == 0 {
-		return nil, nil
-	}
-	s := a.ledger.sealed[len(a.ledger.sealed)-1]
-	sealed, err := a.tree.read(s.File)
-	if err != nil {
-		sealed = nil // what is wrong with the file is told where it is sealed
-	}
-	return sealed, publicPEM(s.PublicKey)
 }
 
 // inside finds every certificate anywhere in a bundle, however it is wrapped,

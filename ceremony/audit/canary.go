@@ -77,7 +77,7 @@ func (a *auditor) canaries(c *Check) {
 }
 
 func (a *auditor) makes(algorithm string) bool {
-	if string(a.plan.Plan.Release.Key.Create) == algorithm {
+	if r := a.plan.Plan.Release; string(r.Key.Create) == algorithm || string(r.Successor.Key.Create) == algorithm {
 		return true
 	}
 	for _, p := range a.plan.Plan.Authorities {

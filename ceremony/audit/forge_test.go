@@ -46,14 +46,14 @@ type forger struct {
 	issuers []*x509.Certificate                 // between an external root and authorities
 	lists   map[string][]byte                   // by authority
 	built   map[string]*bundle.Bundle           // by node
-	sealed  *transcript.Sealed
+	keys    transcript.AccountKeys
 }
 
 func (s *scene) forge(t testing.TB) *forger {
 	t.Helper()
 	f := &forger{scene: s.copy(t), t: t, issued: map[string]*x509.Certificate{}, lists: map[string][]byte{}, built: map[string]*bundle.Bundle{}}
-	f.release = s.key("release")
 	f.readPlan()
+	f.release = s.key(f.plan.ReleaseKey())
 	record := must(transcript.Read("transcript.jsonl", f.read("transcript.jsonl")))
 	for _, l := range record.Lines {
 		a := &act{step: l.Step, at: l.Time, record: l.Record}
@@ -234,7 +234,9 @@ func (f *forger) prepare(a *act, w *transcript.Writer, closing *fingerprint.SHA2
 		r.Intent = of
 		return r
 	case transcript.Sealed:
-		f.sealed = &r
+		f.account(r)
+	case transcript.Carried:
+		f.account(transcript.Sealed(r))
 	case transcript.IssuingClosed:
 		r.Certificates, r.Abandoned = w.Issued(), w.Abandoned()
 		return r
@@ -262,6 +264,18 @@ func (f *forger) prepare(a *act, w *transcript.Writer, closing *fingerprint.SHA2
 		return r
 	}
 	return a.record
+}
+
+func (f *forger) account(r transcript.Sealed) {
+	if r.Secret == transcript.NextServiceAccount {
+		f.keys.Next = &r
+		return
+	}
+	f.keys.InUse = r
+}
+
+func publicPEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
 func (f *forger) sign(sum fingerprint.SHA256) []byte {
@@ -301,12 +315,14 @@ func (f *forger) build(node string, closing fingerprint.SHA256) *bundle.Bundle {
 	maps.Copy(p.Leaves, f.plan.Carried[node])
 	p.Root = p.Authorities[kubepki.Root]
 	p.External, p.Issuers = f.plan.External(), f.issuers
-	if sa := f.plan.Plan.ServiceAccount; p.Node.Has(kubepki.ControlPlane) && sa.Sealed != "" {
-		p.ServiceAccountSealed, p.ServiceAccountPublic = f.plan.Inputs[sa.Sealed], f.plan.Inputs[sa.Public]
+	if p.Node.Has(kubepki.ControlPlane) && f.keys.InUse.File != "" {
+		p.ServiceAccountSealed = f.read(f.keys.InUse.File)
+		for _, der := range f.keys.Public() {
+			p.ServiceAccountPublic = append(p.ServiceAccountPublic, publicPEM(der)...)
+		}
 	}
-	if p.Node.Has(kubepki.ControlPlane) && f.sealed != nil {
-		p.ServiceAccountSealed = f.read("secrets/sa.key.age")
-		p.ServiceAccountPublic = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: f.sealed.PublicKey})
+	if s := f.plan.Plan.Release.Successor; s.Name != "" {
+		p.NextRelease = publicPEM(must(x509.MarshalPKIXPublicKey(f.key(s.Name).Public())))
 	}
 	if p.Cluster.RevocationLists && p.Node.Has(kubepki.Etcd) {
 		p.RevocationList = f.lists["etcd"]

@@ -254,7 +254,7 @@ var forgedRecords = []struct {
 	{"a secret not sealed", func(f *forger) {
 		sealed, _ := first(f, func(transcript.Sealed) bool { return true })
 		f.drop(sealed)
-	}, []string{"0 sealed secrets on record, the plan asks for 1"}},
+	}, []string{"0 sealed secrets of a service-account key on record, the plan asks for 1"}},
 	{"a secret sealed to one more", func(f *forger) {
 		_, r := first(f, func(transcript.Sealed) bool { return true })
 		_, other, _ := seal.NewIdentity()
@@ -272,7 +272,7 @@ var forgedRecords = []struct {
 	{"a CA's key as the service-account key", func(f *forger) {
 		der := must(x509.MarshalPKIXPublicKey(f.key("kubernetes").Public()))
 		change(f, func(r *transcript.Sealed) bool { r.PublicKey = der; return true })
-	}, []string{"the service-account key is the kubernetes key"}},
+	}, []string{" is the kubernetes key"}},
 	{"another signer in the last line", func(f *forger) {
 		change(f, func(r *transcript.Closed) bool { r.Signer[0] ^= 1; return true })
 	}, []string{"as the signer, the release key on record is"}},

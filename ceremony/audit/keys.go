@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"officiant/bundle/fingerprint"
-	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/transcript"
 )
@@ -49,6 +48,10 @@ func (a *auditor) keys(c *Check) {
 			c.problem("%s: the %s key signs, and is not on record", transcriptFile, name)
 		}
 	}
+	if s := a.plan.Plan.Release.Successor; s.Key.Create != "" {
+		needed[s.Name] = true
+	}
+	a.releaseKeys(c)
 	owners := map[fingerprint.SHA256]string{}
 	for _, k := range a.ledger.keyLines {
 		if !needed[k.Name] {
@@ -141,8 +144,11 @@ func (a *auditor) key(c *Check, k keyLine) {
 // planned is what the plan says of a key: where it comes from, and the least
 // grade of evidence.
 func (a *auditor) planned(name string) (origin plan.Key, least string) {
-	if name == releaseKey {
-		return a.plan.Plan.Release.Key, string(a.plan.Plan.Release.Evidence)
+	switch r := a.plan.Plan.Release; name {
+	case r.Name:
+		return r.Key, string(r.Evidence)
+	case r.Successor.Name:
+		return r.Successor.Key, string(r.Successor.Evidence)
 	}
 	for _, p := range a.plan.Plan.Authorities {
 		if p.Name != name {
@@ -325,48 +331,4 @@ func (a *auditor) keyName(spki fingerprint.SHA256) string {
 		}
 	}
 	return ""
-}
-
-// origin compares with the pins, and says what they do and do not vouch for.
-func (a *auditor) origin(c *Check) {
-	if root := a.authorities()[kubepki.Root]; root != nil {
-		f := fingerprint.Of(root.Raw)
-		a.report.Root = &f
-	}
-	r := a.report
-	if a.o.Root == nil && a.o.ReleaseKey == nil {
-		c.Skipped = "no pin was given"
-		return
-	}
-	if a.o.Root != nil {
-		r.RootPinned = r.Root != nil && *r.Root == *a.o.Root
-		for _, root := range a.trusted()[kubepki.Root] {
-			if fingerprint.Of(root.Raw) == *a.o.Root {
-				r.RootPinned = true
-				c.note("the pinned root stands beside %s, which issues: a rollover is under way", shown(r.Root))
-			}
-		}
-		if !r.RootPinned {
-			c.problem("the root certificate is %s, pinned is %s", shown(r.Root), *a.o.Root)
-		}
-	}
-	if a.o.ReleaseKey != nil {
-		want, err := fingerprint.SPKI(a.o.ReleaseKey)
-		if err != nil || r.Release == nil || *r.Release != want {
-			c.problem("the release key is %s, pinned is %s", shown(r.Release), want)
-		} else {
-			r.ReleasePinned = true
-		}
-	}
-	r.Pinned = (r.RootPinned || r.ReleasePinned) && len(c.Problems) == 0
-	if !r.ReleasePinned && r.RootPinned {
-		c.note("the root vouches for the certificates; for the record, sealed secrets and bundles the release key does: compare %s", shown(r.Release))
-	}
-}
-
-func shown(f *fingerprint.SHA256) string {
-	if f == nil {
-		return "not known"
-	}
-	return f.String()
 }

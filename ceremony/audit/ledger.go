@@ -82,6 +82,7 @@ type ledger struct {
 	closings     []transcript.Line // issuing-closed
 	issued       map[string]*x509.Certificate
 	signed       map[string]*signing // files, by name
+	closed       *transcript.Closed  // nil when the ceremony is unfinished
 }
 
 // newLedger sorts a transcript's lines. transcript.Read has seen to it that a
@@ -120,7 +121,7 @@ func newLedger(t *transcript.Transcript) *ledger {
 				s.list, _ = x509.ParseRevocationList(r.List)
 			}
 		case transcript.SignatureIntent:
-			s := &signing{seq: l.Seq, entry: r.Entry, name: r.Name, signer: releaseKey, sum: r.SHA256}
+			s := &signing{seq: l.Seq, entry: r.Entry, name: r.Name, sum: r.SHA256}
 			files[l.Seq] = s
 			g.files = append(g.files, s)
 		case transcript.Signature:
@@ -145,6 +146,11 @@ func newLedger(t *transcript.Transcript) *ledger {
 			}
 		default:
 			g.other(l)
+		}
+	}
+	if key := g.release(); key != nil {
+		for _, s := range g.files {
+			s.signer = key.Name
 		}
 	}
 	return g
@@ -188,7 +194,23 @@ func (g *ledger) other(l transcript.Line) {
 		g.notes = append(g.notes, l)
 	case transcript.IssuingClosed:
 		g.closings = append(g.closings, l)
+	case transcript.Closed:
+		g.closed = &r
 	}
+}
+
+// release returns the first line of the key that the last line names as the
+// signer of bundles and record; of the cluster's first one when it names none
+// that is on record. Nil when there is neither.
+func (g *ledger) release() *keyLine {
+	if g.closed != nil {
+		for i := range g.keyLines {
+			if g.keyLines[i].SPKI == g.closed.Signer {
+				return g.key(g.keyLines[i].Name)
+			}
+		}
+	}
+	return g.key(firstRelease)
 }
 
 // key returns the first line of a key, or nil.

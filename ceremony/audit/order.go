@@ -60,6 +60,7 @@ func (a *auditor) keysFirst(c *Check) {
 			c.problem("line %d: the %s key is to sign %s, and has not answered a challenge of this process", seq, key, what)
 		}
 	}
+	release := a.plan.ReleaseKey()
 	for _, l := range a.t.Lines {
 		switch r := l.Record.(type) {
 		case transcript.Resumed:
@@ -79,9 +80,9 @@ func (a *auditor) keysFirst(c *Check) {
 		case transcript.CRLIntent:
 			signs(l.Seq, r.Signer, r.Name)
 		case transcript.SignatureIntent:
-			signs(l.Seq, releaseKey, r.Name)
+			signs(l.Seq, release, r.Name)
 		case transcript.Closed:
-			signs(l.Seq, releaseKey, "the record")
+			signs(l.Seq, release, "the record")
 		}
 	}
 }

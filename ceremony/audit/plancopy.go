@@ -14,7 +14,7 @@ import (
 // first line of the record. The plan's certificates are judged as of the
 // ceremony's own beginning.
 func (a *auditor) planCopy(c *Check) {
-	p, err := plan.OpenFS(a.tree, planFile, plan.Options{Now: a.t.Open().NotBefore})
+	p, err := plan.OpenFS(a.tree, planFile, plan.Options{Now: a.t.Open().NotBefore, Held: true})
 	if err != nil {
 		for _, line := range planProblems(err) {
 			c.problem("%s", line)

@@ -105,6 +105,9 @@ func (a *auditor) directories(c *Check) {
 		if former.t == nil {
 			continue
 		}
+		if len(former.report.Findings()) == 0 {
+			a.sound = append(a.sound, former)
+		}
 		looks = append(looks, former)
 		for _, p := range former.t.Open().Predecessors {
 			heads[p.Head] = true

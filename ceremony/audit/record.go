@@ -124,7 +124,7 @@ func (a *auditor) clock(c *Check) {
 
 // recordSignature checks release.pub and transcript.sig against the record.
 func (a *auditor) recordSignature(c *Check, data []byte) {
-	key := a.ledger.key(releaseKey)
+	key := a.ledger.release()
 	if key == nil {
 		c.problem("%s: no release key on record", transcriptFile)
 		return

@@ -11,56 +11,94 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// sealed holds the sealed service-account key against its line and against
-// the requests of the nodes it is for.
+// sealed holds the sealed service-account keys against their lines and against
+// the requests of the nodes they are for.
 func (a *auditor) sealed(c *Check) {
-	var want []string // recipients
-	for i, n := range a.plan.Nodes {
-		to := a.plan.Recipient(n.Name)
-		if n.Has(kubepki.ControlPlane) && a.plan.Plan.Nodes[i].Sealed == "" && !slices.Contains(want, to) {
-			want = append(want, to)
+	sa := a.plan.Plan.ServiceAccount
+	own, all := a.accountRecipients()
+	c.Detail = count(len(a.ledger.sealed)+len(a.ledger.carried)+len(a.ledger.shared), "sealed secret")
+	a.madePair(c, transcript.ServiceAccount, sealedKeyFile, sa.Create != "" && len(own) > 0, own)
+	a.madePair(c, transcript.NextServiceAccount, nextKeyFile, sa.Next.Create != "", all)
+	a.carriedPair(c, transcript.ServiceAccount, sa.Sealed, own)
+	a.carriedPair(c, transcript.NextServiceAccount, sa.Next.Sealed, nil)
+	for _, s := range slices.Concat(a.ledger.sealed, a.ledger.carried) {
+		if s.Secret != transcript.ServiceAccount && s.Secret != transcript.NextServiceAccount {
+			c.problem("line %d: seals %s as %s, which no ceremony does", s.seq, s.Secret, s.File)
 		}
 	}
-	expected := 0
-	if a.plan.Plan.ServiceAccount.Create != "" && len(want) > 0 {
-		expected = 1
-	}
-	if len(a.ledger.sealed) != expected {
-		c.problem("%s: %s on record, the plan asks for %d", transcriptFile, count(len(a.ledger.sealed), "sealed secret"), expected)
-	}
-	c.Detail = count(len(a.ledger.sealed)+len(a.ledger.carried)+len(a.ledger.shared), "sealed secret")
-	a.carried(c, want)
+	a.accountKeys(c)
 	a.shared(c)
 	a.nodeKeys(c)
-	for _, s := range a.ledger.sealed {
-		if s.Secret != "service-account" || s.File != sealedKeyFile {
+}
+
+// accountRecipients are the control-plane nodes' recipients: of those that open
+// the cluster's own file of the pair in use, and of all.
+func (a *auditor) accountRecipients() (own, all []string) {
+	for i, n := range a.plan.Nodes {
+		to := a.plan.Recipient(n.Name)
+		if !n.Has(kubepki.ControlPlane) {
+			continue
+		}
+		if !slices.Contains(all, to) {
+			all = append(all, to)
+		}
+		if a.plan.Plan.Nodes[i].Sealed == "" && !slices.Contains(own, to) {
+			own = append(own, to)
+		}
+	}
+	return own, all
+}
+
+// of returns the lines about one secret.
+func of(secret string, lines []sealedLine) (out []sealedLine) {
+	for _, s := range lines {
+		if s.Secret == secret {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// madePair holds a pair that was made here against its file and its nodes.
+func (a *auditor) madePair(c *Check, secret, file string, planned bool, want []string) {
+	lines := of(secret, a.ledger.sealed)
+	expected := 0
+	if planned {
+		expected = 1
+	}
+	if len(lines) != expected {
+		c.problem("%s: %s of a %s key on record, the plan asks for %d", transcriptFile, count(len(lines), "sealed secret"), secret, expected)
+	}
+	for _, s := range lines {
+		if s.File != file {
 			c.problem("line %d: seals %s as %s, which no ceremony does", s.seq, s.Secret, s.File)
 			continue
 		}
 		if !slices.Equal(s.Recipients, want) {
 			c.problem("line %d: %s is sealed to %q, the control-plane nodes' recipients are %q", s.seq, s.Secret, s.Recipients, want)
 		}
-		if name := a.keyName(fingerprint.Of(s.PublicKey)); name != "" {
-			c.problem("line %d: the service-account key is the %s key", s.seq, name)
+		if len(s.Former) > 0 {
+			c.problem("line %d: a %s key that was made here has none before it in sa.pub", s.seq, s.Secret)
 		}
 		a.sealedFile(c, s)
 	}
 }
 
-// carried holds a sealed file that was taken over against the plan and against
-// the record of the ceremony that sealed it.
-func (a *auditor) carried(c *Check, want []string) {
-	file := a.plan.Plan.ServiceAccount.Sealed
+// carriedPair holds a sealed file that was taken over against the plan and
+// against the record of the ceremony that sealed it. want are those who have to
+// open it now.
+func (a *auditor) carriedPair(c *Check, secret, file string, want []string) {
+	lines := of(secret, a.ledger.carried)
 	expected := 0
 	if file != "" {
 		expected = 1
 	}
-	if len(a.ledger.carried) != expected {
-		c.problem("%s: %s carried over on record, the plan asks for %d", transcriptFile, count(len(a.ledger.carried), "sealed secret"), expected)
+	if len(lines) != expected {
+		c.problem("%s: %s of a %s key carried over on record, the plan asks for %d", transcriptFile, count(len(lines), "sealed secret"), secret, expected)
 	}
-	for _, s := range a.ledger.carried {
+	for _, s := range lines {
 		sum := fingerprint.Of(a.plan.Inputs[file])
-		if s.Secret != "service-account" || s.File != file || s.SHA256 != sum {
+		if s.File != file || s.SHA256 != sum {
 			c.problem("line %d: carries %s over, which is not the plan's %s", s.seq, s.File, file)
 			continue
 		}
@@ -86,7 +124,7 @@ func (a *auditor) shared(c *Check) {
 	}
 	for _, s := range a.ledger.shared {
 		file := planned[s.Node]
-		if s.Secret != "service-account" || file == "" || s.File != file || s.SHA256 != fingerprint.Of(a.plan.Inputs[file]) {
+		if s.Secret != transcript.ServiceAccount || file == "" || s.File != file || s.SHA256 != fingerprint.Of(a.plan.Inputs[file]) {
 			c.problem("line %d: passes %s on to node %s, which the plan does not say", s.seq, s.File, s.Node)
 			continue
 		}
@@ -97,7 +135,7 @@ func (a *auditor) shared(c *Check) {
 		if kinds, ok := stanzas(a.plan.Inputs[file]); !ok || len(kinds) != 1 || kinds[0] != stanzaKind(s.Recipient) {
 			c.problem("%s: is not an age file for the one recipient of line %d", s.File, s.seq)
 		}
-		if len(a.ledger.carried) != 1 || !bytes.Equal(s.PublicKey, a.ledger.carried[0].PublicKey) {
+		if in := of(transcript.ServiceAccount, a.ledger.carried); len(in) != 1 || !bytes.Equal(s.PublicKey, in[0].PublicKey) {
 			c.problem("line %d: names another service-account key than the one carried over", s.seq)
 		}
 		c.note("line %d: what is in %s was not looked at here; node %s installs it only if it is the recorded service-account key", s.seq, s.File, s.Node)
@@ -107,15 +145,20 @@ func (a *auditor) shared(c *Check) {
 	}
 }
 
-// sealedBefore says whether a predecessor's record tells the same of the file.
+// sealedBefore says whether a predecessor's record tells the same of the file,
+// as of the pair in use then or of the next one.
 func (a *auditor) sealedBefore(s transcript.Sealed) bool {
 	for _, t := range a.formerRecords() {
-		if before, ok := t.ServiceAccount(); ok && before.SHA256 == s.SHA256 &&
-			slices.Equal(before.Recipients, s.Recipients) && bytes.Equal(before.PublicKey, s.PublicKey) {
+		keys, ok := t.ServiceAccount()
+		if ok && (sameSecret(keys.InUse, s) || keys.Next != nil && sameSecret(*keys.Next, s)) {
 			return true
 		}
 	}
 	return false
+}
+
+func sameSecret(x, y transcript.Sealed) bool {
+	return x.SHA256 == y.SHA256 && slices.Equal(x.Recipients, y.Recipients) && bytes.Equal(x.PublicKey, y.PublicKey)
 }
 
 // sealedFile checks the file's hash, and that as many can open it as are on

@@ -61,7 +61,7 @@ func TestShared(t *testing.T) {
 				Inputs:   map[string][]byte{file: data},
 				Requests: map[string]*request.Opened{"cp-2": {Recipient: mine}},
 			},
-			ledger: &ledger{carried: []sealedLine{{6, transcript.Sealed{PublicKey: []byte("p")}}}},
+			ledger: &ledger{carried: []sealedLine{{6, transcript.Sealed{Secret: "service-account", PublicKey: []byte("p")}}}},
 		}
 		change(a, &s)
 		if s.seq > 0 {

@@ -78,7 +78,7 @@ func (a *auditor) scheduled(c *Check, s *signing, fits func(plan.Kind) bool) *pl
 
 // fileSignature checks a recorded signature of the release key.
 func (a *auditor) fileSignature(c *Check, s *signing) {
-	key := a.ledger.key(releaseKey)
+	key := a.ledger.release()
 	if key == nil {
 		return // record said so
 	}

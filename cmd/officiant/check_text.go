@@ -58,8 +58,32 @@ func treeOf(c *plan.Ceremony) *terminal.Table {
 	if c.Plan.Release.Key.Create != "" {
 		origin = "new key"
 	}
-	t.Add("release", fmt.Sprintf("%s, %s", origin, c.Algorithm("release")), fmt.Sprintf("signs %s and the transcript", counted(len(c.Nodes), "bundle")))
+	t.Add(c.ReleaseKey(), fmt.Sprintf("%s, %s", origin, c.Algorithm(c.ReleaseKey())), fmt.Sprintf("signs %s and the transcript", counted(len(c.Nodes), "bundle")))
+	if s := c.Plan.Release.Successor; s.Name != "" {
+		origin := "announced before"
+		if s.Key.Create != "" {
+			origin = "new key"
+		}
+		t.Add("└─ "+s.Name, fmt.Sprintf("%s, %s", origin, c.Algorithm(s.Name)), fmt.Sprintf("announced in %s, signs nothing yet", counted(len(c.Nodes), "bundle")))
+	}
+	addAccounts(t, c.Plan.ServiceAccount)
 	return t
+}
+
+// addAccounts shows the service-account pairs while there is more than one.
+func addAccounts(t *terminal.Table, sa plan.ServiceAccount) {
+	if (sa.Next == plan.NextAccount{}) && len(sa.Former) == 0 {
+		return
+	}
+	t.Add("service account", "carried over", "signs tokens")
+	if sa.Next.Create != "" {
+		t.Add("└─ next", "new pair, "+string(sa.Next.Create), "verifies tokens, signs none yet")
+	} else if sa.Next.Sealed != "" {
+		t.Add("└─ next", "carried over", "verifies tokens, signs none yet")
+	}
+	if n := len(sa.Former); n > 0 {
+		t.Add("└─ former", counted(n, "public key"), "verifies tokens, signs none any more")
+	}
 }
 
 func authority(c *plan.Ceremony, a plan.Authority) string {

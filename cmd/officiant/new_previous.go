@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -76,7 +77,7 @@ func readPredecessor(dir string) (*predecessor, error) {
 	case !record.Closed():
 		return nil, fmt.Errorf("%s: the ceremony is unfinished", file)
 	}
-	c, err := plan.Open(filepath.Join(dir, "plan.yaml"), plan.Options{Now: open.NotBefore})
+	c, err := plan.Open(filepath.Join(dir, "plan.yaml"), plan.Options{Now: open.NotBefore, Held: true})
 	if err != nil {
 		return nil, err
 	}
@@ -160,47 +161,87 @@ func (l *predecessor) release(p *plan.NewOptions, in *inputs) error {
 		}
 		path := l.prefix + "/release.pub"
 		p.Release = plan.Release{Key: plan.Key{Existing: k.SPKI}, Public: path, Evidence: l.plan.Plan.Release.Evidence}
-		return in.add(path, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: k.PublicKey}))
+		return in.add(path, publicPEM(k.PublicKey))
 	}
 	return fmt.Errorf("%s: no release key on record", l.dir)
 }
 
-// serviceAccount carries the sealed pair over, and refuses a control-plane
-// node that could not open it.
+// serviceAccount carries the sealed pairs over, and refuses a control-plane
+// node that could not open the one in use.
 func (l *predecessor) serviceAccount(p *plan.NewOptions, in *inputs, nodes []sender, chain []*predecessor) error {
-	sealed, public, recipients, err := l.sealedPair()
-	switch {
-	case err != nil:
-		return err
-	case sealed == nil:
+	keys, ok := l.record.ServiceAccount()
+	if !ok {
 		// No control-plane node before: this ceremony makes the cluster's first pair.
 		p.ServiceAccount.Create = signer.ECDSAP256
 		return nil
 	}
-	for i := range nodes {
-		n := &nodes[i]
-		if !slices.Contains(n.node.Roles, kubepki.ControlPlane) || slices.Contains(recipients, n.recipient()) {
-			n.node.Sealed = "" // it opens the cluster's own file
-			continue
-		}
-		if err := shared(chain, in, n); err != nil {
+	if err := opens(chain, in, nodes, keys.InUse); err != nil {
+		return err
+	}
+	sa := &p.ServiceAccount
+	var err error
+	if sa.Sealed, sa.Public, err = l.pair(in, keys.InUse, "sa"); err != nil {
+		return err
+	}
+	if keys.Next != nil {
+		if sa.Next.Sealed, sa.Next.Public, err = l.pair(in, *keys.Next, "sa.next"); err != nil {
 			return err
 		}
 	}
-	p.ServiceAccount = plan.ServiceAccount{Sealed: l.prefix + "/sa.key.age", Public: l.prefix + "/sa.pub"}
-	return errors.Join(in.add(p.ServiceAccount.Sealed, sealed), in.add(p.ServiceAccount.Public, public))
+	for i, der := range keys.InUse.Former {
+		file := fmt.Sprintf("%s/sa.former-%d.pub", l.prefix, i+1)
+		if err := in.add(file, publicPEM(der)); err != nil {
+			return err
+		}
+		sa.Former = append(sa.Former, file)
+	}
+	return nil
+}
+
+// opens finds for each control-plane node a sealed file that it can open: the
+// cluster's own, or one of a sister.
+func opens(chain []*predecessor, in *inputs, nodes []sender, pair transcript.Sealed) error {
+	for i := range nodes {
+		n := &nodes[i]
+		if !slices.Contains(n.node.Roles, kubepki.ControlPlane) || slices.Contains(pair.Recipients, n.recipient()) {
+			n.node.Sealed = "" // it opens the cluster's own file
+			continue
+		}
+		if err := shared(chain, in, n, pair.PublicKey); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pair copies a pair's two files, as NAME.key.age and NAME.pub.
+func (l *predecessor) pair(in *inputs, s transcript.Sealed, name string) (sealed, public string, err error) {
+	file := filepath.Join(l.dir, filepath.FromSlash(s.File))
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", "", err
+	}
+	if got := fingerprint.Of(data); got != s.SHA256 {
+		return "", "", fmt.Errorf("%s: SHA-256 %s, the record says %s", file, got, s.SHA256)
+	}
+	sealed, public = l.prefix+"/"+name+".key.age", l.prefix+"/"+name+".pub"
+	return sealed, public, errors.Join(in.add(sealed, data), in.add(public, publicPEM(s.PublicKey)))
+}
+
+func publicPEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
 // shared finds the file a sister node sealed to n: in the folder of requests, or
-// among those a former ceremony passed on.
-func shared(chain []*predecessor, in *inputs, n *sender) error {
+// among those a former ceremony passed on: of the pair with that public key.
+func shared(chain []*predecessor, in *inputs, n *sender, public []byte) error {
 	if n.node.Sealed != "" {
 		return nil // it lies beside its request
 	}
 	for _, l := range chain {
 		for _, line := range l.record.Lines {
 			s, ok := line.Record.(transcript.Shared)
-			if !ok || s.Node != n.node.Name || s.Recipient != n.recipient() {
+			if !ok || s.Node != n.node.Name || s.Recipient != n.recipient() || !bytes.Equal(s.PublicKey, public) {
 				continue
 			}
 			n.node.Sealed = fmt.Sprintf("%s/%s%s", l.prefix, s.Node, sharedSuffix)
@@ -212,22 +253,4 @@ func shared(chain []*predecessor, in *inputs, n *sender) error {
 		Hints: []string{
 			"a node that kept its identity sends the same recipient: officiant-node request",
 			"for a node that joins: on a control-plane node, officiant-node share --to " + filepath.Base(n.node.Request) + " --out " + n.node.Name + sharedSuffix + ", then put that file beside its request"}}
-}
-
-// sealedPair returns the sealed key, the public one, and who can open it. All
-// are nil when there never was a pair.
-func (l *predecessor) sealedPair() (sealed, public []byte, recipients []string, err error) {
-	r, ok := l.record.ServiceAccount()
-	if !ok {
-		return nil, nil, nil, nil
-	}
-	file := filepath.Join(l.dir, filepath.FromSlash(r.File))
-	sealed, err = os.ReadFile(file)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if got := fingerprint.Of(sealed); got != r.SHA256 {
-		return nil, nil, nil, fmt.Errorf("%s: SHA-256 %s, the record says %s", file, got, r.SHA256)
-	}
-	return sealed, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: r.PublicKey}), r.Recipients, nil
 }

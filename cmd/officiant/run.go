@@ -171,7 +171,10 @@ func afterwards(c *plan.Ceremony) string {
 		}
 	}
 	if c.Plan.Release.Key.Create != "" {
-		fmt.Fprintf(&b, "  %-12s a new %s key, which signs bundles and transcripts\n", "release", c.Plan.Release.Key.Create)
+		fmt.Fprintf(&b, "  %-12s a new %s key, which signs bundles and transcripts\n", c.Plan.Release.Name, c.Plan.Release.Key.Create)
+	}
+	if s := c.Plan.Release.Successor; s.Key.Create != "" {
+		fmt.Fprintf(&b, "  %-12s a new %s key, which every bundle announces as the next to sign\n", s.Name, s.Key.Create)
 	}
 	leaves := 0
 	for _, e := range c.Entries {

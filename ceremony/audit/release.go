@@ -1,0 +1,144 @@
+package audit
+
+import (
+	"crypto/x509"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/transcript"
+)
+
+// releaseKeys holds the key that signed bundles and record, and the one they
+// announce, against the plan and against what the last ceremony announced.
+func (a *auditor) releaseKeys(c *Check) {
+	plan := a.plan.Plan.Release
+	if key := a.ledger.release(); key != nil && key.Name != plan.Name {
+		c.problem("line %d: the %s key signed the record, the plan's release key is %s", key.seq, key.Name, plan.Name)
+	}
+	if plan.Successor.Key.Create != "" && a.ledger.key(plan.Successor.Name) == nil {
+		c.problem("%s: the %s key is to be announced, and is not on record", transcriptFile, plan.Successor.Name)
+	}
+	announced := a.ledger.closed.Successor
+	switch der := a.successor(); {
+	case der == nil && announced != nil:
+		c.problem("%s: announces release key %s, which the plan does not", transcriptFile, announced)
+	case der != nil && (announced == nil || *announced != fingerprint.Of(der)):
+		c.problem("%s: its last line announces release key %s, the plan's successor is %s", transcriptFile, shown(announced), fingerprint.Of(der))
+	}
+	before := a.formerRelease()
+	key := a.ledger.release()
+	if before == nil || key == nil || a.t.Open().Rehearsal || key.SPKI == before.Signer || before.Successor != nil && key.SPKI == *before.Successor {
+		return
+	}
+	if plan.Lost != before.Signer {
+		c.note("the release key is another than the last ceremony's, %s, which did not announce it, and the plan does not call that one lost", before.Signer)
+		return
+	}
+	c.note("the release key %s was lost; nothing of it vouches for this one, people compared it", before.Signer)
+}
+
+// formerRelease is what the last ceremony of this cluster says of release keys.
+func (a *auditor) formerRelease() *transcript.Closed {
+	for _, t := range a.formerRecords() {
+		closed, ok := t.Lines[len(t.Lines)-1].Record.(transcript.Closed)
+		if !ok {
+			return nil // told with the predecessors
+		}
+		return &closed
+	}
+	return nil
+}
+
+// successor is the release key that bundles announce, as DER; nil when there is none.
+func (a *auditor) successor() []byte {
+	s := a.plan.Plan.Release.Successor
+	if s.Key.Create == "" {
+		return publicDER(a.plan.Inputs[s.Public])
+	}
+	if key := a.ledger.key(s.Name); key != nil {
+		return key.PublicKey
+	}
+	return nil
+}
+
+// successorPEM is it as bundles have it.
+func (a *auditor) successorPEM() []byte {
+	der := a.successor()
+	if _, err := x509.ParsePKIXPublicKey(der); err != nil {
+		return nil
+	}
+	return publicPEM(der)
+}
+
+// origin compares with the pins, and says what they do and do not vouch for.
+func (a *auditor) origin(c *Check) {
+	if root := a.authorities()[kubepki.Root]; root != nil {
+		f := fingerprint.Of(root.Raw)
+		a.report.Root = &f
+	}
+	r := a.report
+	if a.o.Root == nil && a.o.ReleaseKey == nil {
+		c.Skipped = "no pin was given"
+		return
+	}
+	if a.o.Root != nil {
+		r.RootPinned = r.Root != nil && *r.Root == *a.o.Root
+		for _, root := range a.trusted()[kubepki.Root] {
+			if fingerprint.Of(root.Raw) == *a.o.Root {
+				r.RootPinned = true
+				c.note("the pinned root stands beside %s, which issues: a rollover is under way", shown(r.Root))
+			}
+		}
+		if !r.RootPinned {
+			c.problem("the root certificate is %s, pinned is %s", shown(r.Root), *a.o.Root)
+		}
+	}
+	if a.o.ReleaseKey != nil {
+		want, err := fingerprint.SPKI(a.o.ReleaseKey)
+		if err != nil || r.Release == nil || !a.announcedUnder(c, want)[*r.Release] {
+			c.problem("the release key is %s, pinned is %s%s", shown(r.Release), want, a.whereAnnounced(want))
+		} else {
+			r.ReleasePinned = true
+		}
+	}
+	r.Pinned = (r.RootPinned || r.ReleasePinned) && len(c.Problems) == 0
+	if !r.ReleasePinned && r.RootPinned {
+		c.note("the root vouches for the certificates; for the record, sealed secrets and bundles the release key does: compare %s", shown(r.Release))
+	}
+}
+
+// announcedUnder are the release keys that a pinned one vouches for: itself, and
+// each that a former ceremony, sound and by one of them, announced. It needs
+// these ceremonies' directories, since a record is signed as a whole.
+func (a *auditor) announcedUnder(c *Check, pinned fingerprint.SHA256) map[fingerprint.SHA256]bool {
+	known := map[fingerprint.SHA256]bool{pinned: true}
+	for more := true; more; {
+		more = false
+		for _, f := range a.sound {
+			next := f.ledger.closed.Successor
+			if next == nil || known[*next] || !known[f.ledger.closed.Signer] || f.report.Cluster != a.report.Cluster {
+				continue
+			}
+			c.note("ceremony %d, by release key %s, announced release key %s", f.report.Sequence, f.ledger.closed.Signer, next)
+			known[*next], more = true, true
+		}
+	}
+	return known
+}
+
+// whereAnnounced says what is missing when the last ceremony, by its record,
+// announced the release key under the pinned one.
+func (a *auditor) whereAnnounced(pinned fingerprint.SHA256) string {
+	before := a.formerRelease()
+	if before == nil || before.Successor == nil || a.report.Release == nil || *before.Successor != *a.report.Release || before.Signer != pinned {
+		return ""
+	}
+	return "; the last ceremony announced it under that key, which its own directory proves (--previous DIR)"
+}
+
+func shown(f *fingerprint.SHA256) string {
+	if f == nil {
+		return "not known"
+	}
+	return f.String()
+}
