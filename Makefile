@@ -11,7 +11,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 BUILT    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 
-.PHONY: help build build-airgap demo test test-tokens bench lint fuzz acceptance clean
+.PHONY: help build build-airgap demo test test-tokens test-browser bench lint fuzz acceptance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ test-tokens: ## tokens of other makers, for real; says at its end which were tes
 	@.ci/setup-softhsm softhsm2
 	@.ci/setup-tokens
 	@GO='$(GO)' .ci/test-folder .ci/test-tokens
+
+test-browser: ## script and report in a real Chromium, on screen and on paper; installs it, 150 MB
+	@.ci/setup-softhsm softhsm2 chromium fonts-liberation
+	@OFFICIANT_REQUIRE_BROWSER=1 .ci/test-folder $(GO) test -count=1 -run 'Browser|TooWide' ./ceremony/report
 
 bench: ## speed beside the bare token and openssl ca, a few minutes; BENCH="-h" lists its flags
 	@.ci/setup-softhsm softhsm2 openssl libengine-pkcs11-openssl

@@ -157,11 +157,18 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		if s.Final && len(r.state.keys) == 0 {
 			r.Watch.Say("from here on keys exist that running again does not unmake")
 		}
-		if err := s.do(ctx, r); err != nil {
+		if err := r.carryOut(ctx, s); err != nil {
 			return nil, r.stopped(ctx, s, err)
 		}
 	}
 	return r.result(), nil
+}
+
+func (r *run) carryOut(ctx context.Context, s Step) error {
+	if err := r.beginStep(); err != nil {
+		return err
+	}
+	return s.do(ctx, r)
 }
 
 // lockFile is held by the process that conducts the ceremony.
@@ -324,14 +331,24 @@ func (r *run) ensure(path string, data []byte) error {
 	return r.Disk.Create(full, data, 0o644)
 }
 
+// beginStep has the record say that the present step begins, also when nothing
+// else of it will be on record.
+func (r *run) beginStep() error {
+	if r.log == nil || r.state.closed || r.state.step == r.step {
+		return nil
+	}
+	if _, err := r.log.Append(r.step, transcript.Step{Title: r.steps[r.step-1].Title}); err != nil {
+		return err
+	}
+	r.state.step = r.step
+	return nil
+}
+
 // append buffers records under the present step's number, after a line that
 // opens the step.
 func (r *run) append(records ...transcript.Record) (first int, err error) {
-	if r.state.step != r.step {
-		if _, err := r.log.Append(r.step, transcript.Step{Title: r.steps[r.step-1].Title}); err != nil {
-			return 0, err
-		}
-		r.state.step = r.step
+	if err := r.beginStep(); err != nil {
+		return 0, err
 	}
 	first, err = r.log.Append(r.step, records...)
 	if err != nil {

@@ -22,6 +22,7 @@ const (
 	transcriptFile = "transcript.jsonl"
 	signatureFile  = "transcript.sig"
 	releaseFile    = "release.pub"
+	reportFile     = "report.html"
 	lockFile       = ".lock"
 	sealedKeyFile  = "secrets/sa.key.age"
 	nextKeyFile    = "secrets/sa.next.key.age"

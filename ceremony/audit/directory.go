@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"strings"
 )
 
@@ -24,6 +25,8 @@ func (a *auditor) directory(c *Check) {
 	for _, name := range a.tree.names() {
 		switch {
 		case a.expected[name], a.within(name):
+		case name == a.marked(reportFile):
+			a.minutes(c, name)
 		case name == lockFile && a.tree.files[name] == 0: // a process works here
 		case strings.Contains(name, ".officiant-tmp-"):
 			c.problem("%s: left over from an interrupted write", name)
@@ -41,7 +44,25 @@ func (a *auditor) directory(c *Check) {
 			c.problem("%s/: a folder that does not belong to the ceremony", name)
 		}
 	}
-	c.Detail = count(len(a.tree.files), "file")
+	c.Detail = count(a.files(), "file")
+}
+
+// minutes wants the minutes to name this record's head. That is all: they were
+// made of the directory afterwards, and prove nothing.
+func (a *auditor) minutes(c *Check, name string) {
+	if page, err := a.tree.read(name); err == nil && !bytes.Contains(page, []byte(a.t.Head().String())) {
+		c.problem("%s: does not name the head of this record, so it is not of this ceremony", name)
+	}
+}
+
+// files is how many files there are beside the minutes, which tell that number:
+// they have to be the same when they are made again.
+func (a *auditor) files() int {
+	n := len(a.tree.files)
+	if a.t != nil && a.tree.has(a.marked(reportFile)) {
+		n--
+	}
+	return n
 }
 
 // within says whether another check has named what is wrong with a folder.

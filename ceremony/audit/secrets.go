@@ -43,7 +43,7 @@ func (a *auditor) secrets(c *Check) {
 	for _, f := range found {
 		c.Problems = append(c.Problems, f.Problems...)
 	}
-	c.Detail = count(len(names), "file")
+	c.Detail = count(a.files(), "file")
 }
 
 // each calls look with a tar's entries and with what lies between them, or

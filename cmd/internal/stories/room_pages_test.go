@@ -7,6 +7,16 @@ import (
 	"testing"
 )
 
+// TestReportPage types every command of docs/report.md after those of the guide's room.
+func TestReportPage(t *testing.T) {
+	first, typed := partsOf(t, "5", "report.md", 1)
+	dir, _ := typeAll(t, first, typed)
+	page, err := os.ReadFile(filepath.Join(dir, "ceremony", "report.html"))
+	if err != nil || !strings.Contains(string(page), "every check, no finding") {
+		t.Errorf("report.html: %v", err)
+	}
+}
+
 // TestRehearsalPage types every command of docs/rehearsal.md after those of the
 // guide's desk.
 func TestRehearsalPage(t *testing.T) {

@@ -49,7 +49,7 @@ var table = []row{
 	{"ceremony/audit", []string{"ceremony/transcript", "ceremony/plan", "ceremony/approval", "ceremony/revocation", "bundle", "bundle/kubepki", durable}},
 	{"ceremony/preflight", []string{"signer"}},
 	{"ceremony/inventory", []string{"ceremony/transcript", "ceremony/revocation", durable}},
-	{"ceremony/report", []string{"ceremony/transcript", "ceremony/plan", "ceremony/inventory", durable}},
+	{"ceremony/report", []string{"ceremony/transcript", "ceremony/plan", "ceremony/inventory", "ceremony/audit", "bundle/kubepki", durable}},
 	{"ceremony", []string{"bundle/...", "ceremony/...", "signer"}},
 
 	{"softhsm", nil},

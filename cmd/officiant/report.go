@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"officiant/ceremony/audit"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/report"
+	"officiant/ceremony/transcript"
+	"officiant/cmd/internal/exit"
+)
+
+type reportOptions struct {
+	*options
+	out string
+}
+
+func newReportCommand(o *options) *cobra.Command {
+	r := &reportOptions{options: o}
+	c := &cobra.Command{
+		Use:   "report DIR [--out FILE]",
+		Short: "Write the minutes of a ceremony: one HTML file to print and sign",
+		Long: `Write the minutes of a ceremony: who, when and where, what was made, the hierarchy
+and its end as pictures, fingerprints as hex, words and QR codes, the evidence for
+each key, what deviated, every step with its time, and lines to sign on. It is one
+HTML file that fetches nothing and runs nothing.
+
+The directory is verified first, without pins, and the minutes say how. They are a
+function of the directory: the same bytes again. By default they are DIR/report.html;
+if it is there and differs, the directory has changed since, and nothing is written.
+The exit code is 4 when the directory does not verify.`,
+		Args: exit.ExactArgs(1, "one ceremony directory"),
+		RunE: func(_ *cobra.Command, args []string) error { return r.run(args[0]) },
+	}
+	c.Flags().StringVar(&r.out, "out", "", "`FILE` to write, in place of report.html in the directory")
+	return c
+}
+
+func (o *reportOptions) run(dir string) error {
+	m, err := minutes(dir)
+	if err != nil {
+		return err
+	}
+	out := o.out
+	if out == "" {
+		if m.Record == nil || !m.Audit.Finished {
+			return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: the ceremony has no end on record, so its directory gets no report", dir),
+				Hints: []string{"for minutes of what there is: --out FILE"}}
+		}
+		out = filepath.Join(dir, "report.html")
+		if m.Open().Rehearsal {
+			out = filepath.Join(dir, "report.rehearsal.html")
+		}
+	}
+	var page bytes.Buffer
+	if err := m.HTML(&page); err != nil {
+		return err
+	}
+	if err := o.place(out, page.Bytes()); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(o.Stdout, out); err != nil {
+		return err
+	}
+	if findings := m.Audit.Findings(); len(findings) > 0 {
+		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: %s: %s; the report says so", dir, m.Audit.Verdict(), findings[0])}
+	}
+	return nil
+}
+
+// place writes the page, or finds it there as it is.
+func (o *reportOptions) place(path string, page []byte) error {
+	switch found, err := os.ReadFile(path); {
+	case err == nil && bytes.Equal(found, page):
+		fmt.Fprintln(o.Stderr, "It is there already, as the directory gives it.")
+		return nil
+	case err == nil:
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s is there, and is not what the directory gives now", path),
+			Hints: []string{"a witness may have signed since, or somebody changed one of the two; remove it, or choose another file: --out FILE"}}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return o.Disk.Create(path, page, 0o644)
+}
+
+// minutes reads what a directory says. What does not read, the audit tells of.
+func minutes(dir string) (*report.Minutes, error) {
+	if _, err := os.Stat(filepath.Join(dir, "transcript.jsonl")); err != nil {
+		return nil, fmt.Errorf("%s is no ceremony directory: %w", dir, err)
+	}
+	found, err := audit.Verify(dir, audit.Options{})
+	if err != nil {
+		return nil, err
+	}
+	m := &report.Minutes{Audit: found}
+	data, err := os.ReadFile(filepath.Join(dir, "transcript.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	whole := data[:bytes.LastIndexByte(data, '\n')+1] // a killed process leaves a line without an end
+	if m.Record, err = transcript.Read("transcript.jsonl", whole); err != nil {
+		m.Record = nil
+		return m, nil
+	}
+	c, err := plan.OpenFS(os.DirFS(dir), "plan.yaml", plan.Options{Now: m.Open().NotBefore})
+	if err == nil && m.Open().Rehearsal {
+		c, err = c.Rehearsal()
+	}
+	if err == nil {
+		m.Plan = c
+	}
+	return m, nil
+}
