@@ -83,6 +83,7 @@ type shared struct {
 	authorities map[kubepki.Authority]*x509.Certificate   // those that issue
 	trusted     map[kubepki.Authority][]*x509.Certificate // beside them
 	issuers     []*x509.Certificate                       // between an external root and them
+	adopted     map[kubepki.Authority]*x509.Certificate   // those of either that no ceremony made
 	nodes       map[string]kubepki.Node
 	leaves      map[string][]plan.Entry // by node
 	checker     bundle.Checker
@@ -93,7 +94,7 @@ func (r *run) shared() (*shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shared{authorities: authorities, trusted: trusted, issuers: r.issuers(), nodes: map[string]kubepki.Node{}, leaves: map[string][]plan.Entry{}}
+	s := &shared{authorities: authorities, trusted: trusted, adopted: r.adopted(), issuers: r.issuers(), nodes: map[string]kubepki.Node{}, leaves: map[string][]plan.Entry{}}
 	for _, n := range r.plan.Nodes {
 		s.nodes[n.Name] = n
 	}
@@ -114,7 +115,7 @@ func (r *run) bundle(s *shared, node string) (*bundle.Bundle, error) {
 	}
 	parts := bundle.Parts{
 		Cluster: r.plan.Cluster, Node: n,
-		Root: s.authorities[kubepki.Root], Authorities: s.authorities, Trusted: s.trusted, External: r.plan.External(), Issuers: s.issuers, Leaves: map[string]*x509.Certificate{},
+		Root: s.authorities[kubepki.Root], Authorities: s.authorities, Trusted: s.trusted, Adopted: s.adopted, External: r.plan.External(), Issuers: s.issuers, Leaves: map[string]*x509.Certificate{},
 	}
 	var err error
 	if o := r.plan.Requests[node]; o != nil {

@@ -189,6 +189,9 @@ func (d *hierarchy) layout() []string {
 		f := lint.TrustFile{Path: spec.File, Kind: kubepki.TrustFile, Authority: spec.Authority,
 			Certificates: []*x509.Certificate{d.certificates[issuing.Name]}}
 		for _, a := range d.plan.Plan.Authorities {
+			if a.Family == spec.Authority && a.Adopted {
+				f.Adopted = d.certificates[a.Name]
+			}
 			if a.Family == spec.Authority && a.Use == plan.Trust && d.certificates[a.Name] != nil {
 				f.Certificates, f.Beside = append(f.Certificates, d.certificates[a.Name]), f.Beside+1
 			}

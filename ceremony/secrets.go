@@ -115,6 +115,9 @@ func carryNextServiceAccount(_ context.Context, r *run) error {
 // carried is what a predecessor's record says of a sealed file of the plan: as
 // the pair in use, or as the next one by then.
 func (r *run) carried(secret, file string) (transcript.Sealed, error) {
+	if r.plan.Sequence == 1 && r.plan.Plan.Adopts() && secret == transcript.ServiceAccount {
+		return r.adoptedAccount()
+	}
 	sum := fingerprint.Of(r.plan.Inputs[file])
 	for _, before := range r.previous {
 		keys, ok := before.ServiceAccount()

@@ -27,6 +27,7 @@ type state struct {
 	sealed        *transcript.Sealed             // the service-account key nodes sign with
 	next          *transcript.Sealed             // the one they will sign with later
 	shared        map[string]bool                // nodes whose file from a sister is on record
+	adopted       map[string]bool                // certificates of a cluster that is brought in that are on record
 	nodeKeys      map[string]transcript.NodeKeys // made here, by node
 	lists         map[string][]byte              // revocation lists, by entry
 	numbers       map[string]*big.Int            // the highest number intended, by entry
@@ -57,6 +58,7 @@ func newState() *state {
 		clones:        map[string]bool{},
 		pending:       map[int]transcript.Record{},
 		shared:        map[string]bool{},
+		adopted:       map[string]bool{},
 		nodeKeys:      map[string]transcript.NodeKeys{},
 		issued:        map[string]*x509.Certificate{},
 		lists:         map[string][]byte{},
@@ -144,6 +146,8 @@ func (s *state) apply(seq int, record transcript.Record) error {
 		s.applySealed(transcript.Sealed(r))
 	case transcript.Shared:
 		s.shared[r.Node] = true
+	case transcript.Adopted:
+		s.adopted[r.Name] = true
 	case transcript.NodeKeys:
 		s.nodeKeys[r.Node] = r
 	case transcript.Closed:

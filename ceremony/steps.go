@@ -55,6 +55,9 @@ func Steps(c *plan.Ceremony, st *station.Station) ([]Step, error) {
 		s.addToken(t)
 	}
 	s.addGate()
+	if c.Plan.Adopts() {
+		s.add("Take over what the cluster that is brought in has", adopt)
+	}
 	switch {
 	case c.Plan.ServiceAccount.Sealed != "":
 		s.add("Carry the sealed service-account key over", carryServiceAccount)

@@ -186,7 +186,7 @@ func (a *auditor) issuedAt() time.Time {
 
 // rebuilt builds the bundle again: it is a function of plan and record.
 func (a *auditor) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
-	parts := bundle.Parts{Cluster: a.plan.Cluster, Node: n, Authorities: a.authorities(), Trusted: a.trusted(), Leaves: a.leaves(n.Name)}
+	parts := bundle.Parts{Cluster: a.plan.Cluster, Node: n, Authorities: a.authorities(), Trusted: a.trusted(), Adopted: a.adopted(), Leaves: a.leaves(n.Name)}
 	parts.Root = parts.Authorities[kubepki.Root]
 	parts.External, parts.Issuers = a.plan.External(), a.issuers()
 	parts.KeysSealed = a.keysSealed(n.Name)

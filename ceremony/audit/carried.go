@@ -59,6 +59,7 @@ func (a *auditor) earlier(c *Check, p plan.Predecessor, next *transcript.Transcr
 // what Kubernetes wants there. What is made anew keeps its key, too.
 func (a *auditor) carriedOver(c *Check) {
 	a.kept = map[string]map[string]*x509.Certificate{}
+	a.broughtIn(c)
 	var on map[string]*x509.Certificate
 	kept := 0
 	for i, n := range a.plan.Nodes {
@@ -109,6 +110,11 @@ func (a *auditor) newestByName() map[string]*x509.Certificate {
 		for _, cert := range t.Certificates() {
 			if strings.Contains(cert.Name, "/") && on[cert.Name] == nil {
 				here[cert.Name] = cert.Certificate
+			}
+		}
+		for name, cert := range t.Adopted() {
+			if strings.Contains(name, "/") && on[name] == nil && here[name] == nil {
+				here[name] = cert
 			}
 		}
 		for name, cert := range here {

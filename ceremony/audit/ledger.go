@@ -52,6 +52,11 @@ type listLine struct {
 	transcript.CRLCarried
 }
 
+type adoptedLine struct {
+	seq int
+	transcript.Adopted
+}
+
 type sharedLine struct {
 	seq int
 	transcript.Shared
@@ -74,6 +79,7 @@ type ledger struct {
 	sealed       []sealedLine
 	carried      []sealedLine             // sealed by a predecessor
 	shared       []sharedLine             // sealed by a sister node
+	adopted      []adoptedLine            // of a cluster that is brought in
 	made         map[string]*nodeKeysLine // by node
 	resumed      []transcript.Line
 	rooms        []transcript.Line // preflights
@@ -184,6 +190,8 @@ func (g *ledger) other(l transcript.Line) {
 		g.shared = append(g.shared, sharedLine{l.Seq, r})
 	case transcript.Received:
 		g.arrive(l, r)
+	case transcript.Adopted:
+		g.adopted = append(g.adopted, adoptedLine{l.Seq, r})
 	case transcript.Resumed:
 		g.resumed = append(g.resumed, l)
 	case transcript.Preflight:

@@ -102,7 +102,7 @@ func (a *auditor) carriedPair(c *Check, secret, file string, want []string) {
 			c.problem("line %d: carries %s over, which is not the plan's %s", s.seq, s.File, file)
 			continue
 		}
-		if !a.sealedBefore(s.Sealed) {
+		if !a.sealedBefore(s.Sealed) && !a.accountTaken(s.Recipients, s.SHA256, s.PublicKey) {
 			c.problem("line %d: no predecessor's record says this of %s", s.seq, s.File)
 		}
 		for _, r := range want {
@@ -134,6 +134,9 @@ func (a *auditor) shared(c *Check) {
 		}
 		if kinds, ok := stanzas(a.plan.Inputs[file]); !ok || len(kinds) != 1 || kinds[0] != stanzaKind(s.Recipient) {
 			c.problem("%s: is not an age file for the one recipient of line %d", s.File, s.seq)
+		}
+		if r := a.plan.Requests[s.Node]; r != nil && r.Adoption != nil && a.t.Open().Sequence == 1 && !a.accountTaken([]string{s.Recipient}, s.SHA256, s.PublicKey) {
+			c.problem("line %d: %s is not what the request of node %s brings along", s.seq, s.File, s.Node)
 		}
 		if in := of(transcript.ServiceAccount, a.ledger.carried); len(in) != 1 || !bytes.Equal(s.PublicKey, in[0].PublicKey) {
 			c.problem("line %d: names another service-account key than the one carried over", s.seq)

@@ -110,12 +110,15 @@ func New(t testing.TB, s Shape) *Fixture {
 	return f
 }
 
+// Address is cp-1's.
+var Address = netip.MustParseAddr("10.0.0.11")
+
 func (s Shape) nodes() []kubepki.Node {
 	if s.Nodes != nil {
 		return s.Nodes
 	}
 	nodes := []kubepki.Node{{
-		Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane, kubepki.Etcd}, Address: netip.MustParseAddr("10.0.0.11"), First: true,
+		Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane, kubepki.Etcd}, Address: Address, First: true,
 	}}
 	for i := range s.Workers {
 		nodes = append(nodes, kubepki.Node{Name: fmt.Sprintf("worker-%d", i+1), Roles: []kubepki.Role{kubepki.Worker}})

@@ -23,6 +23,8 @@ func (b *builder) serviceAccount() {
 	case !needed && given:
 		b.refuse(where, "no node of this plan is a control-plane node, which alone has the service-account key")
 	case !needed:
+	case b.genesis() && b.p.Adopts() && (!given || sa.Create != ""):
+		b.refuse(where, "a cluster that is brought in keeps its service-account pair, by which its tokens are signed: carry it over (sealed, public)")
 	case !given && b.genesis():
 		sa.Create = signer.ECDSAP256
 	case !given:
@@ -75,6 +77,9 @@ func (b *builder) carryAccount(where at) {
 	sealed, pub := b.sealedPair(sa.Sealed, sa.Public, where)
 	next := b.nextAccount(append(where, "next"))
 	former := b.formerAccounts(append(where, "former"), pub, next)
+	if pub != nil && b.genesis() && b.p.Adopts() {
+		b.adoptAccount(pub)
+	}
 	if sealed == nil || pub == nil || b.sealed == nil {
 		return
 	}

@@ -87,6 +87,9 @@ func (b *builder) family(a *Authority, where at) bool {
 // authority checks one authority: made in the ceremony, or there already.
 func (b *builder) authority(a *Authority, where at) {
 	switch {
+	case a.Adopted && (a.Family == kubepki.Root || a.Key != Key{} || a.Certificate == "" || a.Renews != ""):
+		b.adopted(a, where) // says why not
+		return
 	case a.Renews != "":
 		b.renewed(a, where)
 		return
@@ -102,6 +105,10 @@ func (b *builder) authority(a *Authority, where at) {
 		b.refuse(where, "authority %s: subject, validity and root are those of its certificate, and cannot be set", a.Name)
 	}
 	b.evidence(&a.Evidence, where, "authority "+a.Name, false)
+	if a.Adopted {
+		b.adopted(a, where)
+		return
+	}
 	certificate := b.certificate(a, a.Certificate, append(where, "certificate"))
 	if certificate == nil {
 		return

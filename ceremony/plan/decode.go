@@ -171,12 +171,23 @@ func (d decoder) structure(n ast.Node, dst reflect.Value, what string) {
 	for _, v := range m.Values {
 		key := v.Key.GetToken().Value
 		i, known := fields[key]
+		if why, ok := refusedFields[key]; ok && !known {
+			d.refuseToken(v.Key.GetToken(), "%s: %s", key, why)
+			continue
+		}
 		if v.Key.Type() != ast.StringType || !known {
 			d.refuseToken(v.Key.GetToken(), "unknown field %q in %s", key, what)
 			continue
 		}
 		d.value(v.Value, dst.Field(i), key)
 	}
+}
+
+// refusedFields are what people would try, and why there is no such field.
+var refusedFields = map[string]string{
+	"import": "no key is imported. One that lay in a file has been where it can be copied, and nothing makes that unhappen; " +
+		"in a token it would only look as if it had been made there. Keys are made in the token (create), and a cluster whose CA keys " +
+		"are on disk is moved over to them: officiant ceremony adopt",
 }
 
 func (d decoder) mapping(n ast.Node, dst reflect.Value, what string) {

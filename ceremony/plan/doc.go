@@ -50,6 +50,10 @@
 //	    use: trust                    # default: issue
 //	    key: {create: ECDSA-P256}
 //	    root: root                    # which root certifies it; default: the one that issues
+//	  - name: kubernetes-former       # in place of kubernetes, as the one that issues; see Adoption
+//	    family: kubernetes
+//	    adopted: true                 # kubeadm made it, with its key on disks
+//	    certificate: adopted/kubernetes.crt
 //	    evidence: software
 //	release:                          # ECDSA-P256 or RSA; no authority's key
 //	  name: release                   # default; a later one has another name, as release-2
@@ -219,6 +223,19 @@
 // that signs. A list with nothing on it is allowed: with one of the etcd family,
 // here or on a former record, etcd is told to look at it, and every later bundle
 // of an etcd node has the newest. Inputs may not lie in crls/ then.
+//
+// # Adoption
+//
+// A running cluster that kubeadm made is brought in by its first ceremony. Its
+// self-signed authorities are adopted: certificates without keys, that issue in that
+// ceremony and are only trusted in the next. Their successors are created with use:
+// trust. The nodes' requests bring along what they have (package bundle/request),
+// and every leaf of an adopted authority that issues is carried over from there: by
+// that authority, valid, for the request's key. A client certificate has the common
+// name the plan gives, a serving one is for the node; other differences are warnings.
+// serviceAccount names what one control-plane node sealed to itself; the others have
+// sealed. A later ceremony adopts only what its predecessor did. The schedule has
+// trusts and carried for it. No key is imported.
 //
 // # Digest
 //

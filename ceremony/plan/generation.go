@@ -22,6 +22,8 @@ func (b *builder) generations(issuing map[kubepki.Authority]int) {
 		switch {
 		case !ok && a.Family != kubepki.Root: // said of the root already
 			b.refuse(append(where, "use"), "authority %s is only trusted, and none of family %s issues", a.Name, a.Family)
+		case a.Adopted && len(b.p.ofFamily(a.Family)) == 1:
+			b.refuse(where, "authority %s is adopted, and there is none of family %s to succeed it: add one (use: trust)", a.Name, a.Family)
 		case len(b.p.ofFamily(a.Family)) > 1 && isFamily(a.Name) && a.Name != string(a.Family):
 			b.refuse(append(where, "name"), "authority %s is one of several of family %s: it cannot have another family's name", a.Name, a.Family)
 		case a.Use == Trust && ok && b.p.Authorities[j].Key.Create != "" && a.Key.Create == "" && !b.genesis():

@@ -31,6 +31,7 @@ func (b *builder) hierarchy() {
 			if a.Root != "" {
 				b.refuse(append(where, "root"), "authority %s is a root, which certifies itself", a.Name)
 			}
+		case a.Adopted: // below nothing
 		case b.c.Certificates[a.Name] != nil:
 			b.certified(a, where)
 		case a.Makes():

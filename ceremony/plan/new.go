@@ -208,6 +208,10 @@ func (w *writer) authority(a Authority) {
 	if string(a.Family) != a.Name {
 		w.line(4, "family", string(a.Family))
 	}
+	if a.Adopted {
+		w.comment(4, "No ceremony made it: its key was on disks, and is never used here.")
+		w.WriteString("    adopted: true\n")
+	}
 	if a.Use == Trust {
 		w.comment(4, "Nodes trust it beside the one that issues; it signs nothing.")
 		w.line(4, "use", string(a.Use))

@@ -138,7 +138,7 @@ func (b *builder) issuers(good []int) (expanded []int) {
 		}
 		expanded = append(expanded, i)
 		for _, l := range leaves {
-			if b.p.Nodes[i].makes(l.Name) {
+			if b.p.Nodes[i].makes(l.Name) && !b.p.keeps(l.Authority) {
 				signs[l.Authority]++
 			}
 			trusts[l.Authority] = n.Name
@@ -206,6 +206,7 @@ func (b *builder) requests(good []int) {
 			b.refuseRequest(i, errs[k])
 		case opened[k] != nil && b.claims(i, opened[k]):
 			b.csrs(i, opened[k], seen)
+			b.bringIn(i, opened[k])
 			b.c.Inputs[b.p.Nodes[i].Request] = raw[k]
 			b.c.Requests[b.p.Nodes[i].Name] = opened[k]
 		}

@@ -79,7 +79,7 @@ func rehearseAuthority(a *Authority, exists *x509.Certificate, algorithms map[st
 		a.Validity = Duration(exists.NotAfter.Sub(exists.NotBefore).Truncate(time.Hour))
 	}
 	a.Key = Key{Create: algorithms[a.Name]}
-	a.Certificate, a.Renews = "", ""
+	a.Certificate, a.Renews, a.Adopted = "", "", false
 	a.External, a.Issuers, a.Least = false, "", 0
 	a.Evidence = signer.Unproven
 	name := []rune(RehearsalMark + a.Subject.CommonName)

@@ -100,7 +100,7 @@ func (b *builder) renewal(i int, o *request.Opened) bool {
 			b.refuse(where, "node %s: the key %s in %s is not the one of its certificate on record (serial number %x): this is not the request it has its certificates by", in.Name, l.Name, in.Request, c.SerialNumber)
 		case in.makes(l.Name):
 		default:
-			if why := b.carries(c, l); why != "" {
+			if why := b.carries(c, b.c.Nodes[i], l); why != "" {
 				b.refuse(where, "node %s: its certificate %s cannot be carried over: %s; name it under renew", in.Name, l.Name, why)
 			}
 			carried[l.Name] = c
@@ -149,7 +149,7 @@ func (b *builder) newest() (map[string]*x509.Certificate, error) {
 }
 
 // carries says why a certificate cannot stay; empty when it can.
-func (b *builder) carries(c *x509.Certificate, l kubepki.Leaf) string {
+func (b *builder) carries(c *x509.Certificate, n kubepki.Node, l kubepki.Leaf) string {
 	authority := b.p.Issuing(l.Authority)
 	if authority == nil {
 		return "the plan has no authority of its family"
@@ -158,6 +158,8 @@ func (b *builder) carries(c *x509.Certificate, l kubepki.Leaf) string {
 	switch {
 	case issuer == nil:
 		return "its authority is made anew"
+	case authority.Adopted:
+		return strings.Join(unfit(c, issuer, b.now, n, l), "; ")
 	case c.CheckSignatureFrom(issuer) != nil:
 		return "the present authority " + authority.Name + " did not sign it"
 	case b.now.After(c.NotAfter):

@@ -92,6 +92,7 @@ type Authority struct {
 	Name        string            `yaml:"name"`        // "root", "kubernetes", later "kubernetes-2"
 	Family      kubepki.Authority `yaml:"family"`      // defaults to Name
 	Use         Use               `yaml:"use"`         // default: Issue
+	Adopted     bool              `yaml:"adopted"`     // no ceremony made it: it signed itself, in a cluster that is brought in
 	Key         Key               `yaml:"key"`         // absent when the schedule does not need it
 	Certificate string            `yaml:"certificate"` // input file; absent when it is to be made
 	Renews      string            `yaml:"renews"`      // input file: its certificate so far; one for the same key and subject is made

@@ -255,6 +255,16 @@ func (f *former) take(raw []byte, n int, names map[int]string) error {
 		if f.want(name) {
 			f.der[name] = issued.Certificate
 		}
+	case bytes.Contains(raw, []byte(`"type":"adopted"`)):
+		var r adoptedRecord
+		if err := record(raw, "adopted", &r); err != nil {
+			return err
+		}
+		f.of[fingerprint.Of(r.Certificate)] = r.Name
+		f.has[r.Name] = true
+		if f.want(r.Name) {
+			f.der[r.Name] = r.Certificate
+		}
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 // records maps each type to its record struct.
 var records = recordTypes(
 	Open{}, Attendance{}, Resumed{}, Paused{}, Step{}, Token{}, CanaryIntent{}, Canary{}, KeyIntent{}, Key{}, KeyAbandoned{},
-	ChallengeIntent{}, Challenge{}, Intent{}, Issued{}, CSRIntent{}, CSR{}, Received{}, CRLIntent{}, CRL{}, CRLCarried{}, Abandoned{}, Sealed{}, Carried{}, Shared{}, NodeKeys{}, IssuingClosed{},
+	ChallengeIntent{}, Challenge{}, Intent{}, Issued{}, CSRIntent{}, CSR{}, Received{}, CRLIntent{}, CRL{}, CRLCarried{}, Abandoned{}, Sealed{}, Carried{}, Shared{}, Adopted{}, NodeKeys{}, IssuingClosed{},
 	SignatureIntent{}, Signature{}, Preflight{}, Note{}, Deviation{}, Closed{},
 )
 

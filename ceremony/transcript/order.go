@@ -42,6 +42,7 @@ type order struct {
 	intended          map[string]string             // key intents: name to id
 	keys              map[string]fingerprint.SHA256 // SPKI by name
 	made              map[string]bool               // nodes whose keys were made
+	adopted           map[string]bool               // names
 	people            []Person
 	refused           []string // checks of the room that nobody waived
 	issued, abandoned int      // certificates
@@ -52,7 +53,7 @@ type order struct {
 func newOrder() *order {
 	return &order{
 		open: map[int]pending{}, taken: map[int]bool{}, serials: map[serial]struct{}{}, lists: map[string]*big.Int{},
-		intended: map[string]string{}, keys: map[string]fingerprint.SHA256{}, made: map[string]bool{}, issuing: true,
+		intended: map[string]string{}, keys: map[string]fingerprint.SHA256{}, made: map[string]bool{}, adopted: map[string]bool{}, issuing: true,
 	}
 }
 
@@ -156,6 +157,11 @@ func (o *order) record(l *Line) error {
 		return o.carryList(r)
 	case Abandoned:
 		return o.abandon(r)
+	case Adopted:
+		if _, err := x509.ParseCertificate(r.Certificate); err != nil || o.adopted[r.Name] || !o.issuing {
+			return fmt.Errorf("adopted %s: a second time, after issuing was closed, or no certificate", r.Name)
+		}
+		o.adopted[r.Name] = true
 	case NodeKeys:
 		if o.made[r.Node] || !o.issuing {
 			return fmt.Errorf("node-keys of %s: a second time, or after issuing was closed", r.Node)

@@ -263,6 +263,14 @@ type Shared struct {
 	PublicKey []byte             `json:"publicKey"` // DER SubjectPublicKeyInfo
 }
 
+// Adopted is a certificate that no ceremony made, of a cluster that is brought in:
+// that of its self-signed authority, or, in the first ceremony, one that a node had
+// and keeps until the next.
+type Adopted struct {
+	Name        string `json:"name"` // the authority's in the plan, or a leaf's in schedules: "cp-1/apiserver"
+	Certificate []byte `json:"certificate"`
+}
+
 // NodeKeys are the keys of a node that cannot make its own: made in memory and
 // sealed; written after the sealed file is on disk, before any of them is certified.
 type NodeKeys struct {
@@ -363,6 +371,7 @@ func (Abandoned) Type() Type       { return "abandoned" }
 func (Sealed) Type() Type          { return "sealed" }
 func (Carried) Type() Type         { return "carried" }
 func (Shared) Type() Type          { return "shared" }
+func (Adopted) Type() Type         { return "adopted" }
 func (NodeKeys) Type() Type        { return "node-keys" }
 func (IssuingClosed) Type() Type   { return "issuing-closed" }
 func (SignatureIntent) Type() Type { return "signature-intent" }

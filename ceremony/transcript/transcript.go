@@ -195,6 +195,18 @@ func (t *Transcript) Certificates() []Certificate {
 	return certs
 }
 
+// Adopted returns the certificates that were taken over from a cluster that is
+// brought in, by name.
+func (t *Transcript) Adopted() map[string]*x509.Certificate {
+	taken := map[string]*x509.Certificate{}
+	for _, l := range t.Lines {
+		if r, ok := l.Record.(Adopted); ok {
+			taken[r.Name], _ = x509.ParseCertificate(r.Certificate) // Read has parsed it before
+		}
+	}
+	return taken
+}
+
 // Serials returns the serials of all intents, those of abandoned ones included,
 // and of certificates that others issued.
 func (t *Transcript) Serials() []*big.Int {

@@ -39,11 +39,14 @@ func writeCeremony(w io.Writer, c *plan.Ceremony, all bool, width int) error {
 // issue, and the release key beside them.
 func treeOf(c *plan.Ceremony) *terminal.Table {
 	t := &terminal.Table{}
-	var below []plan.Authority
+	var below, adopted []plan.Authority
 	for _, a := range c.Plan.Authorities {
-		if a.Family == kubepki.Root {
+		switch {
+		case a.Family == kubepki.Root:
 			t.Add(a.Name, authority(c, a), certifies(c, a))
-		} else {
+		case a.Adopted:
+			adopted = append(adopted, a)
+		default:
 			below = append(below, a)
 		}
 	}
@@ -53,6 +56,9 @@ func treeOf(c *plan.Ceremony) *terminal.Table {
 			branch = "└─ "
 		}
 		t.Add(branch+a.Name, authority(c, a), certifies(c, a))
+	}
+	for _, a := range adopted { // below nothing
+		t.Add(a.Name, authority(c, a), certifies(c, a))
 	}
 	origin := "existing key"
 	if c.Plan.Release.Key.Create != "" {
@@ -87,7 +93,9 @@ func addAccounts(t *terminal.Table, sa plan.ServiceAccount) {
 }
 
 func authority(c *plan.Ceremony, a plan.Authority) string {
-	if certificate := c.Certificates[a.Name]; certificate != nil && a.External {
+	if certificate := c.Certificates[a.Name]; certificate != nil && a.Adopted {
+		return fmt.Sprintf("adopted, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
+	} else if certificate != nil && a.External {
 		return fmt.Sprintf("elsewhere, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
 	} else if certificate != nil {
 		return fmt.Sprintf("existing, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
@@ -132,6 +140,8 @@ func certificatesBy(c *plan.Ceremony, a plan.Authority) string {
 		return "certifies 1 authority"
 	case authorities > 1:
 		return fmt.Sprintf("certifies %d authorities", authorities)
+	case a.Adopted && a.Use == plan.Issue:
+		return "made elsewhere; nodes keep what it issued"
 	case a.Use == plan.Trust:
 		return "trusted beside the one that issues"
 	case leaves > 0:

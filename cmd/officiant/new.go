@@ -30,6 +30,7 @@ type newOptions struct {
 	grade                       string
 	list                        string
 	external                    string
+	adopt                       bool // a cluster that runs already, and that no ceremony made
 	out                         string
 }
 
@@ -75,7 +76,7 @@ makes the intermediates' keys and asks for their certificates.`,
 
 func (o *newOptions) check() error {
 	if o.kubeadm == "" || o.requests == "" || o.out == "" {
-		return exit.Usagef("ceremony new needs --kubeadm FILE, --requests DIR and --out FILE")
+		return exit.Usagef("this needs --kubeadm FILE, --requests DIR and --out FILE")
 	}
 	if o.external != "" && o.previous != "" {
 		return exit.Usagef("--external-root is for a cluster's first ceremony; with --previous the root stays")
@@ -134,6 +135,11 @@ func (o *newOptions) run() error {
 	}
 	if o.knownHosts != "" {
 		if p.KnownHosts, err = o.hostKeys(in, nodes); err != nil {
+			return err
+		}
+	}
+	if o.adopt {
+		if err := o.bringIn(&p, in, nodes); err != nil {
 			return err
 		}
 	}

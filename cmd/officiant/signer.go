@@ -23,7 +23,7 @@ func newSignerCommand(o *options) *cobra.Command {
 	return exit.Group(&cobra.Command{
 		Use:   "signer",
 		Short: "The tokens and KMS that keys live in, and the keys themselves",
-	}, newSignerListCommand(o), newSignerInspectCommand(o), newSignerCreateCommand(o), newSignerTestCommand(o))
+	}, newSignerListCommand(o), newSignerInspectCommand(o), newSignerCreateCommand(o), newSignerTestCommand(o), newSignerImportCommand())
 }
 
 // signerOptions is what the signer commands share: how a key is named and reached.

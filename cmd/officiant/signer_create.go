@@ -17,6 +17,7 @@ type signerCreateOptions struct {
 	signerOptions
 	algorithm string
 	evidence  string
+	imported  string
 }
 
 func newSignerCreateCommand(o *options) *cobra.Command {
@@ -41,10 +42,15 @@ before the key is made.
 	c.Flags().StringVar(&s.label, "label", "", "`LABEL` of the key, when the URI names none")
 	c.Flags().StringVar(&s.algorithm, "algorithm", "", "`ALGORITHM`: ECDSA-P256, -P384 or -P521, RSA-2048, -3072 or -4096 (required)")
 	c.Flags().StringVar(&s.evidence, "evidence", string(signer.Consistent), "least `GRADE` accepted: attested, consistent, software, unproven")
+	c.Flags().StringVar(&s.imported, "import", "", "refused: no key is imported")
+	c.Flags().MarkHidden("import") // its only error is that there is no such flag
 	return c
 }
 
 func (s *signerCreateOptions) run(ctx context.Context, argument string) error {
+	if s.imported != "" {
+		return refuseImport("--import " + s.imported)
+	}
 	algorithm, err := signer.ParseAlgorithm(s.algorithm)
 	if err != nil {
 		return exit.Usagef("--algorithm: %v", err)
