@@ -186,8 +186,10 @@ func (p *page) adopted(f *Facts) {
 	p.line("\nand take /var/lib/kubelet/pki/kubelet-client-* away before the kubelet is restarted: it")
 	p.line("would use those in place of kubelet.conf.")
 	if f.Node.Has(kubepki.ControlPlane) {
-		p.line("\nThe keys of kubeadm's authorities (ca.key, etcd/ca.key, front-proxy-ca.key) serve for")
-		p.line("nothing now but a way back. The bundle of the last stage is refused while one is here.")
+		p.line("\nMove the keys of kubeadm's authorities (ca.key, etcd/ca.key, front-proxy-ca.key) off the")
+		p.line("node, into a safe: they serve for nothing now but a way back. While they are here, kubeadm")
+		p.line("believes that it signs: do not run kubeadm certs renew or kubeadm upgrade. The bundle of")
+		p.line("the last stage is refused while one is here. Then they are to be destroyed.")
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 // generations checks the families of which the plan has more than one authority.
 func (b *builder) generations(issuing map[kubepki.Authority]int) {
+	b.severalTaken()
 	for i, a := range b.p.Authorities {
 		where := at{"authorities", i}
 		if a.Use != Trust && a.Use != Issue {
@@ -31,6 +32,18 @@ func (b *builder) generations(issuing map[kubepki.Authority]int) {
 				b.p.Authorities[j].Name, a.Name)
 		}
 	}
+}
+
+// severalTaken refuses two authorities in kubeconfigs of a release whose kubeadm
+// takes one: nothing could be changed about it once bundles are signed.
+func (b *builder) severalTaken() {
+	v := b.c.Cluster.KubernetesVersion
+	several := b.p.ofFamily(kubepki.KubernetesAuthority)
+	if len(several) < 2 || len(b.p.Nodes) == 0 || v == (kubepki.Version{}) || kubepki.SeveralInKubeconfig(v) {
+		return
+	}
+	b.refuse(b.authorityPlace(several[1].Name), "kubeconfigs would hold the authorities %s and %s, and kubeadm of %s takes one: upgrade the cluster to v1.31.0 or later first",
+		several[0].Name, several[1].Name, v)
 }
 
 func isFamily(name string) bool {

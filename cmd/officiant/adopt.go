@@ -57,6 +57,19 @@ nothing makes that unhappen: that is why the cluster moves over to keys made in 
 	return c
 }
 
+// holdsSeveral refuses a release whose kubeadm takes no kubeconfig of two
+// authorities, which every node has until the last stage.
+func holdsSeveral(version string) error {
+	v, err := kubepki.ParseVersion(version)
+	if err != nil || kubepki.SeveralInKubeconfig(v) {
+		return nil // none is said where the plan is checked
+	}
+	return &exit.Error{Code: exit.Refused,
+		Err: fmt.Errorf("the cluster is of Kubernetes %s, whose kubeadm takes a kubeconfig with exactly one authority in it; "+
+			"until the last stage kubeconfigs hold two", v),
+		Hints: []string{"upgrade the cluster to v1.31.0 or later first, then make the requests and this plan anew"}}
+}
+
 // bringIn puts the nodes' old authorities into the plan, each with its successor,
 // and the service-account key as the nodes sealed it.
 func (o *newOptions) bringIn(p *plan.NewOptions, in *inputs, nodes []sender) error {

@@ -139,6 +139,9 @@ func (o *newOptions) run() error {
 		}
 	}
 	if o.adopt {
+		if err := holdsSeveral(config.KubernetesVersion); err != nil {
+			return err
+		}
 		if err := o.bringIn(&p, in, nodes); err != nil {
 			return err
 		}

@@ -118,6 +118,9 @@ func (l *predecessor) authorities(p *plan.NewOptions, in *inputs, same bool) err
 		if a.Use == plan.Issue {
 			again.Key = plan.Key{Existing: spki}
 		}
+		if a.Adopted {
+			again.Key, again.Evidence, again.Adopted = plan.Key{}, "", true
+		}
 		if a.External {
 			again.Key, again.Evidence, again.External = plan.Key{}, "", true
 			if again.Issuers, err = l.issuers(in, same); err != nil {

@@ -182,6 +182,11 @@ func (o *renewOptions) facts(p *plan.NewOptions, last *predecessor) error {
 func present(chain []*predecessor) map[string]*x509.Certificate {
 	out := map[string]*x509.Certificate{}
 	for _, p := range slices.Backward(chain) { // oldest first
+		for name, c := range p.record.Adopted() {
+			if strings.Contains(name, "/") {
+				out[name] = c
+			}
+		}
 		for _, c := range p.record.Certificates() {
 			if strings.Contains(c.Name, "/") {
 				out[c.Name] = c.Certificate

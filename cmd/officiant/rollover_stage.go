@@ -134,6 +134,12 @@ func (o *rolloverOptions) move(chain []*predecessor, family kubepki.Authority) (
 // madeBefore says whether authority a is older than b: by the first ceremony that
 // has it, else by when its certificate begins.
 func (l *predecessor) madeBefore(chain []*predecessor, a, b string) bool {
+	adopted := func(name string) bool {
+		return slices.ContainsFunc(l.plan.Plan.Authorities, func(x plan.Authority) bool { return x.Name == name && x.Adopted })
+	}
+	if adopted(a) != adopted(b) { // what no ceremony made was there first
+		return adopted(a)
+	}
 	for _, p := range slices.Backward(chain) { // oldest first
 		has := func(name string) bool {
 			return slices.ContainsFunc(p.plan.Plan.Authorities, func(x plan.Authority) bool { return x.Name == name })

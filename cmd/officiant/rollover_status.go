@@ -133,6 +133,10 @@ func (o *rolloverOptions) lags(chain []*predecessor, made *predecessor, s *insta
 	case len(s.Findings) > 0:
 		return fmt.Sprintf("its files are not as they were installed: %s", exit.Line(s.Findings[0].String()))
 	}
+	if o.stage == stageDrop && len(s.AdoptedKeys) > 0 {
+		return fmt.Sprintf("private keys of authorities that kubeadm made are still on it, and the bundle of this stage would be refused: %s",
+			exit.Line(strings.Join(s.AdoptedKeys, ", ")))
+	}
 	i := slices.IndexFunc(chain, func(p *predecessor) bool { return p.open.Digest == s.Installed.Ceremony })
 	if i < 0 {
 		return fmt.Sprintf("ceremony %d, which its bundle is of, is none of those given", s.Installed.Sequence)
