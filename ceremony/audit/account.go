@@ -57,6 +57,9 @@ func (a *auditor) succeeds(c *Check, now transcript.AccountKeys) {
 	if a.plan.Plan.ServiceAccount.Create != "" {
 		return // made here; what was before ends with it, as the plan says
 	}
+	if a.accountTaken(now.InUse.Recipients, now.InUse.SHA256, now.InUse.PublicKey) {
+		return // of a cluster that is brought in; there was no ceremony before
+	}
 	var before transcript.AccountKeys
 	for _, t := range a.formerRecords() {
 		keys, ok := t.ServiceAccount()
