@@ -11,7 +11,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 BUILT    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 
-.PHONY: help build build-airgap demo test test-tokens test-browser bench lint fuzz acceptance clean
+.PHONY: help build build-airgap man demo test test-tokens test-browser bench lint fuzz acceptance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ build: ## build/officiant and build/officiant-node
 build-airgap: ## build/officiant-airgap: no cloud backend, no cloud SDK
 	@mkdir -p build
 	CGO_ENABLED=1 $(GO) build -trimpath -tags airgap -ldflags '$(LDFLAGS)' -o build/officiant-airgap ./cmd/officiant
+
+man: build ## manual pages of both programs, in build/man
+	@rm -rf build/man
+	@build/officiant man build/man && build/officiant-node man build/man && ls build/man | wc -l
 
 demo: ## a whole ceremony on SoftHSM, under build/demo
 	@.ci/setup-softhsm softhsm2 openssl

@@ -46,8 +46,8 @@ func New(o NewOptions) ([]byte, error) {
 	}
 	w := &writer{}
 	w.comment(0,
-		"A plan says everything a ceremony signs. It holds no secret.",
-		"Review it, then see what it means:  officiant ceremony check plan.yaml")
+		"yaml-language-server: $schema=plan.schema.json",
+		"All a ceremony signs, and no secret. See:  officiant ceremony check plan.yaml")
 	w.line(0, "apiVersion", apiVersion)
 	w.line(0, "kind", kind)
 	w.comment(0, "", "The name is typed in the room to confirm the run.")

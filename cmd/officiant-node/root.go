@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/bundle/durable"
+	"officiant/cmd/internal/completion"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/manual"
 )
 
 // options is what every command gets from main: streams, clock, disk.
@@ -34,12 +36,15 @@ func execute(ctx context.Context, o *options, args []string) int {
 }
 
 func newRootCommand(o *options) *cobra.Command {
-	return exit.Group(&cobra.Command{
+	root := exit.Group(&cobra.Command{
 		Use:   "officiant-node",
 		Short: "A node's side of a Kubernetes signing ceremony",
 		Long: "Officiant-node makes the requests a node takes part in a signing ceremony with, and\n" +
 			"verifies and installs the bundle it gets back. The node's private keys stay on the node.",
 	}, newRequestCommand(o), newVerifyCommand(o), newInstallCommand(o), newRollbackCommand(o), newStatusCommand(o), newShareCommand(o), newUnsealCommand(o), newVersionCommand(o))
+	root.AddCommand(manual.Command(root, o.Version, ""))
+	completion.Add(root, nil)
+	return root
 }
 
 func newVersionCommand(o *options) *cobra.Command {

@@ -311,7 +311,7 @@ func (in *inputs) add(to string, data []byte) error {
 	return nil
 }
 
-// write leaves the copies below the folder. There may be thousands, so they are
+// write leaves the copies below the folder, and the schema. There may be thousands, so they are
 // synced many at once, and their folders at the end.
 func (in *inputs) write(o *options) error {
 	var folders []string
@@ -337,5 +337,8 @@ func (in *inputs) write(o *options) error {
 			}
 		}
 	}
-	return o.Disk.SyncDirs(folders)
+	if err := o.Disk.SyncDirs(folders); err != nil {
+		return err
+	}
+	return placeSchema(o, in.folder)
 }

@@ -113,8 +113,8 @@ func TestNewThenCheck(t *testing.T) {
 	if !strings.Contains(stderr, "Next:  officiant ceremony check "+file) {
 		t.Errorf("no next step:\n%s", stderr)
 	}
-	if entries, _ := os.ReadDir(dir); len(entries) != 3 {
-		t.Errorf("more than the plan was written: %v", entries)
+	if entries, _ := os.ReadDir(dir); len(entries) != 4 {
+		t.Errorf("more than the plan and its schema was written: %v", entries)
 	}
 
 	code, stdout, stderr = officiant(t, "ceremony", "check", file)

@@ -9,7 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/bundle/durable"
+	"officiant/ceremony/preflight"
+	"officiant/cmd/internal/completion"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/manual"
 )
 
 // options is what every command gets from main: streams, clock, disk.
@@ -34,12 +37,15 @@ func execute(ctx context.Context, o *options, args []string) int {
 }
 
 func newRootCommand(o *options) *cobra.Command {
-	return exit.Group(&cobra.Command{
+	root := exit.Group(&cobra.Command{
 		Use:   "officiant",
 		Short: "Root signing ceremonies for Kubernetes",
 		Long: "Officiant conducts root signing ceremonies for Kubernetes: CA keys stay in a PKCS#11\n" +
 			"token or a cloud KMS, signed node bundles come out.",
-	}, newCeremonyCommand(o), newSignerCommand(o), newSoftHSMCommand(o), newDoctorCommand(o), newVersionCommand(o))
+	}, newCeremonyCommand(o), newSignerCommand(o), newSoftHSMCommand(o), newDoctorCommand(o), newSchemaCommand(o), newVersionCommand(o))
+	root.AddCommand(manual.Command(root, o.Version, built))
+	completion.Add(root, map[string][]string{"waive": preflight.Names(), "qr": qrStyles})
+	return root
 }
 
 func newVersionCommand(o *options) *cobra.Command {

@@ -33,7 +33,7 @@ func TestPagesShowWhatOneSees(t *testing.T) {
 
 // TestGuides types every command of these pages of docs, one after the other.
 func TestGuides(t *testing.T) {
-	for _, page := range []string{"guide.md", "approval.md", "signers/README.md", "room.md", "playbook.md"} {
+	for _, page := range []string{"guide.md", "approval.md", "signers/README.md", "room.md", "playbook.md", "terminal.md"} {
 		t.Run(page, func(t *testing.T) { follow(t, page) })
 	}
 }

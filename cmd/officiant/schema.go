@@ -1,0 +1,56 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"officiant/cmd/internal/exit"
+)
+
+// Schemas of the two YAML files, for editors; a test makes them of the Go types that
+// read the files.
+var (
+	//go:embed schema/plan.schema.json
+	planSchema []byte
+	//go:embed schema/station.schema.json
+	stationSchema []byte
+)
+
+// planSchemaFile is the name that the first line of a new plan has for its schema.
+const planSchemaFile = "plan.schema.json"
+
+func newSchemaCommand(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema plan|station",
+		Short: "Print the JSON Schema of a plan or a station, for editors",
+		Long: `Print the JSON Schema of plan.yaml or station.yaml. Editors that know it complete
+fields and mark what is not one. A new plan's first line names it, and it lies beside:
+
+  # yaml-language-server: $schema=plan.schema.json
+
+It is no input of a plan. What a schema cannot say, "ceremony check" does.`,
+		Args:      exit.ExactArgs(1, "plan or station"),
+		ValidArgs: []string{"plan", "station"},
+		RunE: func(_ *cobra.Command, args []string) error {
+			schema := map[string][]byte{"plan": planSchema, "station": stationSchema}[args[0]]
+			if schema == nil {
+				return exit.Usagef("officiant schema %q: plan or station", args[0])
+			}
+			_, err := o.Stdout.Write(schema)
+			return err
+		},
+	}
+}
+
+// placeSchema puts the schema beside a new plan, unless there is one.
+func placeSchema(o *options, folder string) error {
+	err := o.Disk.Create(filepath.Join(folder, planSchemaFile), planSchema, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
