@@ -42,7 +42,7 @@ func newRootCommand(o *options) *cobra.Command {
 		Long: "Officiant-node makes the requests a node takes part in a signing ceremony with, and\n" +
 			"verifies and installs the bundle it gets back. The node's private keys stay on the node.",
 	}, newRequestCommand(o), newVerifyCommand(o), newInstallCommand(o), newRollbackCommand(o), newStatusCommand(o), newShareCommand(o), newUnsealCommand(o), newVersionCommand(o))
-	root.AddCommand(manual.Command(root, o.Version, ""))
+	root.AddCommand(manual.Command(root, o.Version, "", exit.ExactArgs(1, "one folder")))
 	completion.Add(root, nil)
 	return root
 }

@@ -43,7 +43,7 @@ func newRootCommand(o *options) *cobra.Command {
 		Long: "Officiant conducts root signing ceremonies for Kubernetes: CA keys stay in a PKCS#11\n" +
 			"token or a cloud KMS, signed node bundles come out.",
 	}, newCeremonyCommand(o), newSignerCommand(o), newSoftHSMCommand(o), newDoctorCommand(o), newSchemaCommand(o), newVersionCommand(o))
-	root.AddCommand(manual.Command(root, o.Version, built))
+	root.AddCommand(manual.Command(root, o.Version, built, exit.ExactArgs(1, "one folder")))
 	completion.Add(root, map[string][]string{"waive": preflight.Names(), "qr": qrStyles})
 	return root
 }

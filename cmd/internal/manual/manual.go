@@ -13,20 +13,18 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"officiant/cmd/internal/exit"
 )
 
 // Command is "man DIR" of a program: it writes the pages of all commands below root.
 // built is when the source was changed last, so that the same source makes the same
-// pages; it may be empty.
-func Command(root *cobra.Command, version, built string) *cobra.Command {
+// pages; it may be empty. one refuses any number of arguments but one.
+func Command(root *cobra.Command, version, built string, one cobra.PositionalArgs) *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the manual pages into a folder",
 		Long: `Write a manual page for each command into a folder. Pages that are there are
 written anew.`,
-		Args: exit.ExactArgs(1, "one folder"),
+		Args: one,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err
