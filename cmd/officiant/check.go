@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -209,34 +210,55 @@ func supported(c *plan.Ceremony, st *station.Station, to reach) error {
 }
 
 func supportedBy(c *plan.Ceremony, st *station.Station, of func(signer.Ref) (backend, error)) error {
+	absent, err := supportedThere(c, st, c.KeysNeeded(), of)
+	if err == nil && absent != nil {
+		return absent
+	}
+	return err
+}
+
+// supportedThere is supportedBy for some keys, but for those whose token people
+// have not put in yet: absent names the first.
+func supportedThere(c *plan.Ceremony, st *station.Station, keys []string, of func(signer.Ref) (backend, error)) (absent, err error) {
 	var reasons []string
-	for _, name := range c.KeysNeeded() {
-		ref, err := st.Ref(c.Cluster.Name, name)
-		if err != nil {
-			reasons = append(reasons, err.Error())
-			continue
-		}
-		b, err := of(ref)
-		if err != nil {
-			reasons = append(reasons, err.Error())
-			continue
-		}
-		if _, least := keyOf(c, name); !b.Attests && (least == signer.Attested || st.Least(name) == signer.Attested) {
-			reasons = append(reasons, fmt.Sprintf("key %s: evidence attested is asked for, and no key there can have it", name))
-			continue
-		}
-		err = b.Supports(ref, signer.Spec{Algorithm: c.Algorithm(name)})
+	for _, name := range keys {
+		reason, err := supportedKey(c, st, name, of)
 		switch {
-		case errors.Is(err, signer.ErrUnsupported):
-			reasons = append(reasons, fmt.Sprintf("key %s: %v", name, err))
+		case errors.Is(err, signer.ErrAbsent):
+			absent = cmp.Or(absent, err)
 		case err != nil:
-			return fmt.Errorf("key %s: %w", name, err)
+			return nil, err
+		case reason != "":
+			reasons = append(reasons, reason)
 		}
 	}
 	if len(reasons) > 0 {
-		return &ceremony.Refused{Reasons: reasons}
+		return nil, &ceremony.Refused{Reasons: reasons}
 	}
-	return nil
+	return absent, nil
+}
+
+// supportedKey says why a key cannot be there; an error says that it is not known.
+func supportedKey(c *plan.Ceremony, st *station.Station, name string, of func(signer.Ref) (backend, error)) (reason string, err error) {
+	ref, err := st.Ref(c.Cluster.Name, name)
+	if err != nil {
+		return err.Error(), nil
+	}
+	b, err := of(ref)
+	if err != nil {
+		return err.Error(), nil
+	}
+	if _, least := keyOf(c, name); !b.Attests && (least == signer.Attested || st.Least(name) == signer.Attested) {
+		return fmt.Sprintf("key %s: evidence attested is asked for, and no key there can have it", name), nil
+	}
+	err = b.Supports(ref, signer.Spec{Algorithm: c.Algorithm(name)})
+	switch {
+	case errors.Is(err, signer.ErrUnsupported):
+		return fmt.Sprintf("key %s: %v", name, err), nil
+	case err != nil:
+		return "", fmt.Errorf("key %s: %w", name, err)
+	}
+	return "", nil
 }
 
 func keyOf(c *plan.Ceremony, name string) (plan.Key, signer.Grade) {

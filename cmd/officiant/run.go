@@ -76,8 +76,12 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 		return err
 	}
 	to := reach{finalTry: o.finalTry, timeout: st.Patience()}
-	if err := supported(c, st, to); err != nil {
+	absent, err := supportedThere(c, st, c.KeysNeeded(), to.backend)
+	if err != nil {
 		return err
+	}
+	if absent != nil {
+		fmt.Fprintln(o.Stderr, "Not every token is in; each is asked for at its step.")
 	}
 	approvals, err := ceremony.ReadApprovals(os.DirFS(filepath.Dir(planFile)))
 	if err != nil {
@@ -111,7 +115,7 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	}
 	watch := newWatcher(o.options)
 	result, err := ceremony.Run(ctx, ceremony.Config{
-		Dir: o.dir, Plan: c, Station: st, Open: to.open, Ask: watch.before(askPIN(o.options)), Insert: askToken(o.options), Disk: o.Disk,
+		Dir: o.dir, Plan: c, Station: st, Open: byTurns(c, st, to), Ask: watch.before(askPIN(o.options)), Insert: askToken(o.options), Disk: o.Disk,
 		Approvals: approvals, Present: present, Why: o.why, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: watch,
 		Look: o.lookForRun(program, c, st, to, o.dir, clock), Waive: o.waive, Received: received,
 	})
