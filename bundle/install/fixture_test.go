@@ -14,6 +14,7 @@ import (
 	"officiant/bundle"
 	"officiant/bundle/bundletest"
 	"officiant/bundle/durable"
+	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
 )
@@ -170,7 +171,13 @@ func must(t testing.TB, err error) {
 // place installs and demands success.
 func (m machine) place(t testing.TB, p *bundletest.PKI, b *bundle.Bundle) *install.Report {
 	t.Helper()
-	r, err := m.Install(b, install.Options{Release: p.Release.Public()})
+	return m.placeCompared(t, p, b, nil)
+}
+
+// placeCompared is place, by people who compared the words of a new root.
+func (m machine) placeCompared(t testing.TB, p *bundletest.PKI, b *bundle.Bundle, root *fingerprint.SHA256) *install.Report {
+	t.Helper()
+	r, err := m.Install(b, install.Options{Release: p.Release.Public(), NewRoot: root})
 	must(t, err)
 	return r
 }

@@ -52,6 +52,7 @@ type Report struct {
 type Options struct {
 	Release     crypto.PublicKey
 	NewRelease  *fingerprint.SHA256 // Release as people compared it: it is pinned in place of the one that is
+	NewRoot     *fingerprint.SHA256 // SHA-256 of a root certificate this node does not know, as people compared it
 	DryRun      bool                // nothing is written at all
 	MinSequence int                 // a node that has seen no bundle yet knows from people which are too old
 }

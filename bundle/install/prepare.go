@@ -104,6 +104,9 @@ func (n *Node) pin(a *accepted, o Options) error {
 	if err := comparedRelease(b, o); err != nil {
 		return err
 	}
+	if err := comparedRoot(b, roots, o.NewRoot); err != nil {
+		return err
+	}
 	spki, err := fingerprint.SPKI(o.Release)
 	if err != nil {
 		return fmt.Errorf("release key: %w", err)
@@ -132,12 +135,12 @@ func (n *Node) pin(a *accepted, o Options) error {
 	if b.Cluster != old.Cluster || b.Node != old.Node {
 		add(bundle.SumsFile, "is for node %s of cluster %s; this is node %s of cluster %s", b.Node, b.Cluster, old.Node, old.Cluster)
 	}
-	known := false
-	if a.pins.Root, known, err = n.rootAfter(old.Root, roots); err != nil {
+	var reason string
+	if a.pins.Root, reason, err = n.rootAfter(old.Root, roots, o.NewRoot); err != nil {
 		return err
 	}
-	if !known {
-		add(bundle.RootFile, "is not the root this node pinned: SHA-256 is %s, pinned is %s", fingerprint.Of(roots[0].Raw), old.Root)
+	if reason != "" {
+		add(bundle.RootFile, "%s", reason)
 	}
 	if o.NewRelease == nil {
 		reason, err := n.Takes(o.Release)

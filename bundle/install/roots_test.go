@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"officiant/bundle"
@@ -48,20 +49,32 @@ func (m machine) pinned(t *testing.T) fingerprint.SHA256 {
 	return p.Root
 }
 
-// TestRootRollover: the pin stays where it is until nothing below the old root is
-// in use, and then follows what was announced under it.
+// TestRootRollover: a new root is taken in by its words alone; the pin stays where
+// it is until nothing below the old root is in use, and then follows.
 func TestRootRollover(t *testing.T) {
 	p := bundletest.New(t, bundletest.Cluster())
 	r := newRootRollover(t, p)
 	m := newMachine(t, p, bundletest.First())
 	m.place(t, p, r.before(m.who))
+	trust := r.trust(m.who)
+	m.refuses(t, p, trust, "nor one it knows")
+	_, err := m.Install(trust, install.Options{Release: p.Release.Public(), NewRoot: &r.old})
+	if err == nil || !strings.Contains(err.Error(), "nor one it knows") {
+		t.Errorf("with another root's words: %v", err)
+	}
+	elsewhere := fingerprint.Of([]byte("another root"))
+	_, err = m.Install(trust, install.Options{Release: p.Release.Public(), NewRoot: &elsewhere})
+	if err == nil || !strings.Contains(err.Error(), "the root that was compared, "+elsewhere.String()+", is not in it") {
+		t.Errorf("with words of a root that is not there: %v", err)
+	}
+	m.placeCompared(t, p, trust, &r.next)
 	for _, stage := range []struct {
 		b        *bundle.Bundle
 		pin      fingerprint.SHA256
 		beside   []fingerprint.SHA256
 		unpinned bool
 	}{
-		{r.trust(m.who), r.old, []fingerprint.SHA256{r.next}, false},
+		{trust, r.old, []fingerprint.SHA256{r.next}, false},
 		{r.issue(m.who), r.old, []fingerprint.SHA256{r.next}, false},
 		{r.drop(m.who), r.next, nil, true},
 		{r.beyond(m.who), r.next, nil, false},
@@ -115,17 +128,23 @@ func TestRootRolloverLagging(t *testing.T) {
 	lagging.place(t, p, r.before(lagging.who))
 	lagging.refuses(t, p, r.drop(lagging.who), refusal)
 	issue := r.issue(lagging.who)
-	lagging.place(t, p, issue) // the first stage passed over: the old root is there still
+	lagging.refuses(t, p, issue, "nor one it knows")
+	lagging.placeCompared(t, p, issue, &r.next) // the first stage passed over: the old root is there still
 	if _, err := lagging.Rollback(false); err != nil {
 		t.Fatal(err)
 	}
 	lagging.refuses(t, p, r.drop(lagging.who), refusal) // what is in place has not announced it
-	lagging.place(t, p, issue)
+	lagging.placeCompared(t, p, issue, &r.next)
 	spoilt := lagging.copy(t)
 	must(t, os.WriteFile(spoilt.at(install.StateDir+"/installed.tar"), []byte("no bundle"), 0o600))
 	spoilt.refuses(t, p, r.drop(spoilt.who), refusal)
+	passed := lagging.copy(t)
 	lagging.place(t, p, r.drop(lagging.who))
 	lagging.sound(t, p)
+	_, err := passed.Rollback(false)
+	must(t, err)
+	passed.placeCompared(t, p, r.drop(passed.who), &r.next) // both stages passed over: the words alone do
+	passed.sound(t, p)
 	for _, b := range []func(*bundletest.Node) *bundle.Bundle{r.trust, r.issue, r.drop} {
 		fresh := newMachine(t, p, bundletest.First())
 		fresh.place(t, p, b(fresh.who))

@@ -14,7 +14,7 @@ import (
 )
 
 func newInstallCommand(o *options) *cobra.Command {
-	var root, releaseKey, newRelease string
+	var root, releaseKey, newRelease, newRoot string
 	var dryRun bool
 	var minSequence int
 	c := &cobra.Command{
@@ -30,7 +30,8 @@ func newInstallCommand(o *options) *cobra.Command {
 			"Once a bundle is in place that announces the next release key, bundles by that key are\n" +
 			"taken, and with the first of them the key before is left for good. Any other key is\n" +
 			"refused. When the release key was lost, a new one's fingerprint is compared by another\n" +
-			"way than its file came, and given in words or hex as --new-release-key.",
+			"way than its file came, and given in words or hex as --new-release-key. In the same\n" +
+			"way --new-root lets in a root this node does not know.",
 		Args: exit.ExactArgs(1, "one bundle"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if releaseKey == "" {
@@ -43,7 +44,11 @@ func newInstallCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			compared, err := comparedKey(newRelease)
+			comparedKey, err := spoken("new-release-key", newRelease)
+			if err != nil {
+				return err
+			}
+			comparedRoot, err := spoken("new-root", newRoot)
 			if err != nil {
 				return err
 			}
@@ -52,7 +57,8 @@ func newInstallCommand(o *options) *cobra.Command {
 				return refused(err)
 			}
 			node := &install.Node{Root: root, Disk: o.Disk, Now: o.Now}
-			r, err := node.Install(b, install.Options{Release: release, NewRelease: compared, DryRun: dryRun, MinSequence: minSequence})
+			r, err := node.Install(b, install.Options{
+				Release: release, NewRelease: comparedKey, NewRoot: comparedRoot, DryRun: dryRun, MinSequence: minSequence})
 			if err != nil {
 				return refusedAfter(r, err)
 			}
@@ -62,20 +68,21 @@ func newInstallCommand(o *options) *cobra.Command {
 	c.Flags().StringVar(&root, "root", "/", "put etc/kubernetes below this directory; the node's state lies there too")
 	c.Flags().StringVar(&releaseKey, "release-key", "", "the ceremony's release.pub, from where you trust it")
 	c.Flags().StringVar(&newRelease, "new-release-key", "", "`FINGERPRINT` of --release-key as people compared it, when it takes the place of a lost one")
+	c.Flags().StringVar(&newRoot, "new-root", "", "`FINGERPRINT` of a root certificate in the bundle that takes the pinned one's place, as people compared it")
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "check everything and show what would change, file by file; write nothing")
 	c.Flags().IntVar(&minSequence, "min-sequence", 0, "refuse a bundle of a lower sequence; for a node that has none yet")
 	return c
 }
 
-// comparedKey reads the fingerprint of a release key that people compared, in words
-// or hex; nil when none was given.
-func comparedKey(typed string) (*fingerprint.SHA256, error) {
+// spoken reads the fingerprint that people compared, in words or hex; nil when
+// the flag was not given.
+func spoken(flag, typed string) (*fingerprint.SHA256, error) {
 	if typed == "" {
 		return nil, nil
 	}
 	f, err := parseSpoken(typed)
 	if err != nil {
-		return nil, exit.Usagef("--new-release-key: %v", err)
+		return nil, exit.Usagef("--%s: %v", flag, err)
 	}
 	return &f, nil
 }
@@ -137,7 +144,7 @@ func printRoots(w io.Writer, r *install.Report, dryRun bool) {
 		if dryRun {
 			verb = "would be pinned"
 		}
-		printPin(w, "root certificate, "+verb+"; the bundle in place announced it, or it is the same root with a later end", r.Pins.Root)
+		printPin(w, "root certificate, "+verb+"; the one before is gone from the bundle", r.Pins.Root)
 		printPin(w, "root certificate, no longer pinned", *r.Unpinned)
 	}
 	for _, f := range r.Beside {

@@ -49,6 +49,8 @@ var beyondBundles = []place{
 		[]string{`kubectl -n kube-system get configmap extension-apiserver-authentication -o jsonpath='{.data.requestheader-client-ca-file}' | grep -c BEGIN`}},
 	{[]kubepki.Authority{kubepki.EtcdAuthority}, always, "clients of etcd that have their files elsewhere (backups, monitoring): give each what etcd/ca.crt holds, and before the drop a certificate by the new authority",
 		[]string{"openssl crl2pkcs7 -nocrl -certfile /etc/kubernetes/pki/etcd/ca.crt | openssl pkcs7 -print_certs -noout"}},
+	{[]kubepki.Authority{kubepki.Root}, whenTrusted, "each node's operator, who has to compare the new root's words, as they are read out in the room, before its first bundle with it is installed",
+		[]string{"officiant-node install BUNDLE --release-key release.pub --new-root FINGERPRINT"}},
 	{[]kubepki.Authority{kubepki.Root}, whenTrusted, "whoever pinned the root (officiant ceremony verify --root, officiant-node verify --root-ca): both fingerprints hold until the drop, then the new one alone",
 		nil},
 }
