@@ -97,6 +97,24 @@ func TestRevocations(t *testing.T) {
 	}
 }
 
+// TestListsByHand checks lists with openssl and jq, as docs/verify-by-hand.md does.
+func TestListsByHand(t *testing.T) {
+	for _, program := range []string{"bash", "openssl", "jq", "sha256sum", "tar"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(err)
+		}
+	}
+	whole := withLists(t)
+	if out, err := byHand(t, whole.dir); err != nil || strings.Count(out, "verify OK\n") != 3 {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	spoilt := whole.copy(t)
+	spoilt.write(t, "crls/etcd.crl", whole.read("crls/root.crl"))
+	if out, err := byHand(t, spoilt.dir); err == nil {
+		t.Errorf("another list is not found:\n%s", out)
+	}
+}
+
 // relist replaces a revocation list. The template is the list as it is.
 func (f *forger) relist(change func(l *x509.RevocationList)) { f.relistBy("kubernetes", change) }
 

@@ -9,6 +9,7 @@ import (
 	"unique"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/revocation"
 	"officiant/ceremony/transcript"
 )
 
@@ -19,6 +20,7 @@ const (
 	Root         Kind = "root"
 	Intermediate Kind = "intermediate"
 	Leaf         Kind = "leaf"
+	CRL          Kind = "crl" // a revocation list; it ends when the next is due
 )
 
 // State says what became of it.
@@ -29,6 +31,7 @@ const (
 	Superseded State = "superseded" // made anew since; valid until it ends
 	Dropped    State = "dropped"    // an authority that nodes trust no more
 	Abandoned  State = "abandoned"  // perhaps signed, never recorded; counts as issued
+	Revoked    State = "revoked"    // on a revocation list, whatever it was before
 )
 
 // What an Entry holds in one byte each.
@@ -36,6 +39,7 @@ const (
 	root = iota
 	intermediate
 	leaf
+	crl
 )
 
 const (
@@ -43,11 +47,12 @@ const (
 	superseded
 	dropped
 	abandoned
+	revoked
 )
 
 var (
-	kinds  = [...]Kind{root: Root, intermediate: Intermediate, leaf: Leaf}
-	states = [...]State{current: Current, superseded: Superseded, dropped: Dropped, abandoned: Abandoned}
+	kinds  = [...]Kind{root: Root, intermediate: Intermediate, leaf: Leaf, crl: CRL}
+	states = [...]State{current: Current, superseded: Superseded, dropped: Dropped, abandoned: Abandoned, revoked: Revoked}
 )
 
 // Item is one certificate. Its JSON is a promise to scripts.
@@ -62,10 +67,17 @@ type Item struct {
 	State     State               `json:"state"`
 	Subject   string              `json:"subject"`
 	Names     []string            `json:"names"`  // DNS names and IP addresses
-	Serial    string              `json:"serial"` // hex
+	Serial    string              `json:"serial"` // hex; of a revocation list, its number
 	NotBefore time.Time           `json:"notBefore"`
 	NotAfter  time.Time           `json:"notAfter"`
 	SHA256    *fingerprint.SHA256 `json:"sha256,omitempty"` // of the certificate; absent when abandoned
+	Revoked   *Revocation         `json:"revoked,omitempty"`
+}
+
+// Revocation is what a list says of a certificate.
+type Revocation struct {
+	At     time.Time         `json:"at"`
+	Reason revocation.Reason `json:"reason"`
 }
 
 // Entry is one certificate as a list holds it: there may be hundreds of
@@ -80,6 +92,7 @@ type Entry struct {
 	serial              [serialBytes]byte
 	sha256              fingerprint.SHA256
 	notBefore, notAfter int64 // seconds since 1970
+	revocation          *Revocation
 }
 
 // serialBytes is the most a serial number has (RFC 5280 section 4.1.2.2).
@@ -100,9 +113,10 @@ func (e *Entry) Item() Item {
 	if e.kind == leaf {
 		i.Node, _, _ = strings.Cut(e.name, "/")
 	}
-	if e.state != abandoned {
+	if e.sha256 != (fingerprint.SHA256{}) {
 		i.SHA256 = &e.sha256
 	}
+	i.Revoked = e.revocation
 	return i
 }
 

@@ -7,11 +7,13 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"unique"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/revocation"
 	"officiant/ceremony/transcript"
 )
 
@@ -22,13 +24,15 @@ type Record struct {
 	entries []*Entry // in the order of their intents
 	// Authorities that the cluster goes on with; empty: not said.
 	authorities []transcript.Standing
+	revoked     map[[serialBytes]byte]*Revocation
 }
 
 // Read reads a transcript, finished or not, line by line: what it holds in the
 // end are the entries. file is for messages; the error of a transcript that is
 // not whole is a *transcript.Broken.
 func Read(file string, r io.Reader) (*Record, error) {
-	record := &Record{}
+	record := &Record{revoked: map[[serialBytes]byte]*Revocation{}}
+	lists := map[int]transcript.CRLIntent{}
 	open := map[int]*intent{}
 	for l, err := range transcript.Scan(file, r) {
 		if err != nil {
@@ -51,6 +55,12 @@ func Read(file string, r io.Reader) (*Record, error) {
 			record.received(r)
 		case transcript.IssuingClosed:
 			record.authorities = r.Authorities
+		case transcript.CRLIntent:
+			lists[l.Seq] = r
+		case transcript.CRL:
+			record.list(lists[r.Intent], r.List)
+		case transcript.CRLCarried:
+			record.revoke(r.List)
 		}
 	}
 	for _, seq := range slices.Sorted(maps.Keys(open)) {
@@ -80,6 +90,32 @@ func (record *Record) received(r transcript.Received) {
 	}
 }
 
+// list takes a revocation list that was signed.
+func (record *Record) list(r transcript.CRLIntent, der []byte) {
+	l := record.revoke(der)
+	if l == nil {
+		return // transcript.Scan has parsed it
+	}
+	e := &Entry{of: &record.Open, name: r.Name, authority: unique.Make(r.Signer), subject: l.Issuer.String(), kind: crl, state: current,
+		sha256: fingerprint.Of(der), notBefore: l.ThisUpdate.Unix(), notAfter: l.NextUpdate.Unix()}
+	l.Number.FillBytes(e.serial[:])
+	record.entries = append(record.entries, e)
+}
+
+// revoke takes what a list says.
+func (record *Record) revoke(der []byte) *x509.RevocationList {
+	l, err := x509.ParseRevocationList(der)
+	if err != nil {
+		return nil
+	}
+	for _, e := range l.RevokedCertificateEntries {
+		var serial [serialBytes]byte
+		e.SerialNumber.FillBytes(serial[:])
+		record.revoked[serial] = &Revocation{e.RevocationTime.UTC(), revocation.OfCode(e.ReasonCode)}
+	}
+	return l
+}
+
 // intent has no result yet.
 type intent struct {
 	transcript.Intent
@@ -107,10 +143,20 @@ func List(records ...*Record) ([]*Entry, error) {
 	}
 	supersede(list)
 	drop(list, records)
+	for _, r := range records {
+		if len(r.revoked) == 0 {
+			continue
+		}
+		for _, e := range list {
+			if is := r.revoked[e.serial]; is != nil && e.kind != crl {
+				e.state, e.revocation = revoked, is
+			}
+		}
+	}
 	return list, nil
 }
 
-// drop marks the authorities that the last ceremony of their cluster does not go
+// drop marks the authorities, and their revocation lists, that the last ceremony of their cluster does not go
 // on with: nodes trust them no more. A root may be another cluster's, too. The
 // records are in the order of their ceremonies.
 func drop(list []*Entry, records []*Record) {
@@ -125,9 +171,13 @@ func drop(list []*Entry, records []*Record) {
 		if r == nil || e.kind == leaf || e.state != current || e.of.Sequence > r.Open.Sequence {
 			continue
 		}
-		stands := r.stands(e.name)
+		name := e.name
+		if e.kind == crl {
+			name = e.authority.Value()
+		}
+		stands := r.stands(name)
 		for _, other := range last {
-			stands = stands || e.kind == root && other.stands(e.name)
+			stands = stands || e.kind == root && other.stands(name)
 		}
 		if !stands {
 			e.state = dropped

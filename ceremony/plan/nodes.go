@@ -108,7 +108,7 @@ func (b *builder) together() {
 	if len(controlPlane) > 0 && len(etcd) == 0 && b.genesis() && !b.p.Cluster.ExternalEtcd {
 		b.warn(at{"nodes"}, "no node has the role etcd, and externalEtcd is not said")
 	}
-	if len(b.c.Nodes) == 0 {
+	if len(b.c.Nodes) == 0 && len(b.p.CRLs) == 0 {
 		b.warn(at{"nodes"}, "there are no nodes; the ceremony makes authorities only")
 	}
 }

@@ -29,7 +29,7 @@ import (
 type inventoryOptions struct {
 	*options
 	nodes, authorities []string
-	kind               string
+	kind, state        string
 	within             string
 	output             string
 	expiry             bool // only what is in use, soonest end first
@@ -48,8 +48,10 @@ func newInventoryCommand(o *options) *cobra.Command {
 		Short: "List everything ever issued, read from the records of ceremonies",
 		Long: `List every certificate that was ever to be signed, by any authority, as the
 records of these ceremonies tell it: current ones, those made anew since
-(superseded), authorities that nodes trust no more (dropped), and those whose
-result was lost (abandoned: they may exist, and count as issued). JSON and CSV have serial numbers, subjects, names and hashes.` + inventoryHelp,
+(superseded), authorities that nodes trust no more (dropped), those whose
+result was lost (abandoned: they may exist, and count as issued), and those on a
+revocation list (revoked); and the lists. JSON and CSV have serial numbers, subjects,
+names and hashes.` + inventoryHelp,
 		Args: someDirectories,
 		RunE: func(_ *cobra.Command, args []string) error { return i.run(args) },
 	}
@@ -63,7 +65,8 @@ func newExpiryCommand(o *options) *cobra.Command {
 		Use:   "expiry DIR...",
 		Short: "List what is in use by its end, soonest first",
 		Long: `List the current certificates by their end, soonest first: authorities and
-leaves, the newest of each name. With --within the exit code is 7 when something
+leaves, the newest of each name, and revocation lists by when the next is due.
+What is revoked is not in use; --state revoked lists it. With --within the exit code is 7 when something
 ends within that time, or has ended, so that a timer can ask.` + inventoryHelp,
 		Args: someDirectories,
 		RunE: func(_ *cobra.Command, args []string) error { return i.run(args) },
@@ -81,9 +84,14 @@ func someDirectories(c *cobra.Command, args []string) error {
 
 func (o *inventoryOptions) flags(c *cobra.Command, within string) {
 	f := c.Flags()
+	only := ""
+	if o.expiry {
+		only = " (default current)"
+	}
 	f.StringSliceVar(&o.nodes, "node", nil, "only certificates of this `NODE`; may be given again")
 	f.StringSliceVar(&o.authorities, "authority", nil, "only certificates signed by this `AUTHORITY`; may be given again")
-	f.StringVar(&o.kind, "kind", "", "only certificates of this `KIND`: root, intermediate or leaf")
+	f.StringVar(&o.kind, "kind", "", "only what is of this `KIND`: root, intermediate, leaf, or crl for revocation lists")
+	f.StringVar(&o.state, "state", "", "only certificates of this `STATE`: current, superseded, dropped, abandoned or revoked"+only)
 	f.StringVar(&o.within, "within", "", within)
 	f.StringVarP(&o.output, "output", "o", "table", "`FORMAT` of the result: table, json or csv")
 }
@@ -133,8 +141,14 @@ func (o *inventoryOptions) until() (*time.Time, error) {
 	if !slices.Contains([]string{"table", "json", "csv"}, o.output) {
 		return nil, exit.Usagef("-o %q: table, json or csv", o.output)
 	}
-	if !slices.Contains([]string{"", string(inventory.Root), string(inventory.Intermediate), string(inventory.Leaf)}, o.kind) {
-		return nil, exit.Usagef("--kind %q: root, intermediate or leaf", o.kind)
+	if !slices.Contains([]inventory.Kind{"", inventory.Root, inventory.Intermediate, inventory.Leaf, inventory.CRL}, inventory.Kind(o.kind)) {
+		return nil, exit.Usagef("--kind %q: root, intermediate, leaf or crl", o.kind)
+	}
+	if !slices.Contains([]inventory.State{"", inventory.Current, inventory.Superseded, inventory.Dropped, inventory.Abandoned, inventory.Revoked}, inventory.State(o.state)) {
+		return nil, exit.Usagef("--state %q: current, superseded, dropped, abandoned or revoked", o.state)
+	}
+	if o.expiry && o.state == "" {
+		o.state = string(inventory.Current)
 	}
 	if o.within == "" {
 		return nil, nil
@@ -150,7 +164,7 @@ func (o *inventoryOptions) until() (*time.Time, error) {
 func (o *inventoryOptions) wanted(i inventory.Item, until *time.Time) bool {
 	in := func(list []string, s string) bool { return len(list) == 0 || slices.Contains(list, s) }
 	return in(o.nodes, i.Node) && in(o.authorities, i.Authority) && (o.kind == "" || o.kind == string(i.Kind)) &&
-		(until == nil || i.NotAfter.Before(*until)) && (!o.expiry || i.State == inventory.Current)
+		(until == nil || i.NotAfter.Before(*until)) && (o.state == "" || o.state == string(i.State))
 }
 
 // readInventory reads a ceremony's record, finished or not.
@@ -232,14 +246,18 @@ func (o *inventoryOptions) days(i inventory.Item) string {
 
 func writeCSV(w io.Writer, items iter.Seq[inventory.Item]) error {
 	c := csv.NewWriter(w)
-	c.Write([]string{"cluster", "sequence", "ceremony", "name", "node", "kind", "authority", "state", "subject", "names", "serial", "notBefore", "notAfter", "sha256"})
+	c.Write([]string{"cluster", "sequence", "ceremony", "name", "node", "kind", "authority", "state", "subject", "names", "serial", "notBefore", "notAfter", "sha256", "revokedAt", "reason"})
 	for i := range items {
 		sum := ""
 		if i.SHA256 != nil {
 			sum = i.SHA256.String()
 		}
+		at, reason := "", ""
+		if i.Revoked != nil {
+			at, reason = i.Revoked.At.Format(time.RFC3339), string(i.Revoked.Reason)
+		}
 		c.Write([]string{i.Cluster, strconv.Itoa(i.Sequence), i.Ceremony, i.Name, i.Node, string(i.Kind), i.Authority, string(i.State), i.Subject,
-			strings.Join(i.Names, " "), i.Serial, i.NotBefore.Format(time.RFC3339), i.NotAfter.Format(time.RFC3339), sum})
+			strings.Join(i.Names, " "), i.Serial, i.NotBefore.Format(time.RFC3339), i.NotAfter.Format(time.RFC3339), sum, at, reason})
 	}
 	c.Flush()
 	return c.Error()

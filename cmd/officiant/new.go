@@ -31,6 +31,7 @@ type newOptions struct {
 	list                        string
 	external                    string
 	adopt                       bool // a cluster that runs already, and that no ceremony made
+	crls                        string
 	out                         string
 }
 
@@ -54,6 +55,10 @@ list must not have come with the requests.
 With --previous the plan continues a finished ceremony: its authorities, release
 key and service-account pair stay, and the root is not opened.
 
+With --crls every authority that is made signs a revocation list, with nothing on it,
+and etcd is told to look at its: what is revoked later is then a new file and no
+restart. Lists have to be made anew in time (docs/revocation.md).
+
 With --external-root the root is somebody else's, like a company's: the ceremony
 makes the intermediates' keys and asks for their certificates.`,
 		Args: exit.ExactArgs(0, "no arguments, only flags"),
@@ -65,6 +70,7 @@ makes the intermediates' keys and asks for their certificates.`,
 	f.StringVar(&n.list, "nodes", "", "list `FILE` of the nodes: CSV, or JSON of kubectl get nodes")
 	f.StringVar(&n.previous, "previous", "", "finished ceremony `DIR` to continue")
 	f.StringVar(&n.external, "external-root", "", "certificate `FILE` of a root that lives elsewhere")
+	f.StringVar(&n.crls, "crls", "", "make a revocation list of every authority, the next one due in `TIME`, such as 1y")
 	f.StringVar(&n.knownHosts, "known-hosts", "", "OpenSSH `FILE` that says which SSH host key is whose; nodes that signed with theirs need no fingerprint")
 	f.StringVar(&n.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
 	f.StringVar(&n.cluster, "cluster", "", "the cluster's `NAME`, in place of the kubeadm file's")
@@ -80,6 +86,9 @@ func (o *newOptions) check() error {
 	}
 	if o.external != "" && o.previous != "" {
 		return exit.Usagef("--external-root is for a cluster's first ceremony; with --previous the root stays")
+	}
+	if o.crls != "" && o.previous != "" {
+		return exit.Usagef("--crls is for a cluster's first ceremony; later ones make lists with officiant ceremony revoke")
 	}
 	switch signer.Grade(o.grade) {
 	case signer.Attested, signer.Consistent, signer.Software:
@@ -133,6 +142,11 @@ func (o *newOptions) run() error {
 			return err
 		}
 	}
+	if o.crls != "" {
+		if err := o.lists(&p); err != nil {
+			return err
+		}
+	}
 	if o.knownHosts != "" {
 		if p.KnownHosts, err = o.hostKeys(in, nodes); err != nil {
 			return err
@@ -163,6 +177,20 @@ func (o *newOptions) run() error {
 		return err
 	}
 	return o.tell(nodes, p.Name)
+}
+
+// lists has every authority that is made sign a list.
+func (o *newOptions) lists(p *plan.NewOptions) error {
+	var next plan.Duration
+	if err := next.UnmarshalText([]byte(o.crls)); err != nil {
+		return exit.Usagef("--crls: %v", err)
+	}
+	for _, f := range []kubepki.Authority{kubepki.Root, kubepki.KubernetesAuthority, kubepki.EtcdAuthority, kubepki.FrontProxyAuthority} {
+		if f != kubepki.Root || o.external == "" {
+			p.CRLs = append(p.CRLs, plan.CRL{Authority: string(f), NextUpdate: next})
+		}
+	}
+	return nil
 }
 
 // listed holds the nodes against the list of them, when there is one.

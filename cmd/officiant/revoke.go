@@ -1,0 +1,198 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/revocation"
+	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
+)
+
+type revokeOptions struct {
+	*options
+	serials, nodes, requests []string
+	reason, comment          string
+	refresh                  bool
+	authorities              []string // of refresh: these alone
+	nextUpdate               string
+	name, out                string
+
+	next plan.Duration // zero: as long as the former list
+	// renewal does what both have in common: former ceremonies into a plan.
+	renewal *renewOptions
+}
+
+func newRevokeCommand(o *options) *cobra.Command {
+	r := &revokeOptions{options: o}
+	c := &cobra.Command{
+		Use:   "revoke DIR... (--serial HEX | --node NAME | --request FINGERPRINT) --reason NAME --out plan.yaml",
+		Short: "Write the plan that revokes certificates: revocation lists, and etcd's new bundles",
+		Long: `Write a plan that revokes certificates: by serial number, all of a node, or all that
+were made by one request; what has ended is left out. Give the directories of the
+cluster's ceremonies, the last one and those before it as far back as certificates of
+theirs are to be revoked. What was revoked before stays so until it has ended.
+
+The plan makes one revocation list for each authority that issued any of them, and
+opens that authority's key and no other: an intermediate is on the root's list. Nodes
+of role etcd get a bundle with the new list; nobody else needs one, since nothing but
+etcd reads it. Kubernetes' API server has no revocation: docs/revocation.md says what
+to do in its place.
+
+Reasons are ` + reasonNames() + `.
+
+With --refresh the lists there are made anew, for another while, and nothing more is
+revoked.`,
+		Args: someDirectories,
+		RunE: func(_ *cobra.Command, args []string) error { return r.run(args) },
+	}
+	f := c.Flags()
+	f.StringSliceVar(&r.serials, "serial", nil, "revoke the certificate of this serial number, in `HEX`; may be given again")
+	f.StringSliceVar(&r.nodes, "node", nil, "revoke every certificate of this `NODE`; may be given again")
+	f.StringSliceVar(&r.requests, "request", nil, "revoke every certificate made by the request of this `FINGERPRINT`; may be given again")
+	f.StringVar(&r.reason, "reason", "", "why: one of RFC 5280's `NAME`s")
+	f.StringVar(&r.comment, "comment", "", "`TEXT` for people, beside each serial number in the plan; in no list")
+	f.BoolVar(&r.refresh, "refresh", false, "make the lists anew that there are, and revoke nothing more")
+	f.StringSliceVar(&r.authorities, "authority", nil, "with --refresh: the list of this `AUTHORITY` only; may be given again")
+	f.StringVar(&r.nextUpdate, "next-update", "", "when there will be another list, as `TIME` from the ceremony (default as before, or 90d)")
+	f.StringVar(&r.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
+	f.StringVar(&r.out, "out", "", "plan `FILE` to write (required)")
+	return c
+}
+
+func reasonNames() string {
+	names := make([]string, len(revocation.Reasons))
+	for i, r := range revocation.Reasons {
+		names[i] = string(r)
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+// flags checks what was asked for.
+func (o *revokeOptions) flags() error {
+	targets := len(o.serials) + len(o.nodes) + len(o.requests)
+	switch {
+	case o.out == "":
+		return exit.Usagef("ceremony revoke needs --out FILE")
+	case o.refresh && (targets > 0 || o.reason != "" || o.comment != ""):
+		return exit.Usagef("--refresh revokes nothing: leave out --serial, --node, --request, --reason and --comment")
+	case !o.refresh && targets == 0:
+		return exit.Usagef("ceremony revoke needs --serial HEX, --node NAME or --request FINGERPRINT, or --refresh")
+	case !o.refresh && len(o.authorities) > 0:
+		return exit.Usagef("--authority goes with --refresh; whose list a certificate is on, its issuer says")
+	case !o.refresh && o.reason == "":
+		return exit.Usagef("--reason is missing: %s", reasonNames())
+	}
+	if !o.refresh {
+		if err := revocation.Reason(o.reason).Check(); err != nil {
+			return exit.Usagef("--reason: %v", err)
+		}
+	}
+	if o.nextUpdate != "" {
+		if err := o.next.UnmarshalText([]byte(o.nextUpdate)); err != nil {
+			return exit.Usagef("--next-update: %v", err)
+		}
+	}
+	for _, s := range o.serials {
+		if _, err := revocation.ParseSerial(s); err != nil {
+			return exit.Usagef("--serial: %v", err)
+		}
+	}
+	for _, s := range o.requests {
+		if err := new(fingerprint.SHA256).UnmarshalText([]byte(s)); err != nil {
+			return exit.Usagef("--request: %v", err)
+		}
+	}
+	if _, err := os.Lstat(o.out); err == nil {
+		return fmt.Errorf("%s: there already; plans are not overwritten", o.out)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	o.renewal = &renewOptions{options: o.options, name: o.name, out: o.out, now: o.Now(), in: &inputs{folder: filepath.Dir(o.out)}}
+	return nil
+}
+
+func (o *revokeOptions) run(dirs []string) error {
+	if err := o.flags(); err != nil {
+		return err
+	}
+	chain, err := readChain(dirs)
+	if err != nil {
+		return err
+	}
+	found, err := o.targets(chain)
+	if err != nil {
+		return err
+	}
+	p, err := o.renewal.plan(chain, nil)
+	if err != nil {
+		return err
+	}
+	p.Leaves = chain[0].plan.Plan.Leaves
+	if err := o.lists(chain, p, found); err != nil {
+		return err
+	}
+	left, err := o.etcdNodes(chain, p)
+	if err != nil {
+		return err
+	}
+	c, err := o.renewal.open(p, nil)
+	if err != nil {
+		return err
+	}
+	text, err := plan.New(*p)
+	if err != nil {
+		return err
+	}
+	if err := o.renewal.in.write(o.options); err != nil {
+		return err
+	}
+	if err := o.Disk.Create(o.out, text, 0o644); err != nil {
+		return err
+	}
+	return o.tell(c, found, left)
+}
+
+// tell shows what is revoked, by whom, and who has to hear of it.
+func (o *revokeOptions) tell(c *plan.Ceremony, found []target, left []string) error {
+	if len(found) > 0 {
+		t := &terminal.Table{Header: []string{"SERIAL", "NAME", "BY", "UNTIL"}}
+		for _, f := range found {
+			t.Add(f.serial, exit.Line(f.name), exit.Line(f.authority), f.end.UTC().Format(time.DateOnly))
+		}
+		if err := t.Write(o.Stdout, terminal.Width(o.Stdout)); err != nil {
+			return err
+		}
+		fmt.Fprintln(o.Stderr)
+	}
+	fmt.Fprintf(o.Stderr, "Wrote plan %s to %s: %s of %s.\n", c.Plan.Name, o.out,
+		counted(len(c.Plan.CRLs), "revocation list"), counted(len(c.Plan.Revocations), "certificate"))
+	for _, e := range c.Entries {
+		if e.Kind == plan.CRLSignature {
+			fmt.Fprintf(o.Stderr, "  %-12s list %d, of %s, until %s\n", exit.Line(e.Signer), e.Number, counted(len(e.Revoked), "certificate"),
+				o.renewal.now.Add(e.Duration).UTC().Format(time.DateOnly))
+		}
+	}
+	if n := len(c.Nodes); n > 0 {
+		fmt.Fprintf(o.Stderr, "The new list goes to etcd in %s.\n", counted(n, "bundle"))
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(o.Stderr, "No bundle for %s: what it has is revoked now, or its keys were made for it. It needs a new request\n"+
+			"(officiant-node request, then officiant ceremony renew --requests DIR); until then its etcd has the former list.\n", exit.Line(strings.Join(left, ", ")))
+	}
+	if slices.ContainsFunc(found, func(f target) bool { return f.client }) {
+		fmt.Fprintln(o.Stderr, "Kubernetes' API server and kubelets look at no list: see docs/revocation.md for what to do there.")
+	}
+	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony check %s\n", o.out)
+	return nil
+}
