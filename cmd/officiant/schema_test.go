@@ -18,6 +18,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/preflight"
+	"officiant/ceremony/revocation"
 	"officiant/ceremony/station"
 	"officiant/signer"
 )
@@ -37,6 +38,8 @@ var scalars = map[reflect.Type]object{
 	reflect.TypeFor[signer.Algorithm]():   oneOf(signer.ECDSAP256, signer.ECDSAP384, signer.ECDSAP521, signer.RSA2048, signer.RSA3072, signer.RSA4096),
 	reflect.TypeFor[signer.Grade]():       oneOf(signer.Attested, signer.Consistent, signer.Software, signer.Unproven),
 	reflect.TypeFor[plan.Use]():           oneOf(plan.Issue, plan.Trust),
+	reflect.TypeFor[plan.Serial]():        {"type": "string", "pattern": "^[0-9A-Fa-f]+$", "description": "serial number, in hex"},
+	reflect.TypeFor[revocation.Reason]():  oneOf(revocation.Reasons...),
 	reflect.TypeFor[preflight.Level]():    oneOf(preflight.Record, preflight.Warn, preflight.Refuse),
 }
 

@@ -20,7 +20,7 @@ func TestUsage(t *testing.T) {
 		{"ceremony sign dir --witness eve --key k --print", "needs --witness NAME, and either --key FILE or --print"},
 		{"ceremony inventory", "takes one ceremony directory or more"},
 		{"ceremony inventory dir -o yaml", "table, json or csv"},
-		{"ceremony inventory dir --kind branch", "root, intermediate or leaf"},
+		{"ceremony inventory dir --kind branch", "root, intermediate, leaf or crl"},
 		{"ceremony expiry dir --within soon", "--within: "},
 		{"ceremony renew dir --out plan.yaml", "needs --within TIME and --out FILE"},
 		{"ceremony renew dir --within 90d", "needs --within TIME and --out FILE"},
