@@ -37,8 +37,9 @@ type Config struct {
 	Open    signer.Opener // over all backends
 	Ask     signer.PINFunc
 	// Insert asks people for a token that is not there, in the words given, and
-	// returns when they say that it is; ErrNobody when there is nobody to ask.
-	Insert  func(ctx context.Context, words string) error
+	// returns when they say that it is, with what else they want on record;
+	// ErrNobody when there is nobody to ask.
+	Insert  func(ctx context.Context, words string) (said string, err error)
 	Disk    *durable.Disk
 	Now     func() time.Time
 	Rand    io.Reader

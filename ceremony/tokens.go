@@ -117,13 +117,15 @@ func (r *run) insert(ctx context.Context, p phase, absent error) error {
 		return fmt.Errorf("%s: %w", words, absent)
 	}
 	r.Watch.Say(absent.Error())
-	switch err := r.Insert(ctx, words); {
+	said, err := r.Insert(ctx, words)
+	switch {
 	case errors.Is(err, ErrNobody):
 		return fmt.Errorf("%s: %w", words, absent)
-	case err != nil:
+	case err != nil || said == "" || r.state.closed:
 		return err
 	}
-	return nil
+	_, err = r.record(transcript.Note{Text: said})
+	return err
 }
 
 // closeAbsent closes the tokens that were taken out, and says whether there were any.

@@ -77,10 +77,10 @@ func readRecord(t *testing.T, dir string) *transcript.Transcript {
 
 // insert does as it is told, the second time it is told: at first the wrong
 // token stays in.
-func (r *reader) insert(_ context.Context, words string) error {
+func (r *reader) insert(_ context.Context, words string) (string, error) {
 	r.words = append(r.words, words)
 	if n := len(r.words); n < 2 || r.words[n-2] != words {
-		return nil
+		return "", nil
 	}
 	_, wanted, _ := strings.Cut(words, "put in token ")
 	wanted, _, _ = strings.Cut(wanted, ",")
@@ -90,7 +90,7 @@ func (r *reader) insert(_ context.Context, words string) error {
 		}
 	}
 	r.in(wanted)
-	return nil
+	return "out of bag 7", nil
 }
 
 // TestOneReader: a whole ceremony with two tokens and one reader. Each token is
@@ -121,6 +121,9 @@ func TestOneReader(t *testing.T) {
 		if token, ok := l.Record.(transcript.Token); ok {
 			opened = append(opened, token.Label)
 		}
+	}
+	if n := slices.IndexFunc(record.Lines, func(l transcript.Line) bool { return l.Record == transcript.Record(transcript.Note{Text: "out of bag 7"}) }); n < 0 {
+		t.Error("what people said at the swap is not on record")
 	}
 	if want := []string{"issuing", "root", "issuing"}; !slices.Equal(opened, want) {
 		t.Errorf("on record are the tokens %q, want %q", opened, want)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"officiant/ceremony"
 	"officiant/ceremony/plan"
@@ -14,15 +13,16 @@ import (
 )
 
 // askToken asks on the terminal for a token that is not there, and waits for Enter.
-func askToken(o *options) func(context.Context, string) error {
-	return func(ctx context.Context, words string) error {
+// What is typed before it is a note for the record: the number of a bag, say.
+func askToken(o *options) func(context.Context, string) (string, error) {
+	return func(ctx context.Context, words string) (string, error) {
 		p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
-		question := strings.Join(terminal.Fold(exit.Line(words)+"; then press Enter: ", terminal.Width(o.Stderr)-4), "\n    ")
-		_, err := p.Line(ctx, "    "+question+" ")
+		terminal.Hang(o.Stderr, "    ", exit.Line(words)+".")
+		said, err := p.Line(ctx, "    Then press Enter; what is typed before it goes on record.\n    > ")
 		if errors.Is(err, terminal.ErrNoTerminal) {
-			return ceremony.ErrNobody
+			return "", ceremony.ErrNobody
 		}
-		return err
+		return said, err
 	}
 }
 

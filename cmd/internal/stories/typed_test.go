@@ -186,3 +186,54 @@ func noFileHas(t *testing.T, dir string, secrets ...string) {
 		t.Errorf("%d files were looked at: %v", looked, err)
 	}
 }
+
+// TestTypedSwap is a whole ceremony with two tokens and one reader: each swap is a
+// gate that names the token and waits for it, a token that is not that one is not
+// taken, and what is typed at a gate is on record.
+func TestTypedSwap(t *testing.T) {
+	needSoftHSM(t)
+	dir := t.TempDir()
+	shell(t, dir, typedRoom+"mkdir drawer; sed '/^approvals:/,$d' plan/plan.yaml >plain; mv plain plan/plan.yaml\n")
+	// A token of SoftHSM is a folder: the drawer is where those lie that are not in.
+	move := func(label, from, to string) {
+		shell(t, dir, fmt.Sprintf(`f=$(grep -la %s %s/*/token.object); mv "${f%%/*}" %s/`, label, from, to))
+	}
+	tokens := filepath.Join("room", "tokens")
+	in := func(label string) { move(label, "drawer", tokens) }
+	out := func(label string) { move(label, tokens, "drawer") }
+	pin := func(name string) string {
+		data, err := os.ReadFile(filepath.Join(dir, "room", name+".pin"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(data))
+	}
+	out("officiant-root")
+	p := sit(t, dir, "officiant", "ceremony", "run", "plan/plan.yaml", "--station", "station.yaml", "--dir", "ceremony")
+	p.sees("A witness's watch says")
+	p.types("")
+	p.sees("Type the plan's name to begin: ")
+	p.types("demo-1")
+	p.sees("PIN, to log in")
+	p.types(pin("issuing"))
+	p.sees("put in token officiant-root, serial ")
+	p.sees("Then press Enter; what is typed before it goes on record.")
+	p.types("") // too early: it is not in
+	p.sees("put in token officiant-root, serial ")
+	p.sees("Then press Enter")
+	out("officiant-issuing")
+	in("officiant-root")
+	p.types("the root's token was in bag 7")
+	p.sees("PIN, to log in")
+	p.types(pin("root"))
+	p.sees("put in token officiant-issuing, serial ")
+	out("officiant-root")
+	in("officiant-issuing")
+	p.types("")
+	p.sees("PIN, to log in")
+	p.types(pin("issuing"))
+	p.sees("The ceremony is complete.")
+	p.leaves(0)
+	p.fits()
+	shell(t, dir, `grep '"type":"note".*bag 7' ceremony/transcript.jsonl; officiant ceremony verify ceremony --release-key ceremony/release.pub | grep 'dictated: the root.s token was in bag 7'`)
+}
