@@ -122,7 +122,9 @@ func TestOneReader(t *testing.T) {
 			opened = append(opened, token.Label)
 		}
 	}
-	if n := slices.IndexFunc(record.Lines, func(l transcript.Line) bool { return l.Record == transcript.Record(transcript.Note{Text: "out of bag 7"}) }); n < 0 {
+	if n := slices.IndexFunc(record.Lines, func(l transcript.Line) bool {
+		return l.Record == transcript.Record(transcript.Note{Text: "out of bag 7"})
+	}); n < 0 {
 		t.Error("what people said at the swap is not on record")
 	}
 	if want := []string{"issuing", "root", "issuing"}; !slices.Equal(opened, want) {
