@@ -193,7 +193,7 @@ func (s *site) attacks(ctx context.Context, r *report, m *machine, other *fleet)
 	for _, f := range []struct{ file, authority string }{{rootInClients, "kubernetes"}, {rootInEtcd, "etcd"}, {rootInFrontProxy, "front-proxy"}} {
 		r.try(ctx, trial{"officiant-node verify names " + f.file + " with the root in it", func(ctx context.Context) error {
 			return refused(s.verify(ctx, spoiled.tree),
-				"holds 2 certificates; whoever any of them certifies could log in, so it must hold the "+f.authority+" intermediate alone")
+				"holds 2 certificates; whoever any of them certifies could log in, so it must hold the "+f.authority+" intermediate, ")
 		}})
 	}
 	r.try(ctx, trial{"officiant-node verify finds nothing on the node that ran", func(ctx context.Context) error { return s.verify(ctx, m.tree) }})
