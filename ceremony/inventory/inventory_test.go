@@ -3,18 +3,26 @@ package inventory_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony"
 	"officiant/ceremony/ceremonytest"
 	"officiant/ceremony/inventory"
+	"officiant/ceremony/revocation"
 	"officiant/ceremony/transcript"
 )
 
@@ -153,4 +161,88 @@ func TestRehearsal(t *testing.T) {
 	if _, err := inventory.List(r); err == nil || !strings.Contains(err.Error(), "rehearsal") {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestRevoked: what any list has is revoked, and lists are there with their end.
+func TestRevoked(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{Lists: []string{"etcd"}})
+	dir, _ := f.Run(t)
+	record := read(t, dir)
+	list, err := inventory.List(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kubelet, lists []inventory.Item
+	for _, e := range list {
+		switch i := e.Item(); {
+		case i.Name == "cp-1/kubelet.conf":
+			kubelet = append(kubelet, i)
+		case i.Kind == inventory.CRL:
+			lists = append(lists, i)
+		}
+	}
+	if len(kubelet) != 1 || kubelet[0].Revoked != nil || kubelet[0].State != inventory.Current {
+		t.Errorf("%+v", kubelet)
+	}
+	if len(lists) != 1 || lists[0].Name != "crl etcd" || lists[0].Authority != "etcd" || lists[0].Serial != "1" || lists[0].Node != "" ||
+		lists[0].State != inventory.Current || lists[0].SHA256 == nil || lists[0].NotAfter.Sub(lists[0].NotBefore) != 90*24*time.Hour {
+		t.Errorf("%+v", lists)
+	}
+	// A later record that carries a list which has the kubelet's certificate on it.
+	serial, _ := new(big.Int).SetString(kubelet[0].Serial, 16)
+	later := parse(t, carrying(t, dir, serial))
+	list, err = inventory.List(later, record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		i := e.Item()
+		if revoked := i.Name == "cp-1/kubelet.conf"; revoked != (i.State == inventory.Revoked) || revoked != (i.Revoked != nil) {
+			t.Errorf("%+v", i)
+		}
+		if i.Revoked != nil && (i.Revoked.Reason != revocation.KeyCompromise || i.Revoked.At.IsZero() || i.SHA256 == nil) {
+			t.Errorf("%+v", i.Revoked)
+		}
+	}
+}
+
+// carrying is the beginning of a second ceremony's record, which carries a list over.
+func carrying(t *testing.T, dir string, serial *big.Int) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "transcript.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := transcript.Read("transcript.jsonl", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	issuer := &x509.Certificate{Subject: pkix.Name{CommonName: "kubernetes"}, KeyUsage: x509.KeyUsageCRLSign, SubjectKeyId: []byte("id")}
+	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: now, NextUpdate: now.Add(time.Hour),
+		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: serial, RevocationTime: now, ReasonCode: 1}}}, issuer, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := whole.Open()
+	open.Sequence, open.Predecessors = 2, []transcript.Predecessor{{Cluster: open.Cluster, Sequence: 1, Head: whole.Head()}}
+	path := filepath.Join(t.TempDir(), "transcript.jsonl")
+	w, err := transcript.Create(&durable.Disk{}, path, time.Now, open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.AppendSync(1, transcript.CRLCarried{Signer: "kubernetes", Family: "kubernetes", List: der}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if data, err = os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	return data
 }

@@ -20,6 +20,7 @@ type fleet struct {
 	conduct
 	cluster string
 	hosts   []host // the first is the one that runs kubeadm init
+	crls    bool   // the first ceremony makes revocation lists
 }
 
 // begin makes the first ceremony and installs its bundles. The root's key and
@@ -39,8 +40,12 @@ func (f *fleet) begin(ctx context.Context, sister *fleet) error {
 			return err
 		}
 	}
-	if _, err := f.command(ctx, f.officiant, "ceremony", "new", "--kubeadm", f.config(f.hosts[0]),
-		"--requests", f.path("plan", "requests"), "--station-grade", "software", "--out", f.path("plan", "plan.yaml")); err != nil {
+	plan := []string{"ceremony", "new", "--kubeadm", f.config(f.hosts[0]),
+		"--requests", f.path("plan", "requests"), "--station-grade", "software", "--out", f.path("plan", "plan.yaml")}
+	if f.crls {
+		plan = append(plan, "--crls", "1y")
+	}
+	if _, err := f.command(ctx, f.officiant, plan...); err != nil {
 		return err
 	}
 	if sister != nil {

@@ -18,6 +18,7 @@ func oneNode(ctx context.Context, o options, r *report) error {
 		return err
 	}
 	defer s.close()
+	s.crls = true
 	m := s.machines[0]
 	other := &fleet{conduct: conduct{officiant: o.officiant, node: o.node, dir: filepath.Join(o.dir, "other")},
 		cluster: "quay", hosts: []host{{"cp-1", "10.0.0.11"}, {"worker-1", ""}}}
@@ -42,7 +43,11 @@ func oneNode(ctx context.Context, o options, r *report) error {
 	r.try(ctx, s.nodes(m)...)
 	r.try(ctx, s.kubelet(m)...)
 	r.try(ctx, s.aggregation(m)...)
-	return s.attacks(ctx, r, m, other)
+	if err := s.attacks(ctx, r, m, other); err != nil {
+		return err
+	}
+	r.try(ctx, s.revocation(m)...)
+	return nil
 }
 
 // serving shows that the API server is verified by ca.crt, and by that alone.
