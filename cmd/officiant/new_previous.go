@@ -156,17 +156,42 @@ func (l *predecessor) vouch(nodes []sender) {
 	}
 }
 
+// release carries the release key over, and the one that it announced.
 func (l *predecessor) release(p *plan.NewOptions, in *inputs) error {
-	for _, line := range l.record.Lines {
-		k, ok := line.Record.(transcript.Key)
-		if !ok || k.Name != "release" {
-			continue
-		}
-		path := l.prefix + "/release.pub"
-		p.Release = plan.Release{Key: plan.Key{Existing: k.SPKI}, Public: path, Evidence: l.plan.Plan.Release.Evidence}
-		return in.add(path, publicPEM(k.PublicKey))
+	was := l.plan.Plan.Release
+	der := l.releaseKey(was.Name, was.Key, was.Public)
+	if der == nil {
+		return fmt.Errorf("%s: no release key on record", l.dir)
 	}
-	return fmt.Errorf("%s: no release key on record", l.dir)
+	file := func(name string) string { return l.prefix + "/" + name + ".pub" }
+	p.Release = plan.Release{Name: was.Name, Key: plan.Key{Existing: fingerprint.Of(der)}, Public: file(was.Name), Evidence: was.Evidence}
+	if err := in.add(p.Release.Public, publicPEM(der)); err != nil || was.Successor.Name == "" {
+		return err
+	}
+	next := was.Successor
+	if der = l.releaseKey(next.Name, next.Key, next.Public); der == nil {
+		return fmt.Errorf("%s: the release key that it announced, %s, is not on record", l.dir, next.Name)
+	}
+	p.Release.Successor = plan.Successor{Name: next.Name, Key: plan.Key{Existing: fingerprint.Of(der)}, Public: file(next.Name), Evidence: next.Evidence}
+	return in.add(p.Release.Successor.Public, publicPEM(der))
+}
+
+// releaseKey is a release key of the ceremony, as DER: on record when it was made or
+// signed, else the plan's file. Nil when it is nowhere.
+func (l *predecessor) releaseKey(name string, key plan.Key, public string) []byte {
+	for _, line := range l.record.Lines {
+		if k, ok := line.Record.(transcript.Key); ok && k.Name == name {
+			return k.PublicKey
+		}
+	}
+	if key.Create != "" {
+		return nil
+	}
+	block, _ := pem.Decode(l.plan.Inputs[public])
+	if block == nil {
+		return nil
+	}
+	return block.Bytes
 }
 
 // serviceAccount carries the sealed pairs over, and refuses a control-plane

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
@@ -27,6 +28,10 @@ const (
 type rolloverOptions struct {
 	renewOptions
 	authority string
+	account   bool
+	release   bool
+	lost      bool
+	tokenLife string
 	stage     string
 	status    string
 	lagging   []string
@@ -37,7 +42,7 @@ func newRolloverCommand(o *options) *cobra.Command {
 	r := &rolloverOptions{renewOptions: renewOptions{options: o}}
 	c := &cobra.Command{
 		Use:   "rollover DIR... --authority NAME|all|root --stage trust|issue|drop --status DIR --out plan.yaml",
-		Short: "Write the plan of the next stage in which authorities are replaced",
+		Short: "Write the plan of the next stage in which authorities, or other keys, are replaced",
 		Long: `Write the plan of one stage in which an authority is replaced, after Kubernetes' own
 procedure. Each stage is a ceremony, and an install on every node:
 
@@ -59,12 +64,23 @@ straight to this stage is named with --lagging, and installs before all others: 
 number of workers, or one other node. The first stage may take any.
 
 With --same-key in place of --stage the authority keeps its key and name, and gets a
-certificate that ends later: one ceremony, and what it issued stays valid.`,
+certificate that ends later: one ceremony, and what it issued stays valid.
+
+--service-account, in place of --authority, is the pair that signs service-account
+tokens. Its stages are about the control-plane nodes; the first needs a new request
+of each, the last waits for --token-life since the second. --release-key is the key
+that signs bundles: "trust" announces its successor under it, "issue" signs by that,
+and nodes drop the old key by themselves. When it is lost, --lost stands in place of
+--stage: nobody announced the new one, and its words are compared on every node.`,
 		Args: someDirectories,
 		RunE: func(_ *cobra.Command, args []string) error { return r.run(args) },
 	}
 	f := c.Flags()
-	f.StringVar(&r.authority, "authority", "", "`NAME` of the authority to replace, all or root (required)")
+	f.StringVar(&r.authority, "authority", "", "`NAME` of the authority to replace, all or root")
+	f.BoolVar(&r.account, "service-account", false, "replace the pair that signs service-account tokens")
+	f.BoolVar(&r.release, "release-key", false, "replace the key that signs bundles and records")
+	f.BoolVar(&r.lost, "lost", false, "with --release-key: it is lost, and announces nothing")
+	f.StringVar(&r.tokenLife, "token-life", "1y", "with --service-account --stage drop: how long a token lives, as `TIME`; 0 when all were replaced")
 	f.StringVar(&r.stage, "stage", "", "`STAGE` to plan: trust, issue or drop")
 	f.BoolVar(&r.sameKey, "same-key", false, "give the authority another certificate for the key it has")
 	f.StringVar(&r.status, "status", "", "`DIR` of every node's status, *.json (required)")
@@ -79,10 +95,22 @@ certificate that ends later: one ceremony, and what it issued stays valid.`,
 
 // flags checks what was asked for.
 func (o *rolloverOptions) flags() error {
-	if o.authority == "" || o.out == "" || o.status == "" {
-		return exit.Usagef("ceremony rollover needs --authority NAME, --status DIR and --out FILE")
+	what := 0
+	for _, given := range []bool{o.authority != "", o.account, o.release} {
+		if given {
+			what++
+		}
 	}
-	if o.sameKey == (o.stage != "") || o.stage != "" && !slices.Contains([]string{stageTrust, stageIssue, stageDrop}, o.stage) {
+	if what != 1 || o.out == "" || o.status == "" {
+		return exit.Usagef("ceremony rollover needs --authority NAME, --status DIR and --out FILE; or --service-account, or --release-key, in place of --authority")
+	}
+	if o.lost && (!o.release || o.stage != "") {
+		return exit.Usagef("--lost stands in place of --stage, with --release-key")
+	}
+	if o.sameKey && o.authority == "" {
+		return exit.Usagef("--same-key is for an authority: its certificate ends, a key does not")
+	}
+	if !o.lost && o.sameKey == (o.stage != "") || o.stage != "" && !slices.Contains([]string{stageTrust, stageIssue, stageDrop}, o.stage) {
 		return exit.Usagef("--stage is trust, issue or drop; or --same-key stands in its place")
 	}
 	var validity plan.Duration
@@ -111,7 +139,7 @@ func (o *rolloverOptions) run(dirs []string) error {
 	if err != nil {
 		return err
 	}
-	moves, err := o.moves(chain)
+	r, err := o.replacement(chain)
 	if err != nil {
 		return err
 	}
@@ -119,7 +147,8 @@ func (o *rolloverOptions) run(dirs []string) error {
 	if err != nil {
 		return err
 	}
-	late, err := o.gate(chain, moves)
+	senders = slices.DeleteFunc(senders, func(s sender) bool { return !r.concerns(s.node.Roles) })
+	late, err := o.gate(chain, r)
 	if err != nil {
 		return err
 	}
@@ -127,7 +156,7 @@ func (o *rolloverOptions) run(dirs []string) error {
 	if err != nil {
 		return err
 	}
-	if err := o.authorities(p, chain, moves); err != nil {
+	if err := r.apply(p); err != nil {
 		return err
 	}
 	c, err := o.settle(p, chain, senders)
@@ -144,7 +173,49 @@ func (o *rolloverOptions) run(dirs []string) error {
 	if err := o.Disk.Create(o.out, text, 0o644); err != nil {
 		return err
 	}
-	return o.tellStage(c, moves, late)
+	return o.tellStage(c, r, late)
+}
+
+// replacement is one stage in which something is replaced.
+type replacement struct {
+	says    []string                                        // what it does, a line each
+	keys    []string                                        // that it makes, and the station needs a place for
+	account bool                                            // it is about control-plane nodes alone
+	lags    func(*predecessor, *install.Status) string      // how a node is not where the stage before leaves it
+	mayLag  func(nodes []kubepki.Node, late []string) error // refuses nodes that cannot go straight to it
+	apply   func(*plan.NewOptions) error                    // makes a plan that of the stage
+	outside func() error                                    // says what no bundle reaches
+}
+
+// concerns says whether a node of these roles has anything of what is replaced.
+func (r *replacement) concerns(roles []kubepki.Role) bool {
+	return !r.account || slices.Contains(roles, kubepki.ControlPlane)
+}
+
+// replacement finds out what the asked for stage is, by what the last ceremony did.
+func (o *rolloverOptions) replacement(chain []*predecessor) (*replacement, error) {
+	switch {
+	case o.account:
+		return o.accountStage(chain)
+	case o.release:
+		return o.releaseStage(chain)
+	}
+	moves, err := o.moves(chain)
+	if err != nil {
+		return nil, err
+	}
+	r := &replacement{mayLag: o.mayLag,
+		lags:    func(made *predecessor, _ *install.Status) string { return o.generationLags(made, moves) },
+		apply:   func(p *plan.NewOptions) error { return o.authorities(p, chain, moves) },
+		outside: func() error { return o.outside(moves) },
+	}
+	for _, m := range moves {
+		r.says = append(r.says, m.says(o.stage))
+		if o.stage == stageTrust {
+			r.keys = append(r.keys, m.next)
+		}
+	}
+	return r, nil
 }
 
 // settle finds out what every node has to be made anew, and judges the plan as
@@ -178,7 +249,7 @@ func (o *rolloverOptions) settle(p *plan.NewOptions, chain []*predecessor, sende
 }
 
 // tellStage says what the plan does, what to do with it, and what it cannot do.
-func (o *rolloverOptions) tellStage(c *plan.Ceremony, moves []move, late []string) error {
+func (o *rolloverOptions) tellStage(c *plan.Ceremony, r *replacement, late []string) error {
 	renewed, carried := 0, 0
 	for _, e := range c.Entries {
 		if e.Kind == plan.LeafCertificate {
@@ -188,16 +259,14 @@ func (o *rolloverOptions) tellStage(c *plan.Ceremony, moves []move, late []strin
 	for _, n := range c.Nodes {
 		carried += len(c.Carried[n.Name])
 	}
-	for _, m := range moves {
-		fmt.Fprintln(o.Stdout, exit.Line(m.says(o.stage)))
+	for _, line := range r.says {
+		fmt.Fprintln(o.Stdout, exit.Line(line))
 	}
 	fmt.Fprintf(o.Stderr, "\nWrote plan %s to %s: %s made anew, %d carried over, in %s.\n", c.Plan.Name, o.out,
 		counted(renewed, "certificate"), carried, counted(len(c.Nodes), "bundle"))
 	fmt.Fprintf(o.Stderr, "It opens the keys: %s.\n", strings.Join(c.KeysNeeded(), ", "))
-	for _, m := range moves {
-		if o.stage == stageTrust {
-			fmt.Fprintf(o.Stderr, "The station has to say where the %s key is to live: keys: {%s: …}\n", m.next, m.next)
-		}
+	for _, name := range r.keys {
+		fmt.Fprintf(o.Stderr, "The station has to say where the %s key is to live: keys: {%s: …}\n", name, name)
 	}
 	for _, name := range late {
 		fmt.Fprintf(o.Stderr, "Node %s goes straight to this stage: install its bundle before any other.\n", name)
@@ -210,7 +279,7 @@ func (o *rolloverOptions) tellStage(c *plan.Ceremony, moves []move, late []strin
 	}
 	fmt.Fprint(o.Stderr, "Then install every bundle, one node at a time, and restart what install names: a status does not\n"+
 		"show what was restarted. The next stage asks for every node's status again.\n")
-	return o.outside(moves)
+	return r.outside()
 }
 
 // families that a rollover replaces, the root first.

@@ -67,7 +67,7 @@ func readStatus(file string) (*install.Status, error) {
 
 // gate holds every node against the stage before, and returns those that are
 // let through although they lag.
-func (o *rolloverOptions) gate(chain []*predecessor, moves []move) ([]string, error) {
+func (o *rolloverOptions) gate(chain []*predecessor, r *replacement) ([]string, error) {
 	statuses, err := readStatuses(o.status)
 	if err != nil {
 		return nil, err
@@ -77,11 +77,11 @@ func (o *rolloverOptions) gate(chain []*predecessor, moves []move) ([]string, er
 	var nodes []kubepki.Node
 	for _, p := range chain { // newest first
 		for _, n := range p.plan.Nodes {
-			if slices.ContainsFunc(nodes, func(k kubepki.Node) bool { return k.Name == n.Name }) || slices.Contains(o.without, n.Name) {
+			if !r.concerns(n.Roles) || slices.ContainsFunc(nodes, func(k kubepki.Node) bool { return k.Name == n.Name }) || slices.Contains(o.without, n.Name) {
 				continue
 			}
 			nodes = append(nodes, n)
-			why := o.lags(chain, p, statuses[n.Name], moves)
+			why := o.lags(chain, p, statuses[n.Name], r)
 			switch {
 			case why == "":
 			case slices.Contains(o.lagging, n.Name):
@@ -101,7 +101,7 @@ func (o *rolloverOptions) gate(chain []*predecessor, moves []move) ([]string, er
 			"put that right on the node, and take its status again: officiant-node status -o json",
 			"a node that is gone is left out: --without NODE; one that has to go straight to this stage: --lagging NODE"}}
 	}
-	return late, o.mayLag(nodes, late)
+	return late, r.mayLag(nodes, late)
 }
 
 // mayLag allows what works while the lagging nodes install first: workers talk
@@ -124,7 +124,7 @@ func (o *rolloverOptions) mayLag(nodes []kubepki.Node, late []string) error {
 
 // lags says how a node is not where the stage before leaves it; empty when it
 // is. made is the newest ceremony that made a bundle for it.
-func (o *rolloverOptions) lags(chain []*predecessor, made *predecessor, s *install.Status, moves []move) string {
+func (o *rolloverOptions) lags(chain []*predecessor, made *predecessor, s *install.Status, r *replacement) string {
 	switch {
 	case s == nil:
 		return "no status of it in " + o.status + ", or nothing is installed there"
@@ -145,6 +145,12 @@ func (o *rolloverOptions) lags(chain []*predecessor, made *predecessor, s *insta
 		return fmt.Sprintf("it has the bundle of ceremony %d installed; install that of ceremony %d, %s", has.open.Sequence, made.open.Sequence,
 			filepath.Join(made.dir, "bundles", made.node(s.Installed.Node)+".tar"))
 	}
+	return r.lags(made, s)
+}
+
+// generationLags says what of the stage before is missing in the newest bundle
+// that was made for a node.
+func (o *rolloverOptions) generationLags(made *predecessor, moves []move) string {
 	for _, m := range moves {
 		if o.stage != stageIssue && o.stage != stageDrop {
 			break
