@@ -53,6 +53,19 @@ func TestCumulative(t *testing.T) {
 		a.revokedInUse(&c, former, onRecord)
 		return c.Problems
 	}
+	a := &auditor{
+		t: &transcript.Transcript{Lines: []transcript.Line{{Record: transcript.Open{NotBefore: now}}}}, ledger: &ledger{}, lists: former,
+		plan: &plan.Ceremony{Plan: &plan.Plan{Authorities: []plan.Authority{{Name: "etcd", Family: kubepki.EtcdAuthority, Use: plan.Issue}}},
+			Nodes: []kubepki.Node{{Name: "cp-1", Roles: []kubepki.Role{kubepki.Etcd}}}, Certificates: map[string]*x509.Certificate{"etcd": issuer}},
+	}
+	var c Check
+	if a.etcdHasList(&c, former); len(c.Problems) > 0 {
+		t.Errorf("etcd has a list: %q", c.Problems)
+	}
+	a.plan.Certificates["etcd"] = leaf(7, now) // another authority
+	if a.etcdHasList(&c, former); len(c.Problems) != 1 || !strings.Contains(c.Problems[0], "etcd had list 4 of CN=etcd-ca, and gets none now") {
+		t.Errorf("etcd has none: %q", c.Problems)
+	}
 	revoke := func(serial int64, authority string, reason plan.Reason) plan.Revocation {
 		return plan.Revocation{Serial: plan.Serial{Int: big.NewInt(serial)}, Authority: authority, Reason: reason}
 	}

@@ -106,6 +106,7 @@ func (a *auditor) revocationLists(c *Check) {
 		a.carriedLists(c, former)
 		a.revokedInUse(c, former, onRecord)
 	}
+	a.etcdHasList(c, former)
 	a.listFiles(c)
 	entries := 0
 	for _, s := range a.ledger.lists {

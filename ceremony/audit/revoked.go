@@ -82,6 +82,20 @@ func (a *auditor) etcdList() []byte {
 	return nil
 }
 
+// etcdHasList wants etcd to go on having a list once it has had one: without the
+// file it is told of, it turns everybody away.
+func (a *auditor) etcdHasList(c *Check, former map[string]*formerList) {
+	runs := false
+	for _, n := range a.plan.Nodes {
+		runs = runs || n.Has(kubepki.Etcd)
+	}
+	for _, key := range sortedKeys(former) {
+		if f := former[key]; runs && f.family == string(kubepki.EtcdAuthority) && a.etcdList() == nil {
+			c.problem("%s: etcd had list %d of %s, and gets none now", planFile, f.Number, f.Issuer)
+		}
+	}
+}
+
 // listOf is an authority's list: made here, or else the newest former one.
 func (a *auditor) listOf(authority string) *x509.RevocationList {
 	issuer := a.authority(authority)

@@ -176,8 +176,8 @@ func (b *builder) cumulative(where at, l CRL) {
 				name = c.name
 			}
 			if v, ok := b.revoking.revoked[serial]; !ok || v.Authority != l.Authority {
-				b.refuse(where, "%s: list %d of %s revokes %s (%s), which has not ended: it has to be under revocations again",
-					l.Authority, f.List.Number, l.Authority, serial, name)
+				b.refuse(where, "list %d of %s revokes %s (%s), which has not ended: it has to be under revocations again",
+					f.List.Number, l.Authority, serial, name)
 			}
 		}
 	}

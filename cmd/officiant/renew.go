@@ -171,7 +171,8 @@ func (o *renewOptions) open(p *plan.NewOptions, opened map[string]*request.Opene
 	}
 	refused := &exit.Error{Code: exit.Refused, Hints: []string{
 		"a node whose names, roles or certificates became more sends a new request: officiant-node request, and --requests",
-		"names that the cluster has now come from its kubeadm file: --kubeadm"}}
+		"names that the cluster has now come from its kubeadm file: --kubeadm",
+		"a node that is to wait, such as for a new request after its key was compromised: --without NODE"}}
 	for _, f := range findings(invalid.Problems) {
 		refused.Err = errors.Join(refused.Err, errors.New(f.Message))
 	}

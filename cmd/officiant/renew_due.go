@@ -27,7 +27,7 @@ type dues struct {
 // due holds what every certificate would be against what there is.
 func (o *renewOptions) due(chain []*predecessor, all *plan.Ceremony) *dues {
 	d := &dues{map[string]map[string]string{}, present(chain)}
-	servers := formerServers(chain)
+	servers, revoked := formerServers(chain), revokedBy(chain[0])
 	for _, e := range all.Entries {
 		if e.Kind != plan.LeafCertificate {
 			continue
@@ -39,6 +39,8 @@ func (o *renewOptions) due(chain []*predecessor, all *plan.Ceremony) *dues {
 			why = "new"
 		case !signedBy(now, all.Present(e.Signer)):
 			why = "its authority is another"
+		case revoked[now.SerialNumber.Text(16)]:
+			why = "revoked"
 		default:
 			why = strings.Join(plan.Differences(now, e.Leaf), "; ")
 		}

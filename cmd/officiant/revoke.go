@@ -187,8 +187,8 @@ func (o *revokeOptions) tell(c *plan.Ceremony, found []target, left []string) er
 		fmt.Fprintf(o.Stderr, "The new list goes to etcd in %s.\n", counted(n, "bundle"))
 	}
 	if len(left) > 0 {
-		fmt.Fprintf(o.Stderr, "No bundle for %s: what it has is revoked now, or its keys were made for it. It needs a new request\n"+
-			"(officiant-node request, then officiant ceremony renew --requests DIR); until then its etcd has the former list.\n", exit.Line(strings.Join(left, ", ")))
+		fmt.Fprintf(o.Stderr, "No bundle for %s: what it has is revoked, or its keys were made for it. Its etcd has the former list until\n"+
+			"its certificates are made anew: officiant ceremony renew; after keyCompromise with a new request (--requests).\n", exit.Line(strings.Join(left, ", ")))
 	}
 	if slices.ContainsFunc(found, func(f target) bool { return f.client }) {
 		fmt.Fprintln(o.Stderr, "Kubernetes' API server and kubelets look at no list: see docs/revocation.md for what to do there.")

@@ -250,6 +250,17 @@ func again(list []plan.Revocation, chain []*predecessor, authority string, forme
 	return list, nil
 }
 
+// revokedBy are the serial numbers on the newest lists, in hex.
+func revokedBy(last *predecessor) map[string]bool {
+	revoked := map[string]bool{}
+	for _, l := range last.record.RevocationLists() {
+		for _, e := range l.List.RevokedCertificateEntries {
+			revoked[e.SerialNumber.Text(16)] = true
+		}
+	}
+	return revoked
+}
+
 // etcdNodes puts the nodes of role etcd into the plan, with all the certificates
 // they have, when etcd's list changes. It names those that cannot have a bundle: a
 // certificate of theirs is revoked, or the ceremony made their keys.
@@ -261,14 +272,9 @@ func (o *revokeOptions) etcdNodes(chain []*predecessor, p *plan.NewOptions) (lef
 	if !slices.ContainsFunc(p.CRLs, func(l plan.CRL) bool { return families[l.Authority] == kubepki.EtcdAuthority }) {
 		return nil, nil
 	}
-	revoked := map[string]bool{}
+	revoked := revokedBy(chain[0]) // on the lists that do not change, too
 	for _, v := range p.Revocations {
 		revoked[v.Serial.Text(16)] = true
-	}
-	for _, l := range chain[0].record.RevocationLists() { // those that do not change, too
-		for _, e := range l.List.RevokedCertificateEntries {
-			revoked[e.SerialNumber.Text(16)] = true
-		}
 	}
 	for name, c := range present(chain) {
 		if node, _, _ := strings.Cut(name, "/"); revoked[c.SerialNumber.Text(16)] {
