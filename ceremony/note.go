@@ -1,6 +1,7 @@
 package ceremony
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -83,4 +84,29 @@ func (d *Dictation) allowed(t *transcript.Transcript) error {
 		return &Refused{[]string{"a deviation needs the agreement of two people"}}
 	}
 	return nil
+}
+
+// stopped writes down why people stopped the ceremony, when they did.
+func (r *run) stopped(ctx context.Context, s Step, cause error) error {
+	err := fmt.Errorf("step %d of %d, %s: %w", s.N, len(r.steps), s.Title, cause)
+	if ctx.Err() == nil || r.log == nil {
+		return err
+	}
+	if _, e := r.record(transcript.Paused{Reason: "interrupted at the terminal"}); e != nil {
+		return err
+	}
+	if why := r.why(); why != "" {
+		if _, e := r.record(transcript.Note{Text: why}); e != nil {
+			return err
+		}
+	}
+	return &Interrupted{Head: r.log.Head(), cause: err}
+}
+
+// why asks people for the reason, now that the pause itself is on record.
+func (r *run) why() string {
+	if r.Why == nil {
+		return ""
+	}
+	return r.Why()
 }

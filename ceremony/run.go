@@ -372,31 +372,6 @@ func (r *run) record(records ...transcript.Record) (first int, err error) {
 	return first, r.log.Sync()
 }
 
-// stopped writes down why people stopped the ceremony, when they did.
-func (r *run) stopped(ctx context.Context, s Step, cause error) error {
-	err := fmt.Errorf("step %d of %d, %s: %w", s.N, len(r.steps), s.Title, cause)
-	if ctx.Err() == nil || r.log == nil {
-		return err
-	}
-	if _, e := r.record(transcript.Paused{Reason: "interrupted at the terminal"}); e != nil {
-		return err
-	}
-	if why := r.why(); why != "" {
-		if _, e := r.record(transcript.Note{Text: why}); e != nil {
-			return err
-		}
-	}
-	return &Interrupted{Head: r.log.Head(), cause: err}
-}
-
-// why asks people for the reason, now that the pause itself is on record.
-func (r *run) why() string {
-	if r.Why == nil {
-		return ""
-	}
-	return r.Why()
-}
-
 func (r *run) close() {
 	for _, s := range r.opened {
 		s.Close()

@@ -67,58 +67,16 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if err := checkWaiver(o.waive); err != nil {
 		return err
 	}
-	c, err := plan.Open(planFile, plan.Options{Now: o.Now()})
+	cfg, err := o.prepare(planFile)
 	if err != nil {
 		return err
 	}
-	st, err := openStation(o.options, o.station)
-	if err != nil {
-		return err
-	}
-	to := reach{finalTry: o.finalTry, timeout: st.Patience()}
-	absent, err := supportedThere(c, st, c.KeysNeeded(), to.backend)
-	if err != nil {
-		return err
-	}
-	if absent != nil {
-		fmt.Fprintln(o.Stderr, "Not every token is in; each is asked for at its step.")
-	}
-	approvals, err := ceremony.ReadApprovals(os.DirFS(filepath.Dir(planFile)))
-	if err != nil {
-		return err
-	}
-	if approvals, err = ceremony.Approved(o.dir, c, approvals); err != nil {
-		return err
-	}
-	received, err := o.readReceived(c)
-	if err != nil {
-		return err
-	}
-	present, err := o.attendance(ctx, c, o.present)
-	if err != nil {
-		return err
-	}
-	clock, err := o.watch(ctx, o.clock, st)
-	if err != nil {
-		return err
-	}
-	if err := o.confirmed(ctx, c); err != nil {
-		return err
-	}
-	program, err := thisProgram(o.Version)
-	if err != nil {
-		return err
-	}
-	used, err := modules(c, st, to)
-	if err != nil {
+	if err := o.begin(ctx, cfg); err != nil {
 		return err
 	}
 	watch := newWatcher(o.options)
-	result, err := ceremony.Run(ctx, ceremony.Config{
-		Dir: o.dir, Plan: c, Station: st, Open: byTurns(c, st, to), Ask: watch.before(askPIN(o.options)), Insert: askToken(o.options), Disk: o.Disk,
-		Approvals: approvals, Present: present, Why: o.why, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: watch,
-		Look: o.lookForRun(program, c, st, to, o.dir, clock), Waive: o.waive, Received: received,
-	})
+	cfg.Watch, cfg.Ask, cfg.Insert, cfg.Why = watch, watch.before(askPIN(o.options)), askToken(o.options), o.why
+	result, err := ceremony.Run(ctx, *cfg)
 	watch.progress.End()
 	if err != nil {
 		var wait *ceremony.Awaiting
@@ -130,6 +88,71 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	fmt.Fprintf(o.Stderr, "\nThe ceremony is complete. Compare these, and keep them apart from the bundles:\n")
 	fmt.Fprintf(o.Stdout, "root     %s\nrelease  %s\nhead     %s\n", result.Root, result.Release, result.Head)
 	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony verify %s --root %s\n", o.dir, result.Root)
+	return nil
+}
+
+// prepare reads what a ceremony is made of, and refuses what can be refused before
+// anybody is asked.
+func (o *runOptions) prepare(planFile string) (*ceremony.Config, error) {
+	c, err := plan.Open(planFile, plan.Options{Now: o.Now()})
+	if err != nil {
+		return nil, err
+	}
+	st, err := openStation(o.options, o.station)
+	if err != nil {
+		return nil, err
+	}
+	to := o.reach(st)
+	absent, err := supportedThere(c, st, c.KeysNeeded(), to.backend)
+	if err != nil {
+		return nil, err
+	}
+	if absent != nil {
+		fmt.Fprintln(o.Stderr, "Not every token is in; each is asked for at its step.")
+	}
+	approvals, err := ceremony.ReadApprovals(os.DirFS(filepath.Dir(planFile)))
+	if err != nil {
+		return nil, err
+	}
+	if approvals, err = ceremony.Approved(o.dir, c, approvals); err != nil {
+		return nil, err
+	}
+	received, err := o.readReceived(c)
+	if err != nil {
+		return nil, err
+	}
+	used, err := modules(c, st, to)
+	if err != nil {
+		return nil, err
+	}
+	return &ceremony.Config{
+		Dir: o.dir, Plan: c, Station: st, Open: byTurns(c, st, to), Disk: o.Disk, Approvals: approvals, Received: received,
+		Now: o.Now, Rand: o.Rand, Host: thisHost(), Modules: used, Waive: o.waive,
+	}, nil
+}
+
+func (o *runOptions) reach(st *station.Station) reach {
+	return reach{finalTry: o.finalTry, timeout: st.Patience()}
+}
+
+// begin asks what people have to say before the first step: who is here, what the
+// time is, and that this is the plan.
+func (o *runOptions) begin(ctx context.Context, cfg *ceremony.Config) (err error) {
+	c, st := cfg.Plan, cfg.Station
+	if cfg.Present, err = o.attendance(ctx, c, o.present); err != nil {
+		return err
+	}
+	clock, err := o.watch(ctx, o.clock, st)
+	if err != nil {
+		return err
+	}
+	if err := o.confirmed(ctx, c); err != nil {
+		return err
+	}
+	if cfg.Program, err = thisProgram(o.Version); err != nil {
+		return err
+	}
+	cfg.Look = o.lookForRun(cfg.Program, c, st, o.reach(st), o.dir, clock)
 	return nil
 }
 
