@@ -117,7 +117,11 @@ func (r *run) checkTranscriptSignature(data, sig []byte) error {
 func verifyDirectory(_ context.Context, r *run) error {
 	root := fingerprint.Of(r.mustRoot().Raw)
 	r.forget()
-	report, err := audit.Verify(r.Dir, audit.Options{Now: r.Now(), Root: &root, Rehearsal: r.Rehearsal != nil})
+	var progress func(done, of int)
+	if c, ok := r.Watch.(Counter); ok {
+		progress = c.Count
+	}
+	report, err := audit.Verify(r.Dir, audit.Options{Progress: progress, Now: r.Now(), Root: &root, Rehearsal: r.Rehearsal != nil})
 	if err != nil {
 		return err
 	}

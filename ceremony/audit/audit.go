@@ -43,6 +43,7 @@ type Options struct {
 	ReleaseKey crypto.PublicKey    // pin: the release key
 	People     *fingerprint.SHA256 // pin: those who may approve, here or in the ceremony before
 	Rehearsal  bool                // it is to be a rehearsal, as who made it knows; otherwise one never verifies
+	Progress   func(done, of int)  // told how far a long check is, by several goroutines; may be nil
 	Previous   []string            // directories of the ceremonies this one continues
 }
 
@@ -122,7 +123,7 @@ func checks() []kind {
 		{8, "the record is whole, closed, and signed by its release key", nothing, (*auditor).record, nil},
 		{1, "the plan and its schedule are the ones approved", aRecord, (*auditor).planCopy, nil},
 		{1, "enough people approved exactly this digest", aPlan, (*auditor).approved, (*auditor).hasPeople},
-		{1, "those present waived what was waived", aPlan, (*auditor).attended, (*auditor).hasPeople},
+		{1, "attendance, and waivers by those present", aPlan, (*auditor).attended, (*auditor).hasPeople},
 		{8, "the ceremonies this one continues", aPlan, (*auditor).predecessors, nil},
 		{1, "the signatures made are the schedule's, one for each line", aFinished, (*auditor).signatures, nil},
 		{2, "each act was recorded before it happened, no serial number comes twice", aFinished, (*auditor).order, nil},
@@ -169,6 +170,17 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// parallel is parallel for what takes long: it tells how far it is.
+func (a *auditor) parallel(n int, do func(i int)) {
+	var done atomic.Int64
+	parallel(n, func(i int) {
+		do(i)
+		if a.o.Progress != nil {
+			a.o.Progress(int(done.Add(1)), n)
+		}
+	})
 }
 
 // parallel calls do with 0 to n-1, on all processors.

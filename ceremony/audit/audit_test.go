@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,4 +62,23 @@ func TestFinishedCeremonyVerifies(t *testing.T) {
 			t.Errorf("verdict %q, findings %q", r.Verdict(), r.Findings())
 		}
 	})
+}
+
+// TestProgressOfLongChecks: each of the long checks tells when it is through.
+func TestProgressOfLongChecks(t *testing.T) {
+	s := perform(t)
+	through := make(chan int, 100)
+	s.auditWith(t, audit.Options{Progress: func(done, of int) {
+		if done == of {
+			through <- of
+		}
+	}})
+	close(through)
+	var all []int
+	for of := range through {
+		all = append(all, of)
+	}
+	if len(all) < 3 || !slices.Contains(all, 17) || !slices.Contains(all, len(s.files(t))) {
+		t.Errorf("through were %v; there are 17 certificates and %d files", all, len(s.files(t)))
+	}
 }

@@ -35,7 +35,7 @@ func (a *auditor) authorityFiles(c *Check) {
 // bundles looks at every node's bundle, as a folder and as a tar.
 func (a *auditor) bundles(c *Check) {
 	looks := make([]nodeBundle, len(a.plan.Nodes))
-	parallel(len(looks), func(i int) { looks[i] = a.nodeBundle(a.plan.Nodes[i]) })
+	a.parallel(len(looks), func(i int) { looks[i] = a.nodeBundle(a.plan.Nodes[i]) })
 	for _, l := range looks {
 		c.Problems = append(c.Problems, l.problems.Problems...)
 		a.expect(l.files...)

@@ -24,7 +24,7 @@ func (a *auditor) certificates(c *Check) {
 		}
 	}
 	problems := make([][]string, len(issued))
-	parallel(len(issued), func(i int) {
+	a.parallel(len(issued), func(i int) {
 		problems[i] = a.certificate(*a.entry(issued[i].entry), issued[i].certificate)
 	})
 	expired := 0

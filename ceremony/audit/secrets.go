@@ -22,7 +22,7 @@ func (a *auditor) secrets(c *Check) {
 	names := a.tree.names()
 	var known sync.Map // what content of a SHA-256 holds: folders and tars have the same files
 	found := make([]Check, len(names))
-	parallel(len(names), func(i int) {
+	a.parallel(len(names), func(i int) {
 		data, err := a.tree.read(names[i])
 		if err != nil {
 			found[i].problem("%v", err)

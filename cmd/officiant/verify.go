@@ -69,7 +69,10 @@ func (o *verifyOptions) run(dir string) error {
 	if _, err := os.Lstat(filepath.Join(dir, "transcript.jsonl")); errors.Is(err, fs.ErrNotExist) {
 		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: no transcript.jsonl in it: not a ceremony directory, or its record was taken away", dir)}
 	}
+	progress := terminal.Progress{Out: o.Stderr, Now: o.Now}
+	pins.Progress = progress.At
 	report, err := audit.Verify(dir, *pins)
+	progress.End()
 	if err != nil {
 		return err
 	}

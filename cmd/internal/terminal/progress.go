@@ -20,6 +20,7 @@ type Progress struct {
 
 	mu          sync.Mutex
 	began, said time.Time
+	of          int // all there is of the present work
 	width       int // of what stands in the line
 }
 
@@ -35,8 +36,8 @@ func (p *Progress) At(done, of int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.Now()
-	if p.began.IsZero() {
-		p.began = now
+	if p.began.IsZero() || p.of != of { // other work has begun
+		p.began, p.of = now, of
 	}
 	live := IsTerminal(p.Out)
 	pause := elsewhere

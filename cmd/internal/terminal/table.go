@@ -157,7 +157,7 @@ func Fold(text string, width int) []string {
 	rest := []rune(text)
 	for width > 0 && len(rest) > width {
 		at := width
-		for i := width; i > width/3; i-- {
+		for i := width; i > width/4; i-- {
 			if rest[i] == ' ' || rest[i-1] == ',' || rest[i-1] == ' ' {
 				at = i
 				break
