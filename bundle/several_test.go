@@ -84,6 +84,9 @@ func TestSeveralAuthorities(t *testing.T) {
 	}
 	first, trust := stage(old), stage(old, next.Certificate)
 	issue, drop := stage(next, old.Certificate), stage(next)
+	for name, b := range map[string]*bundle.Bundle{"before": first, "trust": trust, "issue": issue, "drop": drop} {
+		kubeadmTakes(t, name, b)
+	}
 	oldLeaf, newLeaf := "pki/apiserver-kubelet-client.crt of the old", "of the new"
 	leaves := map[string]*bundle.Bundle{oldLeaf: first, newLeaf: drop}
 	for _, c := range []struct {
@@ -108,6 +111,31 @@ func TestSeveralAuthorities(t *testing.T) {
 			if !opensslVerifies(t, c.at.Files["pki/server-ca.crt"], from.Files["pki/apiserver.crt"]) {
 				t.Errorf("%s: the API server %s: openssl does not accept it", c.name, who)
 			}
+		}
+	}
+}
+
+// kubeadmTakes asks what kubeadm of 1.31 and later asks in external CA mode: it
+// reads the first certificate of ca.crt, verifies leaves with it, and wants a
+// kubeconfig's first to be one of ca.crt's.
+func kubeadmTakes(t *testing.T, stage string, b *bundle.Bundle) {
+	t.Helper()
+	anchors := pemsOf(t, b, "pki/ca.crt")
+	pool := x509.NewCertPool()
+	pool.AddCert(anchors[0])
+	for _, path := range []string{"pki/apiserver.crt", "pki/apiserver-kubelet-client.crt"} {
+		file := pemsOf(t, b, path)
+		between := x509.NewCertPool()
+		for _, c := range file[1:] {
+			between.AddCert(c)
+		}
+		if _, err := file[0].Verify(x509.VerifyOptions{Roots: pool, Intermediates: between, CurrentTime: bundletest.Now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+			t.Errorf("%s: %s: %v", stage, path, err)
+		}
+	}
+	for _, path := range []string{"admin.conf", "kubelet.conf", "controller-manager.conf"} {
+		if config := pemsOf(t, b, path); !slices.ContainsFunc(anchors, config[0].Equal) {
+			t.Errorf("%s: %s begins with an authority that is not in ca.crt", stage, path)
 		}
 	}
 }

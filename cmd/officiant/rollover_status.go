@@ -75,11 +75,13 @@ func (o *rolloverOptions) gate(chain []*predecessor, r *replacement) ([]string, 
 	var behind error
 	var late []string
 	var nodes []kubepki.Node
+	seen := map[string]bool{}
 	for _, p := range chain { // newest first
 		for _, n := range p.plan.Nodes {
-			if !r.concerns(n.Roles) || slices.ContainsFunc(nodes, func(k kubepki.Node) bool { return k.Name == n.Name }) || slices.Contains(o.without, n.Name) {
+			if !r.concerns(n.Roles) || seen[n.Name] || slices.Contains(o.without, n.Name) {
 				continue
 			}
+			seen[n.Name] = true
 			nodes = append(nodes, n)
 			why := o.lags(chain, p, statuses[n.Name], r)
 			switch {
