@@ -47,6 +47,7 @@ func oneNode(ctx context.Context, o options, r *report) error {
 		return err
 	}
 	r.try(ctx, s.revocation(m)...)
+	r.try(ctx, s.rollover(m)...)
 	return nil
 }
 
