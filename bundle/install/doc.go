@@ -28,9 +28,13 @@
 // the same paths with their modes and owners.
 //
 // The first install pins the root certificate and the release key; later ones
-// demand the same. A bundle by the release key that the one in place announces is
-// taken, too, or by one that people compared; it is pinned then, and the key before
-// refused. A node refuses a sequence below the highest it has seen, and
+// demand the same. While bundles have the pinned root, it stays pinned, also when it
+// is not the first any more; when it is gone, the first one is. Each root of a bundle
+// has to be the pinned one, one of the bundle in place, a later certificate of the
+// pinned one's name and key, or one that people compared; else the bundle is refused.
+// A bundle by the release key that the one in place
+// announces is taken, too, or by one that people compared; it is pinned then, and the
+// key before refused. A node refuses a sequence below the highest it has seen, and
 // another bundle of the same sequence. Rollback puts back what was in place
 // before the last install, once; it does not lower the highest sequence, and the
 // newest bundle can be installed again.
