@@ -29,7 +29,7 @@ func dryRun(_ context.Context, r *run) error {
 	if err != nil || r.Rehearsal == nil {
 		return err
 	}
-	return tryAll(r.checker, r.plan, begin(r.plan, r.Now()), r.Rand, r.tally)
+	return tryAll(r.checker, r.plan, begin(r.Plan, r.Now()), r.Rand, r.tally)
 }
 
 // DryRun checks and lints every certificate of the schedule as if it were

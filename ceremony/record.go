@@ -81,7 +81,7 @@ func (r *run) beginRecord(path string) error {
 		Modules:      append([]transcript.Module{}, r.Modules...),
 		Host:         r.Host,
 		Predecessors: predecessors(r.plan),
-		NotBefore:    begin(r.plan, r.Now()),
+		NotBefore:    begin(r.Plan, r.Now()),
 		Steps:        len(r.steps),
 	}
 	for _, p := range r.plan.People.List {

@@ -163,6 +163,7 @@ func (m *Minutes) Marks() []mark {
 	}{
 		{"Root certificate", "SHA-256 of its DER", m.Audit.Root},
 		{"Release key", "SHA-256 of its SubjectPublicKeyInfo", m.Audit.Release},
+		{"Release key that follows", "announced here; nodes take it by this", m.successor()},
 		{"Head of the record", "SHA-256 of its last line; it stands for every line", m.Audit.Head},
 		{"Digest of the ceremony", "plan, inputs and schedule, as approved", m.Audit.Digest},
 		{"People who may approve", "as the plan names them", m.Audit.People},
@@ -172,6 +173,14 @@ func (m *Minutes) Marks() []mark {
 		}
 	}
 	return out
+}
+
+// successor is the release key that the closing line announces, if it does.
+func (m *Minutes) successor() *fingerprint.SHA256 {
+	if c, ok := m.last().Record.(transcript.Closed); ok {
+		return c.Successor
+	}
+	return nil
 }
 
 // Signers are those who sign the minutes.

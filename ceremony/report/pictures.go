@@ -1,77 +1,10 @@
 package report
 
 import (
-	"cmp"
-	"crypto/x509"
 	"fmt"
 	"slices"
 	"time"
-
-	"officiant/bundle/fingerprint"
-	"officiant/bundle/kubepki"
 )
-
-// Authority is a CA of the ceremony.
-type Authority struct {
-	Name, Family string
-	Made         bool // here; otherwise it was there before
-	Certificate  *x509.Certificate
-	leaves       int
-	first, last  time.Time // ends of its leaves
-}
-
-func (a Authority) Subject() string         { return a.Certificate.Subject.String() }
-func (a Authority) Serial() string          { return fmt.Sprintf("%x", a.Certificate.SerialNumber) }
-func (a Authority) Until() string           { return day(a.Certificate.NotAfter) }
-func (a Authority) Sum() fingerprint.SHA256 { return fingerprint.Of(a.Certificate.Raw) }
-func (a Authority) Key() (fingerprint.SHA256, error) {
-	return fingerprint.SPKI(a.Certificate.PublicKey)
-}
-
-// Authorities are those the plan names that have a certificate, the root first.
-func (m *Minutes) Authorities() []Authority {
-	if m.Plan == nil {
-		return nil
-	}
-	made := map[string]*x509.Certificate{}
-	issued := m.Record.Certificates()
-	for _, c := range issued {
-		if c.Certificate.IsCA {
-			made[c.Name] = c.Certificate
-		}
-	}
-	var out []Authority
-	for _, a := range m.Plan.Plan.Authorities {
-		one := Authority{Name: a.Name, Family: string(a.Family), Certificate: made[a.Name], Made: made[a.Name] != nil}
-		if !one.Made {
-			one.Certificate = m.Plan.Certificates[a.Name]
-		}
-		if one.Certificate == nil {
-			continue
-		}
-		for _, c := range issued {
-			if end := c.Certificate.NotAfter; !c.Certificate.IsCA && c.Signer == a.Name {
-				if one.leaves++; one.leaves == 1 || end.Before(one.first) {
-					one.first = end
-				}
-				if end.After(one.last) {
-					one.last = end
-				}
-			}
-		}
-		out = append(out, one)
-	}
-	slices.SortStableFunc(out, func(a, b Authority) int {
-		isRoot := func(a Authority) int {
-			if a.Family == string(kubepki.Root) {
-				return 0
-			}
-			return 1
-		}
-		return cmp.Compare(isRoot(a), isRoot(b))
-	})
-	return out
-}
 
 // Picture is what a page draws: boxes and lines, in the units of its view box.
 type Picture struct {
@@ -80,6 +13,8 @@ type Picture struct {
 	Lines         []Line
 	Bars          []Bar
 	Ticks         []Tick
+
+	rail int // of the row drawn last
 }
 
 // Box is a box with text in it.
@@ -148,15 +83,17 @@ type Tick struct {
 
 const (
 	pictureWidth = 900
-	boxWidth     = 268
-	boxHeight    = 76
-	boxGap       = 45
-	perRow       = 3
+	boxHeight    = 90
+	boxGap       = 24
+	margin       = 12 // on both sides of a row: a line may have to go round it
+	trunk        = 2  // where that line goes down
+	perRow       = 4
+	widest       = 268
 	accent       = "#114b5f"
 	quietInk     = "#8a949d"
 )
 
-// Hierarchy draws the authorities: the root, who is below it, and how many
+// Hierarchy draws the authorities: each root, who is below it, and how many
 // certificates each of those issued. The release key stands beside them.
 func (m *Minutes) Hierarchy() Picture {
 	p := Picture{Width: pictureWidth}
@@ -164,40 +101,81 @@ func (m *Minutes) Hierarchy() Picture {
 	if len(all) == 0 {
 		return p
 	}
-	root := authorityBox(all[0], (pictureWidth-boxWidth)/2, 8)
-	p.Boxes = append(p.Boxes, root)
 	if m.Audit.Release != nil {
-		p.Boxes = append(p.Boxes, Box{X: pictureWidth - boxWidth + 30, Y: 8, W: boxWidth - 36, H: boxHeight, Title: "release key",
+		p.Boxes = append(p.Boxes, Box{X: pictureWidth - 236, Y: 8, W: 232, H: boxHeight, Title: "release key",
 			Text: []string{"signs bundles and the record", m.Audit.Release.Grouped()[:19]}, Stroke: quietInk, Dash: "5 4", Fill: "#fff"})
 	}
-	bottom := 8 + boxHeight
-	for i, a := range all[1:] {
-		inRow := min(perRow, len(all)-1-i/perRow*perRow)
-		left := max(1, (pictureWidth-inRow*boxWidth-(inRow-1)*boxGap)/2)
-		x, y := left+i%perRow*(boxWidth+boxGap), 8+boxHeight+52+i/perRow*(2*boxHeight+84)
-		box := authorityBox(a, x, y)
-		rail := root.Y + root.H + 26
-		p.Lines = append(p.Lines, Line{root.Middle(), root.Y + root.H, root.Middle(), rail},
-			Line{min(root.Middle(), box.Middle()), rail, max(root.Middle(), box.Middle()), rail}, Line{box.Middle(), rail, box.Middle(), box.Y})
-		p.Boxes = append(p.Boxes, box)
-		bottom = max(bottom, y+boxHeight)
-		if a.leaves > 0 {
-			leaf := Box{X: x + 24, Y: y + boxHeight + 32, W: boxWidth - 48, H: boxHeight - 20, Title: counted(a.leaves, "certificate"),
-				Text: []string{ends(a.first, a.last)}, Stroke: quietInk, Fill: "#f4f6f7"}
-			p.Lines = append(p.Lines, Line{box.Middle(), box.Y + box.H, box.Middle(), leaf.Y})
-			p.Boxes = append(p.Boxes, leaf)
-			bottom = max(bottom, leaf.Y+leaf.H)
+	top := 8
+	for _, root := range all {
+		if !root.isRoot() {
+			continue
 		}
+		box := authorityBox(root, (pictureWidth-widest)/2, top, widest)
+		p.Boxes = append(p.Boxes, box)
+		top = box.Y + box.H
+		var children []Authority
+		for _, a := range all {
+			if a.parent == root.Certificate {
+				children = append(children, a)
+			}
+		}
+		from := box.Middle() // where the line to the first row leaves the root
+		for row := range slices.Chunk(children, perRow) {
+			top = p.row(row, from, top)
+			from = -1
+		}
+		top += 34
 	}
-	p.Height = bottom + 8
+	p.Height = top - 26
 	return p
 }
 
-func authorityBox(a Authority, x, y int) Box {
-	b := Box{X: x, Y: y, W: boxWidth, H: boxHeight, Title: cut(a.Name, 30), Stroke: accent, Fill: "#fff",
-		Text: []string{cut(a.Certificate.Subject.CommonName, 40), "until " + a.Until()}}
+// row draws authorities side by side below top, each with its leaves, and returns
+// where the row ends. from is where their line comes from; below 0: from the edge,
+// round the row above.
+func (p *Picture) row(row []Authority, from, top int) int {
+	width := min(widest, (pictureWidth-2*margin-(len(row)-1)*boxGap)/len(row))
+	gap := boxGap
+	if width == widest {
+		gap = min(40, (pictureWidth-2*margin-len(row)*width)/max(1, len(row)-1))
+	}
+	left := (pictureWidth - len(row)*width - (len(row)-1)*gap) / 2
+	rail, y := top+24, top+48
+	bottom := y + boxHeight
+	for i, a := range row {
+		box := authorityBox(a, left+i*(width+gap), y, width)
+		p.Boxes = append(p.Boxes, box)
+		if from >= 0 {
+			p.Lines = append(p.Lines, Line{from, top, from, rail}, Line{min(from, box.Middle()), rail, max(from, box.Middle()), rail})
+		} else {
+			p.Lines = append(p.Lines, Line{trunk, rail, box.Middle(), rail})
+		}
+		p.Lines = append(p.Lines, Line{box.Middle(), rail, box.Middle(), box.Y})
+		if a.leaves == 0 {
+			continue
+		}
+		leaf := Box{X: box.X + 16, Y: box.Y + box.H + 28, W: width - 32, H: boxHeight - 32, Title: counted(a.leaves, "certificate"),
+			Text: []string{ends(a.first, a.last)}, Stroke: quietInk, Fill: "#f4f6f7"}
+		p.Lines = append(p.Lines, Line{box.Middle(), box.Y + box.H, box.Middle(), leaf.Y})
+		p.Boxes = append(p.Boxes, leaf)
+		bottom = max(bottom, leaf.Y+leaf.H)
+	}
+	if from < 0 { // the way round, from the rail of the row above
+		p.Lines = append(p.Lines, Line{trunk, p.rail, trunk, rail}, Line{trunk, p.rail, pictureWidth / 2, p.rail})
+	}
+	p.rail = rail
+	return bottom
+}
+
+func authorityBox(a Authority, x, y, width int) Box {
+	letters := width / 7
+	b := Box{X: x, Y: y, W: width, H: boxHeight, Title: cut(a.Name, letters), Stroke: accent, Fill: "#fff",
+		Text: []string{cut(a.Certificate.Subject.CommonName, letters), "until " + a.Until()}}
+	if origin := a.Origin(); origin != "" {
+		b.H, b.Text = boxHeight, append(b.Text, origin)
+	}
 	if !a.Made {
-		b.Title, b.Stroke, b.Dash = cut(a.Name, 20)+", as it was", quietInk, "5 4"
+		b.Stroke, b.Dash = quietInk, "5 4"
 	}
 	return b
 }

@@ -250,3 +250,18 @@ func (m *Minutes) LeafCount() (n int) {
 	}
 	return n
 }
+
+// List is an authority's newest revocation list.
+type List struct {
+	By, Number, Revoked, Next string
+	Made                      bool // here
+}
+
+// Lists are the newest lists of all authorities that have one.
+func (m *Minutes) Lists() []List {
+	var out []List
+	for _, l := range m.Record.RevocationLists() {
+		out = append(out, List{l.Signer, fmt.Sprint(l.List.Number), counted(len(l.List.RevokedCertificateEntries), "certificate"), day(l.List.NextUpdate), l.Name != ""})
+	}
+	return out
+}
