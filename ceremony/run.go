@@ -230,7 +230,7 @@ func (r *run) adopt() error {
 	if err := r.ensure("plan.yaml", r.Plan.Inputs["plan.yaml"]); err != nil {
 		return err
 	}
-	c, err := plan.OpenFS(os.DirFS(r.Dir), "plan.yaml", plan.Options{Now: r.Now(), Opened: r.Plan.Requests})
+	c, err := plan.OpenFS(os.DirFS(r.Dir), "plan.yaml", plan.Options{Now: r.Now(), Opened: r.Plan.Requests, Held: true}) // r.Plan was judged
 	if err != nil {
 		return err
 	}

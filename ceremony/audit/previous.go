@@ -15,6 +15,7 @@ func (a *auditor) predecessors(c *Check) {
 	a.serials = map[string]string{}
 	named := a.plan.Plan.Previous.Ceremonies
 	a.firstLine(c)
+	keys := map[fingerprint.SHA256]bool{}
 	for _, p := range named {
 		t, err := transcript.Read(p.Transcript, a.plan.Inputs[p.Transcript])
 		if err != nil {
@@ -44,8 +45,11 @@ func (a *auditor) predecessors(c *Check) {
 		}
 		a.oldSerials(c, p.Transcript, t)
 		a.earlier(c, p, t)
+		a.neighbour(c, p.Transcript, t)
+		keysOf(t, keys)
 	}
 	a.ordinal(c)
+	a.rootBefore(c, keys)
 	c.Detail = count(len(named), "predecessor")
 	a.directories(c)
 }

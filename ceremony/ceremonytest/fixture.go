@@ -47,6 +47,7 @@ type Fixture struct {
 
 // Shape says what a fixture's cluster looks like.
 type Shape struct {
+	Cluster      string // default demo
 	Workers      int
 	Appliances   int              // workers whose keys the ceremony makes: appliance-1, …
 	Root         signer.Algorithm // default ECDSA-P384
@@ -76,8 +77,11 @@ func New(t testing.TB, s Shape) *Fixture {
 	if s.Version == (kubepki.Version{}) {
 		s.Version = kubepki.Newest()
 	}
+	if s.Cluster == "" {
+		s.Cluster = "demo"
+	}
 	cluster := kubepki.Cluster{
-		Name: "demo", KubernetesVersion: s.Version, ControlPlaneEndpoint: "api.demo.test:6443", ExternalEtcd: s.ExternalEtcd,
+		Name: s.Cluster, KubernetesVersion: s.Version, ControlPlaneEndpoint: "api." + s.Cluster + ".test:6443", ExternalEtcd: s.ExternalEtcd,
 	}.Complete()
 	var list strings.Builder
 	for _, n := range s.nodes() {
@@ -105,7 +109,7 @@ func New(t testing.TB, s Shape) *Fixture {
 		fmt.Fprintf(&list, "  - {authority: %s, nextUpdate: 90d}\n", name)
 	}
 	list.WriteString(f.People(t, s.Approvals, s.People...))
-	write(t, f.PlanFile, fmt.Sprintf(planText, cluster.KubernetesVersion, s.ExternalEtcd, s.Root, s.Below, s.Below, s.Below)+list.String())
+	write(t, f.PlanFile, fmt.Sprintf(planText, s.Cluster, cluster.KubernetesVersion, s.ExternalEtcd, s.Root, s.Below)+list.String())
 	f.Tokens(t)
 	return f
 }
@@ -128,18 +132,18 @@ func (s Shape) nodes() []kubepki.Node {
 
 const planText = `apiVersion: officiant/v1
 kind: Plan
-name: demo-1
+name: %[1]s-1
 cluster:
-  name: demo
-  kubernetesVersion: %s
-  controlPlaneEndpoint: api.demo.test:6443
-  externalEtcd: %t
+  name: %[1]s
+  kubernetesVersion: %[2]s
+  controlPlaneEndpoint: api.%[1]s.test:6443
+  externalEtcd: %[3]t
 previous: none
 authorities:
-  - {name: root, key: {create: %s}, evidence: software, validity: 20y}
-  - {name: kubernetes, key: {create: %s}, evidence: software, validity: 10y}
-  - {name: etcd, key: {create: %s}, evidence: software, validity: 10y}
-  - {name: front-proxy, key: {create: %s}, evidence: software, validity: 10y}
+  - {name: root, key: {create: %[4]s}, evidence: software, validity: 20y}
+  - {name: kubernetes, key: {create: %[5]s}, evidence: software, validity: 10y}
+  - {name: etcd, key: {create: %[5]s}, evidence: software, validity: 10y}
+  - {name: front-proxy, key: {create: %[5]s}, evidence: software, validity: 10y}
 release: {key: {create: ECDSA-P256}, evidence: software}
 serviceAccount: {create: ECDSA-P256}
 leaves: {validity: 1y}

@@ -103,6 +103,10 @@
 // it, newest first, each the one that the next names in its first line. sequence counts along the cluster's chain:
 // one more than this cluster's predecessor, else 1.
 //
+// A predecessor of another cluster is the root's last ceremony, and its record has
+// the root's key, if this one opens it; of its authorities no subject and no key
+// comes again. Who opens a root's existing key has a predecessor.
+//
 // Below an external root, authorities that are created ask for their certificates:
 // validity is the most these may be valid, least (default: as long as leaves) what
 // has to be left. Package receipt says what is accepted.

@@ -73,15 +73,16 @@ type builder struct {
 	leaves  map[string][]kubepki.Leaf
 	sealed  *accountRecords // of this cluster's newest ceremony that had pairs; nil when none had
 	// Release keys as this cluster's predecessor left them; nil when there is none.
-	released *releaseRecord
-	began    time.Time                    // of this cluster's predecessor; zero when there is none
-	past     *former                      // what this cluster's predecessor issued; read when it matters
-	pastErr  error                        // why that cannot be read
-	chain    []string                     // this cluster's former transcripts, newest first
-	present  map[string]*x509.Certificate // what nodes have now, by the schedule's name; see newest
-	hosts    *KnownHosts                  // nil when the plan names none
-	byHost   map[string]string            // nodes by their names in knownHosts, in lower case
-	said     map[string]bool              // what is wrong with the cluster's extras, said already
+	released   *releaseRecord
+	neighbours []neighbour                  // former ceremonies of other clusters
+	began      time.Time                    // of this cluster's predecessor; zero when there is none
+	past       *former                      // what this cluster's predecessor issued; read when it matters
+	pastErr    error                        // why that cannot be read
+	chain      []string                     // this cluster's former transcripts, newest first
+	present    map[string]*x509.Certificate // what nodes have now, by the schedule's name; see newest
+	hosts      *KnownHosts                  // nil when the plan names none
+	byHost     map[string]string            // nodes by their names in knownHosts, in lower case
+	said       map[string]bool              // what is wrong with the cluster's extras, said already
 	// SSH keys that vouched for a node, in wire format
 	hostKeys map[string]string
 
@@ -115,6 +116,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	b.previous()
 	b.people()
 	b.authorities()
+	b.clusters()
 	b.release()
 	b.knownHosts()
 	b.nodes(facts)

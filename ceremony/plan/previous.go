@@ -109,6 +109,9 @@ func (b *builder) predecessor(p Predecessor, where at) {
 	if p.Cluster != b.p.Cluster.Name && len(p.Earlier) > 0 {
 		b.refuse(append(where, "earlier"), "only of this cluster's own ceremonies earlier ones are of use")
 	}
+	if p.Cluster != b.p.Cluster.Name {
+		b.neighbours = append(b.neighbours, readNeighbour(p, where, lines))
+	}
 	if p.Cluster == b.p.Cluster.Name {
 		b.c.Sequence = p.Sequence + 1
 		b.formerPeople(p, open)

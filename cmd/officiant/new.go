@@ -24,15 +24,16 @@ import (
 
 type newOptions struct {
 	*options
-	kubeadm, requests, previous string
-	knownHosts                  string
-	name, cluster, naming       string
-	grade                       string
-	list                        string
-	external                    string
-	adopt                       bool // a cluster that runs already, and that no ceremony made
-	crls                        string
-	out                         string
+	kubeadm, requests     string
+	previous              []string
+	knownHosts            string
+	name, cluster, naming string
+	grade                 string
+	list                  string
+	external              string
+	adopt                 bool // a cluster that runs already, and that no ceremony made
+	crls                  string
+	out                   string
 }
 
 func newNewCommand(o *options) *cobra.Command {
@@ -53,7 +54,9 @@ Fingerprints in the list stand for those read out by the nodes' operators: the
 list must not have come with the requests.
 
 With --previous the plan continues a finished ceremony: its authorities, release
-key and service-account pair stay, and the root is not opened.
+key and service-account pair stay, and the root is not opened. Another cluster's
+ceremony gives its root alone: name the last one that opened the root's key, and
+the plan makes a new cluster's own authorities below it (docs/clusters.md).
 
 With --crls every authority that is made signs a revocation list, with nothing on it,
 and etcd is told to look at its: what is revoked later is then a new file and no
@@ -68,7 +71,7 @@ makes the intermediates' keys and asks for their certificates.`,
 	f.StringVar(&n.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` of the cluster, or its kubeadm-config ConfigMap (required)")
 	f.StringVar(&n.requests, "requests", "", "`DIR` of the nodes' requests, *.req (required)")
 	f.StringVar(&n.list, "nodes", "", "list `FILE` of the nodes: CSV, or JSON of kubectl get nodes")
-	f.StringVar(&n.previous, "previous", "", "finished ceremony `DIR` to continue")
+	f.StringArrayVar(&n.previous, "previous", nil, "finished ceremony `DIR` to continue; given twice: this cluster's last, and the root's last")
 	f.StringVar(&n.external, "external-root", "", "certificate `FILE` of a root that lives elsewhere")
 	f.StringVar(&n.crls, "crls", "", "make a revocation list of every authority, the next one due in `TIME`, such as 1y")
 	f.StringVar(&n.knownHosts, "known-hosts", "", "OpenSSH `FILE` that says which SSH host key is whose; nodes that signed with theirs need no fingerprint")
@@ -84,7 +87,7 @@ func (o *newOptions) check() error {
 	if o.kubeadm == "" || o.requests == "" || o.out == "" {
 		return exit.Usagef("this needs --kubeadm FILE, --requests DIR and --out FILE")
 	}
-	if o.external != "" && o.previous != "" {
+	if o.external != "" && len(o.previous) > 0 {
 		return exit.Usagef("--external-root is for a cluster's first ceremony; with --previous the root stays")
 	}
 	if o.crls != "" && o.previous != "" {
@@ -132,7 +135,7 @@ func (o *newOptions) run() error {
 		return err
 	}
 	sequence := 1
-	if o.previous != "" {
+	if len(o.previous) > 0 {
 		if sequence, err = continues(&p, in, o.previous, cluster.Name, nodes); err != nil {
 			return err
 		}

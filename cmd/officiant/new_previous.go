@@ -28,33 +28,51 @@ type predecessor struct {
 	prefix string // of the copies of its files: "previous/CLUSTER-SEQUENCE"
 }
 
-// continues makes a plan go on where a finished ceremony ended, and returns
-// the plan's sequence. Of another cluster's ceremony only the root is taken.
-func continues(p *plan.NewOptions, in *inputs, dir, cluster string, nodes []sender) (int, error) {
-	last, err := readPredecessor(dir)
-	if err != nil {
-		return 0, &exit.Error{Code: exit.Refused, Err: err, Hints: []string{"see what is wrong with: officiant ceremony verify " + dir}}
+// continues makes a plan go on where finished ceremonies ended, and returns the
+// plan's sequence. Of another cluster's ceremony only the root is taken.
+func continues(p *plan.NewOptions, in *inputs, dirs []string, cluster string, nodes []sender) (int, error) {
+	var own, neighbour *predecessor
+	for _, dir := range dirs {
+		last, err := readPredecessor(dir)
+		if err != nil {
+			return 0, &exit.Error{Code: exit.Refused, Err: err, Hints: []string{"see what is wrong with: officiant ceremony verify " + dir}}
+		}
+		place := &neighbour
+		if last.open.Cluster == cluster {
+			place = &own
+		}
+		if *place != nil {
+			return 0, both(*place, last)
+		}
+		*place = last
 	}
-	transcriptPath := last.prefix + ".jsonl"
-	if err := in.add(transcriptPath, last.raw); err != nil {
+	if err := rootsLast(own, neighbour); err != nil {
 		return 0, err
 	}
-	p.Previous = []plan.Predecessor{{
-		Cluster: last.open.Cluster, Sequence: last.open.Sequence, Head: last.record.Head(), Transcript: transcriptPath,
-	}}
-	same := last.open.Cluster == cluster
-	if err := last.authorities(p, in, same); err != nil {
+	for _, last := range []*predecessor{own, neighbour} {
+		if last == nil {
+			continue
+		}
+		path := last.prefix + ".jsonl"
+		if err := in.add(path, last.raw); err != nil {
+			return 0, err
+		}
+		p.Previous = append(p.Previous, plan.Predecessor{
+			Cluster: last.open.Cluster, Sequence: last.open.Sequence, Head: last.record.Head(), Transcript: path,
+		})
+	}
+	if own == nil {
+		return 1, neighbour.authorities(p, in, false)
+	}
+	if err := own.authorities(p, in, true); err != nil {
 		return 0, err
 	}
-	if !same {
-		return 1, nil
-	}
-	if err := last.release(p, in); err != nil {
+	if err := own.release(p, in); err != nil {
 		return 0, err
 	}
-	last.vouch(nodes)
-	p.People = last.plan.People
-	return last.open.Sequence + 1, serviceAccount([]*predecessor{last}, p, in, nodes)
+	own.vouch(nodes)
+	p.People = own.plan.People
+	return own.open.Sequence + 1, serviceAccount([]*predecessor{own}, p, in, nodes)
 }
 
 // readPredecessor reads a ceremony directory as far as a plan builds on it:
