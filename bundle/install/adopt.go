@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -158,6 +159,8 @@ func (r *standing) rotates(file string) bool {
 	return err == nil && bytes.Contains(data, []byte("/"+rotatedKubelet))
 }
 
+var privateKeyPEM = regexp.MustCompile(`-----BEGIN ([A-Z]+ )?PRIVATE KEY-----`)
+
 // rotated reads certificate and key of a kubelet that rotates them.
 func (r *standing) rotated(l kubepki.Leaf) (*InUse, error) {
 	data, err := os.ReadFile(r.at(rotatedKubelet))
@@ -169,13 +172,11 @@ func (r *standing) rotated(l kubepki.Leaf) (*InUse, error) {
 	if u.Chain, err = chain(data); err != nil {
 		return nil, err
 	}
-	if i := bytes.Index(data, []byte("-----BEGIN EC PRIVATE KEY")); i >= 0 {
-		u.Key, err = privatekey.Parse(data[i:])
-	} else if i := bytes.Index(data, []byte("-----BEGIN PRIVATE KEY")); i >= 0 {
-		u.Key, err = privatekey.Parse(data[i:])
-	}
-	if err != nil {
-		return nil, err
+	if at := privateKeyPEM.FindIndex(data); at != nil {
+		_, rest := pem.Decode(data[at[0]:])
+		if u.Key, err = privatekey.Parse(data[at[0] : len(data)-len(rest)]); err != nil {
+			return nil, err
+		}
 	}
 	if u.Key != nil && len(u.Chain) > 0 && !sameKey(u.Key.Public(), u.Chain[0].PublicKey) {
 		return nil, fmt.Errorf("%s: the private key of %s on this node is not its own", u.File, l.Name)

@@ -2,7 +2,9 @@ package install_test
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"os"
 	"path/filepath"
@@ -124,14 +126,20 @@ func TestStandingOfARotatingKubelet(t *testing.T) {
 	former := p.Former(t)
 	m := running(t, p, bundletest.Worker(), former)
 	leaves := p.FormerLeaves(t, m.who, former)
-	pem := append(bundletest.CertificatePEM(leaves["kubelet.conf"]), bundletest.PrivatePEM(t, m.who.Keys["kubelet.conf"])...)
 	must(t, os.MkdirAll(m.at("var/lib/kubelet/pki"), 0o755))
-	must(t, os.WriteFile(m.at("var/lib/kubelet/pki/kubelet-client-current.pem"), pem, 0o600))
 	must(t, os.WriteFile(m.at("etc/kubernetes/kubelet.conf"), []byte("users:\n- user:\n    client-certificate: /var/lib/kubelet/pki/kubelet-client-current.pem\n"), 0o600))
-	s, err := m.Standing(p.Cluster, m.who.Node)
+	certificate := bundletest.CertificatePEM(leaves["kubelet.conf"])
+	sec1, err := x509.MarshalECPrivateKey(m.who.Keys["kubelet.conf"].(*ecdsa.PrivateKey))
 	must(t, err)
-	if !s.Leaves["kubelet.conf"].Chain[0].Equal(leaves["kubelet.conf"]) {
-		t.Error("another certificate than the kubelet's")
+	for _, key := range [][]byte{bundletest.PrivatePEM(t, m.who.Keys["kubelet.conf"]), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})} {
+		for _, both := range [][]byte{slices.Concat(certificate, key), slices.Concat(key, certificate)} {
+			must(t, os.WriteFile(m.at("var/lib/kubelet/pki/kubelet-client-current.pem"), both, 0o600))
+			s, err := m.Standing(p.Cluster, m.who.Node)
+			must(t, err)
+			if !s.Leaves["kubelet.conf"].Chain[0].Equal(leaves["kubelet.conf"]) {
+				t.Error("another certificate than the kubelet's")
+			}
+		}
 	}
 	must(t, os.Remove(m.at("var/lib/kubelet/pki/kubelet-client-current.pem")))
 	standingRefused(t, m, p, "etc/kubernetes/kubelet.conf", "no such file")
