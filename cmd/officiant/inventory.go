@@ -11,6 +11,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,6 +102,8 @@ func (o *inventoryOptions) run(dirs []string) error {
 	if err != nil {
 		return err
 	}
+	// A long list stays until the end; room for as much garbage would double it.
+	defer debug.SetGCPercent(debug.SetGCPercent(50))
 	var records []*inventory.Record
 	for _, dir := range dirs {
 		r, err := readInventory(dir)
