@@ -226,6 +226,7 @@ func (y *year) conduct(next string) {
 	for _, file := range bundles {
 		y.install(file)
 		y.etcd.restarts(y.nodes[strings.TrimSuffix(filepath.Base(file), ".tar")])
+		y.tokensHold()
 	}
 }
 

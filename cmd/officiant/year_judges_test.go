@@ -215,6 +215,9 @@ func (e *etcdJudge) restarts(m *machine) {
 func (one *member) start(e *etcdJudge, more ...string) {
 	e.t.Helper()
 	pki := filepath.Join(one.m.Root, "etc/kubernetes/pki/etcd")
+	if crl := pki + "/ca.crl"; exists(crl) {
+		more = append(more, "--client-crl-file="+crl, "--peer-crl-file="+crl)
+	}
 	one.cmd = exec.Command(e.etcd, append(more,
 		"--name="+one.m.node.Name, "--data-dir="+one.data, "--listen-client-urls=https://"+one.client, "--advertise-client-urls=https://"+one.client,
 		"--listen-peer-urls=https://"+one.peer, "--initial-advertise-peer-urls=https://"+one.peer,
@@ -327,6 +330,11 @@ func (e *etcdJudge) as(certificate, key, authority string, args ...string) (stri
 		return out.String(), errors.Join(err, errors.New(talk.String()))
 	}
 	return out.String(), nil
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 func tailOf(data []byte, n int) []byte { return data[max(0, len(data)-n):] }
