@@ -294,8 +294,11 @@ func (o *revokeOptions) etcdNodes(chain []*predecessor, p *plan.NewOptions) (lef
 		default:
 			s.node.Renew = []string{}
 			senders = append(senders, s)
-			p.Nodes = append(p.Nodes, s.node)
 		}
 	}
-	return left, serviceAccount(chain, p, o.renewal.in, senders)
+	err = serviceAccount(chain, p, o.renewal.in, senders) // which says what a node opens that joined later
+	for _, s := range senders {
+		p.Nodes = append(p.Nodes, s.node)
+	}
+	return left, err
 }
