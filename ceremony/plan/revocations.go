@@ -279,8 +279,8 @@ func (c *Ceremony) FormerList(authority string) *FormerList {
 	return nil
 }
 
-// inUse refuses a revoked certificate in a bundle, a compromised key in a new
-// certificate, and a revoked authority that signs.
+// inUse refuses a revoked certificate in a bundle, a compromised key of a new or
+// a carried one, and a revoked authority that signs.
 func (b *builder) inUse() {
 	reason := func(serial string) (Reason, bool) {
 		if v, ok := b.revoking.revoked[serial]; ok {
@@ -300,6 +300,8 @@ func (b *builder) inUse() {
 			if c := b.c.Carried[n.Name][l.Name]; c != nil {
 				if _, is := reason(c.SerialNumber.Text(16)); is {
 					b.refuse(at{"nodes", i}, "node %s: its certificate %s (serial number %x) is revoked, and cannot be carried over: name it under renew, or, when its key is not the node's alone any more, send a new request", n.Name, l.Name, c.SerialNumber)
+				} else if spki, _ := fingerprint.SPKI(c.PublicKey); compromised[spki] != "" {
+					b.refuse(at{"nodes", i}, "node %s: its certificate %s is for a key that is compromised, by which an earlier %s was revoked: it needs a new request, with new keys", n.Name, l.Name, compromised[spki])
 				}
 				continue
 			}
