@@ -170,7 +170,7 @@ func (y *year) share(next, from, to string) {
 // plan writes the plan that goes on from what was done.
 func (y *year) plan(command, next string, args ...string) {
 	y.t.Helper()
-	y.officiant(slices.Concat([]string{"ceremony", command}, y.done, args, []string{"--validity", lives, "--out", filepath.Join(next, "plan.yaml")})...)
+	y.officiant(slices.Concat([]string{"ceremony", command}, y.done, args, []string{"--out", filepath.Join(next, "plan.yaml")})...)
 }
 
 // statuses is a folder of what each node says of itself.

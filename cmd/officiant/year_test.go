@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
+	"slices"
 	"testing"
 
 	"officiant/bundle/kubepki"
+	"officiant/cmd/internal/exit"
 )
 
 // TestYear is a cluster's first year: what its people do month by month, with a
@@ -28,8 +31,11 @@ func TestYear(t *testing.T) {
 	y.nodeReplaced()
 	y.pass(30)
 	y.renewal("300d")
-	y.pass(90)
-	y.renewal("300d")
+	y.pass(20)
+	former := y.clientOf("cp-1")
+	y.renewal("390d")
+	y.pass(10)
+	y.revocation(former)
 	y.wholeChain()
 }
 
@@ -110,4 +116,20 @@ func (y *year) nodeReplaced() {
 	if now := y.certificate("worker-2", "kubelet.conf"); bytes.Equal(now.RawSubjectPublicKeyInfo, old.RawSubjectPublicKeyInfo) {
 		y.t.Error("the machine that took its place has the former one's key")
 	}
+}
+
+// revocation puts a certificate that was made anew since, and is good for months
+// yet, on etcd's list: its members refuse it, and nobody else.
+func (y *year) revocation(former tls.Certificate) {
+	y.etcd.lets(former, true)
+	next := y.folder("revocation")
+	serial := former.Leaf.SerialNumber.Text(16)
+	y.refused(exit.Refused, "its certificate apiserver-etcd-client is for a key that is compromised",
+		slices.Concat([]string{"ceremony", "revoke"}, y.done, []string{"--serial", serial, "--reason", "keyCompromise", "--out", next + "/plan.yaml"})...)
+	y.plan("revoke", next, "--serial", serial, "--reason", "superseded")
+	y.conduct(next)
+	y.only("cp-1", "cp-2")
+	y.everywhere()
+	y.etcd.lets(former, false)
+	y.etcd.lets(y.clientOf("cp-1"), true)
 }
