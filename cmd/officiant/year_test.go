@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/tls"
 	"slices"
 	"testing"
@@ -31,6 +32,8 @@ func TestYear(t *testing.T) {
 	y.nodeReplaced()
 	y.pass(30)
 	y.renewal("300d")
+	y.pass(20)
+	y.accountRotation()
 	y.pass(20)
 	former := y.clientOf("cp-1")
 	y.renewal("390d")
@@ -115,6 +118,38 @@ func (y *year) nodeReplaced() {
 	y.everywhere()
 	if now := y.certificate("worker-2", "kubelet.conf"); bytes.Equal(now.RawSubjectPublicKeyInfo, old.RawSubjectPublicKeyInfo) {
 		y.t.Error("the machine that took its place has the former one's key")
+	}
+}
+
+// accountRotation replaces the service-account key in three stages. The last one
+// waits until no token by the former key is left.
+func (y *year) accountRotation() {
+	former, _, _ := y.nodes["cp-1"].accounts(y)
+	for _, stage := range []string{stageTrust, stageIssue, stageDrop} {
+		next := y.folder("account-" + stage)
+		args := []string{"--service-account", "--stage", stage, "--status", y.statuses(next)}
+		switch stage {
+		case stageTrust: // the next key is sealed to those who ask
+			y.ask(next, "cp-1")
+			y.ask(next, "cp-2")
+			args = append(args, "--requests", next+"/requests")
+		case stageDrop:
+			y.refused(exit.Refused, "--token-life", slices.Concat([]string{"ceremony", "rollover"}, y.done, args, []string{"--out", next + "/plan.yaml"})...)
+			y.pass(30)
+			args = append(args, "--token-life", "30d")
+		}
+		y.plan("rollover", next, args...)
+		y.conduct(next)
+		y.everywhere()
+		for _, name := range []string{"cp-1", "cp-2"} {
+			key, public, _ := y.nodes[name].accounts(y)
+			if signs := knows([]crypto.PublicKey{former.Public()}, key.Public()); signs != (stage == stageTrust) {
+				y.t.Errorf("after stage %s the former key signs on %s: %t", stage, name, signs)
+			}
+			if taken := knows(public, former.Public()); taken != (stage != stageDrop) {
+				y.t.Errorf("after stage %s tokens by the former key are taken on %s: %t", stage, name, taken)
+			}
+		}
 	}
 }
 
