@@ -315,11 +315,15 @@ func (b *builder) inUse() {
 	}
 	for i, a := range b.p.Authorities {
 		c := b.c.Present(a.Name)
-		if c == nil || a.Key == (Key{}) {
+		if c == nil {
 			continue
 		}
-		if _, is := reason(c.SerialNumber.Text(16)); is {
+		switch _, is := reason(c.SerialNumber.Text(16)); {
+		case !is:
+		case a.Key != Key{}:
 			b.refuse(at{"authorities", i, "key"}, "authority %s is revoked, and may sign nothing: leave its key out", a.Name)
+		default:
+			b.warn(at{"authorities", i}, "authority %s is revoked; nodes look at no list of the root's, and trust it until another takes its place: officiant ceremony rollover", a.Name)
 		}
 	}
 }

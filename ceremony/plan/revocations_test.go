@@ -101,6 +101,28 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
+// A revoked authority that signs nothing is told of: nodes trust it still.
+func TestRevokedAuthority(t *testing.T) {
+	p, _ := revocable(t)
+	text := strings.Replace(without(p.continued(t, cp1)), "nodes: []", "crls: [{authority: root, nextUpdate: 90d}]\nnodes: []", 1)
+	at := strings.Index(text, "  - name: etcd\n")
+	key := strings.Index(text[at:], "    key:\n")
+	end := strings.Index(text[at:], "    certificate:")
+	text = text[:at+key] + text[at+end:] + "revocations: [{serial: 3, authority: root, reason: cACompromise}]\n"
+	c, err := opens(text, p.files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(c.Warnings, func(w Problem) bool {
+		return strings.Contains(w.Message, "authority etcd is revoked; nodes look at no list")
+	}) {
+		t.Errorf("%v", c.Warnings)
+	}
+	if got := c.KeysNeeded(); !slices.Equal(got, []string{"root", "release"}) {
+		t.Errorf("opens the keys %q", got)
+	}
+}
+
 // The next list has all the former had, under the dates it had them.
 func TestRevokeMore(t *testing.T) {
 	p, serials := revocable(t)

@@ -137,6 +137,8 @@ func (o *revokeOptions) target(chain []*predecessor, i inventory.Item) (target, 
 		return t, refuse("%s (%s) was issued by authority %s, which nodes do not trust any more: nobody takes it", i.Name, i.Serial, i.Authority)
 	case last.Authorities[at].External:
 		return t, refuse("%s (%s) was certified by a root that lives elsewhere: it is revoked there", i.Name, i.Serial)
+	case revokedItself(chain[0], i.Authority):
+		return t, refuse("%s (%s) was issued by authority %s, which is revoked itself, and with it all it issued", i.Name, i.Serial, i.Authority)
 	}
 	t.client = last.Authorities[at].Family == kubepki.KubernetesAuthority || last.Authorities[at].Family == kubepki.FrontProxyAuthority
 	return t, nil
@@ -160,7 +162,7 @@ func (o *revokeOptions) lists(chain []*predecessor, p *plan.NewOptions, found []
 	}
 	if o.refresh {
 		for name := range former {
-			signs[name] = len(o.authorities) == 0 || slices.Contains(o.authorities, name)
+			signs[name] = (len(o.authorities) == 0 || slices.Contains(o.authorities, name)) && !revokedItself(chain[0], name)
 		}
 		for _, name := range o.authorities {
 			if former[name] == nil {
@@ -186,6 +188,9 @@ func (o *revokeOptions) lists(chain []*predecessor, p *plan.NewOptions, found []
 		if p.Revocations, err = again(p.Revocations, chain, a.Name, former[a.Name]); err != nil {
 			return err
 		}
+	}
+	if len(p.CRLs) == 0 {
+		return refuse("no list can be made anew: what there are, are of authorities that are revoked themselves")
 	}
 	for _, f := range found {
 		n, err := revocation.ParseSerial(f.serial)
@@ -248,6 +253,12 @@ func again(list []plan.Revocation, chain []*predecessor, authority string, forme
 			Reason: revocation.OfCode(e.ReasonCode), Comment: comments[serial]})
 	}
 	return list, nil
+}
+
+// revokedItself says whether an authority is on a list of the root's: it signs nothing more.
+func revokedItself(last *predecessor, authority string) bool {
+	c := last.certificate(authority)
+	return c != nil && revokedBy(last)[c.SerialNumber.Text(16)]
 }
 
 // revokedBy are the serial numbers on the newest lists, in hex.
