@@ -104,6 +104,11 @@ func TestByHand(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	reported := whole.copy(t) // the minutes are no input
+	reported.write(t, "report.html", []byte("<html>"))
+	if out, err := byHand(t, reported.dir); err != nil {
+		t.Errorf("with minutes: %v\n%s", err, out)
+	}
 	for _, want := range []string{"root    " + whole.result.Root.String(), "release " + whole.result.Release.String(), "head " + whole.result.Head.String()} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not shown:\n%s", want, out)

@@ -78,6 +78,13 @@ func TestWitnessAlone(t *testing.T) {
 		t.Errorf("witnessed by %v; %q", r.Witnessed, r.Findings())
 	}
 
+	// The minutes may lie there already; they are no input.
+	reported := whole.copy(t)
+	reported.write(t, "report.html", []byte("<html>"))
+	if out, err := reported.witnessByHand(t, tools, paper); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+
 	flip := func(file string) func(*testing.T, *scene) {
 		return func(t *testing.T, s *scene) { data := s.read(file); data[len(data)/2] ^= 1; s.write(t, file, data) }
 	}
