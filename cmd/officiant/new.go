@@ -90,7 +90,7 @@ func (o *newOptions) check() error {
 	if o.external != "" && len(o.previous) > 0 {
 		return exit.Usagef("--external-root is for a cluster's first ceremony; with --previous the root stays")
 	}
-	if o.crls != "" && o.previous != "" {
+	if o.crls != "" && len(o.previous) > 0 {
 		return exit.Usagef("--crls is for a cluster's first ceremony; later ones make lists with officiant ceremony revoke")
 	}
 	switch signer.Grade(o.grade) {
