@@ -29,5 +29,13 @@
 // Steps is a function of plan and station. Keys on tokens other than the
 // root's are made first, then the root's token has its one turn (root key,
 // root certificate, intermediates), then the leaves follow: with one reader,
-// tokens are swapped as rarely as can be.
+// tokens are swapped as rarely as can be. A token that is not there is asked
+// for, and one whose keys have nothing left to sign is not opened by a process
+// that resumes.
+//
+// # Rehearsal
+//
+// A rehearsal is Run with Config.Rehearsal: the same steps, in throw-away
+// tokens, of what plan.Ceremony.Rehearsal makes of the plan. What it leaves is
+// marked in the record, the certificates, the bundles and the names of files.
 package ceremony
