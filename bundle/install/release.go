@@ -36,6 +36,9 @@ func announcedBy(b *bundle.Bundle) *fingerprint.SHA256 {
 	return &spki
 }
 
+// OtherRelease begins the problem of a bundle whose release key the node does not take.
+const OtherRelease = "is by another release key than this node pinned"
+
 // Takes says whether the node takes bundles by a release key: any when none is
 // pinned; else the pinned one, and the one that the bundle in place announces.
 // With the first bundle by that one the pin moves, and the key before is refused.
@@ -53,7 +56,7 @@ func (n *Node) Takes(release crypto.PublicKey) (reason string, err error) {
 	if err != nil {
 		return "", err
 	}
-	reason = fmt.Sprintf("is by another release key than this node pinned: SHA-256 is %s, pinned is %s", spki, pins.Release)
+	reason = fmt.Sprintf("%s: SHA-256 is %s, pinned is %s", OtherRelease, spki, pins.Release)
 	switch {
 	case next == nil:
 		return reason, nil

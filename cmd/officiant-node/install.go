@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -91,7 +92,12 @@ func spoken(flag, typed string) (*fingerprint.SHA256, error) {
 func refused(err error) error {
 	var r *install.Refused
 	if errors.As(err, &r) || len(bundle.Refusals(err)) > 0 {
-		return &exit.Error{Code: exit.Unverified, Err: err, Hints: []string{"nothing on this node was changed"}}
+		hints := []string{"nothing on this node was changed"}
+		if strings.Contains(err.Error(), install.OtherRelease) {
+			hints = append(hints, "a key that followed the pinned one is taken after the bundle that announces it; when the pinned one is lost,",
+				"compare its words by another way than its file came: --new-release-key")
+		}
+		return &exit.Error{Code: exit.Unverified, Err: err, Hints: hints}
 	}
 	return err
 }
