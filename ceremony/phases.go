@@ -56,7 +56,11 @@ func phaseOf(tokens []phase, key string) phase {
 
 // addToken adds a token's turn.
 func (s *script) addToken(p phase) {
-	open := s.add("Open the token of "+list(p.keys), func(ctx context.Context, r *run) error { return r.openToken(ctx, p) })
+	kind := "token"
+	if !p.removable {
+		kind = "KMS"
+	}
+	open := s.add("Open the "+kind+" of "+list(p.keys), func(ctx context.Context, r *run) error { return r.openToken(ctx, p) })
 	s.putIn(open, p)
 	for _, name := range p.keys {
 		s.addKey(name)
@@ -94,12 +98,14 @@ func generation(name string) string {
 // putIn makes a step the gate of a token.
 func (s *script) putIn(step *Step, p phase) {
 	step.Place = p.place
-	step.People = "Officer: enter the PIN. Nobody else sees it."
-	if p.removable {
-		step.Swap = s.token != "" && s.token != p.token
-		step.People = "Officer: break the seal, put in exactly this token, enter the PIN. Nobody else sees it."
-		s.token = p.token
+	if !p.removable {
+		step.People = "Administrator: the machine reaches the KMS with the credentials made for this day. There is no PIN."
+		step.Failure = "Credentials that expired, a wrong clock, or a missing permission: the message says which. Correct it, and run the same command again."
+		return
 	}
+	step.Swap = s.token != "" && s.token != p.token
+	step.People = "Officer: break the seal, put in exactly this token, enter the PIN. Nobody else sees it."
+	s.token = p.token
 	step.Failure = "A wrong PIN is tried once: find out which PIN is right before running again. A token that does not answer: take it out, put it in again, run the same command."
 }
 

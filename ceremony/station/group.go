@@ -47,10 +47,10 @@ func (g Group) Removable() bool { return strings.HasPrefix(g.Token, "pkcs11:") }
 // Place names the token or KMS for people, by all the station says of it:
 // "token officiant-root, serial 0011, model SC-HSM".
 func (g Group) Place() string {
-	path, _, _ := strings.Cut(g.Token, "?")
 	if !g.Removable() {
-		return "KMS " + path
+		return "KMS " + g.Token
 	}
+	path, _, _ := strings.Cut(g.Token, "?")
 	said := map[string]string{}
 	for part := range strings.SplitSeq(strings.TrimPrefix(path, "pkcs11:"), ";") {
 		name, value, _ := strings.Cut(part, "=")

@@ -71,7 +71,7 @@ func TestPlace(t *testing.T) {
 	for token, want := range map[string]string{
 		"pkcs11:model=SC%2DHSM;serial=0011;token=my%20root?module-path=%2Fx": "token my root, serial 0011, model SC-HSM",
 		"pkcs11:serial=7":                          "token, serial 7",
-		"awskms:?region=eu-central-1":              "KMS awskms:",
+		"awskms:///?region=eu-central-1":           "KMS awskms:///?region=eu-central-1",
 		"gcpkms:projects/p/locations/l/keyRings/r": "KMS gcpkms:projects/p/locations/l/keyRings/r",
 	} {
 		if got := (Group{Token: token}).Place(); got != want {
