@@ -81,6 +81,8 @@ func TestCarriedOver(t *testing.T) {
 				Nodes:    []kubepki.Node{node},
 				Requests: map[string]*request.Opened{"w": {CSR: map[string]*x509.CertificateRequest{"kubelet.conf": ask(asked)}}},
 			},
+			t:      &transcript.Transcript{Lines: []transcript.Line{{Seq: 1, Record: transcript.Open{Sequence: 2}}}},
+			ledger: &ledger{},
 			former: []*transcript.Transcript{former},
 			nodes:  map[string][]plan.Entry{"w": {{Leaf: kubepki.Leaf{Name: "kubelet.conf"}}}},
 		}
