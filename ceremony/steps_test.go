@@ -79,7 +79,7 @@ func TestTokensAreSwappedAsRarelyAsCanBe(t *testing.T) {
 				if !strings.HasPrefix(s.Title, "Make the kubernetes key") && !strings.HasPrefix(s.Title, "Make the release key") && !strings.HasPrefix(s.Title, "Make the root key") {
 					t.Errorf("%s: no return after %q", test.keys, s.Title)
 				}
-				if before := steps[i-1]; !strings.HasPrefix(before.Title, "Open the token") {
+				if before := steps[i-1]; !strings.HasPrefix(before.Title, "Open the ") {
 					t.Errorf("%s: %q comes before the point of no return", test.keys, before.Title)
 				}
 			}
