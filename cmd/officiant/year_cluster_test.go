@@ -307,7 +307,7 @@ func (y *year) certificate(node, leaf string) *x509.Certificate {
 func (y *year) wholeChain() {
 	y.t.Helper()
 	y.verified(y.done)
-	for i := 1; i < len(y.done)-1; i++ {
+	for _, i := range []int{1, len(y.done) / 2, len(y.done) - 2} {
 		args := []string{"ceremony", "verify", y.done[0], "--release-key", y.release()}
 		for _, dir := range slices.Concat(y.done[1:i], y.done[i+1:]) {
 			args = append(args, "--previous", dir)
