@@ -40,6 +40,12 @@ func (p *Plan) keeps(f kubepki.Authority) bool {
 	return a != nil && a.Adopted
 }
 
+// brings says whether a node's certificate is one that its request has to bring
+// along, in a cluster's first ceremony.
+func (b *builder) brings(i int, l kubepki.Leaf) bool {
+	return b.genesis() && b.p.keeps(l.Authority) && b.p.Nodes[i].Keys == (NodeKeys{})
+}
+
 // adopted checks an authority that no ceremony made: the self-signed one of a
 // cluster that kubeadm set up, with its key on disks. It is trusted until the
 // last node has a certificate of its successor's, and signs nothing here.

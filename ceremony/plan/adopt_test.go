@@ -10,6 +10,7 @@ import (
 
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
+	"officiant/bundle/seal"
 	"officiant/ceremony/ceremonytest"
 	"officiant/ceremony/plan"
 )
@@ -82,6 +83,15 @@ func leafOf(t *testing.T, r *ceremonytest.Running, name string) kubepki.Leaf {
 	return leaves[slices.IndexFunc(leaves, func(l kubepki.Leaf) bool { return l.Name == name })]
 }
 
+func recipient(t *testing.T) string {
+	t.Helper()
+	_, recipient, err := seal.NewIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return recipient
+}
+
 // Each gate fails once.
 func TestAdoptionRefused(t *testing.T) {
 	r, other := ceremonytest.NewRunning(t), ceremonytest.NewRunning(t)
@@ -128,6 +138,8 @@ func TestAdoptionRefused(t *testing.T) {
 		"nobody follows": {old: "  - {name: etcd, use: trust, key: {create: ECDSA-P256}, evidence: software, validity: 10y}\n", want: "there is none of family etcd to succeed it"},
 		"trusted before it is known": {old: "family: etcd, adopted: true,", new: "family: etcd, adopted: true, use: trust,",
 			want: "no node trusts its successor yet"},
+		"a node whose keys are made": {old: "nodes:\n", new: "nodes:\n  - {name: appliance-1, roles: [worker], keys: {create: ECDSA-P256, recipient: " + recipient(t) + "}}\n",
+			want: "authority kubernetes-former is adopted and signs nothing, and 1 certificates would be its"},
 		"not said":         {old: "family: etcd, adopted: true,", new: "family: etcd,", want: "adopted/etcd.crt: an intermediate has path length 0"},
 		"a root":           {old: "family: etcd, adopted: true,", new: "family: root, use: trust, adopted: true,", want: "the root is the ceremony's own"},
 		"its key":          {old: "family: etcd, adopted: true,", new: "family: etcd, adopted: true, key: {existing: " + strings.Repeat("ab", 32) + "},", want: "its key was on disks"},

@@ -138,7 +138,7 @@ func (b *builder) issuers(good []int) (expanded []int) {
 		}
 		expanded = append(expanded, i)
 		for _, l := range leaves {
-			if b.p.Nodes[i].makes(l.Name) && !b.p.keeps(l.Authority) {
+			if b.p.Nodes[i].makes(l.Name) && !b.brings(i, l) {
 				signs[l.Authority]++
 			}
 			trusts[l.Authority] = n.Name
@@ -153,6 +153,8 @@ func (b *builder) issuers(good []int) (expanded []int) {
 		case a == nil:
 			b.refuse(at{"authorities"}, "no authority of family %s, which node %s needs", f, trusts[f])
 		case signs[f] == 0:
+		case a.Adopted:
+			b.refuse(b.authorityPlace(a.Name), "authority %s is adopted and signs nothing, and %d certificates would be its: a node joins before its cluster is brought in, or once the successor issues", a.Name, signs[f])
 		case a.Key == Key{}:
 			b.refuse(b.authorityPlace(a.Name), "authority %s is to sign %d certificates, but the plan does not name its key", a.Name, signs[f])
 		default:
