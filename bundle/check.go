@@ -130,24 +130,7 @@ func (c *checker) header() {
 // node checks everything that depends on which node this is.
 func (c *checker) node(f *Facts) {
 	c.facts = f
-	if (f.Trusted != nil || f.Adopted != nil) && c.b.Format < severalAuthorities {
-		c.add(FactsFile, "names more than one authority of a family, which format %d cannot hold", c.b.Format)
-	}
-	if f.Cluster.RevocationLists && c.b.Format < revocationLists {
-		c.add(FactsFile, "names a revocation list, which format %d cannot hold", c.b.Format)
-	}
-	if f.Cluster.Name != c.b.Cluster {
-		c.add(FactsFile, "cluster is %s, the header says %s", f.Cluster.Name, c.b.Cluster)
-	}
-	if f.Node.Name != c.b.Node {
-		c.add(FactsFile, "node is %s, the header says %s", f.Node.Name, c.b.Node)
-	}
-	if err := f.Cluster.Validate(); err != nil {
-		c.add(FactsFile, "cluster: %v", err)
-	}
-	if err := f.Node.Validate(); err != nil {
-		c.add(FactsFile, "node: %v", err)
-	}
+	c.stated(f)
 	files, err := kubepki.Files(f.Cluster, f.Node)
 	if err != nil {
 		c.add(FactsFile, "%v", err)
@@ -189,6 +172,28 @@ func (c *checker) node(f *Facts) {
 	c.nextRelease()
 	if !c.earliest.IsZero() && c.b.NotAfter.After(c.earliest) {
 		c.add(SumsFile, "not-after is %s, but a certificate expires at %s", formatTime(c.b.NotAfter), formatTime(c.earliest))
+	}
+}
+
+// stated holds what node.json says against the header, and against itself.
+func (c *checker) stated(f *Facts) {
+	if (f.Trusted != nil || f.Adopted != nil) && c.b.Format < severalAuthorities {
+		c.add(FactsFile, "names more than one authority of a family, which format %d cannot hold", c.b.Format)
+	}
+	if f.Cluster.RevocationLists && c.b.Format < revocationLists {
+		c.add(FactsFile, "names a revocation list, which format %d cannot hold", c.b.Format)
+	}
+	if f.Cluster.Name != c.b.Cluster {
+		c.add(FactsFile, "cluster is %s, the header says %s", f.Cluster.Name, c.b.Cluster)
+	}
+	if f.Node.Name != c.b.Node {
+		c.add(FactsFile, "node is %s, the header says %s", f.Node.Name, c.b.Node)
+	}
+	if err := f.Cluster.Validate(); err != nil {
+		c.add(FactsFile, "cluster: %v", err)
+	}
+	if err := f.Node.Validate(); err != nil {
+		c.add(FactsFile, "node: %v", err)
 	}
 }
 

@@ -27,6 +27,7 @@ func (a *auditor) adopted() map[kubepki.Authority]*x509.Certificate {
 // node trusted before, and in the first ceremony the certificates the nodes keep.
 // Afterwards an authority is adopted only while each ceremony before had it.
 func (a *auditor) broughtIn(c *Check) {
+	a.kept = map[string]map[string]*x509.Certificate{}
 	on := map[string]adoptedLine{}
 	for _, l := range a.ledger.adopted {
 		on[l.Name] = l

@@ -58,8 +58,9 @@ func (a *auditor) earlier(c *Check, p plan.Predecessor, next *transcript.Transcr
 // be by the present authority, valid, for the key in the node's request, and
 // what Kubernetes wants there. What is made anew keeps its key, too.
 func (a *auditor) carriedOver(c *Check) {
-	a.kept = map[string]map[string]*x509.Certificate{}
-	a.broughtIn(c)
+	if a.kept == nil {
+		a.kept = map[string]map[string]*x509.Certificate{}
+	}
 	var on map[string]*x509.Certificate
 	kept := 0
 	for i, n := range a.plan.Nodes {

@@ -41,6 +41,7 @@ func (a *auditor) certificates(c *Check) {
 	a.facts(c)
 	a.generations(c)
 	c.Detail = count(len(issued), "certificate")
+	a.broughtIn(c)
 	a.carriedOver(c)
 	if expired > 0 {
 		c.note("%s expired since", count(expired, "certificate"))

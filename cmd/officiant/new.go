@@ -163,11 +163,16 @@ func (o *newOptions) run() error {
 			return err
 		}
 	}
-	for _, n := range nodes {
-		p.Nodes = append(p.Nodes, n.node)
-	}
 	if p.Name = o.name; p.Name == "" {
 		p.Name = planName(cluster.Name, sequence)
+	}
+	return o.save(p, in, nodes)
+}
+
+// save writes the plan and what it names.
+func (o *newOptions) save(p plan.NewOptions, in *inputs, nodes []sender) error {
+	for _, n := range nodes {
+		p.Nodes = append(p.Nodes, n.node)
 	}
 	text, err := plan.New(p)
 	if err != nil {
