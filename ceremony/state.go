@@ -99,22 +99,8 @@ func (s *state) apply(seq int, record transcript.Record) error {
 			return fmt.Errorf("intent of %s: %w", r.Name, err)
 		}
 		s.serials[serial.String()] = true
-	case transcript.CRLIntent:
-		s.pending[seq] = r
-		number, err := r.Number()
-		if err != nil {
-			return fmt.Errorf("intent of %s: %w", r.Name, err)
-		}
-		s.numbers[r.Name] = number
-	case transcript.CRL:
-		intent, ok := s.pending[r.Intent].(transcript.CRLIntent)
-		if !ok {
-			return fmt.Errorf("revocation list without intent %d", r.Intent)
-		}
-		delete(s.pending, r.Intent)
-		s.lists[intent.Name] = r.List
-	case transcript.CRLCarried:
-		s.carriedLists[r.Signer] = true
+	case transcript.CRLIntent, transcript.CRL, transcript.CRLCarried:
+		return s.applyList(seq, record)
 	case transcript.ChallengeIntent, transcript.SignatureIntent, transcript.CSRIntent:
 		s.pending[seq] = r
 	case transcript.Challenge:
@@ -152,6 +138,29 @@ func (s *state) apply(seq int, record transcript.Record) error {
 		s.nodeKeys[r.Node] = r
 	case transcript.Closed:
 		s.closed = true
+	}
+	return nil
+}
+
+// applyList takes what is on record of revocation lists.
+func (s *state) applyList(seq int, record transcript.Record) error {
+	switch r := record.(type) {
+	case transcript.CRLIntent:
+		s.pending[seq] = r
+		number, err := r.Number()
+		if err != nil {
+			return fmt.Errorf("intent of %s: %w", r.Name, err)
+		}
+		s.numbers[r.Name] = number
+	case transcript.CRL:
+		intent, ok := s.pending[r.Intent].(transcript.CRLIntent)
+		if !ok {
+			return fmt.Errorf("revocation list without intent %d", r.Intent)
+		}
+		delete(s.pending, r.Intent)
+		s.lists[intent.Name] = r.List
+	case transcript.CRLCarried:
+		s.carriedLists[r.Signer] = true
 	}
 	return nil
 }

@@ -96,7 +96,7 @@ func (n *Node) meant(b *bundle.Bundle) error {
 // pin compares the bundle with what earlier installs pinned, and says what is
 // pinned after this one.
 func (n *Node) pin(a *accepted, o Options) error {
-	b, what := a.bundle, nameOf(a.bundle)
+	b := a.bundle
 	roots, err := rootsOf(b)
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func (n *Node) pin(a *accepted, o Options) error {
 		return fmt.Errorf("release key: %w", err)
 	}
 	if a.next = announcedBy(b); a.next != nil && *a.next == spki {
-		return refusedf(what, bundle.NextReleaseFile, "announces the very key that signed the bundle")
+		return refusedf(nameOf(b), bundle.NextReleaseFile, "announces the very key that signed the bundle")
 	}
 	a.pins = &Pins{
 		APIVersion: apiVersion, Kind: pinsKind, Cluster: b.Cluster, Node: b.Node, Root: fingerprint.Of(roots[0].Raw), Release: spki,
@@ -128,6 +128,13 @@ func (n *Node) pin(a *accepted, o Options) error {
 		return nil
 	}
 	a.before = old
+	return n.follows(a, o)
+}
+
+// follows refuses what is not by those this node pinned, or older than what it
+// has seen; a root that follows the pinned one goes into the pins.
+func (n *Node) follows(a *accepted, o Options) error {
+	b, old := a.bundle, a.before
 	var f []bundle.Finding
 	add := func(file, format string, args ...any) {
 		f = append(f, bundle.Finding{File: file, Problem: fmt.Sprintf(format, args...)})
@@ -135,13 +142,14 @@ func (n *Node) pin(a *accepted, o Options) error {
 	if b.Cluster != old.Cluster || b.Node != old.Node {
 		add(bundle.SumsFile, "is for node %s of cluster %s; this is node %s of cluster %s", b.Node, b.Cluster, old.Node, old.Cluster)
 	}
-	var reason string
-	if a.pins.Root, reason, err = n.rootAfter(old.Root, roots, o.NewRoot); err != nil {
+	root, reason, err := n.rootAfter(old.Root, a.roots, o.NewRoot)
+	if err != nil {
 		return err
 	}
 	if reason != "" {
 		add(bundle.RootFile, "%s", reason)
 	}
+	a.pins.Root = root
 	if o.NewRelease == nil {
 		reason, err := n.Takes(o.Release)
 		if err != nil {
@@ -160,7 +168,7 @@ func (n *Node) pin(a *accepted, o Options) error {
 		a.again = true
 	}
 	if len(f) > 0 {
-		return &Refused{what, f}
+		return &Refused{nameOf(b), f}
 	}
 	return nil
 }
