@@ -36,10 +36,7 @@ func NewChecker(rand io.Reader) *Checker {
 // Checked is a certificate that may be signed. Only Check makes one; the zero
 // Checked is refused.
 type Checked struct {
-	name      string
-	hash      crypto.Hash
-	algorithm []byte            // DER AlgorithmIdentifier
-	issuerKey crypto.PublicKey  // the signature is verified with it
+	checked
 	throwaway *x509.Certificate // nil in a zero Checked
 }
 
@@ -86,15 +83,15 @@ var hashes = map[x509.SignatureAlgorithm]crypto.Hash{
 // in.Issuer is set to issuer.
 func (c *Checker) Check(template, issuer *x509.Certificate, issuerKey, subject crypto.PublicKey, in lint.Context) (*Checked, error) {
 	in.Issuer = issuer
-	checked, err := c.prepare(template, issuer, issuerKey, subject)
+	certificate, err := c.prepare(template, issuer, issuerKey, subject)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", in.Name, err)
 	}
-	if findings := lint.Certificate(checked.throwaway, in); len(findings) > 0 {
+	if findings := lint.Certificate(certificate.throwaway, in); len(findings) > 0 {
 		return nil, &Refused{in.Name, findings}
 	}
-	checked.name = in.Name
-	return checked, nil
+	certificate.name = in.Name
+	return certificate, nil
 }
 
 func (c *Checker) prepare(template, issuer *x509.Certificate, issuerKey, subject crypto.PublicKey) (*Checked, error) {
@@ -130,7 +127,7 @@ func (c *Checker) prepare(template, issuer *x509.Certificate, issuerKey, subject
 	if _, err := asn1.Unmarshal(der, &outer); err != nil {
 		return nil, err
 	}
-	return &Checked{hash: hash, algorithm: outer.Algorithm.FullBytes, issuerKey: issuerKey, throwaway: cert}, nil
+	return &Checked{checked{hash: hash, algorithm: outer.Algorithm.FullBytes, signer: issuerKey}, cert}, nil
 }
 
 // throwaway is a key of the kind of pub.

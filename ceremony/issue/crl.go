@@ -1,7 +1,6 @@
 package issue
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -16,10 +15,7 @@ import (
 // CheckedCRL is a revocation list that may be signed. Only CheckCRL makes one; the
 // zero CheckedCRL is refused.
 type CheckedCRL struct {
-	name      string
-	hash      crypto.Hash
-	algorithm []byte               // DER AlgorithmIdentifier
-	issuerKey crypto.PublicKey     // the signature is verified with it
+	checked
 	throwaway *x509.RevocationList // nil in a zero CheckedCRL
 }
 
@@ -34,15 +30,15 @@ func (c *CheckedCRL) TBS() []byte { return c.throwaway.RawTBSRevocationList }
 // as *Refused. in.Issuer is set to issuer.
 func (c *Checker) CheckCRL(template *x509.RevocationList, issuer *x509.Certificate, issuerKey crypto.PublicKey, in lint.CRLContext) (*CheckedCRL, error) {
 	in.Issuer = issuer
-	checked, err := c.prepareCRL(template, issuer, issuerKey)
+	list, err := c.prepareCRL(template, issuer, issuerKey)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", in.Name, err)
 	}
-	if findings := lint.CRL(checked.throwaway, in); len(findings) > 0 {
+	if findings := lint.CRL(list.throwaway, in); len(findings) > 0 {
 		return nil, &Refused{in.Name, findings}
 	}
-	checked.name = in.Name
-	return checked, nil
+	list.name = in.Name
+	return list, nil
 }
 
 func (c *Checker) prepareCRL(template *x509.RevocationList, issuer *x509.Certificate, issuerKey crypto.PublicKey) (*CheckedCRL, error) {
@@ -72,7 +68,7 @@ func (c *Checker) prepareCRL(template *x509.RevocationList, issuer *x509.Certifi
 	if _, err := asn1.Unmarshal(der, &outer); err != nil {
 		return nil, err
 	}
-	return &CheckedCRL{hash: hash, algorithm: outer.Algorithm.FullBytes, issuerKey: issuerKey, throwaway: list}, nil
+	return &CheckedCRL{checked{hash: hash, algorithm: outer.Algorithm.FullBytes, signer: issuerKey}, list}, nil
 }
 
 // SignCRL is Sign for a revocation list.
@@ -80,39 +76,11 @@ func SignCRL(ctx context.Context, c *CheckedCRL, key signer.Key) ([]byte, error)
 	if c == nil || c.throwaway == nil {
 		return nil, ErrNotChecked
 	}
-	if !samePublicKey(c.issuerKey, key.Public()) {
-		return nil, fmt.Errorf("%s: key %s is not the issuer's", c.name, key.Info().Label)
-	}
-	signature, err := sign(ctx, key, c.hash, c.TBS())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.name, err)
-	}
-	der, err := asn1.Marshal(certificate{
-		TBS:       asn1.RawValue{FullBytes: c.TBS()},
-		Algorithm: asn1.RawValue{FullBytes: c.algorithm},
-		Signature: asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)},
+	return c.signed(ctx, key, c.TBS(), func(der []byte) ([]byte, x509.SignatureAlgorithm, []byte, error) {
+		list, err := x509.ParseRevocationList(der)
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		return list.RawTBSRevocationList, list.SignatureAlgorithm, list.Signature, nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.name, err)
-	}
-	if err := c.readBack(der); err != nil {
-		return nil, fmt.Errorf("%s: key %s: %w", c.name, key.Info().Label, err)
-	}
-	return der, nil
-}
-
-// readBack reads the list as anyone will and holds it against c.
-func (c *CheckedCRL) readBack(der []byte) error {
-	list, err := x509.ParseRevocationList(der)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(list.RawTBSRevocationList, c.TBS()) {
-		return errors.New("the revocation list is not the one that was checked")
-	}
-	issuer := x509.Certificate{PublicKey: c.issuerKey}
-	if err := issuer.CheckSignature(list.SignatureAlgorithm, list.RawTBSRevocationList, list.Signature); err != nil {
-		return fmt.Errorf("%w: %v", ErrWrongSignature, err)
-	}
-	return nil
 }

@@ -14,11 +14,8 @@ import (
 // CheckedRequest is a certificate request (PKCS #10, RFC 2986) that may be signed
 // by the key it is about. Only CheckRequest makes one.
 type CheckedRequest struct {
-	name      string
-	hash      crypto.Hash
-	tbs       []byte // DER CertificationRequestInfo
-	algorithm []byte // DER AlgorithmIdentifier
-	subject   crypto.PublicKey
+	checked
+	tbs []byte // DER CertificationRequestInfo; nil in a zero CheckedRequest
 }
 
 // TBS is the DER CertificationRequestInfo. The caller must not change it.
@@ -58,7 +55,7 @@ func (c *Checker) CheckRequest(name string, template *x509.CertificateRequest, s
 	if read.SignatureAlgorithm != template.SignatureAlgorithm || !samePublicKey(read.PublicKey, subject) {
 		return bad(errors.New("the request is not what was asked for"))
 	}
-	return &CheckedRequest{name: name, hash: hash, tbs: read.RawTBSCertificateRequest, algorithm: outer.Algorithm.FullBytes, subject: subject}, nil
+	return &CheckedRequest{checked{name, hash, outer.Algorithm.FullBytes, subject}, read.RawTBSCertificateRequest}, nil
 }
 
 // about puts a public key into a DER CertificationRequestInfo.
@@ -86,27 +83,11 @@ func SignRequest(ctx context.Context, c *CheckedRequest, key signer.Key) ([]byte
 	if c == nil || c.tbs == nil {
 		return nil, ErrNotChecked
 	}
-	if !samePublicKey(c.subject, key.Public()) {
-		return nil, fmt.Errorf("%s: key %s is not the one the request is about", c.name, key.Info().Label)
-	}
-	signature, err := sign(ctx, key, c.hash, c.tbs)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.name, err)
-	}
-	der, err := asn1.Marshal(certificate{
-		TBS:       asn1.RawValue{FullBytes: c.tbs},
-		Algorithm: asn1.RawValue{FullBytes: c.algorithm},
-		Signature: asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)},
+	return c.signed(ctx, key, c.tbs, func(der []byte) ([]byte, x509.SignatureAlgorithm, []byte, error) {
+		request, err := x509.ParseCertificateRequest(der)
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		return request.RawTBSCertificateRequest, request.SignatureAlgorithm, request.Signature, nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.name, err)
-	}
-	read, err := x509.ParseCertificateRequest(der)
-	if err == nil {
-		err = read.CheckSignature()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: key %s: %w: %v", c.name, key.Info().Label, ErrWrongSignature, err)
-	}
-	return der, nil
 }

@@ -20,11 +20,63 @@ import (
 )
 
 var (
-	// ErrNotChecked is returned for a Checked or CheckedCRL that no Checker made.
-	ErrNotChecked = errors.New("certificate or revocation list was not checked")
+	// ErrNotChecked is returned for a Checked, CheckedCRL or CheckedRequest that no Checker made.
+	ErrNotChecked = errors.New("what is to be signed was not checked")
 	// ErrWrongSignature is returned when a device's signature does not verify.
 	ErrWrongSignature = errors.New("signature does not verify")
 )
+
+// checked is what certificates, revocation lists and requests that may be signed
+// have in common.
+type checked struct {
+	name      string
+	hash      crypto.Hash
+	algorithm []byte           // DER AlgorithmIdentifier
+	signer    crypto.PublicKey // of the key that signs; the signature is verified with it
+}
+
+// read takes apart what was signed, as anyone will.
+type read func(der []byte) (tbs []byte, algorithm x509.SignatureAlgorithm, signature []byte, err error)
+
+// signed has key sign tbs and returns the whole DER, once that reads back as what
+// was checked and its signature verifies. A key that is not the expected one is not
+// even asked.
+func (c *checked) signed(ctx context.Context, key signer.Key, tbs []byte, read read) ([]byte, error) {
+	if !samePublicKey(c.signer, key.Public()) {
+		return nil, fmt.Errorf("%s: key %s is not the one that signs it", c.name, key.Info().Label)
+	}
+	signature, err := sign(ctx, key, c.hash, tbs)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.name, err)
+	}
+	der, err := asn1.Marshal(certificate{
+		TBS:       asn1.RawValue{FullBytes: tbs},
+		Algorithm: asn1.RawValue{FullBytes: c.algorithm},
+		Signature: asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.name, err)
+	}
+	if err := c.readBack(der, tbs, read); err != nil {
+		return nil, fmt.Errorf("%s: key %s: %w", c.name, key.Info().Label, err)
+	}
+	return der, nil
+}
+
+func (c *checked) readBack(der, want []byte, read read) error {
+	tbs, algorithm, signature, err := read(der)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(tbs, want) {
+		return errors.New("what was signed is not what was checked")
+	}
+	by := x509.Certificate{PublicKey: c.signer}
+	if err := by.CheckSignature(algorithm, tbs, signature); err != nil {
+		return fmt.Errorf("%w: %v", ErrWrongSignature, err)
+	}
+	return nil
+}
 
 // Sign has key sign c and returns the certificate's DER. It ends at ctx's
 // deadline. The signature is verified before anything is returned.
@@ -32,42 +84,13 @@ func Sign(ctx context.Context, c *Checked, key signer.Key) ([]byte, error) {
 	if c == nil || c.throwaway == nil {
 		return nil, ErrNotChecked
 	}
-	// A key that is not the expected one is not even asked.
-	if !samePublicKey(c.issuerKey, key.Public()) {
-		return nil, fmt.Errorf("%s: key %s is not the issuer's", c.name, key.Info().Label)
-	}
-	signature, err := sign(ctx, key, c.hash, c.TBS())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.name, err)
-	}
-	der, err := asn1.Marshal(certificate{
-		TBS:       asn1.RawValue{FullBytes: c.TBS()},
-		Algorithm: asn1.RawValue{FullBytes: c.algorithm},
-		Signature: asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)},
+	return c.signed(ctx, key, c.TBS(), func(der []byte) ([]byte, x509.SignatureAlgorithm, []byte, error) {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		return cert.RawTBSCertificate, cert.SignatureAlgorithm, cert.Signature, nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.name, err)
-	}
-	if err := c.readBack(der); err != nil {
-		return nil, fmt.Errorf("%s: key %s: %w", c.name, key.Info().Label, err)
-	}
-	return der, nil
-}
-
-// readBack reads the certificate as anyone will and holds it against c.
-func (c *Checked) readBack(der []byte) error {
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(cert.RawTBSCertificate, c.TBS()) {
-		return errors.New("the certificate is not the one that was checked")
-	}
-	issuer := x509.Certificate{PublicKey: c.issuerKey}
-	if err := issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature); err != nil {
-		return fmt.Errorf("%w: %v", ErrWrongSignature, err)
-	}
-	return nil
 }
 
 // sign has key sign the hash of message; RSA as PKCS #1 v1.5.

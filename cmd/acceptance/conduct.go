@@ -45,6 +45,15 @@ func (c *conduct) path(elem ...string) string {
 	return filepath.Join(append([]string{c.dir}, elem...)...)
 }
 
+// paths are those of several names.
+func (c *conduct) paths(names []string) []string {
+	var out []string
+	for _, name := range names {
+		out = append(out, c.path(name))
+	}
+	return out
+}
+
 // root is what a node has for /.
 func (c *conduct) root(node string) string { return c.path("nodes", node) }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,8 +22,8 @@ type fleet struct {
 	crls    bool   // the first ceremony makes revocation lists
 }
 
-// begin makes the first ceremony and installs its bundles. The root's key and
-// certificate are another fleet's when sister is given.
+// begin makes the first ceremony and installs its bundles. The root is another
+// fleet's when sister is given.
 func (f *fleet) begin(ctx context.Context, sister *fleet) error {
 	if err := os.RemoveAll(f.dir); err != nil {
 		return err
@@ -45,15 +44,19 @@ func (f *fleet) begin(ctx context.Context, sister *fleet) error {
 	if f.crls {
 		plan = append(plan, "--crls", "1y")
 	}
+	var before []string
+	if sister != nil {
+		before = []string{sister.path("ceremony")}
+		plan = append(plan, "--previous", before[0])
+		// The root's token has the sister's name in its key's label.
+		if err := rewrite(sister.path("station.yaml"), station, "token=officiant-root;", "token=officiant-root;object="+sister.cluster+"%2Froot;"); err != nil {
+			return err
+		}
+	}
 	if _, err := f.command(ctx, f.officiant, plan...); err != nil {
 		return err
 	}
-	if sister != nil {
-		if err := f.share(sister, station); err != nil {
-			return fmt.Errorf("the root of %s for %s: %w", sister.cluster, f.cluster, err)
-		}
-	}
-	if err := f.perform(ctx, "plan", "ceremony"); err != nil {
+	if err := f.perform(ctx, "plan", "ceremony", before...); err != nil {
 		return err
 	}
 	for _, m := range f.hosts {
@@ -103,28 +106,6 @@ func (f *fleet) configure(kind string, m host, path string) error {
 	return os.WriteFile(path, []byte(text), 0o644)
 }
 
-// share takes a sister's root into the plan, as its administrator would by hand:
-// the key exists, its certificate is at hand, and the station says where it is.
-func (f *fleet) share(sister *fleet, station string) error {
-	root, err := os.ReadFile(sister.path("ceremony", "authorities", "root.crt"))
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(f.path("plan", "root.crt"), root, 0o644); err != nil {
-		return err
-	}
-	certificate := certificates(root)
-	if len(certificate) != 1 {
-		return errors.New("root.crt does not hold one certificate")
-	}
-	plan := f.path("plan", "plan.yaml")
-	if err := rewrite(plan, plan, "    key: {create: ECDSA-P384}\n    validity: 20y\n",
-		fmt.Sprintf("    key: {existing: %s}\n    certificate: root.crt\n", keyFingerprint(certificate[0]))); err != nil {
-		return err
-	}
-	return rewrite(sister.path("station.yaml"), station, "token=officiant-root;", "token=officiant-root;object="+sister.cluster+"%2Froot;")
-}
-
 // rewrite writes the text of from to a file, with old, which it must hold, replaced.
 func rewrite(from, to, old, with string) error {
 	text, err := os.ReadFile(from)
@@ -137,7 +118,8 @@ func rewrite(from, to, old, with string) error {
 	return os.WriteFile(to, []byte(strings.Replace(string(text), old, with, 1)), 0o644)
 }
 
-// perform checks a plan, runs it, and verifies what came out.
+// perform checks a plan, runs it, and verifies what came out, with the directories
+// of the ceremonies before it.
 func (f *fleet) perform(ctx context.Context, folder, ceremony string, previous ...string) error {
 	plan, station, dir := f.path(folder, "plan.yaml"), f.path("station.yaml"), f.path(ceremony)
 	digest, err := f.digest(ctx, plan, station)
@@ -149,7 +131,7 @@ func (f *fleet) perform(ctx context.Context, folder, ceremony string, previous .
 	}
 	verify := []string{"ceremony", "verify", dir, "--release-key", f.path("ceremony", "release.pub")}
 	for _, p := range previous {
-		verify = append(verify, "--previous", f.path(p))
+		verify = append(verify, "--previous", p)
 	}
 	_, err = f.command(ctx, f.officiant, verify...)
 	return err
@@ -166,7 +148,7 @@ func (f *fleet) reissue(ctx context.Context, previous, ceremony string) error {
 		"--requests", f.path(folder, "requests"), "--station-grade", "software", "--out", f.path(folder, "plan.yaml")); err != nil {
 		return err
 	}
-	return f.perform(ctx, folder, ceremony, previous)
+	return f.perform(ctx, folder, ceremony, f.path(previous))
 }
 
 // install installs a node's bundle and returns what install says.

@@ -124,15 +124,12 @@ func hasFlags(m *machine, flags ...string) error {
 // one first, and carries it out.
 func (f *fleet) planned(ctx context.Context, ceremony string, former []string, command ...string) error {
 	folder := "plan-" + ceremony
-	args := []string{"ceremony", command[0]}
-	for _, each := range former {
-		args = append(args, f.path(each))
-	}
+	args := append([]string{"ceremony", command[0]}, f.paths(former)...)
 	args = append(append(args, command[1:]...), "--out", f.path(folder, "plan.yaml"))
 	if _, err := f.command(ctx, f.officiant, args...); err != nil {
 		return err
 	}
-	return f.perform(ctx, folder, ceremony, former...)
+	return f.perform(ctx, folder, ceremony, f.paths(former)...)
 }
 
 // with has a file hold something else for a while.

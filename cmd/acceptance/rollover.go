@@ -151,7 +151,7 @@ func (s *site) stage(ctx context.Context, m *machine, i int) error {
 	if err := s.plan(ctx, stage.name, "plan-"+stage.name, former); err != nil {
 		return err
 	}
-	if err := s.perform(ctx, "plan-"+stage.name, stage.ceremony, former...); err != nil {
+	if err := s.perform(ctx, "plan-"+stage.name, stage.ceremony, s.paths(former)...); err != nil {
 		return err
 	}
 	if err := s.renewNode(ctx, m, stage.ceremony); err != nil {

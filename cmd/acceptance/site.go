@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"os"
@@ -185,12 +183,6 @@ func (r *report) must(ctx context.Context, trials ...trial) bool {
 		}
 	}
 	return true
-}
-
-// keyFingerprint is how plans name a key that exists.
-func keyFingerprint(c *x509.Certificate) string {
-	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
-	return hex.EncodeToString(sum[:])
 }
 
 // firstCertificate is the first in a file.

@@ -103,10 +103,19 @@ func (o *newOptions) check() error {
 	default:
 		return exit.Usagef("--naming %q: kubeadm or docs", o.naming)
 	}
-	if _, err := os.Lstat(o.out); err == nil {
-		return &exit.Error{Code: exit.Failure, Err: fmt.Errorf("%s: there already; plans are not overwritten", o.out)}
+	return noPlanAt(o.out)
+}
+
+// noPlanAt refuses to write a plan over what is there.
+func noPlanAt(file string) error {
+	_, err := os.Lstat(file)
+	switch {
+	case err == nil:
+		return &exit.Error{Code: exit.Failure, Err: fmt.Errorf("%s: there already; plans are not overwritten", file)}
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
 	}
-	return nil
+	return err
 }
 
 func (o *newOptions) run() error {
@@ -174,14 +183,7 @@ func (o *newOptions) save(p plan.NewOptions, in *inputs, nodes []sender) error {
 	for _, n := range nodes {
 		p.Nodes = append(p.Nodes, n.node)
 	}
-	text, err := plan.New(p)
-	if err != nil {
-		return err
-	}
-	if err := in.write(o.options); err != nil {
-		return err
-	}
-	if err := o.Disk.Create(o.out, text, 0o644); err != nil {
+	if err := in.writePlan(o.options, o.out, p); err != nil {
 		return err
 	}
 	return o.tell(nodes, p.Name)
@@ -345,6 +347,18 @@ func (in *inputs) add(to string, data []byte) error {
 	}
 	in.copies = append(in.copies, inputCopy{to, data})
 	return nil
+}
+
+// writePlan leaves a plan, and before it the inputs it names.
+func (in *inputs) writePlan(o *options, file string, p plan.NewOptions) error {
+	text, err := plan.New(p)
+	if err != nil {
+		return err
+	}
+	if err := in.write(o); err != nil {
+		return err
+	}
+	return o.Disk.Create(file, text, 0o644)
 }
 
 // write leaves the copies below the folder, and the schema. There may be thousands, so they are

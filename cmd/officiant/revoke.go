@@ -1,10 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -113,9 +110,7 @@ func (o *revokeOptions) flags() error {
 			return exit.Usagef("--request: %v", err)
 		}
 	}
-	if _, err := os.Lstat(o.out); err == nil {
-		return fmt.Errorf("%s: there already; plans are not overwritten", o.out)
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if err := noPlanAt(o.out); err != nil {
 		return err
 	}
 	o.renewal = &renewOptions{options: o.options, name: o.name, out: o.out, now: o.Now(), in: &inputs{folder: filepath.Dir(o.out)}}
@@ -150,14 +145,7 @@ func (o *revokeOptions) run(dirs []string) error {
 	if err != nil {
 		return err
 	}
-	text, err := plan.New(*p)
-	if err != nil {
-		return err
-	}
-	if err := o.renewal.in.write(o.options); err != nil {
-		return err
-	}
-	if err := o.Disk.Create(o.out, text, 0o644); err != nil {
+	if err := o.renewal.in.writePlan(o.options, o.out, *p); err != nil {
 		return err
 	}
 	return o.tell(c, found, left)

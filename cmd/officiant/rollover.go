@@ -1,10 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -119,9 +116,7 @@ func (o *rolloverOptions) flags() error {
 			return exit.Usagef("--validity: %v", err)
 		}
 	}
-	if _, err := os.Lstat(o.out); err == nil {
-		return fmt.Errorf("%s: there already; plans are not overwritten", o.out)
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if err := noPlanAt(o.out); err != nil {
 		return err
 	}
 	o.now = o.Now()
@@ -163,14 +158,7 @@ func (o *rolloverOptions) run(dirs []string) error {
 	if err != nil {
 		return err
 	}
-	text, err := plan.New(*p)
-	if err != nil {
-		return err
-	}
-	if err := o.in.write(o.options); err != nil {
-		return err
-	}
-	if err := o.Disk.Create(o.out, text, 0o644); err != nil {
+	if err := o.in.writePlan(o.options, o.out, *p); err != nil {
 		return err
 	}
 	return o.tellStage(c, r, late)
