@@ -84,6 +84,9 @@ func (r *run) beginRecord(path string) error {
 		NotBefore:    begin(r.Plan, r.Now()),
 		Steps:        len(r.steps),
 	}
+	if l := r.plan.Plan.Previous.Lost; l != nil {
+		open.Lost = &transcript.Lost{Sequence: l.Sequence, Reason: l.Reason}
+	}
 	for _, p := range r.plan.People.List {
 		open.People = append(open.People, transcript.Person(p))
 	}

@@ -15,6 +15,7 @@ func (a *auditor) predecessors(c *Check) {
 	a.serials = map[string]string{}
 	named := a.plan.Plan.Previous.Ceremonies
 	a.firstLine(c)
+	a.anew(c)
 	keys := map[fingerprint.SHA256]bool{}
 	for _, p := range named {
 		t, err := transcript.Read(p.Transcript, a.plan.Inputs[p.Transcript])
@@ -65,6 +66,22 @@ func (a *auditor) firstLine(c *Check) {
 	}
 }
 
+// anew holds what the first line says of lost records against the plan. That they
+// are lost, nobody can prove; so it is said wherever the ceremony is verified.
+func (a *auditor) anew(c *Check) {
+	var want *transcript.Lost
+	if l := a.plan.Plan.Previous.Lost; l != nil {
+		want = &transcript.Lost{Sequence: l.Sequence, Reason: l.Reason}
+	}
+	got := a.t.Open().Lost
+	if (got == nil) != (want == nil) || got != nil && *got != *want {
+		c.problem("%s:1: says of lost records what %s does not, or the other way round", transcriptFile, planFile)
+	}
+	if got != nil {
+		c.note("the chain begins anew: the records of ceremonies 1 to %d are lost, reason: %s; what they issued, revoked and to whom is not known here", got.Sequence, got.Reason)
+	}
+}
+
 // oldSerials takes the serial numbers of a former record. They too come once.
 func (a *auditor) oldSerials(c *Check, file string, t *transcript.Transcript) {
 	by := fmt.Sprintf("ceremony %d of %s (%s)", t.Open().Sequence, t.Open().Cluster, t.Head())
@@ -79,6 +96,9 @@ func (a *auditor) oldSerials(c *Check, file string, t *transcript.Transcript) {
 // ordinal counts along the cluster's own chain.
 func (a *auditor) ordinal(c *Check) {
 	want := 1
+	if l := a.plan.Plan.Previous.Lost; l != nil {
+		want = l.Sequence + 1
+	}
 	for _, p := range a.plan.Plan.Previous.Ceremonies {
 		if p.Cluster == a.t.Open().Cluster {
 			want = max(want, p.Sequence+1)

@@ -198,6 +198,9 @@ func Missing(records ...*Record) []string {
 	}
 	var missing []string
 	for _, r := range records {
+		if l := r.Open.Lost; l != nil {
+			missing = append(missing, fmt.Sprintf("ceremonies 1 to %d of cluster %s, whose records are lost", l.Sequence, r.Open.Cluster))
+		}
 		for _, p := range r.Open.Predecessors {
 			name := fmt.Sprintf("ceremony %d of cluster %s", p.Sequence, p.Cluster)
 			if !heads[p.Head] && !slices.Contains(missing, name) {

@@ -95,7 +95,7 @@ func (b *builder) clusters() {
 		return // a ceremony that was carried out is judged by what was asked then
 	}
 	opened := root.Key.Existing != fingerprint.SHA256{}
-	if opened && len(b.p.Previous.Ceremonies) == 0 {
+	if opened && len(b.p.Previous.Ceremonies) == 0 && b.p.Previous.Lost == nil {
 		b.refuse(at{"previous"}, "the key of %s exists, so a ceremony had it before: previous has to name the root's last one, of whichever cluster", root.Name)
 	}
 	for _, n := range b.neighbours {

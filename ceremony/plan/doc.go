@@ -103,9 +103,20 @@
 // it, newest first, each the one that the next names in its first line. sequence counts along the cluster's chain:
 // one more than this cluster's predecessor, else 1.
 //
+// Where the records of the cluster's ceremonies are gone, previous is
+//
+//	previous:
+//	  lost:
+//	    sequence: 4                   # the highest that any node has seen
+//	    reason: the safe burned       # goes on record; one line
+//
+// and this ceremony's sequence is one more. Nothing is taken over but keys and
+// authorities' certificates: no renew, no sealed service-account pair, no authority
+// that is adopted.
+//
 // A predecessor of another cluster is the root's last ceremony, and its record has
 // the root's key, if this one opens it; of its authorities no subject and no key
-// comes again. Who opens a root's existing key has a predecessor.
+// comes again. Who opens a root's existing key has a predecessor, or has lost it.
 //
 // Below an external root, authorities that are created ask for their certificates:
 // validity is the most these may be valid, least (default: as long as leaves) what

@@ -19,6 +19,7 @@ type NewOptions struct {
 	Name     string
 	Cluster  Cluster
 	Previous []Predecessor // empty: none
+	Lost     *Lost         // the records are gone; then there are no previous
 	// Existing authorities; those of the four families that are not among them
 	// are made, unless there are to be OnlyThese. The same for the release key and
 	// the service-account pair.
@@ -53,7 +54,11 @@ func New(o NewOptions) ([]byte, error) {
 	w.comment(0, "", "The name is typed in the room to confirm the run.")
 	w.line(0, "name", o.Name)
 	w.cluster(o.Cluster)
-	w.previous(o.Previous)
+	if o.Lost != nil {
+		w.lost(o.Lost)
+	} else {
+		w.previous(o.Previous)
+	}
 	w.authorities(o)
 	w.release(o)
 	w.serviceAccount(o)
@@ -165,6 +170,15 @@ func (w *writer) previous(list []Predecessor) {
 			w.flow(4, "earlier", p.Earlier)
 		}
 	}
+}
+
+// lost writes that the chain begins anew.
+func (w *writer) lost(l *Lost) {
+	w.comment(0, "", "The records of this cluster's ceremonies are gone: its chain begins anew, above the",
+		"highest sequence that any node has seen, and says so for good. The reason goes on record.")
+	w.open(0, "previous")
+	w.open(2, "lost")
+	fmt.Fprintf(w, "    sequence: %d\n    reason: %s\n", l.Sequence, strconv.Quote(l.Reason))
 }
 
 // words writes a fingerprint's words as terminals show them.

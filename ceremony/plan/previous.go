@@ -52,6 +52,9 @@ type accountRecords struct{ inUse, next *sealedRecord }
 // previous checks the ceremonies this one continues, and derives its sequence.
 func (b *builder) previous() {
 	b.c.Sequence = 1
+	if b.p.Previous.Lost != nil {
+		b.lost(at{"previous", "lost"})
+	}
 	seen := map[string]bool{}
 	for i, p := range b.p.Previous.Ceremonies {
 		where := at{"previous", i}

@@ -60,7 +60,7 @@ func (b *builder) renewNames(i int) {
 	switch {
 	case !in.Renews():
 		return
-	case b.genesis():
+	case b.genesis() || b.p.Previous.Lost != nil:
 		b.refuse(where, "node %s: there is nothing to renew: the plan names no former ceremony of this cluster", in.Name)
 	case in.Keys != NodeKeys{}:
 		b.refuse(where, "node %s: keys that the ceremony makes are new, and so are all its certificates", in.Name)

@@ -72,10 +72,18 @@ type Override struct {
 	ExtraSANs    []string  `yaml:"extraSANs"`
 }
 
-// Previous is the list of predecessors; it unmarshals from "none" or a list, and must be given.
+// Previous is the list of predecessors; it unmarshals from "none", a list, or {lost: …},
+// and must be given.
 type Previous struct {
 	Given      bool
 	Ceremonies []Predecessor
+	Lost       *Lost // the cluster's records are gone, and its chain begins anew
+}
+
+// Lost says that a cluster had ceremonies, and that no record of them is left.
+type Lost struct {
+	Sequence int    `yaml:"sequence"` // the highest that any node has seen
+	Reason   string `yaml:"reason"`   // one line, for the record
 }
 
 // Predecessor names a finished ceremony by its transcript, which is an input.

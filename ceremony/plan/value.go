@@ -87,9 +87,17 @@ func (p *Previous) decodeNode(d decoder, n ast.Node, what string) {
 	if s, ok := n.(*ast.StringNode); ok && s.Value == "none" {
 		return
 	}
+	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
+		var only struct {
+			Lost *Lost `yaml:"lost"`
+		}
+		d.structure(n, reflect.ValueOf(&only).Elem(), what)
+		p.Lost = only.Lost
+		return
+	}
 	l, ok := n.(*ast.SequenceNode)
 	if !ok || len(l.Values) == 0 {
-		d.refuseNode(n, `%s is "none" or a list of ceremonies`, what)
+		d.refuseNode(n, `%s is "none", a list of ceremonies, or lost with sequence and reason`, what)
 		return
 	}
 	d.list(l, reflect.ValueOf(&p.Ceremonies).Elem(), what)

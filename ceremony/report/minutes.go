@@ -90,6 +90,9 @@ func (m *Minutes) Facts() []Fact {
 	for _, p := range open.Predecessors {
 		out = append(out, Fact{"Continues", fmt.Sprintf("ceremony %d of %s, head %s", p.Sequence, p.Cluster, p.Head)})
 	}
+	if l := open.Lost; l != nil {
+		return append(out, Fact{"Begins anew", fmt.Sprintf("the records of ceremonies 1 to %d are lost: %s", l.Sequence, l.Reason)})
+	}
 	if len(open.Predecessors) == 0 {
 		out = append(out, Fact{"Continues", "none: the first of its chain"})
 	}

@@ -33,6 +33,8 @@
 // Read and Append refuse what cannot have happened:
 //
 //   - "open" is the first line and no other; nothing follows "closed".
+//   - An "open" line with lost has no predecessors, a reason, and the sequence after
+//     the lost one: the records before are gone, and the chain begins anew.
 //   - A result ("issued", "csr", "crl", "challenge", "signature", "canary") names, by seq,
 //     an earlier intent of its kind that has neither result nor abandonment yet;
 //     "abandoned" closes any of the six.

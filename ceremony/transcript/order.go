@@ -103,6 +103,9 @@ func (o *order) start(first Open) error {
 	if n := len(first.People); first.Threshold < 0 || first.Threshold > n || (n > 0) != (first.Threshold > 0) {
 		return errors.New("threshold is not one of the people named")
 	}
+	if l := first.Lost; l != nil && (l.Sequence < 1 || l.Sequence != first.Sequence-1 || l.Reason == "" || len(first.Predecessors) > 0) {
+		return errors.New("a chain that begins anew has no predecessors, a reason, and the number after the lost ones")
+	}
 	o.steps, o.people = first.Steps, first.People
 	return nil
 }

@@ -28,9 +28,10 @@ type Open struct {
 	Program      Program            `json:"program"`
 	Modules      []Module           `json:"modules"`
 	Host         Host               `json:"host"`
-	Predecessors []Predecessor      `json:"predecessors"` // empty: the first of its chain
-	NotBefore    time.Time          `json:"notBefore"`    // of every certificate; UTC, whole seconds
-	Steps        int                `json:"steps"`        // how many the ceremony has
+	Predecessors []Predecessor      `json:"predecessors"`   // empty: the first of its chain
+	Lost         *Lost              `json:"lost,omitempty"` // the records before are gone; there are no predecessors
+	NotBefore    time.Time          `json:"notBefore"`      // of every certificate; UTC, whole seconds
+	Steps        int                `json:"steps"`          // how many the ceremony has
 }
 
 // Person is one of those the plan names to approve or to witness.
@@ -71,6 +72,13 @@ type Host struct {
 	Name       string   `json:"name"`
 	Kernel     string   `json:"kernel"`
 	Interfaces []string `json:"interfaces"` // network interfaces that are up, loopback left out
+}
+
+// Lost says that the chain begins anew, since the records of its former ceremonies
+// are gone.
+type Lost struct {
+	Sequence int    `json:"sequence"` // the highest that was known of
+	Reason   string `json:"reason"`   // as the plan gives it
 }
 
 // Predecessor names a ceremony this one continues.

@@ -67,6 +67,7 @@ var required = map[string][]string{
 	"Station":     {"apiVersion", "kind", "name", "keys"},
 	"Person":      {"name", "role", "key"},
 	"Predecessor": {"cluster", "sequence", "head", "transcript"},
+	"Lost":        {"sequence", "reason"},
 	"Authority":   {"name"}, "Node": {"name", "roles"}, "Extra": {"name"},
 }
 
@@ -173,7 +174,8 @@ func (m *maker) of(t reflect.Type) object {
 		return object{"type": "object", "additionalProperties": m.of(t.Elem())}
 	case reflect.Struct:
 		if t == reflect.TypeFor[plan.Previous]() {
-			return object{"oneOf": []any{object{"const": "none"}, object{"type": "array", "items": m.of(reflect.TypeFor[plan.Predecessor]())}}}
+			return object{"oneOf": []any{object{"const": "none"}, object{"type": "array", "items": m.of(reflect.TypeFor[plan.Predecessor]())},
+				object{"type": "object", "additionalProperties": false, "required": []string{"lost"}, "properties": object{"lost": m.of(reflect.TypeFor[plan.Lost]())}}}}
 		}
 		if m.defs[t.Name()] == nil {
 			m.defs[t.Name()] = object{}
