@@ -198,9 +198,6 @@ func Missing(records ...*Record) []string {
 	}
 	var missing []string
 	for _, r := range records {
-		if l := r.Open.Lost; l != nil {
-			missing = append(missing, fmt.Sprintf("ceremonies 1 to %d of cluster %s, whose records are lost", l.Sequence, r.Open.Cluster))
-		}
 		for _, p := range r.Open.Predecessors {
 			name := fmt.Sprintf("ceremony %d of cluster %s", p.Sequence, p.Cluster)
 			if !heads[p.Head] && !slices.Contains(missing, name) {
@@ -209,6 +206,18 @@ func Missing(records ...*Record) []string {
 		}
 	}
 	return missing
+}
+
+// Lost names the ceremonies whose records are gone, by those of these that say so: what
+// they issued is in no inventory.
+func Lost(records ...*Record) []string {
+	var lost []string
+	for _, r := range records {
+		if l := r.Open.Lost; l != nil {
+			lost = append(lost, fmt.Sprintf("ceremonies 1 to %d of cluster %s (%s)", l.Sequence, r.Open.Cluster, l.Reason))
+		}
+	}
+	return lost
 }
 
 // Forked names the ceremonies of which these tell two different stories: the

@@ -161,6 +161,9 @@ func TestReadRefuses(t *testing.T) {
 		}
 		return strings.Replace(first, old, new, 1)
 	}
+	lost := func(said string) string {
+		return strings.Replace(replace(`"sequence":1`, `"sequence":2`), `"notBefore"`, `"lost":`+said+`,"notBefore"`, 1)
+	}
 	for name, data := range map[string]string{
 		"nothing":                 "",
 		"an empty line":           "\n",
@@ -197,6 +200,11 @@ func TestReadRefuses(t *testing.T) {
 		"notBefore not in UTC":    replace(`"notBefore":"2026-11-23T12:00:00Z"`, `"notBefore":"2026-11-23T12:00:00+09:00"`),
 		"notBefore with millis":   replace(`"notBefore":"2026-11-23T12:00:00Z"`, `"notBefore":"2026-11-23T12:00:00.5Z"`),
 		"sequence zero":           replace(`"sequence":1`, `"sequence":0`),
+		"lost at the first":       replace(`"notBefore"`, `"lost":{"sequence":0,"reason":"fire"},"notBefore"`),
+		"lost at another":         replace(`"notBefore"`, `"lost":{"sequence":1,"reason":"fire"},"notBefore"`),
+		"lost without a reason":   lost(`{"sequence":1,"reason":""}`),
+		"lost and a predecessor": strings.Replace(lost(`{"sequence":1,"reason":"fire"}`), `"predecessors":[]`,
+			`"predecessors":[{"cluster":"other","sequence":1,"head":"`+strings.Repeat("0", 64)+`"}]`, 1),
 	} {
 		if got := broken(t, []byte(data)); got != 1 {
 			t.Errorf("%s: line %d refused", name, got)
@@ -204,6 +212,9 @@ func TestReadRefuses(t *testing.T) {
 	}
 	if got := broken(t, []byte(first)); got != 0 {
 		t.Errorf("the first line itself: line %d refused", got)
+	}
+	if got := broken(t, []byte(lost(`{"sequence":1,"reason":"fire"}`))); got != 0 {
+		t.Errorf("a chain that begins anew: line %d refused", got)
 	}
 }
 

@@ -119,6 +119,9 @@ func (o *inventoryOptions) run(dirs []string) error {
 	for _, name := range inventory.Missing(records...) {
 		fmt.Fprintf(o.Stderr, "note: %s is continued by one of these and not among them; what it issued is not listed\n", exit.Line(name))
 	}
+	for _, name := range inventory.Lost(records...) {
+		fmt.Fprintf(o.Stderr, "note: the records of %s are lost; what they issued is not listed, and may still be valid\n", exit.Line(name))
+	}
 	for _, name := range inventory.Forked(records...) {
 		fmt.Fprintf(o.Stderr, "note: there are two different records of %s; both are listed, and at most one is the cluster's\n", name)
 	}

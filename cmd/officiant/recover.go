@@ -68,6 +68,9 @@ func (o *recoverOptions) run(ctx context.Context) error {
 	if o.station == "" || len(o.from) == 0 || o.status == "" || o.reason == "" {
 		return exit.Usagef("this needs --station FILE, --from PATH, --status DIR and --reason TEXT, besides --kubeadm FILE, --requests DIR and --out FILE")
 	}
+	if err := plan.CheckLostReason(o.reason); err != nil {
+		return exit.Usagef("--reason: %v", err)
+	}
 	if err := o.check(); err != nil {
 		return err
 	}

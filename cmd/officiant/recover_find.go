@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"crypto"
@@ -90,12 +91,15 @@ func (r *remains) certificatesIn(paths []string) error {
 			if info, err := d.Info(); err != nil || info.Size() > longestCertificates {
 				return err
 			}
-			if d.Name() == "identity.txt" || filepath.Ext(file) == ".key" {
-				return nil // secrets are not read
+			if ext := filepath.Ext(file); ext == ".key" || ext == ".conf" || ext == ".txt" {
+				return nil // private keys, kubeconfigs and a node's identity have nothing for us
 			}
 			data, err := os.ReadFile(file)
 			if err != nil {
 				return err
+			}
+			if filepath.Ext(file) == ".tar" {
+				return r.takeTar(file, data)
 			}
 			r.take(file, data)
 			return nil
@@ -105,6 +109,25 @@ func (r *remains) certificatesIn(paths []string) error {
 		}
 	}
 	return nil
+}
+
+// takeTar looks into a bundle that is one file. Its signature does not matter here:
+// what is taken is held against keys in tokens and what nodes pinned.
+func (r *remains) takeTar(file string, data []byte) error {
+	for t := tar.NewReader(bytes.NewReader(data)); ; {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		content, err := io.ReadAll(t)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		r.take(file+": "+h.Name, content)
+	}
 }
 
 // take keeps each authority's certificate once.
@@ -209,6 +232,8 @@ func (r *remains) write(w io.Writer) error {
 			fmt.Fprintf(&b, "  certificate  %s, %s, in %s\n", exit.Line(c.cert.Subject.String()), valid(c.cert), exit.Line(c.file))
 		case k.spki == r.release:
 			fmt.Fprintf(&b, "  it is the release key that %s pinned\n", counted(r.nodes, "node"))
+		case k.of("release"):
+			b.WriteString("  it is no release key that nodes pinned: the plan leaves it out\n")
 		default:
 			b.WriteString("  certificate  none is left in the places given\n")
 		}

@@ -207,7 +207,7 @@ func serviceAccount(chain []*predecessor, p *plan.NewOptions, in *inputs, nodes 
 			return l.serviceAccount(p, in, nodes, chain)
 		}
 	}
-	if oldest := chain[len(chain)-1]; oldest.open.Sequence > 1 {
+	if oldest := chain[len(chain)-1]; oldest.open.Sequence > 1 && oldest.open.Lost == nil {
 		return &exit.Error{Code: exit.Refused,
 			Err:   fmt.Errorf("%s had no control-plane node, so it says nothing of the service-account key; an earlier ceremony may", oldest.dir),
 			Hints: []string{"give the directories of the earlier ceremonies, too: officiant ceremony renew " + filepath.Clean(oldest.dir) + " DIR... --requests DIR"}}

@@ -178,6 +178,9 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 func (o *runOptions) confirmed(ctx context.Context, c *plan.Ceremony) error {
 	if o.confirm == "" {
 		fmt.Fprintf(o.Stderr, "Plan %s for cluster %s, ceremony %d of its chain.\n", c.Plan.Name, c.Cluster.Name, c.Sequence)
+		if lost := c.Plan.Previous.Lost; lost != nil {
+			fmt.Fprintf(o.Stderr, "%s\n", exit.Line(lost.Said()))
+		}
 		fmt.Fprintf(o.Stderr, "Afterwards there will be:\n%s", afterwards(c))
 		fmt.Fprintf(o.Stderr, "Digest of the ceremony:\n%s", indentLines(c.Digest.Lines()))
 	}
