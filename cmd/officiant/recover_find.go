@@ -166,6 +166,10 @@ func (r *remains) keysOf(ctx context.Context, o *recoverOptions) error {
 			return err
 		}
 		store, err := to.open(ctx, ref, askPIN(o.options))
+		if errors.Is(err, signer.ErrAbsent) { // the root's may stay in its safe
+			fmt.Fprintf(o.Stderr, "note: the token of %s is not in, so its keys are not looked for\n", exit.Line(name))
+			continue
+		}
 		if err != nil {
 			return err
 		}
