@@ -157,8 +157,8 @@ func TestRefused(t *testing.T) {
 		{"kind", "kind: Plan", "kind: Station", []string{`plan.yaml:2:7: kind is "Station", not Plan`}},
 		{"name", "name: demo-1", "name: Demo 1", []string{`plan.yaml:3:7: name is "Demo 1"; it is 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends`}},
 		{"no previous", "previous: none\n", "", []string{`plan.yaml: previous is missing: name the ceremonies this one continues, or say "previous: none"`}},
-		{"previous is something else", "previous: none", "previous: nothing", []string{`plan.yaml:7:11: previous is "none" or a list of ceremonies`}},
-		{"previous is empty", "previous: none", "previous: []", []string{`plan.yaml:7:11: previous is "none" or a list of ceremonies`}},
+		{"previous is something else", "previous: none", "previous: nothing", []string{`plan.yaml:7:11: previous is "none", a list of ceremonies, or lost with sequence and reason`}},
+		{"previous is empty", "previous: none", "previous: []", []string{`plan.yaml:7:11: previous is "none", a list of ceremonies, or lost with sequence and reason`}},
 		{"everything at once", bare, "apiVersion: officiant/v1\n", []string{
 			`plan.yaml: kind is "", not Plan`,
 			`plan.yaml: name is ""; it is 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends`,
