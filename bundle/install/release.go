@@ -9,15 +9,22 @@ import (
 	"officiant/bundle/fingerprint"
 )
 
+// whole is the bundle in place; nil when there is none, or what is there is not
+// one any more: that announces nothing, and makes nothing known.
+func (n *Node) whole() (*bundle.Bundle, error) {
+	b, err := n.installed()
+	var refusal *bundle.Refusal
+	if errors.As(err, &refusal) {
+		return nil, nil
+	}
+	return b, err
+}
+
 // announced is the release key that the bundle in place announces; nil when it
 // announces none. What is not whole announces nothing.
 func (n *Node) announced() (*fingerprint.SHA256, error) {
-	b, err := n.installed()
-	var refusal *bundle.Refusal
-	if errors.As(err, &refusal) || err == nil && b == nil {
-		return nil, nil
-	}
-	if err != nil {
+	b, err := n.whole()
+	if b == nil {
 		return nil, err
 	}
 	return announcedBy(b), nil

@@ -3,7 +3,6 @@ package install
 import (
 	"bytes"
 	"crypto/x509"
-	"errors"
 	"fmt"
 
 	"officiant/bundle"
@@ -54,12 +53,8 @@ func (n *Node) rootAfter(pinned fingerprint.SHA256, roots []*x509.Certificate, c
 // knownRoots are those of the bundle in place, which passed here. What is not
 // whole makes nothing known.
 func (n *Node) knownRoots() ([]*x509.Certificate, error) {
-	b, err := n.installed()
-	var refusal *bundle.Refusal
-	if errors.As(err, &refusal) || err == nil && b == nil {
-		return nil, nil
-	}
-	if err != nil {
+	b, err := n.whole()
+	if b == nil {
 		return nil, err
 	}
 	roots, err := rootsOf(b)

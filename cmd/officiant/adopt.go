@@ -45,15 +45,8 @@ nothing makes that unhappen: that is why the cluster moves over to keys made in 
 		RunE: func(*cobra.Command, []string) error { return n.run() },
 	}
 	f := c.Flags()
-	f.StringVar(&n.kubeadm, "kubeadm", "", "the cluster's kubeadm-config ConfigMap, or its kubeadm configuration `FILE` (required)")
-	f.StringVar(&n.requests, "requests", "", "`DIR` of the nodes' requests, *.req (required)")
-	f.StringVar(&n.list, "nodes", "", "list `FILE` of the nodes: CSV, or JSON of kubectl get nodes")
+	n.flags(c)
 	f.StringVar(&n.knownHosts, "known-hosts", "", "OpenSSH `FILE` that says which SSH host key is whose; nodes that signed with theirs need no fingerprint")
-	f.StringVar(&n.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-1)")
-	f.StringVar(&n.cluster, "cluster", "", "the cluster's `NAME`, in place of the kubeadm file's")
-	f.StringVar(&n.naming, "naming", "", "whose names certificates carry: kubeadm (default) or docs")
-	f.StringVar(&n.grade, "station-grade", string(signer.Consistent), "least evidence `GRADE` for keys that are made: attested, consistent, software")
-	f.StringVar(&n.out, "out", "", "plan `FILE` to write (required)")
 	return c
 }
 

@@ -68,19 +68,25 @@ makes the intermediates' keys and asks for their certificates.`,
 		RunE: func(*cobra.Command, []string) error { return n.run() },
 	}
 	f := c.Flags()
-	f.StringVar(&n.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` of the cluster, or its kubeadm-config ConfigMap (required)")
-	f.StringVar(&n.requests, "requests", "", "`DIR` of the nodes' requests, *.req (required)")
-	f.StringVar(&n.list, "nodes", "", "list `FILE` of the nodes: CSV, or JSON of kubectl get nodes")
+	n.flags(c)
 	f.StringArrayVar(&n.previous, "previous", nil, "finished ceremony `DIR` to continue; given twice: this cluster's last, and the root's last")
 	f.StringVar(&n.external, "external-root", "", "certificate `FILE` of a root that lives elsewhere")
 	f.StringVar(&n.crls, "crls", "", "make a revocation list of every authority, the next one due in `TIME`, such as 1y")
 	f.StringVar(&n.knownHosts, "known-hosts", "", "OpenSSH `FILE` that says which SSH host key is whose; nodes that signed with theirs need no fingerprint")
-	f.StringVar(&n.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
-	f.StringVar(&n.cluster, "cluster", "", "the cluster's `NAME`, in place of the kubeadm file's")
-	f.StringVar(&n.naming, "naming", "", "whose names certificates carry: kubeadm (default) or docs")
-	f.StringVar(&n.grade, "station-grade", string(signer.Consistent), "least evidence `GRADE` for keys that are made: attested, consistent, software")
-	f.StringVar(&n.out, "out", "", "plan `FILE` to write (required)")
 	return c
+}
+
+// flags are those of every command that writes a plan out of requests.
+func (o *newOptions) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` of the cluster, or its kubeadm-config ConfigMap (required)")
+	f.StringVar(&o.requests, "requests", "", "`DIR` of the nodes' requests, *.req (required)")
+	f.StringVar(&o.list, "nodes", "", "list `FILE` of the nodes: CSV, or JSON of kubectl get nodes")
+	f.StringVar(&o.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
+	f.StringVar(&o.cluster, "cluster", "", "the cluster's `NAME`, in place of the kubeadm file's")
+	f.StringVar(&o.naming, "naming", "", "whose names certificates carry: kubeadm (default) or docs")
+	f.StringVar(&o.grade, "station-grade", string(signer.Consistent), "least evidence `GRADE` accepted of keys: attested, consistent, software")
+	f.StringVar(&o.out, "out", "", "plan `FILE` to write (required)")
 }
 
 func (o *newOptions) check() error {

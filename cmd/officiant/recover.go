@@ -48,18 +48,11 @@ for as in a ceremony; nothing is signed and nothing is made in them.`,
 		RunE: func(c *cobra.Command, _ []string) error { return r.run(c.Context()) },
 	}
 	f := c.Flags()
+	r.flags(c)
 	f.StringVar(&r.station, "station", "", "station `FILE` that says where the keys are (required)")
-	f.StringVar(&r.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` of the cluster, or its kubeadm-config ConfigMap (required)")
-	f.StringVar(&r.requests, "requests", "", "`DIR` of the nodes' new requests, *.req (required)")
 	f.StringArrayVar(&r.from, "from", nil, "`PATH` of certificates that are left: a file, or a folder with all below it (required; may be given again)")
 	f.StringVar(&r.status, "status", "", "`DIR` of what nodes say of themselves, *.json (required)")
 	f.StringVar(&r.reason, "reason", "", "what happened to the records, for the new one: one line of `TEXT` (required)")
-	f.StringVar(&r.list, "nodes", "", "list `FILE` of the nodes: CSV, or JSON of kubectl get nodes")
-	f.StringVar(&r.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
-	f.StringVar(&r.cluster, "cluster", "", "the cluster's `NAME`, in place of the kubeadm file's")
-	f.StringVar(&r.naming, "naming", "", "whose names certificates carry: kubeadm (default) or docs")
-	f.StringVar(&r.grade, "station-grade", string(signer.Consistent), "least evidence `GRADE` accepted of the keys: attested, consistent, software")
-	f.StringVar(&r.out, "out", "", "plan `FILE` to write (required)")
 	finalTryFlag(c, &r.finalTry)
 	return c
 }

@@ -69,12 +69,18 @@ func (o *renewOptions) flags() error {
 	if o.within == "" || o.out == "" {
 		return exit.Usagef("ceremony renew needs --within TIME and --out FILE")
 	}
-	var within, validity plan.Duration
+	var within plan.Duration
 	if err := within.UnmarshalText([]byte(o.within)); err != nil {
 		return exit.Usagef("--within: %v", err)
 	}
+	return o.begin(time.Duration(within))
+}
+
+// begin is what every plan that continues a chain begins with: what ends within a
+// time from now is to be made anew.
+func (o *renewOptions) begin(within time.Duration) error {
 	if o.validity != "" {
-		if err := validity.UnmarshalText([]byte(o.validity)); err != nil {
+		if err := new(plan.Duration).UnmarshalText([]byte(o.validity)); err != nil {
 			return exit.Usagef("--validity: %v", err)
 		}
 	}
@@ -82,7 +88,7 @@ func (o *renewOptions) flags() error {
 		return err
 	}
 	o.now = o.Now()
-	o.until = o.now.Add(time.Duration(within))
+	o.until = o.now.Add(within)
 	o.in = &inputs{folder: filepath.Dir(o.out)}
 	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -110,11 +109,8 @@ func (o *revokeOptions) flags() error {
 			return exit.Usagef("--request: %v", err)
 		}
 	}
-	if err := noPlanAt(o.out); err != nil {
-		return err
-	}
-	o.renewal = &renewOptions{options: o.options, name: o.name, out: o.out, now: o.Now(), in: &inputs{folder: filepath.Dir(o.out)}}
-	return nil
+	o.renewal = &renewOptions{options: o.options, name: o.name, out: o.out}
+	return o.renewal.begin(0)
 }
 
 func (o *revokeOptions) run(dirs []string) error {

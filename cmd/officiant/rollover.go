@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -110,20 +109,8 @@ func (o *rolloverOptions) flags() error {
 	if !o.lost && o.sameKey == (o.stage != "") || o.stage != "" && !slices.Contains([]string{stageTrust, stageIssue, stageDrop}, o.stage) {
 		return exit.Usagef("--stage is trust, issue or drop; or --same-key stands in its place")
 	}
-	var validity plan.Duration
-	if o.validity != "" {
-		if err := validity.UnmarshalText([]byte(o.validity)); err != nil {
-			return exit.Usagef("--validity: %v", err)
-		}
-	}
-	if err := noPlanAt(o.out); err != nil {
-		return err
-	}
-	o.now = o.Now()
-	o.until = o.now // what has ended is made anew, and nothing else for its end
 	o.within = "0d"
-	o.in = &inputs{folder: filepath.Dir(o.out)}
-	return nil
+	return o.begin(0) // what has ended is made anew, and nothing else for its end
 }
 
 func (o *rolloverOptions) run(dirs []string) error {
