@@ -11,7 +11,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 BUILT    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 
-.PHONY: help build build-airgap man demo test test-tokens test-browser bench lint fuzz acceptance clean
+.PHONY: help build build-airgap man release release-twice demo test test-tokens test-browser bench lint fuzz acceptance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,14 @@ build-airgap: ## build/officiant-airgap: no cloud backend, no cloud SDK
 man: build ## manual pages of both programs, in build/man
 	@rm -rf build/man
 	@build/officiant man build/man && build/officiant-node man build/man && ls build/man | wc -l
+
+# RELEASE_KEY: an SSH key that signs SHA256SUMS.
+release: ## programs, SBOMs and Debian packages for amd64 and arm64, in build/release
+	@rm -rf build/release
+	@GO='$(GO)' .ci/release build/release $(RELEASE_KEY)
+
+release-twice: ## a release is built twice, compared, installed and removed
+	@GO='$(GO)' .ci/release-twice
 
 demo: ## a whole ceremony on SoftHSM, under build/demo
 	@.ci/setup-softhsm softhsm2 openssl
