@@ -11,7 +11,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 BUILT    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 
-.PHONY: help build build-airgap man release release-twice demo test test-tokens test-browser bench lint fuzz acceptance clean
+.PHONY: help build build-airgap man release release-twice vuln demo test test-tokens test-browser bench lint fuzz acceptance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ release: ## programs, SBOMs and Debian packages for amd64 and arm64, in build/re
 
 release-twice: ## a release is built twice, compared, installed and removed
 	@GO='$(GO)' .ci/release-twice
+
+vuln: ## known weaknesses of what is linked; DB=file:///… asks a database on disk
+	@$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 $(if $(DB),-db $(DB)) ./... || \
+		{ echo "vuln: weaknesses are known, or the database$(if $(DB), $(DB)) did not answer (see above)" >&2; exit 1; }
 
 demo: ## a whole ceremony on SoftHSM, under build/demo
 	@.ci/setup-softhsm softhsm2 openssl

@@ -13,7 +13,7 @@ import (
 
 // pages are the documents whose console blocks run, each in a folder of its
 // own: lines after "$ " are typed, the lines below must be what appears.
-var pages = []string{"README.md"}
+var pages = []string{filepath.Join("docs", "tour.md")}
 
 func TestPagesShowWhatOneSees(t *testing.T) {
 	for _, page := range pages {
