@@ -301,6 +301,7 @@ type IssuingClosed struct {
 	Certificates int        `json:"certificates"`
 	Abandoned    int        `json:"abandoned"`
 	Authorities  []Standing `json:"authorities,omitempty"` // that the cluster goes on with; absent in records of before there were several of a family
+	Left         []string   `json:"left,omitempty"`        // nodes that the plan says have left the cluster for good
 }
 
 // Standing is an authority that a ceremony leaves a cluster with. What former

@@ -23,6 +23,11 @@ type Line struct {
 	Record Record             // by value: transcript.Open, not a pointer
 	Hash   fingerprint.SHA256 // of the line's bytes with its newline
 
+	// Where the line's bytes stand in what Scan read, so that one of many can be
+	// had again without the others. Nothing that is written has it.
+	Offset int64
+	Size   int // with the newline
+
 	Certificate *x509.Certificate // of an Issued record, as Read and Scan parse it
 }
 
@@ -78,6 +83,7 @@ func (o *order) scan(file string, r io.Reader) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		lines := bufio.NewReaderSize(r, 1<<16)
 		var raw []byte
+		var offset int64
 		for n := 1; ; n++ {
 			var err error
 			raw, err = readLine(lines, raw[:0])
@@ -92,11 +98,23 @@ func (o *order) scan(file string, r io.Reader) iter.Seq2[Line, error] {
 			if err != nil {
 				err = &Broken{file, n, err.Error()}
 			}
+			l.Offset, l.Size = offset, len(raw)
+			offset += int64(len(raw))
 			if !yield(l, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// Decode reads one line by itself, with its newline. It refuses every spelling
+// but the one there is; whether the line can follow others, only Scan tells.
+func Decode(raw []byte) (Line, error) {
+	body, ended := bytes.CutSuffix(raw, []byte("\n"))
+	if !ended {
+		return Line{}, errors.New("line is not ended by a newline")
+	}
+	return decode(body)
 }
 
 // readLine reads to the next newline, that included, into what it was given.

@@ -1,0 +1,182 @@
+package history
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/transcript"
+)
+
+// What records can be refused for.
+var (
+	ErrGap        = errors.New("a ceremony is missing between these")
+	ErrFork       = errors.New("these are not one chain")
+	ErrRehearsal  = errors.New("a rehearsal, which nothing can continue")
+	ErrUnfinished = errors.New("the ceremony is unfinished")
+)
+
+// History is what the records of a cluster's ceremonies say together, and those of
+// other clusters' ceremonies that share a key with it.
+type History struct {
+	Cluster string
+	own     []*Record // newest first
+	others  []*Record // by cluster, newest first
+	byHead  map[fingerprint.SHA256]*Record
+}
+
+// Of joins records, in any order. Those of the cluster have to be a chain, whose
+// end is its newest; it may begin later than the cluster's first ceremony. Those of
+// other clusters are finished, and are no chain. The same record twice counts once.
+func Of(cluster string, records ...*Record) (*History, error) {
+	h := &History{Cluster: cluster, byHead: map[fingerprint.SHA256]*Record{}}
+	for _, r := range records {
+		switch {
+		case r.Open.Rehearsal:
+			return nil, fmt.Errorf("%s: %w", r.Where(), ErrRehearsal)
+		case r.Closed == nil:
+			return nil, fmt.Errorf("%s: %w", r.Where(), ErrUnfinished)
+		case h.byHead[r.Head] != nil:
+			continue
+		}
+		h.byHead[r.Head] = r
+		if r.Open.Cluster == cluster {
+			h.own = append(h.own, r)
+		} else {
+			h.others = append(h.others, r)
+		}
+	}
+	newestFirst := func(a, b *Record) int {
+		return cmp.Or(cmp.Compare(a.Open.Cluster, b.Open.Cluster), cmp.Compare(b.Open.Sequence, a.Open.Sequence))
+	}
+	slices.SortStableFunc(h.own, newestFirst)
+	slices.SortStableFunc(h.others, newestFirst)
+	for _, list := range [][]*Record{h.own, h.others} {
+		for i := 1; i < len(list); i++ {
+			if err := twice(list[i-1], list[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for i := 1; i < len(h.own); i++ {
+		if err := h.own[i-1].Follows(h.own[i]); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// twice refuses two records of one ceremony.
+func twice(a, b *Record) error {
+	if a.Open.Cluster == b.Open.Cluster && a.Open.Sequence == b.Open.Sequence {
+		return fmt.Errorf(
+			"%w: %s and %s are two different records of one ceremony: the chain was forked, or one was altered",
+			ErrFork,
+			a.Where(),
+			b.Where(),
+		)
+	}
+	return nil
+}
+
+// Follows says why a record is not that of the next ceremony after another one of
+// its cluster.
+func (r *Record) Follows(before *Record) error {
+	p, ok := r.predecessor()
+	switch {
+	case r.Continues(before):
+	case !ok && r.Open.Lost != nil:
+		return fmt.Errorf(
+			"%w: %s says that the records of ceremonies 1 to %d are lost, and %s is one of them",
+			ErrFork,
+			r.Where(),
+			r.Open.Lost.Sequence,
+			before.Where(),
+		)
+	case !ok:
+		return fmt.Errorf("%w: %s is the first of its chain, and does not continue %s", ErrFork, r.Where(), before.Where())
+	case p.Sequence == before.Open.Sequence:
+		return fmt.Errorf(
+			"%w: %s continues another ceremony %d than %s: that has head %s, named is %s",
+			ErrFork,
+			r.Where(),
+			p.Sequence,
+			before.Where(),
+			before.Head,
+			p.Head,
+		)
+	default:
+		return fmt.Errorf(
+			"%w: ceremony %d of cluster %s, which %s continues, is not here; before it comes %s",
+			ErrGap,
+			p.Sequence,
+			p.Cluster,
+			r.Where(),
+			before.Where(),
+		)
+	}
+	if r.Open.Sequence != before.Open.Sequence+1 {
+		return fmt.Errorf("%w: %s continues %s, and counts otherwise", ErrFork, r.Where(), before.Where())
+	}
+	return nil
+}
+
+// Records are the cluster's, newest first. None: it has no ceremony on record.
+func (h *History) Records() []*Record { return h.own }
+
+// Others are the records of other clusters' ceremonies.
+func (h *History) Others() []*Record { return h.others }
+
+// Last is the cluster's newest ceremony, where the next one goes on; nil: there is none.
+func (h *History) Last() *Record {
+	if len(h.own) == 0 {
+		return nil
+	}
+	return h.own[0]
+}
+
+// Sequence is that of the newest ceremony; 0 when there is none.
+func (h *History) Sequence() int {
+	if len(h.own) == 0 {
+		return 0
+	}
+	return h.own[0].Open.Sequence
+}
+
+// Missing is the ceremony that the oldest record of the cluster continues; false
+// when that is the first of its chain.
+func (h *History) Missing() (transcript.Predecessor, bool) {
+	if len(h.own) == 0 {
+		return transcript.Predecessor{}, false
+	}
+	return h.own[len(h.own)-1].predecessor()
+}
+
+// Whole refuses a history that begins later than its chain: what is not here cannot
+// be asked for.
+func (h *History) Whole() error {
+	if p, ok := h.Missing(); ok {
+		return fmt.Errorf(
+			"%w: ceremony %d of cluster %s, which %s continues, is not here",
+			ErrGap,
+			p.Sequence,
+			p.Cluster,
+			h.own[len(h.own)-1].Where(),
+		)
+	}
+	return nil
+}
+
+// all are the records of the cluster and of others.
+func (h *History) all() []*Record { return slices.Concat(h.own, h.others) }
+
+// People are those on record of the newest ceremony, and how many of them had to
+// approve. None: nobody had to.
+func (h *History) People() ([]transcript.Person, int) {
+	if len(h.own) == 0 {
+		return nil, 0
+	}
+	return h.own[0].Open.People, h.own[0].Open.Threshold
+}
