@@ -27,7 +27,7 @@ func (b *builder) authorities() {
 	for i := range b.p.Authorities {
 		a := &b.p.Authorities[i]
 		where := at{"authorities", i}
-		if !label.MatchString(a.Name) || notAuthorities[a.Name] {
+		if !isLabel(a.Name) || notAuthorities[a.Name] {
 			b.refuse(append(where, "name"), "authority name %q: it is %s, and not release, transcript or default", a.Name, labelRule)
 			continue
 		}

@@ -142,7 +142,7 @@ func (b *builder) refuseField(err error) {
 // in the kubeadm file when that said it.
 func (b *builder) refuseFact(field, problem string) {
 	where := append(at{"cluster"}, b.places(field)...)
-	inline := child(b.find(at{"cluster"}), where[1].(string)) != nil
+	inline := b.says(at{"cluster", where[1]})
 	if !inline && b.kubeadm != nil && field != "name" {
 		b.refuseInput(b.p.Cluster.Kubeadm, "%s: %s", field, problem)
 		return

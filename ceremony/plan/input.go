@@ -15,8 +15,9 @@ const (
 	maxPlan  = 64 << 20
 	maxInput = 2 << 20   // of all but a transcript; each is read into memory
 	maxChain = 512 << 20 // a transcript of 100,000 certificates
-	maxPath  = 240       // below what a stick with FAT can hold
 )
+
+const maxPath = 240 // below what a stick with FAT can hold
 
 // reserved are the names a ceremony directory uses itself.
 var reserved = []string{

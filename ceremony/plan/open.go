@@ -20,9 +20,10 @@ const (
 	apiVersion = "officiant/v1"
 	kind       = "Plan"
 	planFile   = "plan.yaml"
-	// ScheduleFile is the schedule's name beside the plan and in a ceremony directory.
-	ScheduleFile = "schedule.txt"
 )
+
+// ScheduleFile is the schedule's name beside the plan and in a ceremony directory.
+const ScheduleFile = "schedule.txt"
 
 // Options is what Open needs from outside.
 type Options struct {
@@ -111,7 +112,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		folded: map[string]string{planFile: planFile},
 		leaves: map[string][]kubepki.Leaf{}, hostKeys: map[string]string{}, said: map[string]bool{},
 	}
-	b.header()
+	checkHeader(r, p)
 	facts := b.cluster()
 	b.previous()
 	b.people()
@@ -138,20 +139,24 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 // label is an RFC 1123 label.
 var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
+// isLabel says whether a plan, an authority or a release key can have that name.
+func isLabel(name string) bool { return label.MatchString(name) }
+
+// labelRule is what isLabel wants, for people.
 const labelRule = "1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends"
 
-// header checks what stands above the sections.
-func (b *builder) header() {
-	if b.p.APIVersion != apiVersion {
-		b.refuse(at{"apiVersion"}, "apiVersion is %q; this program reads %s", b.p.APIVersion, apiVersion)
+// checkHeader checks what stands above the sections.
+func checkHeader(r *report, p *Plan) {
+	if p.APIVersion != apiVersion {
+		r.refuse(at{"apiVersion"}, "apiVersion is %q; this program reads %s", p.APIVersion, apiVersion)
 	}
-	if b.p.Kind != kind {
-		b.refuse(at{"kind"}, "kind is %q, not %s", b.p.Kind, kind)
+	if p.Kind != kind {
+		r.refuse(at{"kind"}, "kind is %q, not %s", p.Kind, kind)
 	}
-	if !label.MatchString(b.p.Name) {
-		b.refuse(at{"name"}, "name is %q; it is %s", b.p.Name, labelRule)
+	if !isLabel(p.Name) {
+		r.refuse(at{"name"}, "name is %q; it is %s", p.Name, labelRule)
 	}
-	if !b.p.Previous.Given {
-		b.refuse(nil, `previous is missing: name the ceremonies this one continues, or say "previous: none"`)
+	if !p.Previous.Given {
+		r.refuse(nil, `previous is missing: name the ceremonies this one continues, or say "previous: none"`)
 	}
 }

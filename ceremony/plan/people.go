@@ -15,7 +15,7 @@ func (b *builder) people() {
 		switch {
 		case w.Person >= 0:
 			where = append(where, w.Person, w.Field)
-		case b.find(at{"approvals"}) != nil:
+		case b.says(at{"approvals"}):
 			where = at{"approvals"}
 		}
 		b.refuse(where, "%s", w.Message)

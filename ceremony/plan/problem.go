@@ -121,6 +121,21 @@ func (r *report) find(where at) ast.Node {
 	return n
 }
 
+// says tells whether the plan has something at that very place.
+func (r *report) says(where at) bool {
+	n := r.root
+	for _, step := range where {
+		key, ok := step.(string)
+		if !ok {
+			return false
+		}
+		if n = child(n, key); n == nil {
+			return false
+		}
+	}
+	return n != nil
+}
+
 func child(n ast.Node, key string) ast.Node {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {

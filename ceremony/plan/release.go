@@ -56,7 +56,7 @@ func (b *builder) releaseLabel(where at, name string) {
 		return // no authority can have it
 	}
 	taken := slices.ContainsFunc(b.p.Authorities, func(a Authority) bool { return a.Name == name })
-	if !label.MatchString(name) || taken || notAuthorities[name] {
+	if !isLabel(name) || taken || notAuthorities[name] {
 		b.refuse(where, "release key name %q: it is %s, not an authority's, and not transcript or default", name, labelRule)
 	}
 }
