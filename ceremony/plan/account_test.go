@@ -180,22 +180,27 @@ func TestNewRotation(t *testing.T) {
 	want := ServiceAccount{Sealed: "previous/demo-1/sa.key.age", Public: "previous/demo-1/sa.pub",
 		Next:   NextAccount{Sealed: "previous/demo-1/next.key.age", Public: "previous/demo-1/next.pub"},
 		Former: []string{"previous/demo-1/former.pub"}}
-	w := &writer{}
-	w.serviceAccount(NewOptions{ServiceAccount: want, Nodes: []Node{{Roles: cp1.Roles}}})
+	section := func(sa ServiceAccount) string {
+		text, err := New(NewOptions{Name: "demo-2", ServiceAccount: sa, Nodes: []Node{{Roles: cp1.Roles}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, after, _ := strings.Cut(string(text), "serviceAccount:\n")
+		written, _, _ := strings.Cut(after, "\n\n")
+		return written + "\n"
+	}
 	text := p.continued(t, cp1)
 	before, after, _ := strings.Cut(text, "serviceAccount:\n")
 	_, after, _ = strings.Cut(after, "public: previous/demo-1/sa.pub\n")
-	_, written, _ := strings.Cut(w.String(), "serviceAccount:\n")
-	c, err := opens(before+"serviceAccount:\n"+written+after, p.files)
+	c, err := opens(before+"serviceAccount:\n"+section(want)+after, p.files)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := c.Plan.ServiceAccount; got.Sealed != want.Sealed || got.Next != want.Next || !slices.Equal(got.Former, want.Former) {
 		t.Errorf("%+v", got)
 	}
-	w = &writer{}
-	w.serviceAccount(NewOptions{ServiceAccount: ServiceAccount{Sealed: "a", Public: "b", Next: NextAccount{Create: signer.RSA2048}}, Nodes: []Node{{Roles: cp1.Roles}}})
-	if !strings.Contains(w.String(), "  next:\n    create: RSA-2048\n") {
-		t.Error(w.String())
+	text = section(ServiceAccount{Sealed: "a", Public: "b", Next: NextAccount{Create: signer.RSA2048}})
+	if !strings.Contains(text, "  next:\n    create: RSA-2048\n") {
+		t.Error(text)
 	}
 }
