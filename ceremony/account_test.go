@@ -9,6 +9,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -30,7 +31,7 @@ func TestCarriedAccount(t *testing.T) {
 		"another file":         {former([]byte("another"), "age1new"), file + " is not the sealed file of any predecessor's record"},
 		"on no record":         {nil, file + " is not the sealed file of any predecessor's record"},
 	} {
-		r := &run{previous: c.previous, state: &state{}, plan: &plan.Ceremony{
+		r := &run{previous: c.previous, state: &state{}, plan: &schedule.Ceremony{
 			Plan: &plan.Plan{
 				ServiceAccount: plan.ServiceAccount{Sealed: file},
 				Nodes:          []plan.Node{{Name: "cp-1", Keys: plan.NodeKeys{Recipient: "age1new"}}},
@@ -48,7 +49,7 @@ func TestCarriedAccount(t *testing.T) {
 // TestKeyNotOnRecord: a node's certificate is for a key that was made, or for none.
 func TestKeyNotOnRecord(t *testing.T) {
 	r := &run{state: &state{nodeKeys: map[string]transcript.NodeKeys{"w": {Keys: []transcript.NodeKey{{Name: "kubelet.conf"}}}}}}
-	e := plan.Entry{Name: "w/kubelet-server", Node: "w", Leaf: kubepki.Leaf{Name: "kubelet-server"}}
+	e := schedule.Entry{Name: "w/kubelet-server", Node: "w", Leaf: kubepki.Leaf{Name: "kubelet-server"}}
 	if _, err := r.madeKey(e); err == nil || !strings.Contains(err.Error(), "w/kubelet-server: its key is not on record") {
 		t.Errorf("%v", err)
 	}

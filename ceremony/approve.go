@@ -11,7 +11,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/approval"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -21,7 +21,7 @@ const approvalsFolder = "approvals"
 // the approvals there are, by file name: those given and those that dir holds
 // already. Its own come before others of their name, since a signature may have
 // been made twice.
-func Approved(dir string, c *plan.Ceremony, given map[string][]byte) (map[string][]byte, error) {
+func Approved(dir string, c *schedule.Ceremony, given map[string][]byte) (map[string][]byte, error) {
 	files, verdict, err := judge(dir, c, given)
 	if err != nil || verdict.Enough() {
 		return files, err
@@ -47,7 +47,7 @@ func (r *run) approved() (map[string][]byte, error) {
 }
 
 // judge gathers the approvals given and those that dir holds already, and counts them.
-func judge(dir string, c *plan.Ceremony, given map[string][]byte) (map[string][]byte, *approval.Verdict, error) {
+func judge(dir string, c *schedule.Ceremony, given map[string][]byte) (map[string][]byte, *approval.Verdict, error) {
 	files := map[string][]byte{}
 	maps.Copy(files, given)
 	own, err := ReadApprovals(os.DirFS(dir))

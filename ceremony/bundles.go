@@ -14,16 +14,16 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/issue"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
 // signBundles puts every bundle together, checks it as a node would, and has
 // its list of sums signed by the release key, group by group.
 func signBundles(ctx context.Context, r *run) error {
-	var unsigned []plan.Entry
+	var unsigned []schedule.Entry
 	for _, e := range r.plan.Entries {
-		if e.Kind != plan.BundleSignature {
+		if e.Kind != schedule.BundleSignature {
 			continue
 		}
 		if _, done := r.state.signatures[e.Name]; !done {
@@ -56,7 +56,7 @@ func signBundles(ctx context.Context, r *run) error {
 }
 
 // signFiles has the release key sign files, by their SHA-256.
-func (r *run) signFiles(ctx context.Context, entries []plan.Entry, sums []fingerprint.SHA256, done *tally) error {
+func (r *run) signFiles(ctx context.Context, entries []schedule.Entry, sums []fingerprint.SHA256, done *tally) error {
 	records := make([]transcript.Record, len(entries))
 	for i, e := range entries {
 		records[i] = transcript.SignatureIntent{Entry: e.N, Name: e.Name, SHA256: sums[i]}
@@ -85,7 +85,7 @@ type shared struct {
 	issuers     []*x509.Certificate                       // between an external root and them
 	adopted     map[kubepki.Authority]*x509.Certificate   // those of either that no ceremony made
 	nodes       map[string]kubepki.Node
-	leaves      map[string][]plan.Entry // by node
+	leaves      map[string][]schedule.Entry // by node
 	checker     bundle.Checker
 }
 
@@ -94,12 +94,12 @@ func (r *run) shared() (*shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shared{authorities: authorities, trusted: trusted, adopted: r.adopted(), issuers: r.issuers(), nodes: map[string]kubepki.Node{}, leaves: map[string][]plan.Entry{}}
+	s := &shared{authorities: authorities, trusted: trusted, adopted: r.adopted(), issuers: r.issuers(), nodes: map[string]kubepki.Node{}, leaves: map[string][]schedule.Entry{}}
 	for _, n := range r.plan.Nodes {
 		s.nodes[n.Name] = n
 	}
 	for _, e := range r.plan.Entries {
-		if e.Kind == plan.LeafCertificate {
+		if e.Kind == schedule.LeafCertificate {
 			s.leaves[e.Node] = append(s.leaves[e.Node], e)
 		}
 	}
@@ -231,11 +231,11 @@ func (r *run) writeBundle(b *bundle.Bundle) error {
 }
 
 // transcriptEntry is the schedule's line for the transcript's own signature.
-func transcriptEntry(c *plan.Ceremony) (plan.Entry, error) {
+func transcriptEntry(c *schedule.Ceremony) (schedule.Entry, error) {
 	for _, e := range c.Entries {
-		if e.Kind == plan.TranscriptSignature {
+		if e.Kind == schedule.TranscriptSignature {
 			return e, nil
 		}
 	}
-	return plan.Entry{}, errors.New("the schedule has no line for the transcript's signature")
+	return schedule.Entry{}, errors.New("the schedule has no line for the transcript's signature")
 }

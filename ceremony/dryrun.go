@@ -19,6 +19,7 @@ import (
 	"officiant/ceremony/lint"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/profile"
+	"officiant/ceremony/schedule"
 	"officiant/signer"
 )
 
@@ -35,29 +36,29 @@ func dryRun(_ context.Context, r *run) error {
 // DryRun checks and lints every certificate of the schedule as if it were
 // issued at notBefore, with throw-away keys in place of those to be made.
 // Refusals come back as *Refused, all of them.
-func DryRun(checker *issue.Checker, c *plan.Ceremony, notBefore time.Time, random io.Reader) error {
+func DryRun(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, random io.Reader) error {
 	return tryAll(checker, c, notBefore, random, func(of int) *tally { return &tally{of: of} })
 }
 
-func tryAll(checker *issue.Checker, c *plan.Ceremony, notBefore time.Time, random io.Reader, count func(of int) *tally) error {
+func tryAll(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, random io.Reader, count func(of int) *tally) error {
 	d := &hierarchy{checker: checker, plan: c, base: notBefore, random: random,
 		keys: map[string]crypto.Signer{}, certificates: map[string]*x509.Certificate{}}
 	for name, certificate := range c.Certificates {
 		d.certificates[name] = certificate
 	}
 	var reasons []string
-	var leaves []plan.Entry
+	var leaves []schedule.Entry
 	for _, e := range c.Entries {
 		switch e.Kind {
-		case plan.RootCertificate, plan.AuthorityCertificate:
+		case schedule.RootCertificate, schedule.AuthorityCertificate:
 			if err := d.entry(e); err != nil {
 				reasons = append(reasons, err.Error())
 			}
-		case plan.ExternalCertificate:
+		case schedule.ExternalCertificate:
 			if err := d.elsewhere(e); err != nil {
 				reasons = append(reasons, err.Error())
 			}
-		case plan.LeafCertificate:
+		case schedule.LeafCertificate:
 			leaves = append(leaves, e)
 		}
 	}
@@ -75,7 +76,7 @@ func tryAll(checker *issue.Checker, c *plan.Ceremony, notBefore time.Time, rando
 		}
 	}
 	for _, e := range c.Entries {
-		if e.Kind == plan.CRLSignature {
+		if e.Kind == schedule.CRLSignature {
 			if err := d.list(e); err != nil {
 				reasons = append(reasons, err.Error())
 			}
@@ -91,14 +92,14 @@ func tryAll(checker *issue.Checker, c *plan.Ceremony, notBefore time.Time, rando
 // hierarchy is a throw-away hierarchy in memory.
 type hierarchy struct {
 	checker      *issue.Checker
-	plan         *plan.Ceremony
+	plan         *schedule.Ceremony
 	base         time.Time
 	random       io.Reader
 	keys         map[string]crypto.Signer
 	certificates map[string]*x509.Certificate
 }
 
-func (d *hierarchy) entry(e plan.Entry) error {
+func (d *hierarchy) entry(e schedule.Entry) error {
 	subject, err := d.subject(e)
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.Name, err)
@@ -109,7 +110,7 @@ func (d *hierarchy) entry(e plan.Entry) error {
 	}
 	issuer := d.certificates[e.Signer]
 	var issuerKey crypto.PublicKey = subject
-	if e.Kind == plan.RootCertificate {
+	if e.Kind == schedule.RootCertificate {
 		issuer = nil
 	} else if issuer == nil {
 		return fmt.Errorf("%s: its issuer %s has no certificate", e.Name, e.Signer)
@@ -127,7 +128,7 @@ func (d *hierarchy) entry(e plan.Entry) error {
 	return nil
 }
 
-func (d *hierarchy) list(e plan.Entry) error {
+func (d *hierarchy) list(e schedule.Entry) error {
 	issuer := d.certificates[e.Signer]
 	if issuer == nil {
 		return fmt.Errorf("%s: its issuer %s has no certificate", e.Name, e.Signer)
@@ -137,19 +138,19 @@ func (d *hierarchy) list(e plan.Entry) error {
 }
 
 // elsewhere stands in for what an external root will have signed.
-func (d *hierarchy) elsewhere(e plan.Entry) error {
+func (d *hierarchy) elsewhere(e schedule.Entry) error {
 	root := d.plan.RootNameOf(e.Name)
 	certificate := d.certificates[root]
 	if certificate == nil {
 		return fmt.Errorf("%s: its root %s has no certificate", e.Name, root)
 	}
-	e.Kind, e.Signer, e.SignatureAlgorithm = plan.AuthorityCertificate, root, d.plan.SignatureAlgorithm(root)
+	e.Kind, e.Signer, e.SignatureAlgorithm = schedule.AuthorityCertificate, root, d.plan.SignatureAlgorithm(root)
 	e.Duration = min(e.Duration, certificate.NotAfter.Sub(d.base))
 	return d.entry(e)
 }
 
 // subject is the entry's public key, or a throw-away one for a key to be made.
-func (d *hierarchy) subject(e plan.Entry) (crypto.PublicKey, error) {
+func (d *hierarchy) subject(e schedule.Entry) (crypto.PublicKey, error) {
 	if e.Made != "" {
 		k, err := throwaway(e.Made)
 		if err != nil {
@@ -206,7 +207,7 @@ func (d *hierarchy) layout() []string {
 }
 
 // checkEntry makes an entry's template and checks it.
-func checkEntry(checker *issue.Checker, c *plan.Ceremony, e plan.Entry, subject crypto.PublicKey, serial *big.Int, base time.Time,
+func checkEntry(checker *issue.Checker, c *schedule.Ceremony, e schedule.Entry, subject crypto.PublicKey, serial *big.Int, base time.Time,
 	issuer *x509.Certificate, issuerKey crypto.PublicKey) (*issue.Checked, error) {
 	template, err := profile.Certificate(e, subject, serial, base, issuer)
 	if err != nil {

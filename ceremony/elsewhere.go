@@ -12,9 +12,9 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/issue"
-	"officiant/ceremony/plan"
 	"officiant/ceremony/profile"
 	"officiant/ceremony/receipt"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -36,7 +36,7 @@ func (e *Awaiting) Error() string {
 func (s *script) addRequests(p phase) {
 	for _, e := range s.plan.Entries {
 		for _, name := range p.keys {
-			if e.Kind == plan.RequestSignature && e.Signer == name {
+			if e.Kind == schedule.RequestSignature && e.Signer == name {
 				s.add(fmt.Sprintf("Sign the request of the %s intermediate", name), func(ctx context.Context, r *run) error { return r.request(ctx, e) })
 			}
 		}
@@ -53,7 +53,7 @@ func (s *script) addGate() {
 }
 
 // request has an authority's key sign the request for its certificate, once.
-func (r *run) request(ctx context.Context, e plan.Entry) error {
+func (r *run) request(ctx context.Context, e schedule.Entry) error {
 	if r.state.requests[e.Name] == nil {
 		key, ok := r.keys[e.Signer]
 		if !ok {
@@ -133,7 +133,7 @@ func receive(_ context.Context, r *run) error {
 }
 
 // await puts on record that the ceremony stops here, and says what it waits for.
-func (r *run) await(awaited []plan.Entry) error {
+func (r *run) await(awaited []schedule.Entry) error {
 	if _, err := r.record(transcript.Paused{Reason: "waiting for certificates that are signed elsewhere"}); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"officiant/ceremony/lint"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/profile"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
 )
@@ -31,8 +32,8 @@ const (
 // none yet, group by group: check and lint, put the intents on disk, sign,
 // record. While the token signs one group, the next one's intents are put on
 // disk and the one after it is checked, so that the token need not wait.
-func (r *run) issue(ctx context.Context, entries []plan.Entry) error {
-	var open []plan.Entry
+func (r *run) issue(ctx context.Context, entries []schedule.Entry) error {
+	var open []schedule.Entry
 	for _, e := range entries {
 		if r.state.issued[e.Name] == nil {
 			open = append(open, e)
@@ -81,7 +82,7 @@ type batch struct {
 // intend puts a group's intents on disk. With them go the results of the group
 // before the one that is being signed: a result that is lost costs its entry a
 // new serial number.
-func (r *run) intend(ctx context.Context, entries []plan.Entry, checked []*issue.Checked) (*batch, error) {
+func (r *run) intend(ctx context.Context, entries []schedule.Entry, checked []*issue.Checked) (*batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -149,7 +150,7 @@ func (r *run) sessions(name string) int {
 // checkAhead begins to turn the first of groups into the only things that can
 // be signed, on all workers: this, and not the token, is most of the work with
 // fast keys. It takes from the run's state what it needs before it returns.
-func (r *run) checkAhead(groups [][]plan.Entry) (wait func() ([]*issue.Checked, error)) {
+func (r *run) checkAhead(groups [][]schedule.Entry) (wait func() ([]*issue.Checked, error)) {
 	if len(groups) == 0 {
 		return func() ([]*issue.Checked, error) { return nil, nil }
 	}
@@ -174,7 +175,7 @@ func (r *run) checkAhead(groups [][]plan.Entry) (wait func() ([]*issue.Checked, 
 
 // check gathers what an entry's check needs: its public key, an unused serial
 // number, and its issuer.
-func (r *run) check(e plan.Entry) (func() (*issue.Checked, error), error) {
+func (r *run) check(e schedule.Entry) (func() (*issue.Checked, error), error) {
 	subject, err := r.publicKey(e)
 	if err != nil {
 		return nil, err
@@ -212,8 +213,8 @@ func parallel(workers, n int, do func(i int) error) error {
 
 // issuer is the certificate and public key an entry is signed with; a root has
 // no certificate yet.
-func (r *run) issuer(e plan.Entry) (*x509.Certificate, crypto.PublicKey, error) {
-	if e.Kind == plan.RootCertificate {
+func (r *run) issuer(e schedule.Entry) (*x509.Certificate, crypto.PublicKey, error) {
+	if e.Kind == schedule.RootCertificate {
 		k, ok := r.keys[e.Signer]
 		if !ok {
 			return nil, nil, fmt.Errorf("%s: the %s key is not open", e.Name, e.Signer)
@@ -253,12 +254,12 @@ func closeIssuing(_ context.Context, r *run) error {
 	n := 0
 	for _, e := range r.plan.Entries {
 		switch e.Kind {
-		case plan.RootCertificate, plan.AuthorityCertificate, plan.LeafCertificate:
+		case schedule.RootCertificate, schedule.AuthorityCertificate, schedule.LeafCertificate:
 			if r.state.issued[e.Name] == nil {
 				return fmt.Errorf("entry %d, %s, has no certificate on record", e.N, e.Name)
 			}
 			n++
-		case plan.CRLSignature:
+		case schedule.CRLSignature:
 			if r.state.lists[e.Name] == nil {
 				return fmt.Errorf("entry %d, %s, is not on record", e.N, e.Name)
 			}
@@ -307,14 +308,14 @@ func certificatePEM(c *x509.Certificate) []byte {
 }
 
 // lintContext is what the rules need to know about an entry.
-func lintContext(c *plan.Ceremony, e plan.Entry) lint.Context {
+func lintContext(c *schedule.Ceremony, e schedule.Entry) lint.Context {
 	in := lint.Context{Name: e.Name, Cluster: c.Cluster, Authority: family(c, e.Signer)}
 	switch e.Kind {
-	case plan.RootCertificate:
+	case schedule.RootCertificate:
 		in.Kind = lint.Root
-	case plan.AuthorityCertificate:
+	case schedule.AuthorityCertificate:
 		in.Kind, in.Subject = lint.Intermediate, family(c, e.Name)
-	case plan.LeafCertificate:
+	case schedule.LeafCertificate:
 		in.Kind, in.Leaf = lint.Leaf, &e.Leaf
 	}
 	return in

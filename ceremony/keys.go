@@ -11,7 +11,7 @@ import (
 	"io"
 
 	"officiant/bundle/fingerprint"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
 )
@@ -212,7 +212,7 @@ func (r *run) writeReleaseKey(pub crypto.PublicKey) error {
 }
 
 // evidence is the least grade the plan accepts for a key.
-func evidence(c *plan.Ceremony, name string) signer.Grade {
+func evidence(c *schedule.Ceremony, name string) signer.Grade {
 	switch r := c.Plan.Release; name {
 	case r.Name:
 		return r.Evidence
@@ -235,7 +235,7 @@ func tokenRecord(d signer.Device) transcript.Token {
 }
 
 // publicKey is the public key a schedule entry is about.
-func (r *run) publicKey(e plan.Entry) (crypto.PublicKey, error) {
+func (r *run) publicKey(e schedule.Entry) (crypto.PublicKey, error) {
 	if e.SubjectKey != "" {
 		recorded, ok := r.state.keys[e.SubjectKey]
 		if !ok {

@@ -10,15 +10,15 @@ import (
 
 	"officiant/ceremony/issue"
 	"officiant/ceremony/lint"
-	"officiant/ceremony/plan"
 	"officiant/ceremony/profile"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
 // signList makes one revocation list: check and lint, put the intent on disk,
 // sign, record. A list whose result is not known may have been signed, so its
 // number is not used again.
-func signList(e plan.Entry) act {
+func signList(e schedule.Entry) act {
 	return func(ctx context.Context, r *run) error {
 		if r.state.lists[e.Name] != nil {
 			r.Watch.Say("on record already")
@@ -53,7 +53,7 @@ func signList(e plan.Entry) act {
 }
 
 // checkList makes a list's template and checks it.
-func checkList(checker *issue.Checker, c *plan.Ceremony, e plan.Entry, number *big.Int, base time.Time, issuer *x509.Certificate) (*issue.CheckedCRL, error) {
+func checkList(checker *issue.Checker, c *schedule.Ceremony, e schedule.Entry, number *big.Int, base time.Time, issuer *x509.Certificate) (*issue.CheckedCRL, error) {
 	template, err := profile.RevocationList(e, number, base, issuer)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Name, err)
@@ -92,7 +92,7 @@ func (r *run) etcdList() []byte {
 // writeLists writes the lists that were made, as DER and as PEM.
 func (r *run) writeLists() error {
 	for _, e := range r.plan.Entries {
-		if e.Kind != plan.CRLSignature {
+		if e.Kind != schedule.CRLSignature {
 			continue
 		}
 		der := r.state.lists[e.Name]

@@ -16,6 +16,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/seal"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
 )
@@ -97,7 +98,7 @@ func (r *run) sealedNodeKeys(made transcript.NodeKeys) ([]byte, error) {
 }
 
 // madeKey is the public key of an entry whose key was made here.
-func (r *run) madeKey(e plan.Entry) (crypto.PublicKey, error) {
+func (r *run) madeKey(e schedule.Entry) (crypto.PublicKey, error) {
 	for _, k := range r.state.nodeKeys[e.Node].Keys {
 		if k.Name == e.Leaf.Name {
 			return x509.ParsePKIXPublicKey(k.PublicKey)
@@ -122,7 +123,7 @@ func makeLeafKey(a signer.Algorithm, rand io.Reader) (crypto.Signer, error) {
 	return nil, fmt.Errorf("unknown algorithm %q", a)
 }
 
-func hasMadeKeys(c *plan.Ceremony) int {
+func hasMadeKeys(c *schedule.Ceremony) int {
 	n := 0
 	for _, node := range c.Plan.Nodes {
 		if node.Keys.Create != "" {

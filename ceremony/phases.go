@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"officiant/bundle/kubepki"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 )
 
@@ -21,7 +21,7 @@ type phase struct {
 
 // phases groups the needed keys by token, the root's token last: the others'
 // keys exist when it certifies them, so that it has to be put in once.
-func phases(c *plan.Ceremony, st *station.Station) ([]phase, error) {
+func phases(c *schedule.Ceremony, st *station.Station) ([]phase, error) {
 	groups, err := st.Tokens(c.Plan.Cluster.Name, c.KeysNeeded())
 	if err != nil {
 		return nil, err
@@ -70,9 +70,9 @@ func (s *script) addToken(p phase) {
 		for _, e := range s.plan.Entries {
 			switch {
 			case !slices.Contains(p.keys, e.Signer): // another root's, on another token
-			case e.Kind == plan.RootCertificate:
+			case e.Kind == schedule.RootCertificate:
 				s.add("Sign the root certificate"+generation(e.Name), issueEntries(e))
-			case e.Kind == plan.AuthorityCertificate:
+			case e.Kind == schedule.AuthorityCertificate:
 				s.add(fmt.Sprintf("Sign the %s intermediate", e.Name), issueEntries(e))
 			}
 		}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"officiant/bundle/durable"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -33,7 +33,7 @@ const backdate = 5 * time.Minute
 // begin is when the certificates of a ceremony begin: a little before the
 // ceremony, and not before those that the plan names, which others may have made
 // just now.
-func begin(c *plan.Ceremony, now time.Time) time.Time {
+func begin(c *schedule.Ceremony, now time.Time) time.Time {
 	at := now.UTC().Add(-backdate).Truncate(time.Second)
 	for _, cert := range slices.AppendSeq(slices.Clone(c.Issuers), maps.Values(c.Certificates)) {
 		if cert.NotBefore.After(at) {
@@ -167,7 +167,7 @@ func (r *run) sameCeremony() error {
 	return nil
 }
 
-func predecessors(c *plan.Ceremony) []transcript.Predecessor {
+func predecessors(c *schedule.Ceremony) []transcript.Predecessor {
 	out := []transcript.Predecessor{}
 	for _, p := range c.Plan.Previous.Ceremonies {
 		out = append(out, transcript.Predecessor{Cluster: p.Cluster, Sequence: p.Sequence, Head: p.Head})

@@ -10,7 +10,7 @@ import (
 	"officiant/ceremony"
 	"officiant/ceremony/audit"
 	"officiant/ceremony/ceremonytest"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -50,7 +50,7 @@ func TestRehearsal(t *testing.T) {
 	for _, c := range readRecord(t, dir).Certificates() {
 		life := c.Certificate.NotAfter.Sub(c.Certificate.NotBefore)
 		switch cn := c.Certificate.Subject.CommonName; {
-		case c.Certificate.IsCA && !strings.HasPrefix(cn, plan.RehearsalMark):
+		case c.Certificate.IsCA && !strings.HasPrefix(cn, schedule.RehearsalMark):
 			t.Errorf("authority %s is not marked", cn)
 		case !c.Certificate.IsCA && life > 24*time.Hour:
 			t.Errorf("%s lives for %s", c.Name, life)

@@ -18,8 +18,8 @@ import (
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/issue"
-	"officiant/ceremony/plan"
 	"officiant/ceremony/preflight"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
@@ -27,8 +27,8 @@ import (
 
 // Config is what a run needs from outside.
 type Config struct {
-	Dir     string         // ceremony directory: absent, empty, or this ceremony's own
-	Plan    *plan.Ceremony // as people confirmed it
+	Dir     string             // ceremony directory: absent, empty, or this ceremony's own
+	Plan    *schedule.Ceremony // as people confirmed it
 	Station *station.Station
 	// Approvals are the files of approvals/ beside the plan, by name.
 	Approvals map[string][]byte
@@ -102,7 +102,7 @@ func (e *Interrupted) Unwrap() error { return e.cause }
 // run is one process's part of a ceremony.
 type run struct {
 	Config
-	plan   *plan.Ceremony // the directory's own copy, once there is one
+	plan   *schedule.Ceremony // the directory's own copy, once there is one
 	unlock func()
 	// previous are the records of the ceremonies this one continues.
 	previous []*transcript.Transcript
@@ -230,7 +230,7 @@ func (r *run) adopt() error {
 	if err := r.ensure("plan.yaml", r.Plan.Inputs["plan.yaml"]); err != nil {
 		return err
 	}
-	c, err := plan.OpenFS(os.DirFS(r.Dir), "plan.yaml", plan.Options{Now: r.Now(), Opened: r.Plan.Requests, Held: true}) // r.Plan was judged
+	c, err := schedule.OpenFS(os.DirFS(r.Dir), "plan.yaml", schedule.Options{Now: r.Now(), Opened: r.Plan.Requests, Held: true}) // r.Plan was judged
 	if err != nil {
 		return err
 	}

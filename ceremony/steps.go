@@ -6,6 +6,7 @@ import (
 
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 )
 
@@ -29,7 +30,7 @@ type act = func(context.Context, *run) error
 
 // script is a ceremony's steps while they are put together.
 type script struct {
-	plan    *plan.Ceremony
+	plan    *schedule.Ceremony
 	station *station.Station
 	steps   []Step
 	token   string // that is in the reader, by the steps so far
@@ -44,7 +45,7 @@ func (s *script) add(title string, do act) *Step {
 }
 
 // Steps expands plan and station into the steps of the ceremony, in order.
-func Steps(c *plan.Ceremony, st *station.Station) ([]Step, error) {
+func Steps(c *schedule.Ceremony, st *station.Station) ([]Step, error) {
 	tokens, err := phases(c, st)
 	if err != nil {
 		return nil, err
@@ -110,13 +111,13 @@ func (s *script) closing(tokens []phase) {
 // revocation list. Those of one token follow each other, and that of the release
 // key comes last: it signs next.
 func (s *script) addLeaves(tokens []phase) {
-	by, leaves := map[string][]plan.Entry{}, map[string][]plan.Entry{}
+	by, leaves := map[string][]schedule.Entry{}, map[string][]schedule.Entry{}
 	for _, e := range s.plan.Entries {
 		switch {
-		case e.Kind == plan.LeafCertificate:
+		case e.Kind == schedule.LeafCertificate:
 			leaves[e.Signer] = append(leaves[e.Signer], e)
 			by[e.Signer] = append(by[e.Signer], e)
-		case e.Kind == plan.CRLSignature && family(s.plan, e.Signer) != kubepki.Root:
+		case e.Kind == schedule.CRLSignature && family(s.plan, e.Signer) != kubepki.Root:
 			by[e.Signer] = append(by[e.Signer], e)
 		}
 	}
@@ -133,7 +134,7 @@ func (s *script) addLeaves(tokens []phase) {
 // root's comes while its token is in the reader.
 func (s *script) addList(authority string) {
 	for _, e := range s.plan.Entries {
-		if e.Kind == plan.CRLSignature && e.Signer == authority {
+		if e.Kind == schedule.CRLSignature && e.Signer == authority {
 			s.add(fmt.Sprintf("Sign the revocation list of %s", authority), signList(e))
 		}
 	}
@@ -141,7 +142,7 @@ func (s *script) addList(authority string) {
 
 // leafOrder is the schedule's order of authorities, token by token: the one
 // that is in the reader first, the release key's last.
-func (s *script) leafOrder(tokens []phase, by map[string][]plan.Entry) []string {
+func (s *script) leafOrder(tokens []phase, by map[string][]schedule.Entry) []string {
 	var order []string
 	take := func(want func(phase) bool) {
 		for _, e := range s.plan.Entries {
@@ -168,11 +169,11 @@ func appendNew(list []string, name string) []string {
 	return append(list, name)
 }
 
-func issueEntries(entries ...plan.Entry) act {
+func issueEntries(entries ...schedule.Entry) act {
 	return func(ctx context.Context, r *run) error { return r.issue(ctx, entries) }
 }
 
-func family(c *plan.Ceremony, name string) kubepki.Authority {
+func family(c *schedule.Ceremony, name string) kubepki.Authority {
 	for _, a := range c.Plan.Authorities {
 		if a.Name == name {
 			return a.Family
@@ -182,7 +183,7 @@ func family(c *plan.Ceremony, name string) kubepki.Authority {
 }
 
 // keyOf is what the plan says of a key's origin.
-func keyOf(c *plan.Ceremony, name string) plan.Key {
+func keyOf(c *schedule.Ceremony, name string) plan.Key {
 	switch r := c.Plan.Release; name {
 	case r.Name:
 		return r.Key
@@ -197,7 +198,7 @@ func keyOf(c *plan.Ceremony, name string) plan.Key {
 	return plan.Key{}
 }
 
-func hasControlPlane(c *plan.Ceremony) bool {
+func hasControlPlane(c *schedule.Ceremony) bool {
 	for _, n := range c.Nodes {
 		if n.Has(kubepki.ControlPlane) {
 			return true

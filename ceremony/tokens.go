@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"officiant/bundle/fingerprint"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
 )
@@ -61,7 +61,7 @@ func (r *run) done(p phase) (bool, error) {
 			continue
 		}
 		switch e.Kind {
-		case plan.RootCertificate, plan.AuthorityCertificate, plan.LeafCertificate:
+		case schedule.RootCertificate, schedule.AuthorityCertificate, schedule.LeafCertificate:
 			if r.state.issued[e.Name] == nil {
 				return false, nil
 			}

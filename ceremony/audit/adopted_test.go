@@ -19,6 +19,7 @@ import (
 	"officiant/ceremony/audit"
 	"officiant/ceremony/ceremonytest"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -87,7 +88,7 @@ func (s *scene) stage(t *testing.T, sequence int, former bool, renew func(node s
 	if err := os.WriteFile(s.fixture.PlanFile, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := plan.Open(s.fixture.PlanFile, plan.Options{Now: time.Now()}); err != nil {
+	if _, err := schedule.Open(s.fixture.PlanFile, schedule.Options{Now: time.Now()}); err != nil {
 		return nil, err
 	}
 	n := &scene{dir: filepath.Join(t.TempDir(), "ceremony"), safe: s.safe, fixture: s.fixture}
@@ -141,7 +142,7 @@ func TestBroughtIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := must(plan.OpenFS(os.DirFS(four.dir), "plan.yaml", plan.Options{Now: time.Now()}))
+	c := must(schedule.OpenFS(os.DirFS(four.dir), "plan.yaml", schedule.Options{Now: time.Now()}))
 	record := must(transcript.Read("t", four.read("transcript.jsonl")))
 	c.Plan.Authorities = append(c.Plan.Authorities, plan.Authority{Name: "etcd-former", Family: kubepki.EtcdAuthority, Use: plan.Trust, Adopted: true})
 	c.Certificates["etcd-former"] = r.Authorities[kubepki.EtcdAuthority]
@@ -189,41 +190,41 @@ func TestForgedAdoption(t *testing.T) {
 		t.Run(what, func(t *testing.T) { wantFinding(t, f.audit(t), tt.says) })
 	}
 	record := must(transcript.Read("t", one.read("transcript.jsonl")))
-	fresh := func() *plan.Ceremony {
-		return must(plan.OpenFS(os.DirFS(one.dir), "plan.yaml", plan.Options{Now: time.Now()}))
+	fresh := func() *schedule.Ceremony {
+		return must(schedule.OpenFS(os.DirFS(one.dir), "plan.yaml", schedule.Options{Now: time.Now()}))
 	}
 	if problems := audit.BroughtIn(record, fresh()); len(problems) > 0 {
 		t.Fatalf("unchanged: %q", problems)
 	}
 	for what, tt := range map[string]struct {
-		change func(c *plan.Ceremony)
+		change func(c *schedule.Ceremony)
 		says   string
 	}{
-		"an authority that no node had": {func(c *plan.Ceremony) {
+		"an authority that no node had": {func(c *schedule.Ceremony) {
 			c.Requests["worker-1"].Adoption.Authorities[kubepki.KubernetesAuthority] = other.Authorities[kubepki.KubernetesAuthority]
 		}, "the request of node worker-1 does not show that it trusted it"},
-		"a node without": {func(c *plan.Ceremony) { c.Requests["worker-1"].Adoption = nil }, "the request of node worker-1 does not show that it trusted it"},
-		"a leaf of another authority": {func(c *plan.Ceremony) {
+		"a node without": {func(c *schedule.Ceremony) { c.Requests["worker-1"].Adoption = nil }, "the request of node worker-1 does not show that it trusted it"},
+		"a leaf of another authority": {func(c *schedule.Ceremony) {
 			a := c.Requests["cp-1"].Adoption
 			a.Leaves["apiserver"] = signedAs(t, other, kubepki.KubernetesAuthority, a.Leaves["apiserver"])
 		}, "cp-1/apiserver, kept from before: the authority that is adopted did not sign it"},
-		"a leaf for another key": {func(c *plan.Ceremony) {
+		"a leaf for another key": {func(c *schedule.Ceremony) {
 			a := c.Requests["cp-1"].Adoption
 			a.Leaves["apiserver"] = a.Leaves["admin.conf"]
 		}, "it is for another key than the request proves"},
-		"another node's leaf": {func(c *plan.Ceremony) {
+		"another node's leaf": {func(c *schedule.Ceremony) {
 			a := c.Requests["cp-1"].Adoption
 			a.Leaves["kubelet.conf"] = c.Requests["worker-1"].Adoption.Leaves["kubelet.conf"]
 		}, `cp-1/kubelet.conf, kept from before: CN is "system:node:worker-1"`},
-		"an expired leaf": {func(c *plan.Ceremony) {
+		"an expired leaf": {func(c *schedule.Ceremony) {
 			a := c.Requests["cp-1"].Adoption
 			a.Leaves["apiserver"].NotAfter = time.Now().AddDate(-1, 0, 0)
 		}, "it ended at"},
-		"an intermediate": {func(c *plan.Ceremony) {
+		"an intermediate": {func(c *schedule.Ceremony) {
 			c.Certificates["etcd-former"] = c.Requests["cp-1"].Adoption.Leaves["etcd/server"]
 		},
 			"is adopted, and not a self-signed"},
-		"not adopted at all": {func(c *plan.Ceremony) {
+		"not adopted at all": {func(c *schedule.Ceremony) {
 			for i := range c.Plan.Authorities {
 				c.Plan.Authorities[i].Adopted = false
 			}

@@ -11,6 +11,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // tolerated are extensions that others put into an authority's certificate: CRL
@@ -29,7 +30,7 @@ const backdate = 5 * time.Minute
 func (a *auditor) elsewhere(c *Check) {
 	for _, r := range a.ledger.arrivals {
 		e := a.entry(r.entry)
-		if e == nil || e.Kind != plan.ExternalCertificate {
+		if e == nil || e.Kind != schedule.ExternalCertificate {
 			continue // signatures said so
 		}
 		for _, p := range a.arrived(*e, r) {
@@ -39,7 +40,7 @@ func (a *auditor) elsewhere(c *Check) {
 	}
 }
 
-func (a *auditor) arrived(e plan.Entry, r arrival) []string {
+func (a *auditor) arrived(e schedule.Entry, r arrival) []string {
 	cert := r.certificate
 	t, err := parseTBS(cert.RawTBSCertificate)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -81,10 +81,10 @@ type auditor struct {
 	tree   *tree
 	report *Report
 
-	t      *transcript.Transcript  // nil until it was read
-	ledger *ledger                 // what it says
-	plan   *plan.Ceremony          // nil when the plan's copy does not expand
-	nodes  map[string][]plan.Entry // its leaves, by node
+	t      *transcript.Transcript      // nil until it was read
+	ledger *ledger                     // what it says
+	plan   *schedule.Ceremony          // nil when the plan's copy does not expand
+	nodes  map[string][]schedule.Entry // its leaves, by node
 
 	sound  []*auditor                              // former ceremonies whose directories were at hand, and are without a finding
 	former []*transcript.Transcript                // of this cluster, newest first; see formerRecords

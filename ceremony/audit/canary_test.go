@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -54,7 +55,7 @@ func TestTried(t *testing.T) {
 func TestCanaries(t *testing.T) {
 	look := func(l canaryLine) Check {
 		p := &plan.Plan{Authorities: []plan.Authority{{Name: "root", Key: plan.Key{Create: "ECDSA-P384"}}}, Release: plan.Release{Key: plan.Key{Create: "RSA-3072"}}}
-		a := &auditor{plan: &plan.Ceremony{Plan: p}, ledger: &ledger{canaries: []*canaryLine{&l}}}
+		a := &auditor{plan: &schedule.Ceremony{Plan: p}, ledger: &ledger{canaries: []*canaryLine{&l}}}
 		var c Check
 		a.canaries(&c)
 		return c

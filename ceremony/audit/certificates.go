@@ -12,7 +12,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // certificates holds each issued certificate against its line of the schedule.
@@ -49,13 +49,13 @@ func (a *auditor) certificates(c *Check) {
 }
 
 // certificate lists what differs between a certificate and its entry.
-func (a *auditor) certificate(e plan.Entry, cert *x509.Certificate) []string {
+func (a *auditor) certificate(e schedule.Entry, cert *x509.Certificate) []string {
 	return a.differences(e, cert, true)
 }
 
-func (a *auditor) differences(e plan.Entry, cert *x509.Certificate, signed bool) []string {
+func (a *auditor) differences(e schedule.Entry, cert *x509.Certificate, signed bool) []string {
 	issuer := cert
-	if e.Kind != plan.RootCertificate {
+	if e.Kind != schedule.RootCertificate {
 		issuer = a.authority(e.Signer)
 	}
 	if issuer == nil {
@@ -82,7 +82,7 @@ func (a *auditor) differences(e plan.Entry, cert *x509.Certificate, signed bool)
 
 // differences are collected about one certificate.
 type differences struct {
-	e      plan.Entry
+	e      schedule.Entry
 	cert   *x509.Certificate
 	issuer *x509.Certificate // the certificate itself, of a root
 	found  []string
@@ -193,7 +193,7 @@ func (d *differences) publicKey(a *auditor) {
 	if got != want {
 		d.add("public key is %s, must be %s", got, want)
 	}
-	if d.e.Kind == plan.LeafCertificate {
+	if d.e.Kind == schedule.LeafCertificate {
 		if name := a.keyName(got); name != "" {
 			d.add("has the public key of the %s key", name)
 		}
@@ -255,9 +255,9 @@ func (a *auditor) facts(c *Check) {
 	}
 	for _, e := range a.plan.Entries {
 		switch e.Kind {
-		case plan.RequestSignature:
+		case schedule.RequestSignature:
 			e.Name = e.Signer
-		case plan.RootCertificate, plan.AuthorityCertificate, plan.ExternalCertificate:
+		case schedule.RootCertificate, schedule.AuthorityCertificate, schedule.ExternalCertificate:
 		default:
 			continue
 		}
@@ -269,13 +269,13 @@ func (a *auditor) facts(c *Check) {
 		if !e.IsCA || e.MaxPathLen != s.MaxPathLen || e.KeyUsage != s.KeyUsage || !slices.Equal(e.ExtKeyUsage, s.ExtKeyUsage) {
 			c.problem("%s: line %d, %s: usages or path length are not those of a %s authority", scheduleFile, e.N, e.Name, s.Authority)
 		}
-		if e.Kind == plan.RequestSignature || e.Kind == plan.ExternalCertificate {
+		if e.Kind == schedule.RequestSignature || e.Kind == schedule.ExternalCertificate {
 			if s.Authority == kubepki.Root || !a.plan.External() {
 				c.problem("%s: line %d, %s: only what an external root certifies is asked for elsewhere", scheduleFile, e.N, e.Name)
 			}
 			continue
 		}
-		if (s.Authority == kubepki.Root) != (e.Kind == plan.RootCertificate) || a.family(e.Signer) != kubepki.Root {
+		if (s.Authority == kubepki.Root) != (e.Kind == schedule.RootCertificate) || a.family(e.Signer) != kubepki.Root {
 			c.problem("%s: line %d, %s: an authority is signed by the root, and the root by itself", scheduleFile, e.N, e.Name)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/audit"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -72,7 +72,7 @@ func (c *chain) next(release, account, nodes string) *scene {
 		transcripts = append([]string{c.put(fmt.Sprintf("%d.jsonl", i+1), s.read("transcript.jsonl"))}, transcripts...)
 	}
 	crt := func(name string) string { return c.put(name+".crt", first.read("authorities/"+name+".crt")) }
-	p := must(plan.Open(first.path("plan.yaml"), plan.Options{Now: time.Now()}))
+	p := must(schedule.Open(first.path("plan.yaml"), schedule.Options{Now: time.Now()}))
 	n := len(c.past)
 	text := fmt.Sprintf(continuedPlan, n+1, p.Cluster.KubernetesVersion,
 		n, must(transcript.Read("x", c.last().read("transcript.jsonl"))).Head(), transcripts[0], strings.Join(transcripts[1:], ", "),

@@ -25,6 +25,7 @@ import (
 	"officiant/ceremony/audit"
 	"officiant/ceremony/ceremonytest"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -39,7 +40,7 @@ func twoClusters(t *testing.T, change func(planFile string)) (demo, port *scene)
 	if change != nil {
 		change(port.fixture.PlanFile)
 	}
-	c, err := plan.Open(port.fixture.PlanFile, plan.Options{Now: time.Now(), Held: true})
+	c, err := schedule.Open(port.fixture.PlanFile, schedule.Options{Now: time.Now(), Held: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func TestClusterOfAnothersNames(t *testing.T) {
 	f := ceremonytest.New(t, ceremonytest.Shape{Cluster: "port"})
 	f.Under(t, demo.dir)
 	same(f.PlanFile)
-	_, err := plan.Open(f.PlanFile, plan.Options{Now: time.Now()})
+	_, err := schedule.Open(f.PlanFile, schedule.Options{Now: time.Now()})
 	var invalid *plan.Invalid
 	if !errors.As(err, &invalid) || !strings.Contains(err.Error(), "authority etcd would have the subject of etcd of cluster demo, CN=etcd-ca,O=demo") {
 		t.Errorf("not refused: %v", err)
@@ -162,7 +163,7 @@ func TestForgedChainsDoNotLogIn(t *testing.T) {
 	}
 	clients := forgedClients(t, demo, ours)
 	for leaf, at := range map[string]string{"apiserver-kubelet-client": "", "apiserver-etcd-client": "", "front-proxy-client": "", "etcd/peer": ""} {
-		chain := append(must(plan.ParseCertificates(demo.read(tree+leaf+".crt"))), demo.certificate("root"))
+		chain := append(must(schedule.ParseCertificates(demo.read(tree+leaf+".crt"))), demo.certificate("root"))
 		clients = append(clients, forged{leaf + at + " of demo", chain, demo.fixture.Keys["cp-1"][leaf]})
 	}
 	server := must(tls.X509KeyPair(port.read(tree+"etcd/server.crt"), keyPEM(port.fixture.Keys["cp-1"]["etcd/server"])))
@@ -182,7 +183,7 @@ func TestForgedChainsDoNotLogIn(t *testing.T) {
 	for file, leaf := range map[string]string{"ca.crt": "apiserver-kubelet-client", "etcd/ca.crt": "apiserver-etcd-client", "front-proxy-ca.crt": "front-proxy-client"} {
 		pool := x509.NewCertPool()
 		pool.AddCert(ours[file])
-		own := forged{leaf, must(plan.ParseCertificates(port.read(tree + leaf + ".crt"))), port.fixture.Keys["cp-1"][leaf]}
+		own := forged{leaf, must(schedule.ParseCertificates(port.read(tree + leaf + ".crt"))), port.fixture.Keys["cp-1"][leaf]}
 		if err := errors.Join(logsIn(own, pool), shakesHands(own, pool, server)); err != nil {
 			t.Errorf("%s does not log in by %s: %v", leaf, file, err)
 		}

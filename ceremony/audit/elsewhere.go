@@ -12,7 +12,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -69,7 +69,7 @@ func (a *auditor) issuers() []*x509.Certificate {
 func (a *auditor) requestSignatures(c *Check, made map[int]int) {
 	for _, s := range a.ledger.requests {
 		e := a.entry(s.entry)
-		if e == nil || e.Kind != plan.RequestSignature || e.Name != s.name {
+		if e == nil || e.Kind != schedule.RequestSignature || e.Name != s.name {
 			c.problem("line %d: signs %s, entry %d, which is no such request of the schedule", s.seq, s.name, s.entry)
 			continue
 		}
@@ -82,7 +82,7 @@ func (a *auditor) requestSignatures(c *Check, made map[int]int) {
 	}
 	for _, r := range a.ledger.arrivals {
 		e := a.entry(r.entry)
-		if e == nil || e.Kind != plan.ExternalCertificate || e.Name != r.name {
+		if e == nil || e.Kind != schedule.ExternalCertificate || e.Name != r.name {
 			c.problem("line %d: received %s, entry %d, which is no such certificate of the schedule", r.seq, r.name, r.entry)
 			continue
 		}
@@ -116,7 +116,7 @@ type requestInfo struct {
 
 // request lists what differs between a request, signed or only intended, and its
 // line of the schedule.
-func (a *auditor) request(e plan.Entry, s *signing) []string {
+func (a *auditor) request(e schedule.Entry, s *signing) []string {
 	var found []string
 	add := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 	var info requestInfo
@@ -154,7 +154,7 @@ func (a *auditor) request(e plan.Entry, s *signing) []string {
 var oidExtensionRequest = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 14}
 
 // requestedExtensions reads the extensions as those of a certificate.
-func (a *auditor) requestedExtensions(e plan.Entry, list []pkix.Extension, spki []byte) []string {
+func (a *auditor) requestedExtensions(e schedule.Entry, list []pkix.Extension, spki []byte) []string {
 	found := extensions(list, map[string]bool{
 		oidKeyUsage.String(): true, oidBasicConstraints.String(): true, oidSubjectKeyID.String(): false, oidExtKeyUsage.String(): false,
 	})
@@ -172,7 +172,7 @@ func (a *auditor) requestedExtensions(e plan.Entry, list []pkix.Extension, spki 
 
 // authorityExtensions are the values an intermediate's extensions have: path
 // length, certificate and list signing, what it issues, its key's identifier.
-func authorityExtensions(e plan.Entry, spki []byte) (map[string][]byte, error) {
+func authorityExtensions(e schedule.Entry, spki []byte) (map[string][]byte, error) {
 	if e.KeyUsage != x509.KeyUsageCertSign|x509.KeyUsageCRLSign {
 		return nil, fmt.Errorf("key usage is not that of an authority")
 	}

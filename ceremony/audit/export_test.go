@@ -3,14 +3,14 @@ package audit
 import (
 	"crypto/x509"
 
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
 // BroughtIn looks at what a record took over from a running cluster, by a plan
 // that a test may have changed after it was accepted: what the audit finds then,
 // it finds by itself.
-func BroughtIn(t *transcript.Transcript, p *plan.Ceremony) []string {
+func BroughtIn(t *transcript.Transcript, p *schedule.Ceremony) []string {
 	a := &auditor{t: t, plan: p, ledger: newLedger(t), kept: map[string]map[string]*x509.Certificate{}}
 	c := &Check{}
 	a.broughtIn(c)

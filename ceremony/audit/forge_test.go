@@ -18,6 +18,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -36,7 +37,7 @@ type act struct {
 type forger struct {
 	*scene
 	t    testing.TB
-	plan *plan.Ceremony
+	plan *schedule.Ceremony
 	acts []*act
 
 	parts   func(*bundle.Header, *bundle.Parts) // changes what a bundle is made of
@@ -66,7 +67,7 @@ func (s *scene) forge(t testing.TB) *forger {
 }
 
 func (f *forger) readPlan() {
-	f.plan = must(plan.OpenFS(os.DirFS(f.dir), "plan.yaml", plan.Options{Now: time.Now()}))
+	f.plan = must(schedule.OpenFS(os.DirFS(f.dir), "plan.yaml", schedule.Options{Now: time.Now()}))
 }
 
 func refers(r transcript.Record) int {

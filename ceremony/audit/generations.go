@@ -9,6 +9,7 @@ import (
 
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -33,7 +34,7 @@ func (a *auditor) generations(c *Check) {
 		}
 	}
 	for _, s := range a.ledger.certificates {
-		if e := a.entry(s.entry); e != nil && e.Kind == plan.LeafCertificate && uses[s.signer] != plan.Issue {
+		if e := a.entry(s.entry); e != nil && e.Kind == schedule.LeafCertificate && uses[s.signer] != plan.Issue {
 			c.problem("line %d: %s is by %s, which is only trusted", s.seq, s.name, s.signer)
 		}
 	}

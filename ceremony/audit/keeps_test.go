@@ -17,6 +17,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -39,7 +40,7 @@ func TestKeeps(t *testing.T) {
 	a := &auditor{
 		t:      &transcript.Transcript{Lines: []transcript.Line{{Record: transcript.Open{NotBefore: now}}}},
 		ledger: &ledger{},
-		plan: &plan.Ceremony{
+		plan: &schedule.Ceremony{
 			Plan:         &plan.Plan{Authorities: []plan.Authority{{Name: "kubernetes", Family: kubepki.KubernetesAuthority}}},
 			Certificates: map[string]*x509.Certificate{"kubernetes": good},
 		},
@@ -75,7 +76,7 @@ func TestCarriedOver(t *testing.T) {
 	look := func(former *transcript.Transcript, asked *ecdsa.PrivateKey) string {
 		node := kubepki.Node{Name: "w", Roles: []kubepki.Role{kubepki.Worker}}
 		a := &auditor{
-			plan: &plan.Ceremony{
+			plan: &schedule.Ceremony{
 				Plan:     &plan.Plan{Nodes: []plan.Node{{Name: "w", Renew: []string{"kubelet.conf"}}}},
 				Cluster:  kubepki.Cluster{Name: "demo", KubernetesVersion: kubepki.Newest(), ControlPlaneEndpoint: "api.example:6443"},
 				Nodes:    []kubepki.Node{node},
@@ -84,7 +85,7 @@ func TestCarriedOver(t *testing.T) {
 			t:      &transcript.Transcript{Lines: []transcript.Line{{Seq: 1, Record: transcript.Open{Sequence: 2}}}},
 			ledger: &ledger{},
 			former: []*transcript.Transcript{former},
-			nodes:  map[string][]plan.Entry{"w": {{Leaf: kubepki.Leaf{Name: "kubelet.conf"}}}},
+			nodes:  map[string][]schedule.Entry{"w": {{Leaf: kubepki.Leaf{Name: "kubelet.conf"}}}},
 		}
 		var c Check
 		a.carriedOver(&c)
@@ -144,7 +145,7 @@ func TestEarlier(t *testing.T) {
 			next.Predecessors = []transcript.Predecessor{{Cluster: "demo", Sequence: c.names, Head: first.Head()}}
 		}
 		_, second := record(next, transcript.Closed{})
-		a := &auditor{plan: &plan.Ceremony{Inputs: map[string][]byte{"first.jsonl": data}}, serials: map[string]string{}}
+		a := &auditor{plan: &schedule.Ceremony{Inputs: map[string][]byte{"first.jsonl": data}}, serials: map[string]string{}}
 		var check Check
 		a.earlier(&check, plan.Predecessor{Cluster: "demo", Earlier: []string{"first.jsonl"}}, second)
 		if got := strings.Join(check.Problems, "\n"); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {

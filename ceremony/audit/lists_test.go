@@ -15,6 +15,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/revocation"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -39,7 +40,7 @@ func TestCumulative(t *testing.T) {
 		a := &auditor{
 			t:      &transcript.Transcript{Lines: []transcript.Line{{Record: transcript.Open{NotBefore: now}}}},
 			ledger: &ledger{certificates: []*signing{{seq: 9, name: "cp-1/etcd/server", signer: "etcd"}}},
-			plan: &plan.Ceremony{
+			plan: &schedule.Ceremony{
 				Plan: &plan.Plan{
 					Authorities: []plan.Authority{{Name: "etcd", Family: kubepki.EtcdAuthority}},
 					CRLs:        []plan.CRL{{Authority: "etcd", NextUpdate: plan.Duration(time.Hour)}}, Revocations: revoked,
@@ -55,7 +56,7 @@ func TestCumulative(t *testing.T) {
 	}
 	a := &auditor{
 		t: &transcript.Transcript{Lines: []transcript.Line{{Record: transcript.Open{NotBefore: now}}}}, ledger: &ledger{}, lists: former,
-		plan: &plan.Ceremony{Plan: &plan.Plan{Authorities: []plan.Authority{{Name: "etcd", Family: kubepki.EtcdAuthority, Use: plan.Issue}}},
+		plan: &schedule.Ceremony{Plan: &plan.Plan{Authorities: []plan.Authority{{Name: "etcd", Family: kubepki.EtcdAuthority, Use: plan.Issue}}},
 			Nodes: []kubepki.Node{{Name: "cp-1", Roles: []kubepki.Role{kubepki.Etcd}}}, Certificates: map[string]*x509.Certificate{"etcd": issuer}},
 	}
 	var c Check

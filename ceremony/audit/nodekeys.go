@@ -6,6 +6,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -78,7 +79,7 @@ func (a *auditor) nodeKeysOf(c *Check, n plan.Node, line *nodeKeysLine) {
 }
 
 // madeFor is the public key that was made for an entry's node, nil when none was.
-func (a *auditor) madeFor(e plan.Entry) []byte {
+func (a *auditor) madeFor(e schedule.Entry) []byte {
 	if line := a.ledger.made[e.Node]; line != nil {
 		for _, k := range line.Keys {
 			if k.Name == e.Leaf.Name {

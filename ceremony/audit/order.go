@@ -5,7 +5,7 @@ import (
 	"math/big"
 	"slices"
 
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -100,7 +100,7 @@ func (a *auditor) issuersFirst(c *Check) {
 	}
 	for _, s := range slices.Concat(a.ledger.certificates, a.ledger.lists) {
 		e := a.entry(s.entry)
-		if e == nil || e.Kind == plan.RootCertificate || a.plan.Certificates[s.signer] != nil {
+		if e == nil || e.Kind == schedule.RootCertificate || a.plan.Certificates[s.signer] != nil {
 			continue
 		}
 		if seq := since[s.signer]; seq == 0 || seq > s.seq {

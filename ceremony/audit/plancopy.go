@@ -8,13 +8,14 @@ import (
 
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // planCopy expands the directory's copy of the plan and holds it against the
 // first line of the record. The plan's certificates are judged as of the
 // ceremony's own beginning.
 func (a *auditor) planCopy(c *Check) {
-	p, err := plan.OpenFS(a.tree, planFile, plan.Options{Now: a.t.Open().NotBefore, Held: true})
+	p, err := schedule.OpenFS(a.tree, planFile, schedule.Options{Now: a.t.Open().NotBefore, Held: true})
 	if err != nil {
 		for _, line := range planProblems(err) {
 			c.problem("%s", line)
@@ -52,8 +53,8 @@ func (a *auditor) planCopy(c *Check) {
 
 // use takes the plan as what the record is held against: of a rehearsal, what a
 // rehearsal makes of it.
-func (a *auditor) use(c *Check, p *plan.Ceremony) {
-	a.plan, a.nodes = p, map[string][]plan.Entry{}
+func (a *auditor) use(c *Check, p *schedule.Ceremony) {
+	a.plan, a.nodes = p, map[string][]schedule.Entry{}
 	if a.t.Open().Rehearsal {
 		if rehearsed, err := p.Rehearsal(); err != nil {
 			c.problem("%s: %v", planFile, err)
@@ -62,7 +63,7 @@ func (a *auditor) use(c *Check, p *plan.Ceremony) {
 		}
 	}
 	for _, e := range a.plan.Entries {
-		if e.Kind == plan.LeafCertificate {
+		if e.Kind == schedule.LeafCertificate {
 			a.nodes[e.Node] = append(a.nodes[e.Node], e)
 		}
 	}
@@ -113,19 +114,19 @@ func (a *auditor) expect(names ...string) {
 }
 
 // entry returns a line of the schedule, or nil.
-func (a *auditor) entry(n int) *plan.Entry {
+func (a *auditor) entry(n int) *schedule.Entry {
 	if n < 1 || n > len(a.plan.Entries) {
 		return nil
 	}
 	return &a.plan.Entries[n-1]
 }
 
-func isCertificate(k plan.Kind) bool {
-	return k == plan.RootCertificate || k == plan.AuthorityCertificate || k == plan.LeafCertificate
+func isCertificate(k schedule.Kind) bool {
+	return k == schedule.RootCertificate || k == schedule.AuthorityCertificate || k == schedule.LeafCertificate
 }
 
-func isList(k plan.Kind) bool   { return k == plan.CRLSignature }
-func isBundle(k plan.Kind) bool { return k == plan.BundleSignature }
+func isList(k schedule.Kind) bool   { return k == schedule.CRLSignature }
+func isBundle(k schedule.Kind) bool { return k == schedule.BundleSignature }
 
 // authority returns an authority's certificate: issued here, by others, or an input.
 func (a *auditor) authority(name string) *x509.Certificate {

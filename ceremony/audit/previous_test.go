@@ -14,7 +14,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/audit"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -73,7 +73,7 @@ func (s *scene) writeNext(t testing.TB, nodes string, by ...string) {
 		}
 	}
 	spki := func(name string) fingerprint.SHA256 { return must(fingerprint.SPKI(s.key(name).Public())) }
-	first := must(plan.OpenFS(os.DirFS(s.dir), "plan.yaml", plan.Options{Now: time.Now()}))
+	first := must(schedule.OpenFS(os.DirFS(s.dir), "plan.yaml", schedule.Options{Now: time.Now()}))
 	text := fmt.Sprintf(secondPlan, first.Cluster.KubernetesVersion, s.result.Head,
 		spki("kubernetes"), spki("etcd"), spki("front-proxy"), spki("release"), nodes)
 	if !strings.Contains(nodes, "control-plane") {

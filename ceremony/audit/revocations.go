@@ -9,6 +9,7 @@ import (
 
 	"officiant/ceremony/plan"
 	"officiant/ceremony/revocation"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -95,7 +96,7 @@ func (a *auditor) revocationLists(c *Check) {
 	tries := map[int]int64{} // intents of an entry so far
 	for _, s := range a.ledger.lists {
 		e := a.entry(s.entry)
-		if e == nil || e.Kind != plan.CRLSignature {
+		if e == nil || e.Kind != schedule.CRLSignature {
 			continue // told with the signatures
 		}
 		tries[s.entry]++
@@ -160,7 +161,7 @@ func (a *auditor) recorded(former map[string]*formerList) map[string]*x509.Certi
 }
 
 // list holds one list, or the intent of one that was abandoned, against its line.
-func (a *auditor) list(c *Check, e plan.Entry, s *signing, try int64, former map[string]*formerList) {
+func (a *auditor) list(c *Check, e schedule.Entry, s *signing, try int64, former map[string]*formerList) {
 	line, what := s.seq, "intent of "+s.name+", abandoned"
 	list := s.list
 	if list != nil {
@@ -210,7 +211,7 @@ func (a *auditor) list(c *Check, e plan.Entry, s *signing, try int64, former map
 
 // listNumber wants a number above all others of the authority: the former lists',
 // and those of attempts that were abandoned here.
-func (a *auditor) listNumber(bad func(string, ...any), e plan.Entry, list *x509.RevocationList, try int64, former *formerList) {
+func (a *auditor) listNumber(bad func(string, ...any), e schedule.Entry, list *x509.RevocationList, try int64, former *formerList) {
 	want := big.NewInt(try)
 	if former != nil {
 		want.Add(want, former.Number)

@@ -10,6 +10,7 @@ import (
 	"officiant/bundle/request"
 	"officiant/bundle/seal"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -56,7 +57,7 @@ func TestShared(t *testing.T) {
 		data := must(seal.Seal([]string{mine}, []byte("secret")))
 		s := sharedLine{7, transcript.Shared{Secret: "service-account", Node: "cp-2", File: file, SHA256: fingerprint.Of(data), Recipient: mine, PublicKey: []byte("p")}}
 		a := &auditor{
-			plan: &plan.Ceremony{
+			plan: &schedule.Ceremony{
 				Plan:     &plan.Plan{Nodes: []plan.Node{{Name: "cp-1"}, {Name: "cp-2", Sealed: file}}},
 				Inputs:   map[string][]byte{file: data},
 				Requests: map[string]*request.Opened{"cp-2": {Recipient: mine}},

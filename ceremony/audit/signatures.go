@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -41,9 +41,9 @@ func (a *auditor) signatures(c *Check) {
 			c.problem("%s: line %d says it is line %d", scheduleFile, i+1, e.N)
 		}
 		switch n := made[i+1]; {
-		case e.Kind == plan.TranscriptSignature:
+		case e.Kind == schedule.TranscriptSignature:
 			made[i+1] = 1 // transcript.sig, which cannot be in the file it signs
-		case e.Kind == plan.ExternalCertificate && n == 0:
+		case e.Kind == schedule.ExternalCertificate && n == 0:
 			c.problem("%s: line %d, %s, never came back", scheduleFile, i+1, e.Name)
 		case n == 0:
 			c.problem("%s: line %d, %s, was never signed", scheduleFile, i+1, e.Name)
@@ -61,7 +61,7 @@ func (a *auditor) signatures(c *Check) {
 
 // scheduled returns the line of the schedule that an intent is for, and names
 // what does not agree.
-func (a *auditor) scheduled(c *Check, s *signing, fits func(plan.Kind) bool) *plan.Entry {
+func (a *auditor) scheduled(c *Check, s *signing, fits func(schedule.Kind) bool) *schedule.Entry {
 	e := a.entry(s.entry)
 	if e == nil {
 		c.problem("line %d: signs %s, entry %d, which the schedule does not have", s.seq, s.name, s.entry)

@@ -23,8 +23,8 @@ import (
 	"officiant/bundle/request"
 	"officiant/bundle/seal"
 	"officiant/ceremony"
-	"officiant/ceremony/plan"
 	"officiant/ceremony/preflight"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
@@ -212,7 +212,7 @@ func (f *Fixture) Tokens(t testing.TB) {
 // again into the same directory: that is a resume.
 func (f *Fixture) Config(t testing.TB, dir string) ceremony.Config {
 	t.Helper()
-	c, err := plan.Open(f.PlanFile, plan.Options{Now: time.Now()})
+	c, err := schedule.Open(f.PlanFile, schedule.Options{Now: time.Now()})
 	check(t, err)
 	st, err := station.Open(f.Station)
 	check(t, err)

@@ -14,7 +14,7 @@ import (
 
 	"officiant/bundle/sshsig"
 	"officiant/ceremony/approval"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // People are sections of a plan that name people, each as "alice officer". Who
@@ -48,7 +48,7 @@ func (f *Fixture) NewSSH(t testing.TB, name string) {
 // Approve writes an approval of the plan as it is, by each of these people.
 func (f *Fixture) Approve(t testing.TB, people ...string) {
 	t.Helper()
-	c, err := plan.Open(f.PlanFile, plan.Options{Now: time.Now()})
+	c, err := schedule.Open(f.PlanFile, schedule.Options{Now: time.Now()})
 	check(t, err)
 	for _, name := range people {
 		sig, err := sshsig.Sign(rand.Reader, f.SSH[name], approval.PlanNamespace, approval.PlanMessage(c.Digest))

@@ -1,272 +1,43 @@
 package plan
 
 import (
-	"bytes"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"errors"
-	"time"
+	"cmp"
+	"slices"
 
-	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
-	"officiant/signer"
 )
+
+// Trusted names the authorities that nodes trust beside those that issue, in the
+// plan's order.
+func (p *Plan) Trusted() []string {
+	var names []string
+	for _, a := range p.Authorities {
+		if a.Use == Trust {
+			names = append(names, a.Name)
+		}
+	}
+	return names
+}
+
+// AuthorityFile is where an authority's certificate lies in a ceremony directory:
+// under its family's name, or, where that has several, under its own.
+func (p *Plan) AuthorityFile(a Authority) string {
+	if len(p.OfFamily(a.Family)) > 1 {
+		return "authorities/" + a.Name + ".crt"
+	}
+	return "authorities/" + string(a.Family) + ".crt"
+}
 
 // The names of schedule entries and of a station's keys that an authority
 // cannot have.
-var notAuthorities = map[string]bool{releaseName: true, "transcript": true, "default": true}
+var Reserved = map[string]bool{ReleaseName: true, "transcript": true, "default": true}
 
-// families in the order of the schedule.
-var families = []kubepki.Authority{kubepki.Root, kubepki.KubernetesAuthority, kubepki.EtcdAuthority, kubepki.FrontProxyAuthority}
-
-// authorities checks each authority by itself, then what holds them together.
-func (b *builder) authorities() {
-	names := map[string]bool{}
-	issuing := map[kubepki.Authority]int{}
-	for i := range b.p.Authorities {
-		a := &b.p.Authorities[i]
-		where := at{"authorities", i}
-		if !isLabel(a.Name) || notAuthorities[a.Name] {
-			b.refuse(append(where, "name"), "authority name %q: it is %s, and not release, transcript or default", a.Name, labelRule)
-			continue
-		}
-		if names[a.Name] {
-			b.refuse(append(where, "name"), "two authorities are named %s", a.Name)
-			continue
-		}
-		names[a.Name] = true
-		if !b.family(a, where) {
-			continue
-		}
-		if a.Use == "" {
-			a.Use = Issue
-		}
-		if a.Use != Issue && a.Use != Trust {
-			b.refuse(append(where, "use"), "authority %s: use %q is not issue or trust", a.Name, a.Use)
-			continue
-		}
-		if j, ok := issuing[a.Family]; ok && a.Use == Issue {
-			b.refuse(where, "%s and %s are both of family %s; a ceremony issues from one, and can trust others (use: trust)", b.p.Authorities[j].Name, a.Name, a.Family)
-			continue
-		}
-		if a.Use == Issue {
-			issuing[a.Family] = i
-		}
-		if a.Key.Create != "" && a.Key.Existing != (fingerprint.SHA256{}) {
-			b.refuse(append(where, "key"), "authority %s: its key is either created or existing", a.Name)
-			continue
-		}
-		b.authority(a, where)
-	}
-	if _, ok := issuing[kubepki.Root]; !ok {
-		b.refuse(at{"authorities"}, "no authority of family root")
-	}
-	b.generations(issuing)
-	b.hierarchy()
-	b.distinct()
-}
-
-func (b *builder) family(a *Authority, where at) bool {
-	if a.Family == "" {
-		a.Family = kubepki.Authority(a.Name)
-	}
-	for _, f := range families {
-		if a.Family == f {
-			return true
-		}
-	}
-	if string(a.Family) == a.Name {
-		b.refuse(where, "authority %s needs a family: root, kubernetes, etcd or front-proxy", a.Name)
-	} else {
-		b.refuse(append(where, "family"), "authority %s: family %q is not root, kubernetes, etcd or front-proxy", a.Name, a.Family)
-	}
-	return false
-}
-
-// authority checks one authority: made in the ceremony, or there already.
-func (b *builder) authority(a *Authority, where at) {
-	switch {
-	case a.Adopted && (a.Family == kubepki.Root || a.Key != Key{} || a.Certificate == "" || a.Renews != ""):
-		b.adopted(a, where) // says why not
-		return
-	case a.Renews != "":
-		b.renewed(a, where)
-		return
-	case a.Certificate == "":
-		b.created(a, where)
-		return
-	}
-	if a.Key.Create != "" {
-		b.refuse(append(where, "certificate"), "authority %s: a key that is made in the ceremony has no certificate yet", a.Name)
-		return
-	}
-	if a.Subject.CommonName != "" || a.Subject.Organization != nil || a.Validity != 0 || a.Root != "" {
-		b.refuse(where, "authority %s: subject, validity and root are those of its certificate, and cannot be set", a.Name)
-	}
-	b.evidence(&a.Evidence, where, "authority "+a.Name, false)
-	if a.Adopted {
-		b.adopted(a, where)
-		return
-	}
-	certificate := b.certificate(a, a.Certificate, append(where, "certificate"))
-	if certificate == nil {
-		return
-	}
-	b.c.Certificates[a.Name] = certificate
-	if want := a.Key.Existing; want != (fingerprint.SHA256{}) {
-		if got, err := fingerprint.SPKI(certificate.PublicKey); err != nil || got != want {
-			b.refuse(append(where, "key", "existing"), "authority %s: the key of %s is %s, not this", a.Name, a.Certificate, got)
-		}
-	}
-}
-
-// created checks an authority whose key and certificate are made.
-func (b *builder) created(a *Authority, where at) {
-	switch {
-	case a.Key.Existing != fingerprint.SHA256{}:
-		b.refuse(where, "authority %s: an existing key needs its certificate", a.Name)
-		return
-	case a.Key.Create == "":
-		b.refuse(where, "authority %s has neither a key nor a certificate: say key: {create: ALGORITHM}, or certificate: FILE", a.Name)
-		return
-	}
-	algorithm, err := signer.ParseAlgorithm(string(a.Key.Create))
-	if err != nil {
-		b.refuse(append(where, "key", "create"), "authority %s: %v", a.Name, err)
-	}
-	b.c.algorithms[a.Name] = algorithm
-	b.evidence(&a.Evidence, where, "authority "+a.Name, true)
-	b.subject(a, where)
-	b.authorityValidity(a)
-}
-
-// authorityValidity puts in how long a certificate that is made is valid.
-func (b *builder) authorityValidity(a *Authority) {
-	if a.Family == kubepki.Root {
-		validity(&a.Validity, 0, 20*year)
-		return
-	}
-	var said time.Duration
-	if b.kubeadm != nil {
-		said = b.kubeadm.CAValidity
-	}
-	validity(&a.Validity, said, 10*year)
-}
-
-// subject puts the defaults in, and refuses what a certificate cannot carry
-// (RFC 5280 appendix A.1, ub-common-name and ub-organization-name).
-func (b *builder) subject(a *Authority, where at) {
-	if b.c.Cluster.Name == "" {
-		return // its facts do not hold, so there are no defaults
-	}
-	if a.Subject.CommonName == "" {
-		a.Subject.CommonName = b.commonName(a)
-	}
-	if a.Subject.Organization == nil {
-		a.Subject.Organization = &[]string{b.c.Cluster.Name}
-	}
-	for _, s := range append([]string{a.Subject.CommonName}, *a.Subject.Organization...) {
-		if s == "" || len([]rune(s)) > 64 {
-			b.refuse(append(where, "subject"), "authority %s: %q has not 1 to 64 characters", a.Name, s)
-		}
-	}
-}
-
-// commonName is an authority's CN where the plan does not say one: its family's,
-// and, beside another of its family, its own name, since no two may be alike.
-func (b *builder) commonName(a *Authority) string {
-	c := b.c.Cluster
-	alone := len(b.p.ofFamily(a.Family)) == 1
-	switch {
-	case a.Family == kubepki.Root && alone:
-		return c.Name + " root"
-	case a.Family == kubepki.Root:
-		return c.Name + " " + a.Name
-	case !alone:
-		return a.Name
-	}
-	for _, spec := range kubepki.Authorities(c) {
-		if spec.Authority == a.Family {
-			return spec.CommonName
-		}
-	}
-	return ""
-}
-
-// evidence checks the least grade a plan accepts; a token that proves nothing has
-// to be allowed by name, like a software token. For a key that exists it may
-// be left out; then only hardware will do.
-func (b *builder) evidence(g *signer.Grade, where at, what string, made bool) {
-	switch {
-	case knownGrade(*g):
-	case *g == "" && made:
-		b.refuse(where, `%s: say the least evidence accepted for its key: "attested", "consistent", or "software" for a software token`, what)
-	case *g == "":
-		*g = signer.Consistent
-	default:
-		b.refuse(append(where, "evidence"), `%s: evidence %q is not "attested", "consistent", "software" or "unproven"`, what, *g)
-	}
-}
-
-// certificate reads an authority's certificate and checks what it is. One that
-// has ended may still be trusted: nothing that it certified is valid.
-func (b *builder) certificate(a *Authority, file string, where at) *x509.Certificate {
-	data := b.input(file, where)
-	if data == nil {
-		return nil
-	}
-	c, err := parseCertificate(data)
-	if err != nil {
-		b.refuseInput(file, "%v", err)
-		return nil
-	}
-	bad := func(format string, args ...any) { b.refuseInput(file, format, args...) }
-	algorithm, err := signer.AlgorithmOf(c.PublicKey)
-	if err != nil {
-		bad("%v cannot be used", err)
-		return nil // checking a signature by a key of any size could take hours
-	}
-	b.c.algorithms[a.Name] = algorithm
-	switch {
-	case !c.BasicConstraintsValid || !c.IsCA:
-		bad("is not the certificate of a CA")
-	case c.KeyUsage&x509.KeyUsageCertSign == 0:
-		bad("its key usage does not allow certificates to be signed")
-	case a.Family == kubepki.Root && c.MaxPathLen == 0:
-		bad("path length 0: no intermediate can be below it")
-	case a.Family != kubepki.Root && !(c.MaxPathLen == 0 && c.MaxPathLenZero):
-		bad("an intermediate has path length 0")
-	}
-	if b.now.Before(c.NotBefore) {
-		bad("is not valid before %s", c.NotBefore.UTC().Format(time.RFC3339))
-	}
-	if b.now.After(c.NotAfter) && a.Use == Issue && a.Renews == "" {
-		bad("expired on %s", c.NotAfter.UTC().Format(time.RFC3339))
-	}
-	return c
-}
-
-// parseCertificate reads one PEM certificate and nothing else.
-func parseCertificate(data []byte) (*x509.Certificate, error) {
-	der, err := onePEM(data, "CERTIFICATE")
-	if err != nil {
-		return nil, err
-	}
-	return x509.ParseCertificate(der)
-}
-
-func onePEM(data []byte, kind string) ([]byte, error) {
-	block, rest := pem.Decode(data)
-	if block == nil || block.Type != kind || len(bytes.TrimSpace(rest)) > 0 || !bytes.HasPrefix(data, []byte("-----BEGIN ")) {
-		return nil, errors.New("not one PEM block of type " + kind + " and nothing else")
-	}
-	return block.Bytes, nil
-}
+// Families in the order of the schedule.
+var Families = []kubepki.Authority{kubepki.Root, kubepki.KubernetesAuthority, kubepki.EtcdAuthority, kubepki.FrontProxyAuthority}
 
 // Issuing returns the authority that issues for a family, or nil.
 func (p *Plan) Issuing(f kubepki.Authority) *Authority {
-	for _, a := range p.ofFamily(f) {
+	for _, a := range p.OfFamily(f) {
 		if a.Use != Trust {
 			return a
 		}
@@ -274,8 +45,8 @@ func (p *Plan) Issuing(f kubepki.Authority) *Authority {
 	return nil
 }
 
-// ofFamily returns a family's authorities, in the plan's order.
-func (p *Plan) ofFamily(f kubepki.Authority) []*Authority {
+// OfFamily returns a family's authorities, in the plan's order.
+func (p *Plan) OfFamily(f kubepki.Authority) []*Authority {
 	var list []*Authority
 	for i := range p.Authorities {
 		if p.Authorities[i].Family == f {
@@ -285,11 +56,62 @@ func (p *Plan) ofFamily(f kubepki.Authority) []*Authority {
 	return list
 }
 
-// dn writes a subject as x509.Certificate.Subject.String does.
-func dn(s Subject) string {
-	n := pkix.Name{CommonName: s.CommonName}
-	if s.Organization != nil {
-		n.Organization = *s.Organization
+// IssuingFirst is a family's authorities, the one that issues before the others.
+func (p *Plan) IssuingFirst(f kubepki.Authority) []*Authority {
+	list := p.OfFamily(f)
+	slices.SortStableFunc(list, func(a, b *Authority) int {
+		return cmp.Compare(a.Use, b.Use) // Issue is before Trust
+	})
+	return list
+}
+
+// Named returns an authority by its name, or nil.
+func (p *Plan) Named(name string) *Authority {
+	for i := range p.Authorities {
+		if p.Authorities[i].Name == name {
+			return &p.Authorities[i]
+		}
 	}
-	return n.String()
+	return nil
+}
+
+// AdoptedBy returns the authority of a family that the plan adopts, or nil.
+func (p *Plan) AdoptedBy(f kubepki.Authority) *Authority {
+	for _, a := range p.OfFamily(f) {
+		if a.Adopted {
+			return a
+		}
+	}
+	return nil
+}
+
+// Adopts says whether the plan brings a cluster in that no ceremony made: whether
+// it has an authority that is adopted.
+func (p *Plan) Adopts() bool {
+	for _, a := range p.Authorities {
+		if a.Adopted {
+			return true
+		}
+	}
+	return false
+}
+
+// Keeps says whether a family's certificates are still those of an adopted
+// authority. Its key is nobody's to use here, so each is carried over.
+func (p *Plan) Keeps(f kubepki.Authority) bool {
+	a := p.Issuing(f)
+	return a != nil && a.Adopted
+}
+
+// RootOf returns the root that certifies an authority which is made, or nil.
+func (p *Plan) RootOf(a *Authority) *Authority {
+	if a.Root == "" {
+		return p.Issuing(kubepki.Root)
+	}
+	for _, r := range p.OfFamily(kubepki.Root) {
+		if r.Name == a.Root {
+			return r
+		}
+	}
+	return nil
 }

@@ -15,11 +15,11 @@ import (
 	"officiant/bundle/nesting"
 )
 
-// decode reads a plan strictly: one document, known fields, each of its own
+// Read reads a plan strictly: one document, known fields, each of its own
 // kind, nothing empty, no anchors, aliases, tags or merges, no character a
 // reviewer does not see. Problems go into r; the plan is of use only when
 // there are none.
-func decode(r *report, data []byte) *Plan {
+func Read(r *Report, data []byte) *Plan {
 	p := &Plan{}
 	r.lines = strings.Split(string(data), "\n")
 	if !readable(r) || !shallow(r, data) {
@@ -31,7 +31,7 @@ func decode(r *report, data []byte) *Plan {
 		if errors.As(err, &e) {
 			r.refuseToken(e.GetToken(), "%s", e.GetMessage())
 		} else {
-			r.refuse(nil, "%v", err)
+			r.Refuse(nil, "%v", err)
 		}
 		return p
 	}
@@ -48,7 +48,7 @@ func decode(r *report, data []byte) *Plan {
 		}
 	}
 	if body == nil {
-		r.refuse(nil, "the plan is empty")
+		r.Refuse(nil, "the plan is empty")
 		return p
 	}
 	r.root = body
@@ -59,7 +59,7 @@ func decode(r *report, data []byte) *Plan {
 
 // readable refuses text that shows something else than it says: control
 // characters, invisible ones, ones that turn the direction of writing.
-func readable(r *report) bool {
+func readable(r *Report) bool {
 	for i, line := range r.lines {
 		column := 1
 		for rest := strings.TrimSuffix(line, "\r"); rest != ""; column++ {
@@ -82,27 +82,27 @@ func readable(r *report) bool {
 const maxDepth = 64
 
 // shallow refuses deep nesting.
-func shallow(r *report, data []byte) bool {
+func shallow(r *Report, data []byte) bool {
 	line := nesting.TooDeep(data, maxDepth)
 	if line == 0 {
 		return true
 	}
-	r.refuse(nil, "nested more than %d deep", maxDepth)
-	p := &r.problems[len(r.problems)-1]
+	r.Refuse(nil, "nested more than %d deep", maxDepth)
+	p := &r.Problems[len(r.Problems)-1]
 	p.Line, p.Column = line, 1
 	return false
 }
 
 func printable(c rune) bool { return c == '\t' || unicode.IsPrint(c) }
 
-func (r *report) refuseCharacter(line, column int, format string, arg any) {
-	r.refuse(nil, format, arg)
-	p := &r.problems[len(r.problems)-1]
+func (r *Report) refuseCharacter(line, column int, format string, arg any) {
+	r.Refuse(nil, format, arg)
+	p := &r.Problems[len(r.Problems)-1]
 	p.Line, p.Column, p.Excerpt = line, column, r.excerpt(line, column)
 }
 
 // decoder fills the plan's types from a YAML tree, by their yaml tags.
-type decoder struct{ *report }
+type decoder struct{ *Report }
 
 // nodeDecoder is a type whose YAML has a form of its own.
 type nodeDecoder interface {

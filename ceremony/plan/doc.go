@@ -1,6 +1,7 @@
-// Package plan reads a plan and everything it names, refuses what can be
-// refused, and expands it into the schedule: every signature of a ceremony.
-// This page is the specification of plan.yaml, schedule.txt and the digest,
+// Package plan is the document: plan.yaml as people review and approve it. It is
+// read strictly, each mistake with file, line and column, and written with
+// comments for those who review it. What the document means, with the files it
+// names, package schedule says. This page is the specification of plan.yaml,
 // version 1.
 //
 // # Plan
@@ -132,42 +133,6 @@
 // transcript.jsonl transcript.sig witnesses release.pub authorities bundles
 // report.html secrets; and csrs, where the root is external.
 //
-// # Schedule
-//
-// schedule.txt has a line for every signature, in this order: the roots, the
-// other authorities (below an external root their requests, then what has to come
-// back for them), leaves by authority (kubernetes, etcd, front-proxy), then
-// by the plan's order of nodes, then by name; revocation lists by family; bundles by
-// node; the transcript. Only what the plan makes has a line.
-//
-//	# officiant-schedule: v1
-//	# plan: demo-1
-//	# cluster: demo
-//	# sequence: 1
-//	# certificates: 17
-//	# signatures: 20
-//	0001 root signer=root name=root subject="CN=demo root,O=demo" usage=keyCertSign,cRLSign ca=true pathlen=1 duration=175200h key=new:ECDSA-P384 sig=ECDSA-SHA384
-//	0005 leaf signer=kubernetes name=cp-1/apiserver subject="CN=kube-apiserver" dns=cp-1,kubernetes ip=10.96.0.1 usage=digitalSignature,keyEncipherment,serverAuth ca=false duration=8760h key=sha256:… sig=ECDSA-SHA256
-//	0002 csr signer=kubernetes name="csr kubernetes" subject="CN=kubernetes,O=demo" usage=keyCertSign,cRLSign,serverAuth,clientAuth ca=true pathlen=0 key=new:ECDSA-P256 sig=ECDSA-SHA256
-//	0003 external name=kubernetes subject="CN=kubernetes,O=demo" usage=keyCertSign,cRLSign,serverAuth,clientAuth ca=true pathlen=0 least=8760h most=87600h key=new:ECDSA-P256
-//	0017 crl signer=etcd name="crl etcd" number=2 revoked=5b2f…:keyCompromise duration=2160h sig=ECDSA-SHA256
-//	0018 bundle signer=release name="bundle cp-1" request=sha256:… vouched=fingerprint sig=ECDSA-SHA256
-//	0020 transcript signer=release name=transcript sig=ECDSA-SHA256
-//
-// Keys come in this order; dns, ip and pathlen are left out where there are
-// none. The subject is RFC 2253's text in quotes, a name with a space in it is
-// in quotes. key is the fingerprint of the SubjectPublicKeyInfo, or new:ALGORITHM
-// for a key that is made in the ceremony. duration counts from the ceremony's
-// NotBefore; of a revocation list, it is the time until the next update. revoked is
-// SERIAL:REASON for each certificate on it, sorted by serial number, left out when
-// there is none; number is one more for each attempt that was abandoned.
-// A csr has none: others say how long; and external, which is no signature
-// of ours, has neither signer nor sig, but least and most. request is the fingerprint of the node's request; recipient stands
-// in its place where the ceremony makes the node's keys. carried follows
-// vouched: the certificates that a renewal leaves as they are; then comes trusts,
-// the authorities that nodes trust beside those that issue; last successor, the
-// release key that the bundle announces, as key has it.
-//
 // # Vouching
 //
 // Whoever gets a request of his own into a ceremony gets a node's certificates.
@@ -251,14 +216,4 @@
 // serviceAccount names what one control-plane node sealed to itself; the others have
 // sealed. A later ceremony adopts only what its predecessor did. The schedule has
 // trusts and carried for it. No key is imported.
-//
-// # Digest
-//
-// The digest identifies a ceremony: SHA-256 of what sha256sum prints for plan,
-// every input and schedule, sorted bytewise. In a ceremony directory, with the
-// plan's inputs in place of the dots:
-//
-//	sha256sum plan.yaml schedule.txt kubeadm.yaml requests/*.req … | LC_ALL=C sort | sha256sum
-//
-// The plan counts as plan.yaml, whatever its file was called.
 package plan

@@ -3,18 +3,10 @@ package plan
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
-)
-
-const (
-	maxPlan  = 64 << 20
-	maxInput = 2 << 20   // of all but a transcript; each is read into memory
-	maxChain = 512 << 20 // a transcript of 100,000 certificates
 )
 
 const maxPath = 240 // below what a stick with FAT can hold
@@ -56,72 +48,4 @@ func CheckInputPath(p string) error {
 		return fmt.Errorf("%q: %s belongs to the ceremony directory itself", p, first)
 	}
 	return nil
-}
-
-// input reads an input file the plan names at a place, once. It returns nil
-// when it cannot be had, and has then said why.
-func (b *builder) input(name string, where at) []byte { return b.inputUpTo(maxInput, name, where) }
-
-func (b *builder) inputUpTo(limit int64, name string, where at) []byte {
-	if err := CheckInputPath(name); err != nil {
-		b.refuse(where, "%v", err)
-		return nil
-	}
-	if data, ok := b.c.Inputs[name]; ok {
-		return data
-	}
-	if other, ok := b.folded[strings.ToLower(name)]; ok && other != name {
-		b.refuse(where, "%q and %q differ in case only, which not every file system can tell apart", name, other)
-		return nil
-	}
-	b.folded[strings.ToLower(name)] = name
-	data, err := readFile(b.fsys, name, limit)
-	if err != nil {
-		b.refuse(where, "%v", err)
-		return nil
-	}
-	b.c.Inputs[name] = data
-	return data
-}
-
-// readFile reads a regular file of limited size.
-func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
-	// Opening a pipe would wait for who writes to it.
-	if info, err := fs.Stat(fsys, name); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", name)
-	}
-	f, err := fsys.Open(name)
-	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: not a regular file", name)
-	case info.Size() > limit:
-		return nil, fmt.Errorf("%s: larger than %d MiB", name, limit>>20)
-	}
-	data := make([]byte, 0, info.Size()+1)
-	for {
-		n, err := f.Read(data[len(data):cap(data)])
-		data = data[:len(data)+n]
-		switch {
-		case err == io.EOF:
-			return data, nil
-		case err != nil:
-			return nil, fmt.Errorf("%s: %w", name, err)
-		case int64(len(data)) > limit:
-			return nil, fmt.Errorf("%s: larger than %d MiB", name, limit>>20)
-		case len(data) == cap(data):
-			data = slices.Grow(data, 64<<10)
-		}
-	}
 }

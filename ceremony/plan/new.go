@@ -200,7 +200,7 @@ func (w *writer) authorities(o NewOptions) {
 	for _, a := range o.Authorities {
 		given[a.Family] = true
 	}
-	for _, f := range families {
+	for _, f := range Families {
 		for _, a := range o.Authorities {
 			if a.Family == f {
 				w.authority(a)
@@ -209,9 +209,9 @@ func (w *writer) authorities(o NewOptions) {
 		if given[f] || o.OnlyThese {
 			continue
 		}
-		a := Authority{Name: string(f), Family: f, Evidence: o.Evidence, Key: Key{Create: signer.ECDSAP256}, Validity: Duration(10 * year)}
+		a := Authority{Name: string(f), Family: f, Evidence: o.Evidence, Key: Key{Create: signer.ECDSAP256}, Validity: Duration(10 * Year)}
 		if f == kubepki.Root {
-			a.Key.Create, a.Validity = signer.ECDSAP384, Duration(20*year)
+			a.Key.Create, a.Validity = signer.ECDSAP384, Duration(20*Year)
 		}
 		w.authority(a)
 	}
@@ -261,7 +261,7 @@ func (w *writer) release(o NewOptions) {
 	}
 	w.comment(0, "", "Signs bundles and the transcript; never a CA's key. ECDSA-P256 or RSA.")
 	w.open(0, "release")
-	if r.Name != releaseName {
+	if r.Name != ReleaseName {
 		w.line(2, "name", r.Name)
 	}
 	w.key(2, r.Key)

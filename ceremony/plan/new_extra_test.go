@@ -36,10 +36,10 @@ func TestNewWritesFacts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &report{file: "plan.yaml", show: func(s string) string { return s }}
-	p := decode(r, text)
-	if len(r.problems) > 0 {
-		t.Fatalf("%v\n%s", r.problems, text)
+	r := &Report{File: "plan.yaml", Show: func(s string) string { return s }}
+	p := Read(r, text)
+	if len(r.Problems) > 0 {
+		t.Fatalf("%v\n%s", r.Problems, text)
 	}
 	for what, diff := range map[string]string{
 		"cluster": cmp.Diff(o.Cluster, p.Cluster), "nodes": cmp.Diff(o.Nodes, p.Nodes), "leaves": cmp.Diff(o.Leaves, p.Leaves),

@@ -39,53 +39,54 @@ func (p Problem) Place() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
-// report gathers what is wrong with a plan.
-type report struct {
-	file     string              // the plan's name in messages
-	show     func(string) string // an input's name in messages
+// Report gathers what is wrong with a plan.
+type Report struct {
+	File     string              // the plan's name in messages
+	Show     func(string) string // an input's name in messages
 	lines    []string            // of the plan
 	root     ast.Node            // of the plan; nil until it is parsed
-	problems []Problem
-	warnings []Problem
+	Problems []Problem
+	Warnings []Problem
 }
 
-// at is a place in the plan: keys and indexes from the top.
-type at []any
+// At is a place in the plan: keys and indexes from the top.
+type At []any
 
-// refuse notes a problem at a place of the plan, or at the closest one there is.
-func (r *report) refuse(where at, format string, args ...any) {
-	r.problems = append(r.problems, r.problem(where, format, args...))
+// Refuse notes a problem at a place of the plan, or at the closest one there is.
+func (r *Report) Refuse(where At, format string, args ...any) {
+	r.Problems = append(r.Problems, r.problem(where, format, args...))
 }
 
-func (r *report) warn(where at, format string, args ...any) {
-	r.warnings = append(r.warnings, r.problem(where, format, args...))
+// Warn notes what people have to know of a plan that is carried out all the same.
+func (r *Report) Warn(where At, format string, args ...any) {
+	r.Warnings = append(r.Warnings, r.problem(where, format, args...))
 }
 
-// refuseInput notes a problem of an input file.
-func (r *report) refuseInput(path, format string, args ...any) {
-	r.problems = append(r.problems, Problem{File: r.show(path), Message: fmt.Sprintf(format, args...)})
+// RefuseInput notes a problem of an input file.
+func (r *Report) RefuseInput(path, format string, args ...any) {
+	r.Problems = append(r.Problems, Problem{File: r.Show(path), Message: fmt.Sprintf(format, args...)})
 }
 
 // refuseNode notes a problem at a node of the plan's tree.
-func (r *report) refuseNode(n ast.Node, format string, args ...any) {
+func (r *Report) refuseNode(n ast.Node, format string, args ...any) {
 	r.refuseToken(start(n), format, args...)
 }
 
-func (r *report) refuseToken(t *token.Token, format string, args ...any) {
-	p := Problem{File: r.file, Message: fmt.Sprintf(format, args...)}
+func (r *Report) refuseToken(t *token.Token, format string, args ...any) {
+	p := Problem{File: r.File, Message: fmt.Sprintf(format, args...)}
 	r.place(&p, t)
-	r.problems = append(r.problems, p)
+	r.Problems = append(r.Problems, p)
 }
 
-func (r *report) problem(where at, format string, args ...any) Problem {
-	p := Problem{File: r.file, Message: fmt.Sprintf(format, args...)}
+func (r *Report) problem(where At, format string, args ...any) Problem {
+	p := Problem{File: r.File, Message: fmt.Sprintf(format, args...)}
 	if n := r.find(where); n != nil {
 		r.place(&p, start(n))
 	}
 	return p
 }
 
-func (r *report) place(p *Problem, t *token.Token) {
+func (r *Report) place(p *Problem, t *token.Token) {
 	if t == nil || t.Position == nil {
 		return
 	}
@@ -95,7 +96,7 @@ func (r *report) place(p *Problem, t *token.Token) {
 
 // find descends to a place and stops early where the plan says nothing. A
 // section that is not there at all has no place.
-func (r *report) find(where at) ast.Node {
+func (r *Report) find(where At) ast.Node {
 	n := r.root
 	for i, step := range where {
 		var next ast.Node
@@ -121,8 +122,8 @@ func (r *report) find(where at) ast.Node {
 	return n
 }
 
-// says tells whether the plan has something at that very place.
-func (r *report) says(where at) bool {
+// Says tells whether the plan has something at that very place.
+func (r *Report) Says(where At) bool {
 	n := r.root
 	for _, step := range where {
 		key, ok := step.(string)
@@ -158,7 +159,7 @@ func start(n ast.Node) *token.Token {
 }
 
 // excerpt shows a line and marks a column, at most 72 columns of it.
-func (r *report) excerpt(line, column int) string {
+func (r *Report) excerpt(line, column int) string {
 	if line < 1 || line > len(r.lines) {
 		return ""
 	}
@@ -180,12 +181,12 @@ func (r *report) excerpt(line, column int) string {
 	return fmt.Sprintf("%s%s\n%s%s^", number, string(text), strings.Repeat(" ", len(number)-2)+"| ", strings.Repeat(" ", mark))
 }
 
-// invalid returns the problems in the order of the plan's lines, those of
+// Invalid returns the problems in the order of the plan's lines, those of
 // inputs last.
-func (r *report) invalid() *Invalid {
-	sort.SliceStable(r.problems, func(i, j int) bool {
-		a, b := r.problems[i], r.problems[j]
-		if own := a.File == r.file; own != (b.File == r.file) {
+func (r *Report) Invalid() *Invalid {
+	sort.SliceStable(r.Problems, func(i, j int) bool {
+		a, b := r.Problems[i], r.Problems[j]
+		if own := a.File == r.File; own != (b.File == r.File) {
 			return own
 		}
 		if a.File != b.File {
@@ -196,5 +197,5 @@ func (r *report) invalid() *Invalid {
 		}
 		return a.Column < b.Column
 	})
-	return &Invalid{r.problems}
+	return &Invalid{r.Problems}
 }

@@ -1,14 +1,10 @@
 package plan
 
 import (
-	"crypto/x509"
-	"math/big"
-	"net/netip"
 	"time"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
-	"officiant/bundle/request"
 	"officiant/ceremony/approval"
 	"officiant/signer"
 )
@@ -37,7 +33,7 @@ type Plan struct {
 type Person = approval.Person
 
 // Cluster names a kubeadm configuration, or gives the facts inline; what is
-// given inline wins over the file.
+// Given inline wins over the file.
 type Cluster struct {
 	Name                 string              `yaml:"name"`
 	KubernetesVersion    string              `yaml:"kubernetesVersion"`
@@ -170,8 +166,8 @@ type NextAccount struct {
 	Public string           `yaml:"public"` // input file, PEM, with Sealed
 }
 
-// given says whether a plan has anything under serviceAccount.
-func (s ServiceAccount) given() bool {
+// Given says whether a plan has anything under serviceAccount.
+func (s ServiceAccount) Given() bool {
 	return s.Create != "" || s.Sealed != "" || s.Public != "" || s.Next != NextAccount{} || s.Former != nil
 }
 
@@ -198,76 +194,6 @@ type Node struct {
 
 // Duration is a validity: "1y" (365 days), "90d", "8760h".
 type Duration time.Duration
-
-// Kind says what a schedule entry signs.
-type Kind string
-
-const (
-	RootCertificate      Kind = "root"       // self-signed
-	AuthorityCertificate Kind = "authority"  // intermediate, by the root
-	LeafCertificate      Kind = "leaf"       // by an intermediate
-	RequestSignature     Kind = "csr"        // PKCS#10, by the key it is about
-	ExternalCertificate  Kind = "external"   // no signature of ours: what has to come back for a request
-	CRLSignature         Kind = "crl"        // by an authority
-	BundleSignature      Kind = "bundle"     // by the release key
-	TranscriptSignature  Kind = "transcript" // by the release key
-)
-
-// Entry is one signature to be made: one line of schedule.txt.
-type Entry struct {
-	N                  int // line of the schedule, from 1
-	Kind               Kind
-	Name               string // unique: "root", "kubernetes", "cp-1/apiserver", "cp-1/admin.conf", "bundle cp-1", "transcript"
-	Signer             string // authority's name, or the release key's; empty for an ExternalCertificate
-	Node               string
-	Leaf               kubepki.Leaf // of a LeafCertificate
-	CommonName         string
-	Organization       []string
-	DNSNames           []string
-	IPAddresses        []netip.Addr
-	KeyUsage           x509.KeyUsage
-	ExtKeyUsage        []x509.ExtKeyUsage
-	IsCA               bool
-	MaxPathLen         int           // of a CA
-	Duration           time.Duration // from the ceremony's NotBefore; the most an ExternalCertificate may be valid; of a revocation list, until the next
-	Least              time.Duration // of an ExternalCertificate: what has to be left of it when it comes back
-	Number             *big.Int      // of a revocation list; one more for each attempt that was abandoned
-	Revoked            []Revoked     // of a revocation list, by serial number
-	SignatureAlgorithm x509.SignatureAlgorithm
-	// The subject's public key: known already (SPKI), or that of a key made in the ceremony (SubjectKey).
-	// Or that of a node's key that is made in the ceremony, of the algorithm Made.
-	SPKI       fingerprint.SHA256
-	SubjectKey string
-	Made       signer.Algorithm
-}
-
-// Ceremony is a plan with all its inputs, checked and expanded.
-type Ceremony struct {
-	Plan     *Plan
-	File     string            // name the plan was read from, for messages
-	Inputs   map[string][]byte // by path below the plan's folder; the plan itself is "plan.yaml"
-	Cluster  kubepki.Cluster
-	Nodes    []kubepki.Node             // in the plan's order
-	Requests map[string]*request.Opened // by node
-	Vouched  map[string]Vouch           // by node: why its request is taken for its own
-	// Certificates of authorities the plan names rather than makes, by authority name.
-	Certificates map[string]*x509.Certificate
-	Renewed      map[string]*x509.Certificate            // what an authority had so far, where it gets another for the same key
-	Issuers      []*x509.Certificate                     // CAs between an external root and the authorities the plan names
-	Carried      map[string]map[string]*x509.Certificate // by node and Leaf.Name: what former ceremonies issued and the bundle keeps
-	Lists        []FormerList                            // of former ceremonies, which no list of this one follows
-	EtcdList     string                                  // authority whose revocation list etcd gets; empty: it gets none
-	Entries      []Entry
-	Schedule     []byte // schedule.txt
-	Digest       fingerprint.SHA256
-	Sequence     int
-	People       approval.People // keys in their one spelling
-	Former       *approval.Group // of the cluster's predecessor, when it had other people
-	Warnings     []Problem
-
-	algorithms map[string]signer.Algorithm // of keys, by name
-	leaves     map[string][]kubepki.Leaf   // by node: all it has, carried over or not
-}
 
 // Problem is one thing wrong with a plan or an input.
 type Problem struct {

@@ -10,11 +10,13 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
+// Year is what plans call one: 365 days.
+const Year = 365 * day
+
 const (
-	day  = 24 * time.Hour
-	year = 365 * day
+	day = 24 * time.Hour
 	// MaxValidity keeps NotAfter far from the four-digit year RFC 5280 allows.
-	maxValidity = 100 * year
+	maxValidity = 100 * Year
 	minValidity = time.Hour
 )
 
@@ -42,7 +44,7 @@ func parseDuration(s string) (time.Duration, error) {
 		n, err := strconv.Atoi(m[1])
 		unit := day
 		if m[2] == "y" {
-			unit = year
+			unit = Year
 		}
 		if err != nil || n > int(2*maxValidity/unit) {
 			return 0, fmt.Errorf("%s is too long", s)
@@ -62,16 +64,16 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 func (d Duration) String() string {
 	v := time.Duration(d)
 	switch {
-	case v != 0 && v%year == 0:
-		return fmt.Sprintf("%dy", v/year)
+	case v != 0 && v%Year == 0:
+		return fmt.Sprintf("%dy", v/Year)
 	case v != 0 && v%day == 0:
 		return fmt.Sprintf("%dd", v/day)
 	}
-	return hours(v)
+	return Hours(v)
 }
 
-// hours writes a duration of whole seconds in one unit, so that it has one spelling.
-func hours(v time.Duration) string {
+// Hours writes a duration of whole seconds in one unit, so that it has one spelling.
+func Hours(v time.Duration) string {
 	switch {
 	case v%time.Hour == 0:
 		return fmt.Sprintf("%dh", v/time.Hour)

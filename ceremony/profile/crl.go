@@ -7,16 +7,16 @@ import (
 	"math/big"
 	"time"
 
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // RevocationList returns the template of e's revocation list: its number, from
 // thisUpdate until the entry's duration later, and the certificates revoked. Those
 // that were not on a list before are revoked as of thisUpdate. Extensions are the
 // number, the issuer's key identifier, and each entry's reason, none critical.
-func RevocationList(e plan.Entry, number *big.Int, thisUpdate time.Time, issuer *x509.Certificate) (*x509.RevocationList, error) {
+func RevocationList(e schedule.Entry, number *big.Int, thisUpdate time.Time, issuer *x509.Certificate) (*x509.RevocationList, error) {
 	switch {
-	case e.Kind != plan.CRLSignature:
+	case e.Kind != schedule.CRLSignature:
 		return nil, fmt.Errorf("kind %s is no revocation list", e.Kind)
 	case issuer == nil || len(issuer.SubjectKeyId) == 0:
 		return nil, errors.New("the issuer's certificate, or its subject key identifier, is not known")

@@ -7,15 +7,15 @@ import (
 	"testing"
 	"time"
 
-	"officiant/ceremony/plan"
 	"officiant/ceremony/profile"
 	"officiant/ceremony/revocation"
+	"officiant/ceremony/schedule"
 )
 
-func listEntry() plan.Entry {
-	return plan.Entry{
-		Kind: plan.CRLSignature, Name: "crl etcd", Signer: "etcd", Number: big.NewInt(3), Duration: 90 * 24 * time.Hour, SignatureAlgorithm: x509.ECDSAWithSHA256,
-		Revoked: []plan.Revoked{
+func listEntry() schedule.Entry {
+	return schedule.Entry{
+		Kind: schedule.CRLSignature, Name: "crl etcd", Signer: "etcd", Number: big.NewInt(3), Duration: 90 * 24 * time.Hour, SignatureAlgorithm: x509.ECDSAWithSHA256,
+		Revoked: []schedule.Revoked{
 			{Serial: big.NewInt(7), Reason: revocation.Superseded, Date: start.AddDate(0, -1, 0)},
 			{Serial: big.NewInt(9), Reason: revocation.KeyCompromise},
 		},
@@ -38,14 +38,14 @@ func TestRevocationList(t *testing.T) {
 	if is.SerialNumber.Int64() != 9 || is.ReasonCode != 1 || !is.RevocationTime.Equal(start) {
 		t.Errorf("new: %+v", is)
 	}
-	for want, change := range map[string]func(e *plan.Entry, n **big.Int, c **x509.Certificate){
-		"kind leaf is no revocation list": func(e *plan.Entry, _ **big.Int, _ **x509.Certificate) { e.Kind = plan.LeafCertificate },
-		"is not known":                    func(_ *plan.Entry, _ **big.Int, c **x509.Certificate) { *c = nil },
-		"names no signature algorithm":    func(e *plan.Entry, _ **big.Int, _ **x509.Certificate) { e.SignatureAlgorithm = 0 },
-		"number 2 is below the schedule's 3": func(_ *plan.Entry, n **big.Int, _ **x509.Certificate) {
+	for want, change := range map[string]func(e *schedule.Entry, n **big.Int, c **x509.Certificate){
+		"kind leaf is no revocation list": func(e *schedule.Entry, _ **big.Int, _ **x509.Certificate) { e.Kind = schedule.LeafCertificate },
+		"is not known":                    func(_ *schedule.Entry, _ **big.Int, c **x509.Certificate) { *c = nil },
+		"names no signature algorithm":    func(e *schedule.Entry, _ **big.Int, _ **x509.Certificate) { e.SignatureAlgorithm = 0 },
+		"number 2 is below the schedule's 3": func(_ *schedule.Entry, n **big.Int, _ **x509.Certificate) {
 			*n = big.NewInt(2)
 		},
-		"no time until the next update": func(e *plan.Entry, _ **big.Int, _ **x509.Certificate) { e.Duration = 0 },
+		"no time until the next update": func(e *schedule.Entry, _ **big.Int, _ **x509.Certificate) { e.Duration = 0 },
 	} {
 		e, n, c := listEntry(), big.NewInt(3), issuer
 		change(&e, &n, &c)

@@ -7,14 +7,14 @@ import (
 	"encoding/asn1"
 	"errors"
 
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // Request returns the template of the certificate request that e asks for, for
 // the public key pub: the subject, and as extensions what the certificate has to
 // have, so that a CA that copies them makes the right one.
-func Request(e plan.Entry, pub crypto.PublicKey) (*x509.CertificateRequest, error) {
-	if e.Kind != plan.RequestSignature || !e.IsCA {
+func Request(e schedule.Entry, pub crypto.PublicKey) (*x509.CertificateRequest, error) {
+	if e.Kind != schedule.RequestSignature || !e.IsCA {
 		return nil, errors.New("only an authority asks for its certificate elsewhere")
 	}
 	if e.SignatureAlgorithm == x509.UnknownSignatureAlgorithm {
@@ -32,7 +32,7 @@ func Request(e plan.Entry, pub crypto.PublicKey) (*x509.CertificateRequest, erro
 }
 
 // requested encodes the extensions of a CA, as RFC 5280, 4.2.1 has them.
-func requested(e plan.Entry, ski []byte) ([]pkix.Extension, error) {
+func requested(e schedule.Entry, ski []byte) ([]pkix.Extension, error) {
 	constraints, err := asn1.Marshal(struct {
 		IsCA       bool
 		MaxPathLen int

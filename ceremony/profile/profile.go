@@ -16,13 +16,13 @@ import (
 	"net/netip"
 	"time"
 
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // Certificate returns the template of e's certificate for the public key pub.
 // issuer is nil for a self-signed one. Errors name no file; e.Name is the caller's.
-func Certificate(e plan.Entry, pub crypto.PublicKey, serial *big.Int, notBefore time.Time, issuer *x509.Certificate) (*x509.Certificate, error) {
-	if (issuer == nil) != (e.Kind == plan.RootCertificate) {
+func Certificate(e schedule.Entry, pub crypto.PublicKey, serial *big.Int, notBefore time.Time, issuer *x509.Certificate) (*x509.Certificate, error) {
+	if (issuer == nil) != (e.Kind == schedule.RootCertificate) {
 		return nil, errors.New("a root, and nothing else, is without an issuer")
 	}
 	ski, err := keyID(e, pub)
@@ -55,7 +55,7 @@ func Certificate(e plan.Entry, pub crypto.PublicKey, serial *big.Int, notBefore 
 	if e.SignatureAlgorithm == x509.UnknownSignatureAlgorithm {
 		return nil, errors.New("the entry names no signature algorithm")
 	}
-	if e.IsCA != (e.Kind != plan.LeafCertificate) {
+	if e.IsCA != (e.Kind != schedule.LeafCertificate) {
 		return nil, fmt.Errorf("kind %s and CA flag disagree", e.Kind)
 	}
 	if e.IsCA {
@@ -71,7 +71,7 @@ func Certificate(e plan.Entry, pub crypto.PublicKey, serial *big.Int, notBefore 
 }
 
 // lifetime returns when the certificate is valid, in whole seconds.
-func lifetime(e plan.Entry, notBefore time.Time, issuer *x509.Certificate) (begin, end time.Time, err error) {
+func lifetime(e schedule.Entry, notBefore time.Time, issuer *x509.Certificate) (begin, end time.Time, err error) {
 	begin = notBefore.UTC().Truncate(time.Second)
 	end = begin.Add(e.Duration).Truncate(time.Second)
 	if e.Duration < time.Second {
@@ -91,7 +91,7 @@ var (
 )
 
 // subject gives each attribute an RDN of its own; pkix would put all O's into one.
-func subject(e plan.Entry) pkix.Name {
+func subject(e schedule.Entry) pkix.Name {
 	n := pkix.Name{CommonName: e.CommonName, Organization: e.Organization}
 	for _, o := range e.Organization {
 		n.ExtraNames = append(n.ExtraNames, pkix.AttributeTypeAndValue{Type: oidOrganization, Value: o})
@@ -113,7 +113,7 @@ func addresses(in []netip.Addr) ([]net.IP, error) {
 
 // keyID is RFC 7093, section 2, method 1. A key that is not the entry's, where
 // the schedule names one, is an error.
-func keyID(e plan.Entry, pub crypto.PublicKey) ([]byte, error) {
+func keyID(e schedule.Entry, pub crypto.PublicKey) ([]byte, error) {
 	switch pub.(type) {
 	case *ecdsa.PublicKey, *rsa.PublicKey:
 	default:

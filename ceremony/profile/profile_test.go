@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
-	"officiant/ceremony/plan"
 	"officiant/ceremony/profile"
+	"officiant/ceremony/schedule"
 )
 
 var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -35,24 +35,24 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return k
 }
 
-func rootEntry() plan.Entry {
-	return plan.Entry{
-		Kind: plan.RootCertificate, Name: "root", Signer: "root", CommonName: "demo root", Organization: []string{"demo"},
+func rootEntry() schedule.Entry {
+	return schedule.Entry{
+		Kind: schedule.RootCertificate, Name: "root", Signer: "root", CommonName: "demo root", Organization: []string{"demo"},
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, IsCA: true, MaxPathLen: 1,
 		Duration: 10 * 365 * 24 * time.Hour, SignatureAlgorithm: x509.ECDSAWithSHA256,
 	}
 }
 
-func authorityEntry() plan.Entry {
+func authorityEntry() schedule.Entry {
 	e := rootEntry()
-	e.Kind, e.Name, e.CommonName, e.MaxPathLen = plan.AuthorityCertificate, "etcd", "etcd-ca", 0
+	e.Kind, e.Name, e.CommonName, e.MaxPathLen = schedule.AuthorityCertificate, "etcd", "etcd-ca", 0
 	e.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	return e
 }
 
-func leafEntry() plan.Entry {
-	return plan.Entry{
-		Kind: plan.LeafCertificate, Name: "cp-1/etcd/server", Signer: "etcd", CommonName: "cp-1", Organization: []string{"one", "two"},
+func leafEntry() schedule.Entry {
+	return schedule.Entry{
+		Kind: schedule.LeafCertificate, Name: "cp-1/etcd/server", Signer: "etcd", CommonName: "cp-1", Organization: []string{"one", "two"},
 		DNSNames: []string{"localhost", "cp-1"}, IPAddresses: []netip.Addr{netip.MustParseAddr("10.1.0.10"), netip.MustParseAddr("::1")},
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		Duration: 365 * 24 * time.Hour, SignatureAlgorithm: x509.ECDSAWithSHA256,
@@ -63,7 +63,7 @@ func leafEntry() plan.Entry {
 func chain(t *testing.T) (root, authority, leaf *x509.Certificate) {
 	t.Helper()
 	rootKey, authorityKey, leafKey := newKey(t), newKey(t), newKey(t)
-	sign := func(e plan.Entry, pub *ecdsa.PublicKey, issuer *x509.Certificate, by *ecdsa.PrivateKey) *x509.Certificate {
+	sign := func(e schedule.Entry, pub *ecdsa.PublicKey, issuer *x509.Certificate, by *ecdsa.PrivateKey) *x509.Certificate {
 		serial, err := profile.Serial(rand.Reader, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -170,27 +170,27 @@ func TestCertificateRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct {
-		change func(*plan.Entry)
+		change func(*schedule.Entry)
 		pub    any
 		issuer *x509.Certificate
 		at     time.Time
 		reason string
 	}{
-		"outliving the issuer":  {func(e *plan.Entry) { e.Duration = 11 * 365 * 24 * time.Hour }, nil, authority, start, "its issuer etcd-ca only from"},
-		"ending a second later": {func(e *plan.Entry) { e.Duration = 10 * 365 * 24 * time.Hour }, nil, authority, start.Add(time.Second), "its issuer"},
-		"before the issuer":     {func(*plan.Entry) {}, nil, authority, start.Add(-time.Second), "its issuer"},
-		"no duration":           {func(e *plan.Entry) { e.Duration = 0 }, nil, authority, start, "no lifetime"},
-		"no issuer":             {func(*plan.Entry) {}, nil, nil, start, "without an issuer"},
-		"a root with an issuer": {func(e *plan.Entry) { e.Kind, e.IsCA = plan.RootCertificate, true }, nil, root, start, "without an issuer"},
-		"a leaf that is a CA":   {func(e *plan.Entry) { e.IsCA = true }, nil, authority, start, "CA flag"},
-		"an issuer without key identifier": {func(*plan.Entry) {}, nil, &bare, start,
+		"outliving the issuer":  {func(e *schedule.Entry) { e.Duration = 11 * 365 * 24 * time.Hour }, nil, authority, start, "its issuer etcd-ca only from"},
+		"ending a second later": {func(e *schedule.Entry) { e.Duration = 10 * 365 * 24 * time.Hour }, nil, authority, start.Add(time.Second), "its issuer"},
+		"before the issuer":     {func(*schedule.Entry) {}, nil, authority, start.Add(-time.Second), "its issuer"},
+		"no duration":           {func(e *schedule.Entry) { e.Duration = 0 }, nil, authority, start, "no lifetime"},
+		"no issuer":             {func(*schedule.Entry) {}, nil, nil, start, "without an issuer"},
+		"a root with an issuer": {func(e *schedule.Entry) { e.Kind, e.IsCA = schedule.RootCertificate, true }, nil, root, start, "without an issuer"},
+		"a leaf that is a CA":   {func(e *schedule.Entry) { e.IsCA = true }, nil, authority, start, "CA flag"},
+		"an issuer without key identifier": {func(*schedule.Entry) {}, nil, &bare, start,
 			"no subject key identifier"},
-		"an address with a zone":  {func(e *plan.Entry) { e.IPAddresses = []netip.Addr{netip.MustParseAddr("fe80::1%eth0")} }, nil, authority, start, "fe80::1%eth0"},
-		"an address that is none": {func(e *plan.Entry) { e.IPAddresses = []netip.Addr{{}} }, nil, authority, start, "no place"},
-		"an Ed25519 key":          {func(*plan.Entry) {}, ed, authority, start, "neither ECDSA nor RSA"},
-		"another key than planned": {func(e *plan.Entry) { e.SPKI = fingerprint.Of([]byte("x")) }, nil, authority, start,
+		"an address with a zone":  {func(e *schedule.Entry) { e.IPAddresses = []netip.Addr{netip.MustParseAddr("fe80::1%eth0")} }, nil, authority, start, "fe80::1%eth0"},
+		"an address that is none": {func(e *schedule.Entry) { e.IPAddresses = []netip.Addr{{}} }, nil, authority, start, "no place"},
+		"an Ed25519 key":          {func(*schedule.Entry) {}, ed, authority, start, "neither ECDSA nor RSA"},
+		"another key than planned": {func(e *schedule.Entry) { e.SPKI = fingerprint.Of([]byte("x")) }, nil, authority, start,
 			"not the one the schedule names"},
-		"no signature algorithm": {func(e *plan.Entry) { e.SignatureAlgorithm = 0 }, nil, authority, start, "no signature algorithm"},
+		"no signature algorithm": {func(e *schedule.Entry) { e.SignatureAlgorithm = 0 }, nil, authority, start, "no signature algorithm"},
 	} {
 		e := leafEntry()
 		tt.change(&e)

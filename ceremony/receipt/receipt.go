@@ -15,11 +15,12 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // Expected is what certificates are held against.
 type Expected struct {
-	Entries []plan.Entry                  // the schedule's of kind external
+	Entries []schedule.Entry              // the schedule's of kind external
 	Keys    map[string]fingerprint.SHA256 // SPKI by authority name
 	Roots   map[string]*x509.Certificate  // that certify the authorities, by their names
 	Renewed map[string]*x509.Certificate  // what an authority had so far, where it gets another for the same key
@@ -29,7 +30,7 @@ type Expected struct {
 
 // Certificate is one that came back.
 type Certificate struct {
-	Entry       plan.Entry
+	Entry       schedule.Entry
 	Certificate *x509.Certificate
 	Issuers     []*x509.Certificate // between it and the root, its own issuer first
 }
@@ -63,8 +64,8 @@ func Check(files map[string][]byte, x Expected) (accepted []Certificate, refused
 	return accepted, nil
 }
 
-func (x Expected) check(e plan.Entry, data []byte) (Certificate, []string) {
-	list, err := plan.ParseCertificates(data)
+func (x Expected) check(e schedule.Entry, data []byte) (Certificate, []string) {
+	list, err := schedule.ParseCertificates(data)
 	if err != nil {
 		return Certificate{}, []string{err.Error()}
 	}
@@ -123,7 +124,7 @@ func (d *differences) same(old *x509.Certificate) {
 
 // differences are collected about one certificate.
 type differences struct {
-	entry plan.Entry
+	entry schedule.Entry
 	cert  *x509.Certificate
 	found []string
 }
@@ -201,11 +202,11 @@ func pathLen(c *x509.Certificate) string {
 }
 
 func usages(c *x509.Certificate) string {
-	return none(plan.Usages(plan.Entry{KeyUsage: c.KeyUsage}))
+	return none(schedule.Usages(schedule.Entry{KeyUsage: c.KeyUsage}))
 }
 
 func extended(c *x509.Certificate) string {
-	list := plan.Usages(plan.Entry{ExtKeyUsage: c.ExtKeyUsage})
+	list := schedule.Usages(schedule.Entry{ExtKeyUsage: c.ExtKeyUsage})
 	for _, id := range c.UnknownExtKeyUsage {
 		list = append(list, id.String())
 	}

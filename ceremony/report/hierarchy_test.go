@@ -16,6 +16,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/audit"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -45,7 +46,7 @@ func authority(t *testing.T, name string, by *x509.Certificate, key *ecdsa.Priva
 // many is a cluster in the midst of a rollover: two roots, each with authorities
 // below it.
 func many(t *testing.T, below ...int) *Minutes {
-	c := &plan.Ceremony{Plan: &plan.Plan{}, Certificates: map[string]*x509.Certificate{}}
+	c := &schedule.Ceremony{Plan: &plan.Plan{}, Certificates: map[string]*x509.Certificate{}}
 	add := func(name, family string, cert *x509.Certificate) {
 		c.Plan.Authorities = append(c.Plan.Authorities, plan.Authority{Name: name, Family: kubepki.Authority(family), Use: plan.Trust})
 		c.Certificates[name] = cert

@@ -8,14 +8,14 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/audit"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
 // Minutes tell of one ceremony what its directory says.
 type Minutes struct {
 	Record *transcript.Transcript // nil when it does not read: then there is the audit alone
-	Plan   *plan.Ceremony         // as the ceremony carried it out; nil when the directory's copy does not expand
+	Plan   *schedule.Ceremony     // as the ceremony carried it out; nil when the directory's copy does not expand
 	Audit  *audit.Report          // of the directory, without pins and without a time of its own
 }
 

@@ -12,8 +12,8 @@ import (
 	"officiant/ceremony"
 	"officiant/ceremony/audit"
 	"officiant/ceremony/ceremonytest"
-	"officiant/ceremony/plan"
 	"officiant/ceremony/report"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
 
@@ -52,7 +52,7 @@ func minutesOf(t testing.TB, dir string) *report.Minutes {
 		m.Record = nil
 		return m
 	}
-	m.Plan, err = plan.OpenFS(os.DirFS(dir), "plan.yaml", plan.Options{Now: m.Open().NotBefore})
+	m.Plan, err = schedule.OpenFS(os.DirFS(dir), "plan.yaml", schedule.Options{Now: m.Open().NotBefore})
 	check(t, err)
 	return m
 }

@@ -6,12 +6,12 @@ import (
 	"strings"
 
 	"officiant/bundle/fingerprint"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // Script is what is printed before a ceremony and followed in the room.
 type Script struct {
-	Plan     *plan.Ceremony
+	Plan     *schedule.Ceremony
 	Station  string // its name; empty when none was given
 	Digest   fingerprint.SHA256
 	Steps    []Step
@@ -82,11 +82,11 @@ func (s *Script) known() []mark {
 }
 
 // vouchers are plan.Vouch in words.
-var vouchers = map[plan.Vouch]string{
-	plan.ByFingerprint: "its fingerprint, which people compared",
-	plan.ByPrevious:    "the key of the node's present certificate",
-	plan.ByHostKey:     "the node's SSH host key",
-	plan.ByRecord:      "the record of former ceremonies",
+var vouchers = map[schedule.Vouch]string{
+	schedule.ByFingerprint: "its fingerprint, which people compared",
+	schedule.ByPrevious:    "the key of the node's present certificate",
+	schedule.ByHostKey:     "the node's SSH host key",
+	schedule.ByRecord:      "the record of former ceremonies",
 }
 
 // Blanks are the fingerprints that are written down in the room.

@@ -12,6 +12,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/approval"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // hostile is text that must come out as text.
@@ -23,7 +24,7 @@ func script() *Script {
 		{Name: "kubernetes", Key: plan.Key{Create: "ECDSA-P256"}},
 	}}
 	return &Script{
-		Plan: &plan.Ceremony{Plan: p, Cluster: kubepki.Cluster{Name: "demo"}, Sequence: 2, Digest: fingerprint.Of([]byte("digest")),
+		Plan: &schedule.Ceremony{Plan: p, Cluster: kubepki.Cluster{Name: "demo"}, Sequence: 2, Digest: fingerprint.Of([]byte("digest")),
 			People: approval.People{List: []approval.Person{{Name: "alice", Role: "officer"}}}},
 		Station: "room-1", PlanFile: "plan.yaml",
 		Steps: []Step{

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/signer"
 	"officiant/softhsm"
 )
@@ -32,13 +32,13 @@ func TestPlans(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		opened, err := plan.Open(file, plan.Options{Now: time.Now()})
+		opened, err := schedule.Open(file, schedule.Options{Now: time.Now()})
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
 		leaves := 0
 		for _, e := range opened.Entries {
-			if e.Kind == plan.LeafCertificate {
+			if e.Kind == schedule.LeafCertificate {
 				leaves++
 			}
 		}

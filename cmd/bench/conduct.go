@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // conducted is one ceremony: how long each of its steps took, and what else.
@@ -35,13 +35,13 @@ var stepLine = regexp.MustCompile(`^step \d+ of \d+ +(.*)$`)
 
 // conduct runs officiant ceremony run, once, on the token.
 func (b *bench) conduct(planFile string, t *token) (*conducted, error) {
-	p, err := plan.Open(planFile, plan.Options{Now: time.Now()})
+	p, err := schedule.Open(planFile, schedule.Options{Now: time.Now()})
 	if err != nil {
 		return nil, err
 	}
 	c := &conducted{dir: filepath.Join(t.folder, "ceremony")}
 	for _, e := range p.Entries {
-		if e.Kind == plan.LeafCertificate {
+		if e.Kind == schedule.LeafCertificate {
 			c.leaves++
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"officiant/ceremony"
 	"officiant/ceremony/approval"
 	"officiant/ceremony/issue"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
 )
 
@@ -52,7 +52,7 @@ func (o *approveOptions) run(ctx context.Context, path string) error {
 	if (o.key == "") == !o.print {
 		return exit.Usagef("ceremony approve needs either --key FILE or --print")
 	}
-	c, err := plan.Open(path, plan.Options{Now: o.Now()})
+	c, err := schedule.Open(path, schedule.Options{Now: o.Now()})
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (o *approveOptions) run(ctx context.Context, path string) error {
 }
 
 // show says what is approved.
-func (o *approveOptions) show(c *plan.Ceremony) {
+func (o *approveOptions) show(c *schedule.Ceremony) {
 	fmt.Fprintf(o.Stderr, "Plan %s for cluster %s, ceremony %d of its chain: %s.\n", c.Plan.Name, c.Cluster.Name, c.Sequence, counted(len(c.Entries), "signature"))
 	fmt.Fprintf(o.Stderr, "Afterwards there will be:\n%s", afterwards(c))
 	for _, w := range findings(c.Warnings) {
@@ -79,7 +79,7 @@ func (o *approveOptions) show(c *plan.Ceremony) {
 	fmt.Fprintf(o.Stderr, "Digest of the ceremony:\n  %s\n%s", c.Digest, indentLines(c.Digest.Lines()))
 }
 
-func (o *approveOptions) sign(ctx context.Context, c *plan.Ceremony) error {
+func (o *approveOptions) sign(ctx context.Context, c *schedule.Ceremony) error {
 	key, err := openSSHKey(ctx, o.options, o.key)
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func (o *approveOptions) sign(ctx context.Context, c *plan.Ceremony) error {
 }
 
 // lines prints what makes the missing approvals with ssh-keygen alone.
-func (o *approveOptions) lines(c *plan.Ceremony) error {
+func (o *approveOptions) lines(c *schedule.Ceremony) error {
 	verdict, err := judge(c)
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func placeSignature(o *options, path string, signature []byte) error {
 }
 
 // judge reads the approvals beside a plan.
-func judge(c *plan.Ceremony) (*approval.Verdict, error) {
+func judge(c *schedule.Ceremony) (*approval.Verdict, error) {
 	files, err := ceremony.ReadApprovals(os.DirFS(filepath.Dir(c.File)))
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 	"officiant/ceremony/approval"
 	"officiant/ceremony/issue"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/terminal"
@@ -81,10 +82,10 @@ type checkedKey struct {
 }
 
 type checkedEntry struct {
-	N    int       `json:"n"`
-	Kind plan.Kind `json:"kind"`
-	Name string    `json:"name"`
-	Line string    `json:"line"` // as in schedule.txt
+	N    int           `json:"n"`
+	Kind schedule.Kind `json:"kind"`
+	Name string        `json:"name"`
+	Line string        `json:"line"` // as in schedule.txt
 }
 
 type checkedFinding struct {
@@ -100,7 +101,7 @@ func (o *checkOptions) run(_ context.Context, path string) error {
 		return exit.Usagef("-o %q: table or json", o.output)
 	}
 	result := &checked{Plan: path, Keys: []checkedKey{}, Signatures: []checkedEntry{}, Findings: []checkedFinding{}, Warnings: []checkedFinding{}}
-	c, err := plan.Open(path, plan.Options{Now: o.Now()})
+	c, err := schedule.Open(path, schedule.Options{Now: o.Now()})
 	var invalid *plan.Invalid
 	var unavailable error
 	switch {
@@ -128,7 +129,7 @@ func (o *checkOptions) run(_ context.Context, path string) error {
 
 // examine looks at a plan that is right in itself, and writes its schedule
 // when nothing else is wrong either.
-func (o *checkOptions) examine(result *checked, c *plan.Ceremony) error {
+func (o *checkOptions) examine(result *checked, c *schedule.Ceremony) error {
 	result.Name, result.Cluster, result.Sequence = c.Plan.Name, c.Cluster.Name, c.Sequence
 	result.Warnings = findings(c.Warnings)
 	for _, name := range c.KeysNeeded() {
@@ -182,9 +183,9 @@ func (r *checked) note(err error) error {
 
 // schedule writes schedule.txt beside the plan. Beside a transcript, the
 // schedule is history and is compared only.
-func (o *checkOptions) schedule(result *checked, c *plan.Ceremony) error {
+func (o *checkOptions) schedule(result *checked, c *schedule.Ceremony) error {
 	folder := filepath.Dir(c.File)
-	path := filepath.Join(folder, plan.ScheduleFile)
+	path := filepath.Join(folder, schedule.ScheduleFile)
 	if _, err := os.Lstat(filepath.Join(folder, "transcript.jsonl")); err == nil {
 		found, err := os.ReadFile(path)
 		if err != nil {
@@ -205,11 +206,11 @@ func (o *checkOptions) schedule(result *checked, c *plan.Ceremony) error {
 
 // supported asks the backend of each key the ceremony needs whether it can do
 // the key's algorithm. What it cannot do is a *ceremony.Refused.
-func supported(c *plan.Ceremony, st *station.Station, to reach) error {
+func supported(c *schedule.Ceremony, st *station.Station, to reach) error {
 	return supportedBy(c, st, to.backend)
 }
 
-func supportedBy(c *plan.Ceremony, st *station.Station, of func(signer.Ref) (backend, error)) error {
+func supportedBy(c *schedule.Ceremony, st *station.Station, of func(signer.Ref) (backend, error)) error {
 	absent, err := supportedThere(c, st, c.KeysNeeded(), of)
 	if err == nil && absent != nil {
 		return absent
@@ -219,7 +220,7 @@ func supportedBy(c *plan.Ceremony, st *station.Station, of func(signer.Ref) (bac
 
 // supportedThere is supportedBy for some keys, but for those whose token people
 // have not put in yet: absent names the first.
-func supportedThere(c *plan.Ceremony, st *station.Station, keys []string, of func(signer.Ref) (backend, error)) (absent, err error) {
+func supportedThere(c *schedule.Ceremony, st *station.Station, keys []string, of func(signer.Ref) (backend, error)) (absent, err error) {
 	var reasons []string
 	for _, name := range keys {
 		reason, err := supportedKey(c, st, name, of)
@@ -239,7 +240,7 @@ func supportedThere(c *plan.Ceremony, st *station.Station, keys []string, of fun
 }
 
 // supportedKey says why a key cannot be there; an error says that it is not known.
-func supportedKey(c *plan.Ceremony, st *station.Station, name string, of func(signer.Ref) (backend, error)) (reason string, err error) {
+func supportedKey(c *schedule.Ceremony, st *station.Station, name string, of func(signer.Ref) (backend, error)) (reason string, err error) {
 	ref, err := st.Ref(c.Cluster.Name, name)
 	if err != nil {
 		return err.Error(), nil
@@ -261,7 +262,7 @@ func supportedKey(c *plan.Ceremony, st *station.Station, name string, of func(si
 	return "", nil
 }
 
-func keyOf(c *plan.Ceremony, name string) (plan.Key, signer.Grade) {
+func keyOf(c *schedule.Ceremony, name string) (plan.Key, signer.Grade) {
 	for _, a := range c.Plan.Authorities {
 		if a.Name == name {
 			return a.Key, a.Evidence
@@ -292,7 +293,7 @@ func (o *checkOptions) writeJSON(result *checked) error {
 	return enc.Encode(result)
 }
 
-func (o *checkOptions) writeText(result *checked, c *plan.Ceremony) error {
+func (o *checkOptions) writeText(result *checked, c *schedule.Ceremony) error {
 	if c != nil {
 		if err := writeCeremony(o.Stdout, c, o.all, terminal.Width(o.Stdout)); err != nil {
 			return err

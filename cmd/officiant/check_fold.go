@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"officiant/bundle/kubepki"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // foldFrom is how many nodes have to be alike to be shown as one.
@@ -25,10 +25,10 @@ type crowd struct {
 // crowds finds the nodes that can be shown as one, by node; a node that differs
 // from its like in anything else stands alone, where it is seen. So does one with
 // a name or address that the certificates of another have as well.
-func crowds(c *plan.Ceremony) (all []*crowd, of map[string]*crowd) {
-	entries := map[string][]plan.Entry{}
+func crowds(c *schedule.Ceremony) (all []*crowd, of map[string]*crowd) {
+	entries := map[string][]schedule.Entry{}
 	for _, e := range c.Entries {
-		if e.Kind == plan.LeafCertificate {
+		if e.Kind == schedule.LeafCertificate {
 			entries[e.Node] = append(entries[e.Node], e)
 		}
 	}
@@ -81,7 +81,7 @@ func roleNames(n kubepki.Node) string {
 
 // shape is all that a node's certificates say, with its own name and address
 // taken out.
-func shape(c *plan.Ceremony, n kubepki.Node, entries []plan.Entry) string {
+func shape(c *schedule.Ceremony, n kubepki.Node, entries []schedule.Entry) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %t %s\n", roleNames(n), n.First, c.Vouched[n.Name])
 	fmt.Fprintln(&b, c.CarriedNames(n.Name))
@@ -94,7 +94,7 @@ func shape(c *plan.Ceremony, n kubepki.Node, entries []plan.Entry) string {
 // claimed is which nodes' certificates have a name or an address.
 type claimed map[string]map[string]bool
 
-func claims(entries map[string][]plan.Entry) claimed {
+func claims(entries map[string][]schedule.Entry) claimed {
 	c := claimed{}
 	for node, all := range entries {
 		for _, e := range all {

@@ -5,13 +5,13 @@ import (
 	"strings"
 	"time"
 
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // lists says how many revocation lists an authority signs; empty for none.
-func lists(c *plan.Ceremony, authority string) string {
+func lists(c *schedule.Ceremony, authority string) string {
 	for _, e := range c.Entries {
-		if e.Kind == plan.CRLSignature && e.Signer == authority {
+		if e.Kind == schedule.CRLSignature && e.Signer == authority {
 			return "signs its revocation list"
 		}
 	}
@@ -19,7 +19,7 @@ func lists(c *plan.Ceremony, authority string) string {
 }
 
 // listContent is what a revocation list would say, on one line: what is new first.
-func listContent(e plan.Entry) string {
+func listContent(e schedule.Entry) string {
 	var fresh, former []string
 	for _, r := range e.Revoked {
 		text := r.Serial.Text(16) + " " + string(r.Reason)

@@ -9,7 +9,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/sshsig"
 	"officiant/ceremony/approval"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // checkedPeople is who has to approve. Its JSON is a promise to scripts.
@@ -35,7 +35,7 @@ type checkedTally struct {
 }
 
 // people counts the approvals of the digest.
-func (r *checked) people(c *plan.Ceremony) error {
+func (r *checked) people(c *schedule.Ceremony) error {
 	verdict, err := judge(c)
 	if err != nil {
 		return err

@@ -9,12 +9,13 @@ import (
 
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/terminal"
 )
 
 // writeCeremony shows a ceremony as a tree and a table. Nodes that are alike are
 // shown as one, unless all is set.
-func writeCeremony(w io.Writer, c *plan.Ceremony, all bool, width int) error {
+func writeCeremony(w io.Writer, c *schedule.Ceremony, all bool, width int) error {
 	if _, err := fmt.Fprintf(w, "Plan %s: ceremony %d of cluster %s, Kubernetes %s\n\n", c.Plan.Name, c.Sequence, c.Cluster.Name, c.Cluster.KubernetesVersion); err != nil {
 		return err
 	}
@@ -37,7 +38,7 @@ func writeCeremony(w io.Writer, c *plan.Ceremony, all bool, width int) error {
 
 // treeOf shows who certifies whom: the root, the intermediates with what they
 // issue, and the release key beside them.
-func treeOf(c *plan.Ceremony) *terminal.Table {
+func treeOf(c *schedule.Ceremony) *terminal.Table {
 	t := &terminal.Table{}
 	var below, adopted []plan.Authority
 	for _, a := range c.Plan.Authorities {
@@ -92,7 +93,7 @@ func addAccounts(t *terminal.Table, sa plan.ServiceAccount) {
 	}
 }
 
-func authority(c *plan.Ceremony, a plan.Authority) string {
+func authority(c *schedule.Ceremony, a plan.Authority) string {
 	if certificate := c.Certificates[a.Name]; certificate != nil && a.Adopted {
 		return fmt.Sprintf("adopted, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
 	} else if certificate != nil && a.External {
@@ -106,7 +107,7 @@ func authority(c *plan.Ceremony, a plan.Authority) string {
 	return fmt.Sprintf("new key, %s, %s", c.Algorithm(a.Name), a.Validity)
 }
 
-func certifies(c *plan.Ceremony, a plan.Authority) string {
+func certifies(c *schedule.Ceremony, a plan.Authority) string {
 	if n := len(c.Awaited()); a.External && n > 0 {
 		return "certifies " + counted(n, "intermediate") + " there"
 	}
@@ -122,15 +123,15 @@ func certifies(c *plan.Ceremony, a plan.Authority) string {
 
 const signsNothing = "signs nothing"
 
-func certificatesBy(c *plan.Ceremony, a plan.Authority) string {
+func certificatesBy(c *schedule.Ceremony, a plan.Authority) string {
 	authorities, leaves := 0, 0
 	nodes := map[string]bool{}
 	for _, e := range c.Entries {
 		switch {
 		case e.Signer != a.Name || e.Name == a.Name:
-		case e.Kind == plan.AuthorityCertificate:
+		case e.Kind == schedule.AuthorityCertificate:
 			authorities++
-		case e.Kind == plan.LeafCertificate:
+		case e.Kind == schedule.LeafCertificate:
 			leaves++
 			nodes[e.Node] = true
 		}
@@ -152,7 +153,7 @@ func certificatesBy(c *plan.Ceremony, a plan.Authority) string {
 
 // tableOf lists every signature, those of one signer below each other, and a
 // crowd's as one.
-func tableOf(c *plan.Ceremony, of map[string]*crowd) *terminal.Table {
+func tableOf(c *schedule.Ceremony, of map[string]*crowd) *terminal.Table {
 	addresses := map[string]netip.Addr{}
 	for _, n := range c.Nodes {
 		addresses[n.Name] = n.Address
@@ -180,9 +181,9 @@ func tableOf(c *plan.Ceremony, of map[string]*crowd) *terminal.Table {
 }
 
 // bywhom says who signs an entry, and for how long.
-func bywhom(e plan.Entry) string {
+func bywhom(e schedule.Entry) string {
 	switch {
-	case e.Kind == plan.ExternalCertificate:
+	case e.Kind == schedule.ExternalCertificate:
 		return fmt.Sprintf("── signed elsewhere, for %s at most, with %s left at least", plan.Duration(e.Duration), plan.Duration(e.Least))
 	case e.Duration != 0:
 		return fmt.Sprintf("── signed by %s, %s, for %s", e.Signer, e.SignatureAlgorithm, plan.Duration(e.Duration))
@@ -191,25 +192,25 @@ func bywhom(e plan.Entry) string {
 }
 
 // vouchers says who vouches for a request whose words nobody compared.
-var vouchers = map[plan.Vouch]string{
-	plan.ByPrevious: "request signed by the node's present key",
-	plan.ByRecord:   "same keys, as former records have them",
-	plan.ByHostKey:  "request signed by the node's SSH host key",
+var vouchers = map[schedule.Vouch]string{
+	schedule.ByPrevious: "request signed by the node's present key",
+	schedule.ByRecord:   "same keys, as former records have them",
+	schedule.ByHostKey:  "request signed by the node's SSH host key",
 }
 
 // content is what a certificate would say, on one line; of a bundle, why the
 // request it answers is taken for its node's, when not for its fingerprint.
-func content(c *plan.Ceremony, e plan.Entry, as standIn) string {
-	if e.Kind == plan.CRLSignature {
+func content(c *schedule.Ceremony, e schedule.Entry, as standIn) string {
+	if e.Kind == schedule.CRLSignature {
 		return listContent(e)
 	}
-	if e.Kind == plan.BundleSignature && c.Requests[e.Node] == nil {
+	if e.Kind == schedule.BundleSignature && c.Requests[e.Node] == nil {
 		return "keys made in the ceremony, sealed to " + c.Recipient(e.Node)
 	}
-	if kept := c.CarriedNames(e.Node); e.Kind == plan.BundleSignature && len(kept) > 0 {
+	if kept := c.CarriedNames(e.Node); e.Kind == schedule.BundleSignature && len(kept) > 0 {
 		return vouchers[c.Vouched[e.Node]] + "; carried over: " + strings.Join(kept, ", ")
 	}
-	if e.Kind == plan.BundleSignature {
+	if e.Kind == schedule.BundleSignature {
 		return vouchers[c.Vouched[e.Node]]
 	}
 	if e.CommonName == "" {
@@ -234,15 +235,15 @@ func content(c *plan.Ceremony, e plan.Entry, as standIn) string {
 }
 
 // use is what a certificate is for.
-func use(e plan.Entry) string {
-	if e.Kind == plan.RequestSignature {
+func use(e schedule.Entry) string {
+	if e.Kind == schedule.RequestSignature {
 		return "request for its certificate"
 	}
 	if e.IsCA {
 		return "CA"
 	}
 	var words []string
-	for _, u := range plan.Usages(e) {
+	for _, u := range schedule.Usages(e) {
 		switch u {
 		case "serverAuth":
 			words = append(words, "server")

@@ -14,6 +14,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/ceremony"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
 )
 
@@ -22,7 +23,7 @@ const maxReceived = 1 << 20
 
 // readReceived reads the certificates that came back from elsewhere, by
 // authority; nil when none are given. Files of other names are passed over.
-func (o *runOptions) readReceived(c *plan.Ceremony) (map[string][]byte, error) {
+func (o *runOptions) readReceived(c *schedule.Ceremony) (map[string][]byte, error) {
 	if o.received == "" {
 		return nil, nil
 	}
@@ -53,7 +54,7 @@ func (o *runOptions) readReceived(c *plan.Ceremony) (map[string][]byte, error) {
 	return out, nil
 }
 
-func backNames(awaited []plan.Entry) []string {
+func backNames(awaited []schedule.Entry) []string {
 	var names []string
 	for _, e := range awaited {
 		names = append(names, e.Name+".crt")
@@ -81,7 +82,7 @@ func (o *newOptions) externalRoot(p *plan.NewOptions, in *inputs) error {
 	if err != nil {
 		return err
 	}
-	list, err := plan.ParseCertificates(data)
+	list, err := schedule.ParseCertificates(data)
 	if err == nil && len(list) != 1 {
 		err = fmt.Errorf("holds %d certificates, not the root alone", len(list))
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"officiant/ceremony"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/terminal"
@@ -28,7 +28,7 @@ func askToken(o *options) func(context.Context, string) (string, error) {
 
 // byTurns opens tokens that may have been put in only now, and asks each what it can
 // do before it is logged in to.
-func byTurns(c *plan.Ceremony, st *station.Station, to reach) signer.Opener {
+func byTurns(c *schedule.Ceremony, st *station.Station, to reach) signer.Opener {
 	return func(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
 		groups, err := st.Tokens(c.Cluster.Name, c.KeysNeeded())
 		if err != nil {

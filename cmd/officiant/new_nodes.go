@@ -14,6 +14,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
 )
 
@@ -103,7 +104,7 @@ func (o *newOptions) hostKeys(in *inputs, nodes []sender) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("--known-hosts: %w", err)
 	}
-	known, err := plan.ReadKnownHosts(data)
+	known, err := schedule.ReadKnownHosts(data)
 	if err != nil {
 		return "", &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %w", o.knownHosts, err)}
 	}

@@ -13,6 +13,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 	"officiant/cmd/internal/exit"
 	"officiant/signer"
@@ -24,7 +25,7 @@ type predecessor struct {
 	raw    []byte // of the transcript
 	record *transcript.Transcript
 	open   transcript.Open
-	plan   *plan.Ceremony
+	plan   *schedule.Ceremony
 	prefix string // of the copies of its files: "previous/CLUSTER-SEQUENCE"
 }
 
@@ -95,7 +96,7 @@ func readPredecessor(dir string) (*predecessor, error) {
 	case !record.Closed():
 		return nil, fmt.Errorf("%s: the ceremony is unfinished", file)
 	}
-	c, err := plan.Open(filepath.Join(dir, "plan.yaml"), plan.Options{Now: open.NotBefore, Held: true})
+	c, err := schedule.Open(filepath.Join(dir, "plan.yaml"), schedule.Options{Now: open.NotBefore, Held: true})
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/terminal"
 )
@@ -21,7 +21,7 @@ func presentFlag(c *cobra.Command, present *[]string) {
 
 // attendance says who is here, by the plan's names: as the flags say, or as people
 // at the terminal do.
-func (o *options) attendance(ctx context.Context, c *plan.Ceremony, present []string) ([]string, error) {
+func (o *options) attendance(ctx context.Context, c *schedule.Ceremony, present []string) ([]string, error) {
 	if len(present) > 0 || c.People.Nobody() {
 		return present, ceremony.Attended(c.People, present)
 	}
@@ -43,7 +43,7 @@ func (o *options) attendance(ctx context.Context, c *plan.Ceremony, present []st
 
 // confirmed asks people to say that this is the plan they mean: its digest as a
 // flag, or its name, typed. There is no bare yes.
-func (o *options) confirmed(ctx context.Context, c *plan.Ceremony, digest, question string) error {
+func (o *options) confirmed(ctx context.Context, c *schedule.Ceremony, digest, question string) error {
 	if digest != "" {
 		want, err := fingerprint.Parse(digest)
 		if err != nil {

@@ -21,7 +21,7 @@ import (
 	"officiant/bundle/seal"
 	"officiant/ceremony"
 	"officiant/ceremony/ceremonytest"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
 	"officiant/signer"
@@ -295,7 +295,7 @@ func TestSupported(t *testing.T) {
 	if code, _, stderr := newPlan(t, dir, file); code != exit.Done {
 		t.Fatal(stderr)
 	}
-	c, err := plan.Open(file, plan.Options{Now: time.Now()})
+	c, err := schedule.Open(file, schedule.Options{Now: time.Now()})
 	must(t, err)
 	st, err := station.Parse("s", []byte("apiVersion: officiant/v1\nkind: Station\nname: x\nkeys: {default: 'pkcs11:token=x'}\n"))
 	must(t, err)

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/ceremony"
-	"officiant/ceremony/plan"
 	"officiant/ceremony/preflight"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
 	"officiant/softhsm"
@@ -51,7 +51,7 @@ func (o *rehearseOptions) run(ctx context.Context, planFile string) error {
 	if o.station == "" || o.dir == "" {
 		return exit.Usagef("ceremony rehearse needs --station FILE and --dir DIR")
 	}
-	c, err := plan.Open(planFile, plan.Options{Now: o.Now()})
+	c, err := schedule.Open(planFile, schedule.Options{Now: o.Now()})
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (o *rehearseOptions) run(ctx context.Context, planFile string) error {
 }
 
 // announce says that this is a rehearsal, and what differs from the ceremony.
-func (o *rehearseOptions) announce(c, rehearsed *plan.Ceremony, st *station.Station) {
+func (o *rehearseOptions) announce(c, rehearsed *schedule.Ceremony, st *station.Station) {
 	fmt.Fprintf(o.Stderr, "REHEARSAL of plan %s for cluster %s, digest %s.\nOn throw-away tokens: nothing of it is for use.\n", c.Plan.Name, c.Cluster.Name, c.Digest)
 	planned, err := ceremony.Steps(c, st)
 	made, e := ceremony.Steps(rehearsed, st)
@@ -119,7 +119,7 @@ func (o *rehearseOptions) announce(c, rehearsed *plan.Ceremony, st *station.Stat
 
 // places are the tokens and KMS whose part a throw-away token plays. Keys the
 // station has no place for, since the plan does not need them, get one more.
-func places(c *plan.Ceremony, st *station.Station) (*station.Station, []station.Group, error) {
+func places(c *schedule.Ceremony, st *station.Station) (*station.Station, []station.Group, error) {
 	more := map[string]string{}
 	for _, name := range c.KeysNeeded() {
 		if _, err := st.Ref(c.Cluster.Name, name); err != nil {

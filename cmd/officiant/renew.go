@@ -13,6 +13,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
 )
 
@@ -151,7 +152,7 @@ func (o *renewOptions) nothing(quiet int) error {
 }
 
 // open judges the plan as it would be written, before anything is.
-func (o *renewOptions) open(p *plan.NewOptions, opened map[string]*request.Opened) (*plan.Ceremony, error) {
+func (o *renewOptions) open(p *plan.NewOptions, opened map[string]*request.Opened) (*schedule.Ceremony, error) {
 	text, err := plan.New(*p)
 	if err != nil {
 		return nil, err
@@ -160,7 +161,7 @@ func (o *renewOptions) open(p *plan.NewOptions, opened map[string]*request.Opene
 	for _, c := range o.in.copies {
 		files[c.path] = c.data
 	}
-	c, err := plan.OpenFS(&overlay{files, os.DirFS(o.in.folder)}, "plan.yaml", plan.Options{Now: o.now, Opened: opened})
+	c, err := schedule.OpenFS(&overlay{files, os.DirFS(o.in.folder)}, "plan.yaml", schedule.Options{Now: o.now, Opened: opened})
 	var invalid *plan.Invalid
 	if !errors.As(err, &invalid) {
 		return c, err
@@ -178,18 +179,18 @@ func (o *renewOptions) open(p *plan.NewOptions, opened map[string]*request.Opene
 // issuers takes out of the plan the keys that sign nothing, the root's among
 // them, and refuses an authority that ends before what it would issue: no
 // renewal helps there.
-func (o *renewOptions) issuers(p *plan.NewOptions, all *plan.Ceremony) error {
+func (o *renewOptions) issuers(p *plan.NewOptions, all *schedule.Ceremony) error {
 	renew := map[string][]string{} // by node; nil: all
 	for _, n := range p.Nodes {
 		renew[n.Name] = n.Renew
 	}
 	signs := map[string]bool{}
 	for _, e := range all.Entries {
-		if e.Kind == plan.AuthorityCertificate {
+		if e.Kind == schedule.AuthorityCertificate {
 			signs[e.Signer] = true
 		}
 		names, in := renew[e.Node]
-		if e.Kind == plan.LeafCertificate && in && (names == nil || slices.Contains(names, e.Leaf.Name)) {
+		if e.Kind == schedule.LeafCertificate && in && (names == nil || slices.Contains(names, e.Leaf.Name)) {
 			signs[e.Signer] = true
 		}
 	}

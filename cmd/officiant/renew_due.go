@@ -10,6 +10,7 @@ import (
 
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/terminal"
 )
@@ -25,11 +26,11 @@ type dues struct {
 }
 
 // due holds what every certificate would be against what there is.
-func (o *renewOptions) due(chain []*predecessor, all *plan.Ceremony) *dues {
+func (o *renewOptions) due(chain []*predecessor, all *schedule.Ceremony) *dues {
 	d := &dues{map[string]map[string]string{}, present(chain)}
 	servers, revoked := formerServers(chain), revokedBy(chain[0])
 	for _, e := range all.Entries {
-		if e.Kind != plan.LeafCertificate {
+		if e.Kind != schedule.LeafCertificate {
 			continue
 		}
 		now := d.has[e.Name]
@@ -42,7 +43,7 @@ func (o *renewOptions) due(chain []*predecessor, all *plan.Ceremony) *dues {
 		case revoked[now.SerialNumber.Text(16)]:
 			why = "revoked"
 		default:
-			why = strings.Join(plan.Differences(now, e.Leaf), "; ")
+			why = strings.Join(schedule.Differences(now, e.Leaf), "; ")
 		}
 		if now != nil {
 			if k := e.Leaf.Kubeconfig; why == "" && k != nil && k.Server != servers[e.Name] {
@@ -106,14 +107,14 @@ func (d *dues) keep(p *plan.NewOptions) (quiet int) {
 }
 
 // tell shows what is renewed, and what becomes different by it.
-func (o *renewOptions) tell(c *plan.Ceremony, d *dues, quiet int) error {
+func (o *renewOptions) tell(c *schedule.Ceremony, d *dues, quiet int) error {
 	t := &terminal.Table{Header: []string{"CERTIFICATE", "UNTIL", "WHAT CHANGES"}}
 	renewed, carried := 0, 0
 	for _, n := range c.Nodes {
 		carried += len(c.Carried[n.Name])
 	}
 	for _, e := range c.Entries {
-		if e.Kind != plan.LeafCertificate {
+		if e.Kind != schedule.LeafCertificate {
 			continue
 		}
 		renewed++
@@ -135,7 +136,7 @@ func (o *renewOptions) tell(c *plan.Ceremony, d *dues, quiet int) error {
 }
 
 // changes says what becomes different.
-func (d *dues) changes(c *plan.Ceremony, e plan.Entry) string {
+func (d *dues) changes(c *schedule.Ceremony, e schedule.Entry) string {
 	now, why := d.has[e.Name], d.why[e.Node][e.Leaf.Name]
 	if now == nil {
 		return why
@@ -150,9 +151,9 @@ func (d *dues) changes(c *plan.Ceremony, e plan.Entry) string {
 }
 
 // compare prints the fingerprints that people have to compare.
-func (o *renewOptions) compare(c *plan.Ceremony) error {
+func (o *renewOptions) compare(c *schedule.Ceremony) error {
 	for _, n := range c.Plan.Nodes {
-		if c.Vouched[n.Name] != plan.ByFingerprint {
+		if c.Vouched[n.Name] != schedule.ByFingerprint {
 			continue
 		}
 		fmt.Fprintf(o.Stderr, "Compare with what node %s printed, by another way than its request came:\n", n.Name)

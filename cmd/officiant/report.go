@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/ceremony/audit"
-	"officiant/ceremony/plan"
 	"officiant/ceremony/report"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 	"officiant/cmd/internal/exit"
 )
@@ -109,7 +109,7 @@ func minutes(dir string) (*report.Minutes, error) {
 		m.Record = nil
 		return m, nil
 	}
-	c, err := plan.OpenFS(os.DirFS(dir), "plan.yaml", plan.Options{Now: m.Open().NotBefore})
+	c, err := schedule.OpenFS(os.DirFS(dir), "plan.yaml", schedule.Options{Now: m.Open().NotBefore})
 	if err == nil && m.Open().Rehearsal {
 		c, err = c.Rehearsal()
 	}

@@ -11,6 +11,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/revocation"
+	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/terminal"
 )
@@ -148,7 +149,7 @@ func (o *revokeOptions) run(dirs []string) error {
 }
 
 // tell shows what is revoked, by whom, and who has to hear of it.
-func (o *revokeOptions) tell(c *plan.Ceremony, found []target, left []string) error {
+func (o *revokeOptions) tell(c *schedule.Ceremony, found []target, left []string) error {
 	if len(found) > 0 {
 		t := &terminal.Table{Header: []string{"SERIAL", "NAME", "BY", "UNTIL"}}
 		for _, f := range found {
@@ -162,7 +163,7 @@ func (o *revokeOptions) tell(c *plan.Ceremony, found []target, left []string) er
 	fmt.Fprintf(o.Stderr, "Wrote plan %s to %s: %s of %s.\n", c.Plan.Name, o.out,
 		counted(len(c.Plan.CRLs), "revocation list"), counted(len(c.Plan.Revocations), "certificate"))
 	for _, e := range c.Entries {
-		if e.Kind == plan.CRLSignature {
+		if e.Kind == schedule.CRLSignature {
 			fmt.Fprintf(o.Stderr, "  %-12s list %d, of %s, until %s\n", exit.Line(e.Signer), e.Number, counted(len(e.Revoked), "certificate"),
 				o.renewal.now.Add(e.Duration).UTC().Format(time.DateOnly))
 		}

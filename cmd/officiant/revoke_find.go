@@ -14,6 +14,7 @@ import (
 	"officiant/ceremony/inventory"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/revocation"
+	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
 )
 
@@ -114,7 +115,7 @@ func (o *revokeOptions) wantedRequests(chain []*predecessor) map[string]string {
 		}
 		for _, p := range chain {
 			for _, e := range p.plan.Entries {
-				if r := p.plan.Requests[e.Node]; e.Kind == plan.LeafCertificate && r != nil && r.Fingerprint == f {
+				if r := p.plan.Requests[e.Node]; e.Kind == schedule.LeafCertificate && r != nil && r.Fingerprint == f {
 					wanted[fmt.Sprintf("%d/%s", p.open.Sequence, e.Name)] = typed
 				}
 			}

@@ -11,6 +11,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
 )
 
@@ -195,7 +196,7 @@ func (o *rolloverOptions) replacement(chain []*predecessor) (*replacement, error
 
 // settle finds out what every node has to be made anew, and judges the plan as
 // it would be written. Every node is in it: each has to trust the same.
-func (o *rolloverOptions) settle(p *plan.NewOptions, chain []*predecessor, senders []sender) (*plan.Ceremony, error) {
+func (o *rolloverOptions) settle(p *plan.NewOptions, chain []*predecessor, senders []sender) (*schedule.Ceremony, error) {
 	opened := map[string]*request.Opened{}
 	for _, s := range senders {
 		opened[s.node.Name] = s.request
@@ -224,10 +225,10 @@ func (o *rolloverOptions) settle(p *plan.NewOptions, chain []*predecessor, sende
 }
 
 // tellStage says what the plan does, what to do with it, and what it cannot do.
-func (o *rolloverOptions) tellStage(c *plan.Ceremony, r *replacement, late []string) error {
+func (o *rolloverOptions) tellStage(c *schedule.Ceremony, r *replacement, late []string) error {
 	renewed, carried := 0, 0
 	for _, e := range c.Entries {
-		if e.Kind == plan.LeafCertificate {
+		if e.Kind == schedule.LeafCertificate {
 			renewed++
 		}
 	}

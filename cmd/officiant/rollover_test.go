@@ -6,6 +6,7 @@ import (
 
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 )
 
 // ceremonyOf is a ceremony whose plan has these authorities.
@@ -14,7 +15,7 @@ func ceremonyOf(names ...string) *predecessor {
 	for _, name := range names {
 		p.Authorities = append(p.Authorities, plan.Authority{Name: name})
 	}
-	return &predecessor{plan: &plan.Ceremony{Plan: p}}
+	return &predecessor{plan: &schedule.Ceremony{Plan: p}}
 }
 
 // TestSuccessor names generations; a name that any ceremony had is not used again.

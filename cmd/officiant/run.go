@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/ceremony"
-	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
 	"officiant/cmd/internal/exit"
@@ -94,7 +94,7 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 // prepare reads what a ceremony is made of, and refuses what can be refused before
 // anybody is asked.
 func (o *runOptions) prepare(planFile string) (*ceremony.Config, error) {
-	c, err := plan.Open(planFile, plan.Options{Now: o.Now()})
+	c, err := schedule.Open(planFile, schedule.Options{Now: o.Now()})
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 }
 
 // confirmed asks people to say that this is the plan they approved.
-func (o *runOptions) confirmed(ctx context.Context, c *plan.Ceremony) error {
+func (o *runOptions) confirmed(ctx context.Context, c *schedule.Ceremony) error {
 	if o.confirm == "" {
 		fmt.Fprintf(o.Stderr, "Plan %s for cluster %s, ceremony %d of its chain.\n", c.Plan.Name, c.Cluster.Name, c.Sequence)
 		if lost := c.Plan.Previous.Lost; lost != nil {
@@ -193,7 +193,7 @@ func finalTryFlag(c *cobra.Command, serial *string) {
 }
 
 // afterwards says what will exist when the ceremony is over.
-func afterwards(c *plan.Ceremony) string {
+func afterwards(c *schedule.Ceremony) string {
 	var b strings.Builder
 	for _, a := range c.Plan.Authorities {
 		if a.Key.Create != "" {
@@ -209,9 +209,9 @@ func afterwards(c *plan.Ceremony) string {
 	leaves := 0
 	for _, e := range c.Entries {
 		switch e.Kind {
-		case plan.LeafCertificate:
+		case schedule.LeafCertificate:
 			leaves++
-		case plan.CRLSignature:
+		case schedule.CRLSignature:
 			fmt.Fprintf(&b, "  %-12s revocation list %d, of %s\n", e.Signer, e.Number, counted(len(e.Revoked), "certificate"))
 		}
 	}
@@ -238,7 +238,7 @@ func openStation(o *options, file string) (*station.Station, error) {
 }
 
 // modules lists the PKCS#11 modules that the needed keys are reached by.
-func modules(c *plan.Ceremony, st *station.Station, to reach) ([]transcript.Module, error) {
+func modules(c *schedule.Ceremony, st *station.Station, to reach) ([]transcript.Module, error) {
 	var out []transcript.Module
 	for _, name := range c.KeysNeeded() {
 		ref, err := st.Ref(c.Cluster.Name, name)

@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/ceremony"
-	"officiant/ceremony/plan"
 	"officiant/ceremony/report"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
 )
@@ -43,7 +43,7 @@ func (o *scriptOptions) run(planFile string) error {
 	if o.output != "text" && o.output != "html" {
 		return exit.Usagef("-o %s: there are text and html", o.output)
 	}
-	c, err := plan.Open(planFile, plan.Options{Now: o.Now()})
+	c, err := schedule.Open(planFile, schedule.Options{Now: o.Now()})
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (o *scriptOptions) run(planFile string) error {
 // anyToken is a station for a script without one.
 const anyToken = "apiVersion: officiant/v1\nkind: Station\nname: any\nkeys: {default: \"pkcs11:token=any\"}\n"
 
-func (o *scriptOptions) script(c *plan.Ceremony) (*report.Script, error) {
+func (o *scriptOptions) script(c *schedule.Ceremony) (*report.Script, error) {
 	program, err := thisProgram(o.Version)
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (o *scriptOptions) script(c *plan.Ceremony) (*report.Script, error) {
 }
 
 // onTheTable are the tokens a ceremony needs, and those for clones.
-func onTheTable(c *plan.Ceremony, st *station.Station) ([]report.Token, error) {
+func onTheTable(c *schedule.Ceremony, st *station.Station) ([]report.Token, error) {
 	groups, err := st.Tokens(c.Cluster.Name, c.KeysNeeded())
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func onTheTable(c *plan.Ceremony, st *station.Station) ([]report.Token, error) {
 
 // sums are the PKCS#11 modules of this machine, or a line to fill in for one
 // that it does not have: the script may be printed elsewhere.
-func (o *scriptOptions) sums(c *plan.Ceremony, st *station.Station) []report.Sum {
+func (o *scriptOptions) sums(c *schedule.Ceremony, st *station.Station) []report.Sum {
 	if st == nil {
 		return nil
 	}

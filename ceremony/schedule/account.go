@@ -1,0 +1,289 @@
+package schedule
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"slices"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/signer"
+)
+
+// serviceAccount checks where the service-account pair comes from: made in
+// memory, or carried over as it was sealed.
+func (b *builder) serviceAccount() {
+	b.shared()
+	sa := &b.p.ServiceAccount
+	where := plan.At{"serviceAccount"}
+	needed := slices.ContainsFunc(b.c.Nodes, func(n kubepki.Node) bool { return n.Has(kubepki.ControlPlane) })
+	given := sa.Given()
+	switch {
+	case !needed && given:
+		b.Refuse(where, "no node of this plan is a control-plane node, which alone has the service-account key")
+	case !needed:
+	case b.genesis() && b.p.Adopts() && (!given || sa.Create != ""):
+		b.Refuse(where, "a cluster that is brought in keeps its service-account pair, by which its tokens are signed: carry it over (sealed, public)")
+	case !given && b.genesis():
+		sa.Create = signer.ECDSAP256
+	case !given:
+		b.Refuse(nil, "serviceAccount is missing: carry the pair over (sealed, public), or create a new one, which ends every token signed so far")
+	case sa.Create != "" && (sa.Sealed != "" || sa.Public != ""):
+		b.Refuse(where, "the service-account pair is either created or carried over (sealed, public)")
+	case sa.Create != "" && (sa.Next != plan.NextAccount{} || sa.Former != nil):
+		b.Refuse(where, "a pair that is created signs from now on: next and former belong to one that is carried over (sealed, public)")
+	case sa.Create != "":
+		b.createAccount(where)
+	case sa.Sealed == "" || sa.Public == "":
+		b.Refuse(where, "a service-account pair is carried over as two files, sealed and public")
+	default:
+		b.carryAccount(where)
+	}
+}
+
+func (b *builder) createAccount(where plan.At) {
+	b.accountAlgorithm(append(where, "create"), b.p.ServiceAccount.Create)
+	if b.genesis() {
+		return
+	}
+	b.Warn(where, "a new service-account pair: tokens signed with the old one are refused once the bundles are installed")
+	b.provenRecipients()
+}
+
+func (b *builder) accountAlgorithm(where plan.At, a signer.Algorithm) {
+	switch a {
+	case signer.ECDSAP256, signer.RSA2048, signer.RSA3072, signer.RSA4096:
+	default:
+		b.Refuse(where, "the service-account key is ECDSA-P256, RSA-2048, RSA-3072 or RSA-4096, not %s", a)
+	}
+}
+
+// provenRecipients refuses a renewal of a node that a new pair would be sealed to.
+// The record vouches for the keys in a renewal's request, not for the recipient
+// beside them: who took a copy of the keys could write his own.
+func (b *builder) provenRecipients() {
+	for i, n := range b.p.Nodes {
+		if n.Renews() && slices.Contains(n.Roles, kubepki.ControlPlane) {
+			b.Refuse(plan.At{"nodes", i, "renew"}, "node %s: a new service-account key needs a new request: the record vouches for the keys in the old one, and not for its recipient", n.Name)
+		}
+	}
+}
+
+// carryAccount checks a pair that was sealed before, as far as the predecessor
+// recorded who can open it, and what goes into sa.pub beside it.
+func (b *builder) carryAccount(where plan.At) {
+	sa := b.p.ServiceAccount
+	sealed, pub := b.sealedPair(sa.Sealed, sa.Public, where)
+	next := b.nextAccount(append(where, "next"))
+	former := b.formerAccounts(append(where, "former"), pub, next)
+	if pub != nil && b.genesis() && b.p.Adopts() {
+		b.adoptAccount(pub)
+	}
+	if sealed == nil || pub == nil || b.sealed == nil {
+		return
+	}
+	recorded := b.sealed.inUse
+	switch {
+	case recorded.is(pub):
+		b.givenUp(where, former, next)
+	case b.sealed.next.is(pub):
+		if !slices.ContainsFunc(former, recorded.is) {
+			b.Refuse(where, "the pair that signed tokens until now is missing under former: without its public key in sa.pub they end at once")
+		}
+		recorded = b.sealed.next
+	default:
+		b.RefuseInput(sa.Public, "is not the service-account key the last ceremony recorded")
+		return
+	}
+	b.opens(sealed, recorded)
+}
+
+// is says whether a record is of the pair with that public key.
+func (s *sealedRecord) is(pub crypto.PublicKey) bool {
+	if s == nil || pub == nil {
+		return false
+	}
+	recorded, err := x509.ParsePKIXPublicKey(s.PublicKey)
+	return err == nil && equalKeys(recorded, pub)
+}
+
+// sealedPair reads a pair that is carried over; nil for what cannot be had.
+func (b *builder) sealedPair(sealedFile, publicFile string, where plan.At) (sealed []byte, pub crypto.PublicKey) {
+	sealed, pub = b.input(sealedFile, append(slices.Clone(where), "sealed")), b.accountPublic(publicFile, append(slices.Clone(where), "public"))
+	if sealed != nil && !isAgeFile(sealed) {
+		b.RefuseInput(sealedFile, "not an armored age file")
+	}
+	return sealed, pub
+}
+
+// accountPublic reads the public key of a pair; nil when it cannot be had.
+func (b *builder) accountPublic(file string, where plan.At) crypto.PublicKey {
+	data := b.input(file, where)
+	if data == nil {
+		return nil
+	}
+	pub, err := parsePublic(data)
+	if err != nil {
+		b.RefuseInput(file, "%v", err)
+		return nil
+	}
+	if _, err := signer.AlgorithmOf(pub); err != nil {
+		b.RefuseInput(file, "%v cannot be used", err)
+		return nil
+	}
+	return pub
+}
+
+// nextAccount checks the pair that API servers learn to trust before anything is
+// signed with it; nil when there is none, or it is made in the ceremony.
+func (b *builder) nextAccount(where plan.At) crypto.PublicKey {
+	next := b.p.ServiceAccount.Next
+	switch {
+	case next == plan.NextAccount{}:
+		return nil
+	case next.Create != "" && (next.Sealed != "" || next.Public != ""):
+		b.Refuse(where, "the next service-account pair is either created or carried over (sealed, public)")
+		return nil
+	case next.Create != "":
+		b.accountAlgorithm(append(where, "create"), next.Create)
+		b.provenRecipients()
+		b.unknownToNext(where)
+		return nil
+	case next.Sealed == "" || next.Public == "":
+		b.Refuse(where, "a service-account pair is carried over as two files, sealed and public")
+		return nil
+	}
+	sealed, pub := b.sealedPair(next.Sealed, next.Public, where)
+	if sealed != nil && pub != nil && b.sealed != nil && !(b.sealed.next.is(pub) && b.sealed.next.SHA256 == fingerprint.Of(sealed)) {
+		b.RefuseInput(next.Public, "is not the next service-account pair the last ceremony recorded")
+	}
+	return pub
+}
+
+// unknownToNext warns of nodes that have the pair in use and will not be able to
+// open the next one.
+func (b *builder) unknownToNext(where plan.At) {
+	if b.sealed == nil {
+		return
+	}
+	missing := 0
+	for _, r := range b.sealed.inUse.Recipients {
+		if !slices.ContainsFunc(b.c.Nodes, func(n kubepki.Node) bool { return b.c.Recipient(n.Name) == r }) {
+			missing++
+		}
+	}
+	if missing > 0 {
+		b.Warn(where, "the present service-account key is sealed to %d recipients that no node here has; they will not be able to open the next one", missing)
+	}
+}
+
+// formerAccounts checks the public keys that sa.pub keeps. Only such that signed
+// tokens once have anything to verify there.
+func (b *builder) formerAccounts(where plan.At, pub, next crypto.PublicKey) (former []crypto.PublicKey) {
+	seen := []crypto.PublicKey{pub, next}
+	for i, file := range b.p.ServiceAccount.Former {
+		where := append(slices.Clone(where), i)
+		k := b.accountPublic(file, where)
+		if k == nil {
+			continue
+		}
+		same := func(o crypto.PublicKey) bool { return o != nil && equalKeys(o, k) }
+		switch {
+		case slices.ContainsFunc(seen, same):
+			b.Refuse(where, "the key in %s is in sa.pub already", file)
+		case b.sealed != nil && !b.sealed.signed(k):
+			b.Refuse(where, "the key in %s is none that nodes signed tokens with, as the last ceremony recorded it", file)
+		}
+		former, seen = append(former, k), append(seen, k)
+	}
+	return former
+}
+
+// signed says whether tokens signed with a pair may be about: it is in use, or
+// sa.pub kept it.
+func (a *accountRecords) signed(pub crypto.PublicKey) bool {
+	if a.inUse.is(pub) {
+		return true
+	}
+	return slices.ContainsFunc(a.inUse.Former, func(der []byte) bool { return (&sealedRecord{PublicKey: der}).is(pub) })
+}
+
+// givenUp warns of keys that sa.pub had and will not have any more.
+func (b *builder) givenUp(where plan.At, former []crypto.PublicKey, next crypto.PublicKey) {
+	for _, der := range b.sealed.inUse.Former {
+		if !slices.ContainsFunc(former, (&sealedRecord{PublicKey: der}).is) {
+			b.Warn(where, "tokens signed with the former service-account key %s are refused once the bundles are installed", fingerprint.Of(der))
+		}
+	}
+	if was := b.sealed.next; was != nil && !was.is(next) {
+		b.Warn(where, "the next service-account key that the last ceremony made, %s, is given up", fingerprint.Of(was.PublicKey))
+	}
+}
+
+// opens refuses a control-plane node that can open neither the cluster's sealed
+// file nor one of its own.
+func (b *builder) opens(sealed []byte, recorded *sealedRecord) {
+	// Another file than the recorded one was sealed by a node, to others.
+	if fingerprint.Of(sealed) != recorded.SHA256 {
+		return
+	}
+	file := b.p.ServiceAccount.Sealed
+	for i, n := range b.c.Nodes {
+		to := b.c.Recipient(n.Name)
+		if !n.Has(kubepki.ControlPlane) || to == "" {
+			continue
+		}
+		shared := b.sharedWith(n.Name) != ""
+		switch opens := slices.Contains(recorded.Recipients, to); {
+		case !opens && !shared:
+			b.Refuse(plan.At{"nodes", i}, "node %s cannot open %s: its recipient %s is not among those it was sealed to; a sister node can seal the key to it (sealed)", n.Name, file, to)
+		case opens && shared:
+			b.Refuse(plan.At{"nodes", i, "sealed"}, "node %s can open %s itself", n.Name, file)
+		}
+	}
+}
+
+// shared checks the files that sister nodes sealed to nodes that joined later.
+func (b *builder) shared() {
+	for i, n := range b.p.Nodes {
+		if n.Sealed == "" {
+			continue
+		}
+		where := plan.At{"nodes", i, "sealed"}
+		switch {
+		case !slices.Contains(n.Roles, kubepki.ControlPlane):
+			b.Refuse(where, "node %s is no control-plane node, which alone has the service-account key", n.Name)
+		case b.p.ServiceAccount.Sealed == "":
+			b.Refuse(where, "node %s: a sister can only share a service-account key that is carried over", n.Name)
+		default:
+			if data := b.input(n.Sealed, where); data != nil && !isAgeFile(data) {
+				b.RefuseInput(n.Sealed, "not an armored age file")
+			}
+		}
+	}
+}
+
+// sharedWith is the file a sister node sealed to a node; empty when there is none.
+func (b *builder) sharedWith(node string) string {
+	for _, n := range b.p.Nodes {
+		if n.Name == node {
+			return n.Sealed
+		}
+	}
+	return ""
+}
+
+func isAgeFile(data []byte) bool {
+	return bytes.HasPrefix(data, []byte("-----BEGIN AGE ENCRYPTED FILE-----\n"))
+}
+
+func equalKeys(a, b any) bool {
+	x, err := fingerprint.SPKI(a)
+	if err != nil {
+		return false
+	}
+	y, err := fingerprint.SPKI(b)
+	return err == nil && x == y
+}

@@ -1,0 +1,207 @@
+package schedule
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"officiant/bundle/kubeadm"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+)
+
+// cluster puts the cluster's facts together: what the plan says, else what its
+// kubeadm file says, else kubeadm's defaults. It says whether they hold.
+func (b *builder) cluster() bool {
+	in := &b.p.Cluster
+	if in.Kubeadm != "" {
+		b.readKubeadm(in.Kubeadm)
+		if b.kubeadm == nil {
+			return false
+		}
+		merge(in, b.kubeadm)
+	} else if in.Name == "" {
+		b.Refuse(plan.At{"cluster"}, "the cluster needs a name, or a kubeadm file that says it")
+		return false
+	}
+	facts := kubepki.Cluster{
+		Name:                 in.Name,
+		Naming:               in.Naming,
+		ControlPlaneEndpoint: in.ControlPlaneEndpoint,
+		ServiceSubnet:        in.ServiceSubnet,
+		DNSDomain:            in.DNSDomain,
+		CertSANs:             in.CertSANs,
+		EtcdServerCertSANs:   in.EtcdServerCertSANs,
+		EtcdPeerCertSANs:     in.EtcdPeerCertSANs,
+		ExternalEtcd:         in.ExternalEtcd,
+	}
+	if in.KubernetesVersion != "" {
+		v, err := kubepki.ParseVersion(in.KubernetesVersion)
+		if err != nil {
+			b.refuseFact("kubernetesVersion", err.Error())
+			return false
+		}
+		facts.KubernetesVersion = v
+	}
+	for id, o := range in.Overrides {
+		if facts.Overrides == nil {
+			facts.Overrides = map[string]kubepki.Override{}
+		}
+		facts.Overrides[id] = kubepki.Override(o)
+	}
+	facts = facts.Complete()
+	before := len(b.Problems)
+	for _, err := range list(facts.Validate()) {
+		b.refuseField(err)
+	}
+	if len(b.Problems) > before {
+		return false
+	}
+	in.Name, in.Naming, in.ServiceSubnet, in.DNSDomain = facts.Name, facts.Naming, facts.ServiceSubnet, facts.DNSDomain
+	b.c.Cluster = facts
+	b.warnCluster()
+	return true
+}
+
+func (b *builder) readKubeadm(name string) {
+	where := plan.At{"cluster", "kubeadm"}
+	data := b.input(name, where)
+	if data == nil {
+		return
+	}
+	cfg, err := kubeadm.Parse(b.Show(name), data)
+	for _, err := range list(err) {
+		var e *kubeadm.Error
+		if !errors.As(err, &e) {
+			b.Refuse(where, "%v", err)
+			continue
+		}
+		p := plan.Problem{File: e.File, Line: e.Line, Column: e.Column, Message: e.Problem}
+		if e.Field != "" {
+			p.Message = e.Field + ": " + p.Message
+		}
+		b.Problems = append(b.Problems, p)
+	}
+	if err != nil {
+		return
+	}
+	if !cfg.HasCluster {
+		b.RefuseInput(name, "has no ClusterConfiguration")
+		return
+	}
+	if dir := cfg.CertificatesDir; dir != "" && dir != "/etc/kubernetes/pki" {
+		b.RefuseInput(name, "certificatesDir is %s; bundles are made for /etc/kubernetes/pki", dir)
+	}
+	for _, v := range []time.Duration{cfg.Validity, cfg.CAValidity} {
+		if v == 0 {
+			continue
+		}
+		if err := new(plan.Duration).UnmarshalText([]byte(v.String())); err != nil {
+			b.RefuseInput(name, "validity period: %v", err)
+		}
+	}
+	b.kubeadm = cfg
+}
+
+// merge fills what the plan does not say from the kubeadm file.
+func merge(in *plan.Cluster, k *kubeadm.Config) {
+	fill(&in.Name, k.ClusterName)
+	fill(&in.KubernetesVersion, k.KubernetesVersion)
+	fill(&in.ControlPlaneEndpoint, k.ControlPlaneEndpoint)
+	fill(&in.ServiceSubnet, k.ServiceSubnet)
+	fill(&in.DNSDomain, k.DNSDomain)
+	if in.CertSANs == nil {
+		in.CertSANs = k.CertSANs
+	}
+	if in.EtcdServerCertSANs == nil {
+		in.EtcdServerCertSANs = k.EtcdServerCertSANs
+	}
+	if in.EtcdPeerCertSANs == nil {
+		in.EtcdPeerCertSANs = k.EtcdPeerCertSANs
+	}
+	in.ExternalEtcd = in.ExternalEtcd || k.ExternalEtcd
+}
+
+func fill(s *string, value string) {
+	if *s == "" {
+		*s = value
+	}
+}
+
+// refuseField notes a *kubepki.FieldError where the fact was said.
+func (b *builder) refuseField(err error) {
+	var f *kubepki.FieldError
+	if !errors.As(err, &f) {
+		b.Refuse(plan.At{"cluster"}, "cluster: %v", err)
+		return
+	}
+	b.refuseFact(f.Field, f.Problem)
+}
+
+// refuseFact notes what is wrong with a fact ("certSANs[1]") in the plan, or
+// in the kubeadm file when that said it.
+func (b *builder) refuseFact(field, problem string) {
+	where := append(plan.At{"cluster"}, b.places(field)...)
+	inline := b.Says(plan.At{"cluster", where[1]})
+	if !inline && b.kubeadm != nil && field != "name" {
+		b.RefuseInput(b.p.Cluster.Kubeadm, "%s: %s", field, problem)
+		return
+	}
+	b.Refuse(where, "cluster %s: %s", field, problem)
+}
+
+// places turns "overrides.admin.conf.organization[0]" into keys and indexes.
+func (b *builder) places(field string) plan.At {
+	var out plan.At
+	if rest, ok := strings.CutPrefix(field, "overrides."); ok {
+		for id := range b.p.Cluster.Overrides { // an id may have dots
+			if after, ok := strings.CutPrefix(rest+".", id+"."); ok {
+				return append(plan.At{"overrides", id}, b.places(strings.TrimSuffix(after, "."))...)
+			}
+		}
+	}
+	if field == "" {
+		return nil
+	}
+	for _, part := range strings.Split(field, ".") {
+		key, index, indexed := strings.Cut(strings.TrimSuffix(part, "]"), "[")
+		out = append(out, key)
+		if n, err := strconv.Atoi(index); indexed && err == nil {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func (b *builder) warnCluster() {
+	v := b.c.Cluster.KubernetesVersion
+	if !kubepki.Known(v) {
+		b.Warn(plan.At{"cluster", "kubernetesVersion"}, "Kubernetes %s is newer than this program knows; the facts of %s are used", v, kubepki.Newest())
+	}
+	if b.c.Cluster.Name == "kubernetes" {
+		b.Warn(plan.At{"cluster"}, `the cluster has kubeadm's default name "kubernetes"; token labels and CA subjects carry it, and a second cluster of that name cannot be told apart`)
+	}
+}
+
+// list takes joined errors apart.
+func list(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// validity is what the plan says, else the kubeadm file, else the default.
+func validity(d *plan.Duration, kubeadm time.Duration, fallback time.Duration) {
+	switch {
+	case *d != 0:
+	case kubeadm != 0:
+		*d = plan.Duration(kubeadm)
+	default:
+		*d = plan.Duration(fallback)
+	}
+}

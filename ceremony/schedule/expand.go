@@ -1,0 +1,146 @@
+package schedule
+
+import (
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/signer"
+)
+
+// expand lists every signature of a plan without mistakes, in the schedule's order.
+func (b *builder) expand() error {
+	specs := map[kubepki.Authority]kubepki.AuthoritySpec{}
+	for _, s := range kubepki.Authorities(b.c.Cluster) {
+		specs[s.Authority] = s
+	}
+	for _, f := range plan.Families {
+		for _, a := range b.p.OfFamily(f) {
+			if a.Makes() && !b.p.RootOf(a).External {
+				b.add(authorityEntry(a, specs[f], b.p.RootOf(a)))
+			}
+		}
+	}
+	b.expandExternal(specs)
+	for _, f := range plan.Families[1:] {
+		if err := b.expandLeaves(f); err != nil {
+			return err
+		}
+	}
+	b.expandLists()
+	for _, n := range b.c.Nodes {
+		b.add(Entry{Kind: BundleSignature, Name: "bundle " + n.Name, Signer: b.p.Release.Name, Node: n.Name})
+	}
+	b.add(Entry{Kind: TranscriptSignature, Name: "transcript", Signer: b.p.Release.Name})
+	return nil
+}
+
+// add numbers an entry; its signer's key says the signature algorithm.
+func (b *builder) add(e Entry) {
+	e.N = len(b.c.Entries) + 1
+	e.SignatureAlgorithm = signatureAlgorithm(b.c.algorithms[e.Signer])
+	b.c.Entries = append(b.c.Entries, e)
+}
+
+func authorityEntry(a *plan.Authority, spec kubepki.AuthoritySpec, root *plan.Authority) Entry {
+	e := Entry{
+		Kind:         AuthorityCertificate,
+		Name:         a.Name,
+		Signer:       root.Name,
+		CommonName:   a.Subject.CommonName,
+		Organization: *a.Subject.Organization,
+		KeyUsage:     spec.KeyUsage,
+		ExtKeyUsage:  spec.ExtKeyUsage,
+		IsCA:         true,
+		MaxPathLen:   spec.MaxPathLen,
+		Duration:     time.Duration(a.Validity),
+		SubjectKey:   a.Name,
+	}
+	if a.Renews != "" {
+		e.SubjectKey, e.SPKI = "", a.Key.Existing
+	}
+	if a.Family == kubepki.Root {
+		e.Kind, e.Signer = RootCertificate, a.Name
+	}
+	return e
+}
+
+func (b *builder) expandLeaves(f kubepki.Authority) error {
+	issuer := b.p.Issuing(f)
+	for i, n := range b.c.Nodes {
+		for _, l := range b.leaves[n.Name] {
+			if l.Authority != f || b.c.Carried[n.Name][l.Name] != nil {
+				continue
+			}
+			var spki fingerprint.SHA256
+			var err error
+			if o := b.c.Requests[n.Name]; o != nil {
+				if spki, err = fingerprint.SPKI(o.CSR[l.Name].PublicKey); err != nil {
+					return fmt.Errorf("node %s: %s: %w", n.Name, l.Name, err)
+				}
+			}
+			b.add(Entry{
+				Kind:         LeafCertificate,
+				Name:         n.Name + "/" + l.Name,
+				Signer:       issuer.Name,
+				Node:         n.Name,
+				Leaf:         l,
+				CommonName:   l.CommonName,
+				Organization: l.Organization,
+				DNSNames:     l.DNSNames,
+				IPAddresses:  l.IPAddresses,
+				KeyUsage:     l.KeyUsage,
+				ExtKeyUsage:  l.ExtKeyUsage,
+				Duration:     time.Duration(b.p.Leaves.Validity),
+				SPKI:         spki,
+				Made:         b.p.Nodes[i].Keys.Create,
+			})
+		}
+	}
+	return nil
+}
+
+// SignatureAlgorithm is what a key signs with, by its name.
+func (c *Ceremony) SignatureAlgorithm(name string) x509.SignatureAlgorithm {
+	return signatureAlgorithm(c.algorithms[name])
+}
+
+func signatureAlgorithm(a signer.Algorithm) x509.SignatureAlgorithm {
+	switch a {
+	case signer.ECDSAP256:
+		return x509.ECDSAWithSHA256
+	case signer.ECDSAP384:
+		return x509.ECDSAWithSHA384
+	case signer.ECDSAP521:
+		return x509.ECDSAWithSHA512
+	case signer.RSA2048, signer.RSA3072, signer.RSA4096:
+		return x509.SHA256WithRSA
+	}
+	return x509.UnknownSignatureAlgorithm
+}
+
+// KeysNeeded names the keys the ceremony makes or signs with, in the order
+// they are needed first. No other key is opened.
+func (c *Ceremony) KeysNeeded() []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, e := range c.Entries {
+		for _, name := range []string{e.Signer, e.SubjectKey} {
+			if name != "" && !seen[name] {
+				seen[name] = true
+				names = append(names, name)
+			}
+		}
+	}
+	if s := c.Plan.Release.Successor; s.Key.Create != "" {
+		names = append(names, s.Name) // it signs nothing yet
+	}
+	return names
+}
+
+// Algorithm returns the algorithm of a key by its name: an authority's, or
+// a release key's. It is empty when there is no such key.
+func (c *Ceremony) Algorithm(name string) signer.Algorithm { return c.algorithms[name] }

@@ -1,0 +1,211 @@
+package schedule
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+)
+
+// RequestName is the schedule's name of an authority's certificate request.
+func RequestName(authority string) string { return "csr " + authority }
+
+// requestsFolder holds the certificate requests of a ceremony whose root lives elsewhere.
+const requestsFolder = "csrs"
+
+// external checks what the plan says of roots that live elsewhere, and that
+// nothing else says it.
+func (b *builder) external() {
+	here := 0
+	for i := range b.p.Authorities {
+		a := &b.p.Authorities[i]
+		where := plan.At{"authorities", i}
+		root := b.p.RootOf(a)
+		elsewhere := a.Family != kubepki.Root && a.Makes() && root != nil && root.External
+		switch {
+		case a.External && a.Family != kubepki.Root:
+			b.Refuse(append(where, "external"), "authority %s: only a root lives elsewhere; what stands below it is certified there", a.Name)
+		case a.Issuers != "" && !a.External:
+			b.Refuse(append(where, "issuers"), "authority %s: issuers stand between an external root and the authorities below it", a.Name)
+		case a.Least != 0 && !elsewhere:
+			b.Refuse(append(where, "least"), "authority %s: least is for an authority that an external root certifies", a.Name)
+		case a.External:
+			b.externalRoot(a, where)
+		case a.Makes() && !elsewhere:
+			here++
+		}
+	}
+	for i := range b.p.Authorities {
+		a := &b.p.Authorities[i]
+		if root := b.p.RootOf(a); here > 0 && a.Family != kubepki.Root && a.Makes() && root != nil && root.External {
+			b.Refuse(plan.At{"authorities", i}, "authority %s is certified elsewhere, and the plan makes other authorities: one ceremony waits, and another certifies", a.Name)
+		}
+	}
+}
+
+// externalRoot checks one root that lives elsewhere.
+func (b *builder) externalRoot(root *plan.Authority, where plan.At) {
+	if root.Key != (plan.Key{}) {
+		b.Refuse(append(where, "key"), "authority %s: it lives elsewhere, so this ceremony has no key of it", root.Name)
+	}
+	certificate := b.c.Certificates[root.Name]
+	if certificate == nil {
+		return // said already
+	}
+	for _, problem := range kubepki.Above(certificate, 1) {
+		b.RefuseInput(root.Certificate, "%s", problem)
+	}
+	if root.Issuers == "" {
+		return
+	}
+	data := b.input(root.Issuers, append(where, "issuers"))
+	if data == nil {
+		return
+	}
+	issuers, err := ParseCertificates(data)
+	if err != nil {
+		b.RefuseInput(root.Issuers, "%v", err)
+		return
+	}
+	b.c.Issuers = append(b.c.Issuers, issuers...)
+}
+
+// below says what is wrong with an authority that an external root, or a CA below
+// it, certified before.
+func (b *builder) below(certificate, root *x509.Certificate) error {
+	chain, err := kubepki.Chain(certificate, root, b.c.Issuers)
+	if err != nil {
+		return err
+	}
+	if problems := kubepki.Chained(certificate, root, chain, b.now); len(problems) > 0 {
+		return errors.New(strings.Join(problems, "; "))
+	}
+	return nil
+}
+
+// elsewhere checks an authority whose certificate has to come back from elsewhere.
+func (b *builder) elsewhere(a *plan.Authority, where plan.At, root *plan.Authority) {
+	if a.Least > a.Validity {
+		b.Refuse(append(where, "least"), "authority %s: at least %s, and at most %s", a.Name, a.Least, a.Validity)
+	}
+	if old := b.c.Renewed[a.Name]; old != nil && b.c.Certificates[root.Name] != nil {
+		if err := b.below(old, b.c.Certificates[root.Name]); err != nil {
+			b.RefuseInput(a.Renews, "%v", err)
+		}
+	}
+	if a.Least != 0 {
+		b.outlives(where, "authority "+a.Name, a.Least, root)
+	}
+}
+
+// least is how long an authority that is certified elsewhere has to be valid yet
+// when its certificate comes back: longer than the leaves it then issues.
+func (b *builder) least(a *plan.Authority) time.Duration {
+	return time.Duration(max(a.Least, b.p.Leaves.Validity))
+}
+
+// requestFiles keeps the folder of the requests to the ceremony directory. Only
+// where there are any: elsewhere an input may have that name.
+func (b *builder) requestFiles() {
+	if !b.c.External() {
+		return
+	}
+	for path := range b.c.Inputs {
+		if first, _, _ := strings.Cut(path, "/"); strings.EqualFold(first, requestsFolder) {
+			b.RefuseInput(path, "%s belongs to the ceremony directory itself", first)
+		}
+	}
+}
+
+// expandExternal lists what authorities below an external root need: first each
+// one's request, then what has to come back for it.
+func (b *builder) expandExternal(specs map[kubepki.Authority]kubepki.AuthoritySpec) {
+	var back []Entry
+	for _, f := range plan.Families[1:] {
+		for _, a := range b.p.OfFamily(f) {
+			if root := b.p.RootOf(a); a.Makes() && root.External {
+				e := authorityEntry(a, specs[f], root)
+				e.Kind, e.Signer, e.Least = ExternalCertificate, "", b.least(a)
+				back = append(back, e)
+			}
+		}
+	}
+	for _, e := range back {
+		e.Kind, e.Name, e.Signer, e.Duration, e.Least = RequestSignature, RequestName(e.Name), e.Name, 0, 0
+		b.add(e)
+	}
+	for _, e := range back {
+		b.add(e)
+	}
+}
+
+// External says whether a root of the plan lives elsewhere.
+func (c *Ceremony) External() bool {
+	return slices.ContainsFunc(c.Plan.Authorities, func(a plan.Authority) bool { return a.External })
+}
+
+// RootNameOf names the root that certifies an authority; empty: none does.
+func (c *Ceremony) RootNameOf(authority string) string {
+	for i := range c.Plan.Authorities {
+		if a := &c.Plan.Authorities[i]; a.Name == authority {
+			if root := c.Plan.RootOf(a); root != nil {
+				return root.Name
+			}
+		}
+	}
+	return ""
+}
+
+// Awaited lists the certificates that have to come back from elsewhere.
+func (c *Ceremony) Awaited() []Entry {
+	var out []Entry
+	for _, e := range c.Entries {
+		if e.Kind == ExternalCertificate {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// ParseCertificates reads one PEM certificate or more. Text between them is what
+// others' tools write for people to read; it is passed over.
+func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
+	var list []*x509.Certificate
+	seen := map[fingerprint.SHA256]bool{}
+	for rest := bytes.TrimSpace(data); len(rest) > 0; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, errors.New("holds a PEM block of type " + block.Type + "; only certificates belong here")
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		if sum := fingerprint.Of(c.Raw); seen[sum] {
+			return nil, errors.New("holds the certificate of " + c.Subject.String() + " twice")
+		} else {
+			seen[sum] = true
+		}
+		list = append(list, c)
+	}
+	switch {
+	case len(list) == 0:
+		return nil, errors.New("holds no PEM certificate")
+	case len(list) > maxCertificates:
+		return nil, errors.New("holds too many certificates")
+	}
+	return list, nil
+}
+
+// maxCertificates bounds what one file of a company's CAs holds.
+const maxCertificates = 32

@@ -1,0 +1,79 @@
+package schedule
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+)
+
+// extras puts a node's extra certificates together: the cluster's for its
+// roles, then its own. places says where the plan has each.
+func (b *builder) extras(i int, n kubepki.Node) (list []kubepki.Extra, places []plan.At) {
+	add := func(e plan.Extra, where plan.At) {
+		x := kubepki.Extra{Name: e.Name, Profile: e.Profile, Authority: e.Authority,
+			CommonName: e.Subject.CommonName, SANs: e.SANs, Allow: e.Allow}
+		if e.Subject.Organization != nil {
+			x.Organization = *e.Subject.Organization
+		}
+		list, places = append(list, x.For(n)), append(places, where)
+	}
+	for j, e := range b.p.Cluster.Extra {
+		if len(e.Roles) == 0 || slices.ContainsFunc(e.Roles, n.Has) {
+			add(e, plan.At{"cluster", "extra", j})
+		}
+	}
+	for j, e := range b.p.Nodes[i].Extra {
+		where := plan.At{"nodes", i, "extra", j}
+		if len(e.Roles) > 0 {
+			b.Refuse(append(where, "roles"), "node %s: roles are of extras under cluster; this one is the node's own", n.Name)
+		}
+		add(e, where)
+	}
+	return list, places
+}
+
+// extraRoles checks which nodes the cluster's extras are for.
+func (b *builder) extraRoles() {
+	for j, e := range b.p.Cluster.Extra {
+		for k, r := range e.Roles {
+			if r != kubepki.ControlPlane && r != kubepki.Etcd && r != kubepki.Worker {
+				b.Refuse(plan.At{"cluster", "extra", j, "roles", k}, "extra %s: %q is not a role; a node is %s, %s or %s", e.Name, r, kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker)
+			}
+		}
+	}
+}
+
+// refuseFacts notes what is wrong with a node's facts at its place. What the
+// cluster's extras have wrong is said once, and not for each node.
+func (b *builder) refuseFacts(i int, err error, extras []plan.At) {
+	name, where := b.p.Nodes[i].Name, plan.At{"nodes", i}
+	var f *kubepki.FieldError
+	if !errors.As(err, &f) {
+		b.Refuse(where, "node %s: %v", name, err)
+		return
+	}
+	place := b.places(f.Field)
+	if len(place) > 1 && place[0] == "extra" {
+		if k, ok := place[1].(int); ok && k < len(extras) {
+			origin := extras[k]
+			field := slices.Clone(origin)
+			if len(place) > 2 && (place[2] == "commonName" || place[2] == "organization") {
+				field = append(field, "subject")
+			}
+			field = append(field, place[2:]...)
+			if origin[0] == "cluster" {
+				key := fmt.Sprint(field, f.Problem)
+				if b.said[key] {
+					return
+				}
+				b.said[key] = true
+			}
+			b.Refuse(field, "node %s: extra certificate: %s", name, f.Problem)
+			return
+		}
+	}
+	b.Refuse(append(where, place...), "node %s: %v", name, f)
+}

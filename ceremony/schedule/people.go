@@ -1,0 +1,56 @@
+package schedule
+
+import (
+	"fmt"
+
+	"officiant/ceremony/approval"
+	"officiant/ceremony/plan"
+)
+
+// people checks who is to approve and to witness, after the predecessors, whose
+// people have a say in who follows them.
+func (b *builder) people() {
+	people, wrong := approval.New(b.p.People, b.p.Approvals)
+	for _, w := range wrong {
+		where := plan.At{"people"}
+		switch {
+		case w.Person >= 0:
+			where = append(where, w.Person, w.Field)
+		case b.Says(plan.At{"approvals"}):
+			where = plan.At{"approvals"}
+		}
+		b.Refuse(where, "%s", w.Message)
+	}
+	b.c.People = people
+	if f := b.c.Former; f != nil && f.People.Fingerprint() == people.Fingerprint() {
+		b.c.Former = nil
+	}
+	if b.c.Former != nil {
+		b.Warn(plan.At{"people"}, "people or approvals are not those of %s: enough of those have to approve as well", b.c.Former.Whose)
+	}
+}
+
+// formerPeople takes the people that the cluster's predecessor has on record.
+func (b *builder) formerPeople(p plan.Predecessor, open openRecord) {
+	people, wrong := approval.New(open.People, open.Threshold)
+	if len(wrong) > 0 {
+		b.RefuseInput(p.Transcript, "line 1: people: %s", wrong[0].Message)
+		return
+	}
+	if !people.Nobody() {
+		b.c.Former = &approval.Group{Whose: fmt.Sprintf("ceremony %d of %s", p.Sequence, p.Cluster), People: people, Former: true}
+	}
+}
+
+// Approvers are the groups of people that have to approve: the plan's, and the
+// predecessor's when they are others. None: nobody has to.
+func (c *Ceremony) Approvers() []approval.Group {
+	var groups []approval.Group
+	if !c.People.Nobody() {
+		groups = append(groups, approval.Group{Whose: "the plan", People: c.People})
+	}
+	if c.Former != nil {
+		groups = append(groups, *c.Former)
+	}
+	return groups
+}

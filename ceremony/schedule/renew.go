@@ -1,0 +1,198 @@
+package schedule
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/request"
+	"officiant/ceremony/plan"
+)
+
+// earlier reads the transcripts before the predecessor's. Each has to be the
+// one that the next names in its first line.
+func (b *builder) earlier(p plan.Predecessor, next openRecord, where plan.At) {
+	for i, file := range p.Earlier {
+		where := append(slices.Clone(where), "earlier", i)
+		if slices.Contains(b.chain, file) {
+			b.Refuse(where, "%s is there twice", file)
+			return
+		}
+		data := b.inputUpTo(maxChain, file, where)
+		if data == nil {
+			return
+		}
+		var open openRecord
+		first, _, _ := bytes.Cut(data, []byte("\n"))
+		if err := record(first, "open", &open); err != nil {
+			b.RefuseInput(file, "line 1: %v", err)
+			return
+		}
+		head := fingerprint.Of(data[1+bytes.LastIndexByte(bytes.TrimSuffix(data, []byte("\n")), '\n'):])
+		named := slices.Contains(next.Predecessors, headRecord{p.Cluster, head})
+		if !named || open.Cluster != p.Cluster {
+			b.Refuse(where, "%s, of ceremony %d of cluster %s with head %s, is not the one ceremony %d continues", file, open.Sequence, open.Cluster, head, next.Sequence)
+			return
+		}
+		if b.sealed == nil {
+			b.sealed = findSealed(bytes.SplitAfter(data, []byte("\n")))
+		}
+		b.chain = append(b.chain, file)
+		next = open
+	}
+}
+
+// renewNames checks what a node's renewal asks for, as far as the plan alone says.
+func (b *builder) renewNames(i int) {
+	in, where := b.p.Nodes[i], plan.At{"nodes", i, "renew"}
+	switch {
+	case !in.Renews():
+		return
+	case b.genesis() || b.p.Previous.Lost != nil:
+		b.Refuse(where, "node %s: there is nothing to renew: the plan names no former ceremony of this cluster", in.Name)
+	case in.Keys != plan.NodeKeys{}:
+		b.Refuse(where, "node %s: keys that the ceremony makes are new, and so are all its certificates", in.Name)
+	case in.Fingerprint != fingerprint.SHA256{}:
+		b.Refuse(append(plan.At{"nodes", i}, "fingerprint"), "node %s: renewal takes the request it was granted before, for which the record vouches; it has no fingerprint", in.Name)
+	}
+	for j, name := range in.Renew {
+		if slices.Contains(in.Renew[:j], name) {
+			b.Refuse(append(where, j), "node %s: %s is there twice", in.Name, name)
+		}
+	}
+}
+
+// renewal holds the request of a node whose certificates are renewed against
+// the record: every key in it has to be that of the certificate the node has
+// now. So the node proved that it has them, and the record vouches that they
+// are its own. Certificates that are not renewed are carried over, if they are
+// still what the plan asks for.
+func (b *builder) renewal(i int, o *request.Opened) bool {
+	in, where := b.p.Nodes[i], plan.At{"nodes", i, "renew"}
+	present, err := b.newest()
+	if err != nil {
+		b.Refuse(where, "node %s: %v", in.Name, err)
+		return false
+	}
+	before := len(b.Problems)
+	known, carried := map[string]bool{}, map[string]*x509.Certificate{}
+	for _, l := range b.leaves[in.Name] {
+		known[l.Name] = true
+		c := present[in.Name+"/"+l.Name]
+		csr := o.CSR[l.Name]
+		switch {
+		case c == nil:
+			b.Refuse(where, "node %s: no ceremony named here issued its certificate %s; a node that gets more than it had needs a new request", in.Name, l.Name)
+		case csr == nil: // said where requests are looked into
+		case !equalKeys(csr.PublicKey, c.PublicKey):
+			b.Refuse(where, "node %s: the key %s in %s is not the one of its certificate on record (serial number %x): this is not the request it has its certificates by", in.Name, l.Name, in.Request, c.SerialNumber)
+		case in.Makes(l.Name):
+		default:
+			if why := b.carries(c, b.c.Nodes[i], l); why != "" {
+				b.Refuse(where, "node %s: its certificate %s cannot be carried over: %s; name it under renew", in.Name, l.Name, why)
+			}
+			carried[l.Name] = c
+		}
+	}
+	for j, name := range in.Renew {
+		if !known[name] {
+			b.Refuse(append(where, j), "node %s has no certificate %s", in.Name, name)
+		}
+	}
+	b.c.Carried[in.Name], b.c.Vouched[in.Name] = carried, ByRecord
+	return len(b.Problems) == before
+}
+
+// newest reads what the nodes that renew have now: the newest certificate of
+// each name in this cluster's former records.
+func (b *builder) newest() (map[string]*x509.Certificate, error) {
+	if b.present != nil {
+		return b.present, nil
+	}
+	renewing := map[string]bool{}
+	for _, n := range b.p.Nodes {
+		renewing[n.Name] = n.Renews()
+	}
+	want := func(name string) bool {
+		node, _, _ := strings.Cut(name, "/")
+		return renewing[node]
+	}
+	present := map[string]*x509.Certificate{}
+	for _, file := range b.chain { // newest first
+		f, err := readFormer(b.c.Inputs[file], want)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		for name, der := range f.der {
+			if present[name] != nil {
+				continue
+			}
+			if present[name], err = x509.ParseCertificate(der); err != nil {
+				return nil, fmt.Errorf("%s: %s: %w", file, name, err)
+			}
+		}
+	}
+	b.present = present
+	return present, nil
+}
+
+// carries says why a certificate cannot stay; empty when it can.
+func (b *builder) carries(c *x509.Certificate, n kubepki.Node, l kubepki.Leaf) string {
+	authority := b.p.Issuing(l.Authority)
+	if authority == nil {
+		return "the plan has no authority of its family"
+	}
+	issuer := b.c.Present(authority.Name)
+	switch {
+	case issuer == nil:
+		return "its authority is made anew"
+	case authority.Adopted:
+		return strings.Join(unfit(c, issuer, b.now, n, l), "; ")
+	case c.CheckSignatureFrom(issuer) != nil:
+		return "the present authority " + authority.Name + " did not sign it"
+	case b.now.After(c.NotAfter):
+		return "it ended on " + c.NotAfter.UTC().Format(time.DateOnly)
+	}
+	return strings.Join(Differences(c, l), "; ")
+}
+
+// Differences lists what a certificate says otherwise than the facts it was to
+// be made from; its key, issuer and dates are others' business.
+func Differences(c *x509.Certificate, l kubepki.Leaf) []string {
+	var out []string
+	differ := func(what string, has, wants []string) {
+		if !slices.Equal(slices.Sorted(slices.Values(has)), slices.Sorted(slices.Values(wants))) {
+			out = append(out, fmt.Sprintf("%s [%s], the plan says [%s]", what, strings.Join(has, " "), strings.Join(wants, " ")))
+		}
+	}
+	differ("common name", []string{c.Subject.CommonName}, []string{l.CommonName})
+	differ("organization", c.Subject.Organization, l.Organization)
+	differ("DNS names", c.DNSNames, l.DNSNames)
+	var ips, wantIPs []string
+	for _, ip := range c.IPAddresses {
+		a, _ := netip.AddrFromSlice(ip)
+		ips = append(ips, a.Unmap().String())
+	}
+	for _, ip := range l.IPAddresses {
+		wantIPs = append(wantIPs, ip.Unmap().String())
+	}
+	differ("IP addresses", ips, wantIPs)
+	differ("usages", Usages(Entry{KeyUsage: c.KeyUsage, ExtKeyUsage: c.ExtKeyUsage}), Usages(Entry{KeyUsage: l.KeyUsage, ExtKeyUsage: l.ExtKeyUsage}))
+	return out
+}
+
+// CarriedNames names the certificates a node keeps.
+func (c *Ceremony) CarriedNames(node string) []string {
+	var names []string
+	for name := range c.Carried[node] {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,325 @@
+package schedule
+
+import (
+	"cmp"
+	"crypto/x509"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/revocation"
+)
+
+// revoking is what a plan's lists are made from.
+type revoking struct {
+	former  []FormerList               // newest first
+	record  map[string]*certified      // by serial number
+	revoked map[string]plan.Revocation // the plan's, by serial number
+	before  map[string]listed          // on the former lists, by serial number
+}
+
+// listed is what a former list has of a certificate.
+type listed struct {
+	Revoked
+	on FormerList
+}
+
+// revocations checks what the plan revokes and which lists it makes: nothing that
+// was revoked comes off a list before it has ended, and nothing revoked is used.
+func (b *builder) revocations() {
+	b.listNames()
+	r := revoking{former: b.formerLists(), revoked: map[string]plan.Revocation{}, before: map[string]listed{}}
+	b.revoking = &r
+	if len(b.p.Revocations)+len(b.p.CRLs)+len(r.former) == 0 || len(b.Problems) > 0 {
+		return
+	}
+	var err error
+	if r.record, err = b.onRecord(); err != nil {
+		b.Refuse(plan.At{"revocations"}, "%v", err)
+		return
+	}
+	for _, f := range r.former {
+		for _, e := range f.List.RevokedCertificateEntries {
+			r.before[e.SerialNumber.Text(16)] = listed{Revoked{e.SerialNumber, revocation.OfCode(e.ReasonCode), e.RevocationTime}, f}
+		}
+	}
+	for i, v := range b.p.Revocations {
+		b.revokes(i, v)
+	}
+	for i, l := range b.p.CRLs {
+		b.cumulative(plan.At{"crls", i}, l)
+	}
+	b.carriedLists()
+	b.inUse()
+}
+
+// listNames checks the section crls by itself.
+func (b *builder) listNames() {
+	seen := map[string]bool{}
+	for i, l := range b.p.CRLs {
+		where := plan.At{"crls", i}
+		a := b.p.Named(l.Authority)
+		switch {
+		case a == nil:
+			b.Refuse(append(where, "authority"), "no authority %q in the plan", l.Authority)
+			continue
+		case seen[l.Authority]:
+			b.Refuse(append(where, "authority"), "two revocation lists of %s; the newest is the one that counts", l.Authority)
+		case l.NextUpdate == 0:
+			b.Refuse(where, "nextUpdate is missing: when %s will have signed another list, such as 90d", l.Authority)
+		case a.Key == plan.Key{}:
+			b.Refuse(where, "authority %s is to sign a revocation list, but the plan does not name its key", l.Authority)
+		case b.c.Present(a.Name) != nil && b.c.Present(a.Name).KeyUsage&x509.KeyUsageCRLSign == 0:
+			b.Refuse(append(where, "authority"), "authority %s may not sign revocation lists: its certificate lacks the key usage cRLSign", a.Name)
+		default:
+			b.outlives(append(where, "nextUpdate"), "the revocation list of "+l.Authority, l.NextUpdate, a)
+		}
+		seen[l.Authority] = true
+	}
+	for name := range b.c.Inputs {
+		if first, _, _ := strings.Cut(strings.ToLower(name), "/"); first == "crls" && len(b.p.CRLs) > 0 {
+			b.Refuse(plan.At{"crls"}, "input %s: crls belongs to the ceremony directory itself, when there are lists", name)
+		}
+	}
+}
+
+// revokes checks one revocation.
+func (b *builder) revokes(i int, v plan.Revocation) {
+	where := plan.At{"revocations", i}
+	if v.Serial.Int == nil {
+		b.Refuse(where, "the serial number of the certificate is missing")
+		return
+	}
+	serial := v.Serial.Text(16)
+	if _, ok := b.revoking.revoked[serial]; ok {
+		b.Refuse(append(where, "serial"), "%s is there twice", serial)
+		return
+	}
+	b.revoking.revoked[serial] = v
+	if err := v.Reason.Check(); err != nil {
+		b.Refuse(append(where, "reason"), "%s: %v", serial, err)
+	}
+	a, issuer := b.p.Named(v.Authority), b.c.Present(v.Authority)
+	before, was := b.revoking.before[serial]
+	c := b.revoking.record[serial]
+	switch {
+	case a == nil:
+		b.Refuse(append(where, "authority"), "%s: no authority %q in the plan", serial, v.Authority)
+	case !slices.ContainsFunc(b.p.CRLs, func(l plan.CRL) bool { return l.Authority == v.Authority }):
+		b.Refuse(where, "%s: the plan makes no revocation list of %s: name it under crls", serial, v.Authority)
+	case issuer == nil:
+		b.Refuse(append(where, "authority"), "%s: authority %s is made in this ceremony, and nothing of it is out there", serial, v.Authority)
+	case was && !before.on.by(issuer):
+		b.Refuse(append(where, "authority"), "%s: authority %s did not issue it: it is on a list of %s", serial, v.Authority, before.on.Signer)
+	case was && v.Reason != before.Reason:
+		b.Refuse(append(where, "reason"), "%s: it was revoked on %s for %s, and stays so", serial, before.Date.UTC().Format(time.DateOnly), before.Reason)
+	case c == nil && !was:
+		b.Refuse(append(where, "serial"), "%s: no ceremony named here issued it; the transcript of an earlier one goes under earlier", serial)
+	case c == nil:
+	case c.self:
+		b.Refuse(append(where, "serial"), "%s: %s is a root, and cannot say of itself that it is not to be believed; it has to be replaced", serial, c.name)
+	case !c.by(issuer):
+		b.Refuse(append(where, "authority"), "%s: authority %s did not issue %s", serial, v.Authority, c.name)
+	case c.ca && v.Reason == revocation.KeyCompromise:
+		b.Refuse(append(where, "reason"), "%s: of an authority, as %s is, the reason is called %s", serial, c.name, revocation.CACompromise)
+	case !c.ca && v.Reason == revocation.CACompromise:
+		b.Refuse(append(where, "reason"), "%s: %s is no authority: say %s", serial, c.name, revocation.KeyCompromise)
+	case c.end.Before(b.now) && !was:
+		b.Warn(where, "%s: %s ended on %s; nobody takes it any more", serial, c.name, c.end.UTC().Format(time.DateOnly))
+	}
+}
+
+// cumulative wants all that an authority's former lists have on its new one,
+// except what had ended when the last of them was made (RFC 5280, 3.3).
+func (b *builder) cumulative(where plan.At, l plan.CRL) {
+	issuer := b.c.Present(l.Authority)
+	for _, f := range b.revoking.former {
+		if issuer == nil || !f.by(issuer) {
+			continue
+		}
+		for _, e := range f.List.RevokedCertificateEntries {
+			serial, name := e.SerialNumber.Text(16), "a certificate"
+			if c := b.revoking.record[serial]; c != nil {
+				if c.end.Before(f.List.ThisUpdate) {
+					continue
+				}
+				name = c.name
+			}
+			if v, ok := b.revoking.revoked[serial]; !ok || v.Authority != l.Authority {
+				b.Refuse(where, "list %d of %s revokes %s (%s), which has not ended: it has to be under revocations again",
+					f.List.Number, l.Authority, serial, name)
+			}
+		}
+	}
+}
+
+// carriedLists are the former lists that no list of this ceremony follows.
+func (b *builder) carriedLists() {
+	for i, f := range b.revoking.former {
+		same := func(o FormerList) bool { return o.sameIssuer(f) }
+		if j := slices.IndexFunc(b.revoking.former, same); j < i {
+			first := b.revoking.former[j]
+			if first.List.Number.Cmp(f.List.Number) == 0 && string(first.DER) != string(f.DER) {
+				b.Refuse(plan.At{"previous"}, "two revocation lists of %s have the number %d: the chain of its ceremonies was forked", f.Signer, f.List.Number)
+			}
+			continue
+		}
+		follows := func(l plan.CRL) bool { c := b.c.Present(l.Authority); return c != nil && f.by(c) }
+		if slices.ContainsFunc(b.p.CRLs, follows) {
+			continue
+		}
+		// A record tells lists apart by their authority's name.
+		named := func(o FormerList) bool { return o.Signer == f.Signer }
+		if c := b.c.Present(f.Signer); c != nil && !f.by(c) || b.makesList(f.Signer) || slices.ContainsFunc(b.c.Lists, named) {
+			b.Refuse(plan.At{"authorities"}, "a former authority %s left a revocation list; another one needs another name", f.Signer)
+		}
+		b.c.Lists = append(b.c.Lists, f)
+	}
+	b.etcdList()
+}
+
+// etcdList chooses the list that etcd gets. It reads one, and heeds nothing of it
+// but serial numbers; so while two authorities are trusted, that of the one that
+// issues, or, when nothing is on it, one of another that has something on it. Once
+// etcd has had a list it always needs one.
+func (b *builder) etcdList() {
+	var first, full string
+	for _, a := range b.p.IssuingFirst(kubepki.EtcdAuthority) {
+		n, ok := b.listLength(a.Name)
+		switch {
+		case !ok:
+		case n > 0 && full != "":
+			b.Warn(plan.At{"crls"}, "etcd heeds one list alone, that of %s: what %s revokes has no effect there until %s is not trusted any more", full, a.Name, a.Name)
+		case n > 0:
+			full = a.Name
+		}
+		if ok && first == "" {
+			first = a.Name
+		}
+	}
+	b.c.EtcdList = cmp.Or(full, first)
+	had := slices.ContainsFunc(b.revoking.former, func(f FormerList) bool { return f.Family == kubepki.EtcdAuthority })
+	runs := slices.ContainsFunc(b.c.Nodes, func(n kubepki.Node) bool { return n.Has(kubepki.Etcd) })
+	if etcd := b.p.Issuing(kubepki.EtcdAuthority); b.c.EtcdList == "" && had && runs && etcd != nil {
+		b.Refuse(plan.At{"crls"}, "etcd has been given a revocation list so far, and turns everybody away without one; none is of an authority of this plan: name %s under crls", etcd.Name)
+	}
+	b.c.Cluster.RevocationLists = b.c.EtcdList != ""
+}
+
+// listLength is how much is on an authority's newest list, made here or carried
+// over; false when there is none.
+func (b *builder) listLength(authority string) (int, bool) {
+	if b.makesList(authority) {
+		n := 0
+		for _, v := range b.p.Revocations {
+			if v.Authority == authority {
+				n++
+			}
+		}
+		return n, true
+	}
+	if f := b.c.FormerList(authority); f != nil {
+		return len(f.List.RevokedCertificateEntries), true
+	}
+	return 0, false
+}
+
+func (b *builder) makesList(authority string) bool {
+	return slices.ContainsFunc(b.p.CRLs, func(l plan.CRL) bool { return l.Authority == authority })
+}
+
+// FormerList is the list of an authority that is carried over; nil when there is
+// none, or a newer one is made.
+func (c *Ceremony) FormerList(authority string) *FormerList {
+	issuer := c.Present(authority)
+	for i, f := range c.Lists {
+		if issuer != nil && f.by(issuer) {
+			return &c.Lists[i]
+		}
+	}
+	return nil
+}
+
+// inUse refuses a revoked certificate in a bundle, a compromised key of a new or
+// a carried one, and a revoked authority that signs.
+func (b *builder) inUse() {
+	reason := func(serial string) (plan.Reason, bool) {
+		if v, ok := b.revoking.revoked[serial]; ok {
+			return v.Reason, true
+		}
+		e, ok := b.revoking.before[serial]
+		return e.Reason, ok
+	}
+	compromised := map[fingerprint.SHA256]string{}
+	for serial, c := range b.revoking.record {
+		if r, ok := reason(serial); ok && r == revocation.KeyCompromise {
+			compromised[c.spki] = c.name
+		}
+	}
+	for i, n := range b.c.Nodes {
+		for _, l := range b.leaves[n.Name] {
+			if c := b.c.Carried[n.Name][l.Name]; c != nil {
+				if _, is := reason(c.SerialNumber.Text(16)); is {
+					b.Refuse(plan.At{"nodes", i}, "node %s: its certificate %s (serial number %x) is revoked, and cannot be carried over: name it under renew, or, when its key is not the node's alone any more, send a new request", n.Name, l.Name, c.SerialNumber)
+				} else if spki, _ := fingerprint.SPKI(c.PublicKey); compromised[spki] != "" {
+					b.Refuse(plan.At{"nodes", i}, "node %s: its certificate %s is for a key that is compromised, by which an earlier %s was revoked: it needs a new request, with new keys", n.Name, l.Name, compromised[spki])
+				}
+				continue
+			}
+			if o := b.c.Requests[n.Name]; o != nil && o.CSR[l.Name] != nil {
+				spki, _ := fingerprint.SPKI(o.CSR[l.Name].PublicKey) // csrs has said what is wrong with it
+				if name := compromised[spki]; name != "" {
+					b.Refuse(plan.At{"nodes", i}, "node %s: the key of %s in its request is compromised, by which %s was revoked: it needs a new request, with new keys", n.Name, l.Name, name)
+				}
+			}
+		}
+	}
+	for i, a := range b.p.Authorities {
+		c := b.c.Present(a.Name)
+		if c == nil {
+			continue
+		}
+		switch _, is := reason(c.SerialNumber.Text(16)); {
+		case !is:
+		case a.Key != plan.Key{}:
+			b.Refuse(plan.At{"authorities", i, "key"}, "authority %s is revoked, and may sign nothing: leave its key out", a.Name)
+		default:
+			b.Warn(plan.At{"authorities", i}, "authority %s is revoked; nodes look at no list of the root's, and trust it until another takes its place: officiant ceremony rollover", a.Name)
+		}
+	}
+}
+
+// expandLists adds the revocation lists.
+func (b *builder) expandLists() {
+	for _, f := range plan.Families {
+		for _, a := range b.p.Authorities {
+			if a.Family != f || !b.makesList(a.Name) {
+				continue
+			}
+			e := Entry{Kind: CRLSignature, Name: "crl " + a.Name, Signer: a.Name, Number: big.NewInt(1)}
+			for _, l := range b.p.CRLs {
+				if l.Authority == a.Name {
+					e.Duration = time.Duration(l.NextUpdate)
+				}
+			}
+			if c := b.c.Present(a.Name); c != nil {
+				for _, former := range b.revoking.former {
+					if former.by(c) && former.List.Number.Cmp(e.Number) >= 0 {
+						e.Number = new(big.Int).Add(former.List.Number, big.NewInt(1))
+					}
+				}
+			}
+			for _, v := range b.p.Revocations {
+				if v.Authority == a.Name {
+					e.Revoked = append(e.Revoked, Revoked{v.Serial.Int, v.Reason, b.revoking.before[v.Serial.Text(16)].Date})
+				}
+			}
+			sortRevoked(e.Revoked)
+			b.add(e)
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package schedule
+
+import (
+	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/plan"
+)
+
+// schedule writes schedule.txt. Its every byte is part of the digest: it can
+// only change together with the version in its first line.
+func schedule(c *Ceremony) []byte {
+	var b bytes.Buffer
+	certificates, signatures := 0, 0
+	for _, e := range c.Entries {
+		switch e.Kind {
+		case RootCertificate, AuthorityCertificate, LeafCertificate:
+			certificates++
+		}
+		if e.Kind != ExternalCertificate {
+			signatures++
+		}
+	}
+	fmt.Fprintf(&b, "# officiant-schedule: v1\n# plan: %s\n# cluster: %s\n# sequence: %d\n# certificates: %d\n# signatures: %d\n",
+		c.Plan.Name, c.Plan.Cluster.Name, c.Sequence, certificates, signatures)
+	for _, e := range c.Entries {
+		b.WriteString(c.Line(e))
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+// Line is an entry as schedule.txt has it, without the newline.
+func (c *Ceremony) Line(e Entry) string {
+	fields := []string{fmt.Sprintf("%04d", e.N), string(e.Kind)}
+	put := func(key, value string) { fields = append(fields, key+"="+value) }
+	if e.Kind != ExternalCertificate {
+		put("signer", quote(e.Signer))
+	}
+	put("name", quote(e.Name))
+	switch e.Kind {
+	case BundleSignature:
+		if o := c.Requests[e.Node]; o != nil {
+			put("request", "sha256:"+o.Fingerprint.String())
+			put("vouched", string(c.Vouched[e.Node]))
+			if kept := c.CarriedNames(e.Node); len(kept) > 0 {
+				put("carried", strings.Join(kept, ","))
+			}
+		} else {
+			put("recipient", c.Recipient(e.Node))
+		}
+		if trusted := c.Plan.Trusted(); len(trusted) > 0 {
+			put("trusts", strings.Join(trusted, ","))
+		}
+		if successor := c.successor(); successor != "" {
+			put("successor", successor)
+		}
+	case CRLSignature:
+		put("number", e.Number.String())
+		if len(e.Revoked) > 0 {
+			put("revoked", strings.Join(revokedTexts(e.Revoked), ","))
+		}
+		put("duration", plan.Hours(e.Duration))
+	case TranscriptSignature:
+	default:
+		c.certificateFields(e, put)
+	}
+	if e.Kind != ExternalCertificate {
+		put("sig", e.SignatureAlgorithm.String())
+	}
+	return strings.Join(fields, " ")
+}
+
+// revokedTexts writes SERIAL:REASON for each.
+func revokedTexts(list []Revoked) []string {
+	texts := make([]string, len(list))
+	for i, r := range list {
+		texts[i] = r.Serial.Text(16) + ":" + string(r.Reason)
+	}
+	return texts
+}
+
+func (c *Ceremony) certificateFields(e Entry, put func(key, value string)) {
+	subject := pkix.Name{CommonName: e.CommonName, Organization: e.Organization}
+	put("subject", strconv.Quote(subject.String()))
+	if len(e.DNSNames) > 0 {
+		put("dns", strings.Join(e.DNSNames, ","))
+	}
+	if len(e.IPAddresses) > 0 {
+		ips := make([]string, len(e.IPAddresses))
+		for i, ip := range e.IPAddresses {
+			ips[i] = ip.String()
+		}
+		put("ip", strings.Join(ips, ","))
+	}
+	put("usage", strings.Join(Usages(e), ","))
+	put("ca", strconv.FormatBool(e.IsCA))
+	if e.IsCA {
+		put("pathlen", strconv.Itoa(e.MaxPathLen))
+	}
+	switch e.Kind {
+	case RequestSignature: // how long its certificate is valid, others say
+	case ExternalCertificate:
+		put("least", plan.Hours(e.Least))
+		put("most", plan.Hours(e.Duration))
+	default:
+		put("duration", plan.Hours(e.Duration))
+	}
+	switch {
+	case e.Made != "":
+		put("key", "new:"+string(e.Made))
+	case e.SubjectKey != "":
+		put("key", "new:"+string(c.Algorithm(e.SubjectKey)))
+	default:
+		put("key", "sha256:"+e.SPKI.String())
+	}
+}
+
+// quote puts a value with spaces or quotes in it into quotes.
+func quote(s string) string {
+	if s == "" || strings.ContainsAny(s, " \"\\=") {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+var usageNames = []struct {
+	usage x509.KeyUsage
+	name  string
+}{
+	{x509.KeyUsageDigitalSignature, "digitalSignature"},
+	{x509.KeyUsageContentCommitment, "contentCommitment"},
+	{x509.KeyUsageKeyEncipherment, "keyEncipherment"},
+	{x509.KeyUsageDataEncipherment, "dataEncipherment"},
+	{x509.KeyUsageKeyAgreement, "keyAgreement"},
+	{x509.KeyUsageCertSign, "keyCertSign"},
+	{x509.KeyUsageCRLSign, "cRLSign"},
+	{x509.KeyUsageEncipherOnly, "encipherOnly"},
+	{x509.KeyUsageDecipherOnly, "decipherOnly"},
+}
+
+// Usages names an entry's key usages and extended key usages as RFC 5280 does.
+func Usages(e Entry) []string {
+	var out []string
+	for _, u := range usageNames {
+		if e.KeyUsage&u.usage != 0 {
+			out = append(out, u.name)
+		}
+	}
+	for _, u := range e.ExtKeyUsage {
+		switch u {
+		case x509.ExtKeyUsageServerAuth:
+			out = append(out, "serverAuth")
+		case x509.ExtKeyUsageClientAuth:
+			out = append(out, "clientAuth")
+		default:
+			out = append(out, fmt.Sprintf("extKeyUsage-%d", u))
+		}
+	}
+	return out
+}
+
+// Listing is what `sha256sum` prints for plan, inputs and schedule, sorted
+// bytewise: a line "HEX  PATH" each. Its SHA-256 is the digest.
+func (c *Ceremony) Listing() []byte {
+	lines := []string{fmt.Sprintf("%s  %s\n", fingerprint.Of(c.Schedule), ScheduleFile)}
+	for path, data := range c.Inputs {
+		lines = append(lines, fmt.Sprintf("%s  %s\n", fingerprint.Of(data), path))
+	}
+	slices.Sort(lines)
+	return []byte(strings.Join(lines, ""))
+}
