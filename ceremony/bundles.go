@@ -94,7 +94,8 @@ func (r *run) shared() (*shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shared{authorities: authorities, trusted: trusted, adopted: r.adopted(), issuers: r.issuers(), nodes: map[string]kubepki.Node{}, leaves: map[string][]schedule.Entry{}}
+	s := &shared{authorities: authorities, trusted: trusted, adopted: r.adopted(), issuers: r.issuers(),
+		nodes: map[string]kubepki.Node{}, leaves: map[string][]schedule.Entry{}}
 	for _, n := range r.plan.Nodes {
 		s.nodes[n.Name] = n
 	}

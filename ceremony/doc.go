@@ -4,7 +4,7 @@
 // # What Run promises
 //
 // Everything that can be refused is refused before a key is touched: Run takes
-// a plan.Ceremony, which exists only for a plan without mistakes, and begins
+// a schedule.Ceremony, which exists only for a plan without mistakes, and begins
 // with DryRun, which signs every entry of the schedule with throw-away keys
 // and lints the result.
 //
@@ -36,6 +36,6 @@
 // # Rehearsal
 //
 // A rehearsal is Run with Config.Rehearsal: the same steps, in throw-away
-// tokens, of what plan.Ceremony.Rehearsal makes of the plan. What it leaves is
+// tokens, of what schedule.Ceremony.Rehearsal makes of the plan. What it leaves is
 // marked in the record, the certificates, the bundles and the names of files.
 package ceremony

@@ -40,7 +40,8 @@ func DryRun(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, r
 	return tryAll(checker, c, notBefore, random, func(of int) *tally { return &tally{of: of} })
 }
 
-func tryAll(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, random io.Reader, count func(of int) *tally) error {
+func tryAll(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, random io.Reader,
+	count func(of int) *tally) error {
 	d := &hierarchy{checker: checker, plan: c, base: notBefore, random: random,
 		keys: map[string]crypto.Signer{}, certificates: map[string]*x509.Certificate{}}
 	for name, certificate := range c.Certificates {
@@ -207,7 +208,8 @@ func (d *hierarchy) layout() []string {
 }
 
 // checkEntry makes an entry's template and checks it.
-func checkEntry(checker *issue.Checker, c *schedule.Ceremony, e schedule.Entry, subject crypto.PublicKey, serial *big.Int, base time.Time,
+func checkEntry(checker *issue.Checker, c *schedule.Ceremony, e schedule.Entry, subject crypto.PublicKey,
+	serial *big.Int, base time.Time,
 	issuer *x509.Certificate, issuerKey crypto.PublicKey) (*issue.Checked, error) {
 	template, err := profile.Certificate(e, subject, serial, base, issuer)
 	if err != nil {

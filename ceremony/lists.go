@@ -53,7 +53,8 @@ func signList(e schedule.Entry) act {
 }
 
 // checkList makes a list's template and checks it.
-func checkList(checker *issue.Checker, c *schedule.Ceremony, e schedule.Entry, number *big.Int, base time.Time, issuer *x509.Certificate) (*issue.CheckedCRL, error) {
+func checkList(checker *issue.Checker, c *schedule.Ceremony, e schedule.Entry, number *big.Int, base time.Time,
+	issuer *x509.Certificate) (*issue.CheckedCRL, error) {
 	template, err := profile.RevocationList(e, number, base, issuer)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Name, err)

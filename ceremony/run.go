@@ -230,7 +230,9 @@ func (r *run) adopt() error {
 	if err := r.ensure("plan.yaml", r.Plan.Inputs["plan.yaml"]); err != nil {
 		return err
 	}
-	c, err := schedule.OpenFS(os.DirFS(r.Dir), "plan.yaml", schedule.Options{Now: r.Now(), Opened: r.Plan.Requests, Held: true}) // r.Plan was judged
+	// Held: r.Plan was judged.
+	o := schedule.Options{Now: r.Now(), Opened: r.Plan.Requests, Held: true}
+	c, err := schedule.OpenFS(os.DirFS(r.Dir), "plan.yaml", o)
 	if err != nil {
 		return err
 	}

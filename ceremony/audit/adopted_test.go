@@ -203,7 +203,8 @@ func TestForgedAdoption(t *testing.T) {
 		"an authority that no node had": {func(c *schedule.Ceremony) {
 			c.Requests["worker-1"].Adoption.Authorities[kubepki.KubernetesAuthority] = other.Authorities[kubepki.KubernetesAuthority]
 		}, "the request of node worker-1 does not show that it trusted it"},
-		"a node without": {func(c *schedule.Ceremony) { c.Requests["worker-1"].Adoption = nil }, "the request of node worker-1 does not show that it trusted it"},
+		"a node without": {func(c *schedule.Ceremony) { c.Requests["worker-1"].Adoption = nil },
+			"the request of node worker-1 does not show that it trusted it"},
 		"a leaf of another authority": {func(c *schedule.Ceremony) {
 			a := c.Requests["cp-1"].Adoption
 			a.Leaves["apiserver"] = signedAs(t, other, kubepki.KubernetesAuthority, a.Leaves["apiserver"])

@@ -183,7 +183,8 @@ func TestForgedChainsDoNotLogIn(t *testing.T) {
 	for file, leaf := range map[string]string{"ca.crt": "apiserver-kubelet-client", "etcd/ca.crt": "apiserver-etcd-client", "front-proxy-ca.crt": "front-proxy-client"} {
 		pool := x509.NewCertPool()
 		pool.AddCert(ours[file])
-		own := forged{leaf, must(schedule.ParseCertificates(port.read(tree + leaf + ".crt"))), port.fixture.Keys["cp-1"][leaf]}
+		own := forged{leaf, must(schedule.ParseCertificates(port.read(tree + leaf + ".crt"))),
+			port.fixture.Keys["cp-1"][leaf]}
 		if err := errors.Join(logsIn(own, pool), shakesHands(own, pool, server)); err != nil {
 			t.Errorf("%s does not log in by %s: %v", leaf, file, err)
 		}

@@ -56,7 +56,8 @@ func TestCumulative(t *testing.T) {
 	}
 	a := &auditor{
 		t: &transcript.Transcript{Lines: []transcript.Line{{Record: transcript.Open{NotBefore: now}}}}, ledger: &ledger{}, lists: former,
-		plan: &schedule.Ceremony{Plan: &plan.Plan{Authorities: []plan.Authority{{Name: "etcd", Family: kubepki.EtcdAuthority, Use: plan.Issue}}},
+		plan: &schedule.Ceremony{Plan: &plan.Plan{Authorities: []plan.Authority{{Name: "etcd",
+			Family: kubepki.EtcdAuthority, Use: plan.Issue}}},
 			Nodes: []kubepki.Node{{Name: "cp-1", Roles: []kubepki.Role{kubepki.Etcd}}}, Certificates: map[string]*x509.Certificate{"etcd": issuer}},
 	}
 	var c Check

@@ -211,7 +211,8 @@ func (a *auditor) list(c *Check, e schedule.Entry, s *signing, try int64, former
 
 // listNumber wants a number above all others of the authority: the former lists',
 // and those of attempts that were abandoned here.
-func (a *auditor) listNumber(bad func(string, ...any), e schedule.Entry, list *x509.RevocationList, try int64, former *formerList) {
+func (a *auditor) listNumber(bad func(string, ...any), e schedule.Entry, list *x509.RevocationList, try int64,
+	former *formerList) {
 	want := big.NewInt(try)
 	if former != nil {
 		want.Add(want, former.Number)

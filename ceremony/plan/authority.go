@@ -33,7 +33,8 @@ func (p *Plan) AuthorityFile(a Authority) string {
 var Reserved = map[string]bool{ReleaseName: true, "transcript": true, "default": true}
 
 // Families in the order of the schedule.
-var Families = []kubepki.Authority{kubepki.Root, kubepki.KubernetesAuthority, kubepki.EtcdAuthority, kubepki.FrontProxyAuthority}
+var Families = []kubepki.Authority{kubepki.Root, kubepki.KubernetesAuthority, kubepki.EtcdAuthority,
+	kubepki.FrontProxyAuthority}
 
 // Issuing returns the authority that issues for a family, or nil.
 func (p *Plan) Issuing(f kubepki.Authority) *Authority {

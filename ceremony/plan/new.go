@@ -209,7 +209,8 @@ func (w *writer) authorities(o NewOptions) {
 		if given[f] || o.OnlyThese {
 			continue
 		}
-		a := Authority{Name: string(f), Family: f, Evidence: o.Evidence, Key: Key{Create: signer.ECDSAP256}, Validity: Duration(10 * Year)}
+		a := Authority{Name: string(f), Family: f, Evidence: o.Evidence, Key: Key{Create: signer.ECDSAP256},
+			Validity: Duration(10 * Year)}
 		if f == kubepki.Root {
 			a.Key.Create, a.Validity = signer.ECDSAP384, Duration(20*Year)
 		}

@@ -29,7 +29,8 @@ func TestNewWritesFacts(t *testing.T) {
 		Nodes: []Node{
 			{Name: "worker-1", Roles: []kubepki.Role{kubepki.Worker}, Extra: []Extra{{Name: "node-server", Profile: "serving", SANs: []string{"{node}", "*.x.test"}}},
 				Request: "requests/worker-1.req", Renew: []string{"kubelet.conf", "node-server"}},
-			{Name: "appliance-1", Roles: []kubepki.Role{kubepki.Worker}, Keys: NodeKeys{Create: signer.RSA3072, Recipient: "age1appliance"}},
+			{Name: "appliance-1", Roles: []kubepki.Role{kubepki.Worker}, Keys: NodeKeys{Create: signer.RSA3072,
+				Recipient: "age1appliance"}},
 		},
 	}
 	text, err := New(o)

@@ -14,7 +14,8 @@ import (
 // thisUpdate until the entry's duration later, and the certificates revoked. Those
 // that were not on a list before are revoked as of thisUpdate. Extensions are the
 // number, the issuer's key identifier, and each entry's reason, none critical.
-func RevocationList(e schedule.Entry, number *big.Int, thisUpdate time.Time, issuer *x509.Certificate) (*x509.RevocationList, error) {
+func RevocationList(e schedule.Entry, number *big.Int, thisUpdate time.Time,
+	issuer *x509.Certificate) (*x509.RevocationList, error) {
 	switch {
 	case e.Kind != schedule.CRLSignature:
 		return nil, fmt.Errorf("kind %s is no revocation list", e.Kind)

@@ -14,7 +14,8 @@ import (
 
 func listEntry() schedule.Entry {
 	return schedule.Entry{
-		Kind: schedule.CRLSignature, Name: "crl etcd", Signer: "etcd", Number: big.NewInt(3), Duration: 90 * 24 * time.Hour, SignatureAlgorithm: x509.ECDSAWithSHA256,
+		Kind: schedule.CRLSignature, Name: "crl etcd", Signer: "etcd", Number: big.NewInt(3), Duration: 90 * 24 * time.Hour,
+		SignatureAlgorithm: x509.ECDSAWithSHA256,
 		Revoked: []schedule.Revoked{
 			{Serial: big.NewInt(7), Reason: revocation.Superseded, Date: start.AddDate(0, -1, 0)},
 			{Serial: big.NewInt(9), Reason: revocation.KeyCompromise},
@@ -39,9 +40,15 @@ func TestRevocationList(t *testing.T) {
 		t.Errorf("new: %+v", is)
 	}
 	for want, change := range map[string]func(e *schedule.Entry, n **big.Int, c **x509.Certificate){
-		"kind leaf is no revocation list": func(e *schedule.Entry, _ **big.Int, _ **x509.Certificate) { e.Kind = schedule.LeafCertificate },
-		"is not known":                    func(_ *schedule.Entry, _ **big.Int, c **x509.Certificate) { *c = nil },
-		"names no signature algorithm":    func(e *schedule.Entry, _ **big.Int, _ **x509.Certificate) { e.SignatureAlgorithm = 0 },
+		"kind leaf is no revocation list": func(e *schedule.Entry, _ **big.Int,
+			_ **x509.Certificate) {
+			e.Kind = schedule.LeafCertificate
+		},
+		"is not known": func(_ *schedule.Entry, _ **big.Int, c **x509.Certificate) { *c = nil },
+		"names no signature algorithm": func(e *schedule.Entry, _ **big.Int,
+			_ **x509.Certificate) {
+			e.SignatureAlgorithm = 0
+		},
 		"number 2 is below the schedule's 3": func(_ *schedule.Entry, n **big.Int, _ **x509.Certificate) {
 			*n = big.NewInt(2)
 		},

@@ -21,7 +21,8 @@ import (
 
 // Certificate returns the template of e's certificate for the public key pub.
 // issuer is nil for a self-signed one. Errors name no file; e.Name is the caller's.
-func Certificate(e schedule.Entry, pub crypto.PublicKey, serial *big.Int, notBefore time.Time, issuer *x509.Certificate) (*x509.Certificate, error) {
+func Certificate(e schedule.Entry, pub crypto.PublicKey, serial *big.Int, notBefore time.Time,
+	issuer *x509.Certificate) (*x509.Certificate, error) {
 	if (issuer == nil) != (e.Kind == schedule.RootCertificate) {
 		return nil, errors.New("a root, and nothing else, is without an issuer")
 	}

@@ -52,10 +52,13 @@ func authorityEntry() schedule.Entry {
 
 func leafEntry() schedule.Entry {
 	return schedule.Entry{
-		Kind: schedule.LeafCertificate, Name: "cp-1/etcd/server", Signer: "etcd", CommonName: "cp-1", Organization: []string{"one", "two"},
-		DNSNames: []string{"localhost", "cp-1"}, IPAddresses: []netip.Addr{netip.MustParseAddr("10.1.0.10"), netip.MustParseAddr("::1")},
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		Duration: 365 * 24 * time.Hour, SignatureAlgorithm: x509.ECDSAWithSHA256,
+		Kind: schedule.LeafCertificate, Name: "cp-1/etcd/server", Signer: "etcd", CommonName: "cp-1",
+		Organization: []string{"one", "two"},
+		DNSNames:     []string{"localhost", "cp-1"},
+		IPAddresses:  []netip.Addr{netip.MustParseAddr("10.1.0.10"), netip.MustParseAddr("::1")},
+		KeyUsage:     x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		Duration:     365 * 24 * time.Hour, SignatureAlgorithm: x509.ECDSAWithSHA256,
 	}
 }
 
@@ -63,7 +66,8 @@ func leafEntry() schedule.Entry {
 func chain(t *testing.T) (root, authority, leaf *x509.Certificate) {
 	t.Helper()
 	rootKey, authorityKey, leafKey := newKey(t), newKey(t), newKey(t)
-	sign := func(e schedule.Entry, pub *ecdsa.PublicKey, issuer *x509.Certificate, by *ecdsa.PrivateKey) *x509.Certificate {
+	sign := func(e schedule.Entry, pub *ecdsa.PublicKey, issuer *x509.Certificate,
+		by *ecdsa.PrivateKey) *x509.Certificate {
 		serial, err := profile.Serial(rand.Reader, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -176,21 +180,29 @@ func TestCertificateRefuses(t *testing.T) {
 		at     time.Time
 		reason string
 	}{
-		"outliving the issuer":  {func(e *schedule.Entry) { e.Duration = 11 * 365 * 24 * time.Hour }, nil, authority, start, "its issuer etcd-ca only from"},
-		"ending a second later": {func(e *schedule.Entry) { e.Duration = 10 * 365 * 24 * time.Hour }, nil, authority, start.Add(time.Second), "its issuer"},
-		"before the issuer":     {func(*schedule.Entry) {}, nil, authority, start.Add(-time.Second), "its issuer"},
-		"no duration":           {func(e *schedule.Entry) { e.Duration = 0 }, nil, authority, start, "no lifetime"},
-		"no issuer":             {func(*schedule.Entry) {}, nil, nil, start, "without an issuer"},
-		"a root with an issuer": {func(e *schedule.Entry) { e.Kind, e.IsCA = schedule.RootCertificate, true }, nil, root, start, "without an issuer"},
-		"a leaf that is a CA":   {func(e *schedule.Entry) { e.IsCA = true }, nil, authority, start, "CA flag"},
+		"outliving the issuer": {func(e *schedule.Entry) { e.Duration = 11 * 365 * 24 * time.Hour }, nil, authority, start,
+			"its issuer etcd-ca only from"},
+		"ending a second later": {func(e *schedule.Entry) { e.Duration = 10 * 365 * 24 * time.Hour }, nil, authority,
+			start.Add(time.Second), "its issuer"},
+		"before the issuer": {func(*schedule.Entry) {}, nil, authority, start.Add(-time.Second), "its issuer"},
+		"no duration":       {func(e *schedule.Entry) { e.Duration = 0 }, nil, authority, start, "no lifetime"},
+		"no issuer":         {func(*schedule.Entry) {}, nil, nil, start, "without an issuer"},
+		"a root with an issuer": {func(e *schedule.Entry) { e.Kind, e.IsCA = schedule.RootCertificate, true }, nil, root,
+			start, "without an issuer"},
+		"a leaf that is a CA": {func(e *schedule.Entry) { e.IsCA = true }, nil, authority, start, "CA flag"},
 		"an issuer without key identifier": {func(*schedule.Entry) {}, nil, &bare, start,
 			"no subject key identifier"},
-		"an address with a zone":  {func(e *schedule.Entry) { e.IPAddresses = []netip.Addr{netip.MustParseAddr("fe80::1%eth0")} }, nil, authority, start, "fe80::1%eth0"},
-		"an address that is none": {func(e *schedule.Entry) { e.IPAddresses = []netip.Addr{{}} }, nil, authority, start, "no place"},
-		"an Ed25519 key":          {func(*schedule.Entry) {}, ed, authority, start, "neither ECDSA nor RSA"},
+		"an address with a zone": {func(e *schedule.Entry) {
+			e.IPAddresses = []netip.Addr{netip.MustParseAddr("fe80::1%eth0")}
+		},
+			nil, authority, start, "fe80::1%eth0"},
+		"an address that is none": {func(e *schedule.Entry) { e.IPAddresses = []netip.Addr{{}} }, nil, authority, start,
+			"no place"},
+		"an Ed25519 key": {func(*schedule.Entry) {}, ed, authority, start, "neither ECDSA nor RSA"},
 		"another key than planned": {func(e *schedule.Entry) { e.SPKI = fingerprint.Of([]byte("x")) }, nil, authority, start,
 			"not the one the schedule names"},
-		"no signature algorithm": {func(e *schedule.Entry) { e.SignatureAlgorithm = 0 }, nil, authority, start, "no signature algorithm"},
+		"no signature algorithm": {func(e *schedule.Entry) { e.SignatureAlgorithm = 0 }, nil, authority, start,
+			"no signature algorithm"},
 	} {
 		e := leafEntry()
 		tt.change(&e)

@@ -24,7 +24,8 @@ func script() *Script {
 		{Name: "kubernetes", Key: plan.Key{Create: "ECDSA-P256"}},
 	}}
 	return &Script{
-		Plan: &schedule.Ceremony{Plan: p, Cluster: kubepki.Cluster{Name: "demo"}, Sequence: 2, Digest: fingerprint.Of([]byte("digest")),
+		Plan: &schedule.Ceremony{Plan: p, Cluster: kubepki.Cluster{Name: "demo"}, Sequence: 2,
+			Digest: fingerprint.Of([]byte("digest")),
 			People: approval.People{List: []approval.Person{{Name: "alice", Role: "officer"}}}},
 		Station: "room-1", PlanFile: "plan.yaml",
 		Steps: []Step{

@@ -25,15 +25,18 @@ func (b *builder) serviceAccount() {
 		b.Refuse(where, "no node of this plan is a control-plane node, which alone has the service-account key")
 	case !needed:
 	case b.genesis() && b.p.Adopts() && (!given || sa.Create != ""):
-		b.Refuse(where, "a cluster that is brought in keeps its service-account pair, by which its tokens are signed: carry it over (sealed, public)")
+		b.Refuse(where, "a cluster that is brought in keeps its service-account pair, by which its tokens are signed: "+
+			"carry it over (sealed, public)")
 	case !given && b.genesis():
 		sa.Create = signer.ECDSAP256
 	case !given:
-		b.Refuse(nil, "serviceAccount is missing: carry the pair over (sealed, public), or create a new one, which ends every token signed so far")
+		b.Refuse(nil, "serviceAccount is missing: carry the pair over (sealed, public), or create a new one, which ends "+
+			"every token signed so far")
 	case sa.Create != "" && (sa.Sealed != "" || sa.Public != ""):
 		b.Refuse(where, "the service-account pair is either created or carried over (sealed, public)")
 	case sa.Create != "" && (sa.Next != plan.NextAccount{} || sa.Former != nil):
-		b.Refuse(where, "a pair that is created signs from now on: next and former belong to one that is carried over (sealed, public)")
+		b.Refuse(where, "a pair that is created signs from now on: next and former belong to one that is carried over "+
+			"(sealed, public)")
 	case sa.Create != "":
 		b.createAccount(where)
 	case sa.Sealed == "" || sa.Public == "":
@@ -66,7 +69,8 @@ func (b *builder) accountAlgorithm(where plan.At, a signer.Algorithm) {
 func (b *builder) provenRecipients() {
 	for i, n := range b.p.Nodes {
 		if n.Renews() && slices.Contains(n.Roles, kubepki.ControlPlane) {
-			b.Refuse(plan.At{"nodes", i, "renew"}, "node %s: a new service-account key needs a new request: the record vouches for the keys in the old one, and not for its recipient", n.Name)
+			b.Refuse(plan.At{"nodes", i, "renew"}, "node %s: a new service-account key needs a new request: the record "+
+				"vouches for the keys in the old one, and not for its recipient", n.Name)
 		}
 	}
 }
@@ -90,7 +94,8 @@ func (b *builder) carryAccount(where plan.At) {
 		b.givenUp(where, former, next)
 	case b.sealed.next.is(pub):
 		if !slices.ContainsFunc(former, recorded.is) {
-			b.Refuse(where, "the pair that signed tokens until now is missing under former: without its public key in sa.pub they end at once")
+			b.Refuse(where, "the pair that signed tokens until now is missing under former: without its public key in "+
+				"sa.pub they end at once")
 		}
 		recorded = b.sealed.next
 	default:
@@ -175,7 +180,8 @@ func (b *builder) unknownToNext(where plan.At) {
 		}
 	}
 	if missing > 0 {
-		b.Warn(where, "the present service-account key is sealed to %d recipients that no node here has; they will not be able to open the next one", missing)
+		b.Warn(where, "the present service-account key is sealed to %d recipients that no node here has; they will not "+
+			"be able to open the next one", missing)
 	}
 }
 
@@ -214,11 +220,13 @@ func (a *accountRecords) signed(pub crypto.PublicKey) bool {
 func (b *builder) givenUp(where plan.At, former []crypto.PublicKey, next crypto.PublicKey) {
 	for _, der := range b.sealed.inUse.Former {
 		if !slices.ContainsFunc(former, (&sealedRecord{PublicKey: der}).is) {
-			b.Warn(where, "tokens signed with the former service-account key %s are refused once the bundles are installed", fingerprint.Of(der))
+			b.Warn(where, "tokens signed with the former service-account key %s are refused once the bundles are installed",
+				fingerprint.Of(der))
 		}
 	}
 	if was := b.sealed.next; was != nil && !was.is(next) {
-		b.Warn(where, "the next service-account key that the last ceremony made, %s, is given up", fingerprint.Of(was.PublicKey))
+		b.Warn(where, "the next service-account key that the last ceremony made, %s, is given up",
+			fingerprint.Of(was.PublicKey))
 	}
 }
 
@@ -238,7 +246,8 @@ func (b *builder) opens(sealed []byte, recorded *sealedRecord) {
 		shared := b.sharedWith(n.Name) != ""
 		switch opens := slices.Contains(recorded.Recipients, to); {
 		case !opens && !shared:
-			b.Refuse(plan.At{"nodes", i}, "node %s cannot open %s: its recipient %s is not among those it was sealed to; a sister node can seal the key to it (sealed)", n.Name, file, to)
+			b.Refuse(plan.At{"nodes", i}, "node %s cannot open %s: its recipient %s is not among those it was sealed to; a "+
+				"sister node can seal the key to it (sealed)", n.Name, file, to)
 		case opens && shared:
 			b.Refuse(plan.At{"nodes", i, "sealed"}, "node %s can open %s itself", n.Name, file)
 		}

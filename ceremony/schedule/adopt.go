@@ -25,10 +25,12 @@ func (b *builder) brings(i int, l kubepki.Leaf) bool {
 func (b *builder) adopted(a *plan.Authority, where plan.At) {
 	switch {
 	case a.Family == kubepki.Root:
-		b.Refuse(append(where, "adopted"), "authority %s: what is adopted is a self-signed kubernetes, etcd or front-proxy authority; the root is the ceremony's own", a.Name)
+		b.Refuse(append(where, "adopted"), "authority %s: what is adopted is a self-signed kubernetes, etcd or "+
+			"front-proxy authority; the root is the ceremony's own", a.Name)
 		return
 	case a.Key != plan.Key{}:
-		b.Refuse(append(where, "key"), "authority %s is adopted: its key was on disks, where it can be copied, and signs nothing in a ceremony", a.Name)
+		b.Refuse(append(where, "key"), "authority %s is adopted: its key was on disks, where it can be copied, and "+
+			"signs nothing in a ceremony", a.Name)
 		return
 	case a.Certificate == "" || a.Renews != "":
 		b.Refuse(where, "authority %s is adopted: name its certificate (certificate: FILE), and nothing it renews", a.Name)
@@ -36,7 +38,8 @@ func (b *builder) adopted(a *plan.Authority, where plan.At) {
 	}
 	for _, other := range b.p.OfFamily(a.Family) {
 		if other.Adopted && other != a {
-			b.Refuse(where, "authorities %s and %s of family %s are both adopted; a cluster has one", other.Name, a.Name, a.Family)
+			b.Refuse(where, "authorities %s and %s of family %s are both adopted; a cluster has one", other.Name, a.Name,
+				a.Family)
 			return
 		}
 	}
@@ -50,7 +53,9 @@ func (b *builder) adopted(a *plan.Authority, where plan.At) {
 		return
 	}
 	if a.Use == plan.Trust {
-		b.Refuse(append(where, "use"), "authority %s: no node trusts its successor yet; in the cluster's first ceremony the one that is adopted stays the one that issues (use: issue), and its successor is trusted beside it (use: trust)", a.Name)
+		b.Refuse(append(where, "use"), "authority %s: no node trusts its successor yet; in the cluster's first ceremony "+
+			"the one that is adopted stays the one that issues (use: issue), and its successor is trusted beside it (use: "+
+			"trust)", a.Name)
 	}
 }
 
@@ -88,7 +93,8 @@ func (b *builder) stillAdopted(a *plan.Authority, c *x509.Certificate, where pla
 	case err != nil:
 		b.RefuseInput(b.chain[0], "%v", err)
 	case on[a.Name] != fingerprint.Of(c.Raw):
-		b.Refuse(append(where, "adopted"), "authority %s: the last ceremony did not adopt it, or dropped it; a cluster is brought in by its first ceremony", a.Name)
+		b.Refuse(append(where, "adopted"), "authority %s: the last ceremony did not adopt it, or dropped it; a cluster "+
+			"is brought in by its first ceremony", a.Name)
 	}
 }
 
@@ -121,7 +127,8 @@ func (b *builder) bringIn(i int, o *request.Opened) {
 	in, n := b.p.Nodes[i], b.c.Nodes[i]
 	if !b.genesis() || !b.p.Adopts() {
 		if o.Adoption != nil && b.genesis() {
-			b.Warn(plan.At{"nodes", i}, "node %s: its request is of a running cluster, and the plan adopts none of its authorities: everything is made anew, and nothing the node trusts now will be trusted", in.Name)
+			b.Warn(plan.At{"nodes", i}, "node %s: its request is of a running cluster, and the plan adopts none of its "+
+				"authorities: everything is made anew, and nothing the node trusts now will be trusted", in.Name)
 		}
 		return
 	}
@@ -151,7 +158,8 @@ func (b *builder) bringIn(i int, o *request.Opened) {
 			bad("%s: %s", file, why)
 		}
 		for _, d := range Differences(c, l) {
-			b.Warn(plan.At{"nodes", i}, "node %s: %s, kept until the next stage, is not as the plan would make it: %s", in.Name, l.Name, d)
+			b.Warn(plan.At{"nodes", i}, "node %s: %s, kept until the next stage, is not as the plan would make it: %s",
+				in.Name, l.Name, d)
 		}
 		carried[l.Name] = c
 	}
@@ -181,13 +189,15 @@ func (b *builder) adoptAccount(public any) {
 			continue
 		}
 		if pub, err := parsePublic(o.Adoption.AccountPublic); err != nil || !equalKeys(pub, public) {
-			b.RefuseInput(b.p.Nodes[i].Request, "adopted/sa.pub: is another service-account key than %s; the control-plane nodes of a cluster have one", sa.Public)
+			b.RefuseInput(b.p.Nodes[i].Request, "adopted/sa.pub: is another service-account key than %s; the control-plane "+
+				"nodes of a cluster have one", sa.Public)
 		}
 		file := b.p.Nodes[i].Sealed
 		if file == "" {
 			file = sa.Sealed
 			if main != "" {
-				b.Refuse(plan.At{"nodes", i}, "nodes %s and %s have no file of their own (sealed), and %s opens for one", main, n.Name, sa.Sealed)
+				b.Refuse(plan.At{"nodes", i}, "nodes %s and %s have no file of their own (sealed), and %s opens for one", main,
+					n.Name, sa.Sealed)
 			}
 			main = n.Name
 		}

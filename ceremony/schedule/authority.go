@@ -22,7 +22,8 @@ func (b *builder) authorities() {
 		a := &b.p.Authorities[i]
 		where := plan.At{"authorities", i}
 		if !plan.IsLabel(a.Name) || plan.Reserved[a.Name] {
-			b.Refuse(append(where, "name"), "authority name %q: it is %s, and not release, transcript or default", a.Name, plan.LabelRule)
+			b.Refuse(append(where, "name"), "authority name %q: it is %s, and not release, transcript or default", a.Name,
+				plan.LabelRule)
 			continue
 		}
 		if names[a.Name] {
@@ -41,7 +42,8 @@ func (b *builder) authorities() {
 			continue
 		}
 		if j, ok := issuing[a.Family]; ok && a.Use == plan.Issue {
-			b.Refuse(where, "%s and %s are both of family %s; a ceremony issues from one, and can trust others (use: trust)", b.p.Authorities[j].Name, a.Name, a.Family)
+			b.Refuse(where, "%s and %s are both of family %s; a ceremony issues from one, and can trust others (use: trust)",
+				b.p.Authorities[j].Name, a.Name, a.Family)
 			continue
 		}
 		if a.Use == plan.Issue {
@@ -73,7 +75,8 @@ func (b *builder) family(a *plan.Authority, where plan.At) bool {
 	if string(a.Family) == a.Name {
 		b.Refuse(where, "authority %s needs a family: root, kubernetes, etcd or front-proxy", a.Name)
 	} else {
-		b.Refuse(append(where, "family"), "authority %s: family %q is not root, kubernetes, etcd or front-proxy", a.Name, a.Family)
+		b.Refuse(append(where, "family"), "authority %s: family %q is not root, kubernetes, etcd or front-proxy", a.Name,
+			a.Family)
 	}
 	return false
 }
@@ -92,7 +95,8 @@ func (b *builder) authority(a *plan.Authority, where plan.At) {
 		return
 	}
 	if a.Key.Create != "" {
-		b.Refuse(append(where, "certificate"), "authority %s: a key that is made in the ceremony has no certificate yet", a.Name)
+		b.Refuse(append(where, "certificate"), "authority %s: a key that is made in the ceremony has no certificate yet",
+			a.Name)
 		return
 	}
 	if a.Subject.CommonName != "" || a.Subject.Organization != nil || a.Validity != 0 || a.Root != "" {
@@ -122,7 +126,8 @@ func (b *builder) created(a *plan.Authority, where plan.At) {
 		b.Refuse(where, "authority %s: an existing key needs its certificate", a.Name)
 		return
 	case a.Key.Create == "":
-		b.Refuse(where, "authority %s has neither a key nor a certificate: say key: {create: ALGORITHM}, or certificate: FILE", a.Name)
+		b.Refuse(where, "authority %s has neither a key nor a certificate: say key: {create: ALGORITHM}, or "+
+			"certificate: FILE", a.Name)
 		return
 	}
 	algorithm, err := signer.ParseAlgorithm(string(a.Key.Create))
@@ -195,11 +200,13 @@ func (b *builder) evidence(g *signer.Grade, where plan.At, what string, made boo
 	switch {
 	case knownGrade(*g):
 	case *g == "" && made:
-		b.Refuse(where, `%s: say the least evidence accepted for its key: "attested", "consistent", or "software" for a software token`, what)
+		b.Refuse(where, `%s: say the least evidence accepted for its key: "attested", "consistent", or "software" for a `+
+			`software token`, what)
 	case *g == "":
 		*g = signer.Consistent
 	default:
-		b.Refuse(append(where, "evidence"), `%s: evidence %q is not "attested", "consistent", "software" or "unproven"`, what, *g)
+		b.Refuse(append(where, "evidence"), `%s: evidence %q is not "attested", "consistent", "software" or "unproven"`,
+			what, *g)
 	}
 }
 
@@ -252,7 +259,8 @@ func parseCertificate(data []byte) (*x509.Certificate, error) {
 
 func onePEM(data []byte, kind string) ([]byte, error) {
 	block, rest := pem.Decode(data)
-	if block == nil || block.Type != kind || len(bytes.TrimSpace(rest)) > 0 || !bytes.HasPrefix(data, []byte("-----BEGIN ")) {
+	if block == nil || block.Type != kind || len(bytes.TrimSpace(rest)) > 0 || !bytes.HasPrefix(data,
+		[]byte("-----BEGIN ")) {
 		return nil, errors.New("not one PEM block of type " + kind + " and nothing else")
 	}
 	return block.Bytes, nil

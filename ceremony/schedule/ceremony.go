@@ -32,7 +32,7 @@ const (
 type Entry struct {
 	N                  int // line of the schedule, from 1
 	Kind               Kind
-	Name               string // unique: "root", "kubernetes", "cp-1/apiserver", "cp-1/admin.conf", "bundle cp-1", "transcript"
+	Name               string // unique: "root", "kubernetes", "cp-1/apiserver", "bundle cp-1", "transcript"
 	Signer             string // authority's name, or the release key's; empty for an ExternalCertificate
 	Node               string
 	Leaf               kubepki.Leaf // of a LeafCertificate
@@ -44,7 +44,7 @@ type Entry struct {
 	ExtKeyUsage        []x509.ExtKeyUsage
 	IsCA               bool
 	MaxPathLen         int           // of a CA
-	Duration           time.Duration // from the ceremony's NotBefore; the most an ExternalCertificate may be valid; of a revocation list, until the next
+	Duration           time.Duration // from NotBefore; of an ExternalCertificate the most; of a list, until the next
 	Least              time.Duration // of an ExternalCertificate: what has to be left of it when it comes back
 	Number             *big.Int      // of a revocation list; one more for each attempt that was abandoned
 	Revoked            []Revoked     // of a revocation list, by serial number
@@ -67,9 +67,9 @@ type Ceremony struct {
 	Vouched  map[string]Vouch           // by node: why its request is taken for its own
 	// Certificates of authorities the plan names rather than makes, by authority name.
 	Certificates map[string]*x509.Certificate
-	Renewed      map[string]*x509.Certificate            // what an authority had so far, where it gets another for the same key
+	Renewed      map[string]*x509.Certificate            // what an authority had so far, by name
 	Issuers      []*x509.Certificate                     // CAs between an external root and the authorities the plan names
-	Carried      map[string]map[string]*x509.Certificate // by node and Leaf.Name: what former ceremonies issued and the bundle keeps
+	Carried      map[string]map[string]*x509.Certificate // by node and Leaf.Name: what the bundle keeps
 	Lists        []FormerList                            // of former ceremonies, which no list of this one follows
 	EtcdList     string                                  // authority whose revocation list etcd gets; empty: it gets none
 	Entries      []Entry

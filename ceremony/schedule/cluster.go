@@ -177,10 +177,12 @@ func (b *builder) places(field string) plan.At {
 func (b *builder) warnCluster() {
 	v := b.c.Cluster.KubernetesVersion
 	if !kubepki.Known(v) {
-		b.Warn(plan.At{"cluster", "kubernetesVersion"}, "Kubernetes %s is newer than this program knows; the facts of %s are used", v, kubepki.Newest())
+		b.Warn(plan.At{"cluster", "kubernetesVersion"}, "Kubernetes %s is newer than this program knows; the facts of "+
+			"%s are used", v, kubepki.Newest())
 	}
 	if b.c.Cluster.Name == "kubernetes" {
-		b.Warn(plan.At{"cluster"}, `the cluster has kubeadm's default name "kubernetes"; token labels and CA subjects carry it, and a second cluster of that name cannot be told apart`)
+		b.Warn(plan.At{"cluster"}, `the cluster has kubeadm's default name "kubernetes"; token labels and CA subjects `+
+			`carry it, and a second cluster of that name cannot be told apart`)
 	}
 }
 

@@ -97,11 +97,13 @@ func (b *builder) clusters() {
 	}
 	opened := root.Key.Existing != fingerprint.SHA256{}
 	if opened && len(b.p.Previous.Ceremonies) == 0 && b.p.Previous.Lost == nil {
-		b.Refuse(plan.At{"previous"}, "the key of %s exists, so a ceremony had it before: previous has to name the root's last one, of whichever cluster", root.Name)
+		b.Refuse(plan.At{"previous"}, "the key of %s exists, so a ceremony had it before: previous has to name the "+
+			"root's last one, of whichever cluster", root.Name)
 	}
 	for _, n := range b.neighbours {
 		if opened && !n.keys[root.Key.Existing] {
-			b.Refuse(append(n.where, "transcript"), "ceremony %d of cluster %s did not open the key of %s: name the root's last ceremony, in which it did", n.Sequence, n.Cluster, root.Name)
+			b.Refuse(append(n.where, "transcript"), "ceremony %d of cluster %s did not open the key of %s: name the root's "+
+				"last ceremony, in which it did", n.Sequence, n.Cluster, root.Name)
 		}
 		for i, a := range b.p.Authorities {
 			if a.Family != kubepki.Root {
@@ -121,9 +123,11 @@ func (b *builder) apart(a plan.Authority, where plan.At, n neighbour) {
 	for name, c := range n.authorities {
 		switch {
 		case own != nil && bytes.Equal(own.RawSubjectPublicKeyInfo, c.RawSubjectPublicKeyInfo):
-			b.Refuse(where, "authority %s is %s of cluster %s: whom it certifies would log in to both clusters", a.Name, name, n.Cluster)
+			b.Refuse(where, "authority %s is %s of cluster %s: whom it certifies would log in to both clusters", a.Name, name,
+				n.Cluster)
 		case subject == c.Subject.String():
-			b.Refuse(where, "authority %s would have the subject of %s of cluster %s, %s: chains of one cluster could be taken for the other's", a.Name, name, n.Cluster, subject)
+			b.Refuse(where, "authority %s would have the subject of %s of cluster %s, %s: chains of one cluster could be "+
+				"taken for the other's", a.Name, name, n.Cluster, subject)
 		}
 	}
 }

@@ -17,10 +17,14 @@
 //	# sequence: 1
 //	# certificates: 17
 //	# signatures: 20
-//	0001 root signer=root name=root subject="CN=demo root,O=demo" usage=keyCertSign,cRLSign ca=true pathlen=1 duration=175200h key=new:ECDSA-P384 sig=ECDSA-SHA384
-//	0005 leaf signer=kubernetes name=cp-1/apiserver subject="CN=kube-apiserver" dns=cp-1,kubernetes ip=10.96.0.1 usage=digitalSignature,keyEncipherment,serverAuth ca=false duration=8760h key=sha256:… sig=ECDSA-SHA256
-//	0002 csr signer=kubernetes name="csr kubernetes" subject="CN=kubernetes,O=demo" usage=keyCertSign,cRLSign,serverAuth,clientAuth ca=true pathlen=0 key=new:ECDSA-P256 sig=ECDSA-SHA256
-//	0003 external name=kubernetes subject="CN=kubernetes,O=demo" usage=keyCertSign,cRLSign,serverAuth,clientAuth ca=true pathlen=0 least=8760h most=87600h key=new:ECDSA-P256
+//	0001 root signer=root name=root subject="CN=demo root,O=demo" usage=keyCertSign,cRLSign ca=true pathlen=1
+//	     duration=175200h key=new:ECDSA-P384 sig=ECDSA-SHA384
+//	0005 leaf signer=kubernetes name=cp-1/apiserver subject="CN=kube-apiserver" dns=cp-1,kubernetes ip=10.96.0.1
+//	     usage=digitalSignature,keyEncipherment,serverAuth ca=false duration=8760h key=sha256:… sig=ECDSA-SHA256
+//	0002 csr signer=kubernetes name="csr kubernetes" subject="CN=kubernetes,O=demo"
+//	     usage=keyCertSign,cRLSign,serverAuth,clientAuth ca=true pathlen=0 key=new:ECDSA-P256 sig=ECDSA-SHA256
+//	0003 external name=kubernetes subject="CN=kubernetes,O=demo" usage=keyCertSign,cRLSign,serverAuth,clientAuth
+//	     ca=true pathlen=0 least=8760h most=87600h key=new:ECDSA-P256
 //	0017 crl signer=etcd name="crl etcd" number=2 revoked=5b2f…:keyCompromise duration=2160h sig=ECDSA-SHA256
 //	0018 bundle signer=release name="bundle cp-1" request=sha256:… vouched=fingerprint sig=ECDSA-SHA256
 //	0020 transcript signer=release name=transcript sig=ECDSA-SHA256
@@ -33,8 +37,9 @@
 // SERIAL:REASON for each certificate on it, sorted by serial number, left out when
 // there is none; number is one more for each attempt that was abandoned.
 // A csr has none: others say how long; and external, which is no signature
-// of ours, has neither signer nor sig, but least and most. request is the fingerprint of the node's request; recipient stands
-// in its place where the ceremony makes the node's keys. carried follows
+// of ours, has neither signer nor sig, but least and most. request is the
+// fingerprint of the node's request; recipient stands in its place where the
+// ceremony makes the node's keys. Lines are not wrapped, as some are here. carried follows
 // vouched: the certificates that a renewal leaves as they are; then comes trusts,
 // the authorities that nodes trust beside those that issue; last successor, the
 // release key that the bundle announces, as key has it.

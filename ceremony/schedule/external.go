@@ -31,9 +31,11 @@ func (b *builder) external() {
 		elsewhere := a.Family != kubepki.Root && a.Makes() && root != nil && root.External
 		switch {
 		case a.External && a.Family != kubepki.Root:
-			b.Refuse(append(where, "external"), "authority %s: only a root lives elsewhere; what stands below it is certified there", a.Name)
+			b.Refuse(append(where, "external"), "authority %s: only a root lives elsewhere; what stands below it is "+
+				"certified there", a.Name)
 		case a.Issuers != "" && !a.External:
-			b.Refuse(append(where, "issuers"), "authority %s: issuers stand between an external root and the authorities below it", a.Name)
+			b.Refuse(append(where, "issuers"), "authority %s: issuers stand between an external root and the authorities "+
+				"below it", a.Name)
 		case a.Least != 0 && !elsewhere:
 			b.Refuse(append(where, "least"), "authority %s: least is for an authority that an external root certifies", a.Name)
 		case a.External:
@@ -45,7 +47,8 @@ func (b *builder) external() {
 	for i := range b.p.Authorities {
 		a := &b.p.Authorities[i]
 		if root := b.p.RootOf(a); here > 0 && a.Family != kubepki.Root && a.Makes() && root != nil && root.External {
-			b.Refuse(plan.At{"authorities", i}, "authority %s is certified elsewhere, and the plan makes other authorities: one ceremony waits, and another certifies", a.Name)
+			b.Refuse(plan.At{"authorities", i}, "authority %s is certified elsewhere, and the plan makes other "+
+				"authorities: one ceremony waits, and another certifies", a.Name)
 		}
 	}
 }

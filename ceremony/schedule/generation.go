@@ -25,11 +25,14 @@ func (b *builder) generations(issuing map[kubepki.Authority]int) {
 		case !ok && a.Family != kubepki.Root: // said of the root already
 			b.Refuse(append(where, "use"), "authority %s is only trusted, and none of family %s issues", a.Name, a.Family)
 		case a.Adopted && len(b.p.OfFamily(a.Family)) == 1:
-			b.Refuse(where, "authority %s is adopted, and there is none of family %s to succeed it: add one (use: trust)", a.Name, a.Family)
+			b.Refuse(where, "authority %s is adopted, and there is none of family %s to succeed it: add one (use: trust)",
+				a.Name, a.Family)
 		case len(b.p.OfFamily(a.Family)) > 1 && isFamily(a.Name) && a.Name != string(a.Family):
-			b.Refuse(append(where, "name"), "authority %s is one of several of family %s: it cannot have another family's name", a.Name, a.Family)
+			b.Refuse(append(where, "name"), "authority %s is one of several of family %s: it cannot have another family's "+
+				"name", a.Name, a.Family)
 		case a.Use == plan.Trust && ok && b.p.Authorities[j].Key.Create != "" && a.Key.Create == "" && !b.genesis():
-			b.Refuse(plan.At{"authorities", j}, "authority %s is made here, so no node trusts it yet, and %s is still trusted: let it be trusted first (use: trust), and issue in the next ceremony",
+			b.Refuse(plan.At{"authorities", j}, "authority %s is made here, so no node trusts it yet, and %s is still "+
+				"trusted: let it be trusted first (use: trust), and issue in the next ceremony",
 				b.p.Authorities[j].Name, a.Name)
 		}
 	}
@@ -43,7 +46,8 @@ func (b *builder) severalTaken() {
 	if len(several) < 2 || len(b.p.Nodes) == 0 || v == (kubepki.Version{}) || kubepki.SeveralInKubeconfig(v) {
 		return
 	}
-	b.Refuse(b.authorityPlace(several[1].Name), "kubeconfigs would hold the authorities %s and %s, and kubeadm of %s takes one: upgrade the cluster to v1.31.0 or later first",
+	b.Refuse(b.authorityPlace(several[1].Name), "kubeconfigs would hold the authorities %s and %s, and kubeadm of %s "+
+		"takes one: upgrade the cluster to v1.31.0 or later first",
 		several[0].Name, several[1].Name, v)
 }
 
@@ -64,7 +68,8 @@ func (b *builder) renewed(a *plan.Authority, where plan.At) {
 		b.Refuse(append(where, "renews"), "authority %s: it has a certificate, or gets another; not both", a.Name)
 		return
 	case a.Key.Existing == fingerprint.SHA256{}:
-		b.Refuse(append(where, "renews"), "authority %s: a certificate is renewed for the key it has: say key: {existing: FINGERPRINT}", a.Name)
+		b.Refuse(append(where, "renews"), "authority %s: a certificate is renewed for the key it has: say key: "+
+			"{existing: FINGERPRINT}", a.Name)
 		return
 	case a.Subject.CommonName != "" || a.Subject.Organization != nil:
 		b.Refuse(append(where, "subject"), "authority %s: its subject is that of %s, and cannot be set", a.Name, a.Renews)
@@ -80,7 +85,8 @@ func (b *builder) renewed(a *plan.Authority, where plan.At) {
 	}
 	a.Subject = plan.Subject{CommonName: old.Subject.CommonName, Organization: &old.Subject.Organization}
 	if !bytes.Equal(subjectDER(a.Subject), old.RawSubject) {
-		b.RefuseInput(a.Renews, "its subject, %s, is written otherwise than a ceremony writes it; what it issued would not be the new one's", old.Subject)
+		b.RefuseInput(a.Renews, "its subject, %s, is written otherwise than a ceremony writes it; what it issued would "+
+			"not be the new one's", old.Subject)
 	}
 	if end := b.now.Add(time.Duration(a.Validity)); end.Before(old.NotAfter) {
 		b.Refuse(append(where, "validity"), "authority %s would end on %s, sooner than now (%s)", a.Name,

@@ -85,7 +85,8 @@ func (b *builder) certifiable(a *plan.Authority, where plan.At) {
 	case root.External:
 		b.elsewhere(a, where, root)
 	case root.Key == plan.Key{}:
-		b.Refuse(where, "authority %s is to be certified by %s, whose key the plan does not name; say external: true if others sign with it", a.Name, root.Name)
+		b.Refuse(where, "authority %s is to be certified by %s, whose key the plan does not name; say external: true if "+
+			"others sign with it", a.Name, root.Name)
 	default:
 		if old := b.c.Renewed[a.Name]; old != nil && b.c.Present(root.Name) != nil && old.CheckSignatureFrom(b.c.Present(root.Name)) != nil {
 			b.RefuseInput(a.Renews, "is not signed by the key of %s, which is to renew it", root.Name)
@@ -104,7 +105,8 @@ func (b *builder) outlives(where plan.At, what string, v plan.Duration, issuer *
 		return
 	}
 	if issuer.Makes() && v > issuer.Validity {
-		b.Refuse(append(where, "validity"), "%s would be valid for %s, longer than its issuer %s (%s)", what, v, issuer.Name, issuer.Validity)
+		b.Refuse(append(where, "validity"), "%s would be valid for %s, longer than its issuer %s (%s)", what, v,
+			issuer.Name, issuer.Validity)
 	}
 }
 

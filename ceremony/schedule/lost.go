@@ -13,22 +13,27 @@ func (b *builder) lost(where plan.At) {
 		b.Refuse(append(where, "reason"), "%v", err)
 	}
 	if l.Sequence < 1 {
-		b.Refuse(append(where, "sequence"), "the sequence of the last ceremony is missing: the highest that any node has seen, as officiant-node status shows it")
+		b.Refuse(append(where, "sequence"), "the sequence of the last ceremony is missing: the highest that any node "+
+			"has seen, as officiant-node status shows it")
 		return
 	}
 	b.c.Sequence = l.Sequence + 1
-	b.Warn(where, "the chain begins anew: which certificates and serial numbers ceremonies 1 to %d issued, and who had to approve them, is not known any more", l.Sequence)
+	b.Warn(where, "the chain begins anew: which certificates and serial numbers ceremonies 1 to %d issued, and who "+
+		"had to approve them, is not known any more", l.Sequence)
 	for i, a := range b.p.Authorities {
 		if a.Adopted {
-			b.Refuse(plan.At{"authorities", i, "adopted"}, "authority %s: no record says that it was adopted; a cluster whose records are lost keeps only authorities of ceremonies", a.Name)
+			b.Refuse(plan.At{"authorities", i, "adopted"}, "authority %s: no record says that it was adopted; a cluster "+
+				"whose records are lost keeps only authorities of ceremonies", a.Name)
 		}
 	}
 	if b.p.ServiceAccount.Sealed != "" {
-		b.Refuse(plan.At{"serviceAccount", "sealed"}, "no record says to whom the pair was sealed, nor that it is the cluster's: create a new one, which ends every token signed so far")
+		b.Refuse(plan.At{"serviceAccount", "sealed"}, "no record says to whom the pair was sealed, nor that it is the "+
+			"cluster's: create a new one, which ends every token signed so far")
 	}
 	for i, list := range b.p.CRLs {
 		if a := b.p.Named(list.Authority); a != nil && a.Key.Existing != (fingerprint.SHA256{}) {
-			b.Warn(plan.At{"crls", i}, "the lists of %s are numbered from 1 again: whoever holds a former one with a higher number may keep it", a.Name)
+			b.Warn(plan.At{"crls", i}, "the lists of %s are numbered from 1 again: whoever holds a former one with a "+
+				"higher number may keep it", a.Name)
 		}
 	}
 }

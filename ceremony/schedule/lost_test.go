@@ -84,18 +84,21 @@ func TestLostRefused(t *testing.T) {
 
 // New writes what Open reads; lists of an authority that had some are numbered anew.
 func TestLostWritten(t *testing.T) {
-	text, err := plan.New(plan.NewOptions{Name: "demo-5", Lost: &plan.Lost{Sequence: 4, Reason: `the "safe": burned # all of it`}, Evidence: signer.Software})
+	text, err := plan.New(plan.NewOptions{Name: "demo-5", Lost: &plan.Lost{Sequence: 4,
+		Reason: `the "safe": burned # all of it`}, Evidence: signer.Software})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, section, _ := strings.Cut(string(text), "previous:\n")
 	section, _, _ = strings.Cut(section, "\n\n")
 	before, files := lostPlan(t)
-	c, err := opens(strings.Replace(before, "  lost: {sequence: 4, reason: the safe burned}", section+"\ncrls: [{authority: etcd, nextUpdate: 90d}]", 1), files)
+	c, err := opens(strings.Replace(before, "  lost: {sequence: 4, reason: the safe burned}",
+		section+"\ncrls: [{authority: etcd, nextUpdate: 90d}]", 1), files)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(&plan.Lost{Sequence: 4, Reason: `the "safe": burned # all of it`}, c.Plan.Previous.Lost); diff != "" {
+	if diff := cmp.Diff(&plan.Lost{Sequence: 4, Reason: `the "safe": burned # all of it`},
+		c.Plan.Previous.Lost); diff != "" {
 		t.Error(diff)
 	}
 	found := false

@@ -28,7 +28,8 @@ func (b *builder) source(i int) {
 	switch in.Keys.Create {
 	case signer.ECDSAP256, signer.ECDSAP384, signer.RSA2048, signer.RSA3072, signer.RSA4096:
 	default:
-		b.Refuse(append(where, "create"), "node %s: a node's keys are ECDSA-P256, ECDSA-P384, RSA-2048, RSA-3072 or RSA-4096, not %q", in.Name, in.Keys.Create)
+		b.Refuse(append(where, "create"), "node %s: a node's keys are ECDSA-P256, ECDSA-P384, RSA-2048, RSA-3072 or "+
+			"RSA-4096, not %q", in.Name, in.Keys.Create)
 	}
 	if in.Keys.Recipient == "" {
 		b.Refuse(where, "node %s: keys that are made in the ceremony need a recipient (age1…) to be sealed to", in.Name)
@@ -37,7 +38,8 @@ func (b *builder) source(i int) {
 	} else if !strings.HasPrefix(in.Keys.Recipient, "age1") { // unseal opens with an age identity
 		b.Refuse(append(where, "recipient"), "node %s: is not an X25519 recipient of age (age1…)", in.Name)
 	}
-	b.Warn(where, "node %s: its keys are made in the ceremony; whoever opens what is sealed to %s has them all", in.Name, in.Keys.Recipient)
+	b.Warn(where, "node %s: its keys are made in the ceremony; whoever opens what is sealed to %s has them all", in.Name,
+		in.Keys.Recipient)
 }
 
 // Recipient is the age recipient to which a node's secrets are sealed.

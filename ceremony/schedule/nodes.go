@@ -66,7 +66,8 @@ func (b *builder) node(i int) (kubepki.Node, bool) {
 	switch {
 	case in.Host == "":
 	case b.p.KnownHosts == "":
-		b.Refuse(append(where, "host"), "node %s: host is its name in a known_hosts file, and the plan names none (knownHosts)", in.Name)
+		b.Refuse(append(where, "host"), "node %s: host is its name in a known_hosts file, and the plan names none "+
+			"(knownHosts)", in.Name)
 	case strings.ContainsAny(in.Host, "*?!|, \t"):
 		b.Refuse(append(where, "host"), "node %s: host %q is not one host's name", in.Name, in.Host)
 	}
@@ -104,7 +105,8 @@ func (b *builder) together() {
 	case len(first) > 1:
 		b.Refuse(plan.At{"nodes"}, "%s are all marked first; one control-plane node is", strings.Join(first, ", "))
 	case len(first) == 0 && len(controlPlane) > 0 && b.genesis():
-		b.Refuse(plan.At{"nodes"}, "no node is marked first: say first: true for the control-plane node that runs kubeadm init (%s)", strings.Join(controlPlane, ", "))
+		b.Refuse(plan.At{"nodes"}, "no node is marked first: say first: true for the control-plane node that runs "+
+			"kubeadm init (%s)", strings.Join(controlPlane, ", "))
 	}
 	if len(controlPlane) > 0 && len(etcd) == 0 && b.genesis() && !b.p.Cluster.ExternalEtcd {
 		b.Warn(plan.At{"nodes"}, "no node has the role etcd, and externalEtcd is not said")
@@ -155,9 +157,11 @@ func (b *builder) issuers(good []int) (expanded []int) {
 			b.Refuse(plan.At{"authorities"}, "no authority of family %s, which node %s needs", f, trusts[f])
 		case signs[f] == 0:
 		case a.Adopted:
-			b.Refuse(b.authorityPlace(a.Name), "authority %s is adopted and signs nothing, and %d certificates would be its: a node joins before its cluster is brought in, or once the successor issues", a.Name, signs[f])
+			b.Refuse(b.authorityPlace(a.Name), "authority %s is adopted and signs nothing, and %d certificates would be "+
+				"its: a node joins before its cluster is brought in, or once the successor issues", a.Name, signs[f])
 		case a.Key == plan.Key{}:
-			b.Refuse(b.authorityPlace(a.Name), "authority %s is to sign %d certificates, but the plan does not name its key", a.Name, signs[f])
+			b.Refuse(b.authorityPlace(a.Name), "authority %s is to sign %d certificates, but the plan does not name its key",
+				a.Name, signs[f])
 		default:
 			b.outlives(plan.At{"leaves"}, "a leaf", b.p.Leaves.Validity, a)
 			if root := b.p.RootOf(a); root != nil && root.External && a.Makes() {
@@ -267,10 +271,12 @@ func (b *builder) claims(i int, o *request.Opened) bool {
 	}
 	n := b.c.Nodes[i]
 	if o.Node.Address != n.Address {
-		b.Warn(plan.At{"nodes", i}, "node %s: its request claims the address %s, the plan says %s", in.Name, address(o.Node.Address), address(n.Address))
+		b.Warn(plan.At{"nodes", i}, "node %s: its request claims the address %s, the plan says %s", in.Name,
+			address(o.Node.Address), address(n.Address))
 	}
 	if v := o.Cluster.KubernetesVersion; v != b.c.Cluster.KubernetesVersion {
-		b.Warn(plan.At{"nodes", i}, "node %s: its request claims Kubernetes %s, the plan says %s", in.Name, v, b.c.Cluster.KubernetesVersion)
+		b.Warn(plan.At{"nodes", i}, "node %s: its request claims Kubernetes %s, the plan says %s", in.Name, v,
+			b.c.Cluster.KubernetesVersion)
 	}
 	return len(b.Problems) == before
 }

@@ -116,7 +116,8 @@ func planFor(t testing.TB, requests map[string]*request.Opened, nodes ...kubepki
 	o := plan.NewOptions{Name: "demo-1", Cluster: plan.Cluster{Kubeadm: "kubeadm.yaml"}, Evidence: signer.Software}
 	inputs := map[string]string{"kubeadm.yaml": kubeadmFile}
 	for _, n := range nodes {
-		in := plan.Node{Name: n.Name, Roles: n.Roles, First: n.First, Request: "requests/" + n.Name + ".req", Fingerprint: requests[n.Name].Fingerprint}
+		in := plan.Node{Name: n.Name, Roles: n.Roles, First: n.First, Request: "requests/" + n.Name + ".req",
+			Fingerprint: requests[n.Name].Fingerprint}
 		if n.Address.IsValid() {
 			in.Address = n.Address.String()
 		}

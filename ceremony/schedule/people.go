@@ -26,7 +26,8 @@ func (b *builder) people() {
 		b.c.Former = nil
 	}
 	if b.c.Former != nil {
-		b.Warn(plan.At{"people"}, "people or approvals are not those of %s: enough of those have to approve as well", b.c.Former.Whose)
+		b.Warn(plan.At{"people"}, "people or approvals are not those of %s: enough of those have to approve as well",
+			b.c.Former.Whose)
 	}
 }
 

@@ -47,7 +47,8 @@ func TestPeople(t *testing.T) {
 	if !none.People.Nobody() || len(none.Approvers()) != 0 {
 		t.Errorf("people of a plan without: %v", none.Approvers())
 	}
-	alice, eve := plan.Person{Name: "alice", Role: "officer", Key: sshKey(t)}, plan.Person{Name: "eve", Role: "witness", Key: sshKey(t)}
+	alice, eve := plan.Person{Name: "alice", Role: "officer", Key: sshKey(t)}, plan.Person{Name: "eve", Role: "witness",
+		Key: sshKey(t)}
 	text := bare + section(1, alice, eve)
 	c, err := opens(text, nil)
 	if err != nil {
@@ -79,7 +80,8 @@ func TestPeople(t *testing.T) {
 // TestFormerPeople shows that the people of the cluster's predecessor have a
 // say when the plan has others, or none.
 func TestFormerPeople(t *testing.T) {
-	alice, bob := plan.Person{Name: "alice", Role: "officer", Key: sshKey(t)}, plan.Person{Name: "bob", Role: "officer", Key: sshKey(t)}
+	alice, bob := plan.Person{Name: "alice", Role: "officer", Key: sshKey(t)}, plan.Person{Name: "bob", Role: "officer",
+		Key: sshKey(t)}
 	opening := func(threshold int, people ...plan.Person) string {
 		data, err := json.Marshal(people)
 		if err != nil {
@@ -121,11 +123,13 @@ func TestFormerPeople(t *testing.T) {
 
 // TestNewCarriesPeople shows that a plan that continues names the same people.
 func TestNewCarriesPeople(t *testing.T) {
-	people, wrong := approval.New([]plan.Person{{Name: "alice", Role: "officer", Key: sshKey(t) + " a comment"}, {Name: "eve", Role: "witness", Key: sshKey(t)}}, 1)
+	people, wrong := approval.New([]plan.Person{{Name: "alice", Role: "officer", Key: sshKey(t) + " a comment"},
+		{Name: "eve", Role: "witness", Key: sshKey(t)}}, 1)
 	if len(wrong) > 0 {
 		t.Fatal(wrong)
 	}
-	data, err := plan.New(plan.NewOptions{Name: "demo-1", Cluster: plan.Cluster{Name: "demo", KubernetesVersion: "v1.37.2"}, People: people, Evidence: "software"})
+	data, err := plan.New(plan.NewOptions{Name: "demo-1", Cluster: plan.Cluster{Name: "demo",
+		KubernetesVersion: "v1.37.2"}, People: people, Evidence: "software"})
 	if err != nil {
 		t.Fatal(err)
 	}

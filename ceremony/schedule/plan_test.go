@@ -135,32 +135,50 @@ func TestRefused(t *testing.T) {
 		{"unknown fields further down", "    evidence: consistent", "    evidense: consistent\n    Key: x", []string{
 			`plan.yaml:17:5: unknown field "evidense" in an item of authorities`,
 			`plan.yaml:18:5: unknown field "Key" in an item of authorities`}},
-		{"unknown field in braces", "{create: ECDSA-P384}", "{create: ECDSA-P384, slot: 1}", []string{`plan.yaml:10:31: unknown field "slot" in key`}},
-		{"double field", "kind: Plan\n", "kind: Plan\nkind: Plan\n", []string{`plan.yaml:3:1: mapping key "kind" already defined at [2:1]`}},
+		{"unknown field in braces", "{create: ECDSA-P384}", "{create: ECDSA-P384, slot: 1}",
+			[]string{`plan.yaml:10:31: unknown field "slot" in key`}},
+		{"double field", "kind: Plan\n", "kind: Plan\nkind: Plan\n", []string{`plan.yaml:3:1: mapping key "kind" ` +
+			`already defined at [2:1]`}},
 		{"broken YAML", "previous: none", "previous: [none", []string{`plan.yaml:8:1: ',' or ']' must be specified`}},
-		{"too deep", "nodes: []", "nodes: " + strings.Repeat("[", 200_000), []string{`plan.yaml:24:1: nested more than 64 deep`}},
-		{"too deep by lines", "nodes: []", "nodes: " + strings.Repeat("[\n", 200_000), []string{`plan.yaml:88:1: nested more than 64 deep`}},
-		{"too deep entries", "nodes: []", "nodes:\n" + strings.Repeat("- ", 100_000), []string{`plan.yaml:25:1: nested more than 64 deep`}},
+		{"too deep", "nodes: []", "nodes: " + strings.Repeat("[", 200_000), []string{`plan.yaml:24:1: nested more than ` +
+			`64 deep`}},
+		{"too deep by lines", "nodes: []", "nodes: " + strings.Repeat("[\n", 200_000), []string{`plan.yaml:88:1: nested ` +
+			`more than 64 deep`}},
+		{"too deep entries", "nodes: []", "nodes:\n" + strings.Repeat("- ", 100_000), []string{`plan.yaml:25:1: nested ` +
+			`more than 64 deep`}},
 		{"empty value", "name: demo-1", "name:", []string{`plan.yaml:3:6: name has no value`}},
 		{"a list for a text", "name: demo-1", "name: [demo-1]", []string{`plan.yaml:3:7: name is text on one line`}},
 		{"a truth for a text", "name: demo-1", "name: true", []string{`plan.yaml:3:7: name is text: put quotes around true`}},
 		{"a text for a list", "nodes: []", "nodes: cp-1", []string{`plan.yaml:24:8: nodes is a list`}},
 		{"a text for a mapping", "key: {create: RSA-4096}", "key: RSA-4096", []string{`plan.yaml:16:10: key is a mapping`}},
-		{"a text for a number", "nodes: []", "nodes: [{name: a, bindPort: x}]", []string{`plan.yaml:24:29: bindPort is a whole number`}},
-		{"a text for a truth", "nodes: []", "nodes: [{name: a, first: yes}]", []string{`plan.yaml:24:26: first is true or false`}},
-		{"alias", "kind: Plan", "kind: &k Plan", []string{`plan.yaml:2:7: a plan has no anchors, aliases and tags: write the value out`}},
-		{"tag", "kind: Plan", "kind: !!str Plan", []string{`plan.yaml:2:7: a plan has no anchors, aliases and tags: write the value out`}},
-		{"merge", "nodes: []", "nodes: [{<<: {name: a}}]", []string{`plan.yaml:24:10: unknown field "<<" in an item of nodes`}},
-		{"second document", "nodes: []", "nodes: []\n---\nkind: Plan", []string{`plan.yaml:26:1: a plan is one document; here begins another`}},
-		{"right to left", "name: demo-1", "name: demo-1 # \u202eenon", []string{`plan.yaml:3:16: character U+202E cannot be seen; a plan has only printable ones`}},
-		{"no-break space", "name: demo-1", "name:\u00a0demo-1", []string{`plan.yaml:3:6: character U+00A0 cannot be seen; a plan has only printable ones`}},
+		{"a text for a number", "nodes: []", "nodes: [{name: a, bindPort: x}]", []string{`plan.yaml:24:29: bindPort is ` +
+			`a whole number`}},
+		{"a text for a truth", "nodes: []", "nodes: [{name: a, first: yes}]", []string{`plan.yaml:24:26: first is true ` +
+			`or false`}},
+		{"alias", "kind: Plan", "kind: &k Plan", []string{`plan.yaml:2:7: a plan has no anchors, aliases and tags: ` +
+			`write the value out`}},
+		{"tag", "kind: Plan", "kind: !!str Plan", []string{`plan.yaml:2:7: a plan has no anchors, aliases and tags: ` +
+			`write the value out`}},
+		{"merge", "nodes: []", "nodes: [{<<: {name: a}}]", []string{`plan.yaml:24:10: unknown field "<<" in an item of ` +
+			`nodes`}},
+		{"second document", "nodes: []", "nodes: []\n---\nkind: Plan", []string{`plan.yaml:26:1: a plan is one ` +
+			`document; here begins another`}},
+		{"right to left", "name: demo-1", "name: demo-1 # \u202eenon", []string{`plan.yaml:3:16: character U+202E ` +
+			`cannot be seen; a plan has only printable ones`}},
+		{"no-break space", "name: demo-1", "name:\u00a0demo-1", []string{`plan.yaml:3:6: character U+00A0 cannot be ` +
+			`seen; a plan has only printable ones`}},
 		{"not UTF-8", "name: demo-1", "name: d\xffmo", []string{`plan.yaml:3:8: byte 0xff is not UTF-8`}},
-		{"version", "officiant/v1", "officiant/v2", []string{`plan.yaml:1:13: apiVersion is "officiant/v2"; this program reads officiant/v1`}},
+		{"version", "officiant/v1", "officiant/v2", []string{`plan.yaml:1:13: apiVersion is "officiant/v2"; this ` +
+			`program reads officiant/v1`}},
 		{"kind", "kind: Plan", "kind: Station", []string{`plan.yaml:2:7: kind is "Station", not Plan`}},
-		{"name", "name: demo-1", "name: Demo 1", []string{`plan.yaml:3:7: name is "Demo 1"; it is 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends`}},
-		{"no previous", "previous: none\n", "", []string{`plan.yaml: previous is missing: name the ceremonies this one continues, or say "previous: none"`}},
-		{"previous is something else", "previous: none", "previous: nothing", []string{`plan.yaml:7:11: previous is "none", a list of ceremonies, or lost with sequence and reason`}},
-		{"previous is empty", "previous: none", "previous: []", []string{`plan.yaml:7:11: previous is "none", a list of ceremonies, or lost with sequence and reason`}},
+		{"name", "name: demo-1", "name: Demo 1", []string{`plan.yaml:3:7: name is "Demo 1"; it is 1 to 63 lower-case ` +
+			`letters, digits and dashes, with a letter or digit at both ends`}},
+		{"no previous", "previous: none\n", "", []string{`plan.yaml: previous is missing: name the ceremonies this one ` +
+			`continues, or say "previous: none"`}},
+		{"previous is something else", "previous: none", "previous: nothing", []string{`plan.yaml:7:11: previous is ` +
+			`"none", a list of ceremonies, or lost with sequence and reason`}},
+		{"previous is empty", "previous: none", "previous: []", []string{`plan.yaml:7:11: previous is "none", a list of ` +
+			`ceremonies, or lost with sequence and reason`}},
 		{"everything at once", bare, "apiVersion: officiant/v1\n", []string{
 			`plan.yaml: kind is "", not Plan`,
 			`plan.yaml: name is ""; it is 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends`,
@@ -170,60 +188,108 @@ func TestRefused(t *testing.T) {
 			`plan.yaml: the release key is missing: say release: {key: {create: ECDSA-P256}}, or existing`}},
 		{"empty", bare, "# nothing\n", []string{`plan.yaml: the plan is empty`}},
 
-		{"cluster name", "name: demo\n", "name: -demo\n", []string{`plan.yaml:5:9: cluster name: "-demo" is not 1 to 64 letters, digits, dots, dashes or underscores with a letter or digit at both ends`}},
-		{"no version", "  kubernetesVersion: v1.37.2\n", "", []string{`plan.yaml:5:3: cluster kubernetesVersion: missing; what certificates look like depends on it`}},
-		{"version of Kubernetes", "v1.37.2", "1.37", []string{`plan.yaml:6:22: cluster kubernetesVersion: Kubernetes version "1.37" is not of the form v1.37.2`}},
-		{"bad CIDR", "kubernetesVersion: v1.37.2", "kubernetesVersion: v1.37.2\n  serviceSubnet: 10.96.0.0/33", []string{`plan.yaml:7:18: cluster serviceSubnet: "10.96.0.0/33" is not a subnet such as 10.96.0.0/12`}},
-		{"bad SAN", "kubernetesVersion: v1.37.2", "kubernetesVersion: v1.37.2\n  certSANs: [a.example, 10.0.0.256]", []string{`plan.yaml:7:25: cluster certSANs[1]: "10.0.0.256" looks like an IP address but is none`}},
-		{"override of no certificate", "kubernetesVersion: v1.37.2", "kubernetesVersion: v1.37.2\n  overrides:\n    kubelet: {commonName: x}", []string{`plan.yaml:8:14: cluster overrides.kubelet: no such certificate; known are …`}},
-		{"override in an id with a dot", "kubernetesVersion: v1.37.2", "kubernetesVersion: v1.37.2\n  overrides:\n    admin.conf:\n      organization: [\" x\"]", []string{`plan.yaml:9:22: cluster overrides.admin.conf.organization[0]: " x" is empty, begins or ends with a space, or has unprintable characters`}},
-		{"kubeadm file is not there", "  name: demo\n", "  kubeadm: kubeadm.yaml\n", []string{`plan.yaml:5:12: kubeadm.yaml: file does not exist`}},
+		{"cluster name", "name: demo\n", "name: -demo\n", []string{`plan.yaml:5:9: cluster name: "-demo" is not 1 to 64 ` +
+			`letters, digits, dots, dashes or underscores with a letter or digit at both ends`}},
+		{"no version", "  kubernetesVersion: v1.37.2\n", "", []string{`plan.yaml:5:3: cluster kubernetesVersion: ` +
+			`missing; what certificates look like depends on it`}},
+		{"version of Kubernetes", "v1.37.2", "1.37", []string{`plan.yaml:6:22: cluster kubernetesVersion: Kubernetes ` +
+			`version "1.37" is not of the form v1.37.2`}},
+		{"bad CIDR", "kubernetesVersion: v1.37.2", "kubernetesVersion: v1.37.2\n  serviceSubnet: 10.96.0.0/33",
+			[]string{`plan.yaml:7:18: cluster serviceSubnet: "10.96.0.0/33" is not a subnet such as 10.96.0.0/12`}},
+		{"bad SAN", "kubernetesVersion: v1.37.2", "kubernetesVersion: v1.37.2\n  certSANs: [a.example, 10.0.0.256]",
+			[]string{`plan.yaml:7:25: cluster certSANs[1]: "10.0.0.256" looks like an IP address but is none`}},
+		{"override of no certificate", "kubernetesVersion: v1.37.2", "kubernetesVersion: v1.37.2\n  overrides:\n    " +
+			"kubelet: {commonName: x}", []string{`plan.yaml:8:14: cluster overrides.kubelet: no such certificate; known are …`}},
+		{"override in an id with a dot", "kubernetesVersion: v1.37.2", "kubernetesVersion: v1.37.2\n  overrides:\n    " +
+			"admin.conf:\n      organization: [\" x\"]", []string{`plan.yaml:9:22: cluster ` +
+			`overrides.admin.conf.organization[0]: " x" is empty, begins or ends with a space, or has unprintable characters`}},
+		{"kubeadm file is not there", "  name: demo\n", "  kubeadm: kubeadm.yaml\n",
+			[]string{`plan.yaml:5:12: kubeadm.yaml: file does not exist`}},
 
 		{"no root", "- name: root", "- name: base\n    family: kubernetes", []string{
 			`plan.yaml:9:3: no authority of family root`,
-			`plan.yaml:13:5: base and kubernetes are both of family kubernetes; a ceremony issues from one, and can trust others (use: trust)`}},
-		{"family unknown", "- name: etcd", "- name: etcd-2", []string{`plan.yaml:15:5: authority etcd-2 needs a family: root, kubernetes, etcd or front-proxy`}},
-		{"family misspelled", "- name: etcd", "- name: etcd-2\n    family: etc", []string{`plan.yaml:16:13: authority etcd-2: family "etc" is not root, kubernetes, etcd or front-proxy`}},
-		{"authority named release", "- name: etcd", "- name: release\n    family: etcd", []string{`plan.yaml:15:11: authority name "release": it is 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends, and not release, transcript or default`}},
-		{"two of one name", "- name: etcd", "- name: kubernetes", []string{`plan.yaml:15:11: two authorities are named kubernetes`}},
-		{"no key", "    key: {create: RSA-4096}\n", "", []string{`plan.yaml:15:5: authority etcd has neither a key nor a certificate: say key: {create: ALGORITHM}, or certificate: FILE`}},
-		{"two origins", "{create: RSA-4096}", "{create: RSA-4096, existing: \"" + strings.Repeat("a", 64) + "\"}", []string{`plan.yaml:16:10: authority etcd: its key is either created or existing`}},
-		{"existing without certificate", "{create: RSA-4096}", "{existing: \"" + strings.Repeat("a", 64) + "\"}", []string{`plan.yaml:15:5: authority etcd: an existing key needs its certificate`}},
-		{"fingerprint too short", "{create: RSA-4096}", "{existing: abc}", []string{`plan.yaml:16:21: existing: fingerprint: 3 hex digits in place of 64`}},
-		{"algorithm", "RSA-4096", "RSA-1024", []string{`plan.yaml:16:19: authority etcd: unknown key algorithm "RSA-1024": one of ECDSA-P256, ECDSA-P384, ECDSA-P521, RSA-2048, RSA-3072, RSA-4096`}},
-		{"no evidence", "    evidence: consistent\n", "", []string{`plan.yaml:15:5: authority etcd: say the least evidence accepted for its key: "attested", "consistent", or "software" for a software token`}},
-		{"evidence of nothing", "evidence: consistent", "evidence: none", []string{`plan.yaml:17:15: authority etcd: evidence "none" is not "attested", "consistent", "software" or "unproven"`}},
-		{"certificate of a new key", "    evidence: consistent", "    certificate: etcd.crt", []string{`plan.yaml:17:18: authority etcd: a key that is made in the ceremony has no certificate yet`}},
-		{"long subject", "    evidence: consistent", "    evidence: consistent\n    subject: {commonName: " + strings.Repeat("x", 65) + "}", []string{`plan.yaml:18:14: authority etcd: "` + strings.Repeat("x", 65) + `" has not 1 to 64 characters`}},
-		{"one subject twice", "    evidence: consistent", "    evidence: consistent\n    subject: {commonName: kubernetes}", []string{`plan.yaml:15:5: authorities kubernetes and etcd have the same subject, CN=kubernetes,O=demo`}},
-		{"intermediate outlives the root", "    evidence: consistent", "    evidence: consistent\n    validity: 21y", []string{`plan.yaml:18:15: authority etcd would be valid for 21y, longer than its issuer root (20y)`}},
+			`plan.yaml:13:5: base and kubernetes are both of family kubernetes; a ceremony issues from one, and can trust ` +
+				`others (use: trust)`}},
+		{"family unknown", "- name: etcd", "- name: etcd-2", []string{`plan.yaml:15:5: authority etcd-2 needs a family: ` +
+			`root, kubernetes, etcd or front-proxy`}},
+		{"family misspelled", "- name: etcd", "- name: etcd-2\n    family: etc", []string{`plan.yaml:16:13: authority ` +
+			`etcd-2: family "etc" is not root, kubernetes, etcd or front-proxy`}},
+		{"authority named release", "- name: etcd", "- name: release\n    family: etcd",
+			[]string{`plan.yaml:15:11: authority name "release": it is 1 to 63 lower-case letters, digits and dashes, with ` +
+				`a letter or digit at both ends, and not release, transcript or default`}},
+		{"two of one name", "- name: etcd", "- name: kubernetes", []string{`plan.yaml:15:11: two authorities are named ` +
+			`kubernetes`}},
+		{"no key", "    key: {create: RSA-4096}\n", "", []string{`plan.yaml:15:5: authority etcd has neither a key nor ` +
+			`a certificate: say key: {create: ALGORITHM}, or certificate: FILE`}},
+		{"two origins", "{create: RSA-4096}", "{create: RSA-4096, existing: \"" + strings.Repeat("a", 64) + "\"}",
+			[]string{`plan.yaml:16:10: authority etcd: its key is either created or existing`}},
+		{"existing without certificate", "{create: RSA-4096}", "{existing: \"" + strings.Repeat("a", 64) + "\"}",
+			[]string{`plan.yaml:15:5: authority etcd: an existing key needs its certificate`}},
+		{"fingerprint too short", "{create: RSA-4096}", "{existing: abc}", []string{`plan.yaml:16:21: existing: ` +
+			`fingerprint: 3 hex digits in place of 64`}},
+		{"algorithm", "RSA-4096", "RSA-1024", []string{`plan.yaml:16:19: authority etcd: unknown key algorithm ` +
+			`"RSA-1024": one of ECDSA-P256, ECDSA-P384, ECDSA-P521, RSA-2048, RSA-3072, RSA-4096`}},
+		{"no evidence", "    evidence: consistent\n", "", []string{`plan.yaml:15:5: authority etcd: say the least ` +
+			`evidence accepted for its key: "attested", "consistent", or "software" for a software token`}},
+		{"evidence of nothing", "evidence: consistent", "evidence: none", []string{`plan.yaml:17:15: authority etcd: ` +
+			`evidence "none" is not "attested", "consistent", "software" or "unproven"`}},
+		{"certificate of a new key", "    evidence: consistent", "    certificate: etcd.crt",
+			[]string{`plan.yaml:17:18: authority etcd: a key that is made in the ceremony has no certificate yet`}},
+		{"long subject", "    evidence: consistent", "    evidence: consistent\n    subject: {commonName: " +
+			"" + strings.Repeat("x", 65) + "}", []string{`plan.yaml:18:14: authority etcd: "` + strings.Repeat("x",
+			65) + `" has not 1 to 64 characters`}},
+		{"one subject twice", "    evidence: consistent", "    evidence: consistent\n    subject: {commonName: kubernetes}",
+			[]string{`plan.yaml:15:5: authorities kubernetes and etcd have the same subject, CN=kubernetes,O=demo`}},
+		{"intermediate outlives the root", "    evidence: consistent", "    evidence: consistent\n    validity: 21y",
+			[]string{`plan.yaml:18:15: authority etcd would be valid for 21y, longer than its issuer root (20y)`}},
 		{"default outlives the root", "key: {create: ECDSA-P384}", "key: {create: ECDSA-P384}\n    validity: 9y", []string{
 			`plan.yaml:13:5: authority kubernetes would be valid for 10y, longer than its issuer root (9y)`,
 			`plan.yaml:16:5: authority etcd would be valid for 10y, longer than its issuer root (9y)`,
 			`plan.yaml:19:5: authority front-proxy would be valid for 10y, longer than its issuer root (9y)`}},
-		{"duration", "    evidence: consistent", "    evidence: consistent\n    validity: 1 year", []string{`plan.yaml:18:15: validity: "1 year" is not a duration: write "1y" (365 days), "90d" or "8760h"`}},
-		{"duration too short", "    evidence: consistent", "    evidence: consistent\n    validity: 59m", []string{`plan.yaml:18:15: validity: 59m is not between 1h and 100y`}},
-		{"duration too long", "    evidence: consistent", "    evidence: consistent\n    validity: 101y", []string{`plan.yaml:18:15: validity: 101y is not between 1h and 100y`}},
-		{"negative duration", "    evidence: consistent", "    evidence: consistent\n    validity: -9h", []string{`plan.yaml:18:15: validity: -9h is not between 1h and 100y`}},
+		{"duration", "    evidence: consistent", "    evidence: consistent\n    validity: 1 year",
+			[]string{`plan.yaml:18:15: validity: "1 year" is not a duration: write "1y" (365 days), "90d" or "8760h"`}},
+		{"duration too short", "    evidence: consistent", "    evidence: consistent\n    validity: 59m",
+			[]string{`plan.yaml:18:15: validity: 59m is not between 1h and 100y`}},
+		{"duration too long", "    evidence: consistent", "    evidence: consistent\n    validity: 101y",
+			[]string{`plan.yaml:18:15: validity: 101y is not between 1h and 100y`}},
+		{"negative duration", "    evidence: consistent", "    evidence: consistent\n    validity: -9h",
+			[]string{`plan.yaml:18:15: validity: -9h is not between 1h and 100y`}},
 
-		{"no release key", "release:\n  key: {create: ECDSA-P256}\n  evidence: software\n", "", []string{`plan.yaml: the release key is missing: say release: {key: {create: ECDSA-P256}}, or existing`}},
-		{"release algorithm", "release:\n  key: {create: ECDSA-P256}", "release:\n  key: {create: ECDSA-P384}", []string{`plan.yaml:22:17: the release key is ECDSA-P256, RSA-2048, RSA-3072 or RSA-4096, not ECDSA-P384`}},
-		{"release evidence", "release:\n  key: {create: ECDSA-P256}\n  evidence: software", "release:\n  key: {create: ECDSA-P256}", []string{`plan.yaml:22:3: release: say the least evidence accepted for its key: "attested", "consistent", or "software" for a software token`}},
-		{"service account without a node", "nodes: []", "serviceAccount: {create: ECDSA-P256}\nnodes: []", []string{`plan.yaml:24:17: no node of this plan is a control-plane node, which alone has the service-account key`}},
+		{"no release key", "release:\n  key: {create: ECDSA-P256}\n  evidence: software\n", "",
+			[]string{`plan.yaml: the release key is missing: say release: {key: {create: ECDSA-P256}}, or existing`}},
+		{"release algorithm", "release:\n  key: {create: ECDSA-P256}", "release:\n  key: {create: ECDSA-P384}",
+			[]string{`plan.yaml:22:17: the release key is ECDSA-P256, RSA-2048, RSA-3072 or RSA-4096, not ECDSA-P384`}},
+		{"release evidence", "release:\n  key: {create: ECDSA-P256}\n  evidence: software",
+			"release:\n  key: {create: ECDSA-P256}", []string{`plan.yaml:22:3: release: say the least evidence accepted ` +
+				`for its key: "attested", "consistent", or "software" for a software token`}},
+		{"service account without a node", "nodes: []", "serviceAccount: {create: ECDSA-P256}\nnodes: []",
+			[]string{`plan.yaml:24:17: no node of this plan is a control-plane node, which alone has the service-account key`}},
 
-		{"node's name", "nodes: []", node("CP", "[worker]", ""), []string{`plan.yaml:25:11: node CP: name: "CP" is not a lower-case DNS name, which a node's name has to be`}},
-		{"no role", "nodes: []", node("w", "[]", ""), []string{`plan.yaml:26:12: node w: roles: missing; a node is control-plane, etcd or worker`}},
-		{"role unknown", "nodes: []", node("w", "[worker, master]", ""), []string{`plan.yaml:26:21: node w: roles[1]: "master" is not a role; a node is control-plane, etcd or worker`}},
-		{"no address", "nodes: []", node("w", "[etcd]", ""), []string{`plan.yaml:25:5: node w: address: missing; the certificates of a control-plane or etcd node carry it`}},
-		{"bad address", "nodes: []", node("w", "[worker]", "    address: 10.0.0.300\n"), []string{`plan.yaml:29:14: node w: "10.0.0.300" is not an IP address`}},
+		{"node's name", "nodes: []", node("CP", "[worker]", ""), []string{`plan.yaml:25:11: node CP: name: "CP" is not ` +
+			`a lower-case DNS name, which a node's name has to be`}},
+		{"no role", "nodes: []", node("w", "[]", ""), []string{`plan.yaml:26:12: node w: roles: missing; a node is ` +
+			`control-plane, etcd or worker`}},
+		{"role unknown", "nodes: []", node("w", "[worker, master]", ""), []string{`plan.yaml:26:21: node w: roles[1]: ` +
+			`"master" is not a role; a node is control-plane, etcd or worker`}},
+		{"no address", "nodes: []", node("w", "[etcd]", ""), []string{`plan.yaml:25:5: node w: address: missing; the ` +
+			`certificates of a control-plane or etcd node carry it`}},
+		{"bad address", "nodes: []", node("w", "[worker]", "    address: 10.0.0.300\n"),
+			[]string{`plan.yaml:29:14: node w: "10.0.0.300" is not an IP address`}},
 		{"no request", "nodes: []", "nodes:\n  - name: w\n    roles: [worker]", []string{
 			`plan.yaml:25:5: node w has no request`}},
-		{"first that is no control plane", "nodes: []", node("w", "[worker]", "    first: true\n"), []string{`plan.yaml:29:12: node w: first: only a control-plane node can be the first`}},
-		{"path out of the folder", "nodes: []", strings.ReplaceAll(node("w", "[etcd]", "    address: 10.0.0.1\n"), "requests/w.req", "../w.req"), []string{`plan.yaml:27:14: "../w.req": "..": inputs lie below the plan's folder`}},
-		{"absolute path", "nodes: []", strings.ReplaceAll(node("w", "[etcd]", "    address: 10.0.0.1\n"), "requests/w.req", "/w.req"), []string{`plan.yaml:27:14: "/w.req" is an absolute path; inputs lie below the plan's folder`}},
-		{"reserved path", "nodes: []", strings.ReplaceAll(node("w", "[etcd]", "    address: 10.0.0.1\n"), "requests/w.req", "Bundles/w.req"), []string{`plan.yaml:27:14: "Bundles/w.req": bundles belongs to the ceremony directory itself`}},
-		{"hidden path", "nodes: []", strings.ReplaceAll(node("w", "[etcd]", "    address: 10.0.0.1\n"), "requests/w.req", "requests/.w.req"), []string{`plan.yaml:27:14: "requests/.w.req": names are of letters, digits and ._@+=,- and begin with a letter, a digit or _@+`}},
-		{"folder for a file", "nodes: []", strings.ReplaceAll(node("w", "[etcd]", "    address: 10.0.0.1\n"), "requests/w.req", "some"), []string{`plan.yaml:27:14: some: not a regular file`}},
+		{"first that is no control plane", "nodes: []", node("w", "[worker]", "    first: true\n"),
+			[]string{`plan.yaml:29:12: node w: first: only a control-plane node can be the first`}},
+		{"path out of the folder", "nodes: []", strings.ReplaceAll(node("w", "[etcd]", "    address: 10.0.0.1\n"),
+			"requests/w.req", "../w.req"), []string{`plan.yaml:27:14: "../w.req": "..": inputs lie below the plan's folder`}},
+		{"absolute path", "nodes: []", strings.ReplaceAll(node("w", "[etcd]", "    address: 10.0.0.1\n"), "requests/w.req",
+			"/w.req"), []string{`plan.yaml:27:14: "/w.req" is an absolute path; inputs lie below the plan's folder`}},
+		{"reserved path", "nodes: []", strings.ReplaceAll(node("w", "[etcd]", "    address: 10.0.0.1\n"), "requests/w.req",
+			"Bundles/w.req"), []string{`plan.yaml:27:14: "Bundles/w.req": bundles belongs to the ceremony directory itself`}},
+		{"hidden path", "nodes: []", strings.ReplaceAll(node("w", "[etcd]", "    address: 10.0.0.1\n"), "requests/w.req",
+			"requests/.w.req"), []string{`plan.yaml:27:14: "requests/.w.req": names are of letters, digits and ._@+=,- and ` +
+			`begin with a letter, a digit or _@+`}},
+		{"folder for a file", "nodes: []", strings.ReplaceAll(node("w", "[etcd]", "    address: 10.0.0.1\n"),
+			"requests/w.req", "some"), []string{`plan.yaml:27:14: some: not a regular file`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -248,7 +314,8 @@ func TestRefused(t *testing.T) {
 
 // node is a nodes section of one node.
 func node(name, roles, more string) string {
-	return "nodes:\n  - name: " + name + "\n    roles: " + roles + "\n    request: requests/" + name + ".req\n    fingerprint: " + strings.Repeat("a", 64) + "\n" + more
+	return "nodes:\n  - name: " + name + "\n    roles: " + roles + "\n    request: requests/" + name + ".req\n    " +
+		"fingerprint: " + strings.Repeat("a", 64) + "\n" + more
 }
 
 // TestExcerpt shows what people see: the place, the message, the line.
@@ -309,7 +376,8 @@ func TestReadFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	for name, want := range map[string]string{"pipe": "pipe: not a regular file", "large": "large: larger than 2 MiB", ".": ".: not a regular file"} {
+	for name, want := range map[string]string{"pipe": "pipe: not a regular file", "large": "large: larger than 2 MiB",
+		".": ".: not a regular file"} {
 		if _, err := readFile(root.FS(), name, maxInput); err == nil || err.Error() != want {
 			t.Errorf("%s: %v", name, err)
 		}

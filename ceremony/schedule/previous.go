@@ -63,7 +63,8 @@ func (b *builder) previous() {
 		case p.Cluster == "":
 			b.Refuse(where, "a predecessor needs its cluster's name")
 		case seen[p.Cluster]:
-			b.Refuse(append(where, "cluster"), "two predecessors of cluster %s; a ceremony continues the last one only", p.Cluster)
+			b.Refuse(append(where, "cluster"), "two predecessors of cluster %s; a ceremony continues the last one only",
+				p.Cluster)
 		case p.Sequence < 1:
 			b.Refuse(append(where, "sequence"), "the predecessor's sequence is missing; it counts from 1")
 		case p.Head == fingerprint.SHA256{}:

@@ -115,8 +115,9 @@ func (p *past) continued(t *testing.T, nodes ...kubepki.Node) string {
 	t.Helper()
 	requests := honest(t)
 	o := plan.NewOptions{Name: "demo-2", Cluster: plan.Cluster{Kubeadm: "kubeadm.yaml"},
-		Previous:       []plan.Predecessor{{Cluster: "demo", Sequence: 1, Head: p.head, Transcript: "previous/demo-1.jsonl"}},
-		Release:        plan.Release{Key: plan.Key{Existing: p.release}, Public: "previous/demo-1/release.pub", Evidence: signer.Software},
+		Previous: []plan.Predecessor{{Cluster: "demo", Sequence: 1, Head: p.head, Transcript: "previous/demo-1.jsonl"}},
+		Release: plan.Release{Key: plan.Key{Existing: p.release}, Public: "previous/demo-1/release.pub",
+			Evidence: signer.Software},
 		ServiceAccount: plan.ServiceAccount{Sealed: "previous/demo-1/sa.key.age", Public: "previous/demo-1/sa.pub"},
 	}
 	for _, name := range []string{"root", "kubernetes", "etcd", "front-proxy"} {
@@ -124,11 +125,13 @@ func (p *past) continued(t *testing.T, nodes ...kubepki.Node) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o.Authorities = append(o.Authorities, plan.Authority{Name: name, Family: kubepki.Authority(name), Key: plan.Key{Existing: spki},
+		o.Authorities = append(o.Authorities, plan.Authority{Name: name, Family: kubepki.Authority(name),
+			Key:         plan.Key{Existing: spki},
 			Certificate: "previous/demo-1/" + name + ".crt", Evidence: signer.Software})
 	}
 	for _, n := range nodes {
-		in := plan.Node{Name: n.Name, Roles: n.Roles, First: n.First, Request: "requests/" + n.Name + ".req", Fingerprint: requests[n.Name].Fingerprint}
+		in := plan.Node{Name: n.Name, Roles: n.Roles, First: n.First, Request: "requests/" + n.Name + ".req",
+			Fingerprint: requests[n.Name].Fingerprint}
 		if n.Address.IsValid() {
 			in.Address = n.Address.String()
 		}

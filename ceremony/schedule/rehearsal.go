@@ -57,7 +57,8 @@ func (c *Ceremony) Rehearsal() (*Ceremony, error) {
 	p.Leaves.Validity = rehearsedLife
 	p.Release = c.rehearsedRelease()
 	if sa := p.ServiceAccount; sa.Sealed != "" {
-		p.ServiceAccount = plan.ServiceAccount{Create: c.pairAlgorithm(sa.Public), Next: plan.NextAccount{Create: sa.Next.Create}}
+		p.ServiceAccount = plan.ServiceAccount{Create: c.pairAlgorithm(sa.Public),
+			Next: plan.NextAccount{Create: sa.Next.Create}}
 		if sa.Next.Sealed != "" {
 			p.ServiceAccount.Next.Create = c.pairAlgorithm(sa.Next.Public)
 		}
@@ -91,7 +92,8 @@ func rehearseAuthority(a *plan.Authority, exists *x509.Certificate, algorithms m
 func (c *Ceremony) rehearsedLists() []plan.CRL {
 	lists := slices.Clone(c.Plan.CRLs)
 	if f := c.FormerList(c.EtcdList); f != nil {
-		lists = append(lists, plan.CRL{Authority: c.EtcdList, NextUpdate: plan.Duration(f.List.NextUpdate.Sub(f.List.ThisUpdate))})
+		lists = append(lists, plan.CRL{Authority: c.EtcdList,
+			NextUpdate: plan.Duration(f.List.NextUpdate.Sub(f.List.ThisUpdate))})
 	}
 	return lists
 }

@@ -54,7 +54,8 @@ func (b *builder) releaseLabel(where plan.At, name string) {
 	}
 	taken := slices.ContainsFunc(b.p.Authorities, func(a plan.Authority) bool { return a.Name == name })
 	if !plan.IsLabel(name) || taken || plan.Reserved[name] {
-		b.Refuse(where, "release key name %q: it is %s, not an authority's, and not transcript or default", name, plan.LabelRule)
+		b.Refuse(where, "release key name %q: it is %s, not an authority's, and not transcript or default", name,
+			plan.LabelRule)
 	}
 }
 
@@ -90,7 +91,8 @@ func (b *builder) existingRelease(where plan.At, name string, want fingerprint.S
 			continue
 		}
 		if spki, err := fingerprint.SPKI(c.PublicKey); err == nil && spki == want {
-			b.Refuse(append(slices.Clone(where), "key"), "the release key is the key of authority %s; it has to be one of its own", a.Name)
+			b.Refuse(append(slices.Clone(where), "key"), "the release key is the key of authority %s; it has to be one of "+
+				"its own", a.Name)
 		}
 	}
 	return pub
@@ -157,7 +159,8 @@ func (b *builder) releaseSucceeds(where plan.At) {
 	case lost && r.Lost != before.Signer:
 		b.Refuse(append(where, "lost"), "the release key of the last ceremony is %s, not this", before.Signer)
 	case lost:
-		b.Warn(where, "nodes pinned the release key %s, and nothing of it vouches for this one: they refuse it until its words are compared (officiant-node install --new-release-key)", r.Lost)
+		b.Warn(where, "nodes pinned the release key %s, and nothing of it vouches for this one: they refuse it until "+
+			"its words are compared (officiant-node install --new-release-key)", r.Lost)
 	case !same && !announced:
 		b.afterwards(where, "the release key is another than the last ceremony's, %s, and was not announced by it: nodes would refuse its bundles. Announce a successor under the present key; or, when that is lost, say lost: %s", before.Signer, before.Signer)
 	}
@@ -168,7 +171,8 @@ func (b *builder) releaseSucceeds(where plan.At) {
 			b.Warn(where, "the release key %s, which the last ceremony announced, is given up", *before.Successor)
 		}
 	} else if before.Successor == nil && s.Key.Existing != (fingerprint.SHA256{}) {
-		b.Refuse(append(where, "successor"), "the last ceremony announced no release key: a successor is made in the ceremony that announces it (create)")
+		b.Refuse(append(where, "successor"), "the last ceremony announced no release key: a successor is made in the "+
+			"ceremony that announces it (create)")
 	}
 }
 

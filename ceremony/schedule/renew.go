@@ -37,7 +37,8 @@ func (b *builder) earlier(p plan.Predecessor, next openRecord, where plan.At) {
 		head := fingerprint.Of(data[1+bytes.LastIndexByte(bytes.TrimSuffix(data, []byte("\n")), '\n'):])
 		named := slices.Contains(next.Predecessors, headRecord{p.Cluster, head})
 		if !named || open.Cluster != p.Cluster {
-			b.Refuse(where, "%s, of ceremony %d of cluster %s with head %s, is not the one ceremony %d continues", file, open.Sequence, open.Cluster, head, next.Sequence)
+			b.Refuse(where, "%s, of ceremony %d of cluster %s with head %s, is not the one ceremony %d continues", file,
+				open.Sequence, open.Cluster, head, next.Sequence)
 			return
 		}
 		if b.sealed == nil {
@@ -59,7 +60,8 @@ func (b *builder) renewNames(i int) {
 	case in.Keys != plan.NodeKeys{}:
 		b.Refuse(where, "node %s: keys that the ceremony makes are new, and so are all its certificates", in.Name)
 	case in.Fingerprint != fingerprint.SHA256{}:
-		b.Refuse(append(plan.At{"nodes", i}, "fingerprint"), "node %s: renewal takes the request it was granted before, for which the record vouches; it has no fingerprint", in.Name)
+		b.Refuse(append(plan.At{"nodes", i}, "fingerprint"), "node %s: renewal takes the request it was granted before, "+
+			"for which the record vouches; it has no fingerprint", in.Name)
 	}
 	for j, name := range in.Renew {
 		if slices.Contains(in.Renew[:j], name) {
@@ -88,10 +90,12 @@ func (b *builder) renewal(i int, o *request.Opened) bool {
 		csr := o.CSR[l.Name]
 		switch {
 		case c == nil:
-			b.Refuse(where, "node %s: no ceremony named here issued its certificate %s; a node that gets more than it had needs a new request", in.Name, l.Name)
+			b.Refuse(where, "node %s: no ceremony named here issued its certificate %s; a node that gets more than it had "+
+				"needs a new request", in.Name, l.Name)
 		case csr == nil: // said where requests are looked into
 		case !equalKeys(csr.PublicKey, c.PublicKey):
-			b.Refuse(where, "node %s: the key %s in %s is not the one of its certificate on record (serial number %x): this is not the request it has its certificates by", in.Name, l.Name, in.Request, c.SerialNumber)
+			b.Refuse(where, "node %s: the key %s in %s is not the one of its certificate on record (serial number %x): "+
+				"this is not the request it has its certificates by", in.Name, l.Name, in.Request, c.SerialNumber)
 		case in.Makes(l.Name):
 		default:
 			if why := b.carries(c, b.c.Nodes[i], l); why != "" {

@@ -74,7 +74,8 @@ func (b *builder) listNames() {
 		case a.Key == plan.Key{}:
 			b.Refuse(where, "authority %s is to sign a revocation list, but the plan does not name its key", l.Authority)
 		case b.c.Present(a.Name) != nil && b.c.Present(a.Name).KeyUsage&x509.KeyUsageCRLSign == 0:
-			b.Refuse(append(where, "authority"), "authority %s may not sign revocation lists: its certificate lacks the key usage cRLSign", a.Name)
+			b.Refuse(append(where, "authority"), "authority %s may not sign revocation lists: its certificate lacks the "+
+				"key usage cRLSign", a.Name)
 		default:
 			b.outlives(append(where, "nextUpdate"), "the revocation list of "+l.Authority, l.NextUpdate, a)
 		}
@@ -112,20 +113,26 @@ func (b *builder) revokes(i int, v plan.Revocation) {
 	case !slices.ContainsFunc(b.p.CRLs, func(l plan.CRL) bool { return l.Authority == v.Authority }):
 		b.Refuse(where, "%s: the plan makes no revocation list of %s: name it under crls", serial, v.Authority)
 	case issuer == nil:
-		b.Refuse(append(where, "authority"), "%s: authority %s is made in this ceremony, and nothing of it is out there", serial, v.Authority)
+		b.Refuse(append(where, "authority"), "%s: authority %s is made in this ceremony, and nothing of it is out there",
+			serial, v.Authority)
 	case was && !before.on.by(issuer):
-		b.Refuse(append(where, "authority"), "%s: authority %s did not issue it: it is on a list of %s", serial, v.Authority, before.on.Signer)
+		b.Refuse(append(where, "authority"), "%s: authority %s did not issue it: it is on a list of %s", serial,
+			v.Authority, before.on.Signer)
 	case was && v.Reason != before.Reason:
-		b.Refuse(append(where, "reason"), "%s: it was revoked on %s for %s, and stays so", serial, before.Date.UTC().Format(time.DateOnly), before.Reason)
+		b.Refuse(append(where, "reason"), "%s: it was revoked on %s for %s, and stays so", serial,
+			before.Date.UTC().Format(time.DateOnly), before.Reason)
 	case c == nil && !was:
-		b.Refuse(append(where, "serial"), "%s: no ceremony named here issued it; the transcript of an earlier one goes under earlier", serial)
+		b.Refuse(append(where, "serial"), "%s: no ceremony named here issued it; the transcript of an earlier one goes "+
+			"under earlier", serial)
 	case c == nil:
 	case c.self:
-		b.Refuse(append(where, "serial"), "%s: %s is a root, and cannot say of itself that it is not to be believed; it has to be replaced", serial, c.name)
+		b.Refuse(append(where, "serial"), "%s: %s is a root, and cannot say of itself that it is not to be believed; it "+
+			"has to be replaced", serial, c.name)
 	case !c.by(issuer):
 		b.Refuse(append(where, "authority"), "%s: authority %s did not issue %s", serial, v.Authority, c.name)
 	case c.ca && v.Reason == revocation.KeyCompromise:
-		b.Refuse(append(where, "reason"), "%s: of an authority, as %s is, the reason is called %s", serial, c.name, revocation.CACompromise)
+		b.Refuse(append(where, "reason"), "%s: of an authority, as %s is, the reason is called %s", serial, c.name,
+			revocation.CACompromise)
 	case !c.ca && v.Reason == revocation.CACompromise:
 		b.Refuse(append(where, "reason"), "%s: %s is no authority: say %s", serial, c.name, revocation.KeyCompromise)
 	case c.end.Before(b.now) && !was:
@@ -164,7 +171,8 @@ func (b *builder) carriedLists() {
 		if j := slices.IndexFunc(b.revoking.former, same); j < i {
 			first := b.revoking.former[j]
 			if first.List.Number.Cmp(f.List.Number) == 0 && string(first.DER) != string(f.DER) {
-				b.Refuse(plan.At{"previous"}, "two revocation lists of %s have the number %d: the chain of its ceremonies was forked", f.Signer, f.List.Number)
+				b.Refuse(plan.At{"previous"}, "two revocation lists of %s have the number %d: the chain of its ceremonies was "+
+					"forked", f.Signer, f.List.Number)
 			}
 			continue
 		}
@@ -175,7 +183,8 @@ func (b *builder) carriedLists() {
 		// A record tells lists apart by their authority's name.
 		named := func(o FormerList) bool { return o.Signer == f.Signer }
 		if c := b.c.Present(f.Signer); c != nil && !f.by(c) || b.makesList(f.Signer) || slices.ContainsFunc(b.c.Lists, named) {
-			b.Refuse(plan.At{"authorities"}, "a former authority %s left a revocation list; another one needs another name", f.Signer)
+			b.Refuse(plan.At{"authorities"}, "a former authority %s left a revocation list; another one needs another name",
+				f.Signer)
 		}
 		b.c.Lists = append(b.c.Lists, f)
 	}
@@ -193,7 +202,8 @@ func (b *builder) etcdList() {
 		switch {
 		case !ok:
 		case n > 0 && full != "":
-			b.Warn(plan.At{"crls"}, "etcd heeds one list alone, that of %s: what %s revokes has no effect there until %s is not trusted any more", full, a.Name, a.Name)
+			b.Warn(plan.At{"crls"}, "etcd heeds one list alone, that of %s: what %s revokes has no effect there until %s "+
+				"is not trusted any more", full, a.Name, a.Name)
 		case n > 0:
 			full = a.Name
 		}
@@ -205,7 +215,8 @@ func (b *builder) etcdList() {
 	had := slices.ContainsFunc(b.revoking.former, func(f FormerList) bool { return f.Family == kubepki.EtcdAuthority })
 	runs := slices.ContainsFunc(b.c.Nodes, func(n kubepki.Node) bool { return n.Has(kubepki.Etcd) })
 	if etcd := b.p.Issuing(kubepki.EtcdAuthority); b.c.EtcdList == "" && had && runs && etcd != nil {
-		b.Refuse(plan.At{"crls"}, "etcd has been given a revocation list so far, and turns everybody away without one; none is of an authority of this plan: name %s under crls", etcd.Name)
+		b.Refuse(plan.At{"crls"}, "etcd has been given a revocation list so far, and turns everybody away without one; "+
+			"none is of an authority of this plan: name %s under crls", etcd.Name)
 	}
 	b.c.Cluster.RevocationLists = b.c.EtcdList != ""
 }
@@ -264,16 +275,20 @@ func (b *builder) inUse() {
 		for _, l := range b.leaves[n.Name] {
 			if c := b.c.Carried[n.Name][l.Name]; c != nil {
 				if _, is := reason(c.SerialNumber.Text(16)); is {
-					b.Refuse(plan.At{"nodes", i}, "node %s: its certificate %s (serial number %x) is revoked, and cannot be carried over: name it under renew, or, when its key is not the node's alone any more, send a new request", n.Name, l.Name, c.SerialNumber)
+					b.Refuse(plan.At{"nodes", i}, "node %s: its certificate %s (serial number %x) is revoked, and cannot be "+
+						"carried over: name it under renew, or, when its key is not the node's alone any more, send a new "+
+						"request", n.Name, l.Name, c.SerialNumber)
 				} else if spki, _ := fingerprint.SPKI(c.PublicKey); compromised[spki] != "" {
-					b.Refuse(plan.At{"nodes", i}, "node %s: its certificate %s is for a key that is compromised, by which an earlier %s was revoked: it needs a new request, with new keys", n.Name, l.Name, compromised[spki])
+					b.Refuse(plan.At{"nodes", i}, "node %s: its certificate %s is for a key that is compromised, by which an "+
+						"earlier %s was revoked: it needs a new request, with new keys", n.Name, l.Name, compromised[spki])
 				}
 				continue
 			}
 			if o := b.c.Requests[n.Name]; o != nil && o.CSR[l.Name] != nil {
 				spki, _ := fingerprint.SPKI(o.CSR[l.Name].PublicKey) // csrs has said what is wrong with it
 				if name := compromised[spki]; name != "" {
-					b.Refuse(plan.At{"nodes", i}, "node %s: the key of %s in its request is compromised, by which %s was revoked: it needs a new request, with new keys", n.Name, l.Name, name)
+					b.Refuse(plan.At{"nodes", i}, "node %s: the key of %s in its request is compromised, by which %s was "+
+						"revoked: it needs a new request, with new keys", n.Name, l.Name, name)
 				}
 			}
 		}
@@ -286,9 +301,11 @@ func (b *builder) inUse() {
 		switch _, is := reason(c.SerialNumber.Text(16)); {
 		case !is:
 		case a.Key != plan.Key{}:
-			b.Refuse(plan.At{"authorities", i, "key"}, "authority %s is revoked, and may sign nothing: leave its key out", a.Name)
+			b.Refuse(plan.At{"authorities", i, "key"}, "authority %s is revoked, and may sign nothing: leave its key out",
+				a.Name)
 		default:
-			b.Warn(plan.At{"authorities", i}, "authority %s is revoked; nodes look at no list of the root's, and trust it until another takes its place: officiant ceremony rollover", a.Name)
+			b.Warn(plan.At{"authorities", i}, "authority %s is revoked; nodes look at no list of the root's, and trust it "+
+				"until another takes its place: officiant ceremony rollover", a.Name)
 		}
 	}
 }

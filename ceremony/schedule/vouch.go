@@ -33,7 +33,8 @@ func (b *builder) vouched(i int, o *request.Opened) bool {
 	}
 	if in.Fingerprint != (fingerprint.SHA256{}) {
 		if o.Fingerprint != in.Fingerprint {
-			b.Refuse(plan.At{"nodes", i, "fingerprint"}, "node %s: the fingerprint of %s is %s, not this: it was altered, or belongs to another run of `officiant-node request`", in.Name, in.Request, o.Fingerprint)
+			b.Refuse(plan.At{"nodes", i, "fingerprint"}, "node %s: the fingerprint of %s is %s, not this: it was altered, "+
+				"or belongs to another run of `officiant-node request`", in.Name, in.Request, o.Fingerprint)
 			return false
 		}
 		b.c.Vouched[in.Name] = ByFingerprint

@@ -220,7 +220,8 @@ func supportedBy(c *schedule.Ceremony, st *station.Station, of func(signer.Ref) 
 
 // supportedThere is supportedBy for some keys, but for those whose token people
 // have not put in yet: absent names the first.
-func supportedThere(c *schedule.Ceremony, st *station.Station, keys []string, of func(signer.Ref) (backend, error)) (absent, err error) {
+func supportedThere(c *schedule.Ceremony, st *station.Station, keys []string, of func(signer.Ref) (backend,
+	error)) (absent, err error) {
 	var reasons []string
 	for _, name := range keys {
 		reason, err := supportedKey(c, st, name, of)
@@ -240,7 +241,8 @@ func supportedThere(c *schedule.Ceremony, st *station.Station, keys []string, of
 }
 
 // supportedKey says why a key cannot be there; an error says that it is not known.
-func supportedKey(c *schedule.Ceremony, st *station.Station, name string, of func(signer.Ref) (backend, error)) (reason string, err error) {
+func supportedKey(c *schedule.Ceremony, st *station.Station, name string, of func(signer.Ref) (backend,
+	error)) (reason string, err error) {
 	ref, err := st.Ref(c.Cluster.Name, name)
 	if err != nil {
 		return err.Error(), nil

@@ -161,7 +161,8 @@ func (o *renewOptions) open(p *plan.NewOptions, opened map[string]*request.Opene
 	for _, c := range o.in.copies {
 		files[c.path] = c.data
 	}
-	c, err := schedule.OpenFS(&overlay{files, os.DirFS(o.in.folder)}, "plan.yaml", schedule.Options{Now: o.now, Opened: opened})
+	c, err := schedule.OpenFS(&overlay{files, os.DirFS(o.in.folder)}, "plan.yaml", schedule.Options{Now: o.now,
+		Opened: opened})
 	var invalid *plan.Invalid
 	if !errors.As(err, &invalid) {
 		return c, err

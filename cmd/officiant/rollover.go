@@ -196,7 +196,8 @@ func (o *rolloverOptions) replacement(chain []*predecessor) (*replacement, error
 
 // settle finds out what every node has to be made anew, and judges the plan as
 // it would be written. Every node is in it: each has to trust the same.
-func (o *rolloverOptions) settle(p *plan.NewOptions, chain []*predecessor, senders []sender) (*schedule.Ceremony, error) {
+func (o *rolloverOptions) settle(p *plan.NewOptions, chain []*predecessor, senders []sender) (*schedule.Ceremony,
+	error) {
 	opened := map[string]*request.Opened{}
 	for _, s := range senders {
 		opened[s.node.Name] = s.request

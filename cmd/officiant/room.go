@@ -44,7 +44,8 @@ func (o *options) look(ctx context.Context, program transcript.Program, keys map
 }
 
 // lookForRun is what a ceremony looks at its room with: the tokens are those it needs.
-func (o *options) lookForRun(program transcript.Program, c *schedule.Ceremony, st *station.Station, to reach, dir string, watch preflight.Watch) func(context.Context, time.Time) ([]preflight.Result, error) {
+func (o *options) lookForRun(program transcript.Program, c *schedule.Ceremony, st *station.Station, to reach,
+	dir string, watch preflight.Watch) func(context.Context, time.Time) ([]preflight.Result, error) {
 	return func(ctx context.Context, former time.Time) ([]preflight.Result, error) {
 		keys := map[string]string{}
 		for _, name := range c.KeysNeeded() {

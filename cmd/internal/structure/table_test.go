@@ -39,7 +39,8 @@ var table = []row{
 
 	{"ceremony/revocation", nil},
 	{"ceremony/plan", []string{"bundle/kubepki", "ceremony/approval", "ceremony/revocation", "signer"}},
-	{"ceremony/schedule", []string{"ceremony/plan", "bundle/kubepki", "bundle/kubeadm", "bundle/request", "ceremony/approval", "ceremony/revocation", "signer"}},
+	{"ceremony/schedule", []string{"ceremony/plan", "bundle/kubepki", "bundle/kubeadm", "bundle/request",
+		"ceremony/approval", "ceremony/revocation", "signer"}},
 	{"ceremony/station", []string{"ceremony/preflight", "signer", durable}},
 	{"ceremony/approval", []string{"bundle/sshsig", durable}},
 	{"ceremony/profile", []string{"ceremony/schedule", "bundle/kubepki"}},
@@ -49,17 +50,20 @@ var table = []row{
 	{"ceremony/transcript", []string{durable}},
 	{"ceremony/history", []string{"ceremony/transcript", "ceremony/revocation"}},
 	{"ceremony/history/historytest", []string{"ceremony/transcript", durable}},
-	{"ceremony/audit", []string{"ceremony/transcript", "ceremony/plan", "ceremony/schedule", "ceremony/approval", "ceremony/revocation", "bundle", "bundle/kubepki", durable}},
+	{"ceremony/audit", []string{"ceremony/transcript", "ceremony/plan", "ceremony/schedule", "ceremony/approval",
+		"ceremony/revocation", "bundle", "bundle/kubepki", durable}},
 	{"ceremony/preflight", []string{"signer"}},
 	{"ceremony/inventory", []string{"ceremony/transcript", "ceremony/revocation", durable}},
-	{"ceremony/report", []string{"ceremony/transcript", "ceremony/plan", "ceremony/schedule", "ceremony/inventory", "ceremony/audit", "bundle/kubepki", durable}},
+	{"ceremony/report", []string{"ceremony/transcript", "ceremony/plan", "ceremony/schedule", "ceremony/inventory",
+		"ceremony/audit", "bundle/kubepki", durable}},
 	{"ceremony", []string{"bundle/...", "ceremony/...", "signer"}},
 
 	{"softhsm", nil},
 
 	{"cmd/officiant", []string{"bundle/...", "ceremony/...", "signer", "signer/pkcs11", "signer/gcpkms", "signer/awskms", "softhsm", "cmd/internal/..."}},
 	{"cmd/officiant-node", []string{"bundle/...", "ceremony/transcript", "cmd/internal/..."}},
-	{"cmd/bench", []string{"bundle/...", "ceremony/plan", "ceremony/schedule", "ceremony/transcript", "signer", "signer/awskms/...", "signer/gcpkms/...", "softhsm"}},
+	{"cmd/bench", []string{"bundle/...", "ceremony/plan", "ceremony/schedule", "ceremony/transcript", "signer",
+		"signer/awskms/...", "signer/gcpkms/...", "softhsm"}},
 	{"cmd/internal/...", nil},
 
 	{"bundle/bundletest", []string{"bundle", "bundle/kubepki", "bundle/seal", "bundle/request", "bundle/kubeconfig", durable}},
