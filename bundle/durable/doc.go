@@ -5,7 +5,8 @@
 // synced: after Create or Replace returns nil, the file survives a power cut,
 // and before that its name shows the old content or none. Create never
 // replaces: when the name is taken it fails with fs.ErrExist, also when two
-// processes race for it. What a killed process leaves behind is a file for
+// processes race for it, and on file systems that know neither a rename without
+// replacing nor hard links (exFAT). What a killed process leaves behind is a file for
 // which IsTemp is true; RemoveTemps takes it away when the work is resumed.
 //
 // Modes are set exactly as asked; the umask does not count. A file is never
