@@ -9,6 +9,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/progress"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
@@ -27,20 +28,23 @@ func TestCarriedAccount(t *testing.T) {
 		previous []*transcript.Transcript
 		want     string
 	}{
-		"to another recipient": {former(sealed, "age1old"), file + " is not sealed to age1new: a control-plane node could not open it"},
-		"another file":         {former([]byte("another"), "age1new"), file + " is not the sealed file of any predecessor's record"},
-		"on no record":         {nil, file + " is not the sealed file of any predecessor's record"},
+		"to another recipient": {former(sealed, "age1old"),
+			file + " is not sealed to age1new: a control-plane node could not open it"},
+		"another file": {former([]byte("another"), "age1new"),
+			file + " is not the sealed file of any predecessor's record"},
+		"on no record": {nil, file + " is not the sealed file of any predecessor's record"},
 	} {
-		r := &run{previous: c.previous, state: &state{}, plan: &schedule.Ceremony{
+		r := &secrets{previous: c.previous, common: common{progress: progress.New(nil), plan: &schedule.Ceremony{
 			Plan: &plan.Plan{
 				ServiceAccount: plan.ServiceAccount{Sealed: file},
 				Nodes:          []plan.Node{{Name: "cp-1", Keys: plan.NodeKeys{Recipient: "age1new"}}},
 			},
 			Nodes:  []kubepki.Node{{Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane}}},
 			Inputs: map[string][]byte{file: sealed},
-		}}
+		}}}
 		var refused *Refused
-		if err := carryServiceAccount(context.Background(), r); !errors.As(err, &refused) || !strings.Contains(err.Error(), c.want) {
+		if err := r.carryServiceAccount(context.Background()); !errors.As(err, &refused) ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -48,9 +52,11 @@ func TestCarriedAccount(t *testing.T) {
 
 // TestKeyNotOnRecord: a node's certificate is for a key that was made, or for none.
 func TestKeyNotOnRecord(t *testing.T) {
-	r := &run{state: &state{nodeKeys: map[string]transcript.NodeKeys{"w": {Keys: []transcript.NodeKey{{Name: "kubelet.conf"}}}}}}
+	r := &issuing{common: common{progress: progress.New(nil)}}
+	r.progress.NodeKeys["w"] = transcript.NodeKeys{Keys: []transcript.NodeKey{{Name: "kubelet.conf"}}}
 	e := schedule.Entry{Name: "w/kubelet-server", Node: "w", Leaf: kubepki.Leaf{Name: "kubelet-server"}}
-	if _, err := r.madeKey(e); err == nil || !strings.Contains(err.Error(), "w/kubelet-server: its key is not on record") {
+	if _, err := r.madeKey(e); err == nil || !strings.Contains(err.Error(),
+		"w/kubelet-server: its key is not on record") {
 		t.Errorf("%v", err)
 	}
 }

@@ -39,10 +39,10 @@ func Approved(dir string, c *schedule.Ceremony, given map[string][]byte) (map[st
 // approved are the approvals there are. A rehearsal counts them, and goes on
 // without.
 func (r *run) approved() (map[string][]byte, error) {
-	if r.Rehearsal == nil {
-		return Approved(r.Dir, r.Plan, r.Approvals)
+	if !r.rehearsal {
+		return Approved(r.dir.path, r.Plan, r.Approvals)
 	}
-	files, _, err := judge(r.Dir, r.Plan, r.Approvals)
+	files, _, err := judge(r.dir.path, r.Plan, r.Approvals)
 	return files, err
 }
 
@@ -58,7 +58,8 @@ func judge(dir string, c *schedule.Ceremony, given map[string][]byte) (map[strin
 	verdict := approval.Judge(c.Digest, files, c.Approvers()...)
 	for _, bad := range verdict.Rejected {
 		if _, ok := own[bad.File]; ok {
-			return nil, verdict, &Refused{[]string{filepath.Join(dir, bad.String()) + ": it cannot stay in the ceremony's directory"}}
+			return nil, verdict, &Refused{[]string{filepath.Join(dir, bad.String()) +
+				": it cannot stay in the ceremony's directory"}}
 		}
 	}
 	return files, verdict, nil
@@ -68,24 +69,24 @@ func judge(dir string, c *schedule.Ceremony, given map[string][]byte) (map[strin
 // the record says of them.
 func (r *run) adoptApprovals() ([]transcript.Approval, error) {
 	out := []transcript.Approval{}
-	verdict := approval.Judge(r.plan.Digest, r.Approvals, r.plan.Approvers()...)
-	if !verdict.Enough() && r.Rehearsal == nil {
+	verdict := approval.Judge(r.plan.Digest, r.approvals, r.plan.Approvers()...)
+	if !verdict.Enough() && !r.rehearsal {
 		return nil, errors.New("approvals have changed since they were counted")
 	}
 	for _, a := range verdict.Approvals {
-		if err := r.ensure(path.Join(approvalsFolder, a.File), r.Approvals[a.File]); err != nil {
+		if err := r.dir.ensure(path.Join(approvalsFolder, a.File), r.approvals[a.File]); err != nil {
 			return nil, err
 		}
 		out = append(out, transcript.Approval{Person: a.Person, Key: a.Key, Signature: a.Signature})
 	}
 	for _, t := range verdict.Tallies {
-		r.Watch.Say(t.String())
+		r.watch.Say(t.String())
 	}
 	for _, bad := range verdict.Rejected {
-		r.Watch.Say("left out: " + bad.String())
+		r.watch.Say("left out: " + bad.String())
 	}
 	if p := r.plan.People; !p.Nobody() {
-		r.Watch.Fingerprint("people", p.Fingerprint())
+		r.watch.Fingerprint("people", p.Fingerprint())
 	}
 	return out, nil
 }
@@ -94,15 +95,16 @@ func (r *run) adoptApprovals() ([]transcript.Approval, error) {
 // that got lost.
 func (r *run) findApprovals() error {
 	files := map[fingerprint.SHA256]string{}
-	for name, data := range r.Approvals {
+	for name, data := range r.approvals {
 		files[fingerprint.Of(data)] = name
 	}
-	for _, a := range r.state.open.Approvals {
+	for _, a := range r.progress.Open.Approvals {
 		name, ok := files[a.Signature]
 		if !ok {
-			return fmt.Errorf("%s: %s's approval is on record and its file, of SHA-256 %s, is gone", filepath.Join(r.Dir, approvalsFolder), a.Person, a.Signature)
+			return fmt.Errorf("%s: %s's approval is on record and its file, of SHA-256 %s, is gone",
+				filepath.Join(r.dir.path, approvalsFolder), a.Person, a.Signature)
 		}
-		if err := r.ensure(path.Join(approvalsFolder, name), r.Approvals[name]); err != nil {
+		if err := r.dir.ensure(path.Join(approvalsFolder, name), r.approvals[name]); err != nil {
 			return err
 		}
 	}

@@ -54,7 +54,7 @@ func names(people []approval.Person) string {
 // present, and those who agree that a check of the room is waived.
 func (r *run) people() error {
 	people := r.Plan.People
-	if r.Rehearsal != nil {
+	if r.rehearsal {
 		return nil // whoever is there may rehearse
 	}
 	if err := Attended(people, r.Present); err != nil || people.Nobody() {
@@ -74,7 +74,7 @@ func (r *run) people() error {
 // takeAttendance puts on record who is here. Every process does: whoever goes on
 // may be others.
 func (r *run) takeAttendance() error {
-	if r.state.closed || r.plan.People.Nobody() || r.Rehearsal != nil {
+	if r.progress.Closed || r.plan.People.Nobody() || r.rehearsal {
 		return nil
 	}
 	var present, absent []string
@@ -89,7 +89,7 @@ func (r *run) takeAttendance() error {
 	if len(absent) > 0 {
 		said += "; absent: " + strings.Join(absent, ", ")
 	}
-	r.Watch.Say(said)
-	_, err := r.record(transcript.Attendance{Present: present})
+	r.watch.Say(said)
+	_, err := r.progress.Record(transcript.Attendance{Present: present})
 	return err
 }

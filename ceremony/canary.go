@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 
+	"officiant/ceremony/progress"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
 )
@@ -14,18 +15,18 @@ import (
 // canaries tries a throw-away key of each algorithm that is to be made in a
 // token, before the first real one is: a token's word about a key is tested
 // where it costs nothing. What was tried already stands in the record.
-func (r *run) canaries(ctx context.Context, p phase, store signer.Store, device signer.Device) error {
+func (r *tokens) canaries(ctx context.Context, p phase, store signer.Store, device signer.Device) error {
 	prober, ok := store.(signer.Prober)
 	if !ok {
 		return nil
 	}
 	for _, name := range p.keys {
 		algorithm := keyOf(r.plan, name).Create
-		if _, made := r.state.keys[name]; made || algorithm == "" {
+		if _, made := r.progress.Keys[name]; made || algorithm == "" {
 			continue
 		}
 		token := tokenRecord(device)
-		tried, ok := r.state.canaries[template{token.ID(), string(algorithm)}]
+		tried, ok := r.progress.Canaries[progress.Template{Token: token.ID(), Algorithm: string(algorithm)}]
 		if !ok {
 			ref, err := r.ref(name)
 			if err != nil {
@@ -46,7 +47,8 @@ func (r *run) canaries(ctx context.Context, p phase, store signer.Store, device 
 
 // probe tries one canary. An intent that a killed process left is taken up, so
 // that its canary is found and destroyed.
-func (r *run) probe(ctx context.Context, p signer.Prober, ref signer.Ref, token transcript.Token, algorithm signer.Algorithm) (transcript.Canary, error) {
+func (r *tokens) probe(ctx context.Context, p signer.Prober, ref signer.Ref, token transcript.Token,
+	algorithm signer.Algorithm) (transcript.Canary, error) {
 	var none transcript.Canary
 	seq, id, err := r.canaryIntent(token, algorithm)
 	if err != nil {
@@ -60,46 +62,45 @@ func (r *run) probe(ctx context.Context, p signer.Prober, ref signer.Ref, token 
 	for _, t := range found.Trials {
 		canary.Trials = append(canary.Trials, transcript.Trial(t))
 	}
-	if _, err := r.record(canary); err != nil {
+	if _, err := r.progress.Record(canary); err != nil {
 		return none, err
 	}
 	verdict := "the token keeps it"
 	if leak := found.Leak(); leak != "" {
 		verdict = "THE TOKEN LETS IT OUT: " + leak
 	}
-	r.Watch.Say(fmt.Sprintf("canary %s: made, tried and destroyed; %s", algorithm, verdict))
+	r.watch.Say(fmt.Sprintf("canary %s: made, tried and destroyed; %s", algorithm, verdict))
 	return canary, nil
 }
 
-func (r *run) canaryIntent(token transcript.Token, algorithm signer.Algorithm) (seq int, id signer.ID, err error) {
-	for seq, intent := range r.state.canaryIntents {
+func (r *tokens) canaryIntent(token transcript.Token, algorithm signer.Algorithm) (seq int, id signer.ID, err error) {
+	for seq, intent := range r.progress.CanaryIntents {
 		if intent.Token.ID() == token.ID() && intent.Algorithm == string(algorithm) {
-			id, err = keyID(intent.ID)
+			id, err = progress.KeyID(intent.ID)
 			return seq, id, err
 		}
 	}
-	if _, err = io.ReadFull(r.Rand, id[:]); err != nil {
+	if _, err = io.ReadFull(r.rand, id[:]); err != nil {
 		return 0, id, err
 	}
-	seq, err = r.record(transcript.CanaryIntent{Token: token, Algorithm: string(algorithm), ID: hex.EncodeToString(id[:])})
+	seq, err = r.progress.Record(transcript.CanaryIntent{Token: token, Algorithm: string(algorithm),
+		ID: hex.EncodeToString(id[:])})
 	return seq, id, err
 }
 
 // graded is the grade of a key and the reason for it, in the light of what its
 // token did with a canary of the same template.
-func (r *run) graded(info signer.Info, made bool) (signer.Grade, string) {
+func (r *tokens) graded(info signer.Info, made bool) (signer.Grade, string) {
 	if !made {
 		return info.Grade, info.Reason
 	}
 	token := tokenRecord(info.Device)
-	if leak := leakOf(r.state.canaries[template{token.ID(), string(info.Algorithm)}]); leak != "" {
+	if leak := leakOf(r.progress.Canaries[progress.Template{Token: token.ID(),
+		Algorithm: string(info.Algorithm)}]); leak != "" {
 		return signer.Unproven, leak
 	}
 	return info.Grade, info.Reason
 }
-
-// template is what the canaries and the keys of one algorithm in one token share.
-type template struct{ token, algorithm string }
 
 // leakOf says in words what a canary's token let happen; empty when nothing.
 func leakOf(c transcript.Canary) string {

@@ -13,8 +13,8 @@
 //
 // Each key, certificate and signature has its intent in the transcript, on
 // disk, before the token is asked. The state of a ceremony is what its
-// transcript says and nothing else: state.apply is the only way it changes, for
-// lines read on a resume and for lines just written. So the same command,
+// transcript says and nothing else: package progress applies each line in one
+// place, read on a resume or just written. So the same command,
 // after a kill at any instant, goes on where the record ends: a key whose
 // intent stands is looked for by its id and not made again; a certificate
 // whose intent has no result is abandoned, and its entry gets a new serial.
@@ -32,6 +32,13 @@
 // tokens are swapped as rarely as can be. A token that is not there is asked
 // for, and one whose keys have nothing left to sign is not opened by a process
 // that resumes.
+//
+// # Rooms
+//
+// A run opens the directory and the record, and then four rooms: tokens (opened,
+// asked for, tried with canaries; keys found and made), secrets (made in memory,
+// left sealed), issuing (where CA keys sign) and outputs (what follows from the
+// record, and the release key's signatures). A step is done in one of them.
 //
 // # Rehearsal
 //

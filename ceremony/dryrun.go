@@ -3,10 +3,7 @@ package ceremony
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -25,12 +22,12 @@ import (
 
 // dryRun goes through the whole schedule with throw-away keys, so that what
 // lint refuses is refused before anything is written and any key exists.
-func dryRun(_ context.Context, r *run) error {
-	err := tryAll(r.checker, r.Plan, begin(r.Plan, r.Now()), r.Rand, r.tally)
-	if err != nil || r.Rehearsal == nil {
+func (r *run) dryRun(_ context.Context) error {
+	err := tryAll(r.checker, r.Plan, begin(r.Plan, r.now()), r.rand, r.tally)
+	if err != nil || !r.rehearsal {
 		return err
 	}
-	return tryAll(r.checker, r.plan, begin(r.Plan, r.Now()), r.Rand, r.tally)
+	return tryAll(r.checker, r.plan, begin(r.Plan, r.now()), r.rand, r.tally)
 }
 
 // DryRun checks and lints every certificate of the schedule as if it were
@@ -218,18 +215,12 @@ func checkEntry(checker *issue.Checker, c *schedule.Ceremony, e schedule.Entry, 
 	return checker.Check(template, issuer, issuerKey, subject, lintContext(c, e))
 }
 
-// throwaway makes a key in memory that only ever stands in for another.
+// throwaway makes a key in memory that only ever stands in for another. The size
+// of an RSA key changes nothing that lint looks at, and larger ones take seconds to
+// make.
 func throwaway(a signer.Algorithm) (crypto.Signer, error) {
-	switch a {
-	case signer.ECDSAP256:
-		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case signer.ECDSAP384:
-		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	case signer.ECDSAP521:
-		return ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
-	case signer.RSA2048, signer.RSA3072, signer.RSA4096:
-		// The size changes nothing that lint looks at, and larger keys take seconds to make.
-		return rsa.GenerateKey(rand.Reader, 2048)
+	if a == signer.RSA3072 || a == signer.RSA4096 {
+		a = signer.RSA2048
 	}
-	return nil, fmt.Errorf("unknown algorithm %q", a)
+	return newKey(a, rand.Reader)
 }

@@ -11,14 +11,15 @@ import (
 	"io"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/progress"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
 )
 
 // key makes the named key, or opens the one there is, and lets it answer a challenge.
-func (r *run) key(ctx context.Context, name string) error {
-	if r.state.closed && name != r.plan.ReleaseKey() {
+func (r *tokens) key(ctx context.Context, name string) error {
+	if r.progress.Closed && name != r.plan.ReleaseKey() {
 		return nil
 	}
 	if r.stores[name] == nil {
@@ -33,14 +34,14 @@ func (r *run) key(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if r.state.closed {
+	if r.progress.Closed {
 		return nil
 	}
 	if err := r.challenge(ctx, transcript.ChallengeIntent{Name: name, SPKI: spki}, k); err != nil {
 		return err
 	}
-	r.Watch.Say(fmt.Sprintf("public key %s", spki))
-	r.Watch.Say(fmt.Sprintf("evidence: %s", r.state.keys[name].Grade))
+	r.watch.Say(fmt.Sprintf("public key %s", spki))
+	r.watch.Say(fmt.Sprintf("evidence: %s", r.progress.Keys[name].Grade))
 	if name == r.plan.ReleaseKey() {
 		return r.writeReleaseKey(k.Public())
 	}
@@ -48,12 +49,12 @@ func (r *run) key(ctx context.Context, name string) error {
 }
 
 // obtain finds a key by what the plan or the record says of it, or makes it.
-func (r *run) obtain(ctx context.Context, name string) (signer.Key, error) {
+func (r *tokens) obtain(ctx context.Context, name string) (signer.Key, error) {
 	ref, err := r.ref(name)
 	if err != nil {
 		return nil, err
 	}
-	if recorded, ok := r.state.keys[name]; ok {
+	if recorded, ok := r.progress.Keys[name]; ok {
 		// It may be the very key a former process refused.
 		if err := r.accept(name, signer.Grade(recorded.Grade), recorded.Reason); err != nil {
 			return nil, err
@@ -75,7 +76,8 @@ func (r *run) obtain(ctx context.Context, name string) (signer.Key, error) {
 }
 
 // reopen finds a key and refuses any but the expected one.
-func (r *run) reopen(ctx context.Context, ref signer.Ref, name string, want fingerprint.SHA256) (signer.Key, error) {
+func (r *tokens) reopen(ctx context.Context, ref signer.Ref, name string, want fingerprint.SHA256) (signer.Key,
+	error) {
 	k, err := r.stores[name].Find(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -85,16 +87,17 @@ func (r *run) reopen(ctx context.Context, ref signer.Ref, name string, want fing
 		return nil, err
 	}
 	if got != want {
-		return nil, &Refused{[]string{fmt.Sprintf("the key %s in the token is %s, the plan and the record say %s", ref.Label, got, want)}}
+		return nil, &Refused{[]string{fmt.Sprintf("the key %s in the token is %s, the plan and the record say %s",
+			ref.Label, got, want)}}
 	}
 	return k, nil
 }
 
 // makeKey makes a key whose id is on record first. A key that a former process
 // made just before it was killed is found by that id and taken.
-func (r *run) makeKey(ctx context.Context, ref signer.Ref, name string) (signer.Key, error) {
+func (r *tokens) makeKey(ctx context.Context, ref signer.Ref, name string) (signer.Key, error) {
 	store := r.stores[name]
-	if intent, ok := r.state.keyIntents[name]; ok {
+	if intent, ok := r.progress.KeyIntents[name]; ok {
 		k, err := r.findIntended(ctx, store, ref, intent)
 		if err == nil {
 			return k, r.recordKey(name, k, true)
@@ -102,18 +105,20 @@ func (r *run) makeKey(ctx context.Context, ref signer.Ref, name string) (signer.
 		if !errors.Is(err, signer.ErrNotFound) {
 			return nil, err
 		}
-		gone := transcript.KeyAbandoned{Name: name, ID: intent.ID, Reason: "no key of this id in the token when the ceremony was resumed"}
-		if _, err := r.append(gone); err != nil {
+		gone := transcript.KeyAbandoned{Name: name, ID: intent.ID,
+			Reason: "no key of this id in the token when the ceremony was resumed"}
+		if _, err := r.progress.Append(gone); err != nil {
 			return nil, err
 		}
 	}
 	var id signer.ID
-	if _, err := io.ReadFull(r.Rand, id[:]); err != nil {
+	if _, err := io.ReadFull(r.rand, id[:]); err != nil {
 		return nil, err
 	}
 	algorithm := keyOf(r.plan, name).Create
-	intent := transcript.KeyIntent{Name: name, Label: ref.Label, Algorithm: string(algorithm), ID: hex.EncodeToString(id[:])}
-	if _, err := r.record(intent); err != nil {
+	intent := transcript.KeyIntent{Name: name, Label: ref.Label, Algorithm: string(algorithm),
+		ID: hex.EncodeToString(id[:])}
+	if _, err := r.progress.Record(intent); err != nil {
 		return nil, err
 	}
 	k, err := store.Create(ctx, ref, signer.Spec{Algorithm: algorithm}, id)
@@ -123,12 +128,13 @@ func (r *run) makeKey(ctx context.Context, ref signer.Ref, name string) (signer.
 	return k, r.recordKey(name, k, true)
 }
 
-func (r *run) findIntended(ctx context.Context, store signer.Store, ref signer.Ref, intent transcript.KeyIntent) (signer.Key, error) {
+func (r *tokens) findIntended(ctx context.Context, store signer.Store, ref signer.Ref,
+	intent transcript.KeyIntent) (signer.Key, error) {
 	finder, ok := store.(signer.IDFinder)
 	if !ok {
 		return store.Find(ctx, ref)
 	}
-	id, err := keyID(intent.ID)
+	id, err := progress.KeyID(intent.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -138,14 +144,14 @@ func (r *run) findIntended(ctx context.Context, store signer.Store, ref signer.R
 // recordKey records a key and the evidence for it, and refuses one whose
 // evidence is weaker than the plan accepts. It is recorded first: a refused
 // key still exists.
-func (r *run) recordKey(name string, k signer.Key, made bool) error {
+func (r *tokens) recordKey(name string, k signer.Key, made bool) error {
 	info := k.Info()
 	grade, reason := r.graded(info, made)
 	der, err := x509.MarshalPKIXPublicKey(k.Public())
 	if err != nil {
 		return err
 	}
-	_, err = r.record(transcript.Key{
+	_, err = r.progress.Record(transcript.Key{
 		Name: name, Label: info.Label, Algorithm: string(info.Algorithm), ID: hex.EncodeToString(info.ID), Made: made,
 		SPKI: fingerprint.Of(der), PublicKey: der, Token: tokenRecord(info.Device),
 		Grade: string(grade), Reason: reason, Attributes: info.Attributes,
@@ -157,32 +163,33 @@ func (r *run) recordKey(name string, k signer.Key, made bool) error {
 }
 
 // accept refuses a key whose evidence is weaker than plan and station ask for.
-func (r *run) accept(name string, grade signer.Grade, reason string) error {
+func (r *tokens) accept(name string, grade signer.Grade, reason string) error {
 	if least, who := r.least(name); !grade.AtLeast(least) {
-		return &Refused{[]string{fmt.Sprintf("evidence for the %s key is %q (%s), the %s asks for %q", name, grade, reason, who, least)}}
+		return &Refused{[]string{fmt.Sprintf("evidence for the %s key is %q (%s), the %s asks for %q", name, grade,
+			reason, who, least)}}
 	}
 	return nil
 }
 
 // least is the weakest evidence that will do for a key, and who asks for it.
-func (r *run) least(name string) (signer.Grade, string) {
+func (r *tokens) least(name string) (signer.Grade, string) {
 	planned := evidence(r.plan, name)
-	if r.Rehearsal != nil {
+	if r.rehearsal {
 		return planned, "rehearsal"
 	}
-	if wanted := r.Station.Least(name); wanted != "" && !planned.AtLeast(wanted) {
+	if wanted := r.station.Least(name); wanted != "" && !planned.AtLeast(wanted) {
 		return wanted, "station"
 	}
 	return planned, "plan"
 }
 
 // challenge proves that the handle and the expected public key belong together.
-func (r *run) challenge(ctx context.Context, intent transcript.ChallengeIntent, k signer.Key) error {
+func (r *tokens) challenge(ctx context.Context, intent transcript.ChallengeIntent, k signer.Key) error {
 	intent.Nonce = make([]byte, 32)
-	if _, err := io.ReadFull(r.Rand, intent.Nonce); err != nil {
+	if _, err := io.ReadFull(r.rand, intent.Nonce); err != nil {
 		return err
 	}
-	seq, err := r.record(intent)
+	seq, err := r.progress.Record(intent)
 	if err != nil {
 		return err
 	}
@@ -191,24 +198,24 @@ func (r *run) challenge(ctx context.Context, intent transcript.ChallengeIntent, 
 		return fmt.Errorf("%s key: %w", intent.Name, err)
 	}
 	// The next record's sync carries this line; losing it costs one more challenge.
-	_, err = r.append(transcript.Challenge{Name: intent.Name, Intent: seq, Signature: sig})
+	_, err = r.progress.Append(transcript.Challenge{Name: intent.Name, Intent: seq, Signature: sig})
 	return err
 }
 
-func (r *run) ref(name string) (signer.Ref, error) {
-	if r.Rehearsal != nil {
-		return signer.Ref{URI: r.Rehearsal[name], Label: r.plan.Plan.Cluster.Name + "/" + name}, nil
+func (r *tokens) ref(name string) (signer.Ref, error) {
+	if r.rehearsal {
+		return signer.Ref{URI: r.uris[name], Label: r.plan.Plan.Cluster.Name + "/" + name}, nil
 	}
-	return r.Station.Ref(r.plan.Plan.Cluster.Name, name)
+	return r.station.Ref(r.plan.Plan.Cluster.Name, name)
 }
 
 // writeReleaseKey leaves the key that checks bundles and transcript.
-func (r *run) writeReleaseKey(pub crypto.PublicKey) error {
+func (r *tokens) writeReleaseKey(pub crypto.PublicKey) error {
 	der, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {
 		return err
 	}
-	return r.ensure(r.named(releaseFile), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	return r.dir.ensure(r.dir.named(releaseFile), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
 // evidence is the least grade the plan accepts for a key.
@@ -235,9 +242,9 @@ func tokenRecord(d signer.Device) transcript.Token {
 }
 
 // publicKey is the public key a schedule entry is about.
-func (r *run) publicKey(e schedule.Entry) (crypto.PublicKey, error) {
+func (r *issuing) publicKey(e schedule.Entry) (crypto.PublicKey, error) {
 	if e.SubjectKey != "" {
-		recorded, ok := r.state.keys[e.SubjectKey]
+		recorded, ok := r.progress.Keys[e.SubjectKey]
 		if !ok {
 			return nil, fmt.Errorf("%s: its key is not on record", e.Name)
 		}

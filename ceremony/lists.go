@@ -18,38 +18,37 @@ import (
 // signList makes one revocation list: check and lint, put the intent on disk,
 // sign, record. A list whose result is not known may have been signed, so its
 // number is not used again.
-func signList(e schedule.Entry) act {
-	return func(ctx context.Context, r *run) error {
-		if r.state.lists[e.Name] != nil {
-			r.Watch.Say("on record already")
-			return nil
-		}
-		issuer, err := r.authority(e.Signer)
-		if err != nil {
-			return err
-		}
-		number := e.Number
-		if used := r.state.numbers[e.Name]; used != nil {
-			number = new(big.Int).Add(used, big.NewInt(1))
-		}
-		checked, err := checkList(r.checker, r.plan, e, number, r.base, issuer)
-		if err != nil {
-			return err
-		}
-		seq, err := r.record(transcript.CRLIntent{Entry: e.N, Name: e.Name, Signer: e.Signer, Family: string(family(r.plan, e.Signer)), TBS: checked.TBS()})
-		if err != nil {
-			return err
-		}
-		der, err := issue.SignCRL(ctx, checked, r.keys[e.Signer])
-		if err != nil {
-			return err
-		}
-		if _, err := r.record(transcript.CRL{Intent: seq, List: der}); err != nil {
-			return err
-		}
-		r.Watch.Say(fmt.Sprintf("number %d, %s", number, count(len(e.Revoked), "revoked certificate")))
+func (r *issuing) signList(ctx context.Context, e schedule.Entry) error {
+	if r.progress.Lists[e.Name] != nil {
+		r.watch.Say("on record already")
 		return nil
 	}
+	issuer, err := r.authority(e.Signer)
+	if err != nil {
+		return err
+	}
+	number := e.Number
+	if used := r.progress.Numbers[e.Name]; used != nil {
+		number = new(big.Int).Add(used, big.NewInt(1))
+	}
+	checked, err := checkList(r.checker, r.plan, e, number, r.progress.NotBefore, issuer)
+	if err != nil {
+		return err
+	}
+	seq, err := r.progress.Record(transcript.CRLIntent{Entry: e.N, Name: e.Name, Signer: e.Signer,
+		Family: string(family(r.plan, e.Signer)), TBS: checked.TBS()})
+	if err != nil {
+		return err
+	}
+	der, err := issue.SignCRL(ctx, checked, r.tokens.keys[e.Signer])
+	if err != nil {
+		return err
+	}
+	if _, err := r.progress.Record(transcript.CRL{Intent: seq, List: der}); err != nil {
+		return err
+	}
+	r.watch.Say(fmt.Sprintf("number %d, %s", number, count(len(e.Revoked), "revoked certificate")))
+	return nil
 }
 
 // checkList makes a list's template and checks it.
@@ -65,23 +64,25 @@ func checkList(checker *issue.Checker, c *schedule.Ceremony, e schedule.Entry, n
 
 // carryLists puts the former lists on record that no list of this ceremony follows:
 // whoever continues it finds the newest of each authority here.
-func carryLists(_ context.Context, r *run) error {
+func (r *issuing) carryLists(_ context.Context) error {
 	for _, f := range r.plan.Lists {
-		if r.state.carriedLists[f.Signer] {
+		if r.progress.CarriedLists[f.Signer] {
 			continue
 		}
-		if _, err := r.record(transcript.CRLCarried{Signer: f.Signer, Family: string(f.Family), List: f.DER}); err != nil {
+		if _, err := r.progress.Record(transcript.CRLCarried{Signer: f.Signer, Family: string(f.Family),
+			List: f.DER}); err != nil {
 			return err
 		}
-		r.Watch.Say(fmt.Sprintf("list %d of %s, %s", f.List.Number, f.Signer, count(len(f.List.RevokedCertificateEntries), "revoked certificate")))
+		r.watch.Say(fmt.Sprintf("list %d of %s, %s", f.List.Number, f.Signer,
+			count(len(f.List.RevokedCertificateEntries), "revoked certificate")))
 	}
 	return nil
 }
 
 // etcdList is the list that etcd nodes get: made here, or carried over; nil when
 // there is none.
-func (r *run) etcdList() []byte {
-	if made := r.state.lists["crl "+r.plan.EtcdList]; made != nil {
+func (r *outputs) etcdList() []byte {
+	if made := r.progress.Lists["crl "+r.plan.EtcdList]; made != nil {
 		return made
 	}
 	if former := r.plan.FormerList(r.plan.EtcdList); former != nil {
@@ -91,16 +92,17 @@ func (r *run) etcdList() []byte {
 }
 
 // writeLists writes the lists that were made, as DER and as PEM.
-func (r *run) writeLists() error {
+func (r *outputs) writeLists() error {
 	for _, e := range r.plan.Entries {
 		if e.Kind != schedule.CRLSignature {
 			continue
 		}
-		der := r.state.lists[e.Name]
-		if err := r.ensure(r.named("crls/"+e.Signer+".crl"), der); err != nil {
+		der := r.progress.Lists[e.Name]
+		if err := r.dir.ensure(r.dir.named(listFile(e.Signer)), der); err != nil {
 			return err
 		}
-		if err := r.ensure(r.named("crls/"+e.Signer+".crl.pem"), pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})); err != nil {
+		if err := r.dir.ensure(r.dir.named(listFile(e.Signer)+".pem"), pem.EncodeToMemory(&pem.Block{Type: "X509 CRL",
+			Bytes: der})); err != nil {
 			return err
 		}
 	}

@@ -89,18 +89,18 @@ func (d *Dictation) allowed(t *transcript.Transcript) error {
 // stopped writes down why people stopped the ceremony, when they did.
 func (r *run) stopped(ctx context.Context, s Step, cause error) error {
 	err := fmt.Errorf("step %d of %d, %s: %w", s.N, len(r.steps), s.Title, cause)
-	if ctx.Err() == nil || r.log == nil {
+	if ctx.Err() == nil || !r.progress.Begun() {
 		return err
 	}
-	if _, e := r.record(transcript.Paused{Reason: "interrupted at the terminal"}); e != nil {
+	if _, e := r.progress.Record(transcript.Paused{Reason: "interrupted at the terminal"}); e != nil {
 		return err
 	}
 	if why := r.why(); why != "" {
-		if _, e := r.record(transcript.Note{Text: why}); e != nil {
+		if _, e := r.progress.Record(transcript.Note{Text: why}); e != nil {
 			return err
 		}
 	}
-	return &Interrupted{Head: r.log.Head(), cause: err}
+	return &Interrupted{Head: r.progress.Head(), cause: err}
 }
 
 // why asks people for the reason, now that the pause itself is on record.

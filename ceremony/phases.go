@@ -60,7 +60,8 @@ func (s *script) addToken(p phase) {
 	if !p.removable {
 		kind = "KMS"
 	}
-	open := s.add("Open the "+kind+" of "+list(p.keys), func(ctx context.Context, r *run) error { return r.openToken(ctx, p) })
+	open := s.add("Open the "+kind+" of "+list(p.keys),
+		inTokens(func(r *tokens, ctx context.Context) error { return r.openToken(ctx, p) }))
 	s.putIn(open, p)
 	for _, name := range p.keys {
 		s.addKey(name)
@@ -110,7 +111,7 @@ func (s *script) putIn(step *Step, p phase) {
 }
 
 func (s *script) addKey(name string) {
-	do := func(ctx context.Context, r *run) error { return r.key(ctx, name) }
+	do := inTokens(func(r *tokens, ctx context.Context) error { return r.key(ctx, name) })
 	create := keyOf(s.plan, name).Create
 	if create == "" {
 		open := s.add(fmt.Sprintf("Open the %s key", name), do)
@@ -140,7 +141,8 @@ func (s *script) addClone(name string) {
 	}
 	p := phaseFor(g)
 	p.keys = []string{name}
-	step := s.add(fmt.Sprintf("Clone the %s key and prove the clone", name), func(ctx context.Context, r *run) error { return r.clone(ctx, p, ref) })
+	step := s.add(fmt.Sprintf("Clone the %s key and prove the clone", name),
+		inTokens(func(r *tokens, ctx context.Context) error { return r.clone(ctx, p, ref) }))
 	s.putIn(step, p)
 	step.People = "Officers: clone the key with its maker's tool, then put the clone's token in and enter its PIN. It goes into a bag and a safe of its own."
 	step.Failure = "Without a clone that answers the ceremony does not go on. Clone again, and run the same command again."
@@ -148,12 +150,13 @@ func (s *script) addClone(name string) {
 
 // comeBack adds the way back to the token of a key, when another has been in
 // the reader since.
-func (s *script) comeBack(tokens []phase, key string) {
-	p := phaseOf(tokens, key)
+func (s *script) comeBack(turns []phase, key string) {
+	p := phaseOf(turns, key)
 	if !p.removable || p.token == s.token {
 		return
 	}
-	step := s.add("Go back to the token of "+list(p.keys), func(ctx context.Context, r *run) error { return r.comeBack(ctx, p) })
+	step := s.add("Go back to the token of "+list(p.keys),
+		inTokens(func(r *tokens, ctx context.Context) error { return r.comeBack(ctx, p) }))
 	s.putIn(step, p)
 	step.People = "With one reader: take the other token out and seal it, put this one in, enter the PIN. With a reader for each, nothing has to be done."
 }

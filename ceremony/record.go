@@ -1,29 +1,16 @@
 package ceremony
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
-	"officiant/bundle/durable"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
-)
-
-// Names in a ceremony directory.
-const (
-	transcriptFile = "transcript.jsonl"
-	signatureFile  = "transcript.sig"
-	releaseFile    = "release.pub"
-	sealedKeyFile  = "secrets/sa.key.age"
-	nextKeyFile    = "secrets/sa.next.key.age"
 )
 
 // backdate is how far NotBefore lies before the start, as with kubeadm: nodes'
@@ -43,26 +30,20 @@ func begin(c *schedule.Ceremony, now time.Time) time.Time {
 	return at
 }
 
-// openRecord makes the directory the ceremony's own, and begins the transcript
-// or goes on with the one there is.
-func openRecord(_ context.Context, r *run) error {
-	if err := r.adopt(); err != nil {
+// openRecord begins the transcript or goes on with the one there is.
+func (r *run) openRecord(begins time.Time) error {
+	path := r.dir.file(transcriptFile)
+	_, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return r.beginRecord(path, begins)
+	case err != nil:
 		return err
 	}
-	path := filepath.Join(r.Dir, transcriptFile)
-	begin := r.resumeRecord
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		begin = r.beginRecord
-	} else if err != nil {
-		return err
-	}
-	if err := begin(path); err != nil {
-		return err
-	}
-	return r.takeAttendance()
+	return r.resumeRecord(path)
 }
 
-func (r *run) beginRecord(path string) error {
+func (r *run) beginRecord(path string, begins time.Time) error {
 	approvals, err := r.adoptApprovals()
 	if err != nil {
 		return err
@@ -73,7 +54,7 @@ func (r *run) beginRecord(path string) error {
 		Cluster:      r.plan.Plan.Cluster.Name,
 		Sequence:     r.plan.Sequence,
 		Digest:       r.plan.Digest,
-		Rehearsal:    r.Rehearsal != nil,
+		Rehearsal:    r.rehearsal,
 		Station:      r.Station.Digest(),
 		Threshold:    r.plan.People.Threshold,
 		Approvals:    approvals,
@@ -81,7 +62,7 @@ func (r *run) beginRecord(path string) error {
 		Modules:      append([]transcript.Module{}, r.Modules...),
 		Host:         r.Host,
 		Predecessors: predecessors(r.plan),
-		NotBefore:    begin(r.Plan, r.Now()),
+		NotBefore:    begins,
 		Steps:        len(r.steps),
 	}
 	if l := r.plan.Plan.Previous.Lost; l != nil {
@@ -90,71 +71,54 @@ func (r *run) beginRecord(path string) error {
 	for _, p := range r.plan.People.List {
 		open.People = append(open.People, transcript.Person(p))
 	}
-	log, err := transcript.Create(r.Disk, path, r.Now, open)
-	if err != nil {
-		return err
-	}
-	r.log = log
-	r.base = open.NotBefore
-	r.state.step = r.step
-	return r.state.apply(1, open)
+	return r.progress.Create(r.dir.disk, path, r.now, open)
 }
 
 // resumeRecord reads what former processes recorded into the state, and closes
 // the intents they left without a result.
 func (r *run) resumeRecord(path string) error {
-	log, found, recovered, err := transcript.Resume(r.Disk, path, r.Now)
+	recovered, err := r.progress.Resume(r.dir.disk, path, r.now)
 	if err != nil {
 		return err
 	}
-	r.log = log
 	r.resumed = true
-	head := found.Head()
-	for _, l := range found.Lines {
-		if err := r.state.apply(l.Seq, l.Record); err != nil {
-			return err
-		}
-		if _, ok := l.Record.(transcript.IssuingClosed); ok {
-			r.state.closing = &l.Hash
-		}
-	}
-	// The line after the last one is "resumed"; no line opens its step.
-	r.state.step = r.step
+	head := r.progress.Head()
 	if err := r.sameCeremony(); err != nil {
 		return err
 	}
 	if err := r.findApprovals(); err != nil {
 		return err
 	}
-	r.base = r.state.open.NotBefore
-	if r.state.closed {
-		r.Watch.Say("the record is closed already; what is missing beside it is written again")
+	if r.progress.Closed {
+		r.watch.Say("the record is closed already; what is missing beside it is written again")
 		return nil
 	}
-	r.Watch.Say("going on where the record ends")
-	r.Watch.Fingerprint("head of the record", head)
-	resumed := transcript.Resumed{Head: head, Cut: recovered.Cut, Program: r.Program, Host: r.Host, Removed: r.leftovers}
+	r.watch.Say("going on where the record ends")
+	r.watch.Fingerprint("head of the record", head)
+	resumed := transcript.Resumed{Head: head, Cut: recovered.Cut, Program: r.Program, Host: r.Host,
+		Removed: r.dir.leftovers}
 	if resumed.Removed == nil {
 		resumed.Removed = []string{}
 	}
 	records := []transcript.Record{resumed}
-	for _, seq := range r.state.interrupted() {
-		records = append(records, transcript.Abandoned{Intent: seq, Reason: "no result on record when the ceremony was resumed"})
+	for _, seq := range r.progress.Interrupted() {
+		records = append(records, transcript.Abandoned{Intent: seq,
+			Reason: "no result on record when the ceremony was resumed"})
 	}
-	_, err = r.record(records...)
+	_, err = r.progress.Record(records...)
 	return err
 }
 
 // sameCeremony refuses a transcript that belongs to another plan or station.
 func (r *run) sameCeremony() error {
-	open := r.state.open
+	open := r.progress.Open
 	if open == nil || open.Digest != r.plan.Digest {
 		return ErrOtherCeremony
 	}
-	switch rehearsal := r.Rehearsal != nil; {
-	case open.Rehearsal && !rehearsal:
+	switch {
+	case open.Rehearsal && !r.rehearsal:
 		return &Refused{[]string{"the directory holds a rehearsal: nothing of it is for use, and no ceremony goes on with it"}}
-	case rehearsal && !open.Rehearsal:
+	case r.rehearsal && !open.Rehearsal:
 		return &Refused{[]string{"the directory holds a real ceremony: a rehearsal needs one of its own"}}
 	}
 	if open.Station != r.Station.Digest() {
@@ -173,22 +137,4 @@ func predecessors(c *schedule.Ceremony) []transcript.Predecessor {
 		out = append(out, transcript.Predecessor{Cluster: p.Cluster, Sequence: p.Sequence, Head: p.Head})
 	}
 	return out
-}
-
-// removeLeftovers clears temporary files an interrupted process left behind.
-func (r *run) removeLeftovers() error {
-	return filepath.WalkDir(r.Dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || path == r.Dir || !durable.IsTemp(d.Name()) {
-			return err
-		}
-		rel, _ := filepath.Rel(r.Dir, path)
-		r.leftovers = append(r.leftovers, strings.ReplaceAll(rel, string(filepath.Separator), "/"))
-		if err := r.Disk.RemoveAll(path); err != nil {
-			return err
-		}
-		if d.IsDir() {
-			return fs.SkipDir
-		}
-		return nil
-	})
 }

@@ -20,8 +20,8 @@ type Waiver struct {
 // lookAtRoom puts on record what the room looks like. It refuses what the
 // station's policy does and nobody waives, before a token is opened. A resumed
 // ceremony is looked at again: the room may be another one.
-func lookAtRoom(ctx context.Context, r *run) error {
-	if r.state.closed {
+func (r *run) lookAtRoom(ctx context.Context) error {
+	if r.progress.Closed {
 		return nil
 	}
 	var former time.Time
@@ -42,20 +42,20 @@ func lookAtRoom(ctx context.Context, r *run) error {
 		switch what := c.Name + ": " + c.Wrong; {
 		case c.Wrong == "":
 		case c.Refused() && slices.Contains(r.Waive.Checks, c.Name):
-			r.Watch.Say("waived by " + list(r.Waive.By) + ": " + what)
+			r.watch.Say("waived by " + list(r.Waive.By) + ": " + what)
 			waived = append(waived, transcript.Deviation{Text: what + ": " + r.Waive.Reason, By: r.Waive.By, Waives: c.Name})
 		case c.Refused():
 			reasons = append(reasons, what)
 		case c.Level == preflight.Warn:
-			r.Watch.Say("warning: " + what)
+			r.watch.Say("warning: " + what)
 		default:
 			recorded = append(recorded, c.Name)
 		}
 	}
 	if len(recorded) > 0 {
-		r.Watch.Say("on record, and not as a room should be: " + strings.Join(recorded, ", "))
+		r.watch.Say("on record, and not as a room should be: " + strings.Join(recorded, ", "))
 	}
-	if _, err := r.record(append([]transcript.Record{seen}, waived...)...); err != nil {
+	if _, err := r.progress.Record(append([]transcript.Record{seen}, waived...)...); err != nil {
 		return err
 	}
 	if len(reasons) > 0 {

@@ -5,20 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/issue"
 	"officiant/ceremony/preflight"
+	"officiant/ceremony/progress"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
@@ -47,9 +43,10 @@ type Config struct {
 	Host    transcript.Host
 	Modules []transcript.Module // the PKCS#11 modules the station's keys are reached by
 	Watch   Watcher
-	Look    func(ctx context.Context, former time.Time) ([]preflight.Result, error) // at the room; former is when the last ceremony ended
-	Waive   Waiver
-	Why     func() string // asks why people stopped the ceremony; may be nil
+	// at the room; former is when the last ceremony ended
+	Look  func(ctx context.Context, former time.Time) ([]preflight.Result, error)
+	Waive Waiver
+	Why   func() string // asks why people stopped the ceremony; may be nil
 	// Rehearsal makes it a rehearsal of plan and station: keys are made in the
 	// throw-away tokens that these URIs name, by key. Nil: the real thing.
 	Rehearsal map[string]string
@@ -99,25 +96,38 @@ type Interrupted struct {
 func (e *Interrupted) Error() string { return "interrupted: " + e.cause.Error() }
 func (e *Interrupted) Unwrap() error { return e.cause }
 
-// run is one process's part of a ceremony.
+// run is one process's part of a ceremony. The rooms it is done in exist from
+// when the record is open.
 type run struct {
 	Config
-	plan   *schedule.Ceremony // the directory's own copy, once there is one
-	unlock func()
+	common
+	steps     []Step
+	checker   *issue.Checker
+	approvals map[string][]byte
 	// previous are the records of the ceremonies this one continues.
 	previous []*transcript.Transcript
-	steps    []Step
-	step     int
-	log      *transcript.Writer
-	state    *state
-	stores   map[string]signer.Store // by key name
-	opened   []signer.Store
-	keys     map[string]signer.Key
-	checker  *issue.Checker
 	resumed  bool
-	// leftovers of an interrupted process, removed; they are named in the record.
-	leftovers []string
-	base      time.Time // NotBefore of every certificate
+	rooms
+	result *Result
+}
+
+// common is what every room has.
+type common struct {
+	plan      *schedule.Ceremony // the directory's own copy, once there is one
+	progress  *progress.Progress
+	dir       *directory
+	watch     Watcher
+	rand      io.Reader
+	now       func() time.Time
+	rehearsal bool
+}
+
+// rooms are the parts of a ceremony, each with what changes together.
+type rooms struct {
+	tokens  *tokens
+	secrets *secrets
+	issuing *issuing
+	outputs *outputs
 }
 
 // Run carries out a plan, or goes on where a former process stopped.
@@ -127,17 +137,12 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if cfg.Workers == 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
-	r := &run{
-		Config:  cfg,
-		plan:    cfg.Plan,
-		unlock:  func() {},
-		state:   newState(),
-		stores:  map[string]signer.Store{},
-		keys:    map[string]signer.Key{},
-		checker: issue.NewChecker(cfg.Rand),
-	}
+	r := &run{Config: cfg, checker: issue.NewChecker(cfg.Rand), common: common{
+		plan: cfg.Plan, watch: cfg.Watch, rand: cfg.Rand, now: cfg.Now, rehearsal: cfg.Rehearsal != nil,
+		dir: &directory{path: cfg.Dir, disk: cfg.Disk, rehearsal: cfg.Rehearsal != nil},
+	}}
 	var err error
-	if cfg.Rehearsal != nil {
+	if r.rehearsal {
 		if r.plan, err = cfg.Plan.Rehearsal(); err != nil {
 			return nil, &Refused{[]string{err.Error()}}
 		}
@@ -145,112 +150,95 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if r.steps, err = Steps(r.plan, cfg.Station); err != nil {
 		return nil, err
 	}
+	var titles []string
+	for _, s := range r.steps {
+		titles = append(titles, s.Title)
+	}
+	r.progress = progress.New(titles)
 	defer r.close()
 	if err := r.people(); err != nil {
 		return nil, err
 	}
-	if r.Approvals, err = r.approved(); err != nil {
+	if r.approvals, err = r.approved(); err != nil {
 		return nil, err
 	}
-	for _, s := range r.steps {
-		r.step = s.N
-		r.Watch.Step(s.N, len(r.steps), s.Title)
-		if s.Final && len(r.state.keys) == 0 {
-			r.Watch.Say("from here on keys exist that running again does not unmake")
-		}
+	for i, s := range r.steps {
 		if err := r.carryOut(ctx, s); err != nil {
 			return nil, r.stopped(ctx, s, err)
 		}
+		r.steps[i].do = nil // with the certificates it was about
 	}
-	return r.result(), nil
+	return r.result, nil
 }
 
 func (r *run) carryOut(ctx context.Context, s Step) error {
-	if err := r.beginStep(); err != nil {
+	r.progress.At(s.N)
+	r.watch.Step(s.N, len(r.steps), s.Title)
+	if s.Final && len(r.progress.Keys) == 0 {
+		r.watch.Say("from here on keys exist that running again does not unmake")
+	}
+	if err := r.progress.BeginStep(); err != nil {
 		return err
 	}
-	return s.do(ctx, r)
+	return s.do(r, ctx)
 }
 
-// lockFile is held by the process that conducts the ceremony.
-const lockFile = ".lock"
-
-// lock keeps a second process out of the directory.
-func lock(dir string) (func(), error) {
-	l := flock.New(filepath.Join(dir, lockFile))
-	ok, err := l.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
+// open makes the directory the ceremony's own and goes on with its copy of the
+// plan alone, begins the record or reads it, and opens the rooms.
+func (r *run) open(_ context.Context) error {
+	begins := begin(r.Plan, r.now())
+	if err := r.copyPlan(); err != nil {
+		return err
 	}
-	if !ok {
-		return nil, fmt.Errorf("%s: another process conducts this ceremony", dir)
+	if err := r.inheritHistory(); err != nil {
+		return err
 	}
-	// The file may have been another process's, who removed it at its end: then
-	// a third one would make and lock a new file.
-	held, err := l.Stat()
-	if now, e := os.Stat(l.Path()); err != nil || e != nil || !os.SameFile(held, now) {
-		l.Unlock()
-		return nil, fmt.Errorf("%s: another process conducted this ceremony until now; run the command again", dir)
+	if err := r.openRecord(begins); err != nil {
+		return err
 	}
-	return func() {
-		os.Remove(l.Path())
-		l.Unlock()
-	}, nil
+	if err := r.takeAttendance(); err != nil {
+		return err
+	}
+	r.openRooms()
+	return nil
 }
 
-// adopt copies plan and inputs into the directory, or finds them there, and
-// goes on with the copy alone.
-func (r *run) adopt() error {
-	if err := r.Disk.MkdirAll(r.Dir, 0o700); err != nil {
+func (r *run) openRooms() {
+	r.tokens = &tokens{
+		common: r.common, station: r.Station, uris: r.Rehearsal, opener: r.Open, ask: r.Ask, insertion: r.Insert,
+		resumed: r.resumed,
+		stores:  map[string]signer.Store{}, keys: map[string]signer.Key{},
+	}
+	r.secrets = &secrets{common: r.common, previous: r.previous}
+	r.issuing = &issuing{common: r.common, tokens: r.tokens, checker: r.checker, workers: r.Workers, brought: r.Received}
+	r.outputs = &outputs{common: r.common, tokens: r.tokens, secrets: r.secrets, workers: r.Workers}
+}
+
+// copyPlan copies plan and inputs into the directory, or finds them there.
+func (r *run) copyPlan() error {
+	if err := r.dir.take(r.Plan); err != nil {
 		return err
 	}
-	unlock, err := lock(r.Dir)
-	if err != nil {
-		return err
-	}
-	r.unlock = unlock
-	if err := r.foreign(); err != nil {
-		return err
-	}
-	if err := r.removeLeftovers(); err != nil {
-		return err
-	}
-	if err := r.ensure("schedule.txt", r.Plan.Schedule); err != nil {
-		return err
-	}
-	for path, data := range r.Plan.Inputs {
-		if path == "plan.yaml" {
-			continue
-		}
-		if err := r.ensure(path, data); err != nil {
-			return err
-		}
-	}
-	// The plan comes last: with it, the copy is whole.
-	if err := r.ensure("plan.yaml", r.Plan.Inputs["plan.yaml"]); err != nil {
-		return err
-	}
-	// Held: r.Plan was judged.
-	o := schedule.Options{Now: r.Now(), Opened: r.Plan.Requests, Held: true}
-	c, err := schedule.OpenFS(os.DirFS(r.Dir), "plan.yaml", o)
+	// r.Plan was judged
+	c, err := schedule.OpenFS(os.DirFS(r.dir.path), planFile, schedule.Options{Now: r.now(), Opened: r.Plan.Requests,
+		Held: true})
 	if err != nil {
 		return err
 	}
 	if c.Digest != r.Plan.Digest {
-		return fmt.Errorf("%s: its copy of the plan has digest %s, not the confirmed %s", r.Dir, c.Digest, r.Plan.Digest)
+		return fmt.Errorf("%s: its copy of the plan has digest %s, not the confirmed %s", r.dir.path, c.Digest,
+			r.Plan.Digest)
 	}
-	r.plan = c
-	if r.Rehearsal != nil {
-		if r.plan, err = c.Rehearsal(); err != nil {
-			return err
-		}
+	if r.plan = c; r.rehearsal {
+		r.plan, err = c.Rehearsal()
 	}
-	return r.carryOn()
+	r.Plan = nil // from here on there is one plan
+	return err
 }
 
-// carryOn takes the serials of the ceremonies this one continues, and refuses
-// a clock that stands before their end.
-func (r *run) carryOn() error {
+// inheritHistory takes the serials of the ceremonies this one continues, and
+// refuses a clock that stands before their end.
+func (r *run) inheritHistory() error {
 	for _, p := range r.plan.Plan.Previous.Ceremonies {
 		var t *transcript.Transcript
 		for _, file := range slices.Backward(append([]string{p.Transcript}, p.Earlier...)) {
@@ -260,126 +248,21 @@ func (r *run) carryOn() error {
 			}
 			r.previous = append(r.previous, t)
 			for _, n := range t.Serials() {
-				r.state.serials[n.String()] = true
+				r.progress.UseSerial(n)
 			}
 		}
-		if end := t.Lines[len(t.Lines)-1].Time; r.Now().Before(end) {
+		if end := t.Lines[len(t.Lines)-1].Time; r.now().Before(end) {
 			return &Refused{[]string{fmt.Sprintf("the clock says %s, but ceremony %d of %s ended at %s: set the clock",
-				r.Now().UTC().Format(time.RFC3339), p.Sequence, p.Cluster, end.Format(time.RFC3339))}}
+				r.now().UTC().Format(time.RFC3339), p.Sequence, p.Cluster, end.Format(time.RFC3339))}}
 		}
 	}
 	return nil
-}
-
-// foreign refuses a directory whose plan is another, or that holds files
-// without any plan.
-func (r *run) foreign() error {
-	data, err := os.ReadFile(filepath.Join(r.Dir, "plan.yaml"))
-	if err == nil {
-		if string(data) != string(r.Plan.Inputs["plan.yaml"]) {
-			return fmt.Errorf("%s: %w", r.Dir, ErrOtherCeremony)
-		}
-		return nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return filepath.WalkDir(r.Dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || path == r.Dir {
-			return err
-		}
-		rel, _ := filepath.Rel(r.Dir, path)
-		rel = filepath.ToSlash(rel)
-		switch {
-		case r.own(rel, d.IsDir()):
-			return nil
-		case rel == transcriptFile:
-			return fmt.Errorf("%s: there is a transcript but no plan: %w", r.Dir, ErrOtherCeremony)
-		}
-		return fmt.Errorf("%s: %s is there, and no ceremony: %w", r.Dir, rel, ErrOtherCeremony)
-	})
-}
-
-// own says whether a process that was killed before it had the plan copied may
-// have left a path.
-func (r *run) own(rel string, folder bool) bool {
-	if folder {
-		for input := range r.Plan.Inputs {
-			if strings.HasPrefix(input, rel+"/") {
-				return true
-			}
-		}
-		return false
-	}
-	_, input := r.Plan.Inputs[rel]
-	return input || rel == "schedule.txt" || rel == lockFile || durable.IsTemp(rel)
-}
-
-// ensure writes a file that follows from the plan or the record, or finds the
-// very same bytes there. Nothing is ever overwritten.
-func (r *run) ensure(path string, data []byte) error {
-	full := filepath.Join(r.Dir, filepath.FromSlash(path))
-	found, err := os.ReadFile(full)
-	switch {
-	case err == nil && string(found) == string(data):
-		return nil
-	case err == nil:
-		return fmt.Errorf("%s: there already, with other content: %w", full, ErrOtherCeremony)
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	if err := r.Disk.MkdirAll(filepath.Dir(full), 0o755); err != nil {
-		return err
-	}
-	return r.Disk.Create(full, data, 0o644)
-}
-
-// beginStep has the record say that the present step begins, also when nothing
-// else of it will be on record.
-func (r *run) beginStep() error {
-	if r.log == nil || r.state.closed || r.state.step == r.step {
-		return nil
-	}
-	if _, err := r.log.Append(r.step, transcript.Step{Title: r.steps[r.step-1].Title}); err != nil {
-		return err
-	}
-	r.state.step = r.step
-	return nil
-}
-
-// append buffers records under the present step's number, after a line that
-// opens the step.
-func (r *run) append(records ...transcript.Record) (first int, err error) {
-	if err := r.beginStep(); err != nil {
-		return 0, err
-	}
-	first, err = r.log.Append(r.step, records...)
-	if err != nil {
-		return 0, err
-	}
-	for i, rec := range records {
-		if err := r.state.apply(first+i, rec); err != nil {
-			return 0, err
-		}
-	}
-	return first, nil
-}
-
-// record appends and syncs.
-func (r *run) record(records ...transcript.Record) (first int, err error) {
-	first, err = r.append(records...)
-	if err != nil {
-		return 0, err
-	}
-	return first, r.log.Sync()
 }
 
 func (r *run) close() {
-	for _, s := range r.opened {
-		s.Close()
+	if r.tokens != nil {
+		r.tokens.close()
 	}
-	if r.log != nil {
-		r.log.Close()
-	}
-	r.unlock()
+	r.progress.Close()
+	r.dir.close()
 }

@@ -2,15 +2,10 @@ package ceremony
 
 import (
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"officiant/bundle/fingerprint"
@@ -20,20 +15,27 @@ import (
 	"officiant/signer"
 )
 
+// secrets are what is made in memory and leaves it sealed: the service-account pair,
+// and the keys of nodes that cannot make their own.
+type secrets struct {
+	common
+	previous []*transcript.Transcript // of the ceremonies this one continues
+}
+
 // sealServiceAccount makes the service-account pair in memory and leaves it
 // sealed to the control-plane nodes.
-func sealServiceAccount(_ context.Context, r *run) error {
-	if r.state.sealed != nil {
-		return r.checkSealed(*r.state.sealed)
+func (r *secrets) sealServiceAccount(_ context.Context) error {
+	if r.progress.Sealed != nil {
+		return r.checkSealed(*r.progress.Sealed)
 	}
 	return r.sealPair(transcript.ServiceAccount, sealedKeyFile, r.plan.Plan.ServiceAccount.Create, r.recipients(false))
 }
 
 // sealNextServiceAccount makes the pair that signs after a later ceremony. Also
 // nodes that have the present one by a sister will open it.
-func sealNextServiceAccount(_ context.Context, r *run) error {
-	if r.state.next != nil {
-		return r.checkSealed(*r.state.next)
+func (r *secrets) sealNextServiceAccount(_ context.Context) error {
+	if r.progress.Next != nil {
+		return r.checkSealed(*r.progress.Next)
 	}
 	return r.sealPair(transcript.NextServiceAccount, nextKeyFile, r.plan.Plan.ServiceAccount.Next.Create, r.recipients(true))
 }
@@ -41,11 +43,8 @@ func sealNextServiceAccount(_ context.Context, r *run) error {
 // sealPair makes a pair in memory and leaves it sealed. Only a sealed file that
 // is on record is used: one without its line belonged to a process that was
 // killed, and its pair is made anew.
-func (r *run) sealPair(secret, file string, a signer.Algorithm, recipients []string) error {
-	if err := r.Disk.MkdirAll(filepath.Join(r.Dir, "secrets"), 0o755); err != nil {
-		return err
-	}
-	key, err := r.newAccountKey(a)
+func (r *secrets) sealPair(secret, file string, a signer.Algorithm, recipients []string) error {
+	key, err := newKey(a, r.rand)
 	if err != nil {
 		return err
 	}
@@ -64,11 +63,11 @@ func (r *run) sealPair(secret, file string, a signer.Algorithm, recipients []str
 	if err != nil {
 		return err
 	}
-	if err := r.Disk.Replace(filepath.Join(r.Dir, file), sealed, 0o644); err != nil {
+	if err := r.dir.replaceSecret(file, sealed); err != nil {
 		return err
 	}
-	r.Watch.Say(fmt.Sprintf("sealed to %s", count(len(recipients), "node")))
-	_, err = r.record(transcript.Sealed{
+	r.watch.Say(fmt.Sprintf("sealed to %s", count(len(recipients), "node")))
+	_, err = r.progress.Record(transcript.Sealed{
 		Secret: secret, File: file, SHA256: fingerprint.Of(sealed), Recipients: recipients, PublicKey: public,
 	})
 	return err
@@ -77,8 +76,8 @@ func (r *run) sealPair(secret, file string, a signer.Algorithm, recipients []str
 // carryServiceAccount takes over the pair a predecessor had sealed, with what
 // that ceremony's record says of it, and what sister nodes sealed to those that
 // joined later. It refuses a node that could open neither.
-func carryServiceAccount(_ context.Context, r *run) error {
-	if r.state.sealed == nil {
+func (r *secrets) carryServiceAccount(_ context.Context) error {
+	if r.progress.Sealed == nil {
 		carried, err := r.carried(transcript.ServiceAccount, r.plan.Plan.ServiceAccount.Sealed)
 		if err != nil {
 			return err
@@ -91,30 +90,30 @@ func carryServiceAccount(_ context.Context, r *run) error {
 		if carried.Former, err = r.formerAccounts(); err != nil {
 			return err
 		}
-		if _, err := r.record(transcript.Carried(carried)); err != nil {
+		if _, err := r.progress.Record(transcript.Carried(carried)); err != nil {
 			return err
 		}
 	}
-	return r.passOn(r.state.sealed.PublicKey)
+	return r.passOn(r.progress.Sealed.PublicKey)
 }
 
 // carryNextServiceAccount takes over the pair that a predecessor made for later.
 // Nobody opens it yet, so a node that could not is told when it signs.
-func carryNextServiceAccount(_ context.Context, r *run) error {
-	if r.state.next != nil {
+func (r *secrets) carryNextServiceAccount(_ context.Context) error {
+	if r.progress.Next != nil {
 		return nil
 	}
 	carried, err := r.carried(transcript.NextServiceAccount, r.plan.Plan.ServiceAccount.Next.Sealed)
 	if err != nil {
 		return err
 	}
-	_, err = r.record(transcript.Carried(carried))
+	_, err = r.progress.Record(transcript.Carried(carried))
 	return err
 }
 
 // carried is what a predecessor's record says of a sealed file of the plan: as
 // the pair in use, or as the next one by then.
-func (r *run) carried(secret, file string) (transcript.Sealed, error) {
+func (r *secrets) carried(secret, file string) (transcript.Sealed, error) {
 	if r.plan.Sequence == 1 && r.plan.Plan.Adopts() && secret == transcript.ServiceAccount {
 		return r.adoptedAccount()
 	}
@@ -139,7 +138,7 @@ func (r *run) carried(secret, file string) (transcript.Sealed, error) {
 }
 
 // formerAccounts are the public keys that the plan keeps in sa.pub, as DER.
-func (r *run) formerAccounts() (former [][]byte, err error) {
+func (r *secrets) formerAccounts() (former [][]byte, err error) {
 	for _, file := range r.plan.Plan.ServiceAccount.Former {
 		block, _ := pem.Decode(r.plan.Inputs[file]) // the plan was read: it is one PUBLIC KEY
 		pub, err := x509.ParsePKIXPublicKey(block.Bytes)
@@ -157,10 +156,10 @@ func (r *run) formerAccounts() (former [][]byte, err error) {
 
 // passOn records the files that sister nodes sealed to nodes that joined later.
 // Nobody here can look into them; the node that opens one wants public's key.
-func (r *run) passOn(public []byte) error {
+func (r *secrets) passOn(public []byte) error {
 	var records []transcript.Record
 	for _, n := range r.plan.Plan.Nodes {
-		if n.Sealed == "" || r.state.shared[n.Name] {
+		if n.Sealed == "" || r.progress.Shared[n.Name] {
 			continue
 		}
 		records = append(records, transcript.Shared{
@@ -171,29 +170,14 @@ func (r *run) passOn(public []byte) error {
 	if len(records) == 0 {
 		return nil
 	}
-	r.Watch.Say(fmt.Sprintf("%s the key as a sister node sealed it", count(len(records), "node")+" will get"))
-	_, err := r.record(records...)
+	r.watch.Say(fmt.Sprintf("%s the key as a sister node sealed it", count(len(records), "node")+" will get"))
+	_, err := r.progress.Record(records...)
 	return err
 }
 
-func (r *run) newAccountKey(a signer.Algorithm) (crypto.Signer, error) {
-	switch a {
-	case signer.ECDSAP256:
-		return ecdsa.GenerateKey(elliptic.P256(), r.Rand)
-	case signer.RSA2048:
-		return rsa.GenerateKey(r.Rand, 2048)
-	case signer.RSA3072:
-		return rsa.GenerateKey(r.Rand, 3072)
-	case signer.RSA4096:
-		return rsa.GenerateKey(r.Rand, 4096)
-	default:
-		return nil, fmt.Errorf("service-account key: unknown algorithm %q", a)
-	}
-}
-
 // checkSealed holds a sealed file against its record.
-func (r *run) checkSealed(s transcript.Sealed) error {
-	data, err := os.ReadFile(filepath.Join(r.Dir, s.File))
+func (r *secrets) checkSealed(s transcript.Sealed) error {
+	data, err := os.ReadFile(r.dir.file(s.File))
 	if err != nil {
 		return err
 	}
@@ -205,7 +189,7 @@ func (r *run) checkSealed(s transcript.Sealed) error {
 
 // recipients are the age recipients of the control-plane nodes, in plan order;
 // those that get the pair in use from a sister only when told so.
-func (r *run) recipients(all bool) []string {
+func (r *secrets) recipients(all bool) []string {
 	var out []string
 	for i, n := range r.plan.Nodes {
 		if n.Has(kubepki.ControlPlane) && (all || r.plan.Plan.Nodes[i].Sealed == "") {
@@ -220,15 +204,15 @@ func (r *run) recipients(all bool) []string {
 
 // serviceAccount returns the sealed private key and the public ones, as a node's
 // bundle holds them: made here, carried over, or shared by a sister node.
-func (r *run) serviceAccount(node string) (sealed, public []byte, err error) {
-	if r.state.sealed == nil {
+func (r *secrets) serviceAccount(node string) (sealed, public []byte, err error) {
+	if r.progress.Sealed == nil {
 		return nil, nil, nil
 	}
 	sa := r.plan.Plan.ServiceAccount
 	if sealed, err = r.sealedKey(node); err != nil {
 		return nil, nil, err
 	}
-	keys := transcript.AccountKeys{InUse: *r.state.sealed, Next: r.state.next}.Public()
+	keys := transcript.AccountKeys{InUse: *r.progress.Sealed, Next: r.progress.Next}.Public()
 	if len(keys) == 1 && sa.Sealed != "" {
 		return sealed, r.plan.Inputs[sa.Public], nil // as it was given
 	}
@@ -239,7 +223,7 @@ func (r *run) serviceAccount(node string) (sealed, public []byte, err error) {
 }
 
 // sealedKey is the file of the pair in use that a node can open.
-func (r *run) sealedKey(node string) ([]byte, error) {
+func (r *secrets) sealedKey(node string) ([]byte, error) {
 	for _, n := range r.plan.Plan.Nodes {
 		if n.Name == node && n.Sealed != "" {
 			return r.plan.Inputs[n.Sealed], nil
@@ -248,5 +232,5 @@ func (r *run) sealedKey(node string) ([]byte, error) {
 	if file := r.plan.Plan.ServiceAccount.Sealed; file != "" {
 		return r.plan.Inputs[file], nil
 	}
-	return os.ReadFile(filepath.Join(r.Dir, sealedKeyFile))
+	return os.ReadFile(r.dir.file(sealedKeyFile))
 }

@@ -26,7 +26,24 @@ type Step struct {
 }
 
 // act is what a step does.
-type act = func(context.Context, *run) error
+type act = func(*run, context.Context) error
+
+// A step of a room is done there; rooms exist once the record is open.
+func inTokens(do func(*tokens, context.Context) error) act {
+	return func(r *run, ctx context.Context) error { return do(r.tokens, ctx) }
+}
+
+func inSecrets(do func(*secrets, context.Context) error) act {
+	return func(r *run, ctx context.Context) error { return do(r.secrets, ctx) }
+}
+
+func inIssuing(do func(*issuing, context.Context) error) act {
+	return func(r *run, ctx context.Context) error { return do(r.issuing, ctx) }
+}
+
+func inOutputs(do func(*outputs, context.Context) error) act {
+	return func(r *run, ctx context.Context) error { return do(r.outputs, ctx) }
+}
 
 // script is a ceremony's steps while they are put together.
 type script struct {
@@ -57,25 +74,25 @@ func Steps(c *schedule.Ceremony, st *station.Station) ([]Step, error) {
 	}
 	s.addGate()
 	if c.Plan.Adopts() {
-		s.add("Take over what the cluster that is brought in has", adopt)
+		s.add("Take over what the cluster that is brought in has", (*run).takeOver)
 	}
 	switch {
 	case c.Plan.ServiceAccount.Sealed != "":
-		s.add("Carry the sealed service-account key over", carryServiceAccount)
+		s.add("Carry the sealed service-account key over", inSecrets((*secrets).carryServiceAccount))
 	case hasControlPlane(c):
-		s.add("Make the service-account key and seal it to its nodes", sealServiceAccount)
+		s.add("Make the service-account key and seal it to its nodes", inSecrets((*secrets).sealServiceAccount))
 	}
 	switch next := c.Plan.ServiceAccount.Next; {
 	case next.Create != "":
-		s.add("Make the next service-account key and seal it to its nodes", sealNextServiceAccount)
+		s.add("Make the next service-account key and seal it to its nodes", inSecrets((*secrets).sealNextServiceAccount))
 	case next.Sealed != "":
-		s.add("Carry the next service-account key over", carryNextServiceAccount)
+		s.add("Carry the next service-account key over", inSecrets((*secrets).carryNextServiceAccount))
 	}
 	if n := len(c.Lists); n > 0 {
-		s.add(fmt.Sprintf("Carry %s over", count(n, "revocation list")), carryLists)
+		s.add(fmt.Sprintf("Carry %s over", count(n, "revocation list")), inIssuing((*issuing).carryLists))
 	}
 	if n := hasMadeKeys(c); n > 0 {
-		s.add(fmt.Sprintf("Make the keys of %s and seal them", count(n, "node")), makeNodeKeys)
+		s.add(fmt.Sprintf("Make the keys of %s and seal them", count(n, "node")), inSecrets((*secrets).makeNodeKeys))
 	}
 	s.addLeaves(tokens)
 	s.closing(tokens)
@@ -83,27 +100,27 @@ func Steps(c *schedule.Ceremony, st *station.Station) ([]Step, error) {
 }
 
 func (s *script) opening() {
-	check := s.add("Check every entry of the schedule with throw-away keys", dryRun)
+	check := s.add("Check every entry of the schedule with throw-away keys", (*run).dryRun)
 	check.People = "Administrator: start the command. All: compare the digest on the screen with this page."
 	check.Failure = "The plan is refused. Stop: nothing was written, and no key exists. The plan goes back to its author."
-	s.add("Copy the plan and open the record", openRecord)
-	room := s.add("Look at the room", lookAtRoom)
+	s.add("Copy the plan and open the record", (*run).open)
+	room := s.add("Look at the room", (*run).lookAtRoom)
 	room.People = "Witness: compare the clock with a watch, program and module with the sums on this page."
 	room.Failure = "Put right what is refused. Or two people waive it with a reason: --waive NAME --reason TEXT --by PERSON --by PERSON."
 }
 
 // closing adds what comes when all certificates are issued.
 func (s *script) closing(tokens []phase) {
-	s.add("Close issuing", closeIssuing)
+	s.add("Close issuing", inIssuing((*issuing).closeIssuing))
 	s.comeBack(tokens, s.plan.ReleaseKey())
-	s.add(fmt.Sprintf("Sign %s", count(len(s.plan.Nodes), "bundle")), signBundles)
-	s.add("Write authorities and bundles", writeOutputs)
-	compare := s.add("Compare fingerprints", showFingerprints)
+	s.add(fmt.Sprintf("Sign %s", count(len(s.plan.Nodes), "bundle")), inOutputs((*outputs).signBundles))
+	s.add("Write authorities and bundles", inOutputs((*outputs).writeOutputs))
+	compare := s.add("Compare fingerprints", inOutputs((*outputs).showFingerprints))
 	compare.People = "One person reads each fingerprint aloud, word by word; another follows on the screen; a third writes it down below."
 	compare.Failure = "A difference is never a slip of the tongue until it is explained. Stop, keep the directory, and write down who read what."
-	record := s.add("Close and sign the record", closeRecord)
+	record := s.add("Close and sign the record", inOutputs((*outputs).closeRecord))
 	record.People = "Write the head of the record down below: it is what witnesses sign."
-	verify := s.add("Verify the ceremony directory", verifyDirectory)
+	verify := s.add("Verify the ceremony directory", (*run).verifyDirectory)
 	verify.Failure = "Keep the directory as it is; nothing of it is to be used before the finding is explained."
 }
 
@@ -135,7 +152,8 @@ func (s *script) addLeaves(tokens []phase) {
 func (s *script) addList(authority string) {
 	for _, e := range s.plan.Entries {
 		if e.Kind == schedule.CRLSignature && e.Signer == authority {
-			s.add(fmt.Sprintf("Sign the revocation list of %s", authority), signList(e))
+			s.add(fmt.Sprintf("Sign the revocation list of %s", authority),
+				inIssuing(func(r *issuing, ctx context.Context) error { return r.signList(ctx, e) }))
 		}
 	}
 }
@@ -170,7 +188,7 @@ func appendNew(list []string, name string) []string {
 }
 
 func issueEntries(entries ...schedule.Entry) act {
-	return func(ctx context.Context, r *run) error { return r.issue(ctx, entries) }
+	return inIssuing(func(r *issuing, ctx context.Context) error { return r.issue(ctx, entries) })
 }
 
 func family(c *schedule.Ceremony, name string) kubepki.Authority {

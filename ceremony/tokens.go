@@ -8,14 +8,29 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/schedule"
+	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
 )
 
+// tokens are the room's tokens and KMS, and the keys that were found or made in them.
+type tokens struct {
+	common
+	station   *station.Station
+	uris      map[string]string // of throw-away tokens, by key, in a rehearsal
+	opener    signer.Opener
+	ask       signer.PINFunc
+	insertion func(ctx context.Context, words string) (said string, err error) // Config.Insert
+	resumed   bool
+	stores    map[string]signer.Store // by key
+	opened    []signer.Store
+	keys      map[string]signer.Key
+}
+
 // openToken opens the token of a phase's keys, with one login, and records
 // which device it is. One with which nothing is left to do stays where it is.
-func (r *run) openToken(ctx context.Context, p phase) error {
-	if r.state.closed && !slices.Contains(p.keys, r.plan.ReleaseKey()) {
+func (r *tokens) openToken(ctx context.Context, p phase) error {
+	if r.progress.Closed && !slices.Contains(p.keys, r.plan.ReleaseKey()) {
 		return nil // only the record's signature may be missing
 	}
 	if done, err := r.done(p); err != nil || done {
@@ -29,15 +44,16 @@ func (r *run) openToken(ctx context.Context, p phase) error {
 		r.stores[name] = store
 	}
 	device, ok := r.described(store)
-	if !ok || r.state.closed {
+	if !ok || r.progress.Closed {
 		return nil
 	}
 	for _, name := range p.keys {
 		if least, who := r.least(name); device.Software && !signer.Software.AtLeast(least) {
-			return &Refused{[]string{fmt.Sprintf("token %s is software, and the %s asks for evidence %q of the %s key", device.Label, who, least, name)}}
+			return &Refused{[]string{fmt.Sprintf("token %s is software, and the %s asks for evidence %q of the %s key",
+				device.Label, who, least, name)}}
 		}
 	}
-	if _, err := r.record(tokenRecord(device)); err != nil {
+	if _, err := r.progress.Record(tokenRecord(device)); err != nil {
 		return err
 	}
 	return r.canaries(ctx, p, store, device)
@@ -45,9 +61,9 @@ func (r *run) openToken(ctx context.Context, p phase) error {
 
 // done says whether all that a phase's keys have to sign is on record: a
 // ceremony that goes on need not take the root out of its safe again.
-func (r *run) done(p phase) (bool, error) {
+func (r *tokens) done(p phase) (bool, error) {
 	for _, name := range p.keys {
-		recorded, ok := r.state.keys[name]
+		recorded, ok := r.progress.Keys[name]
 		// The release key signs to the end, and its successor signs nothing but a challenge.
 		if release := r.plan.Plan.Release; !ok || name == release.Name || name == release.Successor.Name {
 			return false, nil
@@ -62,7 +78,7 @@ func (r *run) done(p phase) (bool, error) {
 		}
 		switch e.Kind {
 		case schedule.RootCertificate, schedule.AuthorityCertificate, schedule.LeafCertificate:
-			if r.state.issued[e.Name] == nil {
+			if r.progress.Issued[e.Name] == nil {
 				return false, nil
 			}
 		default:
@@ -70,14 +86,14 @@ func (r *run) done(p phase) (bool, error) {
 		}
 	}
 	if r.resumed {
-		r.Watch.Say("nothing is left to do with it: it stays where it is")
+		r.watch.Say("nothing is left to do with it: it stays where it is")
 	}
 	return r.resumed, nil
 }
 
 // open opens a phase's token. One that is not there is asked for, and waited
 // for; that it is the one, its serial and label in the station's URI say.
-func (r *run) open(ctx context.Context, p phase) (signer.Store, error) {
+func (r *tokens) open(ctx context.Context, p phase) (signer.Store, error) {
 	ref, err := r.ref(p.keys[0])
 	if err != nil {
 		return nil, err
@@ -85,14 +101,14 @@ func (r *run) open(ctx context.Context, p phase) (signer.Store, error) {
 	return r.openRef(ctx, p, ref)
 }
 
-func (r *run) openRef(ctx context.Context, p phase, ref signer.Ref) (signer.Store, error) {
-	if r.Rehearsal != nil {
-		r.Watch.Say("a throw-away token plays the part of " + p.place)
+func (r *tokens) openRef(ctx context.Context, p phase, ref signer.Ref) (signer.Store, error) {
+	if r.rehearsal {
+		r.watch.Say("a throw-away token plays the part of " + p.place)
 	} else {
-		r.Watch.Say("wanted: " + p.place)
+		r.watch.Say("wanted: " + p.place)
 	}
 	for {
-		store, err := r.Open(ctx, ref, r.Ask)
+		store, err := r.opener(ctx, ref, r.ask)
 		if err == nil {
 			r.opened = append(r.opened, store)
 			return store, nil
@@ -111,25 +127,25 @@ func (r *run) openRef(ctx context.Context, p phase, ref signer.Ref) (signer.Stor
 
 // insert asks people for a token that is not there. Where nobody can be asked,
 // the same words are the error.
-func (r *run) insert(ctx context.Context, p phase, absent error) error {
+func (r *tokens) insert(ctx context.Context, p phase, absent error) error {
 	words := fmt.Sprintf("put in %s, which holds the key of %s", p.place, list(p.keys))
-	if r.Insert == nil {
+	if r.insertion == nil {
 		return fmt.Errorf("%s: %w", words, absent)
 	}
-	r.Watch.Say(absent.Error())
-	said, err := r.Insert(ctx, words)
+	r.watch.Say(absent.Error())
+	said, err := r.insertion(ctx, words)
 	switch {
 	case errors.Is(err, ErrNobody):
 		return fmt.Errorf("%s: %w", words, absent)
-	case err != nil || said == "" || r.state.closed:
+	case err != nil || said == "" || r.progress.Closed:
 		return err
 	}
-	_, err = r.record(transcript.Note{Text: said})
+	_, err = r.progress.Record(transcript.Note{Text: said})
 	return err
 }
 
 // closeAbsent closes the tokens that were taken out, and says whether there were any.
-func (r *run) closeAbsent(ctx context.Context) (closed bool) {
+func (r *tokens) closeAbsent(ctx context.Context) (closed bool) {
 	for name, store := range r.stores {
 		if store == nil || r.there(ctx, name) {
 			continue
@@ -146,7 +162,7 @@ func (r *run) closeAbsent(ctx context.Context) (closed bool) {
 }
 
 // there says whether the token that holds a key still has it.
-func (r *run) there(ctx context.Context, name string) bool {
+func (r *tokens) there(ctx context.Context, name string) bool {
 	store := r.stores[name]
 	if store == nil {
 		return false
@@ -160,24 +176,24 @@ func (r *run) there(ctx context.Context, name string) bool {
 }
 
 // described says and returns which device a store is.
-func (r *run) described(store signer.Store) (signer.Device, bool) {
+func (r *tokens) described(store signer.Store) (signer.Device, bool) {
 	d, ok := store.(signer.Describer)
 	if !ok {
 		return signer.Device{}, false
 	}
 	device := d.Describe()
-	r.Watch.Say(fmt.Sprintf("token %s, serial %s, %s %s", device.Label, device.Serial, device.Manufacturer, device.Model))
+	r.watch.Say(fmt.Sprintf("token %s, serial %s, %s %s", device.Label, device.Serial, device.Manufacturer, device.Model))
 	return device, true
 }
 
 // comeBack goes on with a token after another's turn. One that was taken out is
 // opened again, and each of its keys proves itself again.
-func (r *run) comeBack(ctx context.Context, p phase) error {
-	if r.state.closed && !slices.Contains(p.keys, r.plan.ReleaseKey()) {
+func (r *tokens) comeBack(ctx context.Context, p phase) error {
+	if r.progress.Closed && !slices.Contains(p.keys, r.plan.ReleaseKey()) {
 		return nil
 	}
 	if r.there(ctx, p.keys[0]) {
-		r.Watch.Say("it is still there: " + p.place)
+		r.watch.Say("it is still there: " + p.place)
 		return nil
 	}
 	if done, err := r.done(p); err != nil || done {
@@ -191,8 +207,8 @@ func (r *run) comeBack(ctx context.Context, p phase) error {
 		return err
 	}
 	device, ok := r.described(store)
-	if ok && !r.state.closed {
-		if _, err := r.record(tokenRecord(device)); err != nil {
+	if ok && !r.progress.Closed {
+		if _, err := r.progress.Record(tokenRecord(device)); err != nil {
 			return err
 		}
 	}
@@ -207,17 +223,17 @@ func (r *run) comeBack(ctx context.Context, p phase) error {
 
 // clone has the clone of a key answer a challenge, in a token that is not the
 // key's own.
-func (r *run) clone(ctx context.Context, p phase, ref signer.Ref) error {
+func (r *tokens) clone(ctx context.Context, p phase, ref signer.Ref) error {
 	name := p.keys[0]
-	key := r.state.keys[name]
-	if r.state.closed || r.state.clones[name] {
+	key := r.progress.Keys[name]
+	if r.progress.Closed || r.progress.Clones[name] {
 		return nil
 	}
-	if r.Rehearsal != nil {
-		r.Watch.Say("a throw-away token has no clone; in the ceremony it goes into " + p.place)
+	if r.rehearsal {
+		r.watch.Say("a throw-away token has no clone; in the ceremony it goes into " + p.place)
 		return nil
 	}
-	r.Watch.Say("clone it with the tool of the token's maker; the clone goes into " + p.place)
+	r.watch.Say("clone it with the tool of the token's maker; the clone goes into " + p.place)
 	store, k, err := r.openClone(ctx, p, ref, key.SPKI)
 	if err != nil {
 		return err
@@ -226,23 +242,25 @@ func (r *run) clone(ctx context.Context, p phase, ref signer.Ref) error {
 	device, ok := r.described(store)
 	token := tokenRecord(device)
 	if !ok || token.ID() == key.Token.ID() {
-		return &Refused{[]string{fmt.Sprintf("the clone of the %s key is in the token that holds the key: %s", name, p.place)}}
+		return &Refused{[]string{fmt.Sprintf("the clone of the %s key is in the token that holds the key: %s", name,
+			p.place)}}
 	}
 	if least, who := r.least(name); device.Software && !signer.Software.AtLeast(least) {
 		return &Refused{[]string{fmt.Sprintf("token %s is software, and the %s asks for evidence %q of the %s key: that holds for its clone", device.Label, who, least, name)}}
 	}
-	if _, err := r.record(token); err != nil {
+	if _, err := r.progress.Record(token); err != nil {
 		return err
 	}
 	if err := r.challenge(ctx, transcript.ChallengeIntent{Name: name, SPKI: key.SPKI, Clone: &token}, k); err != nil {
 		return err
 	}
-	r.Watch.Say(fmt.Sprintf("the clone of the %s key answered a challenge", name))
+	r.watch.Say(fmt.Sprintf("the clone of the %s key answered a challenge", name))
 	return nil
 }
 
 // openClone waits for a token with the clone of a key.
-func (r *run) openClone(ctx context.Context, p phase, ref signer.Ref, spki fingerprint.SHA256) (signer.Store, signer.Key, error) {
+func (r *tokens) openClone(ctx context.Context, p phase, ref signer.Ref, spki fingerprint.SHA256) (signer.Store,
+	signer.Key, error) {
 	for {
 		store, err := r.openRef(ctx, p, ref)
 		if err != nil {
@@ -292,5 +310,26 @@ func findPublic(ctx context.Context, store signer.Store, ref signer.Ref, spki fi
 			}
 		}
 	}
-	return nil, fmt.Errorf("no clone of key %s, of public key %s, is in this token: %w", ref.Label, spki, signer.ErrNotFound)
+	return nil, fmt.Errorf("no clone of key %s, of public key %s, is in this token: %w", ref.Label, spki,
+		signer.ErrNotFound)
+}
+
+// signers is how many workers ask a key for signatures: one for each session,
+// and more that verify an answer while the token is busy with the next.
+func (r *tokens) signers(name string, workers int) int { return r.sessions(name) + workers - 1 }
+
+// sessions is how many signatures may be under way at once with a key: as many
+// as its token says it can do.
+func (r *tokens) sessions(name string) int {
+	if p, ok := r.stores[name].(signer.Parallel); ok {
+		return p.Sessions()
+	}
+	return 1
+}
+
+func (r *tokens) close() {
+	for _, s := range r.opened {
+		s.Close()
+	}
+	r.opened = nil
 }

@@ -53,6 +53,7 @@ var table = []row{
 	{"ceremony/audit", []string{"ceremony/transcript", "ceremony/plan", "ceremony/schedule", "ceremony/approval",
 		"ceremony/revocation", "bundle", "bundle/kubepki", durable}},
 	{"ceremony/preflight", []string{"signer"}},
+	{"ceremony/progress", []string{"ceremony/transcript", "signer", durable}},
 	{"ceremony/inventory", []string{"ceremony/transcript", "ceremony/revocation", durable}},
 	{"ceremony/report", []string{"ceremony/transcript", "ceremony/plan", "ceremony/schedule", "ceremony/inventory",
 		"ceremony/audit", "bundle/kubepki", durable}},

@@ -11,20 +11,20 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// adopt records what the cluster has that no ceremony made: its self-signed
+// takeOver records what the cluster has that no ceremony made: its self-signed
 // authorities, and in the first ceremony the certificates that nodes keep. So the
 // next ceremony knows what it moves them away from, and whose the keys are.
-func adopt(_ context.Context, r *run) error {
+func (r *run) takeOver(_ context.Context) error {
 	var records []transcript.Record
 	add := func(name string, c *x509.Certificate) {
-		if !r.state.adopted[name] {
+		if !r.progress.Adopted[name] {
 			records = append(records, transcript.Adopted{Name: name, Certificate: c.Raw})
 		}
 	}
 	for _, a := range r.plan.Plan.Authorities {
 		if a.Adopted {
 			add(a.Name, r.plan.Certificates[a.Name])
-			r.Watch.Fingerprint("adopted authority "+a.Name, fingerprint.Of(r.plan.Certificates[a.Name].Raw))
+			r.watch.Fingerprint("adopted authority "+a.Name, fingerprint.Of(r.plan.Certificates[a.Name].Raw))
 		}
 	}
 	kept := 0
@@ -35,17 +35,17 @@ func adopt(_ context.Context, r *run) error {
 				kept++
 			}
 		}
-		r.Watch.Say(fmt.Sprintf("%s stay as they are until the next stage", count(kept, "certificate")))
+		r.watch.Say(fmt.Sprintf("%s stay as they are until the next stage", count(kept, "certificate")))
 	}
 	if len(records) == 0 {
 		return nil
 	}
-	_, err := r.record(records...)
+	_, err := r.progress.Record(records...)
 	return err
 }
 
 // adopted are the authorities that no ceremony made, by family.
-func (r *run) adopted() map[kubepki.Authority]*x509.Certificate {
+func (r *outputs) adopted() map[kubepki.Authority]*x509.Certificate {
 	out := map[kubepki.Authority]*x509.Certificate{}
 	for _, a := range r.plan.Plan.Authorities {
 		if a.Adopted {
@@ -57,7 +57,7 @@ func (r *run) adopted() map[kubepki.Authority]*x509.Certificate {
 
 // adoptedAccount is what the record says of the service-account key of a cluster
 // that is brought in: the plan has seen that one node sealed it to itself.
-func (r *run) adoptedAccount() (transcript.Sealed, error) {
+func (r *secrets) adoptedAccount() (transcript.Sealed, error) {
 	sa := r.plan.Plan.ServiceAccount
 	block, _ := pem.Decode(r.plan.Inputs[sa.Public])
 	if block == nil {

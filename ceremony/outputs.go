@@ -18,15 +18,24 @@ import (
 	"officiant/ceremony/transcript"
 )
 
+// outputs are what follows from the record: authorities, lists, bundles and the
+// signatures of the release key.
+type outputs struct {
+	common
+	tokens  *tokens
+	secrets *secrets
+	workers int
+}
+
 // signBundles puts every bundle together, checks it as a node would, and has
 // its list of sums signed by the release key, group by group.
-func signBundles(ctx context.Context, r *run) error {
+func (r *outputs) signBundles(ctx context.Context) error {
 	var unsigned []schedule.Entry
 	for _, e := range r.plan.Entries {
 		if e.Kind != schedule.BundleSignature {
 			continue
 		}
-		if _, done := r.state.signatures[e.Name]; !done {
+		if _, done := r.progress.Signatures[e.Name]; !done {
 			unsigned = append(unsigned, e)
 		}
 	}
@@ -37,7 +46,7 @@ func signBundles(ctx context.Context, r *run) error {
 	done := r.tally(len(unsigned))
 	for group := range slices.Chunk(unsigned, groupSize) {
 		sums := make([]fingerprint.SHA256, len(group))
-		err := parallel(r.Workers, len(group), func(i int) error {
+		err := parallel(r.workers, len(group), func(i int) error {
 			b, err := r.bundle(shared, group[i].Node)
 			if err != nil {
 				return err
@@ -56,17 +65,19 @@ func signBundles(ctx context.Context, r *run) error {
 }
 
 // signFiles has the release key sign files, by their SHA-256.
-func (r *run) signFiles(ctx context.Context, entries []schedule.Entry, sums []fingerprint.SHA256, done *tally) error {
+func (r *outputs) signFiles(ctx context.Context, entries []schedule.Entry, sums []fingerprint.SHA256,
+	done *tally) error {
 	records := make([]transcript.Record, len(entries))
 	for i, e := range entries {
 		records[i] = transcript.SignatureIntent{Entry: e.N, Name: e.Name, SHA256: sums[i]}
 	}
-	first, err := r.record(records...)
+	first, err := r.progress.Record(records...)
 	if err != nil {
 		return err
 	}
 	release := r.plan.ReleaseKey()
-	signatures, failed := issue.Files(ctx, sums, counted{r.keys[release], done}, r.signers(release))
+	signatures, failed := issue.Files(ctx, sums, counted{r.tokens.keys[release], done}, r.tokens.signers(release,
+		r.workers))
 	records = records[:0]
 	for i, signature := range signatures {
 		if signature != nil {
@@ -74,7 +85,7 @@ func (r *run) signFiles(ctx context.Context, entries []schedule.Entry, sums []fi
 		}
 	}
 	// What was signed goes on record also when something failed.
-	_, err = r.record(records...)
+	_, err = r.progress.Record(records...)
 	return errors.Join(failed, err)
 }
 
@@ -89,7 +100,7 @@ type shared struct {
 	checker     bundle.Checker
 }
 
-func (r *run) shared() (*shared, error) {
+func (r *outputs) shared() (*shared, error) {
 	authorities, trusted, err := r.authorities()
 	if err != nil {
 		return nil, err
@@ -109,55 +120,57 @@ func (r *run) shared() (*shared, error) {
 
 // bundle puts one node's bundle together from plan and record. Its signature
 // is in it once that is on record.
-func (r *run) bundle(s *shared, node string) (*bundle.Bundle, error) {
+func (r *outputs) bundle(s *shared, node string) (*bundle.Bundle, error) {
 	n, ok := s.nodes[node]
 	if !ok {
 		return nil, fmt.Errorf("no node %s in the plan", node)
 	}
 	parts := bundle.Parts{
 		Cluster: r.plan.Cluster, Node: n,
-		Root: s.authorities[kubepki.Root], Authorities: s.authorities, Trusted: s.trusted, Adopted: s.adopted, External: r.plan.External(), Issuers: s.issuers, Leaves: map[string]*x509.Certificate{},
+		Root: s.authorities[kubepki.Root], Authorities: s.authorities, Trusted: s.trusted, Adopted: s.adopted,
+		External: r.plan.External(), Issuers: s.issuers, Leaves: map[string]*x509.Certificate{},
 	}
 	var err error
 	if o := r.plan.Requests[node]; o != nil {
 		parts.Request = o.Fingerprint
-	} else if parts.KeysSealed, err = r.sealedNodeKeys(r.state.nodeKeys[node]); err != nil {
+	} else if parts.KeysSealed, err = r.secrets.sealedNodeKeys(r.progress.NodeKeys[node]); err != nil {
 		return nil, err
 	}
 	if parts.NextRelease, err = r.nextRelease(); err != nil {
 		return nil, err
 	}
 	for _, e := range s.leaves[node] {
-		parts.Leaves[e.Leaf.Name] = r.state.issued[e.Name]
+		parts.Leaves[e.Leaf.Name] = r.progress.Issued[e.Name]
 	}
 	maps.Copy(parts.Leaves, r.plan.Carried[node])
 	if n.Has(kubepki.Etcd) {
 		parts.RevocationList = r.etcdList()
 	}
 	if n.Has(kubepki.ControlPlane) {
-		if parts.ServiceAccountSealed, parts.ServiceAccountPublic, err = r.serviceAccount(node); err != nil {
+		if parts.ServiceAccountSealed, parts.ServiceAccountPublic, err = r.secrets.serviceAccount(node); err != nil {
 			return nil, err
 		}
 	}
 	h := bundle.Header{
-		Cluster: r.plan.Cluster.Name, Node: node, Ceremony: r.plan.Digest, Transcript: *r.state.closing, Sequence: r.plan.Sequence, Rehearsal: r.Rehearsal != nil,
+		Cluster: r.plan.Cluster.Name, Node: node, Ceremony: r.plan.Digest, Transcript: *r.progress.Closing,
+		Sequence: r.plan.Sequence, Rehearsal: r.rehearsal,
 	}
-	signed, ok := r.state.signatures["bundle "+node]
+	signed, ok := r.progress.Signatures["bundle "+node]
 	if !ok {
 		return bundle.Build(h, parts)
 	}
-	b, err := bundle.Rebuild(h, parts, signed.sha256)
+	b, err := bundle.Rebuild(h, parts, signed.SHA256)
 	if err != nil {
 		return nil, err
 	}
-	b.Signature = signed.signature
+	b.Signature = signed.Bytes
 	return b, nil
 }
 
 // checkBundle refuses to sign what a node would refuse.
-func (r *run) checkBundle(s *shared, b *bundle.Bundle) error {
+func (r *outputs) checkBundle(s *shared, b *bundle.Bundle) error {
 	var reasons []string
-	for _, f := range s.checker.Check(b, bundle.CheckOptions{Now: r.Now(), Rehearsal: r.Rehearsal != nil}) {
+	for _, f := range s.checker.Check(b, bundle.CheckOptions{Now: r.now(), Rehearsal: r.rehearsal}) {
 		reasons = append(reasons, fmt.Sprintf("bundle of %s: %s: %s", b.Node, f.File, f.Problem))
 	}
 	if len(reasons) > 0 {
@@ -168,7 +181,7 @@ func (r *run) checkBundle(s *shared, b *bundle.Bundle) error {
 
 // writeOutputs writes what follows from the record: authority certificates,
 // revocation lists and bundles.
-func writeOutputs(_ context.Context, r *run) error {
+func (r *outputs) writeOutputs(_ context.Context) error {
 	shared, err := r.shared()
 	if err != nil {
 		return err
@@ -178,7 +191,7 @@ func writeOutputs(_ context.Context, r *run) error {
 		if err != nil {
 			return err
 		}
-		if err := r.ensure(r.named(r.plan.Plan.AuthorityFile(a)), certificatePEM(c)); err != nil {
+		if err := r.dir.ensure(r.dir.named(r.plan.Plan.AuthorityFile(a)), certificatePEM(c)); err != nil {
 			return err
 		}
 	}
@@ -188,11 +201,11 @@ func writeOutputs(_ context.Context, r *run) error {
 	if err := r.writeLists(); err != nil {
 		return err
 	}
-	if err := r.Disk.MkdirAll(filepath.Join(r.Dir, "bundles"), 0o755); err != nil {
+	if err := r.dir.disk.MkdirAll(r.dir.file(bundlesFolder), 0o755); err != nil {
 		return err
 	}
 	done := r.tally(len(r.plan.Nodes))
-	err = parallel(r.Workers, len(r.plan.Nodes), func(i int) error {
+	err = parallel(r.workers, len(r.plan.Nodes), func(i int) error {
 		defer done.one()
 		b, err := r.bundle(shared, r.plan.Nodes[i].Name)
 		if err != nil {
@@ -203,21 +216,21 @@ func writeOutputs(_ context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	r.Watch.Say(fmt.Sprintf("%s in %s", count(len(r.plan.Nodes), "bundle"), filepath.Join(r.Dir, "bundles")))
+	r.watch.Say(fmt.Sprintf("%s in %s", count(len(r.plan.Nodes), "bundle"), r.dir.file(bundlesFolder)))
 	return nil
 }
 
 // writeBundle leaves a bundle as a folder and as a tar, or finds them there.
-func (r *run) writeBundle(b *bundle.Bundle) error {
-	dir := filepath.Join(r.Dir, "bundles", r.named(b.Node))
+func (r *outputs) writeBundle(b *bundle.Bundle) error {
+	dir := filepath.Join(r.dir.path, "bundles", r.dir.named(b.Node))
 	tar, err := b.Tar()
 	if err != nil {
 		return err
 	}
-	if err := r.ensure(r.named("bundles/"+b.Node+".tar"), tar); err != nil {
+	if err := r.dir.ensure(r.dir.named("bundles/"+b.Node+".tar"), tar); err != nil {
 		return err
 	}
-	err = b.WriteDir(r.Disk, dir)
+	err = b.WriteDir(r.dir.disk, dir)
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}

@@ -28,23 +28,33 @@ const (
 	firstGroup = 32
 )
 
+// issuing is where CA keys sign: certificates, requests and revocation lists.
+type issuing struct {
+	common
+	tokens  *tokens
+	checker *issue.Checker
+	workers int
+	brought map[string][]byte // certificates that others signed, as they came back; nil: none
+}
+
 // issue makes the certificates of the entries, all of one signer, that have
 // none yet, group by group: check and lint, put the intents on disk, sign,
 // record. While the token signs one group, the next one's intents are put on
 // disk and the one after it is checked, so that the token need not wait.
-func (r *run) issue(ctx context.Context, entries []schedule.Entry) error {
+func (r *issuing) issue(ctx context.Context, entries []schedule.Entry) error {
 	var open []schedule.Entry
 	for _, e := range entries {
-		if r.state.issued[e.Name] == nil {
+		if r.progress.Issued[e.Name] == nil {
 			open = append(open, e)
 		}
 	}
 	if n := len(entries) - len(open); n > 0 {
-		r.Watch.Say(fmt.Sprintf("%d of %d on record already", n, len(entries)))
+		r.watch.Say(fmt.Sprintf("%d of %d on record already", n, len(entries)))
 	}
 	done := r.tally(len(open))
 	first := min(firstGroup, len(open))
-	groups := slices.AppendSeq(slices.Collect(slices.Chunk(open[:first], firstGroup)), slices.Chunk(open[first:], groupSize))
+	groups := slices.AppendSeq(slices.Collect(slices.Chunk(open[:first], firstGroup)), slices.Chunk(open[first:],
+		groupSize))
 	checks := r.checkAhead(groups)
 	defer func() { _, _ = checks() }() // nothing stays at work
 	var before *batch
@@ -59,7 +69,7 @@ func (r *run) issue(ctx context.Context, entries []schedule.Entry) error {
 			err = failed
 		}
 		if err == nil {
-			now.begin(ctx, counted{r.keys[group[0].Signer], done}, r.signers(group[0].Signer))
+			now.begin(ctx, counted{r.tokens.keys[group[0].Signer], done}, r.tokens.signers(group[0].Signer, r.workers))
 		}
 		if err = errors.Join(err, r.results(before, err)); err != nil {
 			return errors.Join(err, now.wait())
@@ -82,7 +92,7 @@ type batch struct {
 // intend puts a group's intents on disk. With them go the results of the group
 // before the one that is being signed: a result that is lost costs its entry a
 // new serial number.
-func (r *run) intend(ctx context.Context, entries []schedule.Entry, checked []*issue.Checked) (*batch, error) {
+func (r *issuing) intend(ctx context.Context, entries []schedule.Entry, checked []*issue.Checked) (*batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -90,7 +100,7 @@ func (r *run) intend(ctx context.Context, entries []schedule.Entry, checked []*i
 	for i, e := range entries {
 		intents[i] = transcript.Intent{Entry: e.N, Name: e.Name, Signer: e.Signer, TBS: checked[i].TBS()}
 	}
-	first, err := r.record(intents...)
+	first, err := r.progress.Record(intents...)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +126,7 @@ func (b *batch) wait() error {
 
 // results records what a batch has signed, all of it also when something
 // failed: then at once, and the rest is abandoned on resume.
-func (r *run) results(b *batch, failed error) error {
+func (r *issuing) results(b *batch, failed error) error {
 	if b == nil {
 		return nil
 	}
@@ -126,31 +136,18 @@ func (r *run) results(b *batch, failed error) error {
 			issued = append(issued, transcript.Issued{Intent: b.first + i, Certificate: der})
 		}
 	}
-	put := r.append
+	put := r.progress.Append
 	if failed != nil {
-		put = r.record
+		put = r.progress.Record
 	}
 	_, err := put(issued...)
 	return err
 }
 
-// signers is how many workers ask a key for signatures: one for each session,
-// and more that verify an answer while the token is busy with the next.
-func (r *run) signers(name string) int { return r.sessions(name) + r.Workers - 1 }
-
-// sessions is how many signatures may be under way at once with a key: as many
-// as its token says it can do.
-func (r *run) sessions(name string) int {
-	if p, ok := r.stores[name].(signer.Parallel); ok {
-		return p.Sessions()
-	}
-	return 1
-}
-
 // checkAhead begins to turn the first of groups into the only things that can
 // be signed, on all workers: this, and not the token, is most of the work with
 // fast keys. It takes from the run's state what it needs before it returns.
-func (r *run) checkAhead(groups [][]schedule.Entry) (wait func() ([]*issue.Checked, error)) {
+func (r *issuing) checkAhead(groups [][]schedule.Entry) (wait func() ([]*issue.Checked, error)) {
 	if len(groups) == 0 {
 		return func() ([]*issue.Checked, error) { return nil, nil }
 	}
@@ -165,7 +162,7 @@ func (r *run) checkAhead(groups [][]schedule.Entry) (wait func() ([]*issue.Check
 	checked := make([]*issue.Checked, len(checks))
 	finished := make(chan error, 1)
 	go func() {
-		finished <- parallel(r.Workers, len(checks), func(i int) (err error) {
+		finished <- parallel(r.workers, len(checks), func(i int) (err error) {
 			checked[i], err = checks[i]()
 			return err
 		})
@@ -175,7 +172,7 @@ func (r *run) checkAhead(groups [][]schedule.Entry) (wait func() ([]*issue.Check
 
 // check gathers what an entry's check needs: its public key, an unused serial
 // number, and its issuer.
-func (r *run) check(e schedule.Entry) (func() (*issue.Checked, error), error) {
+func (r *issuing) check(e schedule.Entry) (func() (*issue.Checked, error), error) {
 	subject, err := r.publicKey(e)
 	if err != nil {
 		return nil, err
@@ -184,13 +181,13 @@ func (r *run) check(e schedule.Entry) (func() (*issue.Checked, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	serial, err := profile.Serial(r.Rand, r.state.serialUsed)
+	serial, err := profile.Serial(r.rand, r.progress.SerialUsed)
 	if err != nil {
 		return nil, err
 	}
-	r.state.serials[serial.String()] = true
+	r.progress.UseSerial(serial)
 	return func() (*issue.Checked, error) {
-		return checkEntry(r.checker, r.plan, e, subject, serial, r.base, issuer, issuerKey)
+		return checkEntry(r.checker, r.plan, e, subject, serial, r.progress.NotBefore, issuer, issuerKey)
 	}, nil
 }
 
@@ -213,9 +210,9 @@ func parallel(workers, n int, do func(i int) error) error {
 
 // issuer is the certificate and public key an entry is signed with; a root has
 // no certificate yet.
-func (r *run) issuer(e schedule.Entry) (*x509.Certificate, crypto.PublicKey, error) {
+func (r *issuing) issuer(e schedule.Entry) (*x509.Certificate, crypto.PublicKey, error) {
 	if e.Kind == schedule.RootCertificate {
-		k, ok := r.keys[e.Signer]
+		k, ok := r.tokens.keys[e.Signer]
 		if !ok {
 			return nil, nil, fmt.Errorf("%s: the %s key is not open", e.Name, e.Signer)
 		}
@@ -229,11 +226,11 @@ func (r *run) issuer(e schedule.Entry) (*x509.Certificate, crypto.PublicKey, err
 }
 
 // authority is an authority's certificate: made in this ceremony, signed by others, or an input.
-func (r *run) authority(name string) (*x509.Certificate, error) {
-	if c := r.state.issued[name]; c != nil {
+func (r *common) authority(name string) (*x509.Certificate, error) {
+	if c := r.progress.Issued[name]; c != nil {
 		return c, nil
 	}
-	if c := r.state.external[name]; c != nil {
+	if c := r.progress.External[name]; c != nil {
 		return c, nil
 	}
 	if c := r.plan.Certificates[name]; c != nil {
@@ -244,8 +241,8 @@ func (r *run) authority(name string) (*x509.Certificate, error) {
 
 // closeIssuing says on record that no CA key signs any more. The hash of that
 // line stands in every bundle.
-func closeIssuing(_ context.Context, r *run) error {
-	if r.state.closing != nil {
+func (r *issuing) closeIssuing(_ context.Context) error {
+	if r.progress.Closing != nil {
 		return nil
 	}
 	if err := r.allReceived(); err != nil {
@@ -255,24 +252,25 @@ func closeIssuing(_ context.Context, r *run) error {
 	for _, e := range r.plan.Entries {
 		switch e.Kind {
 		case schedule.RootCertificate, schedule.AuthorityCertificate, schedule.LeafCertificate:
-			if r.state.issued[e.Name] == nil {
+			if r.progress.Issued[e.Name] == nil {
 				return fmt.Errorf("entry %d, %s, has no certificate on record", e.N, e.Name)
 			}
 			n++
 		case schedule.CRLSignature:
-			if r.state.lists[e.Name] == nil {
+			if r.progress.Lists[e.Name] == nil {
 				return fmt.Errorf("entry %d, %s, is not on record", e.N, e.Name)
 			}
 		}
 	}
-	if len(r.state.issued) != n {
+	if len(r.progress.Issued) != n {
 		return errors.New("the record holds certificates the schedule does not have")
 	}
-	if _, err := r.record(transcript.IssuingClosed{Certificates: n, Abandoned: r.state.abandoned, Authorities: standing(r.plan.Plan)}); err != nil {
+	if _, err := r.progress.Record(transcript.IssuingClosed{Certificates: n, Abandoned: r.progress.Abandoned,
+		Authorities: standing(r.plan.Plan)}); err != nil {
 		return err
 	}
-	head := r.log.Head()
-	r.state.closing = &head
+	head := r.progress.Head()
+	r.progress.Closing = &head
 	return nil
 }
 
@@ -287,7 +285,8 @@ func standing(p *plan.Plan) []transcript.Standing {
 
 // authorities are the certificates of those that issue, and of those nodes trust
 // beside them, by family, as bundles hold them.
-func (r *run) authorities() (issuing map[kubepki.Authority]*x509.Certificate, trusted map[kubepki.Authority][]*x509.Certificate, err error) {
+func (r *outputs) authorities() (issuing map[kubepki.Authority]*x509.Certificate,
+	trusted map[kubepki.Authority][]*x509.Certificate, err error) {
 	issuing, trusted = map[kubepki.Authority]*x509.Certificate{}, map[kubepki.Authority][]*x509.Certificate{}
 	for _, a := range r.plan.Plan.Authorities {
 		c, err := r.authority(a.Name)

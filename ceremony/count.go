@@ -19,8 +19,8 @@ type tally struct {
 	tell Counter
 }
 
-func (r *run) tally(of int) *tally {
-	tell, _ := r.Watch.(Counter)
+func (r *common) tally(of int) *tally {
+	tell, _ := r.watch.(Counter)
 	return &tally{of: of, tell: tell}
 }
 

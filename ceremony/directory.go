@@ -1,0 +1,213 @@
+package ceremony
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
+
+	"officiant/bundle/durable"
+	"officiant/ceremony/schedule"
+)
+
+// Names in a ceremony directory.
+const (
+	planFile       = "plan.yaml"
+	transcriptFile = "transcript.jsonl"
+	signatureFile  = "transcript.sig"
+	releaseFile    = "release.pub"
+	issuersFile    = "authorities/issuers.crt"
+	secretsFolder  = "secrets"
+	sealedKeyFile  = "secrets/sa.key.age"
+	nextKeyFile    = "secrets/sa.next.key.age"
+	bundlesFolder  = "bundles"
+	lockFile       = ".lock" // held by the process that conducts the ceremony
+)
+
+// nodeKeysFile is where a node's sealed keys lie, requestFile an authority's
+// request, and listFile its revocation list.
+func nodeKeysFile(node string) string     { return secretsFolder + "/" + node + ".keys.age" }
+func requestFile(authority string) string { return "csrs/" + authority + ".csr" }
+func listFile(authority string) string    { return "crls/" + authority + ".crl" }
+
+// directory is a ceremony directory that this process writes.
+type directory struct {
+	path      string
+	disk      *durable.Disk
+	rehearsal bool
+	unlock    func() // nil until it is locked
+	// leftovers of an interrupted process, removed; they are named in the record.
+	leftovers []string
+}
+
+// lock keeps a second process out of the directory.
+func lock(dir string) (func(), error) {
+	l := flock.New(filepath.Join(dir, lockFile))
+	ok, err := l.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	if !ok {
+		return nil, fmt.Errorf("%s: another process conducts this ceremony", dir)
+	}
+	// The file may have been another process's, who removed it at its end: then
+	// a third one would make and lock a new file.
+	held, err := l.Stat()
+	if now, e := os.Stat(l.Path()); err != nil || e != nil || !os.SameFile(held, now) {
+		l.Unlock()
+		return nil, fmt.Errorf("%s: another process conducted this ceremony until now; run the command again", dir)
+	}
+	return func() {
+		os.Remove(l.Path())
+		l.Unlock()
+	}, nil
+}
+
+// take makes the directory this process's own, and has plan and inputs copied
+// into it, or finds them there.
+func (d *directory) take(c *schedule.Ceremony) error {
+	if err := d.disk.MkdirAll(d.path, 0o700); err != nil {
+		return err
+	}
+	unlock, err := lock(d.path)
+	if err != nil {
+		return err
+	}
+	d.unlock = unlock
+	if err := d.foreign(c.Inputs); err != nil {
+		return err
+	}
+	if err := d.removeLeftovers(); err != nil {
+		return err
+	}
+	if err := d.ensure(schedule.ScheduleFile, c.Schedule); err != nil {
+		return err
+	}
+	for path, data := range c.Inputs {
+		if path == planFile {
+			continue
+		}
+		if err := d.ensure(path, data); err != nil {
+			return err
+		}
+	}
+	// The plan comes last: with it, the copy is whole.
+	return d.ensure(planFile, c.Inputs[planFile])
+}
+
+// foreign refuses a directory whose plan is another, or that holds files
+// without any plan.
+func (d *directory) foreign(inputs map[string][]byte) error {
+	data, err := os.ReadFile(d.file(planFile))
+	if err == nil {
+		if string(data) != string(inputs[planFile]) {
+			return fmt.Errorf("%s: %w", d.path, ErrOtherCeremony)
+		}
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return filepath.WalkDir(d.path, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || path == d.path {
+			return err
+		}
+		rel, _ := filepath.Rel(d.path, path)
+		rel = filepath.ToSlash(rel)
+		switch {
+		case ownPath(inputs, rel, e.IsDir()):
+			return nil
+		case rel == transcriptFile:
+			return fmt.Errorf("%s: there is a transcript but no plan: %w", d.path, ErrOtherCeremony)
+		}
+		return fmt.Errorf("%s: %s is there, and no ceremony: %w", d.path, rel, ErrOtherCeremony)
+	})
+}
+
+// ownPath says whether a process that was killed before it had the plan copied may
+// have left a path.
+func ownPath(inputs map[string][]byte, rel string, folder bool) bool {
+	if folder {
+		for input := range inputs {
+			if strings.HasPrefix(input, rel+"/") {
+				return true
+			}
+		}
+		return false
+	}
+	_, input := inputs[rel]
+	return input || rel == schedule.ScheduleFile || rel == lockFile || durable.IsTemp(rel)
+}
+
+// file is the path of a file of the directory, whose name has slashes.
+func (d *directory) file(name string) string { return filepath.Join(d.path, filepath.FromSlash(name)) }
+
+// ensure writes a file that follows from the plan or the record, or finds the
+// very same bytes there. Nothing is ever overwritten.
+func (d *directory) ensure(name string, data []byte) error {
+	full := d.file(name)
+	found, err := os.ReadFile(full)
+	switch {
+	case err == nil && string(found) == string(data):
+		return nil
+	case err == nil:
+		return fmt.Errorf("%s: there already, with other content: %w", full, ErrOtherCeremony)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := d.disk.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		return err
+	}
+	return d.disk.Create(full, data, 0o644)
+}
+
+// replaceSecret writes a sealed file that is not on record yet, in place of what a
+// killed process may have left.
+func (d *directory) replaceSecret(name string, sealed []byte) error {
+	if err := d.disk.MkdirAll(d.file(secretsFolder), 0o755); err != nil {
+		return err
+	}
+	return d.disk.Replace(d.file(name), sealed, 0o644)
+}
+
+// named is a file's name in the directory. What a rehearsal makes to be carried
+// away says so: "release.rehearsal.pub".
+func (d *directory) named(name string) string {
+	if !d.rehearsal {
+		return name
+	}
+	for _, kind := range []string{".crt", ".pub", ".tar", ".crl", ".crl.pem"} {
+		if base, ok := strings.CutSuffix(name, kind); ok {
+			return base + ".rehearsal" + kind
+		}
+	}
+	return name + ".rehearsal"
+}
+
+// removeLeftovers clears temporary files an interrupted process left behind.
+func (d *directory) removeLeftovers() error {
+	return filepath.WalkDir(d.path, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || path == d.path || !durable.IsTemp(e.Name()) {
+			return err
+		}
+		rel, _ := filepath.Rel(d.path, path)
+		d.leftovers = append(d.leftovers, filepath.ToSlash(rel))
+		if err := d.disk.RemoveAll(path); err != nil {
+			return err
+		}
+		if e.IsDir() {
+			return fs.SkipDir
+		}
+		return nil
+	})
+}
+
+func (d *directory) close() {
+	if d.unlock != nil {
+		d.unlock()
+	}
+}
