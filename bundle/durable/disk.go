@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"officiant/bundle/tree"
 )
 
 // Op names an operation that changes the disk.
@@ -40,6 +42,24 @@ type Disk struct {
 	// operation. path is the file's final name, also while the bytes still go
 	// to a temporary one, so a replay sees the same paths.
 	Gate func(op Op, path string) error
+
+	root *tree.Root // nil: all of the machine
+}
+
+// In is the same disk, on which nothing outside of root is reached.
+func (d *Disk) In(root *tree.Root) *Disk {
+	if d == nil {
+		return &Disk{root: root}
+	}
+	return &Disk{Gate: d.Gate, root: root}
+}
+
+// files is what operations go through.
+func (d *Disk) files() *tree.Root {
+	if d == nil {
+		return nil
+	}
+	return d.root
 }
 
 // do asks the gate, then acts.
@@ -56,7 +76,7 @@ func (d *Disk) do(op Op, path string, act func() error) error {
 // fs.ErrExist and leaves the file as it is.
 func (d *Disk) Create(path string, data []byte, mode fs.FileMode) error {
 	// Asked first so that a taken name costs nothing; the rename decides.
-	if _, err := os.Lstat(path); err == nil {
+	if _, err := d.files().Lstat(path); err == nil {
 		return &fs.PathError{Op: string(OpCreate), Path: path, Err: fs.ErrExist}
 	}
 	return d.place(path, data, mode, d.RenameNoReplace)
@@ -95,7 +115,7 @@ func (d *Disk) write(f *os.File, path string, data []byte) error {
 // discard removes a temporary file after a failure. It is gated as well: after
 // a crash that a test plays, nothing may be tidied up.
 func (d *Disk) discard(temp, path string) error {
-	err := d.do(OpRemove, path, func() error { return os.Remove(temp) })
+	err := d.do(OpRemove, path, func() error { return d.files().Remove(temp) })
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -105,29 +125,30 @@ func (d *Disk) discard(temp, path string) error {
 // Rename gives a file another name, replacing what has that name. The folder
 // is not synced.
 func (d *Disk) Rename(from, to string) error {
-	return d.do(OpRename, to, func() error { return os.Rename(from, to) })
+	return d.do(OpRename, to, func() error { return d.files().Rename(from, to) })
 }
 
 // RenameNoReplace is Rename, but fails with fs.ErrExist when the name is taken.
 func (d *Disk) RenameNoReplace(from, to string) error {
-	return d.do(OpRename, to, func() error {
-		if err := renameNoReplace(from, to); err != nil {
-			return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-		}
-		return nil
-	})
+	return d.do(OpRename, to, func() error { return d.files().RenameNoReplace(from, to) })
+}
+
+// Exchange gives each of two files the other's name, in one step; it fails with
+// tree.ErrNoExchange where the file system cannot. The folders are not synced.
+func (d *Disk) Exchange(staged, path string) error {
+	return d.do(OpRename, path, func() error { return d.files().Exchange(staged, path) })
 }
 
 // Chmod sets the mode of a file or folder.
 func (d *Disk) Chmod(path string, mode fs.FileMode) error {
-	return d.do(OpChmod, path, func() error { return os.Chmod(path, mode) })
+	return d.do(OpChmod, path, func() error { return d.files().Chmod(path, mode) })
 }
 
 // Chown gives a staged file another owner, and syncs it. path is its final name,
 // for the gate.
 func (d *Disk) Chown(staged, path string, uid, gid int) error {
 	return d.do(OpChown, path, func() error {
-		f, err := os.Open(staged)
+		f, err := d.files().Open(staged)
 		if err != nil {
 			return err
 		}
@@ -141,13 +162,13 @@ func (d *Disk) Chown(staged, path string, uid, gid int) error {
 
 // Remove removes a file or an empty folder. The folder above is not synced.
 func (d *Disk) Remove(path string) error {
-	return d.do(OpRemove, path, func() error { return os.Remove(path) })
+	return d.do(OpRemove, path, func() error { return d.files().Remove(path) })
 }
 
 // RemoveAll removes path and what is below it, one gated removal each. A path
 // that is not there is no error.
 func (d *Disk) RemoveAll(path string) error {
-	info, err := os.Lstat(path)
+	info, err := d.files().Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -155,7 +176,7 @@ func (d *Disk) RemoveAll(path string) error {
 		return err
 	}
 	if info.IsDir() {
-		entries, err := os.ReadDir(path)
+		entries, err := d.files().ReadDir(path)
 		if err != nil {
 			return err
 		}
@@ -170,11 +191,11 @@ func (d *Disk) RemoveAll(path string) error {
 
 // SyncDir makes what was created, renamed and removed in a folder last.
 func (d *Disk) SyncDir(dir string) error {
-	return d.do(OpSyncDir, dir, func() error { return syncDir(dir) })
+	return d.do(OpSyncDir, dir, func() error { return d.syncDir(dir) })
 }
 
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
+func (d *Disk) syncDir(dir string) error {
+	f, err := d.files().Open(dir)
 	if err != nil {
 		return err
 	}
@@ -191,7 +212,7 @@ func syncDir(dir string) error {
 // stay as they are.
 func (d *Disk) MkdirAll(path string, mode fs.FileMode) error {
 	path = filepath.Clean(path)
-	info, err := os.Stat(path)
+	info, err := d.files().Stat(path)
 	if err == nil && !info.IsDir() {
 		return &fs.PathError{Op: string(OpMkdir), Path: path, Err: syscall.ENOTDIR}
 	}
@@ -212,14 +233,14 @@ func (d *Disk) MkdirAll(path string, mode fs.FileMode) error {
 
 func (d *Disk) mkdir(path string, mode fs.FileMode) error {
 	return d.do(OpMkdir, path, func() error {
-		err := os.Mkdir(path, mode)
+		err := d.files().Mkdir(path, mode)
 		if errors.Is(err, fs.ErrExist) {
 			return nil // another process was faster
 		}
 		if err != nil {
 			return err
 		}
-		return os.Chmod(path, mode) // the umask does not count
+		return d.files().Chmod(path, mode) // the umask does not count
 	})
 }
 
@@ -232,7 +253,7 @@ func IsTemp(name string) bool {
 // RemoveTemps removes the temporary files a killed process left in dir itself,
 // and returns their paths.
 func (d *Disk) RemoveTemps(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
+	entries, err := d.files().ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -252,3 +273,7 @@ func (d *Disk) RemoveTemps(dir string) ([]string, error) {
 	}
 	return removed, d.SyncDir(dir)
 }
+
+// TempName is a temporary name for which IsTemp is true, and which is always the
+// same for one name.
+func TempName(name string) string { return tempPrefix + name }

@@ -20,7 +20,7 @@ type Log struct {
 // OpenLog opens the file for appending. When there is none it makes one with
 // exactly this mode and syncs the folder.
 func (d *Disk) OpenLog(path string, mode fs.FileMode) (*Log, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	f, err := d.files().OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = d.createLog(path, mode)
 	}
@@ -39,7 +39,7 @@ func (d *Disk) OpenLog(path string, mode fs.FileMode) (*Log, error) {
 
 func (d *Disk) createLog(path string, mode fs.FileMode) (f *os.File, err error) {
 	err = d.do(OpCreate, path, func() (err error) {
-		f, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err = d.files().OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600)
 		return err
 	})
 	if err != nil {

@@ -30,12 +30,15 @@ func (d *Disk) Stage(path string, data []byte, mode fs.FileMode) (staged string,
 // written first, then synced side by side, which a disk does in a third of the
 // time. When it fails, it removes what it made.
 func (d *Disk) StageAll(files []File) (staged []string, err error) {
+	var names []string
 	open, paths := make([]*os.File, 0, len(files)), make([]string, len(files))
 	for i, file := range files {
 		paths[i] = file.Path
 		var f *os.File
 		err = d.do(OpCreate, file.Path, func() (err error) {
-			f, err = os.CreateTemp(filepath.Dir(file.Path), tempPrefix+"*") // mode 0600
+			var name string
+			f, name, err = d.files().CreateTemp(filepath.Dir(file.Path), tempPrefix)
+			names = append(names, name)
 			return err
 		})
 		if err != nil {
@@ -50,13 +53,12 @@ func (d *Disk) StageAll(files []File) (staged []string, err error) {
 		err = d.sideBySide(OpSync, paths, func(i int) error { return open[i].Sync() })
 	}
 	for _, f := range open {
-		staged = append(staged, f.Name())
 		err = errors.Join(err, f.Close())
 	}
 	if err == nil {
-		return staged, nil
+		return names, nil
 	}
-	for i, name := range staged {
+	for i, name := range names[:len(open)] {
 		err = errors.Join(err, d.discard(name, files[i].Path))
 	}
 	return nil, err
@@ -71,7 +73,7 @@ func (d *Disk) fill(f *os.File, file File) error {
 
 // SyncDirs is SyncDir for several folders, side by side.
 func (d *Disk) SyncDirs(folders []string) error {
-	return d.sideBySide(OpSyncDir, folders, func(i int) error { return syncDir(folders[i]) })
+	return d.sideBySide(OpSyncDir, folders, func(i int) error { return d.syncDir(folders[i]) })
 }
 
 // sideBySide asks the gate for one path after the other, and returns when all that

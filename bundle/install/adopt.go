@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -82,7 +81,7 @@ func (r *standing) add(file, format string, args ...any) {
 }
 
 func (r *standing) authority(f kubepki.File) {
-	data, err := os.ReadFile(r.at(kubernetesDir + "/" + f.Path))
+	data, err := r.files().ReadFile(r.at(kubernetesDir + "/" + f.Path))
 	if err != nil {
 		r.add(f.Path, "%v", plain(err))
 		return
@@ -154,7 +153,7 @@ func remake(l kubepki.Leaf) string {
 
 // rotates says whether a kubeconfig names the file of a kubelet that rotates.
 func (r *standing) rotates(file string) bool {
-	data, err := os.ReadFile(r.at(kubernetesDir + "/" + file))
+	data, err := r.files().ReadFile(r.at(kubernetesDir + "/" + file))
 	defer clear(data)
 	return err == nil && bytes.Contains(data, []byte("/"+rotatedKubelet))
 }
@@ -163,7 +162,7 @@ var privateKeyPEM = regexp.MustCompile(`-----BEGIN ([A-Z]+ )?PRIVATE KEY-----`)
 
 // rotated reads certificate and key of a kubelet that rotates them.
 func (r *standing) rotated(l kubepki.Leaf) (*InUse, error) {
-	data, err := os.ReadFile(r.at(rotatedKubelet))
+	data, err := r.files().ReadFile(r.at(rotatedKubelet))
 	if err != nil {
 		return nil, plain(err)
 	}
@@ -186,7 +185,7 @@ func (r *standing) rotated(l kubepki.Leaf) (*InUse, error) {
 
 // account takes the service-account pair; kubeadm never looks whether it is one.
 func (r *standing) account(path string) {
-	data, err := os.ReadFile(r.at(kubernetesDir + "/" + path))
+	data, err := r.files().ReadFile(r.at(kubernetesDir + "/" + path))
 	if err != nil {
 		r.add(path, "%v", plain(err))
 		return
@@ -275,7 +274,7 @@ func holdsCertificate(data []byte, want fingerprint.SHA256) bool {
 func (n *Node) AuthorityKeyFiles() []string {
 	var found []string
 	for _, name := range slices.Sorted(maps.Keys(authorityKeyNames)) {
-		if _, err := os.Lstat(n.at(kubernetesDir + "/" + name)); err == nil {
+		if _, err := n.files().Lstat(n.at(kubernetesDir + "/" + name)); err == nil {
 			found = append(found, kubernetesDir+"/"+name)
 		}
 	}

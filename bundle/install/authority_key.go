@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -81,7 +80,7 @@ func (f keyFile) finding() bundle.Finding {
 func (n *Node) keyFiles(known []authorityKey) ([]keyFile, error) {
 	var files []keyFile
 	for i, folder := range []string{kubernetesDir, kubernetesDir + "/pki", kubernetesDir + "/pki/etcd"} {
-		info, err := os.Lstat(n.at(folder))
+		info, err := n.files().Lstat(n.at(folder))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return files, nil
@@ -106,15 +105,9 @@ var authorityKeyNames = map[string]kubepki.Authority{
 
 // keysBelow is keyFiles for one folder, which may be a link.
 func (n *Node) keysBelow(folder string, known []authorityKey) ([]keyFile, error) {
-	top, err := filepath.EvalSymlinks(n.at(folder))
-	if err != nil {
-		return nil, err
-	}
+	top := n.at(folder)
 	var files []keyFile
-	err = filepath.WalkDir(top, func(at string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
+	err := n.files().Walk(top, func(at string, e fs.DirEntry) error {
 		rel, err := filepath.Rel(top, at)
 		if err != nil || e.IsDir() {
 			return err
@@ -124,7 +117,7 @@ func (n *Node) keysBelow(folder string, known []authorityKey) ([]keyFile, error)
 			files = append(files, keyFile{file: path, family: family, named: true})
 			return nil
 		}
-		held := heldKey(at)
+		held := n.heldKey(at)
 		for _, k := range known {
 			if held != nil && sameKey(held, k.public) {
 				files = append(files, keyFile{file: path, family: k.family, foreign: k.foreign})
@@ -137,12 +130,12 @@ func (n *Node) keysBelow(folder string, known []authorityKey) ([]keyFile, error)
 
 // heldKey is the public half of the private key in a file; nil when there is none.
 // What cannot be read here cannot be judged here.
-func heldKey(at string) crypto.PublicKey {
-	info, err := os.Stat(at) // through a link, as whoever uses the key
+func (n *Node) heldKey(at string) crypto.PublicKey {
+	info, err := n.files().Stat(at) // through a link, as whoever uses the key
 	if err != nil || !info.Mode().IsRegular() || info.Size() > maxKeyFile {
 		return nil
 	}
-	data, err := os.ReadFile(at)
+	data, err := n.files().ReadFile(at)
 	if err != nil {
 		return nil
 	}
@@ -171,7 +164,7 @@ func (n *Node) authorityPublicKeys(b *bundle.Bundle) ([]authorityKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := n.installed()
+	before, _, err := n.since()
 	if err != nil || before == nil || sumOf(before) == sumOf(b) {
 		return keys, nil // what is not whole is told elsewhere
 	}

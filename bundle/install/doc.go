@@ -17,12 +17,14 @@
 // sealed secrets. Nothing is written before. Then it writes all new files under
 // temporary names beside the old ones, and syncs them. The journal is the point
 // of no return: without one, the node is as it was, and leftovers are removed by
-// the next Install or Rollback; with one, that next run puts the rest in place.
+// the next Install or Rollback; with one, that next run puts the rest in place. What
+// is replaced keeps a temporary name until all is in place, so that an operation
+// which meets a file it cannot replace is undone from its journal.
 // The files of the bundle, the pins, installed.tar, origins.json and
 // previous/tree.tar change together. All are on the disk before the journal is, and
 // in place there before it goes, so that a power cut is no other than a kill.
 //
-// journal.json lists moves (path, temporary name, SHA-256, mode) and removals;
+// journal.json lists moves (path, temporary name, SHA-256, mode, what was there) and removals;
 // paths are below the root with forward slashes. previous/tree.tar holds
 // tree.json (kind PreviousTree: the paths that were absent), then the files under
 // the same paths with their modes and owners.
@@ -40,8 +42,9 @@
 // newest bundle can be installed again.
 //
 // Below another root than "/", a folder that is a link out of the tree is refused by
-// everything here, as nothing there is meant. Files and folders belong to root, or,
-// below another root, to the owner of the state directory.
+// everything here, as nothing there is meant, and the kernel keeps every path within
+// the root (package tree). Files and folders belong to root, or, below another root,
+// to the owner of the state directory. A file that is replaced keeps its owner.
 //
 // Private keys never have a mode other than 0600.
 package install

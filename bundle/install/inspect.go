@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,28 +14,32 @@ import (
 
 // owners finds files and folders that somebody may exchange: those of another
 // user, and folders that others may write to. On a machine all belong to root;
-// below another root they may belong to whoever has the node's state, too.
+// below another root they may belong to whoever has the node's state, too. What etcd
+// alone reads may be its user's: a file that is replaced keeps its owner.
 func (n *Node) owners(v *Verification, files []kubepki.File) error {
 	allowed := []int{0}
-	if info, err := os.Stat(n.State().Dir()); err == nil && filepath.Clean(n.Root) != "/" {
+	if info, err := n.files().Stat(n.State().Dir()); err == nil && filepath.Clean(n.Root) != "/" {
 		if o := ownerOf(info); o != nil {
 			allowed = append(allowed, o.uid)
 		}
 	}
 	paths := []string{kubernetesDir, kubernetesDir + "/pki", kubernetesDir + "/pki/etcd",
 		StateDir, StateDir + "/" + pinsFile, StateDir + "/" + installedFile, StateDir + "/" + identityFile}
+	etcds := map[string]bool{}
 	for _, f := range files {
-		paths = append(paths, kubernetesDir+"/"+f.Path)
+		path := kubernetesDir + "/" + f.Path
+		paths = append(paths, path)
+		etcds[path] = etcdAlone(f)
 	}
 	for _, path := range paths {
-		info, err := os.Stat(n.at(path))
+		info, err := n.files().Stat(n.at(path))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // where it has to be there, others say so
 		}
 		if err != nil {
 			return err
 		}
-		if o := ownerOf(info); o != nil && !slices.Contains(allowed, o.uid) {
+		if o := ownerOf(info); o != nil && !slices.Contains(allowed, o.uid) && !etcds[path] {
 			v.add(path, "belongs to user %d, must belong to root", o.uid)
 		}
 		if mode := info.Mode().Perm(); info.IsDir() && mode&0o022 != 0 {
@@ -44,6 +47,12 @@ func (n *Node) owners(v *Verification, files []kubepki.File) error {
 		}
 	}
 	return nil
+}
+
+// etcdAlone says whether nobody but etcd, and who asks after it, reads a file.
+func etcdAlone(f kubepki.File) bool {
+	others := func(c kubepki.Consumer) bool { return c.Component != "etcd" }
+	return f.Leaf != "" && len(f.Consumers) > 0 && !slices.ContainsFunc(f.Consumers, others)
 }
 
 // unlisted finds what lies beside the bundle's files and might be taken for
@@ -76,7 +85,7 @@ func (n *Node) unlisted(v *Verification, allow []string) error {
 		}
 		v.add(path, "is not from the bundle in place")
 	}
-	entries, err := os.ReadDir(n.at(kubernetesDir))
+	entries, err := n.files().ReadDir(n.at(kubernetesDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("looking for other files: %w", err)
 	}
@@ -86,7 +95,7 @@ func (n *Node) unlisted(v *Verification, allow []string) error {
 		}
 	}
 	for _, folder := range []string{kubernetesDir + "/pki", kubernetesDir + "/pki/etcd"} {
-		info, err := os.Lstat(n.at(folder))
+		info, err := n.files().Lstat(n.at(folder))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
@@ -104,13 +113,10 @@ func (n *Node) unlisted(v *Verification, allow []string) error {
 
 // filesBelow calls look with each file below a folder, which may be a link.
 func (n *Node) filesBelow(folder string, look func(path string)) error {
-	top, err := filepath.EvalSymlinks(n.at(folder))
-	if err != nil {
-		return err
-	}
-	return filepath.WalkDir(top, func(at string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
+	top := n.at(folder)
+	return n.files().Walk(top, func(at string, e fs.DirEntry) error {
+		if e.IsDir() {
+			return nil
 		}
 		rel, err := filepath.Rel(top, at)
 		if err != nil {

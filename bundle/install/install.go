@@ -40,6 +40,7 @@ type Report struct {
 	Pins     *Pins                // after it
 	Unpinned *fingerprint.SHA256  // the root that was pinned before, when another follows it
 	Beside   []fingerprint.SHA256 // roots of the bundle that are not the pinned one
+	Unread   string               // why the bundle in place was not one any more; files that it alone had stay
 	Left     []string             // files with private keys of authorities that are only trusted until a cluster is brought in
 	Retired  *fingerprint.SHA256  // the release key that was pinned before, when another follows it
 	Next     *fingerprint.SHA256  // the release key that the bundle announces
@@ -126,7 +127,7 @@ func (n *Node) tryInstall(b *bundle.Bundle, o Options) (*Report, error) {
 
 // plan says what placing an accepted bundle changes.
 func (n *Node) plan(a *accepted) (*Report, *transaction, error) {
-	before, err := n.installed()
+	before, problem, err := n.since()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -134,7 +135,8 @@ func (n *Node) plan(a *accepted) (*Report, *transaction, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &Report{Cluster: a.bundle.Cluster, Node: a.bundle.Node, Sequence: a.bundle.Sequence, First: a.first, Pins: a.pins, Left: a.left}
+	r := &Report{Cluster: a.bundle.Cluster, Node: a.bundle.Node, Sequence: a.bundle.Sequence, First: a.first, Pins: a.pins,
+		Left: a.left, Unread: problem}
 	if a.before != nil && a.before.Root != a.pins.Root {
 		r.Unpinned = &a.before.Root
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"officiant/bundle/kubeconfig"
 	"officiant/bundle/kubepki"
@@ -24,14 +23,14 @@ type InUse struct {
 // is an error; so is a file that does not read.
 func (n *Node) InUse(l kubepki.Leaf) (*InUse, error) {
 	u := &InUse{File: n.at(kubernetesDir + "/" + l.File)}
-	data, err := os.ReadFile(u.File)
+	data, err := n.files().ReadFile(u.File)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	defer clear(data)
 	there := err == nil
 	if l.Kubeconfig != nil {
-		u.Key, err = configKey(u.File)
+		u.Key, err = n.configKey(u.File)
 		if there {
 			c, err := kubeconfig.Parse(u.File, data)
 			if err != nil {
@@ -41,7 +40,7 @@ func (n *Node) InUse(l kubepki.Leaf) (*InUse, error) {
 			data = c.Certificate
 		}
 	} else {
-		u.Key, err = readKey(n.at(kubernetesDir + "/" + l.KeyFile))
+		u.Key, err = n.readKey(n.at(kubernetesDir + "/" + l.KeyFile))
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 
 	"officiant/bundle"
 	"officiant/bundle/durable"
+	"officiant/bundle/tree"
 )
 
 // kubernetesDir is below which kubepki's paths lie, below the root.
@@ -22,10 +23,23 @@ type Node struct {
 	Root string // "/" or a directory under which etc/kubernetes and var/lib/officiant-node lie
 	Disk *durable.Disk
 	Now  func() time.Time
+
+	opened *tree.Root // what lies below Root; opened at its first use
 }
 
+// files is what lies below the root; everything is read and written through it.
+func (n *Node) files() *tree.Root {
+	if n.opened == nil {
+		n.opened = tree.At(n.Root)
+	}
+	return n.opened
+}
+
+// disk is the node's disk, on which nothing outside of the root is reached.
+func (n *Node) disk() *durable.Disk { return n.Disk.In(n.files()) }
+
 // State is the node's own directory.
-func (n *Node) State() *State { return OpenState(n.Root, n.Disk) }
+func (n *Node) State() *State { return stateBelow(n.Root, n.Disk, n.files()) }
 
 // at is where a path below the root lies.
 func (n *Node) at(path string) string { return filepath.Join(n.Root, filepath.FromSlash(path)) }
@@ -54,51 +68,22 @@ func refusedf(what, file, format string, args ...any) error {
 
 func nameOf(b *bundle.Bundle) string { return "bundle of " + b.Node }
 
-// contained refuses a tree whose folders lead out of it: below another root than
-// "/", an absolute link stands for a place on a machine that is not this one.
+// contained refuses a tree whose folders lead out of it, before anything is read.
 func (n *Node) contained(more ...string) error {
-	top, err := filepath.EvalSymlinks(n.Root)
-	if err != nil {
-		return fmt.Errorf("root: %w", err)
-	}
-	if top, err = filepath.Abs(top); err != nil {
+	if _, err := os.Stat(n.Root); err != nil {
 		return fmt.Errorf("root: %w", err)
 	}
 	for _, folder := range append(n.folders(), more...) {
-		at, err := filepath.EvalSymlinks(n.at(folder))
-		if errors.Is(err, fs.ErrNotExist) {
-			if err := n.dangling(folder); err != nil {
-				return err
-			}
-			continue
-		}
-		if err != nil {
+		err := n.files().Folder(n.at(folder))
+		var outside *tree.Outside
+		switch {
+		case errors.As(err, &outside):
+			return refusedf("this node", folder, "%v", outside)
+		case tree.Dangling(err):
+			return refusedf("this node", folder, "%v", plain(err))
+		case err != nil:
 			return fmt.Errorf("%s: %w", folder, err)
 		}
-		if at, err = filepath.Abs(at); err != nil {
-			return fmt.Errorf("%s: %w", folder, err)
-		}
-		if rel, err := filepath.Rel(top, at); err != nil || !filepath.IsLocal(rel) {
-			return refusedf("this node", folder, "leads out of %s, to %s", n.Root, at)
-		}
-	}
-	return nil
-}
-
-// dangling refuses a link to nothing on the way to a folder: making the folder
-// would make what the link names.
-func (n *Node) dangling(folder string) error {
-	for i, r := range folder + "/" {
-		if r != '/' {
-			continue
-		}
-		if _, err := os.Stat(n.at(folder[:i])); err == nil {
-			continue
-		}
-		if info, err := os.Lstat(n.at(folder[:i])); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-			return refusedf("this node", folder[:i], "is a link to nothing")
-		}
-		return nil
 	}
 	return nil
 }
@@ -116,7 +101,7 @@ func (n *Node) lock() (unlock func(), err error) {
 		return nil, err
 	}
 	dir := n.State().Dir()
-	f, err := os.Open(dir)
+	f, err := n.files().Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("node state: %w", err)
 	}
@@ -150,7 +135,9 @@ type placed struct {
 	path  string // below the root
 	data  []byte
 	mode  fs.FileMode
-	owner *owner // nil: whoever runs this
+	owner *owner // nil: whose the file in its place is, or whoever runs this
+
+	replaces bool // something is in its place
 }
 
 // owner is the user and the group a file belongs to, by number.
@@ -159,7 +146,7 @@ type owner struct{ uid, gid int }
 // read reads a file below the root; nil without error when there is none.
 // What is not a plain file is an error: it would be replaced, not filled.
 func (n *Node) read(path string) (*placed, error) {
-	info, err := os.Lstat(n.at(path))
+	info, err := n.files().Lstat(n.at(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -169,11 +156,11 @@ func (n *Node) read(path string) (*placed, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a plain file (%s)", n.at(path), info.Mode().Type())
 	}
-	data, err := os.ReadFile(n.at(path))
+	data, err := n.files().ReadFile(n.at(path))
 	if err != nil {
 		return nil, err
 	}
-	return &placed{path, data, info.Mode().Perm(), ownerOf(info)}, nil
+	return &placed{path: path, data: data, mode: info.Mode().Perm(), owner: ownerOf(info)}, nil
 }
 
 // key finds a node's private key for a leaf. It lies in the state directory, or,
@@ -184,7 +171,7 @@ func (n *Node) key(name, keyFile, configFile string) (crypto.Signer, error) {
 		return key, err
 	}
 	if keyFile != "" {
-		return readKey(n.at(kubernetesDir + "/" + keyFile))
+		return n.readKey(n.at(kubernetesDir + "/" + keyFile))
 	}
-	return configKey(n.at(kubernetesDir + "/" + configFile))
+	return n.configKey(n.at(kubernetesDir + "/" + configFile))
 }

@@ -3,7 +3,6 @@ package install
 import (
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"officiant/bundle"
@@ -34,11 +33,11 @@ func (n *Node) origins() (*origins, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return o, nil
 	}
+	if lost(err) || err == nil && (o.APIVersion != apiVersion || o.Kind != originsKind) {
+		return &origins{}, nil // it only says what brought a certificate first
+	}
 	if err != nil {
 		return nil, err
-	}
-	if o.APIVersion != apiVersion || o.Kind != originsKind {
-		return nil, fmt.Errorf("%s is not %s %s", n.State().path(originsFile), apiVersion, originsKind)
 	}
 	return o, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 
 	"officiant/bundle"
@@ -190,10 +189,13 @@ func (n *Node) keys(leaves []kubepki.Leaf) (map[string]crypto.Signer, error) {
 	return keys, nil
 }
 
+// readKey reads a private key from a file of its own.
+func (n *Node) readKey(at string) (crypto.Signer, error) { return readKey(n.files(), at) }
+
 // configKey reads the private key out of a kubeconfig, as `kubeadm certs
 // generate-csr` leaves it there.
-func configKey(at string) (crypto.Signer, error) {
-	data, err := os.ReadFile(at)
+func (n *Node) configKey(at string) (crypto.Signer, error) {
+	data, err := n.files().ReadFile(at)
 	if err != nil {
 		return nil, err
 	}

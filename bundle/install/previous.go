@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -68,7 +67,7 @@ func pack(index previousTree, files []placed) ([]byte, error) {
 // previous reads previous/tree.tar; nil without error when there is none.
 func (n *Node) previous() (*previousTree, []placed, error) {
 	path := n.State().path(previousFile)
-	data, err := os.ReadFile(path)
+	data, err := n.files().ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
 	}
@@ -78,7 +77,7 @@ func (n *Node) previous() (*previousTree, []placed, error) {
 	defer clear(data)
 	index, files, err := unpack(data)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, &Damaged{path, err, wayOn[previousFile]}
 	}
 	return index, files, nil
 }
@@ -116,7 +115,8 @@ func unpack(data []byte) (*previousTree, []placed, error) {
 			}
 			continue
 		}
-		files = append(files, placed{h.Name, content, fs.FileMode(h.Mode).Perm(), &owner{h.Uid, h.Gid}})
+		mode := fs.FileMode(h.Mode).Perm()
+		files = append(files, placed{path: h.Name, data: content, mode: mode, owner: &owner{h.Uid, h.Gid}})
 	}
 	return index, files, index.holds(files)
 }

@@ -8,8 +8,8 @@ import (
 func goodPrevious(t testing.TB) []byte {
 	t.Helper()
 	data, err := pack(previousTree{Absent: []string{"etc/kubernetes/kubelet.conf"}, Sequence: 1}, []placed{
-		{"etc/kubernetes/pki/ca.crt", []byte("ca"), 0o644, &owner{4711, 4712}},
-		{StateDir + "/installed.tar", []byte("tar"), 0o600, nil},
+		{"etc/kubernetes/pki/ca.crt", []byte("ca"), 0o644, &owner{4711, 4712}, false},
+		{StateDir + "/installed.tar", []byte("tar"), 0o600, nil, false},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +23,7 @@ func TestPrevious(t *testing.T) {
 	if err != nil || len(list) != 2 || list[0].mode != 0o644 || *list[0].owner != (owner{4711, 4712}) || index.Sequence != 1 {
 		t.Fatalf("%+v %v %v", index, list, err)
 	}
-	outside, err := pack(previousTree{}, []placed{{"etc/passwd", nil, 0o644, nil}})
+	outside, err := pack(previousTree{}, []placed{{"etc/passwd", nil, 0o644, nil, false}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func (n *Node) rolledBack(finished string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := n.installed()
+	b, _, err := n.since()
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (n *Node) planRollback() (*Report, *transaction, error) {
 	if pins == nil {
 		return nil, nil, ErrNoWayBack
 	}
-	before, err := n.installed()
+	before, _, err := n.since()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -126,6 +126,10 @@ func (n *Node) knownFiles(before *bundle.Bundle, files []placed) ([]kubepki.File
 			continue
 		}
 		b, err := bundle.Parse(previousFile, f.data)
+		var refusal *bundle.Refusal
+		if errors.As(err, &refusal) {
+			continue // it comes back as it was: damaged
+		}
 		if err != nil {
 			return nil, err
 		}

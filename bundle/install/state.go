@@ -15,6 +15,7 @@ import (
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/privatekey"
+	"officiant/bundle/tree"
 )
 
 // StateDir is where a node keeps what it needs between request and install, below the root.
@@ -41,13 +42,18 @@ const (
 
 // State is a node's own directory: its age identity, its keys, its pins. Mode 0700.
 type State struct {
-	dir  string
-	disk *durable.Disk
+	dir   string
+	disk  *durable.Disk
+	files *tree.Root
 }
 
 // OpenState names the state directory below root; nothing is read or made yet.
 func OpenState(root string, disk *durable.Disk) *State {
-	return &State{dir: filepath.Join(root, filepath.FromSlash(StateDir)), disk: disk}
+	return stateBelow(root, disk, tree.At(root))
+}
+
+func stateBelow(root string, disk *durable.Disk, files *tree.Root) *State {
+	return &State{dir: filepath.Join(root, filepath.FromSlash(StateDir)), disk: disk.In(files), files: files}
 }
 
 // Dir is the path of the directory.
@@ -124,7 +130,7 @@ func (s *State) Recipient() (string, error) {
 }
 
 func (s *State) identity() (identity, recipient string, err error) {
-	data, err := os.ReadFile(s.path(identityFile))
+	data, err := s.files.ReadFile(s.path(identityFile))
 	if err != nil {
 		return "", "", fmt.Errorf("node state: %w", err)
 	}
@@ -182,11 +188,11 @@ func (s *State) Key(name string) (crypto.Signer, error) {
 	if err := plainKeyName(name); err != nil {
 		return nil, err
 	}
-	return readKey(s.path(keyName(name)))
+	return readKey(s.files, s.path(keyName(name)))
 }
 
-func readKey(at string) (crypto.Signer, error) {
-	data, err := os.ReadFile(at)
+func readKey(files *tree.Root, at string) (crypto.Signer, error) {
+	data, err := files.ReadFile(at)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +214,7 @@ func (s *State) WriteRequest(node string, req []byte) error { return s.write(nod
 
 // Request reads NODE.req back; fs.ErrNotExist when there is none.
 func (s *State) Request(node string) ([]byte, error) {
-	data, err := os.ReadFile(s.path(node + ".req"))
+	data, err := s.files.ReadFile(s.path(node + ".req"))
 	if err != nil {
 		return nil, fmt.Errorf("node state: %w", err)
 	}
@@ -217,12 +223,15 @@ func (s *State) Request(node string) ([]byte, error) {
 
 // asked lists the nodes this machine has made a request for.
 func (s *State) asked() ([]string, error) {
-	found, err := filepath.Glob(filepath.Join(s.dir, "*.req"))
-	if err != nil {
+	entries, err := s.files.ReadDir(s.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("node state: %w", err)
 	}
-	for i, f := range found {
-		found[i] = strings.TrimSuffix(filepath.Base(f), ".req")
+	var found []string
+	for _, e := range entries {
+		if node, ok := strings.CutSuffix(e.Name(), ".req"); ok {
+			found = append(found, node)
+		}
 	}
 	return found, nil
 }
@@ -251,19 +260,19 @@ func (s *State) Pins() (*Pins, error) {
 		return nil, err
 	}
 	if p.APIVersion != apiVersion || p.Kind != pinsKind || p.HighestSequence < 1 {
-		return nil, fmt.Errorf("%s is not %s %s", s.path(pinsFile), apiVersion, pinsKind)
+		return nil, &Damaged{s.path(pinsFile), fmt.Errorf("is not %s %s", apiVersion, pinsKind), wayOn[pinsFile]}
 	}
 	return &p, nil
 }
 
 // document reads a JSON file of the state directory, strictly.
 func (s *State) document(name string, into any) error {
-	data, err := os.ReadFile(s.path(name))
+	data, err := s.files.ReadFile(s.path(name))
 	if err != nil {
 		return fmt.Errorf("node state: %w", err)
 	}
 	if err := strict(data, into); err != nil {
-		return fmt.Errorf("%s: %w", s.path(name), err)
+		return &Damaged{s.path(name), err, wayOn[name]}
 	}
 	return nil
 }

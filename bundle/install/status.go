@@ -84,7 +84,11 @@ func (n *Node) Status() (*Status, error) {
 	if j != nil {
 		s.Interrupted = j.Operation
 	}
-	if s.Previous, err = n.wayBack(); err != nil {
+	var damaged *Damaged
+	if s.Previous, err = n.wayBack(); errors.As(err, &damaged) {
+		problem := fmt.Sprintf("is damaged: %v; %s", damaged.Reason, damaged.WayOn)
+		s.Findings = append(s.Findings, bundle.Finding{File: StateDir + "/" + previousFile, Problem: problem})
+	} else if err != nil {
 		return nil, err
 	}
 	if s.Pins, err = n.State().Pins(); err != nil {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -284,23 +283,24 @@ func holdsConfig(b *bundle.Bundle, f kubepki.File, leaf *x509.Certificate, data 
 // secretModes finds files of the state directory that others may read.
 func (n *Node) secretModes(v *Verification) error {
 	top := n.State().Dir()
-	return filepath.WalkDir(top, func(at string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
+	look := func(at string, e fs.DirEntry) error {
 		info, err := e.Info()
-		if errors.Is(err, os.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		if err != nil {
 			return err
-		}
-		if info.Mode().Perm()&0o077 == 0 {
-			return nil
 		}
 		rel, err := filepath.Rel(n.Root, at)
 		if err != nil {
 			return err
+		}
+		if e.Type()&fs.ModeSymlink != 0 {
+			v.add(filepath.ToSlash(rel), "is a link, not a file")
+			return nil
+		}
+		if info.Mode().Perm()&0o077 == 0 {
+			return nil
 		}
 		want := secretMode
 		if e.IsDir() {
@@ -308,5 +308,13 @@ func (n *Node) secretModes(v *Verification) error {
 		}
 		v.add(filepath.ToSlash(rel), "mode is %04o, must be %04o", info.Mode().Perm(), want)
 		return nil
-	})
+	}
+	info, err := n.files().Stat(top)
+	if err != nil {
+		return err
+	}
+	if err := look(top, fs.FileInfoToDirEntry(info)); err != nil {
+		return err
+	}
+	return n.files().Walk(top, look)
 }

@@ -135,6 +135,10 @@ func printInstall(w io.Writer, r *install.Report, root string, dryRun bool) erro
 	}
 	printRoots(w, r, dryRun)
 	printLeft(w, r.Left)
+	if r.Unread != "" {
+		const text = "\nthe bundle in place was damaged: files that it alone had stay where they are\n  %s\n"
+		fmt.Fprintf(w, text, exit.Plain(r.Unread))
+	}
 	printReleases(w, r, dryRun)
 	if dryRun {
 		printDiff(w, r)

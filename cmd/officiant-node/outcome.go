@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"officiant/bundle/install"
 	"officiant/bundle/request"
 	"officiant/cmd/internal/exit"
 )
@@ -12,11 +13,14 @@ import (
 // to do next.
 func outcome(err error) (code int, hints []string) {
 	var refusal *request.Refusal
+	var damaged *install.Damaged
 	switch {
 	case errors.Is(err, context.Canceled):
 		return exit.Interrupted, nil
 	case errors.As(err, &refusal):
 		return exit.Refused, nil
+	case errors.As(err, &damaged) && damaged.WayOn != "":
+		return exit.Failure, []string{damaged.WayOn}
 	}
 	return exit.Failure, nil
 }

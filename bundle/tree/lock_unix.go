@@ -1,6 +1,6 @@
 //go:build unix
 
-package durable
+package tree
 
 import (
 	"os"
@@ -8,12 +8,15 @@ import (
 	"syscall"
 )
 
+// lockName is one of durable's temporary names.
+const lockName = ".officiant-tmp-lock"
+
 // lockFolderOf waits for the lock on the folder that path is in: a temporary file
 // of its own, since callers lock folders themselves.
-func lockFolderOf(path string) (unlock func(), err error) {
-	name := filepath.Join(filepath.Dir(path), tempPrefix+"lock")
+func (r *Root) lockFolderOf(path string) (unlock func(), err error) {
+	name := filepath.Join(filepath.Dir(path), lockName)
 	for {
-		f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+		f, err := r.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			return nil, err
 		}
@@ -22,10 +25,10 @@ func lockFolderOf(path string) (unlock func(), err error) {
 			return nil, err
 		}
 		// Whoever had it may have removed the name by now, and another made it anew.
-		if mine, named := stat(f, name); os.SameFile(mine, named) {
+		if mine, named := r.stat(f, name); os.SameFile(mine, named) {
 			return func() {
-				_ = os.Remove(name) // left behind, it is a temporary file like others
-				_ = f.Close()       // which releases it
+				_ = r.Remove(name) // left behind, it is a temporary file like others
+				_ = f.Close()      // which releases it
 			}, nil
 		}
 		_ = f.Close()
@@ -40,12 +43,12 @@ func wait(f *os.File) error {
 	}
 }
 
-func stat(f *os.File, name string) (mine, named os.FileInfo) {
+func (r *Root) stat(f *os.File, name string) (mine, named os.FileInfo) {
 	mine, err := f.Stat()
 	if err != nil {
 		return nil, nil
 	}
-	named, err = os.Lstat(name)
+	named, err = r.Lstat(name)
 	if err != nil {
 		return nil, nil
 	}

@@ -1,7 +1,0 @@
-//go:build !unix
-
-package durable
-
-import "errors"
-
-func lockFolderOf(string) (unlock func(), err error) { return nil, errors.ErrUnsupported }
