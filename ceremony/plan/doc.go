@@ -23,7 +23,7 @@
 //	  certSANs: [api.example.com]     # also etcdServerCertSANs, etcdPeerCertSANs
 //	  externalEtcd: false
 //	  overrides:                      # by the documentation's name of a certificate
-//	    kube-apiserver-kubelet-client: {organization: ["system:masters"]}
+//	    kube-apiserver-kubelet-client: {organization: ["system:masters"], allow: ["system:masters"]}
 //	    kube-apiserver: {commonName: kube-apiserver, extraSANs: [10.0.0.9]}
 //	  extra:                          # beyond Kubernetes' own; also under a node, without roles
 //	    - name: etcd/monitoring       # what a node asks for; NAME.conf is a kubeconfig
@@ -31,7 +31,7 @@
 //	      profile: client             # or serving, with sans
 //	      authority: etcd             # default: kubernetes
 //	      subject: {commonName: prometheus}
-//	      allow: []                   # system: names in it that are meant
+//	      allow: []                   # names of others in it that are meant
 //	previous: none                    # or a list: the heads this ceremony continues
 //	authorities:
 //	  - name: root                    # RFC 1123 label; not release, transcript, default
@@ -124,6 +124,16 @@
 // has to be left. Package receipt says what is accepted.
 //
 // Durations are "1y" (365 days), "90d" or Go's ("8760h"), from 1h to 100y.
+//
+// # Names that belong to others
+//
+// An extra serving certificate has no name or address of another node (of the plan
+// or on record), of the API server, of etcd or of loopback, and no address of
+// services, in any spelling and under no wildcard. Services' names, and those that
+// begin with another node's, stand under allow. So do, under overrides, subjects
+// that are Kubernetes' own or another component's beyond what the certificate has
+// anyhow, and extraSANs of nodes without that role. Of a ceremony that was held
+// before this was asked, they are warnings.
 //
 // # Inputs
 //

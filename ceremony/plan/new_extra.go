@@ -35,6 +35,9 @@ func (w *writer) clusterFacts(c Cluster) {
 		if len(o.ExtraSANs) > 0 {
 			w.flow(6, "extraSANs", o.ExtraSANs)
 		}
+		if len(o.Allow) > 0 {
+			w.flow(6, "allow", o.Allow)
+		}
 	}
 	if len(c.Extra) > 0 {
 		w.open(2, "extra")

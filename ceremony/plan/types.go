@@ -66,6 +66,7 @@ type Override struct {
 	CommonName   string    `yaml:"commonName"`
 	Organization *[]string `yaml:"organization"`
 	ExtraSANs    []string  `yaml:"extraSANs"`
+	Allow        []string  `yaml:"allow"` // names in it that belong to others, and are meant
 }
 
 // Previous is the list of predecessors; it unmarshals from "none", a list, or {lost: …},

@@ -48,7 +48,7 @@ func (b *builder) cluster() bool {
 		if facts.Overrides == nil {
 			facts.Overrides = map[string]kubepki.Override{}
 		}
-		facts.Overrides[id] = kubepki.Override(o)
+		facts.Overrides[id] = kubepki.Override{CommonName: o.CommonName, Organization: o.Organization, ExtraSANs: o.ExtraSANs}
 	}
 	facts = facts.Complete()
 	before := len(b.Problems)

@@ -9,9 +9,9 @@ import (
 	"officiant/ceremony/plan"
 )
 
-// extras puts a node's extra certificates together: the cluster's for its
+// extraCertificates puts a node's extra certificates together: the cluster's for its
 // roles, then its own. places says where the plan has each.
-func (b *builder) extras(i int, n kubepki.Node) (list []kubepki.Extra, places []plan.At) {
+func extraCertificates(p *plan.Plan, i int, n kubepki.Node) (list []kubepki.Extra, places []plan.At) {
 	add := func(e plan.Extra, where plan.At) {
 		x := kubepki.Extra{Name: e.Name, Profile: e.Profile, Authority: e.Authority,
 			CommonName: e.Subject.CommonName, SANs: e.SANs, Allow: e.Allow}
@@ -20,17 +20,13 @@ func (b *builder) extras(i int, n kubepki.Node) (list []kubepki.Extra, places []
 		}
 		list, places = append(list, x.For(n)), append(places, where)
 	}
-	for j, e := range b.p.Cluster.Extra {
+	for j, e := range p.Cluster.Extra {
 		if len(e.Roles) == 0 || slices.ContainsFunc(e.Roles, n.Has) {
 			add(e, plan.At{"cluster", "extra", j})
 		}
 	}
-	for j, e := range b.p.Nodes[i].Extra {
-		where := plan.At{"nodes", i, "extra", j}
-		if len(e.Roles) > 0 {
-			b.Refuse(append(where, "roles"), "node %s: roles are of extras under cluster; this one is the node's own", n.Name)
-		}
-		add(e, where)
+	for j, e := range p.Nodes[i].Extra {
+		add(e, plan.At{"nodes", i, "extra", j})
 	}
 	return list, places
 }
@@ -42,6 +38,14 @@ func (b *builder) extraRoles() {
 			if r != kubepki.ControlPlane && r != kubepki.Etcd && r != kubepki.Worker {
 				b.Refuse(plan.At{"cluster", "extra", j, "roles", k}, "extra %s: %q is not a role; a node is %s, %s or %s", e.Name,
 					r, kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker)
+			}
+		}
+	}
+	for i, n := range b.p.Nodes {
+		for j, e := range n.Extra {
+			if len(e.Roles) > 0 {
+				b.Refuse(plan.At{"nodes", i, "extra", j, "roles"},
+					"node %s: roles are of extras under cluster; this one is the node's own", n.Name)
 			}
 		}
 	}

@@ -58,7 +58,7 @@ func (b *builder) node(i int) (kubepki.Node, bool) {
 		n.Address = a
 	}
 	var extras []plan.At
-	n.Extra, extras = b.extras(i, n)
+	n.Extra, extras = extraCertificates(b.p, i, n)
 	wrong := list(n.Validate())
 	for _, err := range wrong {
 		b.refuseFacts(i, err, extras)

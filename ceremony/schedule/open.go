@@ -115,6 +115,9 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	b.release()
 	b.knownHosts()
 	b.nodes(facts)
+	if facts {
+		identities{r, o.Held, p, b.c.Cluster, b.c.Nodes, b.leaves, nil}.check()
+	}
 	b.serviceAccount()
 	b.requestFiles()
 	b.revocations()

@@ -134,7 +134,7 @@ func TestExamplesFollowTheSchemas(t *testing.T) {
 		}
 	}
 	for _, golden := range []string{"template.yaml"} {
-		text, err := os.ReadFile(filepath.Join("..", "..", "ceremony", "plan", "testdata", golden))
+		text, err := os.ReadFile(filepath.Join("..", "..", "ceremony", "schedule", "testdata", golden))
 		must(t, err)
 		all[golden] = string(text)
 	}
