@@ -160,9 +160,9 @@ func TestBadFiles(t *testing.T) {
 		{"alias", swap("kind: Config", "kind: *a"), "anchors"},
 		{"tag", swap("kind: Config", "kind: !!str Config"), "anchors"},
 		{"tabs", swap("  name: demo", "\tname: demo"), ""},
-		{"too long", text + strings.Repeat("#", maxSize), "longer"},
-		{"too deep", text + strings.Repeat("[", maxSize/2), "f:19:1: nested more than 16 deep"},
-		{"too deep entries", strings.Repeat("- ", maxSize/4), "f:1:1: nested more than 16 deep"},
+		{"too long", text + strings.Repeat("#", limits.Bytes), "more than the 65536 that are read"},
+		{"too deep", text + strings.Repeat("[", limits.Bytes/2), "f:19:1: nested more than 16 deep"},
+		{"too deep entries", strings.Repeat("- ", limits.Bytes/4), "f:1:1: nested more than 16 deep"},
 	}
 	for _, b := range bad {
 		_, err := Parse("f", []byte(b.text))

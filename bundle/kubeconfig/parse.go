@@ -8,20 +8,15 @@ import (
 	"regexp"
 
 	"officiant/bundle/privatekey"
+	"officiant/bundle/yamltree"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
-	"officiant/bundle/nesting"
 )
 
-// What Parse reads at most; a real file has some 6 KiB, and 4 levels. The YAML
-// parser's time grows with the square of both.
-const (
-	maxSize  = 64 << 10
-	maxDepth = 16
-)
+// limits are ten times what a real file has: 6 KiB, 4 levels, 20 keys.
+var limits = yamltree.Limits{Bytes: 64 << 10, Depth: 16, Entries: 100, Keys: 1000, Documents: 2}
 
 // document is the file's form; what it does not have is refused by the decoder.
 type document struct {
@@ -74,15 +69,9 @@ func Parse(file string, data []byte) (*Config, error) {
 }
 
 func decode(file string, data []byte) (*document, error) {
-	if len(data) > maxSize {
-		return nil, fmt.Errorf("%s: longer than %d bytes", file, maxSize)
-	}
-	if line := nesting.TooDeep(data, maxDepth); line > 0 {
-		return nil, fmt.Errorf("%s:%d:1: nested more than %d deep", file, line, maxDepth)
-	}
-	tree, err := parser.ParseBytes(data, 0)
-	if err != nil {
-		return nil, place(file, err)
+	tree, bad := yamltree.Parse(data, limits)
+	if bad != nil {
+		return nil, fmt.Errorf("%s:%d:%d: %s", file, bad.Line, bad.Column, blob.ReplaceAllString(bad.Problem, "…"))
 	}
 	if len(tree.Docs) != 1 || tree.Docs[0].Body == nil {
 		return nil, fmt.Errorf("%s: not one YAML document", file)

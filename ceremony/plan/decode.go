@@ -2,17 +2,14 @@ package plan
 
 import (
 	"encoding"
-	"errors"
 	"reflect"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
-	"officiant/bundle/nesting"
+	"officiant/bundle/yamltree"
 )
 
 // Read reads a plan strictly: one document, known fields, each of its own
@@ -22,17 +19,14 @@ import (
 func Read(r *Report, data []byte) *Plan {
 	p := &Plan{}
 	r.lines = strings.Split(string(data), "\n")
-	if !readable(r) || !shallow(r, data) {
+	if !readable(r) {
 		return p
 	}
-	file, err := parser.ParseBytes(data, 0)
-	if err != nil {
-		var e yaml.Error
-		if errors.As(err, &e) {
-			r.refuseToken(e.GetToken(), "%s", e.GetMessage())
-		} else {
-			r.Refuse(nil, "%v", err)
-		}
+	file, bad := yamltree.Parse(data, limits)
+	if bad != nil {
+		r.Refuse(nil, "%s", bad.Problem)
+		at := &r.Problems[len(r.Problems)-1]
+		at.Line, at.Column, at.Excerpt = bad.Line, bad.Column, r.excerpt(bad.Line, bad.Column)
 		return p
 	}
 	var body ast.Node
@@ -78,20 +72,12 @@ func readable(r *Report) bool {
 	return true
 }
 
-// maxDepth is above what any plan needs.
-const maxDepth = 64
+// MaxSize is how many bytes a plan has at most.
+const MaxSize = 64 << 20
 
-// shallow refuses deep nesting.
-func shallow(r *Report, data []byte) bool {
-	line := nesting.TooDeep(data, maxDepth)
-	if line == 0 {
-		return true
-	}
-	r.Refuse(nil, "nested more than %d deep", maxDepth)
-	p := &r.Problems[len(r.Problems)-1]
-	p.Line, p.Column = line, 1
-	return false
-}
+// limits are above what any plan needs: its nodes are a list, and what grows with
+// them is no mapping.
+var limits = yamltree.Limits{Bytes: MaxSize, Depth: 64, Entries: 1000, Keys: 4 << 20, Documents: 8}
 
 func printable(c rune) bool { return c == '\t' || unicode.IsPrint(c) }
 

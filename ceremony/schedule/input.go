@@ -12,7 +12,6 @@ import (
 )
 
 const (
-	maxPlan  = 64 << 20
 	maxInput = 2 << 20   // of all but a transcript; each is read into memory
 	maxChain = 512 << 20 // a transcript of 100,000 certificates
 )

@@ -85,7 +85,7 @@ type builder struct {
 }
 
 func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*Ceremony, error) {
-	data, err := readFile(fsys, name, maxPlan)
+	data, err := readFile(fsys, name, plan.MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("plan %w", err)
 	}

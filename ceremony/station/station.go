@@ -11,11 +11,10 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
 	"officiant/bundle/fingerprint"
-	"officiant/bundle/nesting"
+	"officiant/bundle/yamltree"
 	"officiant/ceremony/preflight"
 	"officiant/signer"
 )
@@ -25,9 +24,10 @@ const (
 	kind       = "Station"
 	// defaultKey holds for every key that has no line of its own.
 	defaultKey = "default"
-	maxSize    = 1 << 20
-	maxDepth   = 16 // the YAML parser's time grows with the square of the depth
 )
+
+// limits are well above what a station of a hundred tokens needs.
+var limits = yamltree.Limits{Bytes: 256 << 10, Depth: 16, Entries: 1000, Keys: 4000, Documents: 2}
 
 var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
@@ -69,24 +69,18 @@ func Open(path string) (*Station, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	data, err := io.ReadAll(io.LimitReader(f, int64(limits.Bytes)+1))
 	if err != nil {
 		return nil, err
-	}
-	if len(data) > maxSize {
-		return nil, &Invalid{File: path, Reason: "larger than 1 MiB"}
 	}
 	return Parse(path, data)
 }
 
 // Parse reads a station; file is its name in messages.
 func Parse(file string, data []byte) (*Station, error) {
-	if line := nesting.TooDeep(data, maxDepth); line > 0 {
-		return nil, &Invalid{File: file, Line: line, Column: 1, Reason: fmt.Sprintf("nested more than %d deep", maxDepth)}
-	}
-	tree, err := parser.ParseBytes(data, 0)
-	if err != nil {
-		return nil, invalid(file, err)
+	tree, bad := yamltree.Parse(data, limits)
+	if bad != nil {
+		return nil, &Invalid{File: file, Line: bad.Line, Column: bad.Column, Reason: bad.Problem}
 	}
 	if err := oneDocument(file, tree); err != nil {
 		return nil, err

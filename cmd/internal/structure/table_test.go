@@ -8,7 +8,7 @@ type row struct {
 }
 
 // everybody may be imported by every package.
-var everybody = []string{"bundle/fingerprint", "bundle/nesting"}
+var everybody = []string{"bundle/fingerprint", "bundle/charset", "bundle/nearest", "bundle/nesting", "bundle/yamltree"}
 
 const durable = "bundle/durable"
 
@@ -18,7 +18,10 @@ var table = []row{
 	{"bundle/tree", nil},
 	{"bundle/durable", []string{"bundle/tree"}},
 	{"bundle/fingerprint", nil},
+	{"bundle/charset", nil},
 	{"bundle/nesting", nil},
+	{"bundle/nearest", nil},
+	{"bundle/yamltree", nil},
 	{"bundle/kubepki", nil},
 	{"bundle/privatekey", nil},
 	{"bundle/kubeconfig", []string{"bundle/privatekey"}},
@@ -69,6 +72,7 @@ var table = []row{
 		"signer/awskms/...", "signer/gcpkms/...", "softhsm"}},
 	{"cmd/internal/...", nil},
 
+	{"bundle/limittest", nil},
 	{"bundle/bundletest", []string{"bundle", "bundle/kubepki", "bundle/seal", "bundle/request", "bundle/kubeconfig", durable}},
 	{"ceremony/ceremonytest", []string{"bundle/...", "ceremony/...", "signer", "signer/pkcs11", "softhsm"}},
 }
