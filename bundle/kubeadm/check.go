@@ -1,6 +1,7 @@
 package kubeadm
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -35,7 +36,9 @@ func (r *reader) sans(d *document, path string, change func(string) string) []st
 		if change != nil {
 			name = change(name)
 		}
-		if err := checkSAN(name); err != nil {
+		if a, ok := parseAddr(name); ok {
+			name = a.String()
+		} else if err := checkSAN(name); err != nil {
 			r.refuse(v.node, fmt.Sprintf("%s.%s[%d]", d.kind, path, i), "%v", err)
 		}
 		names = append(names, name)
@@ -45,15 +48,34 @@ func (r *reader) sans(d *document, path string, change func(string) string) []st
 
 func (r *reader) address(d *document, path string) string {
 	return r.checked(d, path, func(s string) (string, error) {
-		a, err := netip.ParseAddr(s)
+		a, ok := parseAddr(s)
 		switch {
-		case err != nil || a.Zone() != "" || a.Is4In6():
+		case !ok:
 			return "", fmt.Errorf("%q is not an IP address", s)
 		case a.IsUnspecified():
 			return "", nil
 		}
 		return a.String(), nil
 	})
+}
+
+// parseAddr reads an IP address as kubeadm does: leading zeros mean nothing, and
+// an IPv4 address in IPv6's clothes is that IPv4 address.
+func parseAddr(s string) (netip.Addr, bool) {
+	if strings.Contains(s, ".") && strings.Trim(s, "0123456789.") == "" {
+		parts := strings.Split(s, ".")
+		for i, p := range parts {
+			if p != "" && len(p) <= 16 {
+				parts[i] = cmp.Or(strings.TrimLeft(p, "0"), "0")
+			}
+		}
+		s = strings.Join(parts, ".")
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil || a.Zone() != "" {
+		return netip.Addr{}, false
+	}
+	return a.Unmap(), true
 }
 
 func (r *reader) duration(d *document, path string) time.Duration {
@@ -68,16 +90,25 @@ func (r *reader) duration(d *document, path string) time.Duration {
 	return validity
 }
 
-var release = regexp.MustCompile(`^v?[0-9]+\.[0-9]+\.[0-9]+$`)
+// release is kubeadm's own rule (kubeReleaseRegex), the suffix of a vendor or of a
+// pre-release included: v1.31.4+vmware.1, v1.32.3-eks-1-32-10, v1.36.0-rc.1.
+var release = regexp.MustCompile(`^(v?(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*))[-\w.+]*$`)
 
-// checkRelease refuses labels such as "stable-1", which only the network can
-// resolve: what certificates look like depends on the release.
-func checkRelease(s string) (string, error) {
-	if !release.MatchString(s) {
-		return "", fmt.Errorf("%q does not name one release such as v1.37.2", s)
+// Release is a version without what a vendor or a pre-release puts behind it: what
+// certificates look like depends on the release alone. A label such as "stable-1",
+// which only the network can resolve, is refused.
+func Release(s string) (string, error) {
+	m := release.FindStringSubmatch(s)
+	switch {
+	case m != nil:
+		return m[1], nil
+	case label.MatchString(s):
+		return "", fmt.Errorf("%q is a label that only the network resolves; it does not name one release such as v1.37.2", s)
 	}
-	return s, nil
+	return "", fmt.Errorf("%q does not name one release such as v1.37.2", s)
 }
+
+var label = regexp.MustCompile(`^(ci/|release/|ci-cross/)?(k8s-)?(latest|stable|master)`)
 
 func checkAbsolute(s string) (string, error) {
 	if !path.IsAbs(s) {
@@ -114,12 +145,16 @@ func checkSubnets(s string) (string, error) {
 	if len(parts) > 2 {
 		return "", fmt.Errorf("%q has more than two subnets", s)
 	}
-	for _, p := range parts {
-		if prefix, err := netip.ParsePrefix(p); err != nil || prefix.Masked() != prefix {
+	for i, p := range parts {
+		host, bits, _ := strings.Cut(p, "/")
+		a, ok := parseAddr(host)
+		prefix, err := netip.ParsePrefix(a.String() + "/" + bits)
+		if !ok || err != nil {
 			return "", fmt.Errorf("%q is not a subnet such as 10.96.0.0/12", p)
 		}
+		parts[i] = prefix.Masked().String() // as kubeadm reads a subnet with a host's address
 	}
-	return s, nil
+	return strings.Join(parts, ","), nil
 }
 
 func checkEndpoint(s string) (string, error) {
@@ -130,25 +165,30 @@ func checkEndpoint(s string) (string, error) {
 		}
 		host = h
 	}
+	if a, ok := parseAddr(host); ok {
+		if strings.Trim(host, "0123456789.") == "" { // leading zeros
+			return strings.Replace(s, host, a.String(), 1), nil
+		}
+		return s, nil
+	}
 	if strings.HasPrefix(host, "*") || checkSAN(host) != nil {
 		return "", fmt.Errorf("%q is not host or host:port", s)
 	}
 	return s, nil
 }
 
-// checkSAN accepts what kubeadm puts into a certificate, and refuses what it
-// would drop. A name that ends in a number is a mistyped address.
+// checkSAN accepts the names kubeadm puts into a certificate, besides addresses. A
+// name that ends in a number is a mistyped address.
 func checkSAN(s string) error {
-	if a, err := netip.ParseAddr(s); err == nil {
-		if a.Zone() != "" || a.Is4In6() || a.IsUnspecified() {
-			return fmt.Errorf("%q is no address of a host that a certificate can carry", s)
-		}
-		return nil
-	}
 	name := strings.TrimPrefix(s, "*.")
 	last := name[strings.LastIndexByte(name, '.')+1:]
-	if !isSubdomain(name) || strings.Trim(last, "0123456789") == "" {
+	switch {
+	case isSubdomain(strings.ToLower(name)) && !isSubdomain(name):
+		return fmt.Errorf("%q has capitals, which kubeadm takes in apiServer.certSANs alone; write %s", s, strings.ToLower(s))
+	case !isSubdomain(name):
 		return fmt.Errorf("%q is not an IP address, a lower-case DNS name, or *. before one", s)
+	case strings.Trim(last, "0123456789") == "":
+		return fmt.Errorf("%q looks like an IP address and is not one, nor a lower-case DNS name", s)
 	}
 	return nil
 }

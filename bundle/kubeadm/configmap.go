@@ -9,6 +9,7 @@ import (
 
 const (
 	configMapKind = "ConfigMap"
+	listKind      = "List"
 	configMapName = "kubeadm-config"
 )
 
@@ -45,9 +46,26 @@ func (r *reader) configMap(body ast.Node, data []byte) error {
 	return nil
 }
 
+// list reads what `kubectl get cm -o yaml` prints without a name: ConfigMaps in a
+// List. What else is in it is passed over.
+func (r *reader) list(body ast.Node, data []byte) error {
+	items, ok := r.resolve(r.member(body, "items")).(*ast.SequenceNode)
+	if !ok {
+		return nil
+	}
+	for _, item := range items.Values {
+		if kind, ok := r.member(item, "kind").(*ast.StringNode); ok && kind.Value == configMapKind {
+			if err := r.configMap(item, data); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // member is a field's value; nil when there is none.
 func (r *reader) member(of ast.Node, name string) ast.Node {
-	switch of.(type) {
+	switch r.resolve(of).(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
 	default:
 		return nil
@@ -55,7 +73,7 @@ func (r *reader) member(of ast.Node, name string) ast.Node {
 	entries, _ := r.entries(of, "")
 	for _, e := range entries {
 		if e.key == name {
-			return e.value
+			return r.resolve(e.value)
 		}
 	}
 	return nil

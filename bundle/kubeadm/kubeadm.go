@@ -3,26 +3,34 @@ package kubeadm
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"officiant/bundle/charset"
+	"officiant/bundle/nearest"
+	"officiant/bundle/yamltree"
 )
 
 // Config is what the documents of one kubeadm configuration file say. Empty
 // fields were not said; no default of kubeadm is filled in.
 type Config struct {
-	KubernetesVersion    string // "v1.37.2" or "1.37.2"
+	KubernetesVersion    string // "v1.37.2" or "1.37.2"; what a vendor puts behind it is left out
 	ClusterName          string
 	CertificatesDir      string // absolute
 	ControlPlaneEndpoint string // host or host:port
-	ServiceSubnet        string // one CIDR, or two separated by a comma
+	ServiceSubnet        string // one CIDR, or two separated by a comma; without host bits
 	DNSDomain            string
 	CertSANs             []string
 	EtcdServerCertSANs   []string
 	EtcdPeerCertSANs     []string
 	ExternalEtcd         bool
+	EtcdCAFile           string // of an external etcd, as are the next two; absolute
+	EtcdCertFile         string
+	EtcdKeyFile          string
 	EncryptionAlgorithm  string        // "RSA-2048", "ECDSA-P256", …
 	Validity             time.Duration // of leaves
 	CAValidity           time.Duration
@@ -34,6 +42,8 @@ type Config struct {
 
 	Join       bool // there is a JoinConfiguration and no InitConfiguration
 	HasCluster bool // there is a ClusterConfiguration
+
+	Notes []*Error // what kubeadm leaves out with a warning, and so is left out here
 }
 
 // An Error says what is wrong at one place of a file. Parse returns several
@@ -53,11 +63,7 @@ func (e *Error) Error() string {
 	return where + e.Problem
 }
 
-const (
-	group    = "kubeadm.k8s.io/"
-	maxSize  = 256 << 10
-	maxDepth = 64
-)
+const group = "kubeadm.k8s.io/"
 
 // File is a file's content, with its name in errors.
 type File struct {
@@ -65,16 +71,27 @@ type File struct {
 	Data []byte
 }
 
+// Given names fields a caller has from elsewhere, such as a flag, that goes before
+// the file: they are not judged, and empty in Config. "ClusterConfiguration.clusterName"
+// is such a name.
+type Given []string
+
 // Parse reads a kubeadm configuration file of one or several documents. file
 // is its name in errors, which are joined *Error.
 func Parse(file string, data []byte) (*Config, error) { return ParseFiles(File{file, data}) }
 
 // ParseFiles reads several files as if they were one: a node that joins has its
 // JoinConfiguration in one and the cluster's ConfigMap in another.
-func ParseFiles(files ...File) (*Config, error) {
-	r := &reader{docs: make(map[string]*document)}
+func ParseFiles(files ...File) (*Config, error) { return Given(nil).ParseFiles(files...) }
+
+// ParseFiles reads files as ParseFiles does, and passes over what is given.
+func (g Given) ParseFiles(files ...File) (*Config, error) {
+	r := &reader{docs: make(map[string]*document), given: make(map[string]bool)}
+	for _, field := range g {
+		r.given[field] = true
+	}
 	for _, f := range files {
-		if err := r.read(origin{file: f.Name}, f.Data); err != nil {
+		if err := r.readFile(f); err != nil {
 			return nil, err
 		}
 	}
@@ -82,7 +99,7 @@ func ParseFiles(files ...File) (*Config, error) {
 		return nil, &Error{File: names(files), Line: 1, Column: 1,
 			Problem: "no ClusterConfiguration, InitConfiguration or JoinConfiguration in it"}
 	}
-	var c Config
+	c := Config{Notes: r.notes}
 	r.cluster(&c, r.docs[clusterKind])
 	r.node(&c, r.docs[initKind], r.docs[joinKind])
 	if len(r.errs) > 0 {
@@ -99,12 +116,32 @@ func names(files []File) string {
 	return strings.Join(list, ", ")
 }
 
+// readFile takes in a file of whatever editor.
+func (r *reader) readFile(f File) error {
+	from := origin{file: f.Name}
+	if bad := yamltree.Small.CheckSize(f.Data); bad != nil {
+		e := from.at(1, 1)
+		e.Problem = bad.Problem
+		return e
+	}
+	text, err := charset.UTF8(f.Data)
+	if err != nil {
+		e := from.at(1, 1)
+		e.Problem = err.Error()
+		return e
+	}
+	return r.read(from, text)
+}
+
 // read takes in every document of a file, or of a ConfigMap's text.
 func (r *reader) read(from origin, data []byte) error {
-	if err := checkSize(from, data); err != nil {
-		return err
+	parts := split(data)
+	if most := yamltree.Small.Documents; len(parts) > most {
+		e := from.at(parts[most].line, 1)
+		e.Problem = fmt.Sprintf("more than %d documents", most)
+		return e
 	}
-	for _, part := range split(data) {
+	for _, part := range parts {
 		r.from = from.below(part.line)
 		body, err := r.parse(part.data)
 		if err != nil {
@@ -152,26 +189,38 @@ func (r *reader) document(body ast.Node, data []byte) (*document, error) {
 	if apiVersion == "v1" && kind == configMapKind {
 		return nil, r.configMap(body, data)
 	}
-	version, ours := strings.CutPrefix(apiVersion, group)
+	if apiVersion == "v1" && strings.HasSuffix(kind, listKind) {
+		return nil, r.list(body, data)
+	}
+	name, ours := strings.CutPrefix(apiVersion, group)
 	if !ours {
 		return nil, nil
 	}
-	generation := slices.Index([]string{"v1beta3", "v1beta4", "v1"}, version)
-	if generation < 0 {
-		r.refuse(body, "", "apiVersion %s is not read here, v1beta3 and v1beta4 are; see `kubeadm config migrate`", apiVersion)
+	v := slices.Index(versions, name)
+	if v < 0 {
+		r.refuse(body, "", "%s", unknownVersion(apiVersion, name))
 		return nil, nil
 	}
-	if slices.Contains([]string{"ResetConfiguration", "UpgradeConfiguration"}, kind) {
+	if slices.Contains(others, kind) {
 		return nil, nil
 	}
 	fields, ok := kinds[kind]
 	if !ok {
-		r.refuse(body, "", "%s has no kind %s", apiVersion, kind)
+		r.refuse(body, "", "%s has no kind %s%s", apiVersion, kind, nearest.Hint(kind, maps.Keys(kinds)))
 		return nil, nil
 	}
-	d := &document{kind: kind, version: version, beta4: generation > 0, from: r.from, body: body, values: make(map[string]value)}
+	d := &document{kind: kind, version: version(v), from: r.from, body: body, values: make(map[string]value)}
 	r.walk(d, kind, fields, body)
 	return d, nil
+}
+
+// unknownVersion says of what time an API version is that is not read here.
+func unknownVersion(apiVersion, name string) string {
+	read := fmt.Sprintf("%s to %s and %s are read", versions[0], versions[beta4], versions[stable])
+	if strings.HasPrefix(name, "v1alpha") {
+		return fmt.Sprintf("apiVersion %s is of kubeadm 1.14 or older; %s, and Kubernetes 1.17 is the oldest release", apiVersion, read)
+	}
+	return fmt.Sprintf("apiVersion %s is none that kubeadm 1.37 or older has; %s", apiVersion, read)
 }
 
 // cluster takes over what the ClusterConfiguration says. d may be nil.
@@ -181,7 +230,7 @@ func (r *reader) cluster(c *Config, d *document) {
 	}
 	r.from = d.from
 	c.HasCluster = true
-	c.KubernetesVersion = r.checked(d, "kubernetesVersion", checkRelease)
+	c.KubernetesVersion = r.checked(d, "kubernetesVersion", Release)
 	c.ClusterName = r.checked(d, "clusterName", nil)
 	c.CertificatesDir = r.checked(d, "certificatesDir", checkAbsolute)
 	c.ControlPlaneEndpoint = r.checked(d, "controlPlaneEndpoint", checkEndpoint)
@@ -205,6 +254,9 @@ func (r *reader) cluster(c *Config, d *document) {
 		r.refuse(external.node, clusterKind+".etcd.external", "stands beside local, etcd is one or the other")
 	}
 	c.ExternalEtcd = hasExternal
+	c.EtcdCAFile = r.checked(d, "etcd.external.caFile", checkAbsolute)
+	c.EtcdCertFile = r.checked(d, "etcd.external.certFile", checkAbsolute)
+	c.EtcdKeyFile = r.checked(d, "etcd.external.keyFile", checkAbsolute)
 }
 
 // node takes over what Init- and JoinConfiguration say. Both may be nil.

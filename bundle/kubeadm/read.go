@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
-	"officiant/bundle/nesting"
+	"officiant/bundle/nearest"
+	"officiant/bundle/yamltree"
 )
 
 // reader collects what the files hold, and what is wrong with them.
@@ -22,6 +21,11 @@ type reader struct {
 	inMap bool   // it is a ConfigMap's text
 	docs  map[string]*document
 	errs  []error
+	notes []*Error        // what kubeadm passes over, and we do
+	given map[string]bool // fields nobody has to judge: the caller has them from elsewhere
+
+	anchors map[string]ast.Node // of the document at hand
+	merges  int                 // merge keys followed in it
 }
 
 // origin is where a document's text begins in its file.
@@ -49,11 +53,11 @@ func (o origin) at(line, column int) *Error {
 
 // document is one document of a kind we read, with the values we want by path.
 type document struct {
-	kind, version string
-	beta4         bool
-	from          origin
-	body          ast.Node
-	values        map[string]value
+	kind    string
+	version version
+	from    origin
+	body    ast.Node
+	values  map[string]value
 }
 
 // value is one field's content, with its place.
@@ -73,6 +77,15 @@ type entry struct {
 }
 
 func (r *reader) refuse(at ast.Node, field, format string, args ...any) {
+	r.errs = append(r.errs, r.errorAt(at, field, format, args...))
+}
+
+// note keeps what people should hear and nothing stops for.
+func (r *reader) note(at ast.Node, field, format string, args ...any) {
+	r.notes = append(r.notes, r.errorAt(at, field, format, args...))
+}
+
+func (r *reader) errorAt(at ast.Node, field, format string, args ...any) *Error {
 	e := r.from.at(1, 1)
 	if at != nil {
 		// A mapping's own token is its first colon: its first key is where it begins.
@@ -84,23 +97,7 @@ func (r *reader) refuse(at ast.Node, field, format string, args ...any) {
 		}
 	}
 	e.Field, e.Problem = field, fmt.Sprintf(format, args...)
-	r.errs = append(r.errs, e)
-}
-
-// checkSize refuses what the parser would take minutes and gigabytes for; no
-// real file comes near it.
-func checkSize(from origin, data []byte) error {
-	e := from.at(1, 1)
-	if len(data) > maxSize {
-		e.Problem = fmt.Sprintf("larger than %d bytes", maxSize)
-		return e
-	}
-	if line := nesting.TooDeep(data, maxDepth); line > 0 {
-		e = from.at(line, 1)
-		e.Problem = fmt.Sprintf("nested more than %d deep", maxDepth)
-		return e
-	}
-	return nil
+	return e
 }
 
 // part is one document of the file, with the number of lines before it.
@@ -112,7 +109,6 @@ type part struct {
 // split cuts the file at its "---" lines, as kubeadm does. The parser cannot
 // be left to do it: of what follows an empty document it sees nothing.
 func split(data []byte) []part {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	parts := []part{{}}
 	line := 0
 	for text := range bytes.Lines(data) {
@@ -130,14 +126,16 @@ func split(data []byte) []part {
 
 // parse reads one document. A nil body is an empty one.
 func (r *reader) parse(data []byte) (ast.Node, error) {
-	file, err := parser.ParseBytes(data, 0)
-	if err != nil {
-		return nil, r.syntaxError(err)
+	file, bad := yamltree.Parse(data, yamltree.Small, parser.AllowDuplicateMapKey())
+	if bad != nil {
+		e := r.from.at(bad.Line, bad.Column)
+		e.Problem = bad.Problem
+		return nil, errors.Join(append(r.errs, e)...)
 	}
 	var body ast.Node
 	for _, d := range file.Docs {
 		switch {
-		case d.Body == nil:
+		case d.Body == nil || d.Body.Type() == ast.DirectiveType:
 		case body == nil:
 			body = d.Body
 		default:
@@ -145,23 +143,8 @@ func (r *reader) parse(data []byte) (ast.Node, error) {
 			return nil, errors.Join(r.errs...)
 		}
 	}
+	r.collectAnchors(body)
 	return body, nil
-}
-
-// syntaxError keeps the parser's message and place, but not its excerpt of the
-// file, in which a token could stand.
-func (r *reader) syntaxError(err error) error {
-	e := r.from.at(1, 1)
-	problem := "not YAML"
-	if y, ok := errors.AsType[yaml.Error](err); ok {
-		message, _, _ := strings.Cut(y.GetMessage(), " at [") // a place that does not count from the file's start
-		problem += ": " + message
-		if tk := y.GetToken(); tk != nil && tk.Position != nil {
-			e = r.from.at(tk.Position.Line, tk.Position.Column)
-		}
-	}
-	e.Problem = problem
-	return errors.Join(append(r.errs, e)...)
 }
 
 // walk checks an object's field names and keeps the values somebody reads.
@@ -176,18 +159,39 @@ func (r *reader) walk(d *document, path string, known fields, node ast.Node) {
 		f, ok := known[e.key]
 		switch {
 		case !ok:
-			r.refuse(e.at, path, "unknown field %q%s", e.key, suggest(e.key, known))
+			r.unknown(e, path, known)
 			continue
-		case f.only == beta4 && !d.beta4 || f.only == beta3 && d.beta4:
-			r.refuse(e.at, path, "unknown field %q: %s has it, this document is %s", e.key, f.only, d.version)
+		case r.given[at]:
 			continue
-		case f.shape == anything || e.value == nil || e.value.Type() == ast.NullType:
+		case !f.in(d.version) && f.judged():
+			r.refuse(e.at, path, "unknown field %q: %s have it, this document is %s", e.key, f.span(), d.version)
+			continue
+		case f.shape == anything || e.value == nil || r.resolve(e.value).Type() == ast.NullType:
 			continue
 		}
-		if v, ok := r.value(d, at, f, e.value); ok {
+		if v, ok := r.value(d, at, f, r.resolve(e.value)); ok {
 			d.values[strings.TrimPrefix(at, d.kind+".")] = v
 		}
 	}
+}
+
+// unknown says what becomes of a field kubeadm does not know. kubeadm warns and
+// goes on without it: so do we, unless it seems to be a slip in a field that
+// certificates are made from.
+func (r *reader) unknown(e entry, path string, known fields) {
+	if k, ok := nearest.Name(e.key, maps.Keys(known)); ok {
+		if known[k].judged() {
+			r.refuse(e.at, path, "unknown field %q, did you mean %s? kubeadm leaves out what it does not know", e.key, k)
+			return
+		}
+		r.note(e.at, path, "unknown field %q is left out, as kubeadm leaves it out; did you mean %s?", e.key, k)
+		return
+	}
+	if place, ok := places[e.key]; ok {
+		r.refuse(e.at, path, "unknown field %q: kubeadm leaves it out here; its place is %s", e.key, place)
+		return
+	}
+	r.note(e.at, path, "unknown field %q is left out, as kubeadm leaves it out", e.key)
 }
 
 // value reads one field, and what is below it.
@@ -210,41 +214,22 @@ func (r *reader) value(d *document, path string, f field, node ast.Node) (v valu
 	return v, ok
 }
 
-func (r *reader) entries(node ast.Node, path string) ([]entry, bool) {
-	var entries []entry
-	switch m := node.(type) {
-	case *ast.MappingNode:
-		for _, v := range m.Values {
-			entries = append(entries, entry{at: v.Key, value: v.Value})
-		}
-	case *ast.MappingValueNode:
-		entries = append(entries, entry{at: m.Key, value: m.Value})
-	default:
-		r.refuse(node, path, "%s where fields are expected", describe(node))
-		return nil, false
-	}
-	for i := range entries {
-		key, ok := entries[i].at.(*ast.StringNode)
-		if !ok {
-			r.refuse(entries[i].at, path, "%s where a field's name is expected", describe(entries[i].at))
-			return nil, false
-		}
-		entries[i].key = key.Value
-	}
-	return entries, true
-}
-
-// text refuses numbers and booleans: YAML reads 1.30 as 1.3.
+// text refuses numbers and booleans, as kubeadm does: YAML reads 1.30 as 1.3, and
+// YAML 1.1, which is kubeadm's, reads yes as true.
 func (r *reader) text(node ast.Node, path string) (string, bool) {
-	switch s := node.(type) {
+	switch s := r.resolve(node).(type) {
 	case *ast.StringNode:
+		if _, is := isSwitch(s); is {
+			r.refuse(node, path, "%s is true or false to kubeadm, where text is expected; put it in quotes", s.Value)
+			return "", false
+		}
 		return s.Value, true
 	case *ast.LiteralNode:
 		return s.Value.Value, true
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		r.refuse(node, path, "%s where text is expected; put it in quotes", describe(node))
+		r.refuse(node, path, "%s where text is expected; put it in quotes", describe(s))
 	default:
-		r.refuse(node, path, "%s where text is expected", describe(node))
+		r.refuse(node, path, "%s where text is expected", describe(s))
 	}
 	return "", false
 }
@@ -287,11 +272,12 @@ func (r *reader) gates(d *document, path string, node ast.Node) bool {
 	}
 	for _, e := range entries {
 		at := path + "." + e.key
-		if b, ok := e.value.(*ast.BoolNode); ok {
-			d.values[strings.TrimPrefix(at, d.kind+".")] = value{node: e.value, on: b.Value}
-		} else {
-			r.refuse(e.at, at, "%s where true or false is expected", describe(e.value))
+		on, ok := isSwitch(r.resolve(e.value))
+		if !ok {
+			r.refuse(e.at, at, "%s where true or false is expected", describe(r.resolve(e.value)))
+			continue
 		}
+		d.values[strings.TrimPrefix(at, d.kind+".")] = value{node: e.value, on: on}
 	}
 	return true
 }
@@ -320,14 +306,4 @@ func describe(node ast.Node) string {
 	default:
 		return "something else"
 	}
-}
-
-// suggest finds a known field that differs only in case, kubeadm's commonest slip.
-func suggest(name string, known fields) string {
-	for _, k := range slices.Sorted(maps.Keys(known)) {
-		if strings.EqualFold(k, name) {
-			return fmt.Sprintf(", did you mean %s?", k)
-		}
-	}
-	return ""
 }

@@ -51,3 +51,22 @@ func matches(certificate, key []byte) error {
 	}
 	return nil
 }
+
+// onlyCertificates takes the certificates out of PEM with text around them.
+func onlyCertificates(data []byte) ([]byte, error) {
+	var out []byte
+	for n := 1; ; n++ {
+		var block *pem.Block
+		if block, data = pem.Decode(data); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("PEM block %d is %q, no certificate", n, block.Type)
+		}
+		out = append(out, pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})...)
+	}
+	if out == nil {
+		return nil, errors.New("no certificate in it")
+	}
+	return out, nil
+}

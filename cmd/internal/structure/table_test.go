@@ -8,7 +8,7 @@ type row struct {
 }
 
 // everybody may be imported by every package.
-var everybody = []string{"bundle/fingerprint", "bundle/charset", "bundle/nearest", "bundle/nesting", "bundle/yamltree"}
+var everybody = []string{"bundle/fingerprint", "bundle/charset", "bundle/nearest", "bundle/yamltree"}
 
 const durable = "bundle/durable"
 
@@ -19,7 +19,6 @@ var table = []row{
 	{"bundle/durable", []string{"bundle/tree"}},
 	{"bundle/fingerprint", nil},
 	{"bundle/charset", nil},
-	{"bundle/nesting", nil},
 	{"bundle/nearest", nil},
 	{"bundle/yamltree", nil},
 	{"bundle/kubepki", nil},
