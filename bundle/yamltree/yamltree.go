@@ -84,8 +84,11 @@ func place(err error) *Error {
 	if !ok {
 		return fail(1, 1, "not YAML")
 	}
-	message, _, _ := strings.Cut(y.GetMessage(), " at [") // a place of the parser's own counting
-	e := fail(1, 1, "not YAML: %s", message)
+	e := fail(1, 1, "not YAML: %s", y.GetMessage())
+	if double, at, ok := strings.Cut(y.GetMessage(), " already defined at ["); ok {
+		line, _, _ := strings.Cut(at, ":")
+		e.Problem = double + " is there already, in line " + line
+	}
 	if tk := y.GetToken(); tk != nil && tk.Position != nil {
 		e.Line, e.Column = tk.Position.Line, tk.Position.Column
 	}

@@ -138,8 +138,9 @@ func TestRefused(t *testing.T) {
 		{"unknown field in braces", "{create: ECDSA-P384}", "{create: ECDSA-P384, slot: 1}",
 			[]string{`plan.yaml:10:31: unknown field "slot" in key`}},
 		{"double field", "kind: Plan\n", "kind: Plan\nkind: Plan\n", []string{`plan.yaml:3:1: mapping key "kind" ` +
-			`already defined at [2:1]`}},
-		{"broken YAML", "previous: none", "previous: [none", []string{`plan.yaml:8:1: ',' or ']' must be specified`}},
+			`is there already, in line 2`}},
+		{"broken YAML", "previous: none", "previous: [none",
+			[]string{`plan.yaml:8:1: not YAML: ',' or ']' must be specified`}},
 		{"too deep", "nodes: []", "nodes: " + strings.Repeat("[", 200_000), []string{`plan.yaml:24:1: nested more than ` +
 			`64 deep`}},
 		{"too deep by lines", "nodes: []", "nodes: " + strings.Repeat("[\n", 200_000), []string{`plan.yaml:88:1: nested ` +
