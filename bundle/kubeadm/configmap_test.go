@@ -67,11 +67,13 @@ func TestConfigMapRefusals(t *testing.T) {
 		{"not text", named("data: {ClusterConfiguration: {kind: x}}\n"), "f:4:30: data.ClusterConfiguration: fields where text is expected"},
 		{"empty", named("data: {ClusterConfiguration: ''}\n"), "f:4:30: data.ClusterConfiguration: holds no ClusterConfiguration"},
 		{"another kind", inMap(joinHead), "f:3:25: data.ClusterConfiguration: holds no ClusterConfiguration"},
-		{"old version", inMap("apiVersion: kubeadm.k8s.io/v1alpha3\nkind: ClusterConfiguration\n"), "f:4:5: apiVersion kubeadm.k8s.io/v1alpha3 is of kubeadm 1.14"},
+		{"old version", inMap("apiVersion: kubeadm.k8s.io/v1alpha3\nkind: ClusterConfiguration\n"),
+			"f:4:5: apiVersion kubeadm.k8s.io/v1alpha3 is of kubeadm 1.14"},
 		{"unknown field", inMap(clusterHead + "apiServer:\n  certSans: [a]\n"), `f:7:7: ClusterConfiguration.apiServer: unknown field "certSans"`},
 		{"bad SAN", inMap(clusterHead + "\napiServer: {certSANs: [a_b]}\n"), "f:7:28: ClusterConfiguration.apiServer.certSANs[0]"},
 		{"not YAML", inMap(clusterHead + "a: [b\n"), "f:6:8: not YAML"},
-		{"in quotes", named(`data: {ClusterConfiguration: "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nclusterNam: 1\n"}` + "\n"), `f:4:30: ClusterConfiguration: unknown field "clusterNam"`},
+		{"in quotes", named(`data: {ClusterConfiguration: "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ` +
+			`ClusterConfiguration\nclusterNam: 1\n"}` + "\n"), `f:4:30: ClusterConfiguration: unknown field "clusterNam"`},
 		{"deep in quotes", named(`data: {ClusterConfiguration: "` + strings.Repeat(`\x5b`, 200) + `"}` + "\n"), "f:4:30: nested more than 64 deep"},
 		{"a ConfigMap in it", inMap(inMap(clusterHead)), "f:4:5: a ConfigMap inside a ConfigMap"},
 		{"two clusters", inMap(clusterHead) + "---\n" + clusterHead, "f:10:1: a second ClusterConfiguration"},
@@ -93,7 +95,8 @@ func TestTwoFilesAreNamed(t *testing.T) {
 	if err == nil || err.Error() != "b:1:1: a second ClusterConfiguration" {
 		t.Error(err)
 	}
-	_, err = ParseFiles(File{"a", []byte(clusterHead + "clusterName: 1\n")}, File{"b", []byte("# nothing\n" + joinHead + "controlPlan: 1\n")})
+	_, err = ParseFiles(File{"a", []byte(clusterHead + "clusterName: 1\n")}, File{"b", []byte("# nothing\n" + joinHead +
+		"controlPlan: 1\n")})
 	if err == nil || !strings.HasPrefix(err.Error(), "a:3:14: ") || !strings.Contains(err.Error(), "\nb:4:1: ") {
 		t.Error(err)
 	}

@@ -218,7 +218,8 @@ func (r *reader) document(body ast.Node, data []byte) (*document, error) {
 func unknownVersion(apiVersion, name string) string {
 	read := fmt.Sprintf("%s to %s and %s are read", versions[0], versions[beta4], versions[stable])
 	if strings.HasPrefix(name, "v1alpha") {
-		return fmt.Sprintf("apiVersion %s is of kubeadm 1.14 or older; %s, and Kubernetes 1.17 is the oldest release", apiVersion, read)
+		return fmt.Sprintf("apiVersion %s is of kubeadm 1.14 or older; %s, and Kubernetes 1.17 is the oldest release",
+			apiVersion, read)
 	}
 	return fmt.Sprintf("apiVersion %s is none that kubeadm 1.37 or older has; %s", apiVersion, read)
 }

@@ -18,16 +18,19 @@ func TestAsKubeadmReads(t *testing.T) {
 		{"distribution's release", "kubernetesVersion: 1.32.3-eks-1-32-10\n", Config{KubernetesVersion: "1.32.3"}},
 		{"candidate", "kubernetesVersion: v1.36.0-rc.1\n", Config{KubernetesVersion: "v1.36.0"}},
 		{"host bits", "networking: {serviceSubnet: 10.96.0.1/12}\n", Config{ServiceSubnet: "10.96.0.0/12"}},
-		{"host bits, two", "networking: {serviceSubnet: '10.96.0.1/16,fd00::1/112'}\n", Config{ServiceSubnet: "10.96.0.0/16,fd00::/112"}},
+		{"host bits, two", "networking: {serviceSubnet: '10.96.0.1/16,fd00::1/112'}\n",
+			Config{ServiceSubnet: "10.96.0.0/16,fd00::/112"}},
 		{"capitals", "apiServer: {certSANs: [API.Example.TEST, '*.LAB.test', FD00::A]}\n",
 			Config{CertSANs: []string{"api.example.test", "*.lab.test", "fd00::a"}}},
 		{"any address", "apiServer: {certSANs: [0.0.0.0, '::', '::1', 224.0.0.1]}\n",
 			Config{CertSANs: []string{"0.0.0.0", "::", "::1", "224.0.0.1"}}},
-		{"IPv6 in flow style", "apiServer:\n  certSANs: [::1, fd00::10, 127.0.0.1]\n", Config{CertSANs: []string{"::1", "fd00::10", "127.0.0.1"}}},
+		{"IPv6 in flow style", "apiServer:\n  certSANs: [::1, fd00::10, 127.0.0.1]\n", Config{CertSANs: []string{"::1",
+			"fd00::10", "127.0.0.1"}}},
 		{"leading zeros", "apiServer: {certSANs: [010.000.0.09]}\n", Config{CertSANs: []string{"10.0.0.9"}}},
 		{"IPv4 in IPv6", "apiServer: {certSANs: ['::ffff:10.0.0.9']}\n", Config{CertSANs: []string{"10.0.0.9"}}},
 		{"alias", "networking: &n {dnsDomain: a.test}\nx-net: *n\n", Config{DNSDomain: "a.test"}},
-		{"merge key", "x-common: &c {dnsDomain: a.test, serviceSubnet: 10.1.0.0/16}\nnetworking:\n  <<: *c\n  dnsDomain: b.test\n",
+		{"merge key", "x-common: &c {dnsDomain: a.test, serviceSubnet: 10.1.0.0/16}\nnetworking:\n  <<: *c\n  dnsDomain: " +
+			"b.test\n",
 			Config{DNSDomain: "b.test", ServiceSubnet: "10.1.0.0/16"}},
 		{"tag", "clusterName: !!str 2026\n", Config{ClusterName: "2026"}},
 		{"switch of YAML 1.1", "featureGates: {PublicKeysECDSA: yes}\n", Config{EncryptionAlgorithm: "ECDSA-P256"}},
@@ -55,8 +58,10 @@ func TestVersions(t *testing.T) {
 		"v1beta4": "proxy: {disabled: true}\n",
 		"v1":      "proxy: {disabled: true}\n",
 	} {
-		c, err := Parse("f", []byte("apiVersion: kubeadm.k8s.io/"+version+"\nkind: ClusterConfiguration\nclusterName: a\n"+field+
-			"---\napiVersion: kubeadm.k8s.io/"+version+"\nkind: InitConfiguration\nlocalAPIEndpoint: {advertiseAddress: 10.0.0.1}\n"))
+		c, err := Parse("f", []byte("apiVersion: kubeadm.k8s.io/"+version+"\nkind: ClusterConfiguration\nclusterName: "+
+			"a\n"+field+
+			"---\napiVersion: kubeadm.k8s.io/"+version+"\nkind: InitConfiguration\nlocalAPIEndpoint: {advertiseAddress: "+
+			"10.0.0.1}\n"))
 		if err != nil || c.ClusterName != "a" || c.AdvertiseAddress != "10.0.0.1" || len(c.Notes) > 0 {
 			t.Errorf("%s: %+v, %v", version, c, err)
 		}
@@ -79,7 +84,8 @@ func TestOldMapInAList(t *testing.T) {
 // Files from Windows editors.
 func TestUTF16(t *testing.T) {
 	var data []byte
-	for _, u := range utf16.Encode([]rune("\ufeff" + strings.ReplaceAll(clusterHead+"clusterName: a # \u00e9\n", "\n", "\r\n"))) {
+	for _, u := range utf16.Encode([]rune("\ufeff" + strings.ReplaceAll(clusterHead+"clusterName: a # \u00e9\n", "\n",
+		"\r\n"))) {
 		data = append(data, byte(u), byte(u>>8))
 	}
 	c, err := Parse("f", data)
@@ -111,7 +117,8 @@ func TestUnknownFields(t *testing.T) {
 	}
 	want := []string{
 		`f:3:1: ClusterConfiguration: unknown field "x-mine" is left out, as kubeadm leaves it out`,
-		`f:4:1: ClusterConfiguration: unknown field "imageRepositry" is left out, as kubeadm leaves it out; did you mean imageRepository?`,
+		`f:4:1: ClusterConfiguration: unknown field "imageRepositry" is left out, as kubeadm leaves it out; did you mean ` +
+			`imageRepository?`,
 	}
 	if diff := cmp.Diff(want, notes); diff != "" {
 		t.Error(diff)

@@ -84,7 +84,8 @@ var kinds = map[string]fields{
 		})},
 		"controllerManager": {shape: object, fields: component()},
 		"scheduler":         {shape: object, fields: component()},
-		"dns":               {shape: object, fields: with(image(), fields{"disabled": {since: beta4}, "type": {until: beta2}})},
+		"dns": {shape: object, fields: with(image(), fields{"disabled": {since: beta4},
+			"type": {until: beta2}})},
 		"etcd": {shape: object, fields: fields{
 			"local": {shape: object, fields: with(image(), fields{
 				"dataDir": {}, "extraArgs": {}, "extraEnvs": {since: beta4},

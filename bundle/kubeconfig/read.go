@@ -126,9 +126,11 @@ func (d *loose) current() (*Current, error) {
 	i, ok := contexts[d.CurrentContext]
 	switch {
 	case d.CurrentContext == "":
-		return nil, fmt.Errorf("current-context is empty, so it is not known which of the file's %d contexts is meant", len(contexts))
+		return nil, fmt.Errorf("current-context is empty, so it is not known which of the file's %d contexts is meant",
+			len(contexts))
 	case !ok:
-		return nil, fmt.Errorf("current-context is %q, and there is no context of that name%s", d.CurrentContext, nearest.Hint(d.CurrentContext, maps.Keys(contexts)))
+		return nil, fmt.Errorf("current-context is %q, and there is no context of that name%s", d.CurrentContext,
+			nearest.Hint(d.CurrentContext, maps.Keys(contexts)))
 	}
 	context := d.Contexts[i].Context
 	cluster, hasCluster := clusters[context.Cluster]
@@ -174,9 +176,11 @@ func (c *Current) take(cluster looseCluster, user looseUser) error {
 		*f.to = data
 	}
 	for name, there := range map[string]bool{
-		"tls-server-name": cluster.ServerName != "", "proxy-url": cluster.Proxy != "", "insecure-skip-tls-verify": cluster.Insecure,
-		"token": user.Token != "", "tokenFile": user.TokenFile != "", "username": user.Name != "", "password": user.Password != "",
-		"as": user.As != "", "exec": user.Exec != nil, "auth-provider": user.Provider != nil,
+		"tls-server-name": cluster.ServerName != "", "proxy-url": cluster.Proxy != "",
+		"insecure-skip-tls-verify": cluster.Insecure,
+		"token":                    user.Token != "", "tokenFile": user.TokenFile != "", "username": user.Name != "",
+		"password": user.Password != "",
+		"as":       user.As != "", "exec": user.Exec != nil, "auth-provider": user.Provider != nil,
 	} {
 		if there {
 			c.Besides = append(c.Besides, name)
@@ -203,10 +207,12 @@ func (c *Current) checkRead() error {
 		*f.data = certs
 	}
 	if c.Certificate == nil && c.CertificateFile == "" && c.Key == nil && c.KeyFile == "" && len(c.Besides) > 0 {
-		return fmt.Errorf("user %q of the current context has no client certificate (it has %s)", c.User, strings.Join(c.Besides, ", "))
+		return fmt.Errorf("user %q of the current context has no client certificate (it has %s)", c.User,
+			strings.Join(c.Besides, ", "))
 	}
 	if c.Certificate == nil && c.Key != nil && c.CertificateFile != "" {
-		return errors.New("client-key-data is in the file, and client-certificate is a path: put both in the file, or neither")
+		return errors.New("client-key-data is in the file, and client-certificate is a path: put both in the file, or " +
+			"neither")
 	}
 	return c.checkPEM()
 }

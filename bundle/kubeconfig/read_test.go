@@ -33,7 +33,8 @@ func TestReadOthers(t *testing.T) {
 	}{
 		{"as kubeadm writes it", text, 0, nil},
 		{"namespace", swap("    user: system", "    namespace: monitoring\n    user: system"), 0, nil},
-		{"second context", swap("current-context", "- context: {cluster: demo, user: jane}\n  name: dev\ncurrent-context"), 1, nil},
+		{"second context", swap("current-context", "- context: {cluster: demo, user: jane}\n  name: dev\ncurrent-context"),
+			1, nil},
 		{"second cluster", swap("contexts:", "- cluster: {server: 'http://x'}\n  name: x\ncontexts:"), 1, nil},
 		{"second user", text + "- name: jane\n  user: {exec: {command: aws, args: [a]}}\n", 1, nil},
 		{"second user with a token", text + "- name: jane\n  user:\n    token: abc\n", 1, nil},
@@ -78,7 +79,8 @@ func utf16le(s string) string {
 func TestReadPaths(t *testing.T) {
 	got, err := Read("f", []byte(`apiVersion: v1
 kind: Config
-clusters: [{name: default-cluster, cluster: {server: "https://api.test:6443", certificate-authority: /etc/kubernetes/pki/ca.crt}}]
+clusters:
+- {name: default-cluster, cluster: {server: "https://api.test:6443", certificate-authority: /etc/kubernetes/pki/ca.crt}}
 contexts: [{name: default-context, context: {cluster: default-cluster, namespace: default, user: default-auth}}]
 current-context: default-context
 users:
@@ -91,7 +93,8 @@ users:
 		t.Fatal(err)
 	}
 	want := &Current{
-		Config: Config{Cluster: "default-cluster", User: "default-auth", Context: "default-context", Server: "https://api.test:6443"},
+		Config: Config{Cluster: "default-cluster", User: "default-auth", Context: "default-context",
+			Server: "https://api.test:6443"},
 		CAFile: "/etc/kubernetes/pki/ca.crt", CertificateFile: "/var/lib/kubelet/pki/kubelet-client-current.pem",
 		KeyFile: "/var/lib/kubelet/pki/kubelet-client-current.pem",
 	}
@@ -104,16 +107,22 @@ users:
 func TestReadRefusals(t *testing.T) {
 	text := string(testdata(t, "kubelet.conf"))
 	for _, row := range []struct{ what, old, new, want string }{
-		{"no current context", "current-context: system:node:cp-1@demo", "current-context: ''", "current-context is empty, so it is not known which of the file's 1 contexts"},
+		{"no current context", "current-context: system:node:cp-1@demo", "current-context: ''",
+			"current-context is empty, so it is not known which of the file's 1 contexts"},
 		{"context that is not there", "current-context: system:node:cp-1@demo", "current-context: system:node:cp-2@demo",
 			`no context of that name; did you mean system:node:cp-1@demo?`},
-		{"cluster that is not there", "    cluster: demo", "    cluster: x", `names the cluster "x", and there is none of that name`},
-		{"user that is not there", "    user: system:node:cp-1", "    user: x", `names the user "x", and there is none of that name`},
-		{"cluster twice", "contexts:", "- cluster: {server: 'https://x'}\n  name: demo\ncontexts:", `clusters: the name "demo" is there twice`},
+		{"cluster that is not there", "    cluster: demo", "    cluster: x",
+			`names the cluster "x", and there is none of that name`},
+		{"user that is not there", "    user: system:node:cp-1", "    user: x",
+			`names the user "x", and there is none of that name`},
+		{"cluster twice", "contexts:", "- cluster: {server: 'https://x'}\n  name: demo\ncontexts:",
+			`clusters: the name "demo" is there twice`},
 		{"http", "https://", "http://", `cluster "demo": server "http://`},
 		{"another kind", "kind: Config", "kind: Secret", `kind "Secret" is not v1, Config`},
-		{"not base64", "authority-data: LS0t", "authority-data: '*'\n    x: LS0t", "certificate-authority-data is not base64"},
-		{"no PEM", "authority-data: LS0t", "authority-data: AAAA\n    x: LS0t", "certificate-authority-data: no certificate in it"},
+		{"not base64", "authority-data: LS0t", "authority-data: '*'\n    x: LS0t",
+			"certificate-authority-data is not base64"},
+		{"no PEM", "authority-data: LS0t", "authority-data: AAAA\n    x: LS0t",
+			"certificate-authority-data: no certificate in it"},
 	} {
 		if !strings.Contains(text, row.old) {
 			t.Fatalf("%q is not in the file", row.old)
@@ -124,7 +133,8 @@ func TestReadRefusals(t *testing.T) {
 		}
 	}
 	users := text[:strings.Index(text, "    client-certificate-data")]
-	if _, err := Read("f", []byte(users+"    exec: {command: aws}\n")); err == nil || !strings.Contains(err.Error(), "has no client certificate (it has exec)") {
+	if _, err := Read("f", []byte(users+"    exec: {command: aws}\n")); err == nil || !strings.Contains(err.Error(),
+		"has no client certificate (it has exec)") {
 		t.Errorf("a plugin's user: %v", err)
 	}
 }
@@ -142,7 +152,8 @@ func FuzzRead(f *testing.F) {
 func TestWorstShapes(t *testing.T) {
 	const head = "apiVersion: v1\nkind: Config\n"
 	shapes := limittest.YAML(yamltree.Small.Bytes, len(head))
-	shapes["aliases of aliases"] = "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\n" +
+	shapes["aliases of aliases"] = "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c " +
+		"[*b,*b,*b,*b,*b,*b,*b,*b]\n" +
 		"d: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nusers: &f [*e,*e,*e,*e,*e,*e,*e,*e]\n"
 	for _, name := range slices.Sorted(maps.Keys(shapes)) {
 		limittest.Hold(t, name, func() { _, _ = Read("f", []byte(head+shapes[name])) })

@@ -28,10 +28,13 @@ func numbered(format string) func(int) string {
 func YAML(size, room int) map[string]string {
 	n := size - room - 16
 	return map[string]string{
-		"keys":                 repeat(n, numbered("k%d: 1\n")),
-		"keys of flow style":   "a: {" + repeat(n, numbered("k%d: 1,")) + "}\n",
-		"explicit keys":        repeat(n, numbered("? k%d\n: b\n")),
-		"keys with anchors":    repeat(n, func(i int) string { return fmt.Sprintf("&%s k%d: 1\n", strings.Repeat("a", 1+i%9), i) }),
+		"keys":               repeat(n, numbered("k%d: 1\n")),
+		"keys of flow style": "a: {" + repeat(n, numbered("k%d: 1,")) + "}\n",
+		"explicit keys":      repeat(n, numbered("? k%d\n: b\n")),
+		"keys with anchors": repeat(n, func(i int) string {
+			return fmt.Sprintf("&%s k%d: 1\n", strings.Repeat("a",
+				1+i%9), i)
+		}),
 		"merge keys":           repeat(n, always("<<: a\n")),
 		"list":                 repeat(n, always("- a\n")),
 		"list of flow style":   "a: [" + repeat(n, always("a,")) + "]\n",

@@ -91,7 +91,8 @@ func (c *counter) take(tk *token.Token) *Error {
 func (c *counter) key(tk *token.Token) *Error {
 	if c.flow == 0 {
 		column := tk.Position.Column
-		if p := tk.Prev; tk.Type == token.MappingValueType && p != nil && p.Position != nil && p.Position.Line == tk.Position.Line {
+		if p := tk.Prev; tk.Type == token.MappingValueType && p != nil && p.Position != nil &&
+			p.Position.Line == tk.Position.Line {
 			column = p.Position.Column
 		}
 		c.enter(column, false)

@@ -42,9 +42,12 @@ func TestParse(t *testing.T) {
 		{"Latin-1", "a: b\n# \xe9\n", "line 2 is not UTF-8"},
 
 		{"unclosed at the end", "a: \"x\nb: 1\n", "1:4: not YAML: could not find end character of double-quoted text"},
-		{"unclosed, then a comment's apostrophe", "a: b\nc: 'x\nd: 1\n# what's this\ne: 2\n", "2:4: not YAML: the quote that opens here closes only in line 4"},
-		{"unclosed, then another", "c: \"x\nd: 1\ne: \"y\"\n", "1:4: not YAML: the quote that opens here closes only in line 3"},
-		{"a quote of two lines is no cause", "a: \"x\n  y\"\nb: c: d\n", "3:4: not YAML: mapping value is not allowed in this context"},
+		{"unclosed, then a comment's apostrophe", "a: b\nc: 'x\nd: 1\n# what's this\ne: 2\n",
+			"2:4: not YAML: the quote that opens here closes only in line 4"},
+		{"unclosed, then another", "c: \"x\nd: 1\ne: \"y\"\n", "1:4: not YAML: the quote that opens here closes only in " +
+			"line 3"},
+		{"a quote of two lines is no cause", "a: \"x\n  y\"\nb: c: d\n",
+			"3:4: not YAML: mapping value is not allowed in this context"},
 		{"twice", "a: b\na: c\n", `2:1: mapping key "a" is there already, in line 1`},
 	} {
 		file, err := Parse([]byte(row.text), l)
