@@ -70,6 +70,9 @@ func (r *Record) Certificates() iter.Seq[Certificate] {
 	}
 }
 
+// At is the certificate at a place among Certificates, from 0.
+func (r *Record) At(n int) Certificate { return r.certificate(uint32(n)) }
+
 // Named yields the certificates of that name, oldest first: "cp-1/apiserver".
 func (r *Record) Named(name string) iter.Seq[Certificate] {
 	return r.each(r.table.name(name))
@@ -134,7 +137,12 @@ func (r *Record) predecessor() (transcript.Predecessor, bool) {
 
 // Read reads a record from its first line to its last, whether the ceremony is
 // finished or not. The error of one that is not whole is a *transcript.Broken.
-func Read(s Source) (*Record, error) {
+func Read(s Source) (*Record, error) { return ReadEach(s, nil) }
+
+// ReadEach is Read for who keeps more of a certificate than a Record does: each is
+// called once for every certificate, with its place among Certificates, from 0, in
+// the order of results. Of an abandoned one, the certificate has no signature.
+func ReadEach(s Source, each func(n int, c *x509.Certificate)) (*Record, error) {
 	f, err := s.Open()
 	if err != nil {
 		return nil, err
@@ -142,7 +150,7 @@ func Read(s Source) (*Record, error) {
 	defer f.Close()
 	sum := sha256.New()
 	b := &reader{
-		Record: &Record{Source: s, revoked: map[Serial]Revocation{}, table: table{index: map[string]uint32{}}},
+		Record: &Record{Source: s, revoked: map[Serial]Revocation{}, table: table{index: map[string]uint32{}, each: each}},
 		open:   map[int]intended{}, lists: map[int]transcript.CRLIntent{},
 	}
 	for l, err := range transcript.Scan(s.Name, io.TeeReader(f, sum)) {

@@ -33,6 +33,7 @@ type table struct {
 	n       int
 	names   []string // of nodes, files and signers
 	issuers []Issuer
+	each    func(n int, c *x509.Certificate)
 	index   map[string]uint32 // of names and issuers, while the record is read
 	byName  []uint32          // rows sorted by name, then by their order
 	serials []uint32          // rows sorted by serial number
@@ -90,11 +91,14 @@ func (t *table) fill(i uint32, name, signer string, state State, c *x509.Certifi
 	if state != Abandoned {
 		r.sha256 = fingerprint.Of(c.Raw)
 	}
+	if t.each != nil {
+		t.each(int(i), c)
+	}
 }
 
 // seal ends reading: names are looked up from now on, and none is added.
 func (t *table) seal() {
-	t.index = nil
+	t.index, t.each = nil, nil
 	t.byName = t.sorted(t.compareNames)
 	t.serials = t.sorted(func(a, b *row) int { return cmp.Compare(string(a.serial[:]), string(b.serial[:])) })
 	t.sums = t.sorted(func(a, b *row) int { return cmp.Compare(string(a.sha256[:]), string(b.sha256[:])) })

@@ -1,16 +1,12 @@
 package inventory
 
 import (
-	"bytes"
-	"crypto/x509"
-	"encoding/hex"
 	"strings"
 	"time"
-	"unique"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/history"
 	"officiant/ceremony/revocation"
-	"officiant/ceremony/transcript"
 )
 
 // Kind says what a certificate is for.
@@ -30,6 +26,7 @@ const (
 	Current    State = "current"    // the newest of its name
 	Superseded State = "superseded" // made anew since; valid until it ends
 	Dropped    State = "dropped"    // an authority that nodes trust no more
+	Left       State = "left"       // of a node that has left the cluster for good
 	Abandoned  State = "abandoned"  // perhaps signed, never recorded; counts as issued
 	Revoked    State = "revoked"    // on a revocation list, whatever it was before
 )
@@ -46,13 +43,21 @@ const (
 	current = iota
 	superseded
 	dropped
+	left
 	abandoned
 	revoked
 )
 
 var (
 	kinds  = [...]Kind{root: Root, intermediate: Intermediate, leaf: Leaf, crl: CRL}
-	states = [...]State{current: Current, superseded: Superseded, dropped: Dropped, abandoned: Abandoned, revoked: Revoked}
+	states = [...]State{
+		current:    Current,
+		superseded: Superseded,
+		dropped:    Dropped,
+		left:       Left,
+		abandoned:  Abandoned,
+		revoked:    Revoked,
+	}
 )
 
 // Item is one certificate. Its JSON is a promise to scripts.
@@ -81,60 +86,90 @@ type Revocation struct {
 }
 
 // Entry is one certificate as a list holds it: there may be hundreds of
-// thousands, so what can be told from the rest, or stands there in binary form,
-// is not there as text.
+// thousands, so what the record has is not there again.
 type Entry struct {
-	of                  *transcript.Open
-	name, subject       string
-	names               []string
-	authority           unique.Handle[string]
-	kind, state         uint8 // of kinds and states
-	serial              [serialBytes]byte
-	sha256              fingerprint.SHA256
-	notBefore, notAfter int64 // seconds since 1970
-	revocation          *Revocation
+	of          *Record
+	n           int32 // the place among its certificates or lists
+	kind, state uint8 // of kinds and states
+	notAfter    int64 // seconds since 1970
+	revocation  *Revocation
 }
 
-// serialBytes is the most a serial number has (RFC 5280 section 4.1.2.2).
-const serialBytes = 20
+// newEntry makes the entry of a record's n-th certificate.
+func newEntry(record *Record, c history.Certificate, n int) *Entry {
+	e := &Entry{of: record, n: int32(n), notAfter: c.NotAfter.Unix()}
+	switch {
+	case c.CA && c.SelfIssued:
+		e.kind = root
+	case c.CA:
+		e.kind = intermediate
+	default:
+		e.kind = leaf
+	}
+	if c.State == history.Abandoned {
+		e.state = abandoned
+	}
+	return e
+}
 
 // End is when it ends.
 func (e *Entry) End() time.Time { return time.Unix(e.notAfter, 0).UTC() }
 
+// name is the schedule's.
+func (e *Entry) name() string {
+	if e.kind == crl {
+		return e.of.Lists[e.n].Name
+	}
+	return e.of.At(int(e.n)).Name
+}
+
+// authority is who signed.
+func (e *Entry) authority() string {
+	if e.kind == crl {
+		return e.of.Lists[e.n].Signer
+	}
+	return e.of.At(int(e.n)).Signer
+}
+
 // Item is all there is to tell of it.
 func (e *Entry) Item() Item {
+	i := e.certificate()
+	if e.kind == crl {
+		i = e.list()
+	}
+	open := &e.of.Open
+	i.Cluster, i.Sequence, i.Ceremony = open.Cluster, open.Sequence, open.Name
+	i.Kind, i.State, i.NotAfter, i.Revoked = kinds[e.kind], states[e.state], e.End(), e.revocation
+	return i
+}
+
+func (e *Entry) certificate() Item {
+	c, t := e.of.At(int(e.n)), e.of.texts[e.n]
 	i := Item{
-		Cluster: e.of.Cluster, Sequence: e.of.Sequence, Ceremony: e.of.Name, Name: e.name, Kind: kinds[e.kind], Authority: e.authority.Value(), State: states[e.state],
-		Subject: e.subject, Names: e.names, Serial: strings.TrimLeft(hex.EncodeToString(e.serial[:]), "0"), NotBefore: time.Unix(e.notBefore, 0).UTC(), NotAfter: e.End(),
+		Name:      c.Name,
+		Authority: c.Signer,
+		Subject:   t.subject,
+		Names:     t.names,
+		Serial:    c.Serial.String(),
+		NotBefore: c.NotBefore,
 	}
 	if i.Names == nil {
 		i.Names = []string{}
 	}
 	if e.kind == leaf {
-		i.Node, _, _ = strings.Cut(e.name, "/")
+		i.Node, _, _ = strings.Cut(c.Name, "/")
 	}
-	if e.sha256 != (fingerprint.SHA256{}) {
-		i.SHA256 = &e.sha256
+	if c.State != history.Abandoned {
+		i.SHA256 = &c.SHA256
 	}
-	i.Revoked = e.revocation
 	return i
 }
 
-// fill takes what an intent and its certificate, signed or not, say.
-func (e *Entry) fill(r transcript.Intent, c *x509.Certificate) {
-	e.name, e.authority, e.subject = r.Name, unique.Make(r.Signer), c.Subject.String()
-	c.SerialNumber.FillBytes(e.serial[:])
-	e.notBefore, e.notAfter = c.NotBefore.Unix(), c.NotAfter.Unix()
-	e.names = c.DNSNames
-	for _, ip := range c.IPAddresses {
-		e.names = append(e.names, ip.String())
-	}
-	switch {
-	case c.IsCA && bytes.Equal(c.RawSubject, c.RawIssuer):
-		e.kind = root
-	case c.IsCA:
-		e.kind = intermediate
-	default:
-		e.kind = leaf
+func (e *Entry) list() Item {
+	l := e.of.Lists[e.n]
+	sum := fingerprint.Of(l.DER)
+	return Item{
+		Name: l.Name, Authority: l.Signer, Subject: l.Issuer.String(), Names: []string{}, Serial: l.Number.Text(16),
+		NotBefore: l.ThisUpdate.UTC(), SHA256: &sum,
 	}
 }

@@ -4,122 +4,69 @@ import (
 	"cmp"
 	"crypto/x509"
 	"fmt"
-	"io"
-	"maps"
 	"slices"
-	"unique"
-
-	"golang.org/x/crypto/cryptobyte"
-	"golang.org/x/crypto/cryptobyte/asn1"
+	"strings"
 
 	"officiant/bundle/fingerprint"
-	"officiant/ceremony/revocation"
+	"officiant/ceremony/history"
 	"officiant/ceremony/transcript"
 )
 
-// Record is what one transcript tells.
+// Record is what one transcript tells, and the texts of its certificates.
 type Record struct {
-	Open    transcript.Open
-	Head    fingerprint.SHA256
-	entries []*Entry // in the order of their intents
-	// Authorities that the cluster goes on with; empty: not said.
-	authorities []transcript.Standing
-	revoked     map[[serialBytes]byte]*Revocation
+	*history.Record
+	texts []texts // in the order of its certificates
+}
+
+// texts are what a list shows of a certificate, and nobody else asks for.
+type texts struct {
+	subject string
+	names   []string
 }
 
 // Read reads a transcript, finished or not, line by line: what it holds in the
-// end are the entries. file is for messages; the error of a transcript that is
-// not whole is a *transcript.Broken.
-func Read(file string, r io.Reader) (*Record, error) {
-	record := &Record{revoked: map[[serialBytes]byte]*Revocation{}}
-	lists := map[int]transcript.CRLIntent{}
-	open := map[int]*intent{}
-	for l, err := range transcript.Scan(file, r) {
-		if err != nil {
-			return nil, err
+// end are the entries. The error of a transcript that is not whole is a
+// *transcript.Broken.
+func Read(s history.Source) (*Record, error) {
+	record := &Record{}
+	var err error
+	record.Record, err = history.ReadEach(s, func(n int, c *x509.Certificate) {
+		for len(record.texts) <= n {
+			record.texts = append(record.texts, texts{})
 		}
-		record.Head = l.Hash
-		switch r := l.Record.(type) {
-		case transcript.Open:
-			record.Open = r
-		case transcript.Intent:
-			i := &intent{r, &Entry{of: &record.Open, state: abandoned}}
-			open[l.Seq] = i
-			record.entries = append(record.entries, i.entry)
-		case transcript.Issued:
-			i := open[r.Intent]
-			delete(open, r.Intent)
-			i.entry.fill(i.Intent, l.Certificate)
-			i.entry.state, i.entry.sha256 = current, fingerprint.Of(r.Certificate)
-		case transcript.Received:
-			record.received(r)
-		case transcript.IssuingClosed:
-			record.authorities = r.Authorities
-		case transcript.CRLIntent:
-			lists[l.Seq] = r
-		case transcript.CRL:
-			record.list(lists[r.Intent], r.List)
-		case transcript.CRLCarried:
-			record.revoke(r.List)
-		}
-	}
-	for _, seq := range slices.Sorted(maps.Keys(open)) {
-		i := open[seq]
-		c, err := x509.ParseCertificate(unsigned(i.TBS))
-		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %s: %w", file, seq, i.Name, err)
-		}
-		i.entry.fill(i.Intent, c)
-	}
-	return record, nil
+		record.texts[n] = textsOf(c)
+	})
+	return record, err
 }
 
-// External is who signed a certificate of an authority below a root that lives elsewhere.
-const External = "external"
+func textsOf(c *x509.Certificate) texts {
+	t := texts{subject: c.Subject.String(), names: c.DNSNames}
+	for _, ip := range c.IPAddresses {
+		t.names = append(t.names, ip.String())
+	}
+	return t
+}
 
-// received takes the authorities' certificates that others signed.
-func (record *Record) received(r transcript.Received) {
-	for _, c := range r.Certificates {
-		cert, _, err := c.Parse()
-		if err != nil {
-			continue // transcript.Scan has parsed it
+// External is who signed a certificate of an authority below an external root.
+const External = history.External
+
+// entries are what a record lists: certificates that were to be signed, and
+// revocation lists that were. Those it adopted, no ceremony made.
+func (record *Record) entries() []*Entry {
+	list := make([]*Entry, 0, len(record.texts))
+	n := 0
+	for c := range record.Certificates() {
+		if c.State != history.Adopted {
+			list = append(list, newEntry(record, c, n))
 		}
-		e := &Entry{of: &record.Open, state: current, sha256: fingerprint.Of(c.Certificate)}
-		e.fill(transcript.Intent{Name: c.Name, Signer: External}, cert)
-		record.entries = append(record.entries, e)
+		n++
 	}
-}
-
-// list takes a revocation list that was signed.
-func (record *Record) list(r transcript.CRLIntent, der []byte) {
-	l := record.revoke(der)
-	if l == nil {
-		return // transcript.Scan has parsed it
+	for i, l := range record.Lists {
+		if l.Name != "" { // made here
+			list = append(list, &Entry{of: record, n: int32(i), kind: crl, notAfter: l.NextUpdate.Unix()})
+		}
 	}
-	e := &Entry{of: &record.Open, name: r.Name, authority: unique.Make(r.Signer), subject: l.Issuer.String(), kind: crl, state: current,
-		sha256: fingerprint.Of(der), notBefore: l.ThisUpdate.Unix(), notAfter: l.NextUpdate.Unix()}
-	l.Number.FillBytes(e.serial[:])
-	record.entries = append(record.entries, e)
-}
-
-// revoke takes what a list says.
-func (record *Record) revoke(der []byte) *x509.RevocationList {
-	l, err := x509.ParseRevocationList(der)
-	if err != nil {
-		return nil
-	}
-	for _, e := range l.RevokedCertificateEntries {
-		var serial [serialBytes]byte
-		e.SerialNumber.FillBytes(serial[:])
-		record.revoked[serial] = &Revocation{e.RevocationTime.UTC(), revocation.OfCode(e.ReasonCode)}
-	}
-	return l
-}
-
-// intent has no result yet.
-type intent struct {
-	transcript.Intent
-	entry *Entry
+	return list
 }
 
 // List is what several transcripts tell together, oldest first. Rehearsals tell
@@ -139,41 +86,74 @@ func List(records ...*Record) ([]*Entry, error) {
 		if r.Open.Rehearsal {
 			return nil, fmt.Errorf("ceremony %s is a rehearsal: what it issued is for nobody", r.Open.Name)
 		}
-		list = append(list, r.entries...)
+		list = append(list, r.entries()...)
 	}
 	supersede(list)
 	drop(list, records)
-	for _, r := range records {
-		if len(r.revoked) == 0 {
-			continue
-		}
-		for _, e := range list {
-			if is := r.revoked[e.serial]; is != nil && e.kind != crl {
-				e.state, e.revocation = revoked, is
-			}
-		}
-	}
+	leave(list, records)
+	revoke(list, records)
 	return list, nil
 }
 
-// drop marks the authorities, and their revocation lists, that the last ceremony of their cluster does not go
-// on with: nodes trust them no more. A root may be another cluster's, too. The
-// records are in the order of their ceremonies.
+// revoke marks what is on any of the records' lists.
+func revoke(list []*Entry, records []*Record) {
+	for _, r := range records {
+		if len(r.Lists) == 0 {
+			continue
+		}
+		for _, e := range list {
+			if e.kind == crl {
+				continue
+			}
+			if is, ok := r.Revoked(e.of.At(int(e.n)).Serial); ok {
+				e.state, e.revocation = revoked, &Revocation{is.At, is.Reason}
+			}
+		}
+	}
+}
+
+// leave marks what a node has that a later ceremony names as gone. What a ceremony
+// issues to it after that, it has again. The list and the records are in the order
+// of their ceremonies.
+func leave(list []*Entry, records []*Record) {
+	gone := map[string]map[string]int{} // by cluster and node, the sequence that says so
+	for _, r := range records {
+		for _, node := range r.Left {
+			if gone[r.Open.Cluster] == nil {
+				gone[r.Open.Cluster] = map[string]int{}
+			}
+			gone[r.Open.Cluster][node] = r.Open.Sequence
+		}
+	}
+	for _, e := range list {
+		if e.kind != leaf || e.state != current || gone[e.of.Open.Cluster] == nil {
+			continue
+		}
+		node, _, _ := strings.Cut(e.name(), "/")
+		if said, ok := gone[e.of.Open.Cluster][node]; ok && e.of.Open.Sequence < said {
+			e.state = left
+		}
+	}
+}
+
+// drop marks the authorities, and their revocation lists, that the last ceremony of
+// their cluster does not go on with: nodes trust them no more. A root may be another
+// cluster's, too. The records are in the order of their ceremonies.
 func drop(list []*Entry, records []*Record) {
 	last := map[string]*Record{} // of a cluster
 	for _, r := range records {
-		if len(r.authorities) > 0 {
+		if len(r.Standing) > 0 {
 			last[r.Open.Cluster] = r
 		}
 	}
 	for _, e := range list {
-		r := last[e.of.Cluster]
-		if r == nil || e.kind == leaf || e.state != current || e.of.Sequence > r.Open.Sequence {
+		r := last[e.of.Open.Cluster]
+		if r == nil || e.kind == leaf || e.state != current || e.of.Open.Sequence > r.Open.Sequence {
 			continue
 		}
-		name := e.name
+		name := e.name()
 		if e.kind == crl {
-			name = e.authority.Value()
+			name = e.authority()
 		}
 		stands := r.stands(name)
 		for _, other := range last {
@@ -186,7 +166,7 @@ func drop(list []*Entry, records []*Record) {
 }
 
 func (record *Record) stands(authority string) bool {
-	return slices.ContainsFunc(record.authorities, func(s transcript.Standing) bool { return s.Name == authority })
+	return slices.ContainsFunc(record.Standing, func(s transcript.Standing) bool { return s.Name == authority })
 }
 
 // Missing names the ceremonies that some of these continue and that are not
@@ -226,7 +206,7 @@ func Forked(records ...*Record) []string {
 	heads := map[string]fingerprint.SHA256{}
 	var forked []string
 	for _, r := range records {
-		name := fmt.Sprintf("ceremony %d of cluster %s", r.Open.Sequence, r.Open.Cluster)
+		name := r.String()
 		if head, ok := heads[name]; ok && head != r.Head && !slices.Contains(forked, name) {
 			forked = append(forked, name)
 		}
@@ -240,35 +220,16 @@ func Forked(records ...*Record) []string {
 func supersede(list []*Entry) {
 	newest := map[string]*Entry{} // of one cluster
 	for n, e := range list {
-		if n > 0 && e.of.Cluster != list[n-1].of.Cluster {
+		if n > 0 && e.of.Open.Cluster != list[n-1].of.Open.Cluster {
 			clear(newest)
 		}
 		if e.state != current {
 			continue
 		}
-		if older := newest[e.name]; older != nil {
+		name := e.name()
+		if older := newest[name]; older != nil {
 			older.state = superseded
 		}
-		newest[e.name] = e
+		newest[name] = e
 	}
-}
-
-// unsigned is a certificate of these to-be-signed bytes (RFC 5280 section 4.1)
-// with an empty signature, for the sake of its reader; nil when they are none.
-func unsigned(tbs []byte) []byte {
-	whole := cryptobyte.String(tbs)
-	var fields, algorithm cryptobyte.String
-	if !whole.ReadASN1(&fields, asn1.SEQUENCE) ||
-		!fields.SkipOptionalASN1(asn1.Tag(0).Constructed().ContextSpecific()) || // version
-		!fields.SkipASN1(asn1.INTEGER) || // serial number
-		!fields.ReadASN1Element(&algorithm, asn1.SEQUENCE) {
-		return nil
-	}
-	var b cryptobyte.Builder
-	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddBytes(tbs)
-		b.AddBytes(algorithm)
-		b.AddASN1BitString(nil)
-	})
-	return b.BytesOrPanic()
 }

@@ -1,7 +1,6 @@
 package inventory_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -9,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -21,6 +21,8 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony"
 	"officiant/ceremony/ceremonytest"
+	"officiant/ceremony/history"
+	"officiant/ceremony/history/historytest"
 	"officiant/ceremony/inventory"
 	"officiant/ceremony/revocation"
 	"officiant/ceremony/transcript"
@@ -28,16 +30,16 @@ import (
 
 func read(t *testing.T, dir string) *inventory.Record {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(dir, "transcript.jsonl"))
+	r, err := inventory.Read(history.Directory(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parse(t, data)
+	return r
 }
 
 func parse(t *testing.T, data []byte) *inventory.Record {
 	t.Helper()
-	r, err := inventory.Read("transcript.jsonl", bytes.NewReader(data))
+	r, err := inventory.Read(history.Text("transcript.jsonl", data))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +54,10 @@ func TestList(t *testing.T) {
 	died := errors.New("died")
 	intents := 0 // the fifth sync after the first intents loses what was signed
 	cfg.Disk = &durable.Disk{Gate: func(op durable.Op, path string) error {
-		if data, err := os.ReadFile(filepath.Join(dir, "transcript.jsonl")); err == nil && strings.Contains(string(data), `"name":"worker-1/kubelet.conf"`) {
+		if data, err := os.ReadFile(
+			filepath.Join(dir, "transcript.jsonl"),
+		); err == nil &&
+			strings.Contains(string(data), `"name":"worker-1/kubelet.conf"`) {
 			if intents++; intents > 1 {
 				return died
 			}
@@ -111,7 +116,10 @@ func TestList(t *testing.T) {
 	}
 	i := list[at].Item()
 	if i.Node != "cp-1" || i.Kind != inventory.Leaf || i.Authority != "kubernetes" || i.Subject != "CN=kube-apiserver" ||
-		!slices.Contains(i.Names, "api.demo.test") || !slices.Contains(i.Names, "10.0.0.11") || i.Ceremony != "demo-1" || i.Sequence != 1 {
+		!slices.Contains(
+			i.Names,
+			"api.demo.test",
+		) || !slices.Contains(i.Names, "10.0.0.11") || i.Ceremony != "demo-1" || i.Sequence != 1 {
 		t.Errorf("%+v", i)
 	}
 }
@@ -140,7 +148,8 @@ func TestSupersede(t *testing.T) {
 	if got := inventory.Forked(first, later, first); len(got) != 0 {
 		t.Errorf("forked: %q", got)
 	}
-	other := *later
+	again := *later.Record
+	other := inventory.Record{Record: &again}
 	other.Open.Sequence = 1
 	if got := inventory.Forked(first, &other); len(got) != 1 || got[0] != "ceremony 1 of cluster demo" {
 		t.Errorf("forked: %q", got)
@@ -185,7 +194,8 @@ func TestRevoked(t *testing.T) {
 		t.Errorf("%+v", kubelet)
 	}
 	if len(lists) != 1 || lists[0].Name != "crl etcd" || lists[0].Authority != "etcd" || lists[0].Serial != "1" || lists[0].Node != "" ||
-		lists[0].State != inventory.Current || lists[0].SHA256 == nil || lists[0].NotAfter.Sub(lists[0].NotBefore) != 90*24*time.Hour {
+		lists[0].State != inventory.Current || lists[0].SHA256 == nil ||
+		lists[0].NotAfter.Sub(lists[0].NotBefore) != 90*24*time.Hour {
 		t.Errorf("%+v", lists)
 	}
 	// A later record that carries a list which has the kubelet's certificate on it.
@@ -197,7 +207,8 @@ func TestRevoked(t *testing.T) {
 	}
 	for _, e := range list {
 		i := e.Item()
-		if revoked := i.Name == "cp-1/kubelet.conf"; revoked != (i.State == inventory.Revoked) || revoked != (i.Revoked != nil) {
+		if revoked := i.Name == "cp-1/kubelet.conf"; revoked != (i.State == inventory.Revoked) ||
+			revoked != (i.Revoked != nil) {
 			t.Errorf("%+v", i)
 		}
 		if i.Revoked != nil && (i.Revoked.Reason != revocation.KeyCompromise || i.Revoked.At.IsZero() || i.SHA256 == nil) {
@@ -222,20 +233,40 @@ func carrying(t *testing.T, dir string, serial *big.Int) []byte {
 		t.Fatal(err)
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	issuer := &x509.Certificate{Subject: pkix.Name{CommonName: "kubernetes"}, KeyUsage: x509.KeyUsageCRLSign, SubjectKeyId: []byte("id")}
-	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: now, NextUpdate: now.Add(time.Hour),
-		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: serial, RevocationTime: now, ReasonCode: 1}}}, issuer, key)
+	issuer := &x509.Certificate{
+		Subject:      pkix.Name{CommonName: "kubernetes"},
+		KeyUsage:     x509.KeyUsageCRLSign,
+		SubjectKeyId: []byte("id"),
+	}
+	der, err := x509.CreateRevocationList(
+		rand.Reader,
+		&x509.RevocationList{
+			Number:     big.NewInt(1),
+			ThisUpdate: now,
+			NextUpdate: now.Add(time.Hour),
+			RevokedCertificateEntries: []x509.RevocationListEntry{
+				{SerialNumber: serial, RevocationTime: now, ReasonCode: 1},
+			},
+		},
+		issuer,
+		key,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	open := whole.Open()
-	open.Sequence, open.Predecessors = 2, []transcript.Predecessor{{Cluster: open.Cluster, Sequence: 1, Head: whole.Head()}}
+	open.Sequence, open.Predecessors = 2, []transcript.Predecessor{
+		{Cluster: open.Cluster, Sequence: 1, Head: whole.Head()},
+	}
 	path := filepath.Join(t.TempDir(), "transcript.jsonl")
 	w, err := transcript.Create(&durable.Disk{}, path, time.Now, open)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.AppendSync(1, transcript.CRLCarried{Signer: "kubernetes", Family: "kubernetes", List: der}); err != nil {
+	if _, err := w.AppendSync(
+		1,
+		transcript.CRLCarried{Signer: "kubernetes", Family: "kubernetes", List: der},
+	); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -245,4 +276,44 @@ func carrying(t *testing.T, dir string, serial *big.Int) []byte {
 		t.Fatal(err)
 	}
 	return data
+}
+
+// TestLeft: what a node has that a later ceremony names as gone is not current, until
+// another one issues to it.
+func TestLeft(t *testing.T) {
+	begin := time.Now().Truncate(time.Second).UTC()
+	root, release := historytest.Root(t, begin), historytest.Key(t)
+	made := func(left []string, nodes ...string) func(before []byte) []byte {
+		return func(before []byte) []byte {
+			open := transcript.Open{}
+			if before != nil {
+				p := historytest.Predecessor(t, before)
+				open.Sequence, open.Predecessors = p.Sequence+1, []transcript.Predecessor{p}
+			}
+			r := historytest.Begin(t, begin, open)
+			r.Key("release", release.Public(), before == nil)
+			for _, n := range nodes {
+				r.Issue(n+"/kubelet.conf", "root", root.Leaf(t, n, begin, release.Public()))
+			}
+			r.CloseIssuing(left)
+			record, _ := r.Close(release, nil)
+			return record
+		}
+	}
+	one := made(nil, "worker-1", "worker-2", "worker-3")(nil)
+	two := made([]string{"worker-1", "worker-2"})(one)
+	three := made(nil, "worker-2")(two)
+	list, err := inventory.List(parse(t, one), parse(t, two), parse(t, three))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range list {
+		i := e.Item()
+		got = append(got, fmt.Sprintf("%d %s %s", i.Sequence, i.Node, i.State))
+	}
+	want := []string{"1 worker-1 left", "1 worker-2 superseded", "1 worker-3 current", "3 worker-2 current"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, expected %q", got, want)
+	}
 }

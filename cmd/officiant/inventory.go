@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/ceremony/history"
 	"officiant/ceremony/inventory"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/transcript"
@@ -92,7 +91,12 @@ func (o *inventoryOptions) flags(c *cobra.Command, within string) {
 	f.StringSliceVar(&o.nodes, "node", nil, "only certificates of this `NODE`; may be given again")
 	f.StringSliceVar(&o.authorities, "authority", nil, "only certificates signed by this `AUTHORITY`; may be given again")
 	f.StringVar(&o.kind, "kind", "", "only what is of this `KIND`: root, intermediate, leaf, or crl for revocation lists")
-	f.StringVar(&o.state, "state", "", "only certificates of this `STATE`: current, superseded, dropped, abandoned or revoked"+only)
+	f.StringVar(
+		&o.state,
+		"state",
+		"",
+		"only certificates of this `STATE`: current, superseded, dropped, left, abandoned or revoked"+only,
+	)
 	f.StringVar(&o.within, "within", "", within)
 	f.StringVarP(&o.output, "output", "o", "table", "`FORMAT` of the result: table, json or csv")
 }
@@ -104,26 +108,34 @@ func (o *inventoryOptions) run(dirs []string) error {
 	}
 	// A long list stays until the end; room for as much garbage would double it.
 	defer debug.SetGCPercent(debug.SetGCPercent(50))
-	var records []*inventory.Record
-	for _, dir := range dirs {
-		r, err := readInventory(dir)
-		if err != nil {
-			return err
-		}
-		records = append(records, r)
+	records, err := readInventory(dirs)
+	if err != nil {
+		return err
 	}
 	list, err := inventory.List(records...)
 	if err != nil {
 		return &exit.Error{Code: exit.Refused, Err: err}
 	}
 	for _, name := range inventory.Missing(records...) {
-		fmt.Fprintf(o.Stderr, "note: %s is continued by one of these and not among them; what it issued is not listed\n", exit.Line(name))
+		fmt.Fprintf(
+			o.Stderr,
+			"note: %s is continued by one of these and not among them; what it issued is not listed\n",
+			exit.Line(name),
+		)
 	}
 	for _, name := range inventory.Lost(records...) {
-		fmt.Fprintf(o.Stderr, "note: the records of %s are lost; what they issued is not listed, and may still be valid\n", exit.Line(name))
+		fmt.Fprintf(
+			o.Stderr,
+			"note: the records of %s are lost; what they issued is not listed, and may still be valid\n",
+			exit.Line(name),
+		)
 	}
 	for _, name := range inventory.Forked(records...) {
-		fmt.Fprintf(o.Stderr, "note: there are two different records of %s; both are listed, and at most one is the cluster's\n", name)
+		fmt.Fprintf(
+			o.Stderr,
+			"note: there are two different records of %s; both are listed, and at most one is the cluster's\n",
+			name,
+		)
 	}
 	list = slices.DeleteFunc(list, func(e *inventory.Entry) bool { return !o.wanted(e.Item(), until) })
 	if o.expiry {
@@ -137,7 +149,10 @@ func (o *inventoryOptions) run(dirs []string) error {
 		return err
 	}
 	if until != nil && len(list) > 0 {
-		return &exit.Error{Code: exit.Expiring, Err: fmt.Errorf("%s that end within %s", counted(len(list), "certificate"), o.within)}
+		return &exit.Error{
+			Code: exit.Expiring,
+			Err:  fmt.Errorf("%s that end within %s", counted(len(list), "certificate"), o.within),
+		}
 	}
 	return nil
 }
@@ -147,11 +162,25 @@ func (o *inventoryOptions) until() (*time.Time, error) {
 	if !slices.Contains([]string{"table", "json", "csv"}, o.output) {
 		return nil, exit.Usagef("-o %q: table, json or csv", o.output)
 	}
-	if !slices.Contains([]inventory.Kind{"", inventory.Root, inventory.Intermediate, inventory.Leaf, inventory.CRL}, inventory.Kind(o.kind)) {
+	if !slices.Contains(
+		[]inventory.Kind{"", inventory.Root, inventory.Intermediate, inventory.Leaf, inventory.CRL},
+		inventory.Kind(o.kind),
+	) {
 		return nil, exit.Usagef("--kind %q: root, intermediate, leaf or crl", o.kind)
 	}
-	if !slices.Contains([]inventory.State{"", inventory.Current, inventory.Superseded, inventory.Dropped, inventory.Abandoned, inventory.Revoked}, inventory.State(o.state)) {
-		return nil, exit.Usagef("--state %q: current, superseded, dropped, abandoned or revoked", o.state)
+	if !slices.Contains(
+		[]inventory.State{
+			"",
+			inventory.Current,
+			inventory.Superseded,
+			inventory.Dropped,
+			inventory.Left,
+			inventory.Abandoned,
+			inventory.Revoked,
+		},
+		inventory.State(o.state),
+	) {
+		return nil, exit.Usagef("--state %q: current, superseded, dropped, left, abandoned or revoked", o.state)
 	}
 	if o.expiry && o.state == "" {
 		o.state = string(inventory.Current)
@@ -173,23 +202,32 @@ func (o *inventoryOptions) wanted(i inventory.Item, until *time.Time) bool {
 		(until == nil || i.NotAfter.Before(*until)) && (o.state == "" || o.state == string(i.State))
 }
 
-// readInventory reads a ceremony's record, finished or not.
-func readInventory(dir string) (*inventory.Record, error) {
-	file := filepath.Join(dir, "transcript.jsonl")
-	f, err := os.Open(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: no transcript.jsonl in it: not a ceremony directory", dir)
-	}
+// readInventory reads the records of ceremonies, finished or not: those in dirs, and
+// those in folders among dirs.
+func readInventory(dirs []string) ([]*inventory.Record, error) {
+	found, err := history.Find(dirs...)
 	if err != nil {
-		return nil, err
+		return nil, unverified(err)
 	}
-	defer f.Close()
-	r, err := inventory.Read(file, f)
+	var records []*inventory.Record
+	for _, f := range found.Found {
+		r, err := inventory.Read(history.Directory(f.Dir))
+		if err != nil {
+			return nil, unverified(err)
+		}
+		records = append(records, r)
+	}
+	return records, nil
+}
+
+// unverified is the outcome of a record that is not whole.
+func unverified(err error) error {
 	var broken *transcript.Broken
 	if errors.As(err, &broken) {
-		return nil, &exit.Error{Code: exit.Unverified, Err: err, Hints: []string{"see what is wrong with: officiant ceremony verify " + dir}}
+		hint := "see what is wrong with: officiant ceremony verify " + filepath.Dir(broken.File)
+		return &exit.Error{Code: exit.Unverified, Err: err, Hints: []string{hint}}
 	}
-	return r, err
+	return err
 }
 
 func (o *inventoryOptions) write(items iter.Seq[inventory.Item]) error {
@@ -252,7 +290,26 @@ func (o *inventoryOptions) days(i inventory.Item) string {
 
 func writeCSV(w io.Writer, items iter.Seq[inventory.Item]) error {
 	c := csv.NewWriter(w)
-	c.Write([]string{"cluster", "sequence", "ceremony", "name", "node", "kind", "authority", "state", "subject", "names", "serial", "notBefore", "notAfter", "sha256", "revokedAt", "reason"})
+	c.Write(
+		[]string{
+			"cluster",
+			"sequence",
+			"ceremony",
+			"name",
+			"node",
+			"kind",
+			"authority",
+			"state",
+			"subject",
+			"names",
+			"serial",
+			"notBefore",
+			"notAfter",
+			"sha256",
+			"revokedAt",
+			"reason",
+		},
+	)
 	for i := range items {
 		sum := ""
 		if i.SHA256 != nil {
@@ -262,8 +319,29 @@ func writeCSV(w io.Writer, items iter.Seq[inventory.Item]) error {
 		if i.Revoked != nil {
 			at, reason = i.Revoked.At.Format(time.RFC3339), string(i.Revoked.Reason)
 		}
-		c.Write([]string{i.Cluster, strconv.Itoa(i.Sequence), i.Ceremony, i.Name, i.Node, string(i.Kind), i.Authority, string(i.State), i.Subject,
-			strings.Join(i.Names, " "), i.Serial, i.NotBefore.Format(time.RFC3339), i.NotAfter.Format(time.RFC3339), sum, at, reason})
+		c.Write(
+			[]string{
+				i.Cluster,
+				strconv.Itoa(i.Sequence),
+				i.Ceremony,
+				i.Name,
+				i.Node,
+				string(i.Kind),
+				i.Authority,
+				string(i.State),
+				i.Subject,
+				strings.Join(
+					i.Names,
+					" ",
+				),
+				i.Serial,
+				i.NotBefore.Format(time.RFC3339),
+				i.NotAfter.Format(time.RFC3339),
+				sum,
+				at,
+				reason,
+			},
+		)
 	}
 	c.Flush()
 	return c.Error()

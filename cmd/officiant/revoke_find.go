@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/x509"
 	"fmt"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/ceremony/history"
 	"officiant/ceremony/inventory"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/revocation"
@@ -85,7 +85,7 @@ func (o *revokeOptions) targets(chain []*predecessor) ([]target, error) {
 func issuedBy(chain []*predecessor) ([]*inventory.Entry, error) {
 	var records []*inventory.Record
 	for _, p := range chain {
-		r, err := inventory.Read(filepath.Join(p.dir, "transcript.jsonl"), bytes.NewReader(p.raw))
+		r, err := inventory.Read(history.Text(filepath.Join(p.dir, "transcript.jsonl"), p.raw))
 		if err != nil {
 			return nil, err
 		}
