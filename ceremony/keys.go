@@ -173,7 +173,7 @@ func (r *tokens) accept(name string, grade signer.Grade, reason string) error {
 
 // least is the weakest evidence that will do for a key, and who asks for it.
 func (r *tokens) least(name string) (signer.Grade, string) {
-	planned := evidence(r.plan, name)
+	planned := keyOf(r.plan, name).Evidence
 	if r.rehearsal {
 		return planned, "rehearsal"
 	}
@@ -216,22 +216,6 @@ func (r *tokens) writeReleaseKey(pub crypto.PublicKey) error {
 		return err
 	}
 	return r.dir.ensure(r.dir.named(releaseFile), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
-}
-
-// evidence is the least grade the plan accepts for a key.
-func evidence(c *schedule.Ceremony, name string) signer.Grade {
-	switch r := c.Plan.Release; name {
-	case r.Name:
-		return r.Evidence
-	case r.Successor.Name:
-		return r.Successor.Evidence
-	}
-	for _, a := range c.Plan.Authorities {
-		if a.Name == name {
-			return a.Evidence
-		}
-	}
-	return signer.Attested
 }
 
 func tokenRecord(d signer.Device) transcript.Token {

@@ -200,20 +200,10 @@ func family(c *schedule.Ceremony, name string) kubepki.Authority {
 	return ""
 }
 
-// keyOf is what the plan says of a key's origin.
-func keyOf(c *schedule.Ceremony, name string) plan.Key {
-	switch r := c.Plan.Release; name {
-	case r.Name:
-		return r.Key
-	case r.Successor.Name:
-		return r.Successor.Key
-	}
-	for _, a := range c.Plan.Authorities {
-		if a.Name == name {
-			return a.Key
-		}
-	}
-	return plan.Key{}
+// keyOf is what the plan says of a key.
+func keyOf(c *schedule.Ceremony, name string) plan.KeyNamed {
+	k, _ := c.Plan.KeyOf(name)
+	return k
 }
 
 func hasControlPlane(c *schedule.Ceremony) bool {

@@ -133,8 +133,8 @@ func (o *checkOptions) examine(result *checked, c *schedule.Ceremony) error {
 	result.Name, result.Cluster, result.Sequence = c.Plan.Name, c.Cluster.Name, c.Sequence
 	result.Warnings = findings(c.Warnings)
 	for _, name := range c.KeysNeeded() {
-		origin, evidence := keyOf(c, name)
-		result.Keys = append(result.Keys, checkedKey{name, c.Algorithm(name), origin.Create != "", evidence})
+		k, _ := c.Plan.KeyOf(name)
+		result.Keys = append(result.Keys, checkedKey{name, c.Algorithm(name), k.Creates(), k.Evidence})
 	}
 	for _, e := range c.Entries {
 		result.Signatures = append(result.Signatures, checkedEntry{e.N, e.Kind, e.Name, c.Line(e)})
@@ -251,7 +251,7 @@ func supportedKey(c *schedule.Ceremony, st *station.Station, name string, of fun
 	if err != nil {
 		return err.Error(), nil
 	}
-	if _, least := keyOf(c, name); !b.Attests && (least == signer.Attested || st.Least(name) == signer.Attested) {
+	if k, _ := c.Plan.KeyOf(name); !b.Attests && (k.Evidence == signer.Attested || st.Least(name) == signer.Attested) {
 		return fmt.Sprintf("key %s: evidence attested is asked for, and no key there can have it", name), nil
 	}
 	err = b.Supports(ref, signer.Spec{Algorithm: c.Algorithm(name)})
@@ -262,15 +262,6 @@ func supportedKey(c *schedule.Ceremony, st *station.Station, name string, of fun
 		return "", fmt.Errorf("key %s: %w", name, err)
 	}
 	return "", nil
-}
-
-func keyOf(c *schedule.Ceremony, name string) (plan.Key, signer.Grade) {
-	for _, a := range c.Plan.Authorities {
-		if a.Name == name {
-			return a.Key, a.Evidence
-		}
-	}
-	return c.Plan.Release.Key, c.Plan.Release.Evidence
 }
 
 func findings(problems []plan.Problem) []checkedFinding {
