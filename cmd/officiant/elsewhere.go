@@ -1,19 +1,15 @@
 package main
 
 import (
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"officiant/bundle/fingerprint"
-	"officiant/bundle/kubepki"
 	"officiant/ceremony"
-	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
 )
@@ -74,49 +70,4 @@ func (o *runOptions) awaiting(wait *ceremony.Awaiting, planFile string) error {
 		"the record ends at "+wait.Head.String(), "  "+strings.Join(wait.Head.Words()[:8], " ")+" …",
 		fmt.Sprintf("to go on: officiant ceremony run %s --station %s --dir %s --certificates DIR", planFile, o.station, o.dir))
 	return &exit.Error{Code: exit.Awaiting, Err: wait, Hints: hints}
-}
-
-// externalRoot makes the plan's root one that lives elsewhere.
-func (o *newOptions) externalRoot(p *plan.NewOptions, in *inputs) error {
-	data, err := os.ReadFile(o.external)
-	if err != nil {
-		return err
-	}
-	list, err := schedule.ParseCertificates(data)
-	if err == nil && len(list) != 1 {
-		err = fmt.Errorf("holds %d certificates, not the root alone", len(list))
-	}
-	if err != nil {
-		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %w", o.external, err)}
-	}
-	root := plan.Authority{Name: string(kubepki.Root), Family: kubepki.Root, External: true, Certificate: "root.crt"}
-	p.Authorities = append(p.Authorities, root)
-	return in.add(root.Certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: list[0].Raw}))
-}
-
-// issuers carries the CAs over that stand between an external root and the
-// authorities. Another cluster's authorities have their own.
-func (l *predecessor) issuers(in *inputs, same bool) (string, error) {
-	list := l.plan.Issuers
-	if received, ok := l.record.Received(); ok {
-		for _, c := range received.Certificates {
-			_, issuers, err := c.Parse()
-			if err != nil {
-				return "", err
-			}
-			for _, i := range issuers {
-				if !slices.ContainsFunc(list, i.Equal) {
-					list = append(list, i)
-				}
-			}
-		}
-	}
-	if len(list) == 0 || !same {
-		return "", nil
-	}
-	var data []byte
-	for _, c := range list {
-		data = append(data, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
-	}
-	return l.prefix + "/issuers.crt", in.add(l.prefix+"/issuers.crt", data)
 }

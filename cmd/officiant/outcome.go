@@ -6,6 +6,7 @@ import (
 
 	"officiant/ceremony"
 	"officiant/ceremony/issue"
+	"officiant/ceremony/next"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
@@ -20,7 +21,10 @@ func outcome(err error) (code int, hints []string) {
 	var refused *ceremony.Refused
 	var unlinted *issue.Refused
 	var stopped *ceremony.Interrupted
+	var noPlan *next.Refused
 	switch {
+	case errors.As(err, &noPlan):
+		return exit.Refused, noPlan.Hints
 	case errors.As(err, &stopped), errors.Is(err, context.Canceled):
 		return exit.Interrupted, nil
 	case errors.As(err, &invalid), errors.As(err, &misplaced), errors.As(err, &refused), errors.As(err, &unlinted):

@@ -1,39 +1,57 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"officiant/bundle/kubepki"
-	"officiant/bundle/request"
+	"officiant/ceremony/next"
 	"officiant/ceremony/plan"
-	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
 )
 
-type renewOptions struct {
+// continuing is what the plans that continue a chain have in common.
+type continuing struct {
 	*options
-	within         string
-	requests       string
-	nodes, without []string
-	kubeadm        string
-	validity       string
-	name           string
-	out            string
+	requests string
+	without  []string
+	validity string
+	name     string
+	out      string
+}
 
-	now   time.Time
-	until time.Time // what ends before is made anew
-	in    *inputs
+// changes reads what the flags name.
+func (o *continuing) changes() (c next.Changes, err error) {
+	c = next.Changes{Desk: o.desk(o.out), Name: o.name, Without: o.without}
+	if o.validity != "" {
+		if err := c.Validity.UnmarshalText([]byte(o.validity)); err != nil {
+			return c, exit.Usagef("--validity: %v", err)
+		}
+	}
+	if err := noPlanAt(o.out); err != nil {
+		return c, err
+	}
+	if o.requests != "" {
+		requests, err := requestsIn(c.Desk, o.requests)
+		if err != nil {
+			return c, err
+		}
+		c.Requests = &requests
+	}
+	return c, nil
+}
+
+type renewOptions struct {
+	continuing
+	within  string
+	nodes   []string
+	kubeadm string
 }
 
 func newRenewCommand(o *options) *cobra.Command {
-	r := &renewOptions{options: o}
+	r := &renewOptions{continuing: continuing{options: o}}
 	c := &cobra.Command{
 		Use:   "renew DIR... --within TIME --out plan.yaml",
 		Short: "Write the plan that renews what ends soon; the root stays closed",
@@ -59,163 +77,82 @@ only those keys that sign. When nothing is to be renewed no plan is written.`,
 	f.StringSliceVar(&r.nodes, "node", nil, "renew certificates of this `NODE` only; may be given again")
 	f.StringSliceVar(&r.without, "without", nil, "leave this `NODE` out: it is gone, or has to wait; may be given again")
 	f.StringVar(&r.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` with the cluster's present facts")
-	f.StringVar(&r.validity, "validity", "", "how long the new certificates are valid, as `TIME` (default as in the last ceremony)")
+	f.StringVar(
+		&r.validity,
+		"validity",
+		"",
+		"how long the new certificates are valid, as `TIME` (default as in the last ceremony)",
+	)
 	f.StringVar(&r.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
 	f.StringVar(&r.out, "out", "", "plan `FILE` to write (required)")
 	return c
 }
 
 // flags checks what was asked for.
-func (o *renewOptions) flags() error {
+func (o *renewOptions) flags() (within time.Duration, err error) {
 	if o.within == "" || o.out == "" {
-		return exit.Usagef("ceremony renew needs --within TIME and --out FILE")
+		return 0, exit.Usagef("ceremony renew needs --within TIME and --out FILE")
 	}
-	var within plan.Duration
-	if err := within.UnmarshalText([]byte(o.within)); err != nil {
-		return exit.Usagef("--within: %v", err)
+	var d plan.Duration
+	if err := d.UnmarshalText([]byte(o.within)); err != nil {
+		return 0, exit.Usagef("--within: %v", err)
 	}
-	return o.begin(time.Duration(within))
-}
-
-// begin is what every plan that continues a chain begins with: what ends within a
-// time from now is to be made anew.
-func (o *renewOptions) begin(within time.Duration) error {
-	if o.validity != "" {
-		if err := new(plan.Duration).UnmarshalText([]byte(o.validity)); err != nil {
-			return exit.Usagef("--validity: %v", err)
-		}
-	}
-	if err := noPlanAt(o.out); err != nil {
-		return err
-	}
-	o.now = o.Now()
-	o.until = o.now.Add(within)
-	o.in = &inputs{folder: filepath.Dir(o.out)}
-	return nil
+	return time.Duration(d), nil
 }
 
 func (o *renewOptions) run(dirs []string) error {
-	if err := o.flags(); err != nil {
-		return err
-	}
-	chain, err := readChain(dirs)
+	within, err := o.flags()
 	if err != nil {
 		return err
 	}
-	senders, err := o.senders(chain)
+	changes, err := o.continuing.changes()
 	if err != nil {
 		return err
 	}
-	if len(senders) == 0 {
-		return o.nothing(0)
+	changes.Nodes = o.nodes
+	if changes.Kubeadm, err = inputIf(changes.Desk, o.kubeadm); err != nil {
+		return err
 	}
-	p, err := o.plan(chain, senders)
+	chain, err := chainOf(dirs)
 	if err != nil {
 		return err
 	}
-	// First as if everything were renewed: that says what each certificate would be.
-	opened := map[string]*request.Opened{}
-	for _, s := range senders {
-		opened[s.node.Name] = s.request
-	}
-	all, err := o.open(p, opened)
+	r, err := next.Renew(chain, within, changes)
 	if err != nil {
 		return err
 	}
-	due := o.due(chain, all)
-	quiet := due.keep(p)
-	if len(p.Nodes) == 0 {
-		return o.nothing(quiet)
+	if r.Ceremony == nil {
+		fmt.Fprintf(
+			o.Stderr,
+			"Nothing of %s ends within %s, and nothing differs: no plan was written.\n",
+			counted(r.Quiet, "node"),
+			o.within,
+		)
+		return nil
 	}
-	if p.Leaves = chain[0].plan.Plan.Leaves; o.validity != "" {
-		if err := p.Leaves.Validity.UnmarshalText([]byte(o.validity)); err != nil {
-			return exit.Usagef("--validity: %v", err)
-		}
-	}
-	if err := o.issuers(p, all); err != nil {
+	if err := o.write(o.out, &r.Proposal); err != nil {
 		return err
 	}
-	c, err := o.open(p, opened)
-	if err != nil {
-		return err
-	}
-	if err := o.in.writePlan(o.options, o.out, *p); err != nil {
-		return err
-	}
-	return o.tell(c, due, quiet)
+	return o.tell(r)
 }
 
-// nothing says that there is no need of a plan.
-func (o *renewOptions) nothing(quiet int) error {
-	fmt.Fprintf(o.Stderr, "Nothing of %s ends within %s, and nothing differs: no plan was written.\n", counted(quiet, "node"), o.within)
-	return nil
-}
-
-// open judges the plan as it would be written, before anything is.
-func (o *renewOptions) open(p *plan.NewOptions, opened map[string]*request.Opened) (*schedule.Ceremony, error) {
-	text, err := plan.New(*p)
-	if err != nil {
-		return nil, err
-	}
-	files := map[string][]byte{"plan.yaml": text}
-	for _, c := range o.in.copies {
-		files[c.path] = c.data
-	}
-	c, err := schedule.OpenFS(&overlay{files, os.DirFS(o.in.folder)}, "plan.yaml", schedule.Options{Now: o.now,
-		Opened: opened})
-	var invalid *plan.Invalid
-	if !errors.As(err, &invalid) {
-		return c, err
-	}
-	refused := &exit.Error{Code: exit.Refused, Hints: []string{
-		"a node whose names, roles or certificates became more sends a new request: officiant-node request, and --requests",
-		"names that the cluster has now come from its kubeadm file: --kubeadm",
-		"a node that is to wait, such as for a new request after its key was compromised: --without NODE"}}
-	for _, f := range findings(invalid.Problems) {
-		refused.Err = errors.Join(refused.Err, errors.New(f.Message))
-	}
-	return nil, refused
-}
-
-// issuers takes out of the plan the keys that sign nothing, the root's among
-// them, and refuses an authority that ends before what it would issue: no
-// renewal helps there.
-func (o *renewOptions) issuers(p *plan.NewOptions, all *schedule.Ceremony) error {
-	renew := map[string][]string{} // by node; nil: all
-	for _, n := range p.Nodes {
-		renew[n.Name] = n.Renew
-	}
-	signs := map[string]bool{}
-	for _, e := range all.Entries {
-		if e.Kind == schedule.AuthorityCertificate {
-			signs[e.Signer] = true
+// tell shows what is renewed, and what becomes different by it.
+func (o *renewOptions) tell(r *next.Renewal) error {
+	t := &terminal.Table{Header: []string{"CERTIFICATE", "UNTIL", "WHAT CHANGES"}}
+	for _, c := range r.Renewed {
+		until := ""
+		if !c.Until.IsZero() {
+			until = c.Until.UTC().Format(time.DateOnly)
 		}
-		names, in := renew[e.Node]
-		if e.Kind == schedule.LeafCertificate && in && (names == nil || slices.Contains(names, e.Leaf.Name)) {
-			signs[e.Signer] = true
-		}
+		t.Add(exit.Line(c.Name), until, exit.Line(c.Changes))
 	}
-	end := o.now.Add(time.Duration(p.Leaves.Validity))
-	for i := range p.Authorities {
-		a := &p.Authorities[i]
-		if a.Makes() {
-			continue
-		}
-		if !signs[a.Name] {
-			a.Key = plan.Key{}
-			continue
-		}
-		if a.Family == kubepki.Root {
-			continue
-		}
-		if c := all.Certificates[a.Name]; end.After(c.NotAfter) {
-			return &exit.Error{Code: exit.Refused,
-				Err: fmt.Errorf("authority %s ends on %s, before a certificate of %s made now would: renewal cannot help there",
-					a.Name, c.NotAfter.UTC().Format(time.DateOnly), p.Leaves.Validity),
-				Hints: []string{
-					"it needs a successor, which nodes learn to trust first: officiant ceremony rollover (docs/rollover.md)",
-					"until then, certificates that end sooner: --validity TIME"}}
-		}
+	if err := t.Write(o.Stdout, terminal.Width(o.Stdout)); err != nil {
+		return err
 	}
-	return nil
+	fmt.Fprintf(o.Stderr, "\nWrote plan %s to %s: %s made anew, %d carried over, in %s.\n", r.Document.Name, o.out,
+		counted(len(r.Renewed), "certificate"), r.Carried, counted(len(r.Ceremony.Nodes), "bundle"))
+	if r.Quiet > 0 {
+		fmt.Fprintf(o.Stderr, "Left out, as nothing of theirs ends within %s: %s.\n", o.within, counted(r.Quiet, "node"))
+	}
+	return o.compare(o.out, &r.Proposal)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/next"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/revocation"
 	"officiant/ceremony/schedule"
@@ -25,9 +26,7 @@ type revokeOptions struct {
 	nextUpdate               string
 	name, out                string
 
-	next plan.Duration // zero: as long as the former list
-	// renewal does what both have in common: former ceremonies into a plan.
-	renewal *renewOptions
+	lasts plan.Duration // zero: as long as the former list
 }
 
 func newRevokeCommand(o *options) *cobra.Command {
@@ -54,14 +53,34 @@ revoked.`,
 		RunE: func(_ *cobra.Command, args []string) error { return r.run(args) },
 	}
 	f := c.Flags()
-	f.StringSliceVar(&r.serials, "serial", nil, "revoke the certificate of this serial number, in `HEX`; may be given again")
+	f.StringSliceVar(
+		&r.serials,
+		"serial",
+		nil,
+		"revoke the certificate of this serial number, in `HEX`; may be given again",
+	)
 	f.StringSliceVar(&r.nodes, "node", nil, "revoke every certificate of this `NODE`; may be given again")
-	f.StringSliceVar(&r.requests, "request", nil, "revoke every certificate made by the request of this `FINGERPRINT`; may be given again")
+	f.StringSliceVar(
+		&r.requests,
+		"request",
+		nil,
+		"revoke every certificate made by the request of this `FINGERPRINT`; may be given again",
+	)
 	f.StringVar(&r.reason, "reason", "", "why: one of RFC 5280's `NAME`s")
 	f.StringVar(&r.comment, "comment", "", "`TEXT` for people, beside each serial number in the plan; in no list")
 	f.BoolVar(&r.refresh, "refresh", false, "make the lists anew that there are, and revoke nothing more")
-	f.StringSliceVar(&r.authorities, "authority", nil, "with --refresh: the list of this `AUTHORITY` only; may be given again")
-	f.StringVar(&r.nextUpdate, "next-update", "", "when there will be another list, as `TIME` from the ceremony (default as before, or 90d)")
+	f.StringSliceVar(
+		&r.authorities,
+		"authority",
+		nil,
+		"with --refresh: the list of this `AUTHORITY` only; may be given again",
+	)
+	f.StringVar(
+		&r.nextUpdate,
+		"next-update",
+		"",
+		"when there will be another list, as `TIME` from the ceremony (default as before, or 90d)",
+	)
 	f.StringVar(&r.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
 	f.StringVar(&r.out, "out", "", "plan `FILE` to write (required)")
 	return c
@@ -96,7 +115,7 @@ func (o *revokeOptions) flags() error {
 		}
 	}
 	if o.nextUpdate != "" {
-		if err := o.next.UnmarshalText([]byte(o.nextUpdate)); err != nil {
+		if err := o.lasts.UnmarshalText([]byte(o.nextUpdate)); err != nil {
 			return exit.Usagef("--next-update: %v", err)
 		}
 	}
@@ -110,50 +129,41 @@ func (o *revokeOptions) flags() error {
 			return exit.Usagef("--request: %v", err)
 		}
 	}
-	o.renewal = &renewOptions{options: o.options, name: o.name, out: o.out}
-	return o.renewal.begin(0)
+	return nil
 }
 
 func (o *revokeOptions) run(dirs []string) error {
 	if err := o.flags(); err != nil {
 		return err
 	}
-	chain, err := readChain(dirs)
+	changes, err := (&continuing{options: o.options, name: o.name, out: o.out}).changes()
 	if err != nil {
 		return err
 	}
-	found, err := o.targets(chain)
+	chain, err := chainOf(dirs)
 	if err != nil {
 		return err
 	}
-	p, err := o.renewal.plan(chain, nil)
+	r, err := next.Revoke(chain, next.RevokeOptions{
+		Serials: o.serials, Of: o.nodes, MadeBy: o.requests, Reason: revocation.Reason(o.reason), Comment: o.comment,
+		Refresh: o.refresh, Authorities: o.authorities, NextUpdate: o.lasts,
+	}, changes)
 	if err != nil {
 		return err
 	}
-	p.Leaves = chain[0].plan.Plan.Leaves
-	if err := o.lists(chain, p, found); err != nil {
+	if err := o.write(o.out, &r.Proposal); err != nil {
 		return err
 	}
-	left, err := o.etcdNodes(chain, p)
-	if err != nil {
-		return err
-	}
-	c, err := o.renewal.open(p, nil)
-	if err != nil {
-		return err
-	}
-	if err := o.renewal.in.writePlan(o.options, o.out, *p); err != nil {
-		return err
-	}
-	return o.tell(c, found, left)
+	return o.tell(r)
 }
 
 // tell shows what is revoked, by whom, and who has to hear of it.
-func (o *revokeOptions) tell(c *schedule.Ceremony, found []target, left []string) error {
+func (o *revokeOptions) tell(r *next.Revocation) error {
+	c, found, left := r.Ceremony, r.Revoked, r.Left
 	if len(found) > 0 {
 		t := &terminal.Table{Header: []string{"SERIAL", "NAME", "BY", "UNTIL"}}
 		for _, f := range found {
-			t.Add(f.serial, exit.Line(f.name), exit.Line(f.authority), f.end.UTC().Format(time.DateOnly))
+			t.Add(f.Serial, exit.Line(f.Name), exit.Line(f.Authority), f.Until.UTC().Format(time.DateOnly))
 		}
 		if err := t.Write(o.Stdout, terminal.Width(o.Stdout)); err != nil {
 			return err
@@ -164,19 +174,32 @@ func (o *revokeOptions) tell(c *schedule.Ceremony, found []target, left []string
 		counted(len(c.Plan.CRLs), "revocation list"), counted(len(c.Plan.Revocations), "certificate"))
 	for _, e := range c.Entries {
 		if e.Kind == schedule.CRLSignature {
-			fmt.Fprintf(o.Stderr, "  %-12s list %d, of %s, until %s\n", exit.Line(e.Signer), e.Number, counted(len(e.Revoked), "certificate"),
-				o.renewal.now.Add(e.Duration).UTC().Format(time.DateOnly))
+			fmt.Fprintf(
+				o.Stderr,
+				"  %-12s list %d, of %s, until %s\n",
+				exit.Line(e.Signer),
+				e.Number,
+				counted(len(e.Revoked), "certificate"),
+				o.Now().Add(e.Duration).UTC().Format(time.DateOnly),
+			)
 		}
 	}
 	if n := len(c.Nodes); n > 0 {
 		fmt.Fprintf(o.Stderr, "The new list goes to etcd in %s.\n", counted(n, "bundle"))
 	}
 	if len(left) > 0 {
-		fmt.Fprintf(o.Stderr, "No bundle for %s: what it has is revoked, or its keys were made for it. Its etcd has the former list until\n"+
-			"its certificates are made anew: officiant ceremony renew; after keyCompromise with a new request (--requests).\n", exit.Line(strings.Join(left, ", ")))
+		fmt.Fprintf(
+			o.Stderr,
+			"No bundle for %s: what it has is revoked, or its keys were made for it. Its etcd has the former list until\n"+
+				"its certificates are made anew: officiant ceremony renew; after keyCompromise with a new request (--requests).\n",
+			exit.Line(strings.Join(left, ", ")),
+		)
 	}
-	if slices.ContainsFunc(found, func(f target) bool { return f.client }) {
-		fmt.Fprintln(o.Stderr, "Kubernetes' API server and kubelets look at no list: see docs/revocation.md for what to do there.")
+	if slices.ContainsFunc(found, func(f next.Revoked) bool { return f.Client }) {
+		fmt.Fprintln(
+			o.Stderr,
+			"Kubernetes' API server and kubelets look at no list: see docs/revocation.md for what to do there.",
+		)
 	}
 	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony check %s\n", o.out)
 	return nil

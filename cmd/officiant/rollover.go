@@ -4,26 +4,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"officiant/bundle/install"
-	"officiant/bundle/kubepki"
-	"officiant/bundle/request"
+	"officiant/ceremony/next"
 	"officiant/ceremony/plan"
-	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
 )
 
-// The stages of a rollover, in their order.
-const (
-	stageTrust = "trust"
-	stageIssue = "issue"
-	stageDrop  = "drop"
-)
-
 type rolloverOptions struct {
-	renewOptions
+	continuing
 	authority string
 	account   bool
 	release   bool
@@ -36,7 +27,7 @@ type rolloverOptions struct {
 }
 
 func newRolloverCommand(o *options) *cobra.Command {
-	r := &rolloverOptions{renewOptions: renewOptions{options: o}}
+	r := &rolloverOptions{continuing: continuing{options: o}}
 	c := &cobra.Command{
 		Use:   "rollover DIR... --authority NAME|all|root --stage trust|issue|drop --status DIR --out plan.yaml",
 		Short: "Write the plan of the next stage in which authorities, or other keys, are replaced",
@@ -77,7 +68,12 @@ and nodes drop the old key by themselves. When it is lost, --lost stands in plac
 	f.BoolVar(&r.account, "service-account", false, "replace the pair that signs service-account tokens")
 	f.BoolVar(&r.release, "release-key", false, "replace the key that signs bundles and records")
 	f.BoolVar(&r.lost, "lost", false, "with --release-key: it is lost, and announces nothing")
-	f.StringVar(&r.tokenLife, "token-life", "1y", "with --service-account --stage drop: how long a token lives, as `TIME`; 0 when all were replaced")
+	f.StringVar(
+		&r.tokenLife,
+		"token-life",
+		"1y",
+		"with --service-account --stage drop: how long a token lives, as `TIME`; 0 when all were replaced",
+	)
 	f.StringVar(&r.stage, "stage", "", "`STAGE` to plan: trust, issue or drop")
 	f.BoolVar(&r.sameKey, "same-key", false, "give the authority another certificate for the key it has")
 	f.StringVar(&r.status, "status", "", "`DIR` of every node's status, *.json (required)")
@@ -99,7 +95,8 @@ func (o *rolloverOptions) flags() error {
 		}
 	}
 	if what != 1 || o.out == "" || o.status == "" {
-		return exit.Usagef("ceremony rollover needs --authority NAME, --status DIR and --out FILE; or --service-account, or --release-key, in place of --authority")
+		return exit.Usagef("ceremony rollover needs --authority NAME, --status DIR and --out FILE; " +
+			"or --service-account, or --release-key, in place of --authority")
 	}
 	if o.lost && (!o.release || o.stage != "") {
 		return exit.Usagef("--lost stands in place of --stage, with --release-key")
@@ -107,157 +104,90 @@ func (o *rolloverOptions) flags() error {
 	if o.sameKey && o.authority == "" {
 		return exit.Usagef("--same-key is for an authority: its certificate ends, a key does not")
 	}
-	if !o.lost && o.sameKey == (o.stage != "") || o.stage != "" && !slices.Contains([]string{stageTrust, stageIssue, stageDrop}, o.stage) {
+	stages := []next.Stage{next.Trust, next.Issue, next.Drop}
+	if !o.lost && o.sameKey == (o.stage != "") || o.stage != "" && !slices.Contains(stages, next.Stage(o.stage)) {
 		return exit.Usagef("--stage is trust, issue or drop; or --same-key stands in its place")
 	}
-	o.within = "0d"
-	return o.begin(0) // what has ended is made anew, and nothing else for its end
+	return nil
+}
+
+// asked is what the flags say.
+func (o *rolloverOptions) asked() (next.RolloverOptions, error) {
+	out := next.RolloverOptions{
+		Authority: o.authority,
+		Account:   o.account,
+		Release:   o.release,
+		Stage:     next.Stage(o.stage),
+		Lagging:   o.lagging,
+	}
+	switch {
+	case o.sameKey:
+		out.Stage = next.SameKey
+	case o.lost:
+		out.Stage = next.Lost
+	}
+	if o.account && o.tokenLife != "0" { // 0: none is left
+		var d plan.Duration
+		if err := d.UnmarshalText([]byte(o.tokenLife)); err != nil {
+			return out, exit.Usagef("--token-life: %v", err)
+		}
+		out.TokenLife = time.Duration(d)
+	}
+	var err error
+	out.Statuses, err = statusesIn(o.status)
+	return out, err
 }
 
 func (o *rolloverOptions) run(dirs []string) error {
 	if err := o.flags(); err != nil {
 		return err
 	}
-	chain, err := readChain(dirs)
+	changes, err := o.changes()
 	if err != nil {
 		return err
 	}
-	r, err := o.replacement(chain)
+	asked, err := o.asked()
 	if err != nil {
 		return err
 	}
-	senders, err := o.senders(chain)
+	chain, err := chainOf(dirs)
 	if err != nil {
 		return err
 	}
-	senders = slices.DeleteFunc(senders, func(s sender) bool { return !r.concerns(s.node.Roles) })
-	late, err := o.gate(chain, r)
+	r, err := next.RolloverStage(chain, asked, changes)
 	if err != nil {
 		return err
 	}
-	p, err := o.plan(chain, senders)
-	if err != nil {
+	if err := o.write(o.out, &r.Proposal); err != nil {
 		return err
 	}
-	if err := r.apply(p); err != nil {
-		return err
-	}
-	c, err := o.settle(p, chain, senders)
-	if err != nil {
-		return err
-	}
-	if err := o.in.writePlan(o.options, o.out, *p); err != nil {
-		return err
-	}
-	return o.tellStage(c, r, late)
+	return o.tell(r)
 }
 
-// replacement is one stage in which something is replaced.
-type replacement struct {
-	says    []string                                        // what it does, a line each
-	keys    []string                                        // that it makes, and the station needs a place for
-	account bool                                            // it is about control-plane nodes alone
-	lags    func(*predecessor, *install.Status) string      // how a node is not where the stage before leaves it
-	mayLag  func(nodes []kubepki.Node, late []string) error // refuses nodes that cannot go straight to it
-	apply   func(*plan.NewOptions) error                    // makes a plan that of the stage
-	outside func() error                                    // says what no bundle reaches
-}
-
-// concerns says whether a node of these roles has anything of what is replaced.
-func (r *replacement) concerns(roles []kubepki.Role) bool {
-	return !r.account || slices.Contains(roles, kubepki.ControlPlane)
-}
-
-// replacement finds out what the asked for stage is, by what the last ceremony did.
-func (o *rolloverOptions) replacement(chain []*predecessor) (*replacement, error) {
-	switch {
-	case o.account:
-		return o.accountStage(chain)
-	case o.release:
-		return o.releaseStage(chain)
-	}
-	moves, err := o.moves(chain)
-	if err != nil {
-		return nil, err
-	}
-	r := &replacement{mayLag: o.mayLag,
-		lags:    func(made *predecessor, _ *install.Status) string { return o.generationLags(made, moves) },
-		apply:   func(p *plan.NewOptions) error { return o.authorities(p, chain, moves) },
-		outside: func() error { return o.outside(moves) },
-	}
-	for _, m := range moves {
-		r.says = append(r.says, m.says(o.stage))
-		if o.stage == stageTrust {
-			r.keys = append(r.keys, m.next)
-		}
-	}
-	return r, nil
-}
-
-// settle finds out what every node has to be made anew, and judges the plan as
-// it would be written. Every node is in it: each has to trust the same.
-func (o *rolloverOptions) settle(p *plan.NewOptions, chain []*predecessor, senders []sender) (*schedule.Ceremony,
-	error) {
-	opened := map[string]*request.Opened{}
-	for _, s := range senders {
-		opened[s.node.Name] = s.request
-	}
-	all, err := o.open(p, opened)
-	if err != nil {
-		return nil, err
-	}
-	due := o.due(chain, all)
-	for i := range p.Nodes {
-		n := &p.Nodes[i]
-		if n.Renews() {
-			n.Renew = slices.DeleteFunc(n.Renew, func(leaf string) bool { return due.why[n.Name][leaf] == "" })
-		}
-	}
-	p.Leaves = chain[0].plan.Plan.Leaves
-	if o.validity != "" && !o.sameKey {
-		if err := p.Leaves.Validity.UnmarshalText([]byte(o.validity)); err != nil {
-			return nil, exit.Usagef("--validity: %v", err)
-		}
-	}
-	if err := o.issuers(p, all); err != nil {
-		return nil, err
-	}
-	return o.open(p, opened)
-}
-
-// tellStage says what the plan does, what to do with it, and what it cannot do.
-func (o *rolloverOptions) tellStage(c *schedule.Ceremony, r *replacement, late []string) error {
-	renewed, carried := 0, 0
-	for _, e := range c.Entries {
-		if e.Kind == schedule.LeafCertificate {
-			renewed++
-		}
-	}
-	for _, n := range c.Nodes {
-		carried += len(c.Carried[n.Name])
-	}
-	for _, line := range r.says {
+// tell says what the plan does, what to do with it, and what it cannot do.
+func (o *rolloverOptions) tell(r *next.Rollover) error {
+	for _, line := range r.Says {
 		fmt.Fprintln(o.Stdout, exit.Line(line))
 	}
-	fmt.Fprintf(o.Stderr, "\nWrote plan %s to %s: %s made anew, %d carried over, in %s.\n", c.Plan.Name, o.out,
-		counted(renewed, "certificate"), carried, counted(len(c.Nodes), "bundle"))
-	fmt.Fprintf(o.Stderr, "It opens the keys: %s.\n", strings.Join(c.KeysNeeded(), ", "))
-	for _, name := range r.keys {
+	fmt.Fprintf(o.Stderr, "\nWrote plan %s to %s: %s made anew, %d carried over, in %s.\n", r.Document.Name, o.out,
+		counted(r.Renewed, "certificate"), r.Carried, counted(len(r.Ceremony.Nodes), "bundle"))
+	fmt.Fprintf(o.Stderr, "It opens the keys: %s.\n", strings.Join(r.Ceremony.KeysNeeded(), ", "))
+	for _, name := range r.Keys {
 		fmt.Fprintf(o.Stderr, "The station has to say where the %s key is to live: keys: {%s: …}\n", name, name)
 	}
-	for _, name := range late {
+	for _, name := range r.Late {
 		fmt.Fprintf(o.Stderr, "Node %s goes straight to this stage: install its bundle before any other.\n", name)
 	}
-	if err := o.compare(c); err != nil {
+	if err := o.compare(o.out, &r.Proposal); err != nil {
 		return err
 	}
 	if o.sameKey {
 		return nil
 	}
-	fmt.Fprint(o.Stderr, "Then install every bundle, one node at a time, and restart what install names: a status does not\n"+
-		"show what was restarted. The next stage asks for every node's status again.\n")
-	return r.outside()
+	fmt.Fprint(
+		o.Stderr,
+		"Then install every bundle, one node at a time, and restart what install names: a status does not\n"+
+			"show what was restarted. The next stage asks for every node's status again.\n",
+	)
+	return o.outside(r)
 }
-
-// families that a rollover replaces, the root first.
-var allFamilies = []kubepki.Authority{kubepki.Root, kubepki.KubernetesAuthority, kubepki.EtcdAuthority, kubepki.FrontProxyAuthority}

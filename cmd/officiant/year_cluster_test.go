@@ -164,7 +164,7 @@ func (y *year) share(next, from, to string) {
 	must(y.t, err)
 	sealed, err := y.nodes[from].Share(recipient)
 	must(y.t, err)
-	put(y.t, filepath.Join(next, "requests", to+sharedSuffix), string(sealed))
+	put(y.t, filepath.Join(next, "requests", to+".sa.key.age"), string(sealed))
 }
 
 // plan writes the plan that goes on from what was done.

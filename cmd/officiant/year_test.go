@@ -96,12 +96,12 @@ func (y *year) controlPlaneJoins() {
 func (y *year) etcdRollover() {
 	y.edit(y.at("station.yaml"), "  etcd:", "  etcd-2: "+y.liesWhere("etcd")+"\n  etcd:")
 	former := y.clientOf("cp-1")
-	for _, stage := range []string{stageTrust, stageIssue, stageDrop} {
+	for _, stage := range []string{"trust", "issue", "drop"} {
 		next := y.folder("rollover-" + stage)
 		y.plan("rollover", next, "--authority", "etcd", "--stage", stage, "--status", y.statuses(next))
 		y.conduct(next)
 		y.everywhere()
-		y.etcd.lets(former, stage != stageDrop)
+		y.etcd.lets(former, stage != "drop")
 		y.pass(5)
 	}
 }
@@ -125,15 +125,15 @@ func (y *year) nodeReplaced() {
 // waits until no token by the former key is left.
 func (y *year) accountRotation() {
 	former, _, _ := y.nodes["cp-1"].accounts(y)
-	for _, stage := range []string{stageTrust, stageIssue, stageDrop} {
+	for _, stage := range []string{"trust", "issue", "drop"} {
 		next := y.folder("account-" + stage)
 		args := []string{"--service-account", "--stage", stage, "--status", y.statuses(next)}
 		switch stage {
-		case stageTrust: // the next key is sealed to those who ask
+		case "trust": // the next key is sealed to those who ask
 			y.ask(next, "cp-1")
 			y.ask(next, "cp-2")
 			args = append(args, "--requests", next+"/requests")
-		case stageDrop:
+		case "drop":
 			y.refused(exit.Refused, "--token-life", slices.Concat([]string{"ceremony", "rollover"}, y.done, args, []string{"--out", next + "/plan.yaml"})...)
 			y.pass(30)
 			args = append(args, "--token-life", "30d")
@@ -143,10 +143,10 @@ func (y *year) accountRotation() {
 		y.everywhere()
 		for _, name := range []string{"cp-1", "cp-2"} {
 			key, public, _ := y.nodes[name].accounts(y)
-			if signs := knows([]crypto.PublicKey{former.Public()}, key.Public()); signs != (stage == stageTrust) {
+			if signs := knows([]crypto.PublicKey{former.Public()}, key.Public()); signs != (stage == "trust") {
 				y.t.Errorf("after stage %s the former key signs on %s: %t", stage, name, signs)
 			}
-			if taken := knows(public, former.Public()); taken != (stage != stageDrop) {
+			if taken := knows(public, former.Public()); taken != (stage != "drop") {
 				y.t.Errorf("after stage %s tokens by the former key are taken on %s: %t", stage, name, taken)
 			}
 		}

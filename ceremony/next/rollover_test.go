@@ -1,4 +1,4 @@
-package main
+package next
 
 import (
 	"strings"
@@ -10,27 +10,27 @@ import (
 )
 
 // ceremonyOf is a ceremony whose plan has these authorities.
-func ceremonyOf(names ...string) *predecessor {
+func ceremonyOf(names ...string) *Previous {
 	p := &plan.Plan{}
 	for _, name := range names {
 		p.Authorities = append(p.Authorities, plan.Authority{Name: name})
 	}
-	return &predecessor{plan: &schedule.Ceremony{Plan: p}}
+	return &Previous{plan: &schedule.Ceremony{Plan: p}}
 }
 
 // TestSuccessor names generations; a name that any ceremony had is not used again.
 func TestSuccessor(t *testing.T) {
 	for name, c := range map[string]struct {
-		chain []*predecessor
+		chain Chain
 		want  string
 	}{
 		"kubernetes":   {nil, "kubernetes-2"},
 		"kubernetes-2": {nil, "kubernetes-3"},
-		"etcd":         {[]*predecessor{ceremonyOf("etcd"), ceremonyOf("etcd", "etcd-2")}, "etcd-3"},
+		"etcd":         {Chain{ceremonyOf("etcd"), ceremonyOf("etcd", "etcd-2")}, "etcd-3"},
 		"front-proxy":  {nil, "front-proxy-2"},
 		"ca-0":         {nil, "ca-0-2"},
 	} {
-		if got := successor(c.chain, name); got != c.want {
+		if got := c.chain.successor(name); got != c.want {
 			t.Errorf("%s is followed by %s, want %s", name, got, c.want)
 		}
 	}
@@ -39,8 +39,8 @@ func TestSuccessor(t *testing.T) {
 // TestMadeBefore: who comes and who goes is told by the first ceremony that has them.
 func TestMadeBefore(t *testing.T) {
 	last := ceremonyOf("kubernetes", "kubernetes-2")
-	chain := []*predecessor{last, ceremonyOf("kubernetes")} // newest first
-	if !last.madeBefore(chain, "kubernetes", "kubernetes-2") || last.madeBefore(chain, "kubernetes-2", "kubernetes") {
+	chain := Chain{last, ceremonyOf("kubernetes")} // newest first
+	if !chain.madeBefore("kubernetes", "kubernetes-2") || chain.madeBefore("kubernetes-2", "kubernetes") {
 		t.Error("kubernetes is the older one")
 	}
 }
@@ -52,16 +52,25 @@ func TestMayLag(t *testing.T) {
 		{Name: "worker-1", Roles: []kubepki.Role{kubepki.Worker}}, {Name: "worker-2", Roles: []kubepki.Role{kubepki.Worker}},
 	}
 	for _, c := range []struct {
-		stage string
+		stage stage
 		late  string
 		may   bool
 	}{
-		{stageIssue, "worker-1 worker-2", true}, {stageDrop, "cp-1 worker-1 worker-2", true}, {stageDrop, "etcd-1", true},
-		{stageIssue, "cp-1 etcd-1", false}, {stageDrop, "cp-1 etcd-1 worker-1", false}, {stageTrust, "cp-1 etcd-1", true},
+		{issueGeneration{}, "worker-1 worker-2", true},
+		{dropGeneration{}, "cp-1 worker-1 worker-2", true},
+		{dropGeneration{}, "etcd-1", true},
+		{issueGeneration{}, "cp-1 etcd-1", false},
+		{dropGeneration{}, "cp-1 etcd-1 worker-1", false},
+		{trustGeneration{}, "cp-1 etcd-1", true},
+		{sameKey{}, "cp-1 etcd-1", true}, {issueAccount{}, "cp-1 etcd-1", false}, {trustAccount{}, "cp-1 etcd-1", true},
+		{dropAccount{}, "worker-1", false}, {dropAccount{}, "", true}, {issueRelease{}, "cp-1 etcd-1", true},
 	} {
-		o := &rolloverOptions{stage: c.stage}
-		if err := o.mayLag(nodes, strings.Fields(c.late)); (err == nil) != c.may {
-			t.Errorf("%s, %s lag: %v", c.stage, c.late, err)
+		may := true
+		if l, ok := c.stage.(limited); ok {
+			may = l.mayLag(nodes, strings.Fields(c.late)) == nil
+		}
+		if may != c.may {
+			t.Errorf("%T, %s lag: %t", c.stage, c.late, may)
 		}
 	}
 }

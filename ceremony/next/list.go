@@ -1,4 +1,4 @@
-package main
+package next
 
 import (
 	"bytes"
@@ -13,7 +13,6 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
-	"officiant/cmd/internal/exit"
 )
 
 // listedNode is a node as a list names it. What a list leaves open is taken from
@@ -28,30 +27,26 @@ type listedNode struct {
 
 // parseList reads a list of nodes: CSV, or JSON as `kubectl get nodes -o json`
 // prints it.
-func parseList(file string, data []byte) ([]listedNode, error) {
+func parseList(file File) ([]listedNode, error) {
 	read := readCSV
-	if trimmed := bytes.TrimSpace(data); len(trimmed) > 0 && trimmed[0] == '{' {
+	if trimmed := bytes.TrimSpace(file.Data); len(trimmed) > 0 && trimmed[0] == '{' {
 		read = readNodeList
 	}
-	nodes, err := read(data)
+	nodes, err := read(file.Data)
 	if err != nil {
-		return nil, refuse("%s: %v", file, err)
+		return nil, refuse("%s: %v", file.Name, err)
 	}
 	seen := map[string]bool{}
 	for _, n := range nodes {
 		if seen[n.name] {
-			return nil, refuse("%s: node %s is there twice", file, n.name)
+			return nil, refuse("%s: node %s is there twice", file.Name, n.name)
 		}
 		seen[n.name] = true
 	}
 	if len(nodes) == 0 {
-		return nil, refuse("%s: no node in it", file)
+		return nil, refuse("%s: no node in it", file.Name)
 	}
 	return nodes, nil
-}
-
-func refuse(format string, args ...any) error {
-	return &exit.Error{Code: exit.Refused, Err: fmt.Errorf(format, args...)}
 }
 
 // columns of a CSV list; only the name has to be there.
@@ -68,7 +63,11 @@ func readCSV(data []byte) ([]listedNode, error) {
 	for i, name := range header {
 		name = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))
 		if _, double := at[name]; double || !slices.Contains(columns, name) {
-			return nil, fmt.Errorf("column %q: the columns are %s, each once, and name has to be there", header[i], strings.Join(columns, ", "))
+			return nil, fmt.Errorf(
+				"column %q: the columns are %s, each once, and name has to be there",
+				header[i],
+				strings.Join(columns, ", "),
+			)
 		}
 		at[name] = i
 	}
@@ -179,12 +178,12 @@ func readNodeList(data []byte) ([]listedNode, error) {
 
 // hold holds the requests against a list: the same nodes, in the list's order,
 // and nothing in a request that the list says otherwise.
-func hold(list []listedNode, senders []sender) ([]sender, error) {
-	by := map[string]sender{}
-	for _, s := range senders {
+func hold(list []listedNode, nodes []requester) ([]requester, error) {
+	by := map[string]requester{}
+	for _, s := range nodes {
 		by[s.node.Name] = s
 	}
-	var out []sender
+	var out []requester
 	var missing, wrong []string
 	for _, l := range list {
 		s, ok := by[l.name]
@@ -203,16 +202,16 @@ func hold(list []listedNode, senders []sender) ([]sender, error) {
 	}
 	var problems []string
 	if len(missing) > 0 {
-		problems = append(problems, "no request of "+some(missing))
+		problems = append(problems, "no request of "+Some(missing))
 	}
 	if len(by) > 0 {
 		var strangers []string
-		for _, s := range senders {
+		for _, s := range nodes {
 			if _, left := by[s.node.Name]; left {
 				strangers = append(strangers, s.node.Name)
 			}
 		}
-		problems = append(problems, "requests of nodes that are not in the list: "+some(strangers))
+		problems = append(problems, "requests of nodes that are not in the list: "+Some(strangers))
 	}
 	if problems = append(problems, wrong...); len(problems) > 0 {
 		return nil, refuse("%s", strings.Join(problems, "\n"))
@@ -221,7 +220,7 @@ func hold(list []listedNode, senders []sender) ([]sender, error) {
 }
 
 // contradicts says what a request says otherwise than the list.
-func (l listedNode) contradicts(s sender) string {
+func (l listedNode) contradicts(s requester) string {
 	n := s.node
 	switch {
 	case l.roles != nil && !sameRoles(l.roles, n.Roles):
@@ -239,13 +238,4 @@ func (l listedNode) contradicts(s sender) string {
 func sameRoles(a, b []kubepki.Role) bool {
 	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
 	return slices.Equal(a, b)
-}
-
-// some names a few of many.
-func some(names []string) string {
-	const few = 8
-	if len(names) <= few {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 }

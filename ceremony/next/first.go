@@ -1,0 +1,58 @@
+package next
+
+import (
+	"fmt"
+
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
+)
+
+// families of authorities, the root first.
+var families = []kubepki.Authority{
+	kubepki.Root,
+	kubepki.KubernetesAuthority,
+	kubepki.EtcdAuthority,
+	kubepki.FrontProxyAuthority,
+}
+
+// FirstOptions are what only a cluster's first ceremony can have.
+type FirstOptions struct {
+	External *File         // certificate of a root that lives elsewhere; nil: the root is made
+	Lists    plan.Duration // every authority that is made signs a list, and the next one is due then; zero: none
+}
+
+// First is a cluster's first ceremony.
+func First(a Asked, o FirstOptions) (*Proposal, error) {
+	d, err := a.begin()
+	if err != nil {
+		return nil, err
+	}
+	if o.External != nil {
+		if err := d.externalRoot(*o.External); err != nil {
+			return nil, err
+		}
+	}
+	if o.Lists != 0 {
+		for _, f := range families {
+			if f != kubepki.Root || o.External == nil {
+				d.p.CRLs = append(d.p.CRLs, plan.CRL{Authority: string(f), NextUpdate: o.Lists})
+			}
+		}
+	}
+	return d.end(a, 1)
+}
+
+// externalRoot makes the plan's root one that lives elsewhere.
+func (d *draft) externalRoot(f File) error {
+	list, err := schedule.ParseCertificates(f.Data)
+	if err == nil && len(list) != 1 {
+		err = fmt.Errorf("holds %d certificates, not the root alone", len(list))
+	}
+	if err != nil {
+		return refuse("%s: %w", f.Name, err)
+	}
+	root := plan.Authority{Name: string(kubepki.Root), Family: kubepki.Root, External: true, Certificate: "root.crt"}
+	d.p.Authorities = append(d.p.Authorities, root)
+	return d.in.add(root.Certificate, certificatePEM(list[0]))
+}

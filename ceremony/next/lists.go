@@ -1,0 +1,147 @@
+package next
+
+import (
+	"crypto/x509"
+	"slices"
+	"strings"
+	"time"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/revocation"
+)
+
+// lists puts into the plan the lists that change, all that is on them, and the keys
+// that sign them.
+func (w *revoking) lists(found []Revoked) error {
+	last := w.chain.last()
+	signs := map[string]bool{}
+	for _, f := range found {
+		signs[f.Authority] = true
+	}
+	former := w.formerLists()
+	if w.Refresh {
+		if err := w.refreshed(former, signs); err != nil {
+			return err
+		}
+	}
+	for i := range w.p.Authorities {
+		a := &w.p.Authorities[i]
+		if !signs[a.Name] {
+			a.Key = plan.Key{}
+			continue
+		}
+		spki, err := fingerprint.SPKI(last.certificate(a.Name).PublicKey)
+		if err != nil {
+			return err
+		}
+		a.Key = plan.Key{Existing: spki}
+		w.p.CRLs = append(w.p.CRLs, plan.CRL{Authority: a.Name, NextUpdate: w.nextAfter(former[a.Name])})
+		if err := w.again(a.Name, former[a.Name]); err != nil {
+			return err
+		}
+	}
+	if len(w.p.CRLs) == 0 {
+		return refuse("no list can be made anew: what there are, are of authorities that are revoked themselves")
+	}
+	for _, f := range found {
+		n, err := revocation.ParseSerial(f.Serial)
+		if err != nil {
+			return err
+		}
+		w.p.Revocations = append(
+			w.p.Revocations,
+			plan.Revocation{Serial: plan.Serial{Int: n}, Authority: f.Authority, Reason: w.reasonFor(f), Comment: w.Comment},
+		)
+	}
+	return nil
+}
+
+// formerLists are the newest lists there are, by authority.
+func (w *revoking) formerLists() map[string]*x509.RevocationList {
+	last, former := w.chain.last(), map[string]*x509.RevocationList{}
+	for _, l := range last.record.RevocationLists() {
+		for _, a := range w.p.Authorities {
+			c := last.certificate(a.Name)
+			if c != nil && string(l.List.RawIssuer) == string(c.RawSubject) &&
+				string(l.List.AuthorityKeyId) == string(c.SubjectKeyId) {
+				former[a.Name] = l.List
+			}
+		}
+	}
+	return former
+}
+
+// refreshed says which of the lists there are made anew.
+func (w *revoking) refreshed(former map[string]*x509.RevocationList, signs map[string]bool) error {
+	for name := range former {
+		signs[name] = (len(w.Authorities) == 0 || slices.Contains(w.Authorities, name)) &&
+			!w.chain.last().revokedItself(name)
+	}
+	for _, name := range w.Authorities {
+		if former[name] == nil {
+			return refuse("authority %s has no revocation list on these records", name)
+		}
+	}
+	if len(former) == 0 {
+		return refuse("there is no revocation list on these records to make anew")
+	}
+	return nil
+}
+
+// reasonFor is the reason, which has another name for an authority.
+func (w *revoking) reasonFor(f Revoked) plan.Reason {
+	leaf := strings.Contains(f.Name, "/")
+	switch {
+	case w.Reason == revocation.KeyCompromise && !leaf:
+		return revocation.CACompromise
+	case w.Reason == revocation.CACompromise && leaf:
+		return revocation.KeyCompromise
+	}
+	return w.Reason
+}
+
+// nextAfter is when there will be another list: as asked for, or as long after as
+// the former list's.
+func (w *revoking) nextAfter(former *x509.RevocationList) plan.Duration {
+	switch {
+	case w.NextUpdate != 0:
+		return w.NextUpdate
+	case former != nil:
+		return plan.Duration(former.NextUpdate.Sub(former.ThisUpdate))
+	}
+	return plan.Duration(90 * day)
+}
+
+// again adds what was on a former list and had not ended when that was made; with
+// the comments of the plans that revoked it.
+func (w *revoking) again(authority string, former *x509.RevocationList) error {
+	if former == nil {
+		return nil
+	}
+	entries, err := w.chain.issued()
+	if err != nil {
+		return err
+	}
+	ends, comments := map[string]time.Time{}, map[string]string{}
+	for _, e := range entries {
+		ends[e.Item().Serial] = e.End()
+	}
+	for _, p := range slices.Backward(w.chain) { // oldest first
+		for _, v := range p.plan.Plan.Revocations {
+			comments[v.Serial.Text(16)] = v.Comment
+		}
+	}
+	for _, e := range former.RevokedCertificateEntries {
+		serial := e.SerialNumber.Text(16)
+		if end, known := ends[serial]; known && end.Before(former.ThisUpdate) {
+			continue
+		}
+		w.p.Revocations = append(
+			w.p.Revocations,
+			plan.Revocation{Serial: plan.Serial{Int: e.SerialNumber}, Authority: authority,
+				Reason: revocation.OfCode(e.ReasonCode), Comment: comments[serial]},
+		)
+	}
+	return nil
+}

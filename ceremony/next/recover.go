@@ -1,0 +1,152 @@
+package next
+
+import (
+	"crypto/x509"
+	"fmt"
+	"strings"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/signer"
+)
+
+// Recover begins the cluster's chain anew with what is left, or says why that is
+// not enough. The reason, one line, goes on record.
+func Recover(s *Survivors, reason string) (*Proposal, error) {
+	p := &s.draft.p
+	if err := s.authorities(); err != nil {
+		return nil, err
+	}
+	release, err := s.pinnedRelease()
+	if err != nil {
+		return nil, err
+	}
+	p.Release = plan.Release{
+		Name:     release.Name,
+		Key:      plan.Key{Existing: release.SPKI},
+		Public:   "recovered/" + release.Name + ".pub",
+		Evidence: p.Evidence,
+	}
+	p.ServiceAccount.Create = signer.ECDSAP256
+	der, err := x509.MarshalPKIXPublicKey(release.Public)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.draft.in.add(p.Release.Public, publicPEM(der)); err != nil {
+		return nil, err
+	}
+	p.Lost = &plan.Lost{Sequence: s.Sequence, Reason: reason}
+	return s.draft.end(s.asked, s.Sequence+1)
+}
+
+// authorities puts into the plan those that have a key and a certificate, and the
+// root by its certificate alone.
+func (s *Survivors) authorities() error {
+	p := &s.draft.p
+	root, err := s.pinnedRoot()
+	if err != nil {
+		return err
+	}
+	for _, family := range families {
+		a := plan.Authority{Name: string(family), Family: family}
+		certificate := root
+		if family != kubepki.Root {
+			key, err := s.only(family)
+			if err != nil {
+				return err
+			}
+			if certificate = key.Certificate; certificate.Certificate.CheckSignatureFrom(root.Certificate) != nil {
+				return refuse(
+					"authority %s: its certificate in %s is not by the root that nodes pinned, in %s",
+					key.Name,
+					oneLine(certificate.File),
+					oneLine(root.File),
+				)
+			}
+			a.Name, a.Key.Existing, a.Evidence = key.Name, key.SPKI, p.Evidence
+		}
+		a.Certificate = "recovered/" + a.Name + ".crt"
+		if err := s.draft.in.add(a.Certificate, certificatePEM(certificate.Certificate)); err != nil {
+			return err
+		}
+		p.Authorities = append(p.Authorities, a)
+	}
+	return nil
+}
+
+// pinnedRoot is the certificate of the root that the nodes pinned.
+func (s *Survivors) pinnedRoot() (*SurvivingCertificate, error) {
+	for _, c := range s.Certificates {
+		if fingerprint.Of(c.Certificate.Raw) == s.root {
+			return c, nil
+		}
+	}
+	return nil, &Refused{
+		Err: fmt.Errorf(
+			"the certificate of the root that nodes pinned, SHA-256 %s, is in none of the places given",
+			s.root,
+		),
+		Hints: []string{"a control-plane node has it in etc/kubernetes/pki/server-ca.crt; add the folder: --from"},
+	}
+}
+
+// only is the key of a family that has a certificate; with several there was a
+// rollover under way, and nothing here tells which one issues.
+func (s *Survivors) only(family kubepki.Authority) (*SurvivingKey, error) {
+	var bare []string
+	var found []*SurvivingKey
+	for _, k := range s.Keys {
+		switch {
+		case !k.Of(string(family)):
+		case k.Certificate == nil:
+			bare = append(bare, k.Name)
+		default:
+			found = append(found, k)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return nil, refuse("authorities %s and %s have both a key and a certificate: a rollover was under way. "+
+			"Say in a plan of your own which one issues and which is trusted beside it", found[0].Name, found[1].Name)
+	case len(bare) > 0:
+		return nil, &Refused{
+			Err: fmt.Errorf(
+				"authority %s: its key is in the token, and no certificate for it is in the places given; without that "+
+					"nobody knows its name, and what it issued has no chain",
+				strings.Join(bare, ", "),
+			),
+			Hints: []string{"nodes trust it, so they have it: add etc/kubernetes of a control-plane node with --from"},
+		}
+	}
+	return nil, &Refused{
+		Err: fmt.Errorf(
+			"authority %s: no key %s/%s is in the station's tokens, so it can issue nothing",
+			family,
+			s.Cluster,
+			family,
+		),
+		Hints: []string{
+			"look into the tokens: officiant signer list URI",
+			"with the key gone too, the cluster gets a new authority: docs/recovery.md",
+		},
+	}
+}
+
+// pinnedRelease is the release key that nodes pinned: they take bundles by no other.
+func (s *Survivors) pinnedRelease() (*SurvivingKey, error) {
+	for _, k := range s.Keys {
+		if k.Pinned {
+			return k, nil
+		}
+	}
+	return nil, &Refused{
+		Err: fmt.Errorf(
+			"the release key that nodes pinned, SHA-256 %s, is in none of the station's tokens: nodes would take no bundle",
+			s.release,
+		),
+		Hints: []string{"with that key gone a new one is made, and its words are compared on each node: docs/recovery.md"},
+	}
+}

@@ -1,0 +1,155 @@
+package next
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"officiant/bundle/fingerprint"
+)
+
+// leftAuthority makes an authority's key and certificate, signed by a parent; nil: by itself.
+func leftAuthority(t *testing.T, name string, parent *SurvivingKey) *SurvivingKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: name},
+		NotAfter:              time.Now().Add(time.Hour),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign,
+	}
+	by, signs := template, crypto.Signer(key)
+	if parent != nil {
+		by, signs = parent.Certificate.Certificate, parent.Public.(crypto.Signer)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, by, key.Public(), signs)
+	must(t, err)
+	cert, err := x509.ParseCertificate(der)
+	must(t, err)
+	spki, err := fingerprint.SPKI(key.Public())
+	must(t, err)
+	return &SurvivingKey{
+		Name:        name,
+		Public:      key,
+		SPKI:        spki,
+		Certificate: &SurvivingCertificate{Certificate: cert, File: name + ".crt", HasKey: true},
+	}
+}
+
+// What is left is not enough for a plan, and it is said what is missing.
+func TestRemainsRefused(t *testing.T) {
+	root := leftAuthority(t, "root", nil)
+	stranger := leftAuthority(t, "stranger", nil)
+	kubernetes, etcd, frontProxy := leftAuthority(
+		t,
+		"kubernetes",
+		root,
+	), leftAuthority(
+		t,
+		"etcd",
+		root,
+	), leftAuthority(
+		t,
+		"front-proxy",
+		root,
+	)
+	release := leftAuthority(t, "release", nil)
+	release.Certificate = nil
+	for name, tt := range map[string]struct {
+		change func(r *Survivors)
+		want   string
+	}{
+		"another root": {func(r *Survivors) { r.root[0] ^= 1 }, "the certificate of the root that nodes pinned"},
+		"another release key": {func(r *Survivors) { r.Keys[4].Pinned = false }, "is in none of the station's tokens: " +
+			"nodes would take no bundle"},
+		"two generations": {func(r *Survivors) { r.Keys = append(r.Keys, leftAuthority(t, "etcd-2", root)) },
+			"authorities etcd and etcd-2 have both a key and a certificate: a rollover was under way"},
+		"by a stranger": {func(r *Survivors) { r.Keys[2] = leftAuthority(t, "etcd", stranger) }, "authority " +
+			"etcd: its certificate in etcd.crt is not by the root that nodes pinned"},
+		"no certificate": {func(r *Survivors) { r.Keys[2] = &SurvivingKey{Name: "etcd"} }, "authority etcd: its " +
+			"key is in the token, and no certificate for it"},
+		"no key": {func(r *Survivors) { r.Keys[2] = &SurvivingKey{Name: "other"} }, "authority etcd: no " +
+			"key demo/etcd is in the station's tokens"},
+	} {
+		release.Pinned = true
+		r := &Survivors{
+			Cluster:  "demo",
+			Sequence: 1,
+			Nodes:    1,
+			root:     fingerprint.Of(root.Certificate.Certificate.Raw),
+			release:  release.SPKI,
+			Certificates: []*SurvivingCertificate{
+				root.Certificate,
+			},
+			Keys:  []*SurvivingKey{root, kubernetes, etcd, frontProxy, release},
+			draft: &draft{in: &inputs{desk: Desk{Folder: fstest.MapFS{}}}},
+		}
+		tt.change(r)
+		_, err := Recover(r, "water")
+		var refused *Refused
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The new chain begins above what any node has seen; nodes that contradict each
+// other, or are of another cluster, begin none.
+func TestNodesHaveSeen(t *testing.T) {
+	a, b := fingerprint.Of([]byte("a")), fingerprint.Of([]byte("b"))
+	status := func(node, cluster string, root, release fingerprint.SHA256, sequence int) string {
+		return fmt.Sprintf(
+			`{"root":"/","installed":{"node":%q,"sequence":1},"pins":{`+
+				`"cluster":%q,"rootSHA256":%q,"releaseSPKI":%q,"highestSequence":%d}}`,
+			node,
+			cluster,
+			root,
+			release,
+			sequence,
+		)
+	}
+	for name, tt := range map[string]struct {
+		second string
+		want   string // empty: sequence 3 is the highest
+	}{
+		"the same": {status("cp-2", "demo", a, a, 3), ""},
+		"another root": {status("cp-2", "demo", b, a, 3), "nodes cp-1 and cp-2 pinned different roots or " +
+			"release keys"},
+		"another release key": {status("cp-2", "demo", a, b, 3), "nodes cp-1 and cp-2 pinned different roots or " +
+			"release keys"},
+		"another cluster": {status("cp-2", "port", a, a, 3), "node cp-2 is of cluster port, not demo"},
+	} {
+		statuses, err := ParseStatuses(
+			"status",
+			[]File{{Name: "1.json", Data: []byte(status("cp-1", "demo", a, a, 2))}, {Name: "2.json", Data: []byte(tt.second)}},
+		)
+		must(t, err)
+		r := &Survivors{Cluster: "demo"}
+		switch err := r.seen(statuses); {
+		case tt.want == "" && (err != nil || r.Sequence != 3 || r.Nodes != 2 || r.root != a):
+			t.Errorf("%s: %v, %+v", name, err, r)
+		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,167 @@
+package next
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
+)
+
+// candidate is how long leaves are valid in the plan that only finds out what
+// there is to renew; authorities that end are another question.
+const candidate = plan.Duration(time.Hour)
+
+// Renewal is a plan that makes anew what ends soon.
+type Renewal struct {
+	Proposal
+	Ceremony *schedule.Ceremony // as check will open it; nil: nothing is to be renewed, and there is no plan
+	Renewed  []Renewed
+	Carried  int // certificates
+	Quiet    int // nodes that need nothing
+}
+
+// Renewed is a certificate that is made anew.
+type Renewed struct {
+	Name    string
+	Until   time.Time // the end of the one there is; zero: none
+	Changes string    // what becomes different
+}
+
+// Renew makes anew what of the nodes' certificates ends within a time, each for the
+// key it has, and what differs from the cluster's facts.
+func Renew(chain Chain, within time.Duration, changes Changes) (*Renewal, error) {
+	w := changes.begin(chain, within)
+	if err := w.gather(); err != nil || len(w.nodes) == 0 {
+		return &Renewal{}, err
+	}
+	if err := w.draft(); err != nil {
+		return nil, err
+	}
+	// First as if everything were renewed: that says what each certificate would be.
+	all, err := w.open()
+	if err != nil {
+		return nil, err
+	}
+	due := w.due(all)
+	out := &Renewal{Quiet: due.keep(w.p)}
+	if len(w.p.Nodes) == 0 {
+		return out, nil
+	}
+	w.leaves()
+	if err := w.issuers(all); err != nil {
+		return nil, err
+	}
+	if out.Ceremony, err = w.open(); err != nil {
+		return nil, err
+	}
+	out.Proposal = w.proposal(out.Ceremony)
+	out.Carried = carried(out.Ceremony)
+	for _, e := range out.Ceremony.Entries {
+		if e.Kind != schedule.LeafCertificate {
+			continue
+		}
+		r := Renewed{Name: e.Name, Changes: due.changes(out.Ceremony, e)}
+		if now := due.has[e.Name]; now != nil {
+			r.Until = now.NotAfter
+		}
+		out.Renewed = append(out.Renewed, r)
+	}
+	return out, nil
+}
+
+// carried counts the certificates that stay as they are.
+func carried(c *schedule.Ceremony) (n int) {
+	for _, node := range c.Nodes {
+		n += len(c.Carried[node.Name])
+	}
+	return n
+}
+
+// due are the certificates that have to be made anew, by node, and why.
+type due struct {
+	why map[string]map[string]string // by node and Leaf.Name
+	has map[string]*x509.Certificate // what there is, by the schedule's name
+}
+
+// due holds what every certificate would be against what there is.
+func (w *work) due(all *schedule.Ceremony) *due {
+	d := &due{map[string]map[string]string{}, w.chain.present()}
+	servers, revoked := w.chain.servers(), w.chain.last().revoked()
+	for _, e := range all.Entries {
+		if e.Kind != schedule.LeafCertificate {
+			continue
+		}
+		now := d.has[e.Name]
+		why := ""
+		switch {
+		case now == nil:
+			why = "new"
+		case !signedBy(now, all.Present(e.Signer)):
+			why = "its authority is another"
+		case revoked[now.SerialNumber.Text(16)]:
+			why = "revoked"
+		default:
+			why = strings.Join(schedule.Differences(now, e.Leaf), "; ")
+		}
+		if now != nil {
+			if k := e.Leaf.Kubeconfig; why == "" && k != nil && k.Server != servers[e.Name] {
+				why = fmt.Sprintf("server %s, was %s", k.Server, servers[e.Name])
+			}
+			if why == "" && now.NotAfter.Before(w.until) {
+				why = "ends"
+			}
+		}
+		if why == "" {
+			continue
+		}
+		if d.why[e.Node] == nil {
+			d.why[e.Node] = map[string]string{}
+		}
+		d.why[e.Node][e.Leaf.Name] = why
+	}
+	return d
+}
+
+// keep leaves in the plan what is due, and says how many nodes it takes out.
+// Who sent a request asked for it.
+func (d *due) keep(p *plan.NewOptions) (quiet int) {
+	controlPlane := false
+	var nodes []plan.Node
+	for _, n := range p.Nodes {
+		asked := n.Keys == plan.NodeKeys{} && !n.Renews()
+		n.Renew = slices.DeleteFunc(slices.Clone(n.Renew), func(leaf string) bool { return d.why[n.Name][leaf] == "" })
+		if !asked && len(d.why[n.Name]) == 0 {
+			quiet++
+			continue
+		}
+		nodes = append(nodes, n)
+		controlPlane = controlPlane || slices.Contains(n.Roles, kubepki.ControlPlane)
+	}
+	p.Nodes = nodes
+	if !controlPlane {
+		p.ServiceAccount = plan.ServiceAccount{}
+	}
+	return quiet
+}
+
+// changes says what becomes different.
+func (d *due) changes(c *schedule.Ceremony, e schedule.Entry) string {
+	now, why := d.has[e.Name], d.why[e.Node][e.Leaf.Name]
+	if now == nil {
+		return why
+	}
+	if why == "" || why == "ends" {
+		why = "dates and serial number"
+	}
+	if r := c.Requests[e.Node]; r == nil ||
+		!bytes.Equal(r.CSR[e.Leaf.Name].RawSubjectPublicKeyInfo, now.RawSubjectPublicKeyInfo) {
+		return "key, " + why
+	}
+	return why
+}

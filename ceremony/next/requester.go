@@ -1,0 +1,197 @@
+package next
+
+import (
+	"cmp"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/request"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
+)
+
+var notInName = regexp.MustCompile(`[^a-z0-9]+`)
+
+// Requests is the folder that nodes' requests came in.
+type Requests struct {
+	Dir   string // its name, for messages
+	Files []File // all that lie in it, each under its own name in Dir
+}
+
+// requester is a node with the request it sent, or that it was granted before.
+type requester struct {
+	node     plan.Node
+	request  *request.Opened // nil: its keys are made for it
+	compared bool            // the request's fingerprint stood in the list of nodes
+}
+
+// recipient is to whom the node's secrets are sealed.
+func (r requester) recipient() string {
+	if r.request == nil {
+		return r.node.Keys.Recipient
+	}
+	return r.request.Recipient
+}
+
+func (r requester) controlPlane() bool { return slices.Contains(r.node.Roles, kubepki.ControlPlane) }
+
+// requesters takes what each request claims its node to be.
+func (r Requests) requesters(in *inputs) ([]requester, error) {
+	var nodes []requester
+	from := map[string]string{}
+	for _, f := range r.Files {
+		base := filepath.Base(f.Name)
+		if !strings.HasSuffix(base, ".req") {
+			continue
+		}
+		opened, err := request.Parse(f.Name, f.Data)
+		if err != nil {
+			return nil, refusedRequest(err)
+		}
+		name := opened.Node.Name
+		if other, ok := from[name]; ok {
+			return nil, refuse(
+				"%s and %s are both requests of node %s; keep the one whose fingerprint the node shows",
+				other,
+				f.Name,
+				name,
+			)
+		}
+		from[name] = f.Name
+		n := asRequested(opened)
+		if n.Request, err = in.place(f, "requests/"+base); err != nil {
+			return nil, err
+		}
+		shared := strings.TrimSuffix(base, ".req") + SharedSuffix
+		if i := slices.IndexFunc(r.Files, func(f File) bool { return filepath.Base(f.Name) == shared }); i >= 0 {
+			if n.Sealed, err = in.place(r.Files[i], "requests/"+shared); err != nil {
+				return nil, err
+			}
+		}
+		nodes = append(nodes, requester{node: n, request: opened})
+	}
+	if len(nodes) == 0 {
+		return nil, &Refused{Err: fmt.Errorf("%s: no request (*.req) in it", r.Dir),
+			Hints: []string{"requests are made on the nodes, by officiant-node request"}}
+	}
+	slices.SortFunc(nodes, func(a, b requester) int {
+		return cmp.Or(cmp.Compare(rank(a.node), rank(b.node)), cmp.Compare(a.node.Name, b.node.Name))
+	})
+	return nodes, nil
+}
+
+// asRequested is a node as its request has it.
+func asRequested(o *request.Opened) plan.Node {
+	n := plan.Node{
+		Name:        o.Node.Name,
+		Roles:       o.Node.Roles,
+		BindPort:    o.Node.BindPort,
+		First:       o.Node.First,
+		Fingerprint: o.Fingerprint,
+	}
+	for _, c := range o.CSRs {
+		if _, err := kubepki.ExtraLeaf(c.Name); err == nil {
+			n.Extra = append(n.Extra, plan.Extra{Name: c.Name})
+		}
+	}
+	if o.Node.Address.IsValid() {
+		n.Address = o.Node.Address.String()
+	}
+	return n
+}
+
+// rank orders nodes as they are set up: the first one, other control-plane
+// nodes, etcd, workers.
+func rank(n plan.Node) int {
+	switch {
+	case n.First:
+		return 0
+	case slices.Contains(n.Roles, kubepki.ControlPlane):
+		return 1
+	case slices.Contains(n.Roles, kubepki.Etcd):
+		return 2
+	}
+	return 3
+}
+
+// refusedRequest says that a request is not one, as a refusal and not a failure.
+func refusedRequest(err error) error {
+	var r *request.Refusal
+	if errors.As(err, &r) {
+		return &Refused{Err: err}
+	}
+	return err
+}
+
+// hostKeys places the known_hosts file, and drops the fingerprints of requests
+// that nodes signed with a host key it has for them. check looks again. Notes say
+// which keys vouch for nobody, and why.
+func hostKeys(in *inputs, file File, nodes []requester) (placed string, notes []string, err error) {
+	known, err := schedule.ReadKnownHosts(file.Data)
+	if err != nil {
+		return "", nil, refuse("%s: %w", file.Name, err)
+	}
+	hosts := map[string]string{} // all are known by their own names yet
+	for _, n := range nodes {
+		hosts[n.node.Name] = n.node.Name
+	}
+	for i := range nodes {
+		n := &nodes[i]
+		if n.request.HostKey == nil || n.compared {
+			continue
+		}
+		if err := known.Vouches(n.node.Name, n.request.HostKey); err != nil {
+			notes = append(
+				notes,
+				fmt.Sprintf("node %s: an SSH key signed its request, but in %s %v", n.node.Name, file.Name, err),
+			)
+			continue
+		}
+		if other := known.Shared(n.node.Name, n.request.HostKey, hosts); other != "" {
+			notes = append(
+				notes,
+				fmt.Sprintf(
+					"node %s: an SSH key signed its request, but in %s that key is %s's, too",
+					n.node.Name,
+					file.Name,
+					other,
+				),
+			)
+			continue
+		}
+		n.node.Fingerprint = fingerprint.SHA256{}
+	}
+	placed, err = in.place(file, "known_hosts")
+	return placed, notes, err
+}
+
+// vouch drops the fingerprints of requests that nodes signed with the key of the
+// certificate they had from this ceremony, in the same roles. check looks again,
+// and closer.
+func (l *Previous) vouch(nodes []requester) {
+	issued := map[string]*x509.Certificate{}
+	for _, c := range l.record.Certificates() {
+		issued[c.Name] = c.Certificate
+	}
+	roles := map[string][]kubepki.Role{}
+	for _, n := range l.plan.Nodes {
+		roles[n.Name] = slices.Sorted(slices.Values(n.Roles))
+	}
+	for i := range nodes {
+		n, o := &nodes[i].node, nodes[i].request
+		if o.Present == nil || nodes[i].compared {
+			continue
+		}
+		had := issued[n.Name+"/"+o.Request.Previous.Name]
+		if o.Present[0].Equal(had) && slices.Equal(roles[n.Name], slices.Sorted(slices.Values(n.Roles))) {
+			n.Fingerprint = fingerprint.SHA256{}
+		}
+	}
+}

@@ -1,0 +1,269 @@
+package next
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"officiant/bundle/kubepki"
+	"officiant/bundle/request"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
+)
+
+// Changes are what any plan that continues a chain may have otherwise than the
+// ceremony before it.
+type Changes struct {
+	Desk
+	Name     string        // the plan's; empty: CLUSTER-SEQUENCE
+	Requests *Requests     // of nodes that join, or get new keys; nil: none
+	Nodes    []string      // these alone; empty: all
+	Without  []string      // nodes that the plan leaves out
+	Kubeadm  *File         // the cluster's present facts; nil: those of the last ceremony
+	Validity plan.Duration // of new leaves; zero: as in the last ceremony
+}
+
+// work is a plan in the making that continues a chain.
+type work struct {
+	Changes
+	chain Chain
+	in    *inputs
+	until time.Time // what ends before is made anew
+	nodes []requester
+	p     *plan.NewOptions
+}
+
+func (c Changes) begin(chain Chain, within time.Duration) *work {
+	return &work{Changes: c, chain: chain, in: &inputs{desk: c.Desk}, until: c.Now.Add(within)}
+}
+
+// known takes out of what a node asks for beyond Kubernetes' own what the
+// cluster's plan has for all, and says of the rest what the node's last plan did.
+func (c Chain) known(n *plan.Node) {
+	named := func(name string) func(plan.Extra) bool { return func(e plan.Extra) bool { return e.Name == name } }
+	n.Extra = slices.DeleteFunc(n.Extra, func(e plan.Extra) bool {
+		return slices.ContainsFunc(c.last().plan.Plan.Cluster.Extra, named(e.Name))
+	})
+	for _, p := range c {
+		i := slices.IndexFunc(p.plan.Plan.Nodes, func(o plan.Node) bool { return o.Name == n.Name })
+		if i < 0 {
+			continue
+		}
+		for j, e := range n.Extra {
+			if k := slices.IndexFunc(p.plan.Plan.Nodes[i].Extra, named(e.Name)); k >= 0 {
+				n.Extra[j] = p.plan.Plan.Nodes[i].Extra[k]
+			}
+		}
+		return
+	}
+}
+
+// gather finds the nodes that the plan may be about: who sent a request, and all
+// that had certificates before, each as its last ceremony knew it.
+func (w *work) gather() error {
+	asked := map[string]bool{}
+	if w.Requests != nil {
+		var err error
+		if w.nodes, err = w.Requests.requesters(w.in); err != nil {
+			return err
+		}
+		w.chain.last().vouch(w.nodes)
+		for i := range w.nodes {
+			asked[w.nodes[i].node.Name] = true
+			w.chain.known(&w.nodes[i].node)
+		}
+	}
+	seen := map[string]bool{}
+	for _, p := range w.chain {
+		for _, n := range p.plan.Plan.Nodes {
+			if seen[n.Name] {
+				continue
+			}
+			seen[n.Name] = true
+			if asked[n.Name] || slices.Contains(w.Without, n.Name) || len(w.Nodes) > 0 && !slices.Contains(w.Nodes, n.Name) {
+				continue
+			}
+			r, err := w.granted(p, n)
+			if err != nil {
+				return err
+			}
+			w.nodes = append(w.nodes, r)
+		}
+	}
+	for _, name := range slices.Concat(w.Nodes, w.Without) {
+		if !seen[name] && !asked[name] {
+			return refuse("no node %s in these ceremonies", name)
+		}
+		if slices.Contains(w.Without, name) && (asked[name] || slices.Contains(w.Nodes, name)) {
+			return refuse("node %s is to be left out (--without), and asked for as well", name)
+		}
+	}
+	return nil
+}
+
+// granted is a node with the request it has its certificates by.
+func (w *work) granted(p *Previous, n plan.Node) (requester, error) {
+	n.Host, n.Fingerprint, n.Sealed = "", [32]byte{}, ""
+	request := p.plan.Requests[n.Name]
+	if request == nil { // its keys were made for it
+		return requester{node: n}, nil
+	}
+	n.Request = fmt.Sprintf("%s/%s.req", p.prefix, n.Name)
+	n.Renew = nil
+	for _, c := range request.CSRs {
+		n.Renew = append(n.Renew, c.Name)
+	}
+	return requester{node: n, request: request}, w.in.add(n.Request, request.Raw)
+}
+
+// draft continues the last ceremony with the nodes gathered.
+func (w *work) draft() error {
+	last := w.chain.last()
+	w.p = &plan.NewOptions{
+		Name:      w.Name,
+		OnlyThese: true,
+		Leaves:    plan.Leaves{Validity: candidate},
+		People:    last.plan.People,
+	}
+	if w.p.Name == "" {
+		w.p.Name = planName(last.open.Cluster, last.open.Sequence+1)
+	}
+	if err := w.facts(); err != nil {
+		return err
+	}
+	var err error
+	if w.p.Previous, err = w.chain.previous(w.in); err != nil {
+		return err
+	}
+	if err := last.authorities(w.p, w.in, true); err != nil {
+		return err
+	}
+	if err := last.release(w.p, w.in); err != nil {
+		return err
+	}
+	if err := w.chain.serviceAccount(w.p, w.in, w.nodes); err != nil {
+		return err
+	}
+	for _, n := range w.nodes {
+		w.p.Nodes = append(w.p.Nodes, n.node)
+	}
+	return nil
+}
+
+// facts are the cluster's as the last ceremony knew them, or those of another
+// kubeadm file beside what only a plan can say.
+func (w *work) facts() error {
+	last := w.chain.last()
+	w.p.Cluster = last.plan.Plan.Cluster
+	w.p.Cluster.Kubeadm = ""
+	if w.Kubeadm == nil {
+		return nil
+	}
+	config, err := clusterConfig(*w.Kubeadm)
+	if err != nil {
+		return err
+	}
+	c := w.p.Cluster
+	w.p.Cluster = plan.Cluster{Name: c.Name, Naming: c.Naming, Overrides: c.Overrides, Extra: c.Extra}
+	if config.ClusterName != "" && config.ClusterName != c.Name {
+		return refuse("%s: is of cluster %s, these ceremonies are of %s", w.Kubeadm.Name, config.ClusterName, c.Name)
+	}
+	w.p.Cluster.Kubeadm, err = w.in.place(*w.Kubeadm, fmt.Sprintf("kubeadm-%d.yaml", last.open.Sequence+1))
+	return err
+}
+
+// opened are the requests of the nodes gathered, which are not opened again.
+func (w *work) opened() map[string]*request.Opened {
+	out := map[string]*request.Opened{}
+	for _, n := range w.nodes {
+		out[n.node.Name] = n.request
+	}
+	return out
+}
+
+// open reads the plan as it would be written, before anything is.
+func (w *work) open() (*schedule.Ceremony, error) {
+	text, err := plan.New(*w.p)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{"plan.yaml": text}
+	for _, c := range w.in.copies {
+		files[c.Path] = c.Data
+	}
+	c, err := schedule.OpenFS(&overlay{files, w.Folder}, "plan.yaml", schedule.Options{Now: w.Now, Opened: w.opened()})
+	var invalid *plan.Invalid
+	if !errors.As(err, &invalid) {
+		return c, err
+	}
+	refused := &Refused{Hints: []string{
+		"a node whose names, roles or certificates became more sends a new request: officiant-node request, and --requests",
+		"names that the cluster has now come from its kubeadm file: --kubeadm",
+		"a node that is to wait, such as for a new request after its key was compromised: --without NODE"}}
+	for _, problem := range invalid.Problems {
+		refused.Err = errors.Join(refused.Err, errors.New(problem.Message))
+	}
+	return nil, refused
+}
+
+// leaves says how long new leaves are valid: as in the last ceremony, or as asked for.
+func (w *work) leaves() {
+	if w.p.Leaves = w.chain.last().plan.Plan.Leaves; w.Validity != 0 {
+		w.p.Leaves.Validity = w.Validity
+	}
+}
+
+// issuers takes out of the plan the keys that sign nothing, the root's among
+// them, and refuses an authority that ends before what it would issue: no
+// renewal helps there.
+func (w *work) issuers(all *schedule.Ceremony) error {
+	renew := map[string][]string{} // by node; nil: all
+	for _, n := range w.p.Nodes {
+		renew[n.Name] = n.Renew
+	}
+	signs := map[string]bool{}
+	for _, e := range all.Entries {
+		if e.Kind == schedule.AuthorityCertificate {
+			signs[e.Signer] = true
+		}
+		names, in := renew[e.Node]
+		if e.Kind == schedule.LeafCertificate && in && (names == nil || slices.Contains(names, e.Leaf.Name)) {
+			signs[e.Signer] = true
+		}
+	}
+	end := w.Now.Add(time.Duration(w.p.Leaves.Validity))
+	for i := range w.p.Authorities {
+		a := &w.p.Authorities[i]
+		if a.Makes() {
+			continue
+		}
+		if !signs[a.Name] {
+			a.Key = plan.Key{}
+			continue
+		}
+		if a.Family == kubepki.Root {
+			continue
+		}
+		if c := all.Certificates[a.Name]; end.After(c.NotAfter) {
+			return &Refused{
+				Err: fmt.Errorf("authority %s ends on %s, before a certificate of %s made now would: renewal cannot help there",
+					a.Name, c.NotAfter.UTC().Format(time.DateOnly), w.p.Leaves.Validity),
+				Hints: []string{
+					"it needs a successor, which nodes learn to trust first: officiant ceremony rollover (docs/rollover.md)",
+					"until then, certificates that end sooner: --validity TIME"}}
+		}
+	}
+	return nil
+}
+
+// proposal is the plan as it was opened, with what people have to compare.
+func (w *work) proposal(c *schedule.Ceremony) Proposal {
+	out := Proposal{Document: *w.p, Files: w.in.copies}
+	for _, n := range c.Plan.Nodes {
+		if c.Vouched[n.Name] == schedule.ByFingerprint {
+			out.Requests = append(out.Requests, Requested{Node: n, Fingerprint: n.Fingerprint, By: Compared})
+		}
+	}
+	return out
+}

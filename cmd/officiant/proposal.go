@@ -1,0 +1,205 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"officiant/bundle/durable"
+	"officiant/ceremony/next"
+	"officiant/ceremony/plan"
+	"officiant/cmd/internal/exit"
+)
+
+// noPlanAt refuses to write a plan over what is there.
+func noPlanAt(file string) error {
+	_, err := os.Lstat(file)
+	switch {
+	case err == nil:
+		return &exit.Error{Code: exit.Failure, Err: fmt.Errorf("%s: there already; plans are not overwritten", file)}
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	}
+	return err
+}
+
+// desk is where a plan is written.
+func (o *options) desk(out string) next.Desk {
+	dir := filepath.Dir(out)
+	return next.Desk{Folder: os.DirFS(dir), Dir: dir, Now: o.Now()}
+}
+
+// input reads a file that a plan may name.
+func input(desk next.Desk, file string) (next.File, error) {
+	data, err := os.ReadFile(file)
+	return next.File{Name: file, Data: data, Below: below(desk.Dir, file)}, err
+}
+
+// inputIf reads a file that was given; nil when none was.
+func inputIf(desk next.Desk, file string) (*next.File, error) {
+	if file == "" {
+		return nil, nil
+	}
+	f, err := input(desk, file)
+	return &f, err
+}
+
+// below is a file's path below a folder, with slashes; empty when it lies elsewhere,
+// or has a name that no input can have.
+func below(folder, file string) string {
+	folder, err := realPath(folder)
+	if err != nil {
+		return ""
+	}
+	real, err := realPath(file)
+	if err != nil {
+		return ""
+	}
+	rel, err := filepath.Rel(folder, real)
+	if err != nil || plan.CheckInputPath(filepath.ToSlash(rel)) != nil {
+		return ""
+	}
+	return filepath.ToSlash(rel)
+}
+
+func realPath(p string) (string, error) {
+	p, err := filepath.Abs(p)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(p)
+}
+
+// requestsIn reads the folder that nodes' requests came in.
+func requestsIn(desk next.Desk, dir string) (next.Requests, error) {
+	out := next.Requests{Dir: dir}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return out, err
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".req") && !strings.HasSuffix(e.Name(), next.SharedSuffix) {
+			continue
+		}
+		f, err := input(desk, filepath.Join(dir, e.Name()))
+		if err != nil {
+			return out, err
+		}
+		out.Files = append(out.Files, f)
+	}
+	return out, nil
+}
+
+// statusesIn reads the folder of what nodes say of themselves.
+func statusesIn(dir string) (next.Statuses, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		return next.Statuses{}, err
+	}
+	if info, err := os.Stat(dir); err != nil {
+		return next.Statuses{}, err
+	} else if !info.IsDir() {
+		return next.Statuses{}, refuse("--status %s: not a folder", dir)
+	}
+	var files []next.File
+	for _, name := range names {
+		data, err := readUpTo(name, next.MaxStatus+1)
+		if err != nil {
+			return next.Statuses{}, err
+		}
+		files = append(files, next.File{Name: name, Data: data})
+	}
+	return next.ParseStatuses(dir, files)
+}
+
+// readUpTo reads a file, and no more of it than a number of bytes.
+func readUpTo(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
+}
+
+// chainOf reads ceremony directories of one cluster.
+func chainOf(dirs []string) (next.Chain, error) {
+	var folders []next.Folder
+	for _, dir := range dirs {
+		folders = append(folders, next.Folder{Dir: dir, FS: os.DirFS(dir)})
+	}
+	return next.ReadChain(folders)
+}
+
+// write leaves a plan, and before it the inputs it names.
+func (o *options) write(file string, p *next.Proposal) error {
+	text, err := plan.New(p.Document)
+	if err != nil {
+		return err
+	}
+	folder := filepath.Dir(file)
+	if err := o.writeCopies(folder, p.Files); err != nil {
+		return err
+	}
+	if err := placeSchema(o, folder); err != nil {
+		return err
+	}
+	return o.Disk.Create(file, text, 0o644)
+}
+
+// writeCopies leaves the copies below the folder. There may be thousands, so they
+// are synced many at once, and their folders at the end.
+func (o *options) writeCopies(folder string, copies []next.Copy) error {
+	var folders []string
+	for group := range slices.Chunk(copies, 256) {
+		files := make([]durable.File, len(group))
+		for i, c := range group {
+			full := filepath.Join(folder, filepath.FromSlash(c.Path))
+			files[i] = durable.File{Path: full, Data: c.Data, Mode: 0o644}
+			if folder := filepath.Dir(full); !slices.Contains(folders, folder) {
+				if err := o.Disk.MkdirAll(folder, 0o755); err != nil {
+					return err
+				}
+				folders = append(folders, folder)
+			}
+		}
+		staged, err := o.Disk.StageAll(files)
+		if err != nil {
+			return err
+		}
+		for i, name := range staged {
+			if err := o.Disk.RenameNoReplace(name, files[i].Path); err != nil {
+				return err
+			}
+		}
+	}
+	return o.Disk.SyncDirs(folders)
+}
+
+// compare prints the fingerprints that people have to compare, and the next step.
+func (o *options) compare(file string, p *next.Proposal) error {
+	for _, r := range p.Requests {
+		fmt.Fprintf(o.Stderr, "Compare with what node %s printed, by another way than its request came:\n", r.Node.Name)
+		_, err := fmt.Fprintf(
+			o.Stdout,
+			"%s  %s\n%s",
+			exit.Line(r.Node.Name),
+			r.Node.Request,
+			indentLines(r.Fingerprint.Lines()),
+		)
+		if err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony check %s\n", file)
+	return nil
+}
+
+func refuse(format string, args ...any) error {
+	return &exit.Error{Code: exit.Refused, Err: fmt.Errorf(format, args...)}
+}
