@@ -25,6 +25,10 @@ func (r *tokens) key(ctx context.Context, name string) error {
 	if r.stores[name] == nil {
 		return nil // its token stays where it is: openToken has said why
 	}
+	if r.proved[name] == r.stores[name] {
+		r.watch.Say(fmt.Sprintf("public key %s", r.progress.Keys[name].SPKI))
+		return nil
+	}
 	k, err := r.obtain(ctx, name)
 	if err != nil {
 		return err
@@ -40,6 +44,7 @@ func (r *tokens) key(ctx context.Context, name string) error {
 	if err := r.challenge(ctx, transcript.ChallengeIntent{Name: name, SPKI: spki}, k); err != nil {
 		return err
 	}
+	r.proved[name] = r.stores[name]
 	r.watch.Say(fmt.Sprintf("public key %s", spki))
 	r.watch.Say(fmt.Sprintf("evidence: %s", r.progress.Keys[name].Grade))
 	if name == r.plan.ReleaseKey() {

@@ -55,13 +55,13 @@ func phaseOf(tokens []phase, key string) phase {
 }
 
 // addToken adds a token's turn.
-func (s *script) addToken(p phase) {
+func (s *script) addToken(p phase, turns []phase) {
 	kind := "token"
 	if !p.removable {
 		kind = "KMS"
 	}
 	open := s.add("Open the "+kind+" of "+list(p.keys),
-		inTokens(func(r *tokens, ctx context.Context) error { return r.openToken(ctx, p) }))
+		inTokens(func(r *tokens, ctx context.Context) error { return r.openToken(ctx, p, turns) }))
 	s.putIn(open, p)
 	for _, name := range p.keys {
 		s.addKey(name)
@@ -101,13 +101,15 @@ func (s *script) putIn(step *Step, p phase) {
 	step.Place = p.place
 	if !p.removable {
 		step.People = "Administrator: the machine reaches the KMS with the credentials made for this day. There is no PIN."
-		step.Failure = "Credentials that expired, a wrong clock, or a missing permission: the message says which. Correct it, and run the same command again."
+		step.Failure = "Credentials that expired, a wrong clock, or a missing permission: the message says which. " +
+			"Correct it, and run the same command again."
 		return
 	}
 	step.Swap = s.token != "" && s.token != p.token
 	step.People = "Officer: break the seal, put in exactly this token, enter the PIN. Nobody else sees it."
 	s.token = p.token
-	step.Failure = "A wrong PIN is tried once: find out which PIN is right before running again. A token that does not answer: take it out, put it in again, run the same command."
+	step.Failure = "A wrong PIN is tried once: find out which PIN is right before running again. A token that does " +
+		"not answer: take it out, put it in again, run the same command."
 }
 
 func (s *script) addKey(name string) {
@@ -115,7 +117,8 @@ func (s *script) addKey(name string) {
 	create := keyOf(s.plan, name).Create
 	if create == "" {
 		open := s.add(fmt.Sprintf("Open the %s key", name), do)
-		open.Failure = "It is another key than the plan names, or not there: the wrong token, or the wrong plan. Stop, and find out which."
+		open.Failure = "It is another key than the plan names, or not there: the wrong token, or the wrong plan. " +
+			"Stop, and find out which."
 		return
 	}
 	title := fmt.Sprintf("Make the %s key, %s", name, create)
@@ -126,7 +129,8 @@ func (s *script) addKey(name string) {
 	made := s.add(title, do)
 	made.Final = first
 	made.People = "Write the first eight digits of the public key's fingerprint down."
-	made.Failure = "Run the same command again: a key whose making is on record is found and not made twice. Refused evidence means the wrong kind of token: stop."
+	made.Failure = "Run the same command again: a key whose making is on record is found and not made twice. " +
+		"Refused evidence means the wrong kind of token: stop."
 }
 
 // addClone adds the proof that a key that is made here has its clone.
@@ -144,8 +148,10 @@ func (s *script) addClone(name string) {
 	step := s.add(fmt.Sprintf("Clone the %s key and prove the clone", name),
 		inTokens(func(r *tokens, ctx context.Context) error { return r.clone(ctx, p, ref) }))
 	s.putIn(step, p)
-	step.People = "Officers: clone the key with its maker's tool, then put the clone's token in and enter its PIN. It goes into a bag and a safe of its own."
-	step.Failure = "Without a clone that answers the ceremony does not go on. Clone again, and run the same command again."
+	step.People = "Officers: clone the key with its maker's tool, then put the clone's token in and enter its PIN. " +
+		"It goes into a bag and a safe of its own."
+	step.Failure = "Without a clone that answers the ceremony does not go on. Clone again, and run the same " +
+		"command again."
 }
 
 // comeBack adds the way back to the token of a key, when another has been in
@@ -158,5 +164,6 @@ func (s *script) comeBack(turns []phase, key string) {
 	step := s.add("Go back to the token of "+list(p.keys),
 		inTokens(func(r *tokens, ctx context.Context) error { return r.comeBack(ctx, p) }))
 	s.putIn(step, p)
-	step.People = "With one reader: take the other token out and seal it, put this one in, enter the PIN. With a reader for each, nothing has to be done."
+	step.People = "With one reader: take the other token out and seal it, put this one in, enter the PIN. With a " +
+		"reader for each, nothing has to be done."
 }

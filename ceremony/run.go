@@ -207,7 +207,7 @@ func (r *run) openRooms() {
 	r.tokens = &tokens{
 		common: r.common, station: r.Station, uris: r.Rehearsal, opener: r.Open, ask: r.Ask, insertion: r.Insert,
 		resumed: r.resumed,
-		stores:  map[string]signer.Store{}, keys: map[string]signer.Key{},
+		stores:  map[string]signer.Store{}, keys: map[string]signer.Key{}, proved: map[string]signer.Store{},
 	}
 	r.secrets = &secrets{common: r.common, previous: r.previous}
 	r.issuing = &issuing{common: r.common, tokens: r.tokens, checker: r.checker, workers: r.Workers, brought: r.Received}

@@ -69,8 +69,9 @@ func Steps(c *schedule.Ceremony, st *station.Station) ([]Step, error) {
 	}
 	s := &script{plan: c, station: st}
 	s.opening()
+	s.addSurvey(tokens)
 	for _, t := range tokens {
-		s.addToken(t)
+		s.addToken(t, tokens)
 	}
 	s.addGate()
 	if c.Plan.Adopts() {
@@ -106,7 +107,8 @@ func (s *script) opening() {
 	s.add("Copy the plan and open the record", (*run).open)
 	room := s.add("Look at the room", (*run).lookAtRoom)
 	room.People = "Witness: compare the clock with a watch, program and module with the sums on this page."
-	room.Failure = "Put right what is refused. Or two people waive it with a reason: --waive NAME --reason TEXT --by PERSON --by PERSON."
+	room.Failure = "Put right what is refused. Or two people waive it with a reason: --waive NAME --reason TEXT " +
+		"--by PERSON --by PERSON."
 }
 
 // closing adds what comes when all certificates are issued.
@@ -116,8 +118,10 @@ func (s *script) closing(tokens []phase) {
 	s.add(fmt.Sprintf("Sign %s", count(len(s.plan.Nodes), "bundle")), inOutputs((*outputs).signBundles))
 	s.add("Write authorities and bundles", inOutputs((*outputs).writeOutputs))
 	compare := s.add("Compare fingerprints", inOutputs((*outputs).showFingerprints))
-	compare.People = "One person reads each fingerprint aloud, word by word; another follows on the screen; a third writes it down below."
-	compare.Failure = "A difference is never a slip of the tongue until it is explained. Stop, keep the directory, and write down who read what."
+	compare.People = "One person reads each fingerprint aloud, word by word; another follows on the screen; a " +
+		"third writes it down below."
+	compare.Failure = "A difference is never a slip of the tongue until it is explained. Stop, keep the directory, " +
+		"and write down who read what."
 	record := s.add("Close and sign the record", inOutputs((*outputs).closeRecord))
 	record.People = "Write the head of the record down below: it is what witnesses sign."
 	verify := s.add("Verify the ceremony directory", (*run).verifyDirectory)

@@ -25,43 +25,83 @@ type tokens struct {
 	stores    map[string]signer.Store // by key
 	opened    []signer.Store
 	keys      map[string]signer.Key
+	proved    map[string]signer.Store // in which a key has answered this process's challenge
 }
 
 // openToken opens the token of a phase's keys, with one login, and records
 // which device it is. One with which nothing is left to do stays where it is.
-func (r *tokens) openToken(ctx context.Context, p phase) error {
+func (r *tokens) openToken(ctx context.Context, p phase, turns []phase) error {
 	if r.progress.Closed && !slices.Contains(p.keys, r.plan.ReleaseKey()) {
 		return nil // only the record's signature may be missing
 	}
 	if done, err := r.done(p); err != nil || done {
 		return err
 	}
+	if r.answers(ctx, p) {
+		r.watch.Say("it is open already")
+		return nil
+	}
+	if rests, err := r.rests(p, turns); err != nil || rests {
+		return err
+	}
 	store, err := r.open(ctx, p)
 	if err != nil {
 		return err
 	}
-	for _, name := range p.keys {
-		r.stores[name] = store
-	}
-	device, ok := r.described(store)
-	if !ok || r.progress.Closed {
-		return nil
-	}
-	for _, name := range p.keys {
-		if least, who := r.least(name); device.Software && !signer.Software.AtLeast(least) {
-			return &Refused{[]string{fmt.Sprintf("token %s is software, and the %s asks for evidence %q of the %s key",
-				device.Label, who, least, name)}}
-		}
-	}
-	if _, err := r.progress.Record(tokenRecord(device)); err != nil {
-		return err
-	}
-	return r.canaries(ctx, p, store, device)
+	return r.enter(ctx, p, store)
 }
 
-// done says whether all that a phase's keys have to sign is on record: a
-// ceremony that goes on need not take the root out of its safe again.
+// answers says whether the open token of a phase is still there, whether or not its
+// keys are made.
+func (r *tokens) answers(ctx context.Context, p phase) bool {
+	store := r.stores[p.keys[0]]
+	if store == nil {
+		return false
+	}
+	ref, err := r.ref(p.keys[0])
+	if err != nil {
+		return false
+	}
+	_, err = store.Find(ctx, ref)
+	return err == nil || errors.Is(err, signer.ErrNotFound)
+}
+
+// rests says whether a token that is not in can stay where it is for now: its keys
+// are on record and have nothing to sign before another token's turn, after which it
+// is asked for again. So with one reader a ceremony goes on with the token that it
+// waited for.
+func (r *tokens) rests(p phase, turns []phase) (bool, error) {
+	if !r.resumed || !p.removable || len(r.existing(p)) < len(p.keys) {
+		return false, nil
+	}
+	for _, e := range r.plan.Entries {
+		if e.Kind == schedule.RequestSignature && slices.Contains(p.keys, e.Signer) && r.progress.Requests[e.Name] == nil {
+			return false, nil
+		}
+	}
+	after := slices.IndexFunc(turns, func(q phase) bool { return q.token == p.token }) + 1
+	for _, q := range turns[after:] {
+		if finished, err := r.finished(q); err != nil || finished || !q.removable {
+			continue
+		}
+		r.watch.Say("its keys are on record: it is asked for when one of them signs")
+		return true, nil
+	}
+	return false, nil
+}
+
+// done says whether a ceremony that goes on has no more use for a phase's token.
 func (r *tokens) done(p phase) (bool, error) {
+	finished, err := r.finished(p)
+	if err == nil && finished {
+		r.watch.Say("nothing is left to do with it: it stays where it is")
+	}
+	return finished, err
+}
+
+// finished says whether all that a phase's keys have to sign is on record: a
+// ceremony that goes on need not take the root out of its safe again.
+func (r *tokens) finished(p phase) (bool, error) {
 	for _, name := range p.keys {
 		recorded, ok := r.progress.Keys[name]
 		// The release key signs to the end, and its successor signs nothing but a challenge.
@@ -85,9 +125,6 @@ func (r *tokens) done(p phase) (bool, error) {
 			return false, nil
 		}
 	}
-	if r.resumed {
-		r.watch.Say("nothing is left to do with it: it stays where it is")
-	}
 	return r.resumed, nil
 }
 
@@ -101,12 +138,16 @@ func (r *tokens) open(ctx context.Context, p phase) (signer.Store, error) {
 	return r.openRef(ctx, p, ref)
 }
 
-func (r *tokens) openRef(ctx context.Context, p phase, ref signer.Ref) (signer.Store, error) {
+func (r *tokens) announce(p phase) {
 	if r.rehearsal {
 		r.watch.Say("a throw-away token plays the part of " + p.place)
 	} else {
 		r.watch.Say("wanted: " + p.place)
 	}
+}
+
+func (r *tokens) openRef(ctx context.Context, p phase, ref signer.Ref) (signer.Store, error) {
+	r.announce(p)
 	for {
 		store, err := r.opener(ctx, ref, r.ask)
 		if err == nil {
@@ -246,7 +287,8 @@ func (r *tokens) clone(ctx context.Context, p phase, ref signer.Ref) error {
 			p.place)}}
 	}
 	if least, who := r.least(name); device.Software && !signer.Software.AtLeast(least) {
-		return &Refused{[]string{fmt.Sprintf("token %s is software, and the %s asks for evidence %q of the %s key: that holds for its clone", device.Label, who, least, name)}}
+		return &Refused{[]string{fmt.Sprintf("token %s is software, and the %s asks for evidence %q of the %s key: "+
+			"that holds for its clone", device.Label, who, least, name)}}
 	}
 	if _, err := r.progress.Record(token); err != nil {
 		return err

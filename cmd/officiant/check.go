@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +15,7 @@ import (
 	"officiant/ceremony"
 	"officiant/ceremony/approval"
 	"officiant/ceremony/issue"
+	"officiant/ceremony/placement"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
@@ -39,10 +39,12 @@ func newCheckCommand(o *options) *cobra.Command {
 		Long: `Show everything a plan would have signed, as a tree and a table, and everything
 that is wrong with it: in the plan, its inputs, the certificates it would make
 (made in memory with throw-away keys, and linted), and with --station in where
-its keys are to live. No key is touched.
+its keys are to live: places, modules, PIN files, and what tokens that are in tell
+without a PIN. A token that is not in is a warning. No key is touched.
 
 A plan without findings gets its schedule, written to schedule.txt beside it, and
-the digest that people approve, and who of the plan's people have. With findings the exit code is 3.
+the digest that people approve, and who of the plan's people have: whatever is found
+at the station, since that changes nothing in them. With findings the exit code is 3.
 
 Four nodes and more that differ in name and address alone are shown as one: what
 differs in anything else, or has a name or address that the certificates of another
@@ -96,40 +98,47 @@ type checkedFinding struct {
 	excerpt string
 }
 
-func (o *checkOptions) run(_ context.Context, path string) error {
+func (o *checkOptions) run(ctx context.Context, path string) error {
 	if o.output != "table" && o.output != "json" {
 		return exit.Usagef("-o %q: table or json", o.output)
 	}
-	result := &checked{Plan: path, Keys: []checkedKey{}, Signatures: []checkedEntry{}, Findings: []checkedFinding{}, Warnings: []checkedFinding{}}
+	result := &checked{Plan: path, Keys: []checkedKey{}, Signatures: []checkedEntry{}, Findings: []checkedFinding{},
+		Warnings: []checkedFinding{}}
 	c, err := schedule.Open(path, schedule.Options{Now: o.Now()})
 	var invalid *plan.Invalid
-	var unavailable error
 	switch {
 	case errors.As(err, &invalid):
 		result.Findings = findings(invalid.Problems)
 	case err != nil:
 		return err
 	default:
-		// Without its token or module, a station cannot be judged; the plan can.
-		unavailable = o.examine(result, c)
+		if err := o.examine(ctx, result, c); err != nil {
+			return err
+		}
 	}
 	if o.output == "json" {
 		err = o.writeJSON(result)
 	} else {
 		err = o.writeText(result, c)
 	}
-	if err = errors.Join(unavailable, err); err != nil {
+	if err != nil {
 		return err
 	}
-	if n := len(result.Findings); n > 0 {
-		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s; nothing may be signed by this plan", path, counted(n, "finding"))}
+	switch n := len(result.Findings); {
+	case n == 0:
+		return nil
+	case result.Digest != nil:
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s of the station %s; the plan has none, and its "+
+			"digest holds", path, counted(n, "finding"), o.station)}
+	default:
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s; nothing may be signed by this plan", path,
+			counted(n, "finding"))}
 	}
-	return nil
 }
 
 // examine looks at a plan that is right in itself, and writes its schedule
 // when nothing else is wrong either.
-func (o *checkOptions) examine(result *checked, c *schedule.Ceremony) error {
+func (o *checkOptions) examine(ctx context.Context, result *checked, c *schedule.Ceremony) error {
 	result.Name, result.Cluster, result.Sequence = c.Plan.Name, c.Cluster.Name, c.Sequence
 	result.Warnings = findings(c.Warnings)
 	for _, name := range c.KeysNeeded() {
@@ -144,23 +153,50 @@ func (o *checkOptions) examine(result *checked, c *schedule.Ceremony) error {
 	if err := result.note(err); err != nil {
 		return err
 	}
-	if o.station != "" {
-		st, err := openStation(o.options, o.station)
-		if err == nil {
-			err = supported(c, st, reach{timeout: st.Patience()})
-		}
-		if err := result.note(err); err != nil {
-			return err
-		}
-	}
 	if err := o.schedule(result, c); err != nil {
 		return err
 	}
 	if len(result.Findings) == 0 {
+		// The digest is the plan's: what is found at the station changes nothing in it.
 		result.Digest, result.Words = &c.Digest, c.Digest.Words()
-		return result.people(c)
+		if err := result.people(c); err != nil {
+			return err
+		}
 	}
-	return nil
+	if o.station == "" {
+		return nil
+	}
+	return o.places(ctx, result, c)
+}
+
+// places looks at where the station puts the plan's keys.
+func (o *checkOptions) places(ctx context.Context, result *checked, c *schedule.Ceremony) error {
+	st, err := openStation(o.options, o.station)
+	if err != nil {
+		if result.note(err) != nil {
+			result.Findings = append(result.Findings, checkedFinding{Message: err.Error()})
+		}
+		return nil
+	}
+	report := placement.Look(ctx, c, st, c.KeysNeeded(), reach{timeout: st.Patience()}.place)
+	for _, f := range report.Findings {
+		result.Findings = append(result.Findings, checkedFinding{Message: f})
+	}
+	for _, w := range report.Warnings {
+		result.Warnings = append(result.Warnings, checkedFinding{Message: w})
+	}
+	said := map[string]bool{}
+	for _, err := range report.Absent {
+		if !said[err.Error()] {
+			said[err.Error()] = true
+			result.Warnings = append(result.Warnings, checkedFinding{Message: err.Error() +
+				"; put it in, and check again: what it can do is not known"})
+		}
+	}
+	for _, err := range report.Unknown {
+		result.Findings = append(result.Findings, checkedFinding{Message: err.Error()})
+	}
+	return ctx.Err()
 }
 
 // note takes what refuses a plan as findings; any other error comes back.
@@ -174,7 +210,8 @@ func (r *checked) note(err error) error {
 			r.Findings = append(r.Findings, checkedFinding{Message: reason})
 		}
 	case errors.As(err, &invalid):
-		r.Findings = append(r.Findings, checkedFinding{File: invalid.File, Line: invalid.Line, Column: invalid.Column, Message: invalid.Reason})
+		r.Findings = append(r.Findings, checkedFinding{File: invalid.File, Line: invalid.Line, Column: invalid.Column,
+			Message: invalid.Reason})
 	default:
 		return err
 	}
@@ -192,7 +229,8 @@ func (o *checkOptions) schedule(result *checked, c *schedule.Ceremony) error {
 			return err
 		}
 		if !bytes.Equal(found, c.Schedule) {
-			result.Findings = append(result.Findings, checkedFinding{File: path, Message: "is not the schedule this program makes of the plan"})
+			result.Findings = append(result.Findings, checkedFinding{File: path,
+				Message: "is not the schedule this program makes of the plan"})
 		}
 		result.Schedule = path
 		return nil
@@ -200,68 +238,14 @@ func (o *checkOptions) schedule(result *checked, c *schedule.Ceremony) error {
 	if len(result.Findings) > 0 {
 		return nil
 	}
+	if err := o.Disk.Replace(path, c.Schedule, 0o644); err != nil {
+		// A stick that cannot be written to can be read, and judged.
+		result.Warnings = append(result.Warnings, checkedFinding{Message: fmt.Sprintf("the schedule is not written: %v",
+			err)})
+		return nil
+	}
 	result.Schedule = path
-	return o.Disk.Replace(path, c.Schedule, 0o644)
-}
-
-// supported asks the backend of each key the ceremony needs whether it can do
-// the key's algorithm. What it cannot do is a *ceremony.Refused.
-func supported(c *schedule.Ceremony, st *station.Station, to reach) error {
-	return supportedBy(c, st, to.backend)
-}
-
-func supportedBy(c *schedule.Ceremony, st *station.Station, of func(signer.Ref) (backend, error)) error {
-	absent, err := supportedThere(c, st, c.KeysNeeded(), of)
-	if err == nil && absent != nil {
-		return absent
-	}
-	return err
-}
-
-// supportedThere is supportedBy for some keys, but for those whose token people
-// have not put in yet: absent names the first.
-func supportedThere(c *schedule.Ceremony, st *station.Station, keys []string, of func(signer.Ref) (backend,
-	error)) (absent, err error) {
-	var reasons []string
-	for _, name := range keys {
-		reason, err := supportedKey(c, st, name, of)
-		switch {
-		case errors.Is(err, signer.ErrAbsent):
-			absent = cmp.Or(absent, err)
-		case err != nil:
-			return nil, err
-		case reason != "":
-			reasons = append(reasons, reason)
-		}
-	}
-	if len(reasons) > 0 {
-		return nil, &ceremony.Refused{Reasons: reasons}
-	}
-	return absent, nil
-}
-
-// supportedKey says why a key cannot be there; an error says that it is not known.
-func supportedKey(c *schedule.Ceremony, st *station.Station, name string, of func(signer.Ref) (backend,
-	error)) (reason string, err error) {
-	ref, err := st.Ref(c.Cluster.Name, name)
-	if err != nil {
-		return err.Error(), nil
-	}
-	b, err := of(ref)
-	if err != nil {
-		return err.Error(), nil
-	}
-	if k, _ := c.Plan.KeyOf(name); !b.Attests && (k.Evidence == signer.Attested || st.Least(name) == signer.Attested) {
-		return fmt.Sprintf("key %s: evidence attested is asked for, and no key there can have it", name), nil
-	}
-	err = b.Supports(ref, signer.Spec{Algorithm: c.Algorithm(name)})
-	switch {
-	case errors.Is(err, signer.ErrUnsupported):
-		return fmt.Sprintf("key %s: %v", name, err), nil
-	case err != nil:
-		return "", fmt.Errorf("key %s: %w", name, err)
-	}
-	return "", nil
+	return nil
 }
 
 func findings(problems []plan.Problem) []checkedFinding {
@@ -301,8 +285,14 @@ func (o *checkOptions) writeText(result *checked, c *schedule.Ceremony) error {
 	if result.Digest == nil {
 		return nil
 	}
-	_, err := fmt.Fprintf(o.Stdout, "\nschedule  %s\ndigest    %s\n%s", result.Schedule, result.Digest, indentLines(result.Digest.Lines()))
+	if result.Schedule != "" {
+		fmt.Fprintf(o.Stdout, "\nschedule  %s", result.Schedule)
+	}
+	_, err := fmt.Fprintf(o.Stdout, "\ndigest    %s\n%s", result.Digest, indentLines(result.Digest.Lines()))
 	result.People.write(o.Stdout, result.verdict)
+	if len(result.Findings) > 0 {
+		return err
+	}
 	next := fmt.Sprintf("run %s --station STATION --dir DIR --confirm %s", c.File, result.Digest)
 	if !result.People.Approved {
 		next = fmt.Sprintf("approve %s --key FILE, by those who are missing", c.File)

@@ -38,7 +38,7 @@ func byTurns(c *schedule.Ceremony, st *station.Station, to reach) signer.Opener 
 			if token, err := signer.TokenOf(ref.URI); err != nil || token != g.Token {
 				continue
 			}
-			if absent, err := supportedThere(c, st, g.Keys, to.backend); err != nil || absent != nil {
+			if absent, err := placed(ctx, c, st, g.Keys, to.place); err != nil || absent != nil {
 				return nil, errors.Join(err, absent)
 			}
 		}

@@ -38,7 +38,7 @@ func mixed(t *testing.T, amazon *awskmstest.Server, google *gcpkmstest.Fake) (di
 	if cfg.Station, err = station.Open(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := supported(cfg.Plan, cfg.Station, reach{}); err != nil {
+	if _, err := placed(t.Context(), cfg.Plan, cfg.Station, cfg.Plan.KeysNeeded(), reach{}.place); err != nil {
 		t.Fatal(err)
 	}
 	return dir, cfg

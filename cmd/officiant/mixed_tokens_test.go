@@ -79,7 +79,7 @@ func withToken(t *testing.T, token pkcs11test.Token, a signer.Algorithm, evidenc
 		t.Fatal(err)
 	}
 	cfg.Station = st
-	if err := supported(cfg.Plan, cfg.Station, reach{}); err != nil {
+	if _, err := placed(t.Context(), cfg.Plan, cfg.Station, cfg.Plan.KeysNeeded(), reach{}.place); err != nil {
 		t.Fatal(err)
 	}
 	return cfg

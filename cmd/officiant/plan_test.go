@@ -21,6 +21,7 @@ import (
 	"officiant/bundle/seal"
 	"officiant/ceremony"
 	"officiant/ceremony/ceremonytest"
+	"officiant/ceremony/placement"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
@@ -299,9 +300,9 @@ func TestSupported(t *testing.T) {
 	must(t, err)
 	st, err := station.Parse("s", []byte("apiVersion: officiant/v1\nkind: Station\nname: x\nkeys: {default: 'pkcs11:token=x'}\n"))
 	must(t, err)
-	answers := func(no error) func(signer.Ref) (backend, error) {
-		return func(signer.Ref) (backend, error) {
-			return backend{Supports: func(_ signer.Ref, s signer.Spec) error {
+	answers := func(no error) func(signer.Ref) (placement.Backend, error) {
+		return func(signer.Ref) (placement.Backend, error) {
+			return placement.Backend{Supports: func(_ signer.Ref, s signer.Spec) error {
 				if s.Algorithm == signer.ECDSAP384 {
 					return no
 				}
@@ -309,19 +310,23 @@ func TestSupported(t *testing.T) {
 			}}, nil
 		}
 	}
-	must(t, supportedBy(c, st, answers(nil)))
-	err = supportedBy(c, st, answers(fmt.Errorf("token x: no ECDSA-P384: %w", signer.ErrUnsupported)))
+	look := func(st *station.Station, of func(signer.Ref) (placement.Backend, error)) error {
+		absent, err := placed(t.Context(), c, st, c.KeysNeeded(), of)
+		return errors.Join(absent, err)
+	}
+	must(t, look(st, answers(nil)))
+	err = look(st, answers(fmt.Errorf("token x: no ECDSA-P384: %w", signer.ErrUnsupported)))
 	var refused *ceremony.Refused
 	if !errors.As(err, &refused) || len(refused.Reasons) != 1 || !strings.HasPrefix(refused.Reasons[0], "key root: token x: no ECDSA-P384") {
 		t.Errorf("got %v", err)
 	}
 	attested, err := station.Parse("s", []byte("apiVersion: officiant/v1\nkind: Station\nname: x\nkeys: {default: 'pkcs11:token=x'}\nevidence: {etcd: attested}\n"))
 	must(t, err)
-	err = supportedBy(c, attested, answers(nil)) // known before a key is made
+	err = look(attested, answers(nil)) // known before a key is made
 	if !errors.As(err, &refused) || len(refused.Reasons) != 1 || !strings.HasPrefix(refused.Reasons[0], "key etcd: evidence attested is asked for") {
 		t.Errorf("got %v", err)
 	}
-	if err := supportedBy(c, st, answers(signer.ErrUnavailable)); !errors.Is(err, signer.ErrUnavailable) {
+	if err := look(st, answers(signer.ErrUnavailable)); !errors.Is(err, signer.ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
 }

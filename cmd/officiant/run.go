@@ -67,7 +67,7 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if err := checkWaiver(o.waive); err != nil {
 		return err
 	}
-	cfg, err := o.prepare(planFile)
+	cfg, err := o.prepare(ctx, planFile)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 
 // prepare reads what a ceremony is made of, and refuses what can be refused before
 // anybody is asked.
-func (o *runOptions) prepare(planFile string) (*ceremony.Config, error) {
+func (o *runOptions) prepare(ctx context.Context, planFile string) (*ceremony.Config, error) {
 	c, err := schedule.Open(planFile, schedule.Options{Now: o.Now()})
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func (o *runOptions) prepare(planFile string) (*ceremony.Config, error) {
 		return nil, err
 	}
 	to := o.reach(st)
-	absent, err := supportedThere(c, st, c.KeysNeeded(), to.backend)
+	absent, err := placed(ctx, c, st, c.KeysNeeded(), to.place)
 	if err != nil {
 		return nil, err
 	}

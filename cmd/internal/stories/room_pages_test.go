@@ -38,7 +38,7 @@ func TestScriptPage(t *testing.T) {
 	first, typed := partsOf(t, "4", "script.md", 1)
 	dir, _ := typeAll(t, first, typed)
 	text, err := os.ReadFile(filepath.Join(dir, "script.txt"))
-	if err != nil || !strings.Contains(string(text), "step 7 of 25  ") {
+	if err != nil || !strings.Contains(string(text), "step 8 of 26  ") {
 		t.Errorf("%v\n%s", err, text)
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "script.html"))

@@ -57,6 +57,7 @@ var table = []row{
 	{"ceremony/audit", []string{"ceremony/transcript", "ceremony/history", "ceremony/plan", "ceremony/schedule",
 		"ceremony/approval", "ceremony/revocation", "bundle", "bundle/kubepki", durable}},
 	{"ceremony/preflight", []string{"signer"}},
+	{"ceremony/placement", []string{"ceremony/schedule", "ceremony/station", "signer"}},
 	{"ceremony/progress", []string{"ceremony/transcript", "signer", durable}},
 	{"ceremony/inventory", []string{"ceremony/history", "ceremony/transcript", "ceremony/revocation"}},
 	{"ceremony/next", []string{"ceremony/plan", "ceremony/schedule", "ceremony/history", "ceremony/transcript",
@@ -68,7 +69,8 @@ var table = []row{
 
 	{"softhsm", nil},
 
-	{"cmd/officiant", []string{"bundle/...", "ceremony/...", "signer", "signer/pkcs11", "signer/gcpkms", "signer/awskms", "softhsm", "cmd/internal/..."}},
+	{"cmd/officiant", []string{"bundle/...", "ceremony/...", "signer", "signer/pkcs11", "signer/gcpkms",
+		"signer/awskms", "softhsm", "cmd/internal/..."}},
 	{"cmd/officiant-node", []string{"bundle/...", "ceremony/transcript", "cmd/internal/..."}},
 	{"cmd/bench", []string{"bundle/...", "ceremony/plan", "ceremony/schedule", "ceremony/transcript", "signer",
 		"signer/awskms/...", "signer/gcpkms/...", "softhsm"}},
@@ -100,7 +102,8 @@ var bounds = []bound{
 		why: "a node links it, and a node knows nothing of keys and ceremonies"},
 	{pkg: "signer/...", only: []string{"signer/...", "bundle/fingerprint"},
 		why: "a backend knows nothing of Kubernetes"},
-	{pkg: "ceremony/audit", never: []string{"ceremony/profile", "ceremony/issue", "ceremony/lint", "signer/pkcs11", "signer/gcpkms", "signer/awskms"},
+	{pkg: "ceremony/audit", never: []string{"ceremony/profile", "ceremony/issue", "ceremony/lint", "signer/pkcs11",
+		"signer/gcpkms", "signer/awskms"},
 		why: "what proves a ceremony must not share code with what carried it out, and needs no token"},
 	{pkg: "ceremony/history",
 		only: []string{"ceremony/transcript", "ceremony/revocation", durable, "bundle/tree", "bundle/fingerprint"},
