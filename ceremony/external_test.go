@@ -57,7 +57,7 @@ func finish(t *testing.T, f *ceremonytest.Fixture, dir string, back map[string][
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := audit.Verify(dir, audit.Options{Now: time.Now(), Root: &result.Root})
+	report, err := audit.Verify(dir, audit.Options{Now: time.Now(), Release: &result.Release})
 	if err != nil || report.Verdict() != audit.Verified {
 		t.Fatalf("%v: %v %v", err, report.Verdict(), report.Findings())
 	}
@@ -66,7 +66,12 @@ func finish(t *testing.T, f *ceremonytest.Fixture, dir string, back map[string][
 // TestRootElsewhere has a company's root sign the intermediates.
 func TestRootElsewhere(t *testing.T) {
 	f, company, dir := waiting(t)
-	finish(t, f, dir, signed(t, company, dir, ceremonytest.Signing{Add: "crlDistributionPoints=URI:http://pki.corp.example/root.crl\n"}))
+	finish(
+		t,
+		f,
+		dir,
+		signed(t, company, dir, ceremonytest.Signing{Add: "crlDistributionPoints=URI:http://pki.corp.example/root.crl\n"}),
+	)
 }
 
 // TestIssuingCAElsewhere has a CA below the company's root sign them.
@@ -97,23 +102,29 @@ func TestWrongCertificatesRefused(t *testing.T) {
 	}{
 		{"missing", nil, "front-proxy.crt: missing"},
 		{"no certificate", []byte("x"), "holds no PEM certificate"},
-		{"a key with it", append(slices.Clone(right["front-proxy"]), company.Read(t, "corp-root.key")...), "only certificates belong here"},
+		{"a key with it", append(slices.Clone(right["front-proxy"]), company.Read(t, "corp-root.key")...),
+			"only certificates belong here"},
 		{"another key", right["etcd"], "its public key is"},
 		{"another subject", with(ceremonytest.Signing{Subject: "/O=demo/CN=proxy"}), `subject is "CN=proxy,O=demo", the schedule says "CN=front-proxy-ca,O=demo"`},
-		{"an attribute more", with(ceremonytest.Signing{Subject: "/C=DE/O=demo/CN=front-proxy-ca"}), "attribute 2.5.4.6 beside CN and O"},
+		{"an attribute more", with(ceremonytest.Signing{Subject: "/C=DE/O=demo/CN=front-proxy-ca"}),
+			"attribute 2.5.4.6 beside CN and O"},
 		{"no CA", with(ceremonytest.Signing{Extensions: "basicConstraints=critical,CA:false\nextendedKeyUsage=clientAuth\n"}), "is not the certificate of a CA"},
 		{"path length", with(ceremonytest.Signing{Extensions: "basicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign,cRLSign\nextendedKeyUsage=clientAuth\n"}), "path length is unlimited, the schedule says 0"},
 		{"not critical", with(ceremonytest.Signing{Extensions: "basicConstraints=CA:true,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\nextendedKeyUsage=clientAuth\n"}), "basic constraints are not critical"},
 		{"usage", with(ceremonytest.Signing{Extensions: "basicConstraints=critical,CA:true,pathlen:0\nkeyUsage=critical,keyCertSign\nextendedKeyUsage=clientAuth\n"}), "key usage is keyCertSign, the schedule says keyCertSign,cRLSign"},
-		{"purpose", with(ceremonytest.Signing{Extensions: ca + "extendedKeyUsage=clientAuth,serverAuth\n"}), "extended key usage is clientAuth,serverAuth, the schedule says clientAuth"},
+		{"purpose", with(ceremonytest.Signing{Extensions: ca + "extendedKeyUsage=clientAuth,serverAuth\n"}),
+			"extended key usage is clientAuth,serverAuth, the schedule says clientAuth"},
 		{"no purpose", with(ceremonytest.Signing{Extensions: ca}), "extended key usage is none"},
-		{"name constraints", with(ceremonytest.Signing{Add: "nameConstraints=permitted;DNS:corp.example\n"}), "extension 2.5.29.30, which is not accepted"},
-		{"a name", with(ceremonytest.Signing{Add: "subjectAltName=DNS:proxy\n"}), "extension 2.5.29.17, which is not accepted"},
+		{"name constraints", with(ceremonytest.Signing{Add: "nameConstraints=permitted;DNS:corp.example\n"}),
+			"extension 2.5.29.30, which is not accepted"},
+		{"a name", with(ceremonytest.Signing{Add: "subjectAltName=DNS:proxy\n"}), "extension 2.5.29.17, which is not " +
+			"accepted"},
 		{"too short", with(ceremonytest.Signing{Days: 300}), "1y from now have to be left of it"},
 		{"too long", with(ceremonytest.Signing{Days: 3651}), "the schedule says at most"},
 		{"another root", stranger.Read(t, "wrong.crt"), "its signature is not by the root's key"},
 		{"no chain", with(ceremonytest.Signing{By: "corp-issuing"}), "neither the root nor a CA that came with it"},
-		{"too much", append(slices.Clone(right["front-proxy"]), company.Read(t, "other.crt")...), "1 certificates came with it that are not between it and the root"},
+		{"too much", append(slices.Clone(right["front-proxy"]), company.Read(t, "other.crt")...),
+			"1 certificates came with it that are not between it and the root"},
 		{"serial", append([]byte{}, sameSerial(t, company, dir, right)...), "has the serial number of kubernetes.crt"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -142,8 +153,25 @@ func sameSerial(t *testing.T, company *ceremonytest.Company, dir string, right m
 	t.Helper()
 	for i := 1; i <= 2; i++ {
 		name := []string{"", "kubernetes", "front-proxy"}[i]
-		company.OpenSSL(t, "x509", "-req", "-in", filepath.Join(dir, "csrs", name+".csr"), "-CA", "corp-root.crt", "-CAkey", "corp-root.key",
-			"-out", name+".crt", "-days", "3600", "-set_serial", "77", "-copy_extensions", "copyall")
+		company.OpenSSL(
+			t,
+			"x509",
+			"-req",
+			"-in",
+			filepath.Join(dir, "csrs", name+".csr"),
+			"-CA",
+			"corp-root.crt",
+			"-CAkey",
+			"corp-root.key",
+			"-out",
+			name+".crt",
+			"-days",
+			"3600",
+			"-set_serial",
+			"77",
+			"-copy_extensions",
+			"copyall",
+		)
 	}
 	right["kubernetes"] = company.Read(t, "kubernetes.crt")
 	return company.Read(t, "front-proxy.crt")
@@ -186,7 +214,11 @@ func TestKilledAroundTheGate(t *testing.T) {
 		t.Run(fmt.Sprintf("before %03d %s", at, before.events[at-1]), func(t *testing.T) {
 			f.Tokens(t)
 			dir := filepath.Join(t.TempDir(), "ceremony")
-			if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), &killer{at: at})); err == nil || errors.As(err, &wait) && at < before.n {
+			if _, err := ceremony.Run(
+				context.Background(),
+				mortal(f.Config(t, dir), &killer{at: at}),
+			); err == nil ||
+				errors.As(err, &wait) && at < before.n {
 				t.Fatalf("the ceremony was not killed: %v", err)
 			}
 			if _, err := ceremony.Run(context.Background(), f.Config(t, dir)); !errors.As(err, &wait) {

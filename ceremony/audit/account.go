@@ -12,12 +12,16 @@ import (
 
 // pairs is what the record says of the service-account keys; false when it has none.
 func (a *auditor) pairs() (keys transcript.AccountKeys, ok bool) {
-	lines := slices.Concat(of(transcript.ServiceAccount, a.ledger.carried), of(transcript.ServiceAccount, a.ledger.sealed))
+	lines := slices.Concat(
+		of(transcript.ServiceAccount, a.ledger.carried),
+		of(transcript.ServiceAccount, a.ledger.sealed),
+	)
 	if len(lines) == 0 {
 		return keys, false
 	}
 	keys.InUse = lines[len(lines)-1].Sealed
-	for _, s := range slices.Concat(of(transcript.NextServiceAccount, a.ledger.carried), of(transcript.NextServiceAccount, a.ledger.sealed)) {
+	for _, s := range slices.Concat(of(transcript.NextServiceAccount, a.ledger.carried),
+		of(transcript.NextServiceAccount, a.ledger.sealed)) {
 		keys.Next = &s.Sealed
 	}
 	return keys, true
@@ -36,7 +40,12 @@ func (a *auditor) accountKeys(c *Check) {
 		planned = append(planned, publicDER(a.plan.Inputs[file]))
 	}
 	if !slices.EqualFunc(keys.InUse.Former, planned, bytes.Equal) {
-		c.problem("%s: keeps %d former service-account keys in sa.pub that are not the plan's %d, in its order", transcriptFile, len(keys.InUse.Former), len(planned))
+		c.problem(
+			"%s: keeps %d former service-account keys in sa.pub that are not the plan's %d, in its order",
+			transcriptFile,
+			len(keys.InUse.Former),
+			len(planned),
+		)
 	}
 	seen := map[fingerprint.SHA256]bool{}
 	for _, der := range keys.Public() {
@@ -60,29 +69,39 @@ func (a *auditor) succeeds(c *Check, now transcript.AccountKeys) {
 	if a.accountTaken(now.InUse.Recipients, now.InUse.SHA256, now.InUse.PublicKey) {
 		return // of a cluster that is brought in; there was no ceremony before
 	}
-	var before transcript.AccountKeys
-	for _, t := range a.formerRecords() {
-		keys, ok := t.ServiceAccount()
-		if before = keys; ok {
-			break
-		}
-	}
+	before := a.past.accounts()
 	is := func(der []byte) func([]byte) bool { return func(o []byte) bool { return bytes.Equal(o, der) } }
 	switch used := now.InUse.PublicKey; {
 	case bytes.Equal(used, before.InUse.PublicKey):
 	case before.Next == nil || !bytes.Equal(used, before.Next.PublicKey):
-		c.problem("%s: signs with service-account key %s, which the last ceremony had neither in use nor as the next", transcriptFile, fingerprint.Of(used))
+		c.problem(
+			"%s: signs with service-account key %s, which the last ceremony had neither in use nor as the next",
+			transcriptFile,
+			fingerprint.Of(used),
+		)
 	case !slices.ContainsFunc(now.InUse.Former, is(before.InUse.PublicKey)):
-		c.problem("%s: service-account key %s signed until now, and sa.pub does not keep it", transcriptFile, fingerprint.Of(before.InUse.PublicKey))
+		c.problem(
+			"%s: service-account key %s signed until now, and sa.pub does not keep it",
+			transcriptFile,
+			fingerprint.Of(before.InUse.PublicKey),
+		)
 	}
 	for _, der := range now.InUse.Former {
 		if !bytes.Equal(der, before.InUse.PublicKey) && !slices.ContainsFunc(before.InUse.Former, is(der)) {
-			c.problem("%s: keeps service-account key %s in sa.pub, which by the last record signed nothing", transcriptFile, fingerprint.Of(der))
+			c.problem(
+				"%s: keeps service-account key %s in sa.pub, which by the last record signed nothing",
+				transcriptFile,
+				fingerprint.Of(der),
+			)
 		}
 	}
 	if next := now.Next; next != nil && a.plan.Plan.ServiceAccount.Next.Create == "" &&
 		(before.Next == nil || !bytes.Equal(next.PublicKey, before.Next.PublicKey)) {
-		c.problem("%s: carries service-account key %s over as the next, which it was not", transcriptFile, fingerprint.Of(next.PublicKey))
+		c.problem(
+			"%s: carries service-account key %s over as the next, which it was not",
+			transcriptFile,
+			fingerprint.Of(next.PublicKey),
+		)
 	}
 }
 

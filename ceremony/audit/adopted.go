@@ -39,12 +39,13 @@ func (a *auditor) broughtIn(c *Check) {
 			continue
 		}
 		a.taken(c, on, p.Name, cert)
-		if p.Family == kubepki.Root || !cert.IsCA || !bytes.Equal(cert.RawSubject, cert.RawIssuer) || cert.CheckSignatureFrom(cert) != nil {
+		if p.Family == kubepki.Root || !cert.IsCA || !bytes.Equal(cert.RawSubject, cert.RawIssuer) ||
+			cert.CheckSignatureFrom(cert) != nil {
 			c.problem("authority %s: is adopted, and not a self-signed kubernetes, etcd or front-proxy authority", p.Name)
 		}
 		if first {
 			a.trustedBefore(c, p, cert)
-		} else if !a.adoptedBefore(p.Name, cert) {
+		} else if !a.past.adopted(p.Name, cert) {
 			c.problem("authority %s: is adopted, and the ceremony before did not adopt it, or dropped it", p.Name)
 		}
 	}
@@ -80,17 +81,12 @@ func (a *auditor) trustedBefore(c *Check, p plan.Authority, cert *x509.Certifica
 			if f.Kind != kubepki.TrustFile || f.Authority != p.Family {
 				continue
 			}
-			if r == nil || r.Adoption == nil || r.Adoption.Authorities[p.Family] == nil || !r.Adoption.Authorities[p.Family].Equal(cert) {
+			if r == nil || r.Adoption == nil || r.Adoption.Authorities[p.Family] == nil ||
+				!r.Adoption.Authorities[p.Family].Equal(cert) {
 				c.problem("authority %s: is adopted, and the request of node %s does not show that it trusted it", p.Name, n.Name)
 			}
 		}
 	}
-}
-
-// adoptedBefore says whether the last ceremony of this cluster adopted the same.
-func (a *auditor) adoptedBefore(name string, cert *x509.Certificate) bool {
-	former := a.formerRecords()
-	return len(former) > 0 && cert.Equal(former[0].Adopted()[name])
 }
 
 // leavesTaken looks at the certificates that nodes keep in the first stage: by

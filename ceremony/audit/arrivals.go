@@ -6,7 +6,6 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"slices"
-	"time"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
@@ -21,9 +20,6 @@ var tolerated = []asn1.ObjectIdentifier{
 	{2, 5, 29, 31}, {2, 5, 29, 32}, {1, 3, 6, 1, 5, 5, 7, 1, 1},
 	{1, 3, 6, 1, 4, 1, 311, 20, 2}, {1, 3, 6, 1, 4, 1, 311, 21, 1}, {1, 3, 6, 1, 4, 1, 311, 21, 7},
 }
-
-// backdate is how long before it is received a certificate's own certificates begin.
-const backdate = 5 * time.Minute
 
 // elsewhere holds each certificate that others signed against its line of the
 // schedule, and the way from it to the root.
@@ -59,7 +55,12 @@ func (a *auditor) arrived(e schedule.Entry, r arrival) []string {
 	d.publicKey(a)
 	d.foreignExtensions(t)
 	if !bytes.Equal(cert.AuthorityKeyId, d.issuer.SubjectKeyId) || len(cert.SubjectKeyId) == 0 {
-		d.add("key identifiers are %x and %x, its issuer's is %x", cert.SubjectKeyId, cert.AuthorityKeyId, d.issuer.SubjectKeyId)
+		d.add(
+			"key identifiers are %x and %x, its issuer's is %x",
+			cert.SubjectKeyId,
+			cert.AuthorityKeyId,
+			d.issuer.SubjectKeyId,
+		)
 	}
 	if n := cert.SerialNumber; n.Sign() <= 0 || n.BitLen() > 159 {
 		d.add("serial number %x is not positive, of at most 20 octets", n)
@@ -89,7 +90,10 @@ func (a *auditor) rootAbove(authority string) *x509.Certificate {
 func (a *auditor) between(cert, root *x509.Certificate) bool {
 	for range kubepki.MaxAbove {
 		issuers := a.issuers()
-		i := slices.IndexFunc(issuers, func(c *x509.Certificate) bool { return !c.Equal(cert) && cert.CheckSignatureFrom(c) == nil })
+		i := slices.IndexFunc(
+			issuers,
+			func(c *x509.Certificate) bool { return !c.Equal(cert) && cert.CheckSignatureFrom(c) == nil },
+		)
 		if i < 0 {
 			return false
 		}
@@ -129,7 +133,11 @@ func sameList(a, b []string) bool {
 func (d *differences) foreignUsages() {
 	cert, e := *d.cert, d.e
 	cert.KeyUsage &^= x509.KeyUsageDigitalSignature
-	cert.ExtKeyUsage, e.ExtKeyUsage = slices.Sorted(slices.Values(cert.ExtKeyUsage)), slices.Sorted(slices.Values(e.ExtKeyUsage))
+	cert.ExtKeyUsage, e.ExtKeyUsage = slices.Sorted(
+		slices.Values(cert.ExtKeyUsage),
+	), slices.Sorted(
+		slices.Values(e.ExtKeyUsage),
+	)
 	plain := &differences{e: e, cert: &cert}
 	plain.usages()
 	d.found = append(d.found, plain.found...)
@@ -161,9 +169,18 @@ func (d *differences) span(r arrival) {
 		d.add("is valid for %s, the schedule says at most %s", end.Sub(begin), d.e.Duration)
 	}
 	if r.time.Before(begin) || end.Before(r.notBefore.Add(d.e.Least)) {
-		d.add("is valid from %s to %s, received at %s, when it had to be, and for %s yet", stamp(begin), stamp(end), stamp(r.time), d.e.Least)
+		d.add(
+			"is valid from %s to %s, received at %s, when it had to be, and for %s yet",
+			stamp(begin),
+			stamp(end),
+			stamp(r.time),
+			d.e.Least,
+		)
 	}
-	if early := r.time.Add(-backdate - time.Minute); r.notBefore.After(r.time) || r.notBefore.Before(begin) || r.notBefore.Before(early) {
+	if early := r.time.Add(
+		-backdate - slack,
+	); r.notBefore.After(r.time) || r.notBefore.Before(begin) ||
+		r.notBefore.Before(early) {
 		d.add("what it issues is valid from %s, and it was received at %s", stamp(r.notBefore), stamp(r.time))
 	}
 }
@@ -177,7 +194,14 @@ func (d *differences) way(r arrival, root *x509.Certificate) {
 			d.add("%q is not signed by %q: %v", below.Subject, issuer.Subject, err)
 		}
 		if below.NotAfter.After(issuer.NotAfter) || r.time.Before(issuer.NotBefore) || r.time.After(issuer.NotAfter) {
-			d.add("%q is valid until %s, and its issuer %q from %s to %s", below.Subject, stamp(below.NotAfter), issuer.Subject, stamp(issuer.NotBefore), stamp(issuer.NotAfter))
+			d.add(
+				"%q is valid until %s, and its issuer %q from %s to %s",
+				below.Subject,
+				stamp(below.NotAfter),
+				issuer.Subject,
+				stamp(issuer.NotBefore),
+				stamp(issuer.NotAfter),
+			)
 		}
 		for _, p := range kubepki.Above(issuer, i+1) {
 			d.add("%q: %s", issuer.Subject, p)

@@ -11,6 +11,7 @@ import (
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/history"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
@@ -41,6 +42,7 @@ type Options struct {
 	Now        time.Time           // of whoever looks; zero: what has expired is not noted
 	Root       *fingerprint.SHA256 // pin: SHA-256 of the DER root certificate
 	ReleaseKey crypto.PublicKey    // pin: the release key
+	Release    *fingerprint.SHA256 // pin: SHA-256 of the release key's SubjectPublicKeyInfo; the same by its fingerprint
 	People     *fingerprint.SHA256 // pin: those who may approve, here or in the ceremony before
 	Rehearsal  bool                // it is to be a rehearsal, as who made it knows; otherwise one never verifies
 	Progress   func(done, of int)  // told how far a long check is, by several goroutines; may be nil
@@ -86,16 +88,17 @@ type auditor struct {
 	plan   *schedule.Ceremony          // nil when the plan's copy does not expand
 	nodes  map[string][]schedule.Entry // its leaves, by node
 
-	sound  []*auditor                              // former ceremonies whose directories were at hand, and are without a finding
-	former []*transcript.Transcript                // of this cluster, newest first; see formerRecords
-	kept   map[string]map[string]*x509.Certificate // by node and file: carried over
+	// former ceremonies whose directories were at hand, and are without a finding
+	sound []*auditor
+	past  *past                                   // what previous ceremonies left on record
+	kept  map[string]map[string]*x509.Certificate // by node and file: carried over
 
 	lists map[string]*formerList // newest on the former records; see formerLists
 
 	checker  bundle.Checker
-	expected map[string]bool   // files that belong into the directory
-	open     []string          // folders whose content another check has named already
-	serials  map[string]string // of predecessors, and whose they are
+	expected map[string]bool                    // files that belong into the directory
+	open     []string                           // folders whose content another check has named already
+	serials  map[history.Serial]*history.Record // of predecessors, and whose they are
 }
 
 // need is what a check cannot do without.
@@ -125,10 +128,23 @@ func checks() []kind {
 		{1, "enough people approved exactly this digest", aPlan, (*auditor).approved, (*auditor).hasPeople},
 		{1, "attendance, and waivers by those present", aPlan, (*auditor).attended, (*auditor).hasPeople},
 		{8, "the ceremonies this one continues", aPlan, (*auditor).predecessors, nil},
+		{
+			1,
+			"each key that was there before is continued by those who had it",
+			aFinished,
+			(*auditor).continued,
+			(*auditor).reopens,
+		},
 		{1, "the signatures made are the schedule's, one for each line", aFinished, (*auditor).signatures, nil},
 		{2, "each act was recorded before it happened, no serial number comes twice", aFinished, (*auditor).order, nil},
 		{3, "each certificate is what the schedule says, by the right authority", aFinished, (*auditor).certificates, nil},
-		{3, "each revocation list is the schedule's, and has all that was revoked", aFinished, (*auditor).revocationLists, (*auditor).hasLists},
+		{
+			3,
+			"each revocation list is the schedule's, and has all that was revoked",
+			aFinished,
+			(*auditor).revocationLists,
+			(*auditor).hasLists,
+		},
 		{4, "each key is the plan's, with its evidence and its challenge", aFinished, (*auditor).keys, nil},
 		{7, "secrets are sealed to the nodes they belong to", aFinished, (*auditor).sealed, nil},
 		{8, "witnesses signed the head of the record", aFinished, (*auditor).witnessed, (*auditor).hasWitnesses},
@@ -162,6 +178,11 @@ func (c *Check) problem(format string, args ...any) {
 
 func (c *Check) note(format string, args ...any) {
 	c.Notes = append(c.Notes, fmt.Sprintf(format, args...))
+}
+
+// unchecked says what a check passes over, and why.
+func (c *Check) unchecked(format string, args ...any) {
+	c.Unchecked = append(c.Unchecked, fmt.Sprintf(format, args...))
 }
 
 // count is a number and what it counts: "1 bundle", "2 bundles".

@@ -27,22 +27,31 @@ func TestFinishedCeremonyVerifies(t *testing.T) {
 			t.Errorf("%s: %s", c.Name, c.Skipped)
 		}
 	}
-	if got := r.Summary(); strings.Contains(got, "\n") || !strings.HasPrefix(got, "ceremony demo-1: verified; ") || !strings.HasSuffix(got, "no finding") {
+	if got := r.Summary(); strings.Contains(got, "\n") || !strings.HasPrefix(got, "ceremony demo-1: verified; ") ||
+		!strings.HasSuffix(got, "no finding") {
 		t.Errorf("summary %q", got)
 	}
 	if r.Bundles != 2 || *r.Head != s.result.Head || *r.Root != s.result.Root || *r.Release != s.result.Release {
 		t.Errorf("%+v", r)
 	}
 	t.Run("without a pin", func(t *testing.T) {
-		if r := s.auditWith(t, audit.Options{Now: time.Now()}); r.Verdict() != audit.Unpinned || r.Pinned || len(r.Findings()) > 0 {
+		if r := s.auditWith(
+			t,
+			audit.Options{Now: time.Now()},
+		); r.Verdict() != audit.Unpinned || r.Pinned ||
+			len(r.Findings()) > 0 {
 			t.Errorf("verdict %q, findings %q", r.Verdict(), r.Findings())
 		}
 	})
 	t.Run("with either pin", func(t *testing.T) {
-		if r := s.auditWith(t, audit.Options{Root: &s.result.Root}); r.Verdict() != audit.Verified || r.ReleasePinned {
+		if r := s.auditWith(t, audit.Options{Root: &s.result.Root}); r.Verdict() != audit.RootAlone || r.ReleasePinned {
 			t.Errorf("root: %q %q", r.Verdict(), r.Findings())
 		}
-		if r := s.auditWith(t, audit.Options{ReleaseKey: s.key("release").Public()}); r.Verdict() != audit.Verified || r.RootPinned {
+		if r := s.auditWith(
+			t,
+			audit.Options{ReleaseKey: s.key("release").Public()},
+		); r.Verdict() != audit.Verified ||
+			r.RootPinned {
 			t.Errorf("release key: %q %q", r.Verdict(), r.Findings())
 		}
 	})
@@ -58,7 +67,10 @@ func TestFinishedCeremonyVerifies(t *testing.T) {
 		}
 	})
 	t.Run("years later", func(t *testing.T) {
-		if r := s.auditWith(t, audit.Options{Root: &s.result.Root, Now: time.Now().AddDate(30, 0, 0)}); r.Verdict() != audit.Verified {
+		if r := s.auditWith(
+			t,
+			audit.Options{ReleaseKey: s.key("release").Public(), Now: time.Now().AddDate(30, 0, 0)},
+		); r.Verdict() != audit.Verified {
 			t.Errorf("verdict %q, findings %q", r.Verdict(), r.Findings())
 		}
 	})

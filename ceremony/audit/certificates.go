@@ -37,6 +37,9 @@ func (a *auditor) certificates(c *Check) {
 		}
 	}
 	a.abandonedIntents(c)
+	a.begins(c)
+	a.vouchers(c)
+	a.othersNames(c)
 	a.elsewhere(c)
 	a.facts(c)
 	a.generations(c)
@@ -95,7 +98,12 @@ func (d *differences) add(format string, args ...any) {
 func (d *differences) subject() {
 	want, err := subjectDER(d.e.Organization, d.e.CommonName)
 	if err != nil || !bytes.Equal(want, d.cert.RawSubject) {
-		d.add("subject is %q, the schedule says O=%q CN=%q, each in an RDN of its own", d.cert.Subject, d.e.Organization, d.e.CommonName)
+		d.add(
+			"subject is %q, the schedule says O=%q CN=%q, each in an RDN of its own",
+			d.cert.Subject,
+			d.e.Organization,
+			d.e.CommonName,
+		)
 	}
 }
 
@@ -149,7 +157,12 @@ func (d *differences) usages() {
 		d.add("key usage is %09b, the schedule says %09b", d.cert.KeyUsage, d.e.KeyUsage)
 	}
 	if !slices.Equal(d.cert.ExtKeyUsage, d.e.ExtKeyUsage) || len(d.cert.UnknownExtKeyUsage) > 0 {
-		d.add("extended key usage is %v %v, the schedule says %v", d.cert.ExtKeyUsage, d.cert.UnknownExtKeyUsage, d.e.ExtKeyUsage)
+		d.add(
+			"extended key usage is %v %v, the schedule says %v",
+			d.cert.ExtKeyUsage,
+			d.cert.UnknownExtKeyUsage,
+			d.e.ExtKeyUsage,
+		)
 	}
 	if !d.cert.BasicConstraintsValid || d.cert.IsCA != d.e.IsCA {
 		d.add("CA is %t, the schedule says %t", d.cert.BasicConstraintsValid && d.cert.IsCA, d.e.IsCA)
@@ -202,7 +215,10 @@ func (d *differences) publicKey(a *auditor) {
 
 func (d *differences) extensions(found []pkix.Extension) {
 	want := map[string]bool{
-		oidKeyUsage.String(): true, oidBasicConstraints.String(): true, oidSubjectKeyID.String(): false, oidAuthorityKeyID.String(): false,
+		oidKeyUsage.String():         true,
+		oidBasicConstraints.String(): true,
+		oidSubjectKeyID.String():     false,
+		oidAuthorityKeyID.String():   false,
 	}
 	if len(d.e.ExtKeyUsage) > 0 {
 		want[oidExtKeyUsage.String()] = false
@@ -219,7 +235,12 @@ func (d *differences) identifiers() {
 	}
 	want, err := authorityKeyID(d.issuer.SubjectKeyId)
 	if got := extension(d.cert, oidAuthorityKeyID); err != nil || !bytes.Equal(got, want) {
-		d.add("authority key identifier is %x, authority %s has %x", d.cert.AuthorityKeyId, d.e.Signer, d.issuer.SubjectKeyId)
+		d.add(
+			"authority key identifier is %x, authority %s has %x",
+			d.cert.AuthorityKeyId,
+			d.e.Signer,
+			d.issuer.SubjectKeyId,
+		)
 	}
 }
 
@@ -266,12 +287,24 @@ func (a *auditor) facts(c *Check) {
 			c.problem("%s: line %d, %s, is an authority of no family", scheduleFile, e.N, e.Name)
 			continue
 		}
-		if !e.IsCA || e.MaxPathLen != s.MaxPathLen || e.KeyUsage != s.KeyUsage || !slices.Equal(e.ExtKeyUsage, s.ExtKeyUsage) {
-			c.problem("%s: line %d, %s: usages or path length are not those of a %s authority", scheduleFile, e.N, e.Name, s.Authority)
+		if !e.IsCA || e.MaxPathLen != s.MaxPathLen || e.KeyUsage != s.KeyUsage ||
+			!slices.Equal(e.ExtKeyUsage, s.ExtKeyUsage) {
+			c.problem(
+				"%s: line %d, %s: usages or path length are not those of a %s authority",
+				scheduleFile,
+				e.N,
+				e.Name,
+				s.Authority,
+			)
 		}
 		if e.Kind == schedule.RequestSignature || e.Kind == schedule.ExternalCertificate {
 			if s.Authority == kubepki.Root || !a.plan.External() {
-				c.problem("%s: line %d, %s: only what an external root certifies is asked for elsewhere", scheduleFile, e.N, e.Name)
+				c.problem(
+					"%s: line %d, %s: only what an external root certifies is asked for elsewhere",
+					scheduleFile,
+					e.N,
+					e.Name,
+				)
 			}
 			continue
 		}

@@ -33,7 +33,11 @@ import (
 func twoClusters(t *testing.T, change func(planFile string)) (demo, port *scene) {
 	t.Helper()
 	demo = perform(t)
-	port = &scene{fixture: ceremonytest.New(t, ceremonytest.Shape{Cluster: "port"}), safe: newSafe(), dir: filepath.Join(t.TempDir(), "ceremony")}
+	port = &scene{
+		fixture: ceremonytest.New(t, ceremonytest.Shape{Cluster: "port"}),
+		safe:    newSafe(),
+		dir:     filepath.Join(t.TempDir(), "ceremony"),
+	}
 	port.safe.keys["port/root"] = demo.safe.keys["demo/root"] // the root's token, and no other of demo's
 	port.fixture.Under(t, demo.dir)
 	cfg := port.fixture.Config(t, port.dir)
@@ -78,7 +82,14 @@ func TestTwoClusters(t *testing.T) {
 
 func (s *scene) portAudit(t *testing.T, previous ...string) *audit.Report {
 	t.Helper()
-	return s.auditWith(t, audit.Options{Now: time.Now(), Root: &s.result.Root, Previous: previous})
+	release := s.safe.keys["port/release"]
+	if release == nil {
+		release = s.safe.keys["demo/release"]
+	}
+	return s.auditWith(
+		t,
+		audit.Options{Now: time.Now(), ReleaseKey: release.Public(), Root: &s.result.Root, Previous: previous},
+	)
 }
 
 // TestClusterOfAnothersNames shows that an authority with the subject of another
@@ -97,11 +108,16 @@ func TestClusterOfAnothersNames(t *testing.T) {
 	same(f.PlanFile)
 	_, err := schedule.Open(f.PlanFile, schedule.Options{Now: time.Now()})
 	var invalid *plan.Invalid
-	if !errors.As(err, &invalid) || !strings.Contains(err.Error(), "authority etcd would have the subject of etcd of cluster demo, CN=etcd-ca,O=demo") {
+	if !errors.As(err, &invalid) ||
+		!strings.Contains(err.Error(), "authority etcd would have the subject of etcd of cluster demo, CN=etcd-ca,O=demo") {
 		t.Errorf("not refused: %v", err)
 	}
 	_, port := twoClusters(t, same)
-	wantFinding(t, port.auditWith(t, audit.Options{Now: time.Now()}), "authority etcd has the subject of etcd of cluster demo")
+	wantFinding(
+		t,
+		port.auditWith(t, audit.Options{Now: time.Now()}),
+		"authority etcd has the subject of etcd of cluster demo",
+	)
 }
 
 // forged is a client that shows some chain.
@@ -116,14 +132,21 @@ func forgedClients(t *testing.T, demo *scene, ours map[string]*x509.Certificate)
 	t.Helper()
 	serial := func() *big.Int { return must(rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 126))) }
 	make := func(template, parent *x509.Certificate, pub crypto.PublicKey, key crypto.Signer) *x509.Certificate {
-		template.SerialNumber, template.NotBefore, template.NotAfter = serial(), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+		template.SerialNumber, template.NotBefore, template.NotAfter = serial(), time.Now().
+			Add(-time.Hour),
+			time.Now().
+				Add(time.Hour)
 		issuer := *parent
 		issuer.PublicKey = nil // it would have to be key's
 		return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, &issuer, pub, key))))
 	}
 	client := func() *x509.Certificate {
 		return &x509.Certificate{
-			Subject: pkix.Name{CommonName: "kubernetes-admin", Organization: []string{"system:masters"}}, KeyUsage: x509.KeyUsageDigitalSignature,
+			Subject: pkix.Name{
+				CommonName:   "kubernetes-admin",
+				Organization: []string{"system:masters"},
+			},
+			KeyUsage:    x509.KeyUsageDigitalSignature,
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		}
 	}
@@ -132,16 +155,37 @@ func forgedClients(t *testing.T, demo *scene, ours map[string]*x509.Certificate)
 	var out []forged
 	for _, name := range []string{"kubernetes", "etcd", "front-proxy"} {
 		theirs, key := demo.certificate(name), demo.key(name)
-		out = append(out, forged{name + " of demo", []*x509.Certificate{make(client(), theirs, attacker.Public(), key), theirs, root}, attacker})
+		out = append(
+			out,
+			forged{
+				name + " of demo",
+				[]*x509.Certificate{make(client(), theirs, attacker.Public(), key), theirs, root},
+				attacker,
+			},
+		)
 		for file, target := range ours {
 			// In the name of port's authority, with its key identifier: a CA below demo's, and no CA at all.
 			fake := make(&x509.Certificate{
-				RawSubject: target.RawSubject, SubjectKeyId: target.SubjectKeyId, IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
-				KeyUsage: x509.KeyUsageCertSign, ExtKeyUsage: target.ExtKeyUsage,
+				RawSubject:            target.RawSubject,
+				SubjectKeyId:          target.SubjectKeyId,
+				IsCA:                  true,
+				BasicConstraintsValid: true,
+				MaxPathLenZero:        true,
+				KeyUsage:              x509.KeyUsageCertSign,
+				ExtKeyUsage:           target.ExtKeyUsage,
 			}, theirs, attacker.Public(), key)
-			out = append(out,
-				forged{fmt.Sprintf("a CA like %s below %s of demo", file, name), []*x509.Certificate{make(client(), fake, attacker.Public(), attacker), fake, theirs, root}, attacker},
-				forged{fmt.Sprintf("a client of %s, signed by %s of demo", file, name), []*x509.Certificate{make(client(), target, attacker.Public(), key), target, theirs, root}, attacker},
+			out = append(
+				out,
+				forged{
+					fmt.Sprintf("a CA like %s below %s of demo", file, name),
+					[]*x509.Certificate{make(client(), fake, attacker.Public(), attacker), fake, theirs, root},
+					attacker,
+				},
+				forged{
+					fmt.Sprintf("a client of %s, signed by %s of demo", file, name),
+					[]*x509.Certificate{make(client(), target, attacker.Public(), key), target, theirs, root},
+					attacker,
+				},
 			)
 		}
 	}
@@ -162,7 +206,8 @@ func TestForgedChainsDoNotLogIn(t *testing.T) {
 		ours[file] = must(x509.ParseCertificate(must(plainDER(port.read(tree + file)))))
 	}
 	clients := forgedClients(t, demo, ours)
-	for leaf, at := range map[string]string{"apiserver-kubelet-client": "", "apiserver-etcd-client": "", "front-proxy-client": "", "etcd/peer": ""} {
+	for leaf, at := range map[string]string{"apiserver-kubelet-client": "", "apiserver-etcd-client": "",
+		"front-proxy-client": "", "etcd/peer": ""} {
 		chain := append(must(schedule.ParseCertificates(demo.read(tree+leaf+".crt"))), demo.certificate("root"))
 		clients = append(clients, forged{leaf + at + " of demo", chain, demo.fixture.Keys["cp-1"][leaf]})
 	}
@@ -180,7 +225,8 @@ func TestForgedChainsDoNotLogIn(t *testing.T) {
 		}
 	}
 	// Each of port's own is let in by its own file.
-	for file, leaf := range map[string]string{"ca.crt": "apiserver-kubelet-client", "etcd/ca.crt": "apiserver-etcd-client", "front-proxy-ca.crt": "front-proxy-client"} {
+	for file, leaf := range map[string]string{"ca.crt": "apiserver-kubelet-client",
+		"etcd/ca.crt": "apiserver-etcd-client", "front-proxy-ca.crt": "front-proxy-client"} {
 		pool := x509.NewCertPool()
 		pool.AddCert(ours[file])
 		own := forged{leaf, must(schedule.ParseCertificates(port.read(tree + leaf + ".crt"))),
@@ -193,7 +239,11 @@ func TestForgedChainsDoNotLogIn(t *testing.T) {
 
 // logsIn verifies a client as k8s.io/apiserver's x509 authenticator does.
 func logsIn(c forged, pool *x509.CertPool) error {
-	o := x509.VerifyOptions{Roots: pool, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	o := x509.VerifyOptions{
+		Roots:         pool,
+		Intermediates: x509.NewCertPool(),
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
 	for _, i := range c.chain[1:] {
 		o.Intermediates.AddCert(i)
 	}
@@ -213,7 +263,9 @@ func shakesHands(c forged, pool *x509.CertPool, server tls.Certificate) error {
 	show := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &chain, nil }
 	// The test judges what the server says; the client reads on, so that it can say it.
 	go io.Copy(io.Discard, tls.Client(here, &tls.Config{InsecureSkipVerify: true, GetClientCertificate: show}))
-	return tls.Server(there, &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, SessionTicketsDisabled: true}).Handshake()
+	return tls.Server(there, &tls.Config{Certificates: []tls.Certificate{server},
+		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, SessionTicketsDisabled: true}).
+		Handshake()
 }
 
 func keyPEM(key crypto.Signer) []byte {

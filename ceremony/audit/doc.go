@@ -1,7 +1,11 @@
 // Package audit proves a finished ceremony from outside: from the files of its
 // directory, with no token at hand, and with none of the code that made them
 // (neither profile nor lint nor issue). What it needs to know of certificates
-// it reads from the DER itself.
+// it reads from the DER itself. Four packages it shares with what carries a
+// ceremony out: plan and schedule, which say what was to be done, transcript, which
+// reads records, and history, for facts of previous ceremonies alone; a fault in
+// history can make both believe the same wrong thing of an earlier ceremony, and
+// never of the one that is audited.
 //
 // What Verify looks at, each with the number of the guarantee it bears out:
 //
@@ -11,6 +15,8 @@
 //     schedule.txt is what it expands to (1).
 //   - Enough of the plan's people, and of the former ceremony's where they are
 //     others, approved exactly this digest, and the record says which (1).
+//   - A key that was there before is on the record of a ceremony that this one
+//     continues, and enough of the people who had it last approved (1).
 //   - Where people are named, those who waived a check of the room were there (1).
 //   - Whoever signed the head as a witness is one of the plan's (8).
 //   - The ceremonies this one continues are the plan's, ended before this one
@@ -22,7 +28,9 @@
 //     twice, those of abandoned intents and of predecessors included (2).
 //   - Each certificate is, extension by extension, what its line of the schedule
 //     says, signed by exactly the authority it names, from the ceremony's
-//     notBefore for exactly the duration planned (3).
+//     notBefore, which is that of the line that sets it, for exactly the duration
+//     planned; what vouches for a request is not revoked, and no extra certificate
+//     that serves has others' names (3).
 //   - Each revocation list, in the same way, is what its line says and what plan and
 //     former lists come to: numbered after them, with everything on them that had
 //     not ended, and nothing of what is revoked is in a bundle or signs; a former
@@ -42,5 +50,6 @@
 // tells. The two differ in reach: the release key signs the record and so
 // vouches for everything in it, the release key's own line included; the root
 // vouches for the certificates alone, because nothing a CA key signs names the
-// release key. Report says which of the two was pinned.
+// release key, and the verdict says so. What is not checked, or cannot be, is
+// told as such (Check.Unchecked).
 package audit

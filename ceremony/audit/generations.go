@@ -5,9 +5,9 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"slices"
-	"strings"
 
 	"officiant/bundle/kubepki"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
@@ -19,7 +19,7 @@ import (
 // the same subject and key; and what a former record made is what is used on.
 func (a *auditor) generations(c *Check) {
 	a.standing(c)
-	uses, former := map[string]plan.Use{}, a.formerAuthorities()
+	uses := map[string]plan.Use{}
 	for _, p := range a.plan.Plan.Authorities {
 		uses[p.Name] = p.Use
 		cert := a.authority(p.Name)
@@ -30,7 +30,7 @@ func (a *auditor) generations(c *Check) {
 			c.problem("authority %s: no root of the plan certified it", p.Name)
 		}
 		if !a.t.Open().Rehearsal { // which makes every certificate anew
-			a.successive(c, p, cert, former[p.Name])
+			a.successive(c, p, cert, a.past.certificate(p.Name, history.Issued, history.Received))
 		}
 	}
 	for _, s := range a.ledger.certificates {
@@ -65,45 +65,12 @@ func (a *auditor) standing(c *Check) {
 func (a *auditor) belowRoot(cert *x509.Certificate) bool {
 	for _, p := range a.plan.Plan.Authorities {
 		root := a.authority(p.Name)
-		if p.Family == kubepki.Root && root != nil && (cert.CheckSignatureFrom(root) == nil || p.External && a.between(cert, root)) {
+		if p.Family == kubepki.Root && root != nil &&
+			(cert.CheckSignatureFrom(root) == nil || p.External && a.between(cert, root)) {
 			return true
 		}
 	}
 	return false
-}
-
-// formerAuthorities reads the newest certificate of each authority that this
-// cluster's former records made.
-func (a *auditor) formerAuthorities() map[string]*x509.Certificate {
-	newest := map[string]*x509.Certificate{}
-	if a.t.Open().Rehearsal {
-		return newest // a rehearsal makes every authority anew
-	}
-	for _, t := range a.formerRecords() {
-		intents, here := map[int]string{}, map[string]*x509.Certificate{}
-		for _, l := range t.Lines {
-			switch r := l.Record.(type) {
-			case transcript.Intent:
-				if !strings.Contains(r.Name, "/") { // a node's have one
-					intents[l.Seq] = r.Name
-				}
-			case transcript.Received:
-				for _, r := range r.Certificates {
-					if cert, _, err := r.Parse(); err == nil && newest[r.Name] == nil {
-						here[r.Name] = cert
-					}
-				}
-			case transcript.Issued:
-				if name, ok := intents[r.Intent]; ok && newest[name] == nil {
-					here[name], _ = x509.ParseCertificate(r.Certificate)
-				}
-			}
-		}
-		for name, cert := range here {
-			newest[name] = cert
-		}
-	}
-	return newest
 }
 
 // successive holds an authority's certificate against the one before it: the
@@ -128,7 +95,11 @@ func (a *auditor) successive(c *Check, p plan.Authority, cert, before *x509.Cert
 	case !bytes.Equal(before.SubjectKeyId, cert.SubjectKeyId):
 		c.problem("authority %s: its new certificate has another key identifier, which its leaves do not name", p.Name)
 	case cert.NotAfter.Before(before.NotAfter):
-		c.problem("authority %s: its new certificate ends at %s, sooner than the one it renews", p.Name, stamp(cert.NotAfter))
+		c.problem(
+			"authority %s: its new certificate ends at %s, sooner than the one it renews",
+			p.Name,
+			stamp(cert.NotAfter),
+		)
 	}
 }
 

@@ -27,7 +27,7 @@ var guarantees = map[int]string{
 }
 
 // Guarantees says what the checks come to, one guarantee after the other: broken
-// by one problem, not checked when one of its checks could not be made.
+// by one problem, not checked when one of its checks could not be made, or not whole.
 func (r *Report) Guarantees() []Guarantee {
 	var out []Guarantee
 	for _, n := range sortedKeys(guarantees) {
@@ -39,7 +39,7 @@ func (r *Report) Guarantees() []Guarantee {
 				g.Verdict = Broken
 			case len(c.Problems) > 0:
 				g.Verdict = NotChecked
-			case c.Skipped != "" && c.Name != originCheck && g.Verdict == Holds:
+			case (len(c.Unchecked) > 0 || c.Skipped != "" && c.Name != originCheck) && g.Verdict == Holds:
 				g.Verdict = NotChecked
 			}
 		}

@@ -16,6 +16,8 @@ import (
 	"officiant/bundle/durable"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
+	"officiant/ceremony/history"
+	"officiant/ceremony/history/historytest"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
@@ -27,8 +29,14 @@ func TestKeeps(t *testing.T) {
 	now := time.Now()
 	ca := func(cn string) (*x509.Certificate, *ecdsa.PrivateKey) {
 		key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-		c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: cn}, NotAfter: now.AddDate(9, 0, 0),
-			IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+		c := &x509.Certificate{
+			SerialNumber:          big.NewInt(1),
+			Subject:               pkix.Name{CommonName: cn},
+			NotAfter:              now.AddDate(9, 0, 0),
+			IsCA:                  true,
+			BasicConstraintsValid: true,
+			KeyUsage:              x509.KeyUsageCertSign,
+		}
 		return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)))), key
 	}
 	good, goodKey := ca("kubernetes")
@@ -51,8 +59,9 @@ func TestKeeps(t *testing.T) {
 	}
 	for says, p := range map[string][]string{
 		"the present kubernetes authority did not sign it": a.keeps(leaf(other, otherKey, now.Add(time.Hour)), of),
-		"it ended at":                      a.keeps(leaf(good, goodKey, now.Add(-time.Hour)), of),
-		"its authority has no certificate": a.keeps(leaf(good, goodKey, now.Add(time.Hour)), kubepki.Leaf{Authority: kubepki.EtcdAuthority}),
+		"it ended at": a.keeps(leaf(good, goodKey, now.Add(-time.Hour)), of),
+		"its authority has no certificate": a.keeps(leaf(good, goodKey, now.Add(time.Hour)),
+			kubepki.Leaf{Authority: kubepki.EtcdAuthority}),
 	} {
 		if len(p) != 1 || !strings.Contains(p[0], says) {
 			t.Errorf("%q, want %q", p, says)
@@ -64,40 +73,61 @@ func TestKeeps(t *testing.T) {
 // the key in its request.
 func TestCarriedOver(t *testing.T) {
 	ask := func(key *ecdsa.PrivateKey) *x509.CertificateRequest {
-		return must(x509.ParseCertificateRequest(must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key))))
+		return must(
+			x509.ParseCertificateRequest(must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key))),
+		)
 	}
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	c := &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour)}
 	issued := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, c, c, key.Public(), key))))
-	former := &transcript.Transcript{Lines: []transcript.Line{
-		{Seq: 1, Record: transcript.Intent{Name: "w/kubelet.conf"}},
-		{Seq: 2, Record: transcript.Issued{Intent: 1, Certificate: issued.Raw}, Certificate: issued},
-	}}
-	look := func(former *transcript.Transcript, asked *ecdsa.PrivateKey) string {
+	record := func(certs ...*x509.Certificate) *history.Record {
+		r := historytest.Begin(t, time.Now(), transcript.Open{Cluster: "demo", Name: "demo-1", Sequence: 1})
+		for _, c := range certs {
+			r.Issue("w/kubelet.conf", "kubernetes", c)
+		}
+		return must(history.Read(history.Text("former", r.Unfinished())))
+	}
+	look := func(former *history.Record, asked *ecdsa.PrivateKey) string {
 		node := kubepki.Node{Name: "w", Roles: []kubepki.Role{kubepki.Worker}}
 		a := &auditor{
 			plan: &schedule.Ceremony{
-				Plan:     &plan.Plan{Nodes: []plan.Node{{Name: "w", Renew: []string{"kubelet.conf"}}}},
-				Cluster:  kubepki.Cluster{Name: "demo", KubernetesVersion: kubepki.Newest(), ControlPlaneEndpoint: "api.example:6443"},
+				Plan: &plan.Plan{Nodes: []plan.Node{{Name: "w", Renew: []string{"kubelet.conf"}}}},
+				Cluster: kubepki.Cluster{
+					Name:                 "demo",
+					KubernetesVersion:    kubepki.Newest(),
+					ControlPlaneEndpoint: "api.example:6443",
+				},
 				Nodes:    []kubepki.Node{node},
 				Requests: map[string]*request.Opened{"w": {CSR: map[string]*x509.CertificateRequest{"kubelet.conf": ask(asked)}}},
 			},
 			t:      &transcript.Transcript{Lines: []transcript.Line{{Seq: 1, Record: transcript.Open{Sequence: 2}}}},
 			ledger: &ledger{},
-			former: []*transcript.Transcript{former},
+			past:   &past{own: []*history.Record{former}},
 			nodes:  map[string][]schedule.Entry{"w": {{Leaf: kubepki.Leaf{Name: "kubelet.conf"}}}},
 		}
 		var c Check
 		a.carriedOver(&c)
 		return strings.Join(c.Problems, "\n")
 	}
-	if got := look(former, key); got != "" {
+	if got := look(record(issued), key); got != "" {
 		t.Errorf("refused: %s", got)
 	}
-	if got := look(&transcript.Transcript{}, key); !strings.Contains(got, "w/kubelet.conf: renewed or carried over, and no former record has it") {
+	if got := look(
+		record(),
+		key,
+	); !strings.Contains(
+		got,
+		"w/kubelet.conf: renewed or carried over, and no former record has it",
+	) {
 		t.Errorf("on no record: %q", got)
 	}
-	if got := look(former, must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))); !strings.Contains(got, "w/kubelet.conf: the key in its request is not that of its certificate on record") {
+	if got := look(
+		record(issued),
+		must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)),
+	); !strings.Contains(
+		got,
+		"w/kubelet.conf: the key in its request is not that of its certificate on record",
+	) {
 		t.Errorf("another key: %q", got)
 	}
 }
@@ -111,7 +141,10 @@ func TestPassedOnLate(t *testing.T) {
 		}}
 		var c Check
 		a.closingFirst(&c)
-		if got := strings.Contains(strings.Join(c.Problems, "\n"), "sa.key.age was passed on after issuing was closed"); got != late {
+		if got := strings.Contains(
+			strings.Join(c.Problems, "\n"),
+			"sa.key.age was passed on after issuing was closed",
+		); got != late {
 			t.Errorf("line %d: %q", seq, c.Problems)
 		}
 	}
@@ -120,13 +153,12 @@ func TestPassedOnLate(t *testing.T) {
 // TestEarlier shows that the audit follows the chain of earlier records by
 // itself: each is the finished one that the next names, and no rehearsal.
 func TestEarlier(t *testing.T) {
-	record := func(o transcript.Open, more ...transcript.Record) ([]byte, *transcript.Transcript) {
+	record := func(o transcript.Open, more ...transcript.Record) *history.Record {
 		o.Cluster, o.Name, o.NotBefore = "demo", "x", time.Now().UTC().Truncate(time.Second)
 		file := filepath.Join(t.TempDir(), "t.jsonl")
 		w := must(transcript.Create(&durable.Disk{}, file, time.Now, o))
 		must(w.AppendSync(0, more...))
-		data := must(os.ReadFile(file))
-		return data, must(transcript.Read(file, data))
+		return must(history.Read(history.Text("first.jsonl", must(os.ReadFile(file)))))
 	}
 	for name, c := range map[string]struct {
 		open  transcript.Open
@@ -134,18 +166,24 @@ func TestEarlier(t *testing.T) {
 		names int // sequence that the next one says
 		want  string
 	}{
-		"as it is":    {transcript.Open{Sequence: 1}, []transcript.Record{transcript.Closed{}}, 1, ""},
-		"another":     {transcript.Open{Sequence: 1}, []transcript.Record{transcript.Closed{}}, 0, "is not the finished ceremony that ceremony 2 of demo continues"},
-		"unfinished":  {transcript.Open{Sequence: 1}, []transcript.Record{transcript.Note{}}, 1, "is not the finished ceremony"},
-		"a rehearsal": {transcript.Open{Sequence: 1, Rehearsal: true}, []transcript.Record{transcript.Closed{}}, 1, "is not the finished ceremony"},
+		"as it is": {transcript.Open{Sequence: 1}, []transcript.Record{transcript.Closed{}}, 1, ""},
+		"another": {transcript.Open{Sequence: 1}, []transcript.Record{transcript.Closed{}}, 0,
+			"is not the finished ceremony that ceremony 2 of demo continues"},
+		"unfinished": {transcript.Open{Sequence: 1}, []transcript.Record{transcript.Note{}}, 1,
+			"is not the finished ceremony"},
+		"a rehearsal": {transcript.Open{Sequence: 1, Rehearsal: true}, []transcript.Record{transcript.Closed{}}, 1,
+			"is not the finished ceremony"},
 	} {
-		data, first := record(c.open, c.more...)
+		first := record(c.open, c.more...)
 		next := transcript.Open{Sequence: 2}
 		if c.names > 0 {
-			next.Predecessors = []transcript.Predecessor{{Cluster: "demo", Sequence: c.names, Head: first.Head()}}
+			next.Predecessors = []transcript.Predecessor{{Cluster: "demo", Sequence: c.names, Head: first.Head}}
 		}
-		_, second := record(next, transcript.Closed{})
-		a := &auditor{plan: &schedule.Ceremony{Inputs: map[string][]byte{"first.jsonl": data}}, serials: map[string]string{}}
+		second := record(next, transcript.Closed{})
+		a := &auditor{
+			past:    &past{records: map[string]*history.Record{"first.jsonl": first}},
+			serials: map[history.Serial]*history.Record{},
+		}
 		var check Check
 		a.earlier(&check, plan.Predecessor{Cluster: "demo", Earlier: []string{"first.jsonl"}}, second)
 		if got := strings.Join(check.Problems, "\n"); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {

@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"slices"
 
+	"officiant/ceremony/history"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
@@ -32,7 +33,11 @@ func (a *auditor) roomFirst(c *Check) {
 			looked = false
 		case transcript.Preflight:
 			looked = len(r.Checks) > 0
-		case transcript.Token, transcript.CanaryIntent, transcript.KeyIntent, transcript.ChallengeIntent, transcript.CSRIntent:
+		case transcript.Token,
+			transcript.CanaryIntent,
+			transcript.KeyIntent,
+			transcript.ChallengeIntent,
+			transcript.CSRIntent:
 			if !looked {
 				c.problem("line %d: %s, and this process had not looked at the room", l.Seq, r.Type())
 				looked = true // once for a process is enough
@@ -142,17 +147,21 @@ func (a *auditor) closingFirst(c *Check) {
 // nothing but serials, whoever issued them.
 func (a *auditor) serialNumbers(c *Check) {
 	used := map[string]string{}
-	for serial, by := range a.serials { // of predecessors
-		used[serial] = by
+	before := func(n *big.Int) (string, bool) { // in this ceremony, or in one before
+		text, ok := used[n.String()]
+		if key, fits := history.SerialOf(n); !ok && fits && a.serials[key] != nil {
+			text, ok = by(a.serials[key]), true
+		}
+		return text, ok
 	}
 	for name, cert := range a.plan.Certificates {
 		// Most often a predecessor's own, so not a second use.
-		if _, ok := used[cert.SerialNumber.String()]; !ok {
+		if _, ok := before(cert.SerialNumber); !ok {
 			used[cert.SerialNumber.String()] = "authority " + name
 		}
 	}
 	for _, r := range a.ledger.arrivals {
-		if by, ok := used[r.certificate.SerialNumber.String()]; ok {
+		if by, ok := before(r.certificate.SerialNumber); ok {
 			c.problem("line %d: serial number %x of %s was used before, by %s", r.seq, r.certificate.SerialNumber, r.name, by)
 		}
 		used[r.certificate.SerialNumber.String()] = fmt.Sprintf("%s, line %d", r.name, r.seq)
@@ -165,7 +174,7 @@ func (a *auditor) serialNumbers(c *Check) {
 			continue
 		}
 		n++
-		if by, ok := used[t.Serial.String()]; ok {
+		if by, ok := before(t.Serial); ok {
 			c.problem("line %d: serial number %x of %s was used before, by %s", s.seq, t.Serial, s.name, by)
 		}
 		used[t.Serial.String()] = fmt.Sprintf("%s, line %d", s.name, s.seq)

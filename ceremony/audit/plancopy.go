@@ -54,7 +54,7 @@ func (a *auditor) planCopy(c *Check) {
 // use takes the plan as what the record is held against: of a rehearsal, what a
 // rehearsal makes of it.
 func (a *auditor) use(c *Check, p *schedule.Ceremony) {
-	a.plan, a.nodes = p, map[string][]schedule.Entry{}
+	a.plan, a.nodes, a.past = p, map[string][]schedule.Entry{}, readPast(p)
 	if a.t.Open().Rehearsal {
 		if rehearsed, err := p.Rehearsal(); err != nil {
 			c.problem("%s: %v", planFile, err)

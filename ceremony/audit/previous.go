@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/history"
 	"officiant/ceremony/transcript"
 )
 
@@ -12,45 +13,42 @@ import (
 // record's first line and their own records, which are inputs of the plan; and
 // looks at their directories where they are at hand.
 func (a *auditor) predecessors(c *Check) {
-	a.serials = map[string]string{}
+	a.serials = map[history.Serial]*history.Record{}
 	named := a.plan.Plan.Previous.Ceremonies
 	a.firstLine(c)
 	a.anew(c)
-	keys := map[fingerprint.SHA256]bool{}
 	for _, p := range named {
-		t, err := transcript.Read(p.Transcript, a.plan.Inputs[p.Transcript])
-		if err != nil {
-			c.problem("%v", err)
+		r := a.past.records[p.Transcript]
+		if r == nil {
+			c.problem("%v", a.past.broken[p.Transcript])
 			continue
 		}
-		open := t.Open()
 		for _, f := range []struct {
 			what, got, want string
 		}{
-			{"head", t.Head().String(), p.Head.String()},
-			{"cluster", open.Cluster, p.Cluster},
-			{"sequence", fmt.Sprint(open.Sequence), fmt.Sprint(p.Sequence)},
+			{"head", r.Head.String(), p.Head.String()},
+			{"cluster", r.Open.Cluster, p.Cluster},
+			{"sequence", fmt.Sprint(r.Open.Sequence), fmt.Sprint(p.Sequence)},
 		} {
 			if f.got != f.want {
 				c.problem("%s: its %s is %s, %s says %s", p.Transcript, f.what, f.got, planFile, f.want)
 			}
 		}
-		if !t.Closed() {
+		if r.Closed == nil {
 			c.problem("%s: unfinished; only a finished ceremony can be continued", p.Transcript)
 		}
-		if open.Rehearsal {
+		if r.Open.Rehearsal {
 			c.problem("%s: a rehearsal; nothing can continue it", p.Transcript)
 		}
-		if end, begin := t.Lines[len(t.Lines)-1].Time, a.t.Lines[0].Time; end.After(begin) {
-			c.problem("%s: ended at %s, after this ceremony began at %s", p.Transcript, stamp(end), stamp(begin))
+		if begin := a.t.Lines[0].Time; r.Ended.After(begin) {
+			c.problem("%s: ended at %s, after this ceremony began at %s", p.Transcript, stamp(r.Ended), stamp(begin))
 		}
-		a.oldSerials(c, p.Transcript, t)
-		a.earlier(c, p, t)
-		a.neighbour(c, p.Transcript, t)
-		keysOf(t, keys)
+		a.oldSerials(c, p.Transcript, r)
+		a.earlier(c, p, r)
+		a.neighbour(c, p.Transcript, r)
 	}
 	a.ordinal(c)
-	a.rootBefore(c, keys)
+	a.rootBefore(c)
 	c.Detail = count(len(named), "predecessor")
 	a.directories(c)
 }
@@ -78,19 +76,31 @@ func (a *auditor) anew(c *Check) {
 		c.problem("%s:1: says of lost records what %s does not, or the other way round", transcriptFile, planFile)
 	}
 	if got != nil {
-		c.note("the chain begins anew: the records of ceremonies 1 to %d are lost, reason: %s; what they issued, revoked and to whom is not known here", got.Sequence, got.Reason)
+		c.note(
+			"the chain begins anew: the records of ceremonies 1 to %d are lost, reason: %s; what they issued, revoked and "+
+				"to whom is not known here",
+			got.Sequence,
+			got.Reason,
+		)
 	}
 }
 
 // oldSerials takes the serial numbers of a former record. They too come once.
-func (a *auditor) oldSerials(c *Check, file string, t *transcript.Transcript) {
-	by := fmt.Sprintf("ceremony %d of %s (%s)", t.Open().Sequence, t.Open().Cluster, t.Head())
-	for _, n := range t.Serials() {
-		if other, ok := a.serials[n.String()]; ok && other != by {
-			c.problem("%s: serial number %x was used by %s and by %s", file, n, other, by)
+func (a *auditor) oldSerials(c *Check, file string, r *history.Record) {
+	for cert := range r.Certificates() {
+		if cert.State == history.Adopted {
+			continue // others gave it, and it is on the records of several ceremonies
 		}
-		a.serials[n.String()] = by
+		if other := a.serials[cert.Serial]; other != nil && other.Head != r.Head {
+			c.problem("%s: serial number %s was used by %s and by %s", file, cert.Serial, by(other), by(r))
+		}
+		a.serials[cert.Serial] = r
 	}
+}
+
+// by names a ceremony in findings.
+func by(r *history.Record) string {
+	return fmt.Sprintf("ceremony %d of %s (%s)", r.Open.Sequence, r.Open.Cluster, r.Head)
 }
 
 // ordinal counts along the cluster's own chain.
@@ -140,9 +150,18 @@ func (a *auditor) directories(c *Check) {
 	}
 	for _, former := range looks {
 		if !heads[former.t.Head()] {
-			c.problem("%s: no ceremony here continues it; its head is %s%s", former.report.Directory, former.t.Head(), a.missing(former, looks))
+			c.problem(
+				"%s: no ceremony here continues it; its head is %s%s",
+				former.report.Directory,
+				former.t.Head(),
+				a.missing(former, looks),
+			)
 		}
-		a.oldSerials(c, former.report.Directory, former.t)
+		if r, err := history.Read(history.Directory(former.report.Directory)); err != nil {
+			c.problem("%s: %v", former.report.Directory, err)
+		} else {
+			a.oldSerials(c, former.report.Directory, r)
+		}
 	}
 }
 
@@ -157,7 +176,12 @@ func (a *auditor) missing(former *auditor, looks []*auditor) string {
 	for _, l := range append([]*auditor{a}, looks...) {
 		for _, p := range l.t.Open().Predecessors {
 			if p.Cluster == open.Cluster && p.Sequence > open.Sequence && !here[p.Head] {
-				names += fmt.Sprintf("; ceremony %d of %s, which ceremony %d continues, is not here", p.Sequence, p.Cluster, l.t.Open().Sequence)
+				names += fmt.Sprintf(
+					"; ceremony %d of %s, which ceremony %d continues, is not here",
+					p.Sequence,
+					p.Cluster,
+					l.t.Open().Sequence,
+				)
 			}
 		}
 	}

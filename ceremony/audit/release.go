@@ -5,7 +5,6 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
-	"officiant/ceremony/transcript"
 )
 
 // releaseKeys holds the key that signed bundles and record, and the one they
@@ -23,30 +22,28 @@ func (a *auditor) releaseKeys(c *Check) {
 	case der == nil && announced != nil:
 		c.problem("%s: announces release key %s, which the plan does not", transcriptFile, announced)
 	case der != nil && (announced == nil || *announced != fingerprint.Of(der)):
-		c.problem("%s: its last line announces release key %s, the plan's successor is %s", transcriptFile, shown(announced), fingerprint.Of(der))
+		c.problem(
+			"%s: its last line announces release key %s, the plan's successor is %s",
+			transcriptFile,
+			shown(announced),
+			fingerprint.Of(der),
+		)
 	}
-	before := a.formerRelease()
+	before := a.past.release()
 	key := a.ledger.release()
-	if before == nil || key == nil || a.t.Open().Rehearsal || key.SPKI == before.Signer || before.Successor != nil && key.SPKI == *before.Successor {
+	if before == nil || key == nil || a.t.Open().Rehearsal || key.SPKI == before.Signer ||
+		before.Successor != nil && key.SPKI == *before.Successor {
 		return
 	}
 	if plan.Lost != before.Signer {
-		c.note("the release key is another than the last ceremony's, %s, which did not announce it, and the plan does not call that one lost", before.Signer)
+		c.note(
+			"the release key is another than the last ceremony's, %s, which did not announce it, and the plan does not "+
+				"call that one lost",
+			before.Signer,
+		)
 		return
 	}
 	c.note("the release key %s was lost; nothing of it vouches for this one, people compared it", before.Signer)
-}
-
-// formerRelease is what the last ceremony of this cluster says of release keys.
-func (a *auditor) formerRelease() *transcript.Closed {
-	for _, t := range a.formerRecords() {
-		closed, ok := t.Lines[len(t.Lines)-1].Record.(transcript.Closed)
-		if !ok {
-			return nil // told with the predecessors
-		}
-		return &closed
-	}
-	return nil
 }
 
 // successor is the release key that bundles announce, as DER; nil when there is none.
@@ -77,7 +74,7 @@ func (a *auditor) origin(c *Check) {
 		a.report.Root = &f
 	}
 	r := a.report
-	if a.o.Root == nil && a.o.ReleaseKey == nil {
+	if a.o.Root == nil && a.o.ReleaseKey == nil && a.o.Release == nil {
 		c.Skipped = "no pin was given"
 		return
 	}
@@ -93,9 +90,8 @@ func (a *auditor) origin(c *Check) {
 			c.problem("the root certificate is %s, pinned is %s", shown(r.Root), *a.o.Root)
 		}
 	}
-	if a.o.ReleaseKey != nil {
-		want, err := fingerprint.SPKI(a.o.ReleaseKey)
-		if err != nil || r.Release == nil || !a.announcedUnder(c, want)[*r.Release] {
+	for _, want := range a.o.releases() {
+		if r.Release == nil || !a.announcedUnder(c, want)[*r.Release] {
 			c.problem("the release key is %s, pinned is %s%s", shown(r.Release), want, a.whereAnnounced(want))
 		} else {
 			r.ReleasePinned = true
@@ -103,8 +99,23 @@ func (a *auditor) origin(c *Check) {
 	}
 	r.Pinned = (r.RootPinned || r.ReleasePinned) && len(c.Problems) == 0
 	if !r.ReleasePinned && r.RootPinned {
-		c.note("the root vouches for the certificates; for the record, sealed secrets and bundles the release key does: compare %s", shown(r.Release))
+		c.note(
+			"the root vouches for the certificates; for the record, sealed secrets and bundles the release key does: compare %s",
+			shown(r.Release),
+		)
 	}
+}
+
+// releases are the release keys that are pinned.
+func (o Options) releases() (pins []fingerprint.SHA256) {
+	if o.ReleaseKey != nil {
+		spki, _ := fingerprint.SPKI(o.ReleaseKey) // of what is no key here: the zero value, which none has
+		pins = append(pins, spki)
+	}
+	if o.Release != nil {
+		pins = append(pins, *o.Release)
+	}
+	return pins
 }
 
 // announcedUnder are the release keys that a pinned one vouches for: itself, and
@@ -129,8 +140,9 @@ func (a *auditor) announcedUnder(c *Check, pinned fingerprint.SHA256) map[finger
 // whereAnnounced says what is missing when the last ceremony, by its record,
 // announced the release key under the pinned one.
 func (a *auditor) whereAnnounced(pinned fingerprint.SHA256) string {
-	before := a.formerRelease()
-	if before == nil || before.Successor == nil || a.report.Release == nil || *before.Successor != *a.report.Release || before.Signer != pinned {
+	before := a.past.release()
+	if before == nil || before.Successor == nil || a.report.Release == nil || *before.Successor != *a.report.Release ||
+		before.Signer != pinned {
 		return ""
 	}
 	return "; the last ceremony announced it under that key, which its own directory proves (--previous DIR)"

@@ -10,9 +10,11 @@ import (
 type Check struct {
 	Guarantee int      `json:"guarantee"` // its number in the list of guarantees
 	Name      string   `json:"name"`
-	Detail    string   `json:"detail,omitempty"`  // how much was looked at: "57 lines"
-	Problems  []string `json:"problems"`          // empty: as it must be
-	Notes     []string `json:"notes,omitempty"`   // no problem, but a reader should know
+	Detail    string   `json:"detail,omitempty"` // how much was looked at: "57 lines"
+	Problems  []string `json:"problems"`         // empty: as it must be
+	Notes     []string `json:"notes,omitempty"`  // no problem, but a reader should know
+	// What the directory cannot show, or is not looked at: the guarantee is not checked.
+	Unchecked []string `json:"unchecked,omitempty"`
 	Skipped   string   `json:"skipped,omitempty"` // why it could not be made
 }
 
@@ -50,11 +52,13 @@ type Verdict string
 const (
 	Verified   Verdict = "verified"
 	Unpinned   Verdict = "consistent, origin not established"
+	RootAlone  Verdict = "certificates as pinned, origin of the record not established"
 	Unfinished Verdict = "unfinished"
 	Failed     Verdict = "does not verify"
 )
 
-// Verdict says what the findings come to.
+// Verdict says what the findings come to. The root vouches for certificates alone:
+// of these, public as they are, anybody can write a record of his own.
 func (r *Report) Verdict() Verdict {
 	switch findings := len(r.Findings()); {
 	case findings == 1 && r.Lines > 0 && !r.Finished:
@@ -63,6 +67,8 @@ func (r *Report) Verdict() Verdict {
 		return Failed
 	case !r.Pinned:
 		return Unpinned
+	case !r.ReleasePinned:
+		return RootAlone
 	}
 	return Verified
 }

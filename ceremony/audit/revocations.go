@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"math/big"
 
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/revocation"
 	"officiant/ceremony/schedule"
-	"officiant/ceremony/transcript"
 )
 
 var (
@@ -59,17 +59,10 @@ func (a *auditor) formerLists() map[string]*formerList {
 			ours[subjectKey(cert)] = true
 		}
 	}
-	for _, p := range a.plan.Plan.Previous.Ceremonies {
-		if !bytes.Contains(a.plan.Inputs[p.Transcript], []byte(`"type":"crl`)) {
-			continue
-		}
-		t, err := transcript.Read(p.Transcript, a.plan.Inputs[p.Transcript])
-		if err != nil {
-			continue // told with the predecessors
-		}
-		for _, l := range t.RevocationLists() {
-			key := issuerKey(l.List)
-			if p.Cluster != a.plan.Cluster.Name && !ours[key] {
+	for _, r := range a.past.heads {
+		for _, l := range r.Lists {
+			key := issuerKey(l.RevocationList)
+			if r.Open.Cluster != a.plan.Cluster.Name && !ours[key] {
 				continue
 			}
 			f := out[key]
@@ -77,11 +70,11 @@ func (a *auditor) formerLists() map[string]*formerList {
 				f = &formerList{entries: map[string]x509.RevocationListEntry{}}
 				out[key] = f
 			}
-			for _, e := range l.List.RevokedCertificateEntries {
+			for _, e := range l.RevokedCertificateEntries {
 				f.entries[e.SerialNumber.Text(16)] = e
 			}
-			if f.RevocationList == nil || f.Number.Cmp(l.List.Number) < 0 {
-				f.RevocationList, f.family = l.List, l.Family
+			if f.RevocationList == nil || f.Number.Cmp(l.Number) < 0 {
+				f.RevocationList, f.family = l.RevocationList, l.Family
 			}
 		}
 	}
@@ -122,39 +115,27 @@ func (a *auditor) revocationLists(c *Check) {
 }
 
 // recorded finds on the former records what the plan or a former list revokes, by
-// serial number; what was abandoned has no signature.
-func (a *auditor) recorded(former map[string]*formerList) map[string]*x509.Certificate {
-	found := map[string]*x509.Certificate{}
-	for _, v := range a.plan.Plan.Revocations {
-		found[v.Serial.Text(16)] = nil
-	}
-	for _, f := range former {
-		for serial := range f.entries {
-			found[serial] = nil
+// serial number; of what was abandoned there is no signature.
+func (a *auditor) recorded(former map[string]*formerList) map[string]*history.Certificate {
+	found := map[string]*history.Certificate{}
+	take := func(n *big.Int) {
+		text := n.Text(16)
+		found[text] = nil
+		serial, ok := history.SerialOf(n)
+		for _, r := range a.past.records {
+			for c := range r.WithSerial(serial) {
+				if ok && (c.State == history.Issued || c.State == history.Abandoned) {
+					found[text] = &c
+				}
+			}
 		}
 	}
-	if len(found) == 0 {
-		return found
+	for _, v := range a.plan.Plan.Revocations {
+		take(v.Serial.Int)
 	}
-	for _, p := range a.plan.Plan.Previous.Ceremonies {
-		for _, file := range append([]string{p.Transcript}, p.Earlier...) {
-			t, err := transcript.Read(file, a.plan.Inputs[file])
-			if err != nil {
-				continue // told with the predecessors
-			}
-			for _, l := range t.Lines {
-				in, ok := l.Record.(transcript.Intent)
-				if !ok {
-					continue
-				}
-				serial, err := in.Serial()
-				if err != nil {
-					continue
-				}
-				if _, wanted := found[serial.Text(16)]; wanted {
-					found[serial.Text(16)], _ = unsigned(in.TBS)
-				}
-			}
+	for _, f := range former {
+		for _, e := range f.entries {
+			take(e.SerialNumber)
 		}
 	}
 	return found
@@ -198,12 +179,19 @@ func (a *auditor) list(c *Check, e schedule.Entry, s *signing, try int64, former
 	a.listNumber(bad, e, list, try, former[subjectKey(issuer)])
 	begin := a.ledger.notBefore(a.t)
 	if !list.ThisUpdate.Equal(begin) || !list.NextUpdate.Equal(begin.Add(e.Duration)) {
-		bad("is from %s with the next update on %s, the schedule says %s and %s", stamp(list.ThisUpdate), stamp(list.NextUpdate), stamp(begin), stamp(begin.Add(e.Duration)))
+		bad(
+			"is from %s with the next update on %s, the schedule says %s and %s",
+			stamp(list.ThisUpdate),
+			stamp(list.NextUpdate),
+			stamp(begin),
+			stamp(begin.Add(e.Duration)),
+		)
 	}
 	if list.NextUpdate.After(issuer.NotAfter) {
 		bad("its next update is due %s, after its issuer ends at %s", stamp(list.NextUpdate), stamp(issuer.NotAfter))
 	}
-	for _, p := range extensions(list.Extensions, map[string]bool{oidAuthorityKeyID.String(): false, oidCRLNumber.String(): false}) {
+	for _, p := range extensions(list.Extensions, map[string]bool{oidAuthorityKeyID.String(): false,
+		oidCRLNumber.String(): false}) {
 		bad("%s", p)
 	}
 	a.entries(bad, e.Signer, list, former[subjectKey(issuer)])
@@ -218,7 +206,11 @@ func (a *auditor) listNumber(bad func(string, ...any), e schedule.Entry, list *x
 		want.Add(want, former.Number)
 	}
 	if planned := new(big.Int).Add(e.Number, big.NewInt(try-1)); planned.Cmp(want) != 0 {
-		bad("the schedule numbers it from %d on, after the former lists it has to be from %d", e.Number, new(big.Int).Sub(want, big.NewInt(try-1)))
+		bad(
+			"the schedule numbers it from %d on, after the former lists it has to be from %d",
+			e.Number,
+			new(big.Int).Sub(want, big.NewInt(try-1)),
+		)
 	}
 	if list.Number == nil || list.Number.Cmp(want) != 0 {
 		bad("its number is %d, it has to be %d", list.Number, want)
@@ -269,19 +261,20 @@ func (a *auditor) entries(bad func(string, ...any), signer string, list *x509.Re
 
 // revocations wants what is revoked to be on record as the authority's, and what
 // was revoked before to be so again until a list made after its end had it.
-func (a *auditor) revocations(c *Check, former map[string]*formerList, onRecord map[string]*x509.Certificate) {
+func (a *auditor) revocations(c *Check, former map[string]*formerList, onRecord map[string]*history.Certificate) {
 	revoked := map[string]plan.Revocation{}
 	for _, v := range a.plan.Plan.Revocations {
 		serial, issuer := v.Serial.Text(16), a.authority(v.Authority)
 		revoked[serial] = v
 		cert := onRecord[serial]
-		listed := issuer != nil && former[subjectKey(issuer)] != nil && !former[subjectKey(issuer)].entries[serial].RevocationTime.IsZero()
+		listed := issuer != nil && former[subjectKey(issuer)] != nil &&
+			!former[subjectKey(issuer)].entries[serial].RevocationTime.IsZero()
 		switch {
 		case issuer == nil:
 			c.problem("%s: revokes %s of %s, which has no certificate", planFile, serial, v.Authority)
 		case cert == nil && !listed:
 			c.problem("%s: revokes %s, which no former record has", planFile, serial)
-		case cert != nil && (!bytes.Equal(cert.RawIssuer, issuer.RawSubject) || !bytes.Equal(cert.AuthorityKeyId, issuer.SubjectKeyId)):
+		case cert != nil && (cert.Issuer == nil || !cert.Issuer.By(issuer)):
 			c.problem("%s: revokes %s on the list of %s, which did not issue it", planFile, serial, v.Authority)
 		case v.Reason.Check() != nil:
 			c.problem("%s: revokes %s: %v", planFile, serial, v.Reason.Check())
@@ -298,9 +291,18 @@ func (a *auditor) revocations(c *Check, former map[string]*formerList, onRecord 
 				continue
 			}
 			if revoked[serial].Authority != l.Authority {
-				c.problem("%s: list %d of %s revokes %s, which had not ended; the new list leaves it out", planFile, f.Number, l.Authority, serial)
+				c.problem(
+					"%s: list %d of %s revokes %s, which had not ended; the new list leaves it out",
+					planFile,
+					f.Number,
+					l.Authority,
+					serial,
+				)
 			}
-			if reason := revocation.OfCode(f.entries[serial].ReasonCode); revoked[serial].Authority == l.Authority && revoked[serial].Reason != reason {
+			if reason := revocation.OfCode(
+				f.entries[serial].ReasonCode,
+			); revoked[serial].Authority == l.Authority &&
+				revoked[serial].Reason != reason {
 				c.problem("%s: revokes %s for %s, it was revoked for %s before", planFile, serial, revoked[serial].Reason, reason)
 			}
 		}
@@ -331,7 +333,12 @@ func (a *auditor) carriedLists(c *Check, former map[string]*formerList) {
 	}
 	for _, key := range sortedKeys(former) {
 		if !made[key] && !carried[key] {
-			c.problem("%s: list %d of %s is neither followed nor carried over", transcriptFile, former[key].Number, former[key].Issuer)
+			c.problem(
+				"%s: list %d of %s is neither followed nor carried over",
+				transcriptFile,
+				former[key].Number,
+				former[key].Issuer,
+			)
 		}
 	}
 }

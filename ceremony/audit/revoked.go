@@ -8,13 +8,14 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/revocation"
 )
 
 // revokedInUse wants no revoked certificate in a bundle, no compromised key in a
 // new certificate, and nothing signed by a revoked authority.
-func (a *auditor) revokedInUse(c *Check, former map[string]*formerList, onRecord map[string]*x509.Certificate) {
+func (a *auditor) revokedInUse(c *Check, former map[string]*formerList, onRecord map[string]*history.Certificate) {
 	reasons := map[string]plan.Reason{}
 	for _, f := range former {
 		for serial, e := range f.entries {
@@ -27,7 +28,7 @@ func (a *auditor) revokedInUse(c *Check, former map[string]*formerList, onRecord
 	compromised := map[fingerprint.SHA256]string{}
 	for serial, reason := range reasons {
 		if cert := onRecord[serial]; cert != nil && reason == revocation.KeyCompromise {
-			compromised[fingerprint.Of(cert.RawSubjectPublicKeyInfo)] = serial
+			compromised[cert.SPKI] = serial
 		}
 	}
 	for _, n := range a.plan.Nodes {
@@ -37,7 +38,12 @@ func (a *auditor) revokedInUse(c *Check, former map[string]*formerList, onRecord
 				c.problem("bundles/%s: its certificate %s is revoked", n.Name, name)
 			}
 			if serial := compromised[fingerprint.Of(leaves[name].RawSubjectPublicKeyInfo)]; serial != "" {
-				c.problem("bundles/%s: its certificate %s is for the key by which %s was revoked as compromised", n.Name, name, serial)
+				c.problem(
+					"bundles/%s: its certificate %s is for the key by which %s was revoked as compromised",
+					n.Name,
+					name,
+					serial,
+				)
 			}
 		}
 	}
@@ -121,7 +127,8 @@ func (a *auditor) listFiles(c *Check) {
 		}
 		der, text := a.marked("crls/"+s.signer+".crl"), a.marked("crls/"+s.signer+".crl.pem")
 		a.expect(der, text)
-		for name, want := range map[string][]byte{der: s.list.Raw, text: pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: s.list.Raw})} {
+		for name, want := range map[string][]byte{der: s.list.Raw, text: pem.EncodeToMemory(&pem.Block{Type: "X509 CRL",
+			Bytes: s.list.Raw})} {
 			if err := a.same(name, want); err != nil {
 				c.problem("%v", err)
 			}

@@ -67,7 +67,13 @@ func (a *auditor) madePair(c *Check, secret, file string, planned bool, want []s
 		expected = 1
 	}
 	if len(lines) != expected {
-		c.problem("%s: %s of a %s key on record, the plan asks for %d", transcriptFile, count(len(lines), "sealed secret"), secret, expected)
+		c.problem(
+			"%s: %s of a %s key on record, the plan asks for %d",
+			transcriptFile,
+			count(len(lines), "sealed secret"),
+			secret,
+			expected,
+		)
 	}
 	for _, s := range lines {
 		if s.File != file {
@@ -75,7 +81,13 @@ func (a *auditor) madePair(c *Check, secret, file string, planned bool, want []s
 			continue
 		}
 		if !slices.Equal(s.Recipients, want) {
-			c.problem("line %d: %s is sealed to %q, the control-plane nodes' recipients are %q", s.seq, s.Secret, s.Recipients, want)
+			c.problem(
+				"line %d: %s is sealed to %q, the control-plane nodes' recipients are %q",
+				s.seq,
+				s.Secret,
+				s.Recipients,
+				want,
+			)
 		}
 		if len(s.Former) > 0 {
 			c.problem("line %d: a %s key that was made here has none before it in sa.pub", s.seq, s.Secret)
@@ -94,7 +106,13 @@ func (a *auditor) carriedPair(c *Check, secret, file string, want []string) {
 		expected = 1
 	}
 	if len(lines) != expected {
-		c.problem("%s: %s of a %s key carried over on record, the plan asks for %d", transcriptFile, count(len(lines), "sealed secret"), secret, expected)
+		c.problem(
+			"%s: %s of a %s key carried over on record, the plan asks for %d",
+			transcriptFile,
+			count(len(lines), "sealed secret"),
+			secret,
+			expected,
+		)
 	}
 	for _, s := range lines {
 		sum := fingerprint.Of(a.plan.Inputs[file])
@@ -102,7 +120,7 @@ func (a *auditor) carriedPair(c *Check, secret, file string, want []string) {
 			c.problem("line %d: carries %s over, which is not the plan's %s", s.seq, s.File, file)
 			continue
 		}
-		if !a.sealedBefore(s.Sealed) && !a.accountTaken(s.Recipients, s.SHA256, s.PublicKey) {
+		if !a.past.sealed(s.Sealed) && !a.accountTaken(s.Recipients, s.SHA256, s.PublicKey) {
 			c.problem("line %d: no predecessor's record says this of %s", s.seq, s.File)
 		}
 		for _, r := range want {
@@ -124,7 +142,8 @@ func (a *auditor) shared(c *Check) {
 	}
 	for _, s := range a.ledger.shared {
 		file := planned[s.Node]
-		if s.Secret != transcript.ServiceAccount || file == "" || s.File != file || s.SHA256 != fingerprint.Of(a.plan.Inputs[file]) {
+		if s.Secret != transcript.ServiceAccount || file == "" || s.File != file ||
+			s.SHA256 != fingerprint.Of(a.plan.Inputs[file]) {
 			c.problem("line %d: passes %s on to node %s, which the plan does not say", s.seq, s.File, s.Node)
 			continue
 		}
@@ -135,29 +154,27 @@ func (a *auditor) shared(c *Check) {
 		if kinds, ok := stanzas(a.plan.Inputs[file]); !ok || len(kinds) != 1 || kinds[0] != stanzaKind(s.Recipient) {
 			c.problem("%s: is not an age file for the one recipient of line %d", s.File, s.seq)
 		}
-		if r := a.plan.Requests[s.Node]; r != nil && r.Adoption != nil && a.t.Open().Sequence == 1 && !a.accountTaken([]string{s.Recipient}, s.SHA256, s.PublicKey) {
+		if r := a.plan.Requests[s.Node]; r != nil && r.Adoption != nil && a.t.Open().Sequence == 1 &&
+			!a.accountTaken([]string{s.Recipient}, s.SHA256, s.PublicKey) {
 			c.problem("line %d: %s is not what the request of node %s brings along", s.seq, s.File, s.Node)
 		}
-		if in := of(transcript.ServiceAccount, a.ledger.carried); len(in) != 1 || !bytes.Equal(s.PublicKey, in[0].PublicKey) {
+		if in := of(
+			transcript.ServiceAccount,
+			a.ledger.carried,
+		); len(in) != 1 ||
+			!bytes.Equal(s.PublicKey, in[0].PublicKey) {
 			c.problem("line %d: names another service-account key than the one carried over", s.seq)
 		}
-		c.note("line %d: what is in %s was not looked at here; node %s installs it only if it is the recorded service-account key", s.seq, s.File, s.Node)
+		c.note(
+			"line %d: what is in %s was not looked at here; node %s installs it only if it is the recorded service-account key",
+			s.seq,
+			s.File,
+			s.Node,
+		)
 	}
 	for _, node := range sortedKeys(planned) {
 		c.problem("%s: no line passes %s on to node %s", transcriptFile, planned[node], node)
 	}
-}
-
-// sealedBefore says whether a predecessor's record tells the same of the file,
-// as of the pair in use then or of the next one.
-func (a *auditor) sealedBefore(s transcript.Sealed) bool {
-	for _, t := range a.formerRecords() {
-		keys, ok := t.ServiceAccount()
-		if ok && (sameSecret(keys.InUse, s) || keys.Next != nil && sameSecret(*keys.Next, s)) {
-			return true
-		}
-	}
-	return false
 }
 
 func sameSecret(x, y transcript.Sealed) bool {

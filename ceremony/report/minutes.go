@@ -37,17 +37,36 @@ type Verdict struct {
 func (m *Minutes) Verdict() Verdict {
 	findings := m.Audit.Findings()
 	switch m.Audit.Verdict() {
-	case audit.Verified, audit.Unpinned:
-		return Verdict{Title: "The record holds together: every check, no finding", Text: "Whose ceremony it is, no page can say. Compare the fingerprints " +
-			"below with what was read aloud and written down in the room."}
+	case audit.Verified, audit.Unpinned, audit.RootAlone:
+		return Verdict{
+			Title: "The record holds together: every check, no finding",
+			Text: "Whose ceremony it is, no page can say. Compare the fingerprints " +
+				"below with what was read aloud and written down in the room.",
+		}
 	case audit.Unfinished:
-		return Verdict{"open", "Unfinished", "The ceremony did not come to its end. These minutes tell what there is so far.", findings}
+		return Verdict{
+			"open",
+			"Unfinished",
+			"The ceremony did not come to its end. These minutes tell what there is so far.",
+			findings,
+		}
 	}
 	if m.Record != nil && m.Open().Rehearsal && len(findings) == 1 {
-		return Verdict{"bad", "A rehearsal: not for use", "It was made on throw-away tokens. Apart from that, the record holds together.", findings}
+		return Verdict{
+			"bad",
+			"A rehearsal: not for use",
+			"It was made on throw-away tokens. Apart from that, the record holds together.",
+			findings,
+		}
 	}
-	return Verdict{"bad", "DOES NOT VERIFY: " + counted(len(findings), "finding"), "This directory is not what a ceremony leaves. " +
-		"Nothing of it is to be used before each finding is explained, and what these minutes say below is no better than the directory.", findings}
+	return Verdict{
+		"bad",
+		"DOES NOT VERIFY: " + counted(len(findings), "finding"),
+		"This directory is not what a ceremony leaves. " +
+			"Nothing of it is to be used before each finding is explained, and what these minutes say below is no better " +
+			"than the directory.",
+		findings,
+	}
 }
 
 // Name is the ceremony's, as far as it is known.
@@ -91,7 +110,10 @@ func (m *Minutes) Facts() []Fact {
 		out = append(out, Fact{"Continues", fmt.Sprintf("ceremony %d of %s, head %s", p.Sequence, p.Cluster, p.Head)})
 	}
 	if l := open.Lost; l != nil {
-		return append(out, Fact{"Begins anew", fmt.Sprintf("the records of ceremonies 1 to %d are lost: %s", l.Sequence, l.Reason)})
+		return append(
+			out,
+			Fact{"Begins anew", fmt.Sprintf("the records of ceremonies 1 to %d are lost: %s", l.Sequence, l.Reason)},
+		)
 	}
 	if len(open.Predecessors) == 0 {
 		out = append(out, Fact{"Continues", "none: the first of its chain"})
@@ -115,7 +137,13 @@ func (m *Minutes) Made() []Fact {
 	}
 	out = append(out, Fact{"Certificates", counted(m.Audit.Certificates, "certificate")})
 	if m.Audit.Abandoned > 0 {
-		out = append(out, Fact{"Abandoned", counted(m.Audit.Abandoned, "certificate") + " with no result on record; their serial numbers count as issued"})
+		out = append(
+			out,
+			Fact{
+				"Abandoned",
+				counted(m.Audit.Abandoned, "certificate") + " with no result on record; their serial numbers count as issued",
+			},
+		)
 	}
 	return append(out,
 		Fact{"Bundles", counted(m.Audit.Bundles, "bundle")},

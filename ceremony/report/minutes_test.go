@@ -67,15 +67,26 @@ func page(t testing.TB, dir string) string {
 // TestMinutes: what happened stands there, the same directory gives the same
 // bytes, also when they lie in it, and the audit lets them lie there.
 func TestMinutes(t *testing.T) {
-	f := ceremonytest.New(t, ceremonytest.Shape{Workers: 1, People: []string{"alice officer", "eve witness"}, Approvals: 1})
+	f := ceremonytest.New(
+		t,
+		ceremonytest.Shape{Workers: 1, People: []string{"alice officer", "eve witness"}, Approvals: 1},
+	)
 	f.Approve(t, "alice")
 	dir, result := f.Run(t)
 	text := page(t, dir)
 	report.SelfContained(t, text)
 	wants := []string{
-		"every check, no finding", "alice</td><td>officer</td><td>yes</td><td>approved the digest", "Make the root key, ECDSA-P384",
-		"Compare fingerprints", "the point of no return", "CKA_SENSITIVE true", "stayed in", "17 certificates", "None on record.",
-		"cp-1/apiserver", "until " + time.Now().AddDate(20, 0, -5).Format("2006"),
+		"every check, no finding",
+		"alice</td><td>officer</td><td>yes</td><td>approved the digest",
+		"Make the root key, ECDSA-P384",
+		"Compare fingerprints",
+		"the point of no return",
+		"CKA_SENSITIVE true",
+		"stayed in",
+		"17 certificates",
+		"None on record.",
+		"cp-1/apiserver",
+		"until " + time.Now().AddDate(20, 0, -5).Format("2006"),
 	}
 	for _, sum := range []fingerprint.SHA256{result.Root, result.Release, result.Head} {
 		wants = append(wants, sum.Lines()[0], "<td>"+sum.Words()[31]+"</td>", "QR code of "+sum.String())
@@ -89,7 +100,7 @@ func TestMinutes(t *testing.T) {
 	if again := page(t, dir); again != text {
 		t.Error("the same directory gave other bytes")
 	}
-	found, err := audit.Verify(dir, audit.Options{Root: &result.Root})
+	found, err := audit.Verify(dir, audit.Options{Release: &result.Release})
 	check(t, err)
 	if found.Verdict() != audit.Verified {
 		t.Errorf("with its minutes, the directory: %s", found.Findings())
@@ -112,7 +123,8 @@ func TestMinutesOfWhatFails(t *testing.T) {
 		flip(t, filepath.Join(dir, spoilt.file))
 		text := page(t, dir)
 		report.SelfContained(t, text)
-		if !strings.Contains(text, `class="verdict bad"><strong>DOES NOT VERIFY`) || !strings.Contains(text, spoilt.says) || strings.Contains(text, "no finding") {
+		if !strings.Contains(text, `class="verdict bad"><strong>DOES NOT VERIFY`) || !strings.Contains(text, spoilt.says) ||
+			strings.Contains(text, "no finding") {
 			t.Errorf("a spoilt %s is not told", spoilt.file)
 		}
 	}
@@ -149,19 +161,28 @@ func TestHostileRecord(t *testing.T) {
 	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	var lines []transcript.Line
 	for i, r := range []transcript.Record{
-		transcript.Open{Name: hostile, Cluster: hostile, Host: transcript.Host{Name: hostile, Interfaces: []string{hostile}}, Steps: 2,
-			Modules: []transcript.Module{{Path: hostile, SHA256: hostile}}, People: []transcript.Person{{Name: hostile, Role: hostile}}, NotBefore: at},
+		transcript.Open{Name: hostile, Cluster: hostile, Host: transcript.Host{Name: hostile,
+			Interfaces: []string{hostile}}, Steps: 2,
+			Modules: []transcript.Module{{Path: hostile, SHA256: hostile}}, People: []transcript.Person{{Name: hostile,
+				Role: hostile}}, NotBefore: at},
 		transcript.Step{Title: hostile},
 		transcript.Token{Label: hostile},
-		transcript.Key{Name: hostile, Token: transcript.Token{Label: hostile, Serial: hostile}, Reason: hostile, Attributes: map[string]string{hostile: "true"}},
+		transcript.Key{Name: hostile, Token: transcript.Token{Label: hostile, Serial: hostile}, Reason: hostile,
+			Attributes: map[string]string{hostile: "true"}},
 		transcript.Deviation{Text: hostile, By: []string{hostile}, Waives: hostile},
 		transcript.Note{Text: hostile, By: hostile},
 		transcript.Preflight{Checks: []transcript.RoomCheck{{Name: hostile, Wrong: hostile, Level: "warn"}}},
 	} {
 		lines = append(lines, transcript.Line{Seq: i + 1, Step: min(i, 2), Time: at, Record: r})
 	}
-	m := &report.Minutes{Record: &transcript.Transcript{Lines: lines},
-		Audit: &audit.Report{Name: hostile, Lines: 7, Checks: []audit.Check{{Name: hostile, Problems: []string{hostile}, Notes: []string{hostile}, Detail: hostile}}}}
+	m := &report.Minutes{
+		Record: &transcript.Transcript{Lines: lines},
+		Audit: &audit.Report{
+			Name:   hostile,
+			Lines:  7,
+			Checks: []audit.Check{{Name: hostile, Problems: []string{hostile}, Notes: []string{hostile}, Detail: hostile}},
+		},
+	}
 	var b bytes.Buffer
 	check(t, m.HTML(&b))
 	report.SelfContained(t, b.String())

@@ -13,11 +13,11 @@ import (
 // conducted is one ceremony: how long each of its steps took, and what else.
 type conducted struct {
 	usage
-	dir    string
-	root   string // fingerprint
-	read   time.Duration
-	steps  []step
-	leaves int // certificates the issuing steps make
+	dir     string
+	release string // fingerprint
+	read    time.Duration
+	steps   []step
+	leaves  int // certificates the issuing steps make
 }
 
 type step struct {
@@ -73,8 +73,8 @@ func (b *bench) conduct(planFile string, t *token) (*conducted, error) {
 		return nil, err
 	}
 	for line := range strings.Lines(string(c.stdout)) {
-		if f := strings.Fields(line); len(f) == 2 && f[0] == "root" {
-			c.root = f[1]
+		if f := strings.Fields(line); len(f) == 2 && f[0] == "release" {
+			c.release = f[1]
 		}
 	}
 	return c, nil
@@ -112,5 +112,9 @@ func (c *conducted) calls(title string) (n uint64) {
 
 // verify runs officiant ceremony verify over the finished directory.
 func (b *bench) verify(c *conducted) (usage, error) {
-	return program{name: b.officiant, env: os.Environ(), args: []string{"ceremony", "verify", c.dir, "--root", c.root}}.run()
+	return program{
+		name: b.officiant,
+		env:  os.Environ(),
+		args: []string{"ceremony", "verify", c.dir, "--release-key", c.release},
+	}.run()
 }

@@ -54,7 +54,9 @@ their certificates, and goes on with --certificates DIR when they are there.`,
 	c.Flags().StringVar(&run.confirm, "confirm", "", "the ceremony's `DIGEST`, in place of typing the plan's name")
 	presentFlag(c, &run.present)
 	clockFlag(c, &run.clock)
-	c.Flags().StringVar(&run.received, "certificates", "", "`DIR` with the certificates that a root elsewhere signed: NAME.crt of each intermediate")
+	c.Flags().
+		StringVar(&run.received, "certificates", "",
+			"`DIR` with the certificates that an external root signed: NAME.crt of each")
 	finalTryFlag(c, &run.finalTry)
 	waiveFlags(c, &run.waive)
 	return c
@@ -87,7 +89,7 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	}
 	fmt.Fprintf(o.Stderr, "\nThe ceremony is complete. Compare these, and keep them apart from the bundles:\n")
 	fmt.Fprintf(o.Stdout, "root     %s\nrelease  %s\nhead     %s\n", result.Root, result.Release, result.Head)
-	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony verify %s --root %s\n", o.dir, result.Root)
+	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony verify %s --release-key %s\n", o.dir, result.Release)
 	return nil
 }
 
@@ -166,7 +168,10 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 		hints = append(hints, fmt.Sprintf("to add to it: officiant ceremony note %s --by NAME [TEXT]", o.dir))
 	}
 	if code == exit.Refused && o.received != "" {
-		hints = append(hints, "with what is right in its place: "+strings.TrimPrefix(again, "to go on: ")+" --certificates "+o.received)
+		hints = append(
+			hints,
+			"with what is right in its place: "+strings.TrimPrefix(again, "to go on: ")+" --certificates "+o.received,
+		)
 	}
 	if code == exit.Unavailable || code == exit.Interrupted || code == exit.Failure {
 		hints = append(hints, again)
@@ -201,7 +206,12 @@ func afterwards(c *schedule.Ceremony) string {
 		}
 	}
 	if c.Plan.Release.Key.Create != "" {
-		fmt.Fprintf(&b, "  %-12s a new %s key, which signs bundles and transcripts\n", c.Plan.Release.Name, c.Plan.Release.Key.Create)
+		fmt.Fprintf(
+			&b,
+			"  %-12s a new %s key, which signs bundles and transcripts\n",
+			c.Plan.Release.Name,
+			c.Plan.Release.Key.Create,
+		)
 	}
 	if s := c.Plan.Release.Successor; s.Key.Create != "" {
 		fmt.Fprintf(&b, "  %-12s a new %s key, which every bundle announces as the next to sign\n", s.Name, s.Key.Create)
@@ -289,5 +299,9 @@ func pinQuestion(d signer.Device) string {
 		purpose = "for one signature by " + d.PINFor
 	}
 	// What a token calls itself must not write a question of its own.
-	return exit.Line(fmt.Sprintf("token %s, serial %s, %s", d.Label, d.Serial, d.Model)) + "\n" + exit.Line(fmt.Sprintf("PIN, %s (%s): ", purpose, tries))
+	return exit.Line(
+		fmt.Sprintf("token %s, serial %s, %s", d.Label, d.Serial, d.Model),
+	) + "\n" + exit.Line(
+		fmt.Sprintf("PIN, %s (%s): ", purpose, tries),
+	)
 }

@@ -32,25 +32,30 @@ type verifyOptions struct {
 func newVerifyCommand(o *options) *cobra.Command {
 	verify := &verifyOptions{options: o}
 	c := &cobra.Command{
-		Use:   "verify DIR [--previous DIR] [--release-key FILE | --root FINGERPRINT] [--people FINGERPRINT]",
+		Use:   "verify DIR [--previous DIR] [--release-key FILE|FINGERPRINT] [--root FINGERPRINT] [--people FINGERPRINT]",
 		Short: "Check a finished ceremony, with no token",
 		Long: `Check everything a finished ceremony left: the record and its signature, the
 plan and its schedule, every certificate, key, sealed secret and bundle, and
 that no file holds a private key. No token is needed, and nothing is written.
 
 A directory can be consistent and still be somebody else's. What tells is the
-release key or the root's fingerprint, as people compared it in the room and
-kept it elsewhere: --release-key vouches for the record and all it says, --root
-for the certificates alone. Without either the exit code is 4, as it is with
-any finding. --people holds those who may approve the plan, or those of the
+release key, as people compared it in the room and kept it elsewhere: --release-key
+vouches for the record and all it says. --root vouches for the certificates alone:
+they are public, and anybody can write a record of his own around them. So without
+--release-key the exit code is 4, as it is with any finding. --people holds those who may approve the plan,
+	or those of the
 ceremony before, against their fingerprint; it is no pin of the other two.`,
 		Args: exit.ExactArgs(1, "one ceremony directory"),
 		RunE: func(c *cobra.Command, args []string) error { return verify.run(args[0]) },
 	}
-	c.Flags().StringArrayVar(&verify.previous, "previous", nil, "`DIR` of a ceremony this one continues; may be given again")
-	c.Flags().StringVar(&verify.releaseKey, "release-key", "", "PEM `FILE` of the release key, kept outside the directory")
+	c.Flags().
+		StringArrayVar(&verify.previous, "previous", nil, "`DIR` of a ceremony this one continues; may be given again")
+	c.Flags().
+		StringVar(&verify.releaseKey, "release-key", "",
+			"PEM `FILE` of the release key, kept outside the directory, or its fingerprint")
 	c.Flags().StringVar(&verify.root, "root", "", "SHA-256 `FINGERPRINT` of the root certificate")
-	c.Flags().StringVar(&verify.people, "people", "", "SHA-256 `FINGERPRINT` of the people who may approve, as ceremony check shows it")
+	c.Flags().
+		StringVar(&verify.people, "people", "", "`FINGERPRINT` of the people who may approve, as ceremony check shows it")
 	c.Flags().StringVarP(&verify.output, "output", "o", "table", "`FORMAT` of the result: table or json")
 	return c
 }
@@ -67,7 +72,10 @@ func (o *verifyOptions) run(dir string) error {
 		return err
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "transcript.jsonl")); errors.Is(err, fs.ErrNotExist) {
-		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: no transcript.jsonl in it: not a ceremony directory, or its record was taken away", dir)}
+		return &exit.Error{
+			Code: exit.Unverified,
+			Err:  fmt.Errorf("%s: no transcript.jsonl in it: not a ceremony directory, or its record was taken away", dir),
+		}
 	}
 	progress := terminal.Progress{Out: o.Stderr, Now: o.Now}
 	pins.Progress = progress.At
@@ -103,14 +111,20 @@ func (o *verifyOptions) pins(dir string) (*audit.Options, error) {
 		}
 		*f.pin = &sum
 	}
-	if o.releaseKey != "" {
+	if sum, err := fingerprint.Parse(o.releaseKey); err == nil && o.releaseKey != "" {
+		pins.Release = &sum
+	} else if o.releaseKey != "" {
 		key, err := readReleaseKey(o.releaseKey)
 		if err != nil {
 			return nil, err
 		}
 		pins.ReleaseKey = key
 		if inside(dir, o.releaseKey) {
-			fmt.Fprintf(o.Stderr, "warning: %s lies in the directory it is to vouch for; take the release key from where the room left it\n", o.releaseKey)
+			fmt.Fprintf(
+				o.Stderr,
+				"warning: %s lies in the directory it is to vouch for; take the release key from where the room left it\n",
+				o.releaseKey,
+			)
 		}
 	}
 	return pins, nil
@@ -149,10 +163,10 @@ func (o *verifyOptions) outcome(dir string, r *audit.Report) error {
 	switch verdict := r.Verdict(); verdict {
 	case audit.Verified:
 		return nil
-	case audit.Unpinned:
-		hints := []string{"compare root or release key with what was written down in the room, then give it:"}
-		if r.Root != nil {
-			hints = append(hints, fmt.Sprintf("officiant ceremony verify %s --root FINGERPRINT, or --release-key FILE", dir))
+	case audit.Unpinned, audit.RootAlone:
+		hints := []string{
+			"compare the release key with what was written down in the room, then give it:",
+			fmt.Sprintf("officiant ceremony verify %s --release-key FINGERPRINT, or FILE", dir),
 		}
 		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: %s", dir, verdict), Hints: hints}
 	case audit.Unfinished:
@@ -177,7 +191,11 @@ func (o *verifyOptions) writeJSON(r *audit.Report) error {
 
 func (o *verifyOptions) writeText(r *audit.Report) error {
 	if r.Name != "" {
-		fmt.Fprintf(o.Stdout, "%s\n\n", exit.Line(fmt.Sprintf("ceremony %s of cluster %s, number %d of its chain", r.Name, r.Cluster, r.Sequence)))
+		fmt.Fprintf(
+			o.Stdout,
+			"%s\n\n",
+			exit.Line(fmt.Sprintf("ceremony %s of cluster %s, number %d of its chain", r.Name, r.Cluster, r.Sequence)),
+		)
 	}
 	for _, c := range r.Checks {
 		writeVerified(o.Stdout, c)
@@ -200,7 +218,8 @@ func writeFingerprints(b *strings.Builder, r *audit.Report) {
 		what   string
 		digest *fingerprint.SHA256
 		pinned bool
-	}{{"digest", r.Digest, false}, {"head", r.Head, false}, {"root", r.Root, r.RootPinned}, {"release", r.Release, r.ReleasePinned}, {"people", r.People, r.PeoplePinned}} {
+	}{{"digest", r.Digest, false}, {"head", r.Head, false}, {"root", r.Root, r.RootPinned}, {"release", r.Release,
+		r.ReleasePinned}, {"people", r.People, r.PeoplePinned}} {
 		if f.digest == nil {
 			continue
 		}
@@ -227,6 +246,9 @@ func writeVerified(w io.Writer, c audit.Check) {
 	terminal.Hang(w, fmt.Sprintf("%-4s  ", mark), exit.Line(line))
 	for _, p := range c.Problems {
 		writeFinding(w, "        ", p)
+	}
+	for _, u := range c.Unchecked {
+		writeFinding(w, "        not checked: ", u)
 	}
 	for _, n := range c.Notes {
 		writeFinding(w, "        note: ", n)

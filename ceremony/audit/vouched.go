@@ -1,0 +1,102 @@
+package audit
+
+import (
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/history"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/revocation"
+)
+
+// vouchers looks at the certificates whose keys vouch for requests in the place of
+// people: each has to be on record, as that node's, and not revoked: not on any list
+// before, nor in this plan. Who holds the key of what was revoked may be anybody.
+func (a *auditor) vouchers(c *Check) {
+	if a.t.Open().Rehearsal {
+		return // told of the real one
+	}
+	revoked := a.revokedSerials()
+	for _, n := range a.plan.Plan.Nodes {
+		request := a.plan.Requests[n.Name]
+		if request == nil || n.Fingerprint != (fingerprint.SHA256{}) && !n.Renews() {
+			continue // a person compared it, or its keys are made here
+		}
+		if n.Renews() {
+			a.renewedKeys(c, n, revoked)
+			continue
+		}
+		if request.HostKey != nil {
+			continue // known_hosts says whose that is; the plan's expansion has looked
+		}
+		if len(request.Present) == 0 {
+			a.requires(c, "node %s: nobody vouches for its request", n.Name)
+			continue
+		}
+		cert := request.Present[0]
+		name := n.Name + "/" + request.Request.Previous.Name
+		if !a.onRecordAs(cert.Raw, name) {
+			a.requires(
+				c,
+				"node %s: %s vouches for its request, and no former record has that certificate under this name",
+				n.Name,
+				name,
+			)
+		}
+		if reason, ok := revoked[cert.SerialNumber.Text(16)]; ok {
+			a.requires(
+				c,
+				"node %s: the certificate %x vouches for its request, and is revoked (%s)",
+				n.Name,
+				cert.SerialNumber,
+				reason,
+			)
+		}
+	}
+}
+
+// renewedKeys looks at a node that is renewed without a new request: by its keys on
+// record. What was only superseded says nothing against its key.
+func (a *auditor) renewedKeys(c *Check, n plan.Node, revoked map[string]plan.Reason) {
+	for _, e := range a.nodes[n.Name] {
+		cert, ok := a.past.newest(e.Name, history.Issued, history.Adopted)
+		if !ok {
+			continue // told where certificates are carried over
+		}
+		if reason, bad := revoked[cert.Serial.String()]; bad && reason != revocation.Superseded {
+			a.requires(
+				c,
+				"node %s: the key of %s is taken from certificate %s, which is revoked (%s)",
+				n.Name,
+				e.Name,
+				cert.Serial,
+				reason,
+			)
+		}
+	}
+}
+
+// revokedSerials are all that is revoked, by serial number in hex: on any list of
+// the records here, and in this plan.
+func (a *auditor) revokedSerials() map[string]plan.Reason {
+	all := map[string]plan.Reason{}
+	for _, r := range a.past.records {
+		for _, l := range r.Lists {
+			for _, e := range l.RevokedCertificateEntries {
+				all[e.SerialNumber.Text(16)] = revocation.OfCode(e.ReasonCode)
+			}
+		}
+	}
+	for _, v := range a.plan.Plan.Revocations {
+		all[v.Serial.Text(16)] = v.Reason
+	}
+	return all
+}
+
+// onRecordAs says whether a record of this cluster has a certificate under a name.
+func (a *auditor) onRecordAs(der []byte, name string) bool {
+	for _, r := range a.past.own {
+		if found, ok := r.WithSHA256(fingerprint.Of(der)); ok && found.Name == name {
+			return true
+		}
+	}
+	return false
+}
