@@ -124,11 +124,15 @@ func (l *look) module(name string, ref signer.Ref, b Backend) bool {
 	if b.Module == nil {
 		return true
 	}
-	if _, _, err := b.Module(ref); err != nil {
+	_, _, err := b.Module(ref)
+	switch {
+	case err == nil:
+	case errors.Is(err, signer.ErrUnavailable):
 		l.report.Unknown = append(l.report.Unknown, fmt.Errorf("key %s: %w", name, err))
-		return false
+	default:
+		l.finding("key %s: %v", name, err)
 	}
-	return true
+	return err == nil
 }
 
 // algorithm asks the place whether it can do the key's algorithm, and its token for

@@ -64,7 +64,7 @@ type checked struct {
 	Name       string              `json:"name,omitempty"`
 	Cluster    string              `json:"cluster,omitempty"`
 	Sequence   int                 `json:"sequence,omitempty"`
-	Digest     *fingerprint.SHA256 `json:"digest,omitempty"` // absent when there are findings
+	Digest     *fingerprint.SHA256 `json:"digest,omitempty"` // absent when the plan has findings
 	Words      []string            `json:"words,omitempty"`
 	Schedule   string              `json:"schedule,omitempty"` // the file
 	Keys       []checkedKey        `json:"keys"`
