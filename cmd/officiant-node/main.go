@@ -5,12 +5,14 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"officiant/bundle/durable"
+	"officiant/cmd/internal/terminal"
 )
 
 // version is set by the linker.
@@ -19,12 +21,15 @@ var version = "devel"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C kills: what is on disk can be gone on from
+	columns := os.Getenv("COLUMNS")
+	stdout, stderr := terminal.NewScreen(os.Stdout, columns), terminal.NewScreen(os.Stderr, columns)
 	o := &options{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Stdin: os.Stdin, Stdout: stdout, Stderr: stderr,
 		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Hostname: os.Hostname,
 		NoColor: os.Getenv("NO_COLOR") != "", Version: version,
 	}
 	code := execute(ctx, o, os.Args[1:])
+	_ = errors.Join(stdout.Flush(), stderr.Flush()) // what has no end of line
 	stop()
 	os.Exit(code)
 }

@@ -43,6 +43,8 @@ func newRootCommand(o *options) *cobra.Command {
 			"verifies and installs the bundle it gets back. The node's private keys stay on the node.",
 	}, newRequestCommand(o), newVerifyCommand(o), newInstallCommand(o), newRollbackCommand(o), newStatusCommand(o), newShareCommand(o), newUnsealCommand(o), newVersionCommand(o))
 	root.AddCommand(manual.Command(root, o.Version, "", exit.ExactArgs(1, "one folder")))
+	manual.Examples(root, examples)
+	manual.Help(root)
 	completion.Add(root, nil)
 	return root
 }

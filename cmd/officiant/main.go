@@ -4,12 +4,14 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"officiant/bundle/durable"
+	"officiant/cmd/internal/terminal"
 )
 
 // version and built are set by the linker; built is when the source's last
@@ -20,10 +22,14 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C kills: what is on disk can be gone on from
+	columns := os.Getenv("COLUMNS")
+	stdout, stderr := terminal.NewScreen(os.Stdout, columns), terminal.NewScreen(os.Stderr, columns)
 	o := &options{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Stdin: os.Stdin, Stdout: stdout, Stderr: stderr,
 		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Setenv: os.Setenv,
 		NoColor: os.Getenv("NO_COLOR") != "", Version: version,
 	}
-	os.Exit(execute(ctx, o, os.Args[1:]))
+	code := execute(ctx, o, os.Args[1:])
+	_ = errors.Join(stdout.Flush(), stderr.Flush()) // what has no end of line
+	os.Exit(code)
 }

@@ -44,6 +44,8 @@ func newRootCommand(o *options) *cobra.Command {
 			"token or a cloud KMS, signed node bundles come out.",
 	}, newCeremonyCommand(o), newSignerCommand(o), newSoftHSMCommand(o), newDoctorCommand(o), newSchemaCommand(o), newVersionCommand(o))
 	root.AddCommand(manual.Command(root, o.Version, built, exit.ExactArgs(1, "one folder")))
+	manual.Examples(root, examples)
+	manual.Help(root)
 	completion.Add(root, map[string][]string{"waive": preflight.Names(), "qr": qrStyles})
 	return root
 }

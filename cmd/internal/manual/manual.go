@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"officiant/cmd/internal/exit"
 )
 
 // Command is "man DIR" of a program: it writes the pages of all commands below root.
@@ -86,6 +88,19 @@ func Page(c *cobra.Command, day, version string) []byte {
 			fmt.Fprintf(&b, ".TP\n\\fB%s\\fR\n%s\n", Text(sub.Name()), Text(sub.Short))
 		}
 	}
+	if c.Example != "" {
+		b.WriteString(".SH EXAMPLES\n.nf\n" + Text(strings.Trim(c.Example, "\n")) + "\n.fi\n")
+	}
+	b.WriteString(".SH EXIT STATUS\n")
+	for _, code := range exit.Codes() {
+		fmt.Fprintf(&b, ".TP\n%d\n%s\n", code.Code, Text(code.Meaning))
+	}
+	if files := filesOf(c); len(files) > 0 {
+		b.WriteString(".SH FILES\n")
+		for _, f := range files {
+			fmt.Fprintf(&b, ".TP\n\\fI%s\\fR\n%s\n", Text(f.path), Text(f.what))
+		}
+	}
 	also(&b, c)
 	return []byte(b.String())
 }
@@ -97,6 +112,26 @@ func block(text string) string {
 	}
 	return ".PP\n" + Text(text) + "\n"
 }
+
+// file is a line of FILES.
+type file struct{ path, what string }
+
+// programFiles are the files that each program reads or writes by itself; those named
+// by flags stand with the flags.
+var programFiles = map[string][]file{
+	"officiant": {
+		{"plan.yaml", "the plan: what is to be signed; reviewed and approved by its digest"},
+		{"station.yaml", "the room's machine: where each key lives, and how its PIN is asked for"},
+		{"DIR/transcript.jsonl", "the record of a ceremony; DIR/transcript.sig is the release key's signature over it"},
+		{"DIR/bundles/NODE.tar", "what a node gets"},
+	},
+	"officiant-node": {
+		{"/etc/kubernetes", "where a bundle's files are installed"},
+		{"/var/lib/officiant-node", "keys, identity, pins and the way back, mode 0700"},
+	},
+}
+
+func filesOf(c *cobra.Command) []file { return programFiles[c.Root().Name()] }
 
 func options(b *strings.Builder, title string, flags *pflag.FlagSet) {
 	if !flags.HasAvailableFlags() {

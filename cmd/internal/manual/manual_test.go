@@ -13,7 +13,8 @@ import (
 func example() *cobra.Command {
 	root := &cobra.Command{Use: "tool", Short: "A tool", Long: "A tool that does a thing."}
 	cut := &cobra.Command{Use: "cut FILE... [--at N]", Short: "Cut a file", Run: func(*cobra.Command, []string) {},
-		Long: "Cut a file with a \\ in it.\n.dots begin no request, nor\n'quotes.\n\n  $ tool cut -x\n\nThe end."}
+		Example: "  tool cut -x .profile",
+		Long:    "Cut a file with a \\ in it.\n.dots begin no request, nor\n'quotes.\n\n  $ tool cut -x\n\nThe end."}
 	cut.Flags().IntP("at", "a", 0, "cut after `N` bytes")
 	cut.Flags().Bool("all-of-it", false, "cut everything")
 	root.AddCommand(cut, &cobra.Command{Use: "hidden", Hidden: true, Run: func(*cobra.Command, []string) {}})
@@ -37,6 +38,7 @@ func TestPages(t *testing.T) {
 		".TH \"TOOL-CUT\" 1 \"2026-11-24\" \"tool v1\" \"Officiant\"\n", "tool\\-cut \\- Cut a file\n", "\\fBtool cut\\fR FILE... [\\-\\-at N]\n",
 		"with a \\e in it.\n\\&.dots begin", "\n\\&'quotes.\n", ".nf\n  $ tool cut \\-x\n.fi\n",
 		".TP\n\\fB\\-\\-all\\-of\\-it\\fR\ncut everything\n", ".TP\n\\fB\\-a\\fR, \\fB\\-\\-at\\fR \\fIN\\fR\ncut after N bytes\n", "\\fBtool\\fR(1)",
+		".SH EXAMPLES\n.nf\n  tool cut \\-x .profile\n.fi\n", ".SH EXIT STATUS\n.TP\n0\ndone\n", ".TP\n130\ninterrupted\n",
 	} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("no %q in\n%s", want, page)
@@ -50,5 +52,13 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s: %v\n%s", f.Name(), err, out)
 			}
 		}
+	}
+}
+
+func TestReflow(t *testing.T) {
+	const text = "A paragraph\nof two lines.\n\n  $ typed\n  $ again\n\nItems:\n  one\n  two\n\nThe end."
+	const want = "A paragraph of two lines.\n\n  $ typed\n  $ again\n\nItems:\n  one\n  two\n\nThe end."
+	if got := reflow(text); got != want {
+		t.Errorf("got\n%s", got)
 	}
 }

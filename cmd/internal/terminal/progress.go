@@ -76,6 +76,6 @@ func (p *Progress) End() {
 
 // IsTerminal says whether people see at once what is written to w.
 func IsTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := below(w).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -28,7 +28,7 @@ func (p *Prompter) Line(ctx context.Context, question string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprint(p.Out, question)
+	p.show(question)
 	line, err := until(ctx, fd, func() (string, error) { return bufio.NewReader(p.In).ReadString('\n') })
 	if err != nil && line == "" {
 		fmt.Fprintln(p.Out)
@@ -50,11 +50,16 @@ func (p *Prompter) Secret(ctx context.Context, question string) ([]byte, error) 
 	if err := hide(fd); err != nil { // before it is asked for: people are quick
 		return nil, err
 	}
-	fmt.Fprint(p.Out, question)
+	p.show(question)
 	secret, err := until(ctx, fd, func() ([]byte, error) { return term.ReadPassword(fd) })
 	err = errors.Join(err, term.Restore(fd, shown))
 	fmt.Fprintln(p.Out)
 	return secret, err
+}
+
+func (p *Prompter) show(question string) {
+	fmt.Fprint(p.Out, question)
+	flush(p.Out)
 }
 
 // terminal is standard input, when people sit at it.

@@ -4,39 +4,30 @@ import (
 	"bufio"
 	"io"
 	"iter"
-	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/term"
 )
 
 const (
-	defaultWidth = 80
-	gap          = "  "
-	narrow       = 8 // no column is folded to less
+	gap    = "  "
+	narrow = 8 // no column is folded to less
 )
 
-// Width is how many columns w shows: a terminal's own, else 80.
+// Width is how many columns people see of what is written to w, 0 where nothing is
+// to be folded: in a pipe, in a file.
 func Width(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
-		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 20 {
-			return columns
-		}
+	if s, ok := w.(*Screen); ok {
+		return s.width
 	}
-	return defaultWidth
+	return 0
 }
 
 // Hang writes a line behind a prefix. People get it folded at the width of their
-// terminal, further lines below its beginning; elsewhere it stays one line, to be
+// terminal, further lines below its beginning; in a pipe it stays one line, to be
 // searched.
 func Hang(w io.Writer, prefix, text string) {
-	width := 0
-	if IsTerminal(w) {
-		width = Width(w)
-	}
-	io.WriteString(w, hang(prefix, text, width))
+	io.WriteString(w, hang(prefix, text, Width(w)))
 }
 
 func hang(prefix, text string, width int) string {
@@ -81,9 +72,10 @@ func WriteTable(w io.Writer, width int, header []string, rows iter.Seq[[]string]
 	return b.Flush()
 }
 
-// columnWidths takes from the widest column until the table fits.
+// columnWidths takes from the widest column that can give until the table fits.
 func columnWidths(width int, header []string, rows iter.Seq[[]string]) []int {
-	widths, single := make([]int, len(header)), 0 // single: of rows of one cell, headings where there are more columns
+	widths, words := make([]int, len(header)), make([]int, len(header))
+	single := 0 // of rows of one cell, headings where there are more columns
 	measure := func(cells []string) {
 		if len(cells) == 1 {
 			single = max(single, utf8.RuneCountInString(cells[0]))
@@ -91,8 +83,9 @@ func columnWidths(width int, header []string, rows iter.Seq[[]string]) []int {
 		}
 		for i, c := range cells {
 			if i == len(widths) {
-				widths = append(widths, 0)
+				widths, words = append(widths, 0), append(words, 0)
 			}
+			words[i] = max(words[i], longestWord(c))
 			widths[i] = max(widths[i], utf8.RuneCountInString(c))
 		}
 	}
@@ -101,25 +94,36 @@ func columnWidths(width int, header []string, rows iter.Seq[[]string]) []int {
 		measure(cells)
 	}
 	if len(widths) < 2 {
-		widths = []int{single}
+		return []int{single}
 	}
 	total := len(gap) * (len(widths) - 1)
 	for _, n := range widths {
 		total += n
 	}
-	for ; total > width; total-- {
-		widest := 0
+	for ; width > 0 && total > width; total-- {
+		widest := -1
 		for i, n := range widths {
-			if n > widths[widest] {
+			if n > words[i] && (widest < 0 || n > widths[widest]) {
 				widest = i
 			}
 		}
-		if widths[widest] <= narrow {
+		if widest < 0 { // words are not broken
 			break
 		}
 		widths[widest]--
 	}
 	return widths
+}
+
+// longestWord is the room that what cannot be folded takes, at least narrow.
+func longestWord(cell string) int {
+	longest, from := narrow, 0
+	for i, r := range cell {
+		if r == ' ' || r == ',' {
+			longest, from = max(longest, utf8.RuneCountInString(cell[from:i])+len(",")), i+1
+		}
+	}
+	return max(longest, utf8.RuneCountInString(cell[from:]))
 }
 
 func row(b *bufio.Writer, cells []string, widths []int) {
@@ -147,24 +151,37 @@ func row(b *bufio.Writer, cells []string, widths []int) {
 	}
 }
 
-// Fold breaks text into lines of at most width characters, where it can at a
-// space or after a comma.
+// Fold breaks text into lines of at most width characters, at spaces and after
+// commas. A word that is longer is not broken. No width, no folding.
 func Fold(text string, width int) []string {
-	if utf8.ValidString(text) && (width <= 0 || utf8.RuneCountInString(text) <= width) {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if width <= 0 || utf8.RuneCountInString(text) <= width {
 		return []string{text}
 	}
 	var lines []string
 	rest := []rune(text)
-	for width > 0 && len(rest) > width {
-		at := width
-		for i := width; i > width/4; i-- {
-			if rest[i] == ' ' || rest[i-1] == ',' || rest[i-1] == ' ' {
-				at = i
-				break
-			}
-		}
+	for len(rest) > width {
+		at := foldAt(rest, width)
 		lines = append(lines, strings.TrimRight(string(rest[:at]), " "))
 		rest = []rune(strings.TrimLeft(string(rest[at:]), " "))
 	}
-	return append(lines, string(rest))
+	if len(rest) > 0 {
+		lines = append(lines, string(rest))
+	}
+	return lines
+}
+
+// foldAt is where a line ends: the last place within the width, else the first after it.
+func foldAt(text []rune, width int) int {
+	for i := width; i > 0; i-- {
+		if text[i] == ' ' || text[i-1] == ',' {
+			return i
+		}
+	}
+	for i := width + 1; i < len(text); i++ {
+		if text[i] == ' ' || text[i-1] == ',' {
+			return i
+		}
+	}
+	return len(text)
 }

@@ -30,6 +30,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestTableFolds: a column is as wide as its longest word, which is never broken.
 func TestTableFolds(t *testing.T) {
 	table := &Table{Header: []string{"N", "NAMES"}}
 	table.Add("1", "kubernetes,kubernetes.default,kubernetes.default.svc and 10.96.0.1")
@@ -38,8 +39,7 @@ func TestTableFolds(t *testing.T) {
 		"N  NAMES\n" +
 		"1  kubernetes,kubernetes.default,\n" +
 		"   kubernetes.default.svc and 10.96.0.1\n" +
-		"2  " + strings.Repeat("x", 37) + "\n" +
-		"   " + strings.Repeat("x", 13) + "\n"
+		"2  " + strings.Repeat("x", 50) + "\n"
 	if got := write(t, table, 40); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}

@@ -1,0 +1,24 @@
+package exit
+
+// Code is an exit code and what it means.
+type Code struct {
+	Code    int
+	Meaning string
+}
+
+// Codes are all exit codes of both programs, as docs/exit-codes.md and the manual
+// pages have them.
+func Codes() []Code {
+	return []Code{
+		{Done, "done"},
+		{Failure, "failure: disk, permissions, a bug"},
+		{Usage, "usage: a wrong flag or argument"},
+		{Refused, "plan, lint, request or room refused"},
+		{Unverified, "verification failed, or origin not established"},
+		{Unavailable, "token or KMS unavailable, or PIN not accepted"},
+		{Declined, "declined at the prompt"},
+		{Expiring, "something expires within the asked limit"},
+		{Awaiting, "waiting for certificates that are signed elsewhere"},
+		{Interrupted, "interrupted"},
+	}
+}
