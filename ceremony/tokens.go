@@ -358,7 +358,13 @@ func findPublic(ctx context.Context, store signer.Store, ref signer.Ref, spki fi
 
 // signers is how many workers ask a key for signatures: one for each session,
 // and more that verify an answer while the token is busy with the next.
-func (r *tokens) signers(name string, workers int) int { return r.sessions(name) + workers - 1 }
+func (r *tokens) signers(name string, workers int) int {
+	n := r.sessions(name) + workers - 1
+	if q, ok := r.stores[name].(signer.Queued); ok {
+		n = max(n, q.Queue())
+	}
+	return n
+}
 
 // sessions is how many signatures may be under way at once with a key: as many
 // as its token says it can do.

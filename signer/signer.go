@@ -45,6 +45,12 @@ type Parallel interface {
 	Sessions() int
 }
 
+// Queued is a Store that wants more callers than it makes signatures at once, so
+// that the next ones wait where they are made.
+type Queued interface {
+	Queue() int
+}
+
 // Lister is a Store that lists the keys in it. Every backend is one.
 type Lister interface {
 	// List describes every private key, by label. One that Officiant cannot use

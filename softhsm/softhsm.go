@@ -10,12 +10,14 @@ import (
 	"strings"
 
 	"github.com/miekg/pkcs11"
+
+	"officiant/signer/pkcs11/module"
 )
 
 // Init makes a SoftHSM configuration and tokens in dir, which must not hold any
 // yet, and returns the configuration's absolute path. It sets SOFTHSM2_CONF to
 // that path with setenv, where it stays: the next use of the module in this
-// process has these tokens. The module must not be in use in this process.
+// process has these tokens. SoftHSM runs in a process of its own (signer/pkcs11/module).
 func Init(dir, module string, tokens []Token, setenv func(key, value string) error) (conf string, made []Made, err error) {
 	if err := check(tokens); err != nil {
 		return "", nil, err
@@ -75,18 +77,18 @@ func configure(dir string) (conf string, err error) {
 	return conf, errors.Join(err, f.Close())
 }
 
-func initTokens(module string, tokens []Token) (made []Made, err error) {
-	ctx := pkcs11.New(module)
-	if ctx == nil {
-		return nil, errors.New("cannot be loaded")
+func initTokens(path string, tokens []Token) (made []Made, err error) {
+	m, err := module.Open(path, module.Options{})
+	if err != nil {
+		return nil, err
 	}
-	// Not unloaded again: whoever makes tokens uses them next.
-	if err := ctx.Initialize(); err != nil {
+	// It is given back as it is: whoever makes tokens uses them next.
+	defer func() { err = errors.Join(err, m.Release()) }()
+	if err := m.Initialize(); err != nil {
 		return nil, fmt.Errorf("C_Initialize: %w", err)
 	}
-	defer func() { err = errors.Join(err, ctx.Finalize()) }()
 	for _, t := range tokens {
-		serial, err := initToken(ctx, t)
+		serial, err := initToken(m, t)
 		if err != nil {
 			return nil, fmt.Errorf("token %q: %w", t.Label, err)
 		}
@@ -97,12 +99,12 @@ func initTokens(module string, tokens []Token) (made []Made, err error) {
 
 // initToken makes a token in the slot SoftHSM always keeps free, and sets its
 // user PIN. The slot gets another number on the way.
-func initToken(ctx *pkcs11.Ctx, t Token) (serial string, err error) {
+func initToken(ctx *module.Module, t Token) (serial string, err error) {
 	slot, _, err := find(ctx, func(i pkcs11.TokenInfo) bool { return i.Flags&pkcs11.CKF_TOKEN_INITIALIZED == 0 })
 	if err != nil {
 		return "", err
 	}
-	if err := ctx.InitToken(slot, string(t.SOPIN), t.Label); err != nil {
+	if err := ctx.InitToken(slot, t.SOPIN, t.Label); err != nil {
 		return "", fmt.Errorf("C_InitToken: %w", err)
 	}
 	slot, info, err := find(ctx, func(i pkcs11.TokenInfo) bool { return i.Label == t.Label })
@@ -114,10 +116,10 @@ func initToken(ctx *pkcs11.Ctx, t Token) (serial string, err error) {
 		return "", fmt.Errorf("C_OpenSession: %w", err)
 	}
 	defer func() { err = errors.Join(err, ctx.CloseSession(session)) }()
-	if err := ctx.Login(session, pkcs11.CKU_SO, string(t.SOPIN)); err != nil {
+	if err := ctx.Login(session, pkcs11.CKU_SO, t.SOPIN); err != nil {
 		return "", fmt.Errorf("C_Login: %w", err)
 	}
-	if err := ctx.InitPIN(session, string(t.PIN)); err != nil {
+	if err := ctx.InitPIN(session, t.PIN); err != nil {
 		return "", fmt.Errorf("C_InitPIN: %w", err)
 	}
 	if err := ctx.Logout(session); err != nil {
@@ -126,8 +128,8 @@ func initToken(ctx *pkcs11.Ctx, t Token) (serial string, err error) {
 	return info.SerialNumber, nil
 }
 
-func find(ctx *pkcs11.Ctx, is func(pkcs11.TokenInfo) bool) (uint, pkcs11.TokenInfo, error) {
-	slots, err := ctx.GetSlotList(true)
+func find(ctx *module.Module, is func(pkcs11.TokenInfo) bool) (uint, pkcs11.TokenInfo, error) {
+	slots, err := ctx.GetSlotList()
 	if err != nil {
 		return 0, pkcs11.TokenInfo{}, fmt.Errorf("C_GetSlotList: %w", err)
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func module(t *testing.T) string {
+func modulePath(t *testing.T) string {
 	t.Helper()
 	m, err := Find()
 	if err != nil {
@@ -37,7 +37,7 @@ func TestFind(t *testing.T) {
 }
 
 func TestInit(t *testing.T) {
-	m := module(t)
+	m := modulePath(t)
 	dir := filepath.Join(t.TempDir(), "room")
 	setenv := func(key, value string) error { t.Setenv(key, value); return nil }
 	tokens := []Token{

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"officiant/signer"
+	"officiant/signer/pkcs11/module"
 	"officiant/softhsm"
 )
 
@@ -37,6 +38,9 @@ type bench struct {
 var algorithms = []signer.Algorithm{signer.ECDSAP256, signer.ECDSAP384, signer.RSA2048, signer.RSA4096}
 
 func main() {
+	if code, ok := module.Serve(os.Args); ok {
+		os.Exit(code)
+	}
 	b := &bench{out: os.Stdout}
 	var sizes, only string
 	flag.StringVar(&b.officiant, "officiant", "build/officiant", "the `PROGRAM` to measure")

@@ -12,6 +12,7 @@ import (
 
 	"officiant/bundle/durable"
 	"officiant/cmd/internal/terminal"
+	"officiant/signer/pkcs11/module"
 )
 
 // version and built are set by the linker; built is when the source's last
@@ -19,7 +20,11 @@ import (
 var version, built = "devel", ""
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A PKCS#11 module has a process of its own: this program, started again.
+	if code, ok := module.Serve(os.Args); ok {
+		os.Exit(code)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C kills: what is on disk can be gone on from
 	columns := os.Getenv("COLUMNS")

@@ -55,14 +55,14 @@ var generators = map[string][]uint{
 // attribute reads one attribute. A token that does not have it, or does not
 // tell it, gives nil.
 func (s *store) attribute(h pkcs11.SessionHandle, o pkcs11.ObjectHandle, code uint) ([]byte, error) {
-	a, err := s.lib.ctx.GetAttributeValue(h, o, []*pkcs11.Attribute{{Type: code}})
+	v, err := s.lib.ctx.GetAttribute(h, o, code)
 	if err := called("C_GetAttributeValue", err); err != nil {
 		if isCode(err, pkcs11.CKR_ATTRIBUTE_TYPE_INVALID, pkcs11.CKR_ATTRIBUTE_SENSITIVE) {
 			return nil, nil
 		}
 		return nil, err
 	}
-	return a[0].Value, nil
+	return v, nil
 }
 
 // evidenceOf reads back what the token says of a private key.

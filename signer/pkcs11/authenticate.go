@@ -11,13 +11,14 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"officiant/signer"
+	"officiant/signer/pkcs11/module"
 )
 
 // signAsked signs with a key that wants its PIN at each signature
 // (CKA_ALWAYS_AUTHENTICATE). A token makes one such signature at a time, so
 // that people are asked one thing at a time, and each PIN is tried with the
 // flags known that the one before left behind.
-func (k *key) signAsked(ctx context.Context, op operation) ([]byte, error) {
+func (k *key) signAsked(ctx context.Context, op module.Operation) ([]byte, error) {
 	s := k.store
 	select {
 	case <-s.login.asking:
@@ -36,10 +37,10 @@ func (k *key) signAsked(ctx context.Context, op operation) ([]byte, error) {
 		return nil, err
 	}
 	d.PINFor = k.info.Label
-	if op.pin, err = s.pin(ctx, d); err != nil {
+	if op.PIN, err = s.pin(ctx, d); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.token, err)
 	}
-	op.login = true
+	op.Login = true
 	sig, err := s.signOnce(ctx, k, op)
 	if !isCode(err, wrongPIN...) {
 		return sig, err
@@ -50,9 +51,9 @@ func (k *key) signAsked(ctx context.Context, op operation) ([]byte, error) {
 }
 
 // signOnce tries the operation's PIN once and clears it.
-func (s *store) signOnce(ctx context.Context, k *key, op operation) ([]byte, error) {
+func (s *store) signOnce(ctx context.Context, k *key, op module.Operation) ([]byte, error) {
 	limit := s.limits.call
-	if op.pin == nil { // it is typed at the token's pad
+	if op.PIN == nil { // it is typed at the token's pad
 		limit = s.limits.pad
 	}
 	var taken atomic.Bool // whoever sets it clears the PIN: a call may be left behind, or never begin
@@ -60,14 +61,14 @@ func (s *store) signOnce(ctx context.Context, k *key, op operation) ([]byte, err
 		if taken.Swap(true) {
 			return nil, errors.New("too late for a PIN")
 		}
-		defer clear(op.pin)
+		defer clear(op.PIN)
 		if err := s.sameToken(); err != nil {
 			return nil, fmt.Errorf("%w: %w", signer.ErrUnavailable, err)
 		}
-		return s.sign(h, k.handle, op)
+		return s.signOne(h, op)
 	})
 	if !taken.Swap(true) {
-		clear(op.pin)
+		clear(op.PIN)
 	}
 	return sig, err
 }

@@ -55,8 +55,10 @@ func TestAlwaysAuthenticate(t *testing.T) {
 		for _, algorithm := range []signer.Algorithm{signer.ECDSAP256, signer.RSA2048} {
 			r := newRoom(t, "officiant-root")
 			w := r.wrap(t)
+			if !shared {
+				w.order(t, "own list")
+			}
 			s := r.open(t, 0)
-			s.shared = shared
 			k := asking(t, s, r.ref(0, "demo/root"), algorithm)
 			w.calls(t)
 			const n = 3
@@ -304,7 +306,7 @@ func TestAlwaysAuthenticateHangs(t *testing.T) {
 		t.Error(err)
 	}
 	w.order(t)
-	finalized(t, w)
+	processEnds(t, s)
 	if !bytes.Equal(given, make([]byte, len(given))) {
 		t.Error("the PIN was not cleared")
 	}

@@ -312,8 +312,8 @@ func TestCanaryHangs(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
+	processEnds(t, s)
 	w.order(t)
-	finalized(t, w)
 	again := r.open(t, 0)
 	if n := count(t, again); n != 2 {
 		t.Fatalf("%d objects are left, want the canary's", n)

@@ -4,6 +4,7 @@ package pkcs11
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,10 @@ type limits struct {
 	pad    time.Duration // a login at a pad, where a person types
 }
 
+// start is how long it may take until a module answers at all: a process of an
+// earlier run may have to end first.
+func (l limits) start() time.Duration { return l.create + 2*l.call }
+
 func (o Options) limits() limits {
 	call := o.Timeout
 	if call <= 0 {
@@ -26,9 +31,18 @@ func (o Options) limits() limits {
 	return limits{call: call, create: 5 * call, pad: 5 * call}
 }
 
+// unhurried is ctx for a call that may write to the token: it ends at ctx's
+// deadline, and not because somebody would like to stop.
+func unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(context.WithoutCancel(ctx), end)
+	}
+	return context.WithoutCancel(ctx), func() {}
+}
+
 // bounded is await with a limit of its own.
 func bounded[T any](ctx context.Context, limit time.Duration, device string, f func() (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, limit+limit/4) // a call's own limit comes first, and names the call
 	defer cancel()
 	return await(ctx, device, f)
 }
@@ -61,7 +75,7 @@ func await[T any](ctx context.Context, device string, f func() (T, error)) (T, e
 		return r.value, r.err
 	default:
 		var none T
-		return none, &leftBehind{device, ctx.Err(), time.Since(start)}
+		return none, &leftBehind{device: device, cause: ctx.Err(), after: time.Since(start)}
 	}
 }
 
@@ -70,6 +84,16 @@ type leftBehind struct {
 	device string
 	cause  error         // of the context
 	after  time.Duration // 0: waited for a session, behind other calls
+	in     string        // the calls in hand; empty when they are not known
+}
+
+// naming has an error of a call that was left behind name the call.
+func (l *library) naming(err error) error {
+	var behind *leftBehind
+	if errors.As(err, &behind) && behind.in == "" {
+		behind.in = l.ctx.InHand()
+	}
+	return err
 }
 
 func (e *leftBehind) Error() string {
@@ -77,7 +101,11 @@ func (e *leftBehind) Error() string {
 	if e.after > 0 {
 		after = fmt.Sprintf(" after %s", e.after.Round(time.Millisecond))
 	}
-	return fmt.Sprintf("%v: %s did not answer in time: %v%s", signer.ErrUnavailable, e.device, e.cause, after)
+	in := ""
+	if e.in != "" {
+		in = e.in + ": "
+	}
+	return fmt.Sprintf("%v: %s did not answer in time: %s%v%s", signer.ErrUnavailable, e.device, in, e.cause, after)
 }
 
 func (e *leftBehind) Unwrap() []error { return []error{signer.ErrUnavailable, e.cause} }

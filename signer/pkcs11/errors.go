@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/miekg/pkcs11"
+
+	"officiant/signer/pkcs11/module"
 )
 
 // callError is what a PKCS#11 function answered.
@@ -25,16 +27,28 @@ func (e *callError) Error() string {
 	return e.function + ": " + name
 }
 
-// called names the function an error of miekg/pkcs11 came from.
+// called names the function that a code came from; other errors of a module
+// name it themselves.
 func called(function string, err error) error {
-	var code pkcs11.Error
-	if errors.As(err, &code) {
+	if code, ok := err.(pkcs11.Error); ok {
 		return &callError{function, code}
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", function, err)
-	}
-	return nil
+	return err
+}
+
+// isAnswer reports whether err is what a module answered, and so not that it
+// does not answer.
+func isAnswer(err error) bool {
+	var e *callError
+	return errors.As(err, &e)
+}
+
+// failed reports whether the module itself is of no more use: it hangs, has
+// ended, or answers what makes no sense.
+func failed(err error) bool {
+	var ended *module.Ended
+	var nonsense *module.Nonsense
+	return left(err) || errors.As(err, &ended) || errors.As(err, &nonsense)
 }
 
 // isCode reports whether err is one of the PKCS#11 return codes.
@@ -132,5 +146,6 @@ var gone = []uint{
 
 // away reports whether err tells that the token is gone, and not just an object.
 func away(err error) bool {
-	return isCode(err, gone...) && !isCode(err, pkcs11.CKR_OBJECT_HANDLE_INVALID, pkcs11.CKR_KEY_HANDLE_INVALID)
+	return failed(err) || isCode(err, gone...) &&
+		!isCode(err, pkcs11.CKR_OBJECT_HANDLE_INVALID, pkcs11.CKR_KEY_HANDLE_INVALID)
 }

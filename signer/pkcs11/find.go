@@ -170,23 +170,8 @@ func (s *store) objects(h pkcs11.SessionHandle, class uint, label string, id []b
 // there are so many.
 func (s *store) search(h pkcs11.SessionHandle, enough int, template ...*pkcs11.Attribute) ([]pkcs11.ObjectHandle, error) {
 	template = append(template, pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true))
-	if err := called("C_FindObjectsInit", s.lib.ctx.FindObjectsInit(h, template)); err != nil {
-		return nil, err
-	}
-	var found []pkcs11.ObjectHandle
-	var err error
-	for len(found) < enough { // a short answer need not be the last one
-		var some []pkcs11.ObjectHandle
-		if some, _, err = s.lib.ctx.FindObjects(h, min(enough, 256)); err != nil || len(some) == 0 {
-			break
-		}
-		found = append(found, some...)
-	}
-	end := called("C_FindObjectsFinal", s.lib.ctx.FindObjectsFinal(h))
-	if err := called("C_FindObjects", err); err != nil {
-		return nil, err
-	}
-	return found, end
+	found, function, err := s.lib.ctx.Find(h, enough, template)
+	return found, called(function, err)
 }
 
 // name is how a key is called in messages.

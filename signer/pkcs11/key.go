@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"officiant/signer"
+	"officiant/signer/pkcs11/module"
 )
 
 // key is a private key on a token.
@@ -46,12 +47,13 @@ func (k *key) SignContext(ctx context.Context, digest []byte, opts crypto.Signer
 		return nil, fmt.Errorf("key %q: %w", k.info.Label, err)
 	}
 	op := newOperation(k.public, digest, opts)
+	op.Key = k.handle
 	var sig []byte
 	var err error
 	if k.info.Attributes["CKA_ALWAYS_AUTHENTICATE"] == isTrue {
 		sig, err = k.signAsked(ctx, op)
 	} else {
-		sig, err = within(ctx, k.store, k.store.limits.call, func(h pkcs11.SessionHandle) ([]byte, error) { return k.store.sign(h, k.handle, op) })
+		sig, err = k.store.signQueued(ctx, op)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("key %q: %w", k.info.Label, err)
@@ -67,16 +69,6 @@ func (k *key) SignContext(ctx context.Context, digest []byte, opts crypto.Signer
 	return sig, nil
 }
 
-// operation is what C_SignInit and C_Sign get.
-type operation struct {
-	mechanism uint
-	parameter []byte
-	data      []byte // a copy: the caller's digest may change while a call is left behind
-
-	login bool // for this signature alone, with
-	pin   []byte
-}
-
 // digestInfo is what stands before a digest in a PKCS #1 v1.5 signature (RFC
 // 8017 section 9.2). CKM_RSA_PKCS takes it ready-made on every token, where
 // CKM_SHA256_RSA_PKCS is missing on some.
@@ -86,14 +78,15 @@ var digestInfo = map[crypto.Hash][]byte{
 	crypto.SHA512: {0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0x04, 0x40},
 }
 
-// newOperation takes what signer.CheckDigest has passed.
-func newOperation(pub crypto.PublicKey, digest []byte, opts crypto.SignerOpts) operation {
+// newOperation takes what signer.CheckDigest has passed. Its data is a copy: the
+// caller's digest may change while a call is left behind.
+func newOperation(pub crypto.PublicKey, digest []byte, opts crypto.SignerOpts) module.Operation {
 	hash := opts.HashFunc()
 	if pub, ok := pub.(*ecdsa.PublicKey); ok {
 		// FIPS 186-5 section 6.4: the leftmost bits, as many as the order has.
 		// Not every token cuts the digest itself.
 		n := min(len(digest), (pub.Curve.Params().BitSize+7)/8)
-		return operation{mechanism: pkcs11.CKM_ECDSA, data: append([]byte(nil), digest[:n]...)}
+		return module.Operation{Mechanism: pkcs11.CKM_ECDSA, Data: append([]byte(nil), digest[:n]...)}
 	}
 	if _, ok := opts.(*rsa.PSSOptions); ok {
 		hashes := map[crypto.Hash][2]uint{
@@ -101,35 +94,15 @@ func newOperation(pub crypto.PublicKey, digest []byte, opts crypto.SignerOpts) o
 			crypto.SHA384: {pkcs11.CKM_SHA384, pkcs11.CKG_MGF1_SHA384},
 			crypto.SHA512: {pkcs11.CKM_SHA512, pkcs11.CKG_MGF1_SHA512},
 		}[hash]
-		return operation{
-			mechanism: pkcs11.CKM_RSA_PKCS_PSS,
-			parameter: pkcs11.NewPSSParams(hashes[0], hashes[1], uint(hash.Size())),
-			data:      append([]byte(nil), digest...),
+		return module.Operation{
+			Mechanism: pkcs11.CKM_RSA_PKCS_PSS,
+			Parameter: pkcs11.NewPSSParams(hashes[0], hashes[1], uint(hash.Size())),
+			Data:      append([]byte(nil), digest...),
 		}
 	}
-	return operation{mechanism: pkcs11.CKM_RSA_PKCS, data: append(append([]byte(nil), digestInfo[hash]...), digest...)}
-}
-
-// maxSignature holds a signature by RSA-4096 and has room to spare.
-const maxSignature = 1024
-
-func (s *store) sign(h pkcs11.SessionHandle, k pkcs11.ObjectHandle, op operation) ([]byte, error) {
-	if s.shared {
-		out := make([]byte, maxSignature)
-		n, err := s.lib.native.sign(h, k, op, out)
-		return out[:n], err
+	return module.Operation{
+		Mechanism: pkcs11.CKM_RSA_PKCS, Data: append(append([]byte(nil), digestInfo[hash]...), digest...),
 	}
-	mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(op.mechanism, op.parameter)}
-	if err := called("C_SignInit", s.lib.ctx.SignInit(h, mechanism, k)); err != nil {
-		return nil, err
-	}
-	if op.login {
-		if err := called("C_Login", s.lib.ctx.Login(h, pkcs11.CKU_CONTEXT_SPECIFIC, string(op.pin))); err != nil {
-			return nil, err
-		}
-	}
-	sig, err := s.lib.ctx.Sign(h, op.data)
-	return sig, called("C_Sign", err)
 }
 
 // encodeECDSA turns r and s side by side into DER (RFC 3279 section 2.2.3).

@@ -321,7 +321,8 @@ func TestOperation(t *testing.T) {
 		{"ECDSA", p256Key, crypto.SHA512, pkcs11.CKM_ECDSA, nil, digest[:32]},
 	} {
 		op := newOperation(c.pub, digest[:c.opts.HashFunc().Size()], c.opts)
-		if op.mechanism != c.mechanism || !bytes.Equal(op.parameter, c.parameter) || !bytes.Equal(op.data, c.data) || op.login {
+		if op.Mechanism != c.mechanism || !bytes.Equal(op.Parameter, c.parameter) ||
+			!bytes.Equal(op.Data, c.data) || op.Login {
 			t.Errorf("%s: %+v", c.name, op)
 		}
 	}

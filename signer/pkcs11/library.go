@@ -5,6 +5,7 @@ package pkcs11
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,95 +17,114 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"officiant/signer"
+	"officiant/signer/pkcs11/module"
 )
 
-// library is a PKCS#11 module in this process. Its first user initializes it
-// and its last one finalizes it, unless it would not bear that; it stays loaded.
+// library is a PKCS#11 module that is in use, in a process of its own. Its first
+// user initializes it and its last one finalizes it.
 type library struct {
 	path   string
+	name   string // the file itself, when path is a link
 	sha256 string
-	ctx    *pkcs11.Ctx
-	native native
-
-	mu     sync.Mutex
-	ready  bool // initialized
-	users  int
+	ctx    *module.Module
 	info   pkcs11.Info
 	logins map[uint]*login // by slot
+
+	once   sync.Once
+	failed error // why it could not be loaded
+	users  int   // guarded by libraries
 }
 
-// libraries are the modules loaded so far, by their real path. A module keeps
-// one state for the whole process, so the list of them cannot belong to less.
+// libraries are the modules in use, by their real path. A module keeps one
+// login to a token for its whole process, so the list of them cannot belong to
+// less than ours.
 var libraries struct {
 	sync.Mutex
 	loaded map[string]*library
 }
 
 // acquire loads and initializes the module; release gives it back.
-func acquire(path string) (*library, error) {
-	l, err := load(path)
+func (o Options) acquire(path string) (*library, error) {
+	name, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		name, err = filepath.Abs(name)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: PKCS#11 module %s: %w", signer.ErrUnavailable, path, err)
+		return nil, fmt.Errorf("%w: PKCS#11 module: %w", signer.ErrUnavailable, err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.ready {
-		if err := called("C_Initialize", l.ctx.Initialize()); err != nil {
-			return nil, fmt.Errorf("%w: PKCS#11 module %s: %w", signer.ErrUnavailable, path, err)
-		}
-		l.ready = true
-		l.logins = map[uint]*login{}
-		l.info, _ = l.ctx.GetInfo() // only tells software from hardware, where the token does not
+	l := join(path, name)
+	l.once.Do(func() { l.failed = l.load(o) })
+	if l.failed != nil {
+		l.forget()
+		return nil, fmt.Errorf("%w: PKCS#11 module %s: %w", signer.ErrUnavailable, path, l.failed)
 	}
-	l.users++
+	if !l.ctx.Alive() { // it hangs or has ended, under others who have not yet noticed
+		l.forget()
+		return nil, errors.Join(fmt.Errorf("%w: PKCS#11 module %s: its process has failed; run the command again",
+			signer.ErrUnavailable, path), l.release())
+	}
 	return l, nil
 }
 
-func (l *library) release() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.users--; l.users > 0 || l.initializedOnce() {
-		return nil
-	}
-	l.ready = false
-	return called("C_Finalize", l.ctx.Finalize())
-}
-
-// initializedOnce reports whether the module must not be finalized, since it
-// cannot be initialized again: opencryptoki 3.8 does not open its lock file a
-// second time, locks the file that has got its number since, and closes that
-// when it is finalized again, were it the record of the ceremony.
-func (l *library) initializedOnce() bool {
-	return l.info.ManufacturerID == "IBM" && strings.Contains(l.info.LibraryDescription, "Meta PKCS11")
-}
-
-func load(path string) (*library, error) {
-	name, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return nil, err
-	}
+// join counts a user in, of the module that is in use or of a fresh one.
+func join(path, name string) *library {
 	libraries.Lock()
 	defer libraries.Unlock()
-	if l := libraries.loaded[name]; l != nil {
-		return l, nil
+	l := libraries.loaded[name]
+	if l == nil {
+		l = &library{path: path, name: name, logins: map[uint]*login{}}
+		if libraries.loaded == nil {
+			libraries.loaded = map[string]*library{}
+		}
+		libraries.loaded[name] = l
 	}
-	sum, err := fileSHA256(name)
+	l.users++
+	return l
+}
+
+// forget has who comes next get the module anew.
+func (l *library) forget() {
+	libraries.Lock()
+	defer libraries.Unlock()
+	if libraries.loaded[l.name] == l {
+		delete(libraries.loaded, l.name)
+	}
+}
+
+func (l *library) load(o Options) (err error) {
+	if l.sha256, err = fileSHA256(l.name); err != nil {
+		return err
+	}
+	if l.ctx, err = module.Open(l.name, module.Options{Limit: o.limits().call, Said: o.says(l.path)}); err != nil {
+		return called("C_GetFunctionList", err)
+	}
+	if err = called("C_Initialize", l.ctx.Initialize()); err == nil {
+		// It only tells software from hardware, where the token does not.
+		l.info, err = l.ctx.GetInfo()
+		if err = called("C_GetInfo", err); isAnswer(err) {
+			err = nil
+		}
+	}
 	if err != nil {
-		return nil, err
+		err = errors.Join(err, l.ctx.Release())
 	}
-	n, err := loadNative(name)
-	if err != nil {
-		return nil, err
+	return err
+}
+
+// release gives the module up. The last who does ends what it has to do with
+// it; who comes next gets it anew.
+func (l *library) release() error {
+	libraries.Lock()
+	l.users--
+	last := l.users == 0
+	if last && libraries.loaded[l.name] == l {
+		delete(libraries.loaded, l.name)
 	}
-	l := &library{path: path, sha256: sum, native: n, ctx: pkcs11.New(name)}
-	if l.ctx == nil {
-		return nil, fmt.Errorf("cannot be loaded a second time")
+	libraries.Unlock()
+	if !last {
+		return nil
 	}
-	if libraries.loaded == nil {
-		libraries.loaded = map[string]*library{}
-	}
-	libraries.loaded[name] = l
-	return l, nil
+	return called("C_Finalize", l.ctx.Release())
 }
 
 func fileSHA256(path string) (string, error) {

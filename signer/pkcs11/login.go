@@ -23,8 +23,8 @@ type login struct {
 
 // loginOf returns the login to a slot, whether there is one yet or not.
 func (l *library) loginOf(slot uint) *login {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	libraries.Lock()
+	defer libraries.Unlock()
 	if l.logins[slot] == nil {
 		l.logins[slot] = &login{turn: make(chan struct{}, 1), asking: make(chan struct{}, 1)}
 		l.logins[slot].turn <- struct{}{}
@@ -100,7 +100,7 @@ func (s *store) firstLogin(ctx context.Context, first pkcs11.SessionHandle) erro
 		if err := s.sameToken(); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, s.lib.login(first, pin)
+		return struct{}{}, called("C_Login", s.lib.ctx.Login(first, pkcs11.CKU_USER, pin))
 	})
 	if err == nil {
 		_, err = bounded(ctx, s.limits.call, s.token.String(), func() (struct{}, error) { return struct{}{}, s.sameToken() })
@@ -194,27 +194,7 @@ func (s *store) triesLeft() string {
 	return "the token does not report a low count of tries"
 }
 
-// login and sessionState go through the function list of our own where it
-// shares the state that miekg/pkcs11 set up.
-func (l *library) login(h pkcs11.SessionHandle, pin []byte) error {
-	if l.shared(h) {
-		return l.native.login(h, pin)
-	}
-	return called("C_Login", l.ctx.Login(h, pkcs11.CKU_USER, string(pin)))
-}
-
 func (l *library) sessionState(h pkcs11.SessionHandle) (uint, error) {
-	info, err := l.ctx.GetSessionInfo(h)
-	return info.State, called("C_GetSessionInfo", err)
-}
-
-// shared reports whether the module's two function lists are one module:
-// p11-kit's hand out a new one, with sessions of its own, to each caller.
-func (l *library) shared(h pkcs11.SessionHandle) bool {
-	theirs, err := l.ctx.GetSessionInfo(h)
-	if err != nil {
-		return false
-	}
-	ours, err := l.native.sessionState(h)
-	return err == nil && ours == theirs.State
+	state, err := l.ctx.SessionState(h)
+	return state, called("C_GetSessionInfo", err)
 }

@@ -198,7 +198,7 @@ func TestNoPIN(t *testing.T) {
 // TestForeignLogin: with other code logged in, any PIN would pass.
 func TestForeignLogin(t *testing.T) {
 	r := newRoom(t, "officiant-root")
-	lib, err := acquire(r.module)
+	lib, err := Options{}.acquire(r.module)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestForeignLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lib.ctx.CloseSession(h)
-	if err := lib.ctx.Login(h, pkcs11.CKU_USER, r.pin); err != nil {
+	if err := lib.ctx.Login(h, pkcs11.CKU_USER, []byte(r.pin)); err != nil {
 		t.Fatal(err)
 	}
 	_, err = Open(t.Context(), r.ref(0, ""), r.ask)

@@ -31,7 +31,7 @@ func (o Options) Supports(ref signer.Ref, spec signer.Spec) error {
 		return err
 	}
 	_, err = bounded(context.Background(), o.limits().call, "PKCS#11 module "+path, func() (struct{}, error) {
-		lib, err := acquire(path)
+		lib, err := o.acquire(path)
 		if err != nil {
 			return struct{}{}, err
 		}
@@ -58,7 +58,7 @@ func (o Options) See(ctx context.Context, ref signer.Ref) (Seen, error) {
 		return Seen{}, err
 	}
 	return bounded(ctx, o.limits().call, "PKCS#11 module "+path, func() (seen Seen, err error) {
-		lib, err := acquire(path)
+		lib, err := o.acquire(path)
 		if err != nil {
 			return Seen{}, err
 		}
@@ -112,7 +112,7 @@ func (l *library) canDo(t token, spec signer.Spec) error {
 	}
 	size := uint(bits(spec.Algorithm))
 	for _, n := range needs {
-		m, err := l.ctx.GetMechanismInfo(t.slot, []*pkcs11.Mechanism{pkcs11.NewMechanism(n.mechanism, nil)})
+		m, err := l.ctx.GetMechanismInfo(t.slot, n.mechanism)
 		if err := called("C_GetMechanismInfo", err); isCode(err, pkcs11.CKR_MECHANISM_INVALID) {
 			return fmt.Errorf("%w: it cannot %s keys of %s: it has no %s", signer.ErrUnsupported, n.use, spec.Algorithm, n.name)
 		} else if err != nil {

@@ -58,7 +58,7 @@ func modulesIn(folders, names, paths []string) []string {
 // the time of a call.
 func (o Options) Tokens(ctx context.Context, module string) ([]TokenState, error) {
 	return bounded(ctx, o.limits().call, "PKCS#11 module "+module, func() ([]TokenState, error) {
-		lib, err := acquire(module)
+		lib, err := o.acquire(module)
 		if err != nil {
 			return nil, err
 		}
@@ -73,7 +73,7 @@ func Tokens(ctx context.Context, module string) ([]TokenState, error) {
 }
 
 func (l *library) tokens() ([]TokenState, error) {
-	slots, err := l.ctx.GetSlotList(true)
+	slots, err := l.ctx.GetSlotList()
 	if err := called("C_GetSlotList", err); err != nil {
 		return nil, fmt.Errorf("%w: PKCS#11 module %s: %w", signer.ErrUnavailable, l.path, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"officiant/signer"
+	"officiant/signer/pkcs11/module"
 	"officiant/signer/pkcs11/pkcs11test"
 )
 
@@ -79,7 +80,8 @@ func TestOpencryptokiMechanisms(t *testing.T) {
 	s := enter(t, token)
 	k := create(t, s, named(token, "demo/root"), signer.RSA2048)
 	_, err := within(t.Context(), s, s.limits.call, func(h pkcs11.SessionHandle) (struct{}, error) {
-		return struct{}{}, called("C_SignInit", s.lib.ctx.SignInit(h, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_SHA256_RSA_PKCS, nil)}, k.handle))
+		_, err := s.signOne(h, module.Operation{Key: k.handle, Mechanism: pkcs11.CKM_SHA256_RSA_PKCS, Data: []byte("x")})
+		return struct{}{}, err
 	})
 	if !isCode(err, pkcs11.CKR_MECHANISM_INVALID) {
 		t.Skipf("this opencryptoki has CKM_SHA256_RSA_PKCS: %v", err)
@@ -134,7 +136,7 @@ func TestOpencryptokiPrivate(t *testing.T) {
 // withoutLogin tries to sign with every private key a session without login sees.
 func withoutLogin(t *testing.T, token pkcs11test.Token) map[string]bool {
 	t.Helper()
-	lib, err := acquire(token.Module)
+	lib, err := Options{}.acquire(token.Module)
 	if err != nil {
 		t.Fatal(err)
 	}

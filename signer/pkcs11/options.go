@@ -14,6 +14,17 @@ type Options struct {
 	// Timeout is how long a token may take to answer a call; 0 is a minute.
 	// Making a key and typing at a pad may take five times as long.
 	Timeout time.Duration
+	// Said gets each line that a module writes to its stdout or stderr, as it
+	// wrote it; nil drops them.
+	Said func(module, line string)
+}
+
+// says is Said for one module.
+func (o Options) says(module string) func(line string) {
+	if o.Said == nil {
+		return nil
+	}
+	return func(line string) { o.Said(module, line) }
 }
 
 // TokenState is a token as it shows itself without a login.

@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"officiant/signer"
+	"officiant/signer/pkcs11/module"
 )
 
 // store is a token that is logged in to.
@@ -24,8 +25,8 @@ type store struct {
 	token   token
 	device  signer.Device
 	login   *login
-	shared  bool // native.go works on the sessions of this token
 	pool    *pool
+	queue   queue
 
 	pins    pinSource
 	ask     signer.PINFunc
@@ -65,8 +66,8 @@ func (o Options) Open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (
 	if err != nil {
 		return nil, err
 	}
-	// A call left behind keeps what it holds: a module that hangs is never finalized.
-	lib, err := bounded(ctx, o.limits().call, "PKCS#11 module "+path, func() (*library, error) { return acquire(path) })
+	lib, err := bounded(ctx, o.limits().start(), "PKCS#11 module "+path,
+		func() (*library, error) { return o.acquire(path) })
 	if err != nil {
 		return nil, err
 	}
@@ -74,10 +75,7 @@ func (o Options) Open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (
 	if err == nil {
 		return s, nil
 	}
-	if !left(err) {
-		err = errors.Join(err, lib.release())
-	}
-	return nil, err
+	return nil, errors.Join(lib.naming(err), lib.release())
 }
 
 func (o Options) open(ctx context.Context, lib *library, a address, ask signer.PINFunc) (*store, error) {
@@ -98,12 +96,11 @@ func (o Options) open(ctx context.Context, lib *library, a address, ask signer.P
 		return nil, fmt.Errorf("%w: %s: %w", signer.ErrUnavailable, t, err)
 	}
 	if err := s.join(ctx, first); err != nil {
-		if !left(err) {
+		if !failed(err) {
 			err = errors.Join(err, called("C_CloseSession", lib.ctx.CloseSession(first)))
 		}
 		return nil, err
 	}
-	s.shared = lib.shared(first)
 	s.pool = newPool(first, sessions(lib.info, t.info, s.device.Software, runtime.GOMAXPROCS(0)), s.openUserSession, lib.ctx.CloseSession)
 	return s, nil
 }
@@ -132,9 +129,11 @@ func (s *store) openUserSession() (pkcs11.SessionHandle, error) {
 	return 0, err
 }
 
+// left reports whether err is of a call that did not end in time.
 func left(err error) bool {
-	var l *leftBehind
-	return errors.As(err, &l)
+	var ours *leftBehind
+	var late *module.Late
+	return errors.As(err, &ours) || errors.As(err, &late)
 }
 
 // Describe says which token it is; the PIN's state is that before the login.
@@ -154,7 +153,7 @@ func within[T any](ctx context.Context, s *store, limit time.Duration, f func(pk
 	if err := s.begin(); err != nil {
 		return none, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, limit+limit/4) // as in bounded
 	defer cancel()
 	if err := s.pool.wait(ctx); err != nil {
 		s.calls.Done()
@@ -198,9 +197,17 @@ func (s *store) begin() error {
 func (s *store) judge(err error) error {
 	switch {
 	case left(err):
+		var late *module.Late
+		if errors.As(err, &late) {
+			err = fmt.Errorf("%w: %s: %w", signer.ErrUnavailable, s.token, err)
+		}
+		err = s.lib.naming(err)
+		if writing := s.lib.ctx.Writing(); writing != nil {
+			err = fmt.Errorf("%w; %w", err, writing)
+		}
 	case errors.Is(err, context.DeadlineExceeded):
 		err = &leftBehind{device: s.token.String(), cause: err}
-	case isCode(err, gone...):
+	case failed(err), isCode(err, gone...):
 		err = fmt.Errorf("%w: %s: %w", signer.ErrUnavailable, s.token, err)
 	default:
 		return fmt.Errorf("%s: %w", s.token, err)
@@ -213,9 +220,9 @@ func (s *store) judge(err error) error {
 const closeWait = 5 * time.Second
 
 // Close closes the sessions and, after the last Store of the token, logs out.
-// It waits for calls in hand, but not for a device that hangs: then it returns
-// at once, and the call left behind cleans up if it ever comes back. Closing
-// twice is allowed.
+// It waits for calls in hand, but not for a device that hangs: then, and when
+// its process has ended, the module is given up as it is, and the error says
+// whether its process is left alone. Closing twice is allowed.
 func (s *store) Close() error {
 	s.mu.Lock()
 	was := s.closed
@@ -224,23 +231,32 @@ func (s *store) Close() error {
 	if was {
 		return nil
 	}
-	done := make(chan error, 1)
+	if l := s.lost.Load(); l != nil && failed(l.cause) {
+		return s.abandon()
+	}
+	idle := make(chan struct{})
 	go func() {
 		s.calls.Wait()
-		done <- s.shutdown()
+		close(idle)
 	}()
-	wait := closeWait
-	if l := s.lost.Load(); l != nil && left(l.cause) {
-		wait = 0
-	}
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(closeWait)
 	defer timer.Stop()
 	select {
-	case err := <-done:
-		return err
+	case <-idle:
+		return s.shutdown()
 	case <-timer.C:
+		return s.abandon()
+	}
+}
+
+// abandon gives up a token in which a call hangs, or whose module has ended.
+func (s *store) abandon() error {
+	err := s.lib.release()
+	var left *module.Left
+	if err == nil || errors.As(err, &left) && s.lost.Load() != nil { // the call itself has said so
 		return nil
 	}
+	return fmt.Errorf("%s: %w", s.token, err)
 }
 
 // shutdown gives everything back. A token that is gone cannot be closed, which

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"officiant/signer"
 )
 
@@ -37,16 +39,16 @@ func hangs(t *testing.T, what string, f func(ctx context.Context) error) {
 	}
 }
 
-// finalized waits until the module of a wrapper is given back.
-func finalized(t *testing.T, w *wrapper) {
+// processEnds waits until a store's module has no process any more.
+func processEnds(t *testing.T, s *store) {
 	t.Helper()
 	for range 500 {
-		if w.calls(t)["C_Finalize"] > 0 {
+		if errors.Is(unix.Kill(s.lib.ctx.PID(), 0), unix.ESRCH) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Error("what was left behind did not clean up")
+	t.Error("the module's process does not end")
 }
 
 func TestHangingSign(t *testing.T) {
@@ -57,7 +59,7 @@ func TestHangingSign(t *testing.T) {
 	w.order(t, "hang C_Sign")
 	hangs(t, "sign", func(ctx context.Context) error { return sign(ctx, k) })
 
-	// The device wakes up; the store stays lost all the same.
+	// The store stays lost, whether the device wakes up or not.
 	before := w.calls(t)
 	if before["C_Finalize"] != 0 {
 		t.Error("finalized with a call in hand")
@@ -81,8 +83,18 @@ func TestHangingSign(t *testing.T) {
 	if err := s.Close(); err != nil || time.Since(start) > closeWait-time.Second {
 		t.Errorf("close: %v after %v", err, time.Since(start))
 	}
+	processEnds(t, s) // nothing is written by a call that signs
 	w.order(t)
-	finalized(t, w)
+	if w.calls(t)["C_Finalize"] != 0 {
+		t.Error("finalized with a call in hand")
+	}
+	again, err := r.open(t, 0).Find(t.Context(), r.ref(0, "demo/root"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sign(t.Context(), again.(*key)); err != nil {
+		t.Errorf("opened anew: %v", err)
+	}
 }
 
 func TestHangingCreate(t *testing.T) {
@@ -98,8 +110,14 @@ func TestHangingCreate(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
+	if err := unix.Kill(s.lib.ctx.PID(), 0); err != nil {
+		t.Errorf("a process that makes a key is not left alone: %v", err)
+	}
 	w.order(t)
-	finalized(t, w)
+	processEnds(t, s)
+	if w.calls(t)["C_Finalize"] != 1 {
+		t.Error("the process that was left alone ended without C_Finalize")
+	}
 	again := r.open(t, 0) // the key may have come to be; its id finds it
 	if _, err := again.FindID(t.Context(), r.ref(0, "demo/root"), id); err != nil {
 		t.Error(err)
@@ -289,15 +307,20 @@ func TestSharedLogin(t *testing.T) {
 // TestOwnFunctionList: both function lists are one module for SoftHSM; where
 // they are not, keys work through miekg/pkcs11 alone.
 func TestOwnFunctionList(t *testing.T) {
-	r := newRoom(t, "officiant-root")
-	s := r.open(t, 0)
-	if !s.shared {
-		t.Error("native calls are not used")
-	}
-	k := create(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
-	s.shared = false
-	if err := sign(t.Context(), k); err != nil {
-		t.Error(err)
+	for _, orders := range [][]string{nil, {"own list"}} {
+		r := newRoom(t, "officiant-root")
+		w := r.wrap(t)
+		w.order(t, orders...)
+		s := r.open(t, 0)
+		k := create(t, s, r.ref(0, "demo/root"), signer.ECDSAP256)
+		w.calls(t)
+		if err := sign(t.Context(), k); err != nil {
+			t.Error(err)
+		}
+		// miekg/pkcs11 asks C_Sign for the length first.
+		if n := w.calls(t)["C_Sign"]; n != 1+len(orders) {
+			t.Errorf("%v: %d calls of C_Sign", orders, n)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ type token struct {
 
 // find returns the one token a names; signer.ErrAbsent when there is none.
 func (l *library) find(a address) (token, error) {
-	slots, err := l.ctx.GetSlotList(true)
+	slots, err := l.ctx.GetSlotList()
 	if err := called("C_GetSlotList", err); err != nil {
 		return token{}, fmt.Errorf("%w: PKCS#11 module %s: %w", signer.ErrUnavailable, l.path, err)
 	}

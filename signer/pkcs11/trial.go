@@ -40,12 +40,9 @@ func (t trial) read() ([]signer.Trial, error) {
 	if _, ec := curves[t.key.info.Algorithm]; ec {
 		name, code = "CKA_VALUE", pkcs11.CKA_VALUE
 	}
-	read, err := t.store.lib.ctx.GetAttributeValue(t.session, t.key.handle, []*pkcs11.Attribute{{Type: code}})
-	n := 0
-	if err == nil {
-		n = len(read[0].Value)
-		clear(read[0].Value)
-	}
+	read, err := t.store.lib.ctx.GetAttribute(t.session, t.key.handle, code)
+	n := len(read)
+	clear(read)
 	one, err := t.answered("read "+name, called("C_GetAttributeValue", err), fmt.Sprintf("accepted: %d bytes", n))
 	if err != nil {
 		return nil, err
@@ -130,7 +127,7 @@ func (t trial) wrap() ([]signer.Trial, error) {
 		return nil, err
 	}
 	has := func(code uint) bool {
-		return slices.ContainsFunc(listed, func(m *pkcs11.Mechanism) bool { return m.Mechanism == code })
+		return slices.Contains(listed, code)
 	}
 	if !has(pkcs11.CKM_AES_KEY_GEN) {
 		return untried("the token makes no AES keys")

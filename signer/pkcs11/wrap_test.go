@@ -93,20 +93,27 @@ func (w *wrapper) order(t testing.TB, orders ...string) {
 	}
 }
 
-// settle lets all calls go and waits for those left behind: SoftHSM reads the
-// environment now and then, and the next test changes it.
+// settle lets all calls go and waits until processes that were left alone write
+// no more: they end with their call.
 func (w *wrapper) settle(t testing.TB) {
 	t.Helper()
 	w.order(t)
-	for quiet, tries := 0, 0; quiet < 10; tries++ {
-		if quiet++; w.trace(t, "").open > 0 {
-			quiet = 0
+	for range 1000 {
+		if w.trace(t, "").open <= 0 || !w.running() {
+			return
 		}
-		if tries > 2000 {
-			t.Fatal("calls left behind do not return")
-		}
-		time.Sleep(3 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 	}
+	t.Error("calls left behind do not return")
+}
+
+// running reports whether any process has the module.
+func (w *wrapper) running() bool {
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	return slices.ContainsFunc(lines, func(path string) bool {
+		line, _ := os.ReadFile(path) // it may have ended
+		return strings.Contains(string(line), w.folder)
+	})
 }
 
 // trace tells how many calls are open and how many were at once. Without a

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"officiant/signer/pkcs11/module"
 	"officiant/softhsm"
 )
 
@@ -19,7 +20,12 @@ var (
 )
 
 // TestMain builds the two programs once, as make build does.
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	if code, ok := module.Serve(os.Args); ok {
+		os.Exit(code)
+	}
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	var err error
