@@ -38,6 +38,7 @@ func Build(h Header, p Parts) (*Bundle, error) {
 	if h.Format < p.least() {
 		return nil, fmt.Errorf("bundle of %s: format %d holds one authority of a family, one service-account key and no other release key, no external root and no revocation list", h.Node, h.Format)
 	}
+	cluster.SharedFirstKubelet = h.Format < ownKubelets
 	leaves, err := kubepki.Leaves(cluster, p.Node)
 	if err != nil {
 		return nil, fmt.Errorf("bundle of %s: %w", h.Node, err)
@@ -128,7 +129,7 @@ func (b *Bundle) addOwn(c kubepki.Cluster, p Parts, leaves []kubepki.Leaf, files
 		b.Files[NextReleaseFile] = p.NextRelease
 	}
 	b.Files[ReadmeFile] = readme(b.Header, &facts, leaves, p.NextRelease != nil)
-	maps.Copy(b.Files, kubernetesTexts(&facts, leaves))
+	maps.Copy(b.Files, kubernetesTexts(b.Format, &facts, leaves))
 	return nil
 }
 
@@ -374,6 +375,7 @@ func (b *Bundle) Facts() (*Facts, error) {
 	if d.More() {
 		return nil, fmt.Errorf("%s:%s: text after the document", FactsFile, position(data, d.InputOffset()))
 	}
+	f.Cluster.SharedFirstKubelet = b.Format < ownKubelets
 	if f.APIVersion != apiVersion || f.Kind != factsKind {
 		return nil, fmt.Errorf("%s: %s %s is not %s %s", FactsFile, f.APIVersion, f.Kind, apiVersion, factsKind)
 	}

@@ -20,6 +20,7 @@ const (
 	IssuersFile   = "officiant/issuers.crt"
 	BindingsFile  = "officiant/rbac.yaml"
 	KubeadmFile   = "officiant/kubeadm.yaml"
+	JoinFile      = "officiant/join.yaml"
 	// NextReleaseFile announces the release key of later bundles.
 	NextReleaseFile = "officiant/release-next.pub"
 )
@@ -29,8 +30,13 @@ const (
 // byte years later, so a format never changes; other texts are another format.
 const (
 	OldestFormat = 1
-	NewestFormat = 3
+	NewestFormat = 4
 )
+
+// ownKubelets is the first format whose first control-plane node's kubelet talks to
+// its own API server, as kubeadm has it since 1.33, and whose texts have the kubelet
+// keep to kubelet.conf.
+const ownKubelets = 4
 
 // severalAuthorities is the first format that may hold more than one authority
 // of a family, more than one public key in sa.pub, and the next release key.

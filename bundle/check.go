@@ -151,7 +151,7 @@ func (c *checker) node(f *Facts) {
 	}
 	texts := map[string][]byte{}
 	if c.b.Format > 1 {
-		texts = kubernetesTexts(f, leaves)
+		texts = kubernetesTexts(c.b.Format, f, leaves)
 	}
 	c.fileSet(f, files, texts)
 	c.texts(texts)

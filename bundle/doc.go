@@ -1,7 +1,7 @@
 // Package bundle writes and checks signed node bundles.
 //
 // A bundle is what a node gets back from a ceremony: a directory, or the same
-// as one tar file. Format "officiant-bundle: v3":
+// as one tar file. Format "officiant-bundle: v4":
 //
 //	SHA256SUMS              header, then the SHA-256 of every other file
 //	SHA256SUMS.sig          signature over SHA256SUMS by the release key
@@ -12,7 +12,9 @@
 //	officiant/root.crt      the root, to be pinned, and roots beside it; not placed below /etc/kubernetes
 //	officiant/issuers.crt   only below a root that is somebody else's ("externalRoot"): the CAs between, if any
 //	officiant/kubeadm.yaml  control-plane nodes: --root-ca-file and, with lists, etcd's --client-crl-file
-//	                        and --peer-crl-file, as part of a ClusterConfiguration
+//	                        and --peer-crl-file, as part of a ClusterConfiguration; of the first node
+//	                        also the kubelet's arguments, as part of an InitConfiguration
+//	officiant/join.yaml     nodes that join: what kubeadm join --config is given
 //	officiant/rbac.yaml     control-plane nodes: the bindings their certificates rely on, if any
 //	officiant/release-next.pub   only where it is announced: the release key of later bundles
 //	pki/…, *.conf           the tree as it belongs below /etc/kubernetes
@@ -22,15 +24,17 @@
 //
 // A bundle is rebuilt byte for byte by the audit, years later, so everything in
 // it follows from the header, the node's facts and what was signed; and the texts
-// of a format never change: other texts are another format. Format "v2" is this
-// one with a single authority of each family, no revocation list and a single key in
+// of a format never change: other texts are another format. Format "v3" is this
+// one without join.yaml and the kubelet's arguments, in which the first node's
+// kubelet.conf names the cluster's endpoint in every release. Format "v2" is v3 with
+// a single authority of each family, no revocation list and a single key in
 // pki/sa.pub, and announces no release key. Format "v1" is v2 without README.txt,
 // kubeadm.yaml and rbac.yaml, with a VERIFY.txt that says a part of it. They are no
 // longer made, but read, checked and rebuilt.
 //
 // SHA256SUMS is ASCII, each line ended by one newline, in exactly this order:
 //
-//	# officiant-bundle: v3
+//	# officiant-bundle: v4
 //	# cluster: demo
 //	# node: cp-1
 //	# ceremony: 64 hex digits       the ceremony's digest

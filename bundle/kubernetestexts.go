@@ -6,17 +6,23 @@ import (
 	"officiant/bundle/kubepki"
 )
 
-// kubernetesTexts are the files of a control-plane node that kubectl and kubeadm
-// are given, by path: the bindings its certificates rely on, and what its
-// ClusterConfiguration needs. They follow from the node's facts alone.
-func kubernetesTexts(f *Facts, leaves []kubepki.Leaf) map[string][]byte {
+// kubernetesTexts are the files of a node that kubectl and kubeadm are given, by
+// path: the bindings its certificates rely on, what its ClusterConfiguration needs,
+// how it joins. They follow from format and facts alone.
+func kubernetesTexts(format int, f *Facts, leaves []kubepki.Leaf) map[string][]byte {
 	texts := map[string][]byte{}
+	if format >= ownKubelets && joins(f) {
+		texts[JoinFile] = joinConfiguration(f)
+	}
 	if !f.Node.Has(kubepki.ControlPlane) {
 		return texts
 	}
 	texts[KubeadmFile] = []byte(clusterConfiguration(f.Cluster.KubernetesVersion))
 	if f.Cluster.RevocationLists && !f.Cluster.ExternalEtcd {
 		texts[KubeadmFile] = append(texts[KubeadmFile], etcdArguments(f.Cluster.KubernetesVersion)...)
+	}
+	if format >= ownKubelets && f.Node.First {
+		texts[KubeadmFile] = append(texts[KubeadmFile], initConfiguration(f.Cluster.KubernetesVersion)...)
 	}
 	var documents []string
 	for _, b := range kubepki.Bindings(leaves) {

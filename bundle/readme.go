@@ -14,7 +14,7 @@ import (
 // It follows from the node's facts alone, never from which component reads what:
 // those facts change, and the text of a format must not. install says them.
 func readme(h Header, f *Facts, leaves []kubepki.Leaf, announces bool) []byte {
-	p := &page{}
+	p := &page{format: h.Format}
 	title := fmt.Sprintf("Node %s of cluster %s", h.Node, h.Cluster)
 	p.line("%s\n%s\n", title, strings.Repeat("=", len(title)))
 	if h.Rehearsal {
@@ -71,7 +71,8 @@ func readme(h Header, f *Facts, leaves []kubepki.Leaf, announces bool) []byte {
 // page is a text with numbered steps.
 type page struct {
 	strings.Builder
-	steps int
+	format int
+	steps  int
 }
 
 func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
@@ -93,6 +94,11 @@ func (p *page) firstControlPlane(f *Facts, leaves []kubepki.Leaf) {
 		p.line("\nIt also gives etcd the list of revoked certificates (%s). etcd reads that file", listFile)
 		p.line("again at each connection, and turns everybody away when it is not there.")
 	}
+	if p.format >= ownKubelets {
+		p.line("\nTake its kubeletExtraArgs over into the InitConfiguration, too. kubeadm has kubelets rotate")
+		p.line("their certificates, whatever a KubeletConfiguration says, and nobody in this cluster signs")
+		p.line("them: such a kubelet would use for ever what kubelet.conf held at its first start.")
+	}
 	if f.Cluster.ExternalEtcd {
 		p.externalEtcd()
 	}
@@ -110,10 +116,16 @@ func (p *page) controlPlane(f *Facts, leaves []kubepki.Leaf) {
 		p.line("\nThe cluster's ClusterConfiguration already names the external etcd and its certificates.")
 	}
 	p.step("Join the cluster")
-	p.command("kubeadm join --control-plane --node-name %s \\", f.Node.Name)
-	p.command("  --apiserver-advertise-address %s --apiserver-bind-port %d \\", f.Node.Address, cmp.Or(f.Node.BindPort, 6443))
-	p.command("  --discovery-file /etc/kubernetes/admin.conf \\")
+	if p.format >= ownKubelets {
+		p.command("kubeadm join --config %s/%s \\", f.Node.Name, JoinFile)
+	} else {
+		p.command("kubeadm join --control-plane --node-name %s \\", f.Node.Name)
+		p.command("  --apiserver-advertise-address %s --apiserver-bind-port %d \\",
+			f.Node.Address, cmp.Or(f.Node.BindPort, 6443))
+		p.command("  --discovery-file /etc/kubernetes/admin.conf \\")
+	}
 	p.command("  --ignore-preflight-errors=FileAvailable--etc-kubernetes-kubelet.conf")
+	p.keptCertificate()
 	p.line("\nNo token and no --certificate-key: the files just installed are the node's identity.")
 	p.line("The preflight error to ignore says that kubelet.conf is there already, and so it should be.")
 	if f.Cluster.ControlPlaneEndpoint == "" {
@@ -161,9 +173,15 @@ func (p *page) externalEtcd() {
 
 func (p *page) worker(f *Facts) {
 	p.step("Join the cluster")
-	p.command("kubeadm join --node-name %s \\", f.Node.Name)
-	p.command("  --discovery-file /etc/kubernetes/kubelet.conf \\")
-	p.command("  --ignore-preflight-errors=FileAvailable--etc-kubernetes-kubelet.conf,FileAvailable--etc-kubernetes-pki-ca.crt")
+	if p.format >= ownKubelets {
+		p.command("kubeadm join --config %s/%s \\", f.Node.Name, JoinFile)
+	} else {
+		p.command("kubeadm join --node-name %s \\", f.Node.Name)
+		p.command("  --discovery-file /etc/kubernetes/kubelet.conf \\")
+	}
+	p.command("  --ignore-preflight-errors=FileAvailable--etc-kubernetes-kubelet.conf," +
+		"FileAvailable--etc-kubernetes-pki-ca.crt")
+	p.keptCertificate()
 	p.line("\nNo token: the files just installed are the node's identity. The preflight errors to")
 	p.line("ignore say that they are there already, and so they should be.")
 }
@@ -181,16 +199,38 @@ func (p *page) adopted(f *Facts) {
 		p.command("- --cluster-signing-cert-file=")
 		p.command("- --cluster-signing-key-file=")
 	}
-	p.line("\nNo one signs certificates for kubelets any more. In /var/lib/kubelet/config.yaml, write:\n")
-	p.command("rotateCertificates: false")
-	p.line("\nand take /var/lib/kubelet/pki/kubelet-client-* away before the kubelet is restarted: it")
-	p.line("would use those in place of kubelet.conf.")
+	p.adoptedKubelet()
 	if f.Node.Has(kubepki.ControlPlane) {
 		p.line("\nMove the keys of kubeadm's authorities (ca.key, etcd/ca.key, front-proxy-ca.key) off the")
 		p.line("node, into a safe: they serve for nothing now but a way back. While they are here, kubeadm")
 		p.line("believes that it signs: do not run kubeadm certs renew or kubeadm upgrade. The bundle of")
 		p.line("the last stage is refused while one is here. Then they are to be destroyed.")
 	}
+}
+
+// adoptedKubelet has a kubelet that rotated its certificate keep to kubelet.conf.
+func (p *page) adoptedKubelet() {
+	if p.format < ownKubelets {
+		p.line("\nNo one signs certificates for kubelets any more. In /var/lib/kubelet/config.yaml, write:\n")
+		p.command("rotateCertificates: false")
+		p.line("\nand take /var/lib/kubelet/pki/kubelet-client-* away before the kubelet is restarted: it")
+		p.line("would use those in place of kubelet.conf.")
+		return
+	}
+	p.line("\nNo one signs certificates for kubelets any more. In /var/lib/kubelet/kubeadm-flags.env, add")
+	p.line("to KUBELET_KUBEADM_ARGS, before the kubelet is restarted:\n")
+	p.command("--rotate-certificates=false")
+	p.line("\nkubeadm upgrade leaves that file alone; rotateCertificates in config.yaml it writes over.")
+	p.line("What the kubelet would use in place of kubelet.conf, the install has moved aside.")
+}
+
+// keptCertificate says what the file for kubeadm join has the kubelet do.
+func (p *page) keptCertificate() {
+	if p.format < ownKubelets {
+		return
+	}
+	p.line("\n%s has the kubelet use kubelet.conf as bundles bring it, and not rotate its", JoinFile)
+	p.line("certificate: nobody in this cluster signs another. It stays so in a kubeadm upgrade.")
 }
 
 func (p *page) etcd(f *Facts) {

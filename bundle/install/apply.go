@@ -26,7 +26,7 @@ func (n *Node) apply(t *transaction) error {
 		return fmt.Errorf("%s, nothing was changed: %w", t.operation, err)
 	}
 	j := &journal{APIVersion: apiVersion, Kind: journalKind, Operation: t.operation,
-		Started: n.Now().UTC().Truncate(time.Second), Removals: t.remove}
+		Started: n.Now().UTC().Truncate(time.Second), Removals: t.remove, Renames: t.renames}
 	err = n.stage(j, t)
 	if err == nil {
 		err = n.commit(j)
@@ -43,7 +43,7 @@ func (n *Node) apply(t *transaction) error {
 // needed is what of a transaction has to be done. A file that is replaced keeps its
 // owner: etcd's may belong to its user.
 func (n *Node) needed(t *transaction) (*transaction, error) {
-	some := &transaction{operation: t.operation}
+	some := &transaction{operation: t.operation, renames: t.renames}
 	for _, p := range t.write {
 		now, err := n.read(p.path)
 		if err != nil {
@@ -74,6 +74,9 @@ func (n *Node) movable(t *transaction) error {
 	paths := slices.Clone(t.remove)
 	for _, p := range t.write {
 		paths = append(paths, p.path)
+	}
+	for _, r := range t.renames {
+		paths = append(paths, r.From)
 	}
 	var errs []error
 	for _, path := range paths {

@@ -43,6 +43,11 @@ func (n *Node) forward(j *journal) error {
 			return err
 		}
 	}
+	for _, r := range j.Renames {
+		if err := n.rename(r); err != nil {
+			return err
+		}
+	}
 	return n.disk().SyncDirs(n.touched(j))
 }
 
@@ -76,6 +81,9 @@ func (n *Node) touched(j *journal) []string {
 	}
 	for _, path := range j.Removals {
 		folders = append(folders, filepath.Dir(n.at(path)))
+	}
+	for _, r := range j.Renames {
+		folders = append(folders, filepath.Dir(n.at(r.From)))
 	}
 	slices.Sort(folders)
 	return slices.DeleteFunc(slices.Compact(folders), func(folder string) bool {
@@ -139,6 +147,11 @@ func (n *Node) swap(m move) error {
 func (n *Node) undo(j *journal) error {
 	if err := n.undoable(j); err != nil {
 		return err
+	}
+	for _, r := range slices.Backward(j.Renames) {
+		if err := n.renameBack(r); err != nil {
+			return fmt.Errorf("putting it back: %w", err)
+		}
 	}
 	for _, path := range slices.Backward(j.Removals) {
 		err := n.disk().Rename(n.at(aside(path)), n.at(path))

@@ -78,6 +78,13 @@ func (m machine) copyTo(t testing.TB, dir string) machine {
 			}
 			return os.Chmod(to, info.Mode().Perm())
 		}
+		if e.Type()&fs.ModeSymlink != 0 {
+			target, err := os.Readlink(at)
+			if err != nil {
+				return err
+			}
+			return os.Symlink(target, to)
+		}
 		data, err := os.ReadFile(at)
 		if err != nil {
 			return err

@@ -3,11 +3,14 @@ package install
 import (
 	"bytes"
 	"crypto"
+	"crypto/x509"
 	"fmt"
 	"slices"
+	"strings"
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubelet"
 	"officiant/bundle/kubepki"
 )
 
@@ -45,6 +48,8 @@ type Report struct {
 	Retired  *fingerprint.SHA256  // the release key that was pinned before, when another follows it
 	Next     *fingerprint.SHA256  // the release key that the bundle announces
 	Changes  []Change
+	Kubelet  *Kubelet // what it would use without this operation; nil where none is certified
+	Aside    []string // files below the root that it would prefer, and that were put aside
 	Same     []string // files of the bundle that are in place already, below the root
 	Notices  []Notice
 }
@@ -166,11 +171,53 @@ func (n *Node) plan(a *accepted) (*Report, *transaction, error) {
 		return nil, nil, err
 	}
 	r.Notices = notices(r.Changes, files)
-	r.Already = a.again && same && len(r.Changes) == 0
+	if err := n.planKubelet(a, r, t); err != nil {
+		return nil, nil, err
+	}
+	r.Already = a.again && same && len(r.Changes) == 0 && len(t.renames) == 0
 	if err := n.addState(a, t, archive, before, same); err != nil {
 		return nil, nil, err
 	}
 	return r, t, nil
+}
+
+// planKubelet has what the kubelet would prefer to its new kubelet.conf put aside.
+func (n *Node) planKubelet(a *accepted, r *Report, t *transaction) error {
+	var config *x509.Certificate
+	for _, p := range t.write {
+		if p.path == kubernetesDir+"/"+kubeletConfig {
+			config = bundle.FirstCertificate(kubeletConfig, p.data)
+		}
+	}
+	var err error
+	if r.Kubelet, err = n.kubelet(a.files, config); err != nil || r.Kubelet == nil || r.Kubelet.Instead == nil {
+		return err
+	}
+	if t.renames, err = n.putAside(beforeSuffix, a.bundle.Sequence); err != nil {
+		return err
+	}
+	r.asides(t.renames)
+	return nil
+}
+
+// asides notes what is put aside or brought back: the kubelet has to be restarted for it.
+func (r *Report) asides(renames []rename) {
+	for _, m := range renames {
+		if m.Fresh {
+			r.Aside = append(r.Aside, m.From)
+		}
+	}
+	if len(renames) == 0 {
+		return
+	}
+	at := slices.IndexFunc(r.Notices, func(n Notice) bool { return n.Component == "kubelet" })
+	if at < 0 {
+		at = len(r.Notices)
+		r.Notices = append(r.Notices, Notice{Component: "kubelet"})
+		slices.SortFunc(r.Notices, func(a, b Notice) int { return strings.Compare(a.Component, b.Component) })
+		at = slices.IndexFunc(r.Notices, func(n Notice) bool { return n.Component == "kubelet" })
+	}
+	r.Notices[at].Restart = append(r.Notices[at].Restart, "/"+kubelet.Current)
 }
 
 // addState adds the node's own files to a transaction.
@@ -213,7 +260,7 @@ func (n *Node) keep(t *transaction, before *bundle.Bundle, name string) error {
 	if err != nil {
 		return err
 	}
-	index := previousTree{Absent: absent}
+	index := previousTree{Absent: absent, Renames: t.renames}
 	if before != nil {
 		sum := sumOf(before)
 		index.Bundle, index.Sequence = &sum, before.Sequence

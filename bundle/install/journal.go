@@ -22,6 +22,7 @@ type journal struct {
 	Started    time.Time `json:"started"`
 	Moves      []move    `json:"moves"`
 	Removals   []string  `json:"removals"`
+	Renames    []rename  `json:"renames,omitempty"`
 }
 
 // move puts a staged file in its place. Paths are below the root.
@@ -44,6 +45,7 @@ type transaction struct {
 	operation string
 	write     []placed
 	remove    []string
+	renames   []rename
 }
 
 // changes lists what the transaction does to the files of /etc/kubernetes, and
@@ -108,6 +110,12 @@ func (n *Node) interrupted() (*journal, error) {
 	for _, path := range j.Removals {
 		if !inBounds(path) {
 			return nil, &Damaged{n.State().path(journalFile), fmt.Errorf("names %q", path), wayOn[journalFile]}
+		}
+	}
+	for _, r := range j.Renames {
+		if !asideBounds(r.From) || !asideBounds(r.To) {
+			reason := fmt.Errorf("names %q", r.From)
+			return nil, &Damaged{n.State().path(journalFile), reason, wayOn[journalFile]}
 		}
 	}
 	return &j, nil

@@ -27,6 +27,7 @@ type previousTree struct {
 	Absent     []string            `json:"absent"` // were not there
 	Bundle     *fingerprint.SHA256 `json:"bundle"` // SHA-256 of the SHA256SUMS it came from; null: no bundle was installed
 	Sequence   int                 `json:"sequence"`
+	Renames    []rename            `json:"renames,omitempty"` // what was put aside when the files came
 }
 
 type previousEntry struct {
@@ -132,6 +133,11 @@ func (p *previousTree) holds(files []placed) error {
 	for i, e := range p.Files {
 		if files[i].path != e.Path || fingerprint.Of(files[i].data) != e.SHA256 || !inBounds(e.Path) {
 			return fmt.Errorf("file %q is not as its index says", e.Path)
+		}
+	}
+	for _, r := range p.Renames {
+		if !asideBounds(r.From) || !asideBounds(r.To) {
+			return fmt.Errorf("its index names %q", r.From)
 		}
 	}
 	for _, path := range p.Absent {

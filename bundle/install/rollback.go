@@ -104,6 +104,10 @@ func (n *Node) planRollback() (*Report, *transaction, error) {
 	r.Same = slices.DeleteFunc(same, ours)
 	r.Changes = slices.DeleteFunc(all, func(c Change) bool { return ours(c.Path) })
 	r.Notices = notices(r.Changes, known)
+	if t.renames, err = n.putBack(index.Renames, r.Before); err != nil {
+		return nil, nil, err
+	}
+	r.asides(t.renames)
 	if err := n.keep(t, before, rolledBackFile); err != nil {
 		return nil, nil, err
 	}

@@ -28,6 +28,7 @@ type Status struct {
 	Interrupted    string              `json:"interrupted"` // an operation that has to be finished
 	Certificates   []Certificate       `json:"certificates"`
 	Revocations    *RevocationList     `json:"revocationList,omitempty"` // etcd's
+	Kubelet        *Kubelet            `json:"kubelet,omitempty"`        // what it does about its certificate
 	AdoptedKeys    []string            `json:"adoptedKeys,omitempty"`    // files with private keys of authorities the bundle in place adopts
 	Findings       []bundle.Finding    `json:"findings"`                 // files that are not as they were installed
 }
@@ -131,7 +132,7 @@ func (n *Node) inPlace(s *Status) error {
 	}
 	v := &Verification{Bundle: b, Pins: s.Pins}
 	err = n.tree(v)
-	s.Findings, s.AdoptedKeys = append(s.Findings, v.Findings...), v.Left
+	s.Findings, s.AdoptedKeys, s.Kubelet = append(s.Findings, v.Findings...), v.Left, v.Kubelet
 	return err
 }
 

@@ -24,6 +24,7 @@ type Verification struct {
 	Bundle   *bundle.Bundle // in place; nil when it cannot be read
 	Pins     *Pins
 	Files    []InPlace // those the bundle put there, sorted
+	Kubelet  *Kubelet  // what it does about its certificate; nil where none is certified
 	Left     []string  // files with private keys of authorities that the bundle adopts
 	Findings []bundle.Finding
 }
@@ -195,6 +196,8 @@ func (n *Node) tree(v *Verification) error {
 	if err := n.owners(v, files); err != nil {
 		return err
 	}
+	uses, notUsed := n.inUseKubelet(files)
+	v.Kubelet, v.Findings = uses, append(v.Findings, notUsed...)
 	found, left, err := n.authorityKeys(v.Bundle)
 	v.Left = left
 	v.Findings = append(v.Findings, found...)

@@ -186,7 +186,7 @@ func (r *row) kubeconfig(c Cluster, n Node) *Kubeconfig {
 // c is valid, and so is its endpoint.
 func serverURL(c Cluster, n Node, e endpoint) string {
 	host, port := n.Address.String(), n.bindPort()
-	shared := e == controlPlaneEndpoint || e == joinedEndpoint && n.First || !n.Has(ControlPlane)
+	shared := e == controlPlaneEndpoint || !n.Has(ControlPlane) || e == kubeletEndpoint && n.First && c.SharedFirstKubelet
 	if c.ControlPlaneEndpoint != "" && shared {
 		var given int
 		host, given, _ = splitEndpoint(c.ControlPlaneEndpoint)

@@ -74,9 +74,9 @@ func TestOrganizationCutovers(t *testing.T) {
 
 func TestEndpointCutovers(t *testing.T) {
 	const cluster, node = "https://lb.example.test:6443", "https://10.0.0.11:6443"
-	// joined is a control-plane node that is not the first: kubeadm init checks
-	// the first one's kubelet.conf for the cluster's endpoint.
-	for _, row := range []struct{ version, controllers, joined string }{
+	// Bundles to format 3 have the first node's kubelet.conf point at the cluster's
+	// endpoint in every release.
+	for _, row := range []struct{ version, controllers, kubelet string }{
 		{"v1.17.0", cluster, cluster},
 		{"v1.19.16", cluster, cluster},
 		{"v1.20.0", node, cluster},
@@ -90,16 +90,21 @@ func TestEndpointCutovers(t *testing.T) {
 				"admin.conf":              cluster,
 				"controller-manager.conf": row.controllers,
 				"scheduler.conf":          row.controllers,
-				"kubelet.conf":            cluster,
+				"kubelet.conf":            row.kubelet,
 			} {
 				if got := leaves[id].Kubeconfig.Server; got != want {
 					t.Errorf("%s points at %s, want %s", id, got, want)
 				}
 			}
+			old := clusterAt(t, row.version)
+			old.SharedFirstKubelet = true
+			if got := mustLeaves(t, old, pageNode())["kubelet.conf"].Kubeconfig.Server; got != cluster {
+				t.Errorf("in an old bundle the first node's kubelet.conf points at %s", got)
+			}
 			joined := pageNode()
 			joined.First = false
-			if got := mustLeaves(t, clusterAt(t, row.version), joined)["kubelet.conf"].Kubeconfig.Server; got != row.joined {
-				t.Errorf("a joined node's kubelet.conf points at %s, want %s", got, row.joined)
+			if got := mustLeaves(t, clusterAt(t, row.version), joined)["kubelet.conf"].Kubeconfig.Server; got != row.kubelet {
+				t.Errorf("a joined node's kubelet.conf points at %s, want %s", got, row.kubelet)
 			}
 			worker := Node{Name: "worker-1", Roles: []Role{Worker}}
 			if got := mustLeaves(t, clusterAt(t, row.version), worker)["kubelet.conf"].Kubeconfig.Server; got != cluster {

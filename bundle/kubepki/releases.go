@@ -47,7 +47,7 @@ var (
 	// PRs 121305, 121837, 120521, 119859: system:masters is gone from all but super-admin.conf.
 	withoutMasters = from(1, 29, 0)
 	// Feature gate ControlPlaneKubeletLocalMode, on by default: a control-plane
-	// node that joins has its kubelet talk to its own API server.
+	// node has its kubelet talk to its own API server.
 	localKubelets = from(1, 33, 0)
 	// PR 123102: kubeadm takes a kubeconfig whose CA data holds more than the first
 	// certificate of ca.crt; before, it compared the two byte for byte.

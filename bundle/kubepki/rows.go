@@ -33,7 +33,7 @@ type endpoint int
 const (
 	controlPlaneEndpoint endpoint = iota // the cluster's; without one, the node's own API server
 	localEndpoint                        // the API server of the same node
-	joinedEndpoint                       // the same node's, on nodes that join: kubeadm init checks the first one's for the cluster's
+	kubeletEndpoint                      // the same; in bundles to format 3, on nodes that join alone
 )
 
 const (
@@ -170,7 +170,7 @@ func kubeconfigRows() []row {
 			docsOrgs: nodes, usage: client, since: always,
 			cert: reads("kubelet", Restart, "--kubeconfig"),
 			config: &configRow{"default-auth",
-				[]since[endpoint]{{always, controlPlaneEndpoint}, {localKubelets, joinedEndpoint}}},
+				[]since[endpoint]{{always, controlPlaneEndpoint}, {localKubelets, kubeletEndpoint}}},
 		},
 		{
 			id: "controller-manager.conf", name: "controller-manager.conf", authority: KubernetesAuthority,

@@ -49,6 +49,9 @@ type Cluster struct {
 	ExternalEtcd         bool                `json:"externalEtcd,omitempty"`    // etcd runs on nodes of role etcd only, or elsewhere
 	Overrides            map[string]Override `json:"overrides,omitempty"`       // by Leaf.ID
 	RevocationLists      bool                `json:"revocationLists,omitempty"` // etcd is given its authority's revocation list
+	// In bundles of formats before 4 the first node's kubelet.conf names the cluster's
+	// endpoint in every release. It follows from the format and is on no record.
+	SharedFirstKubelet bool `json:"-"`
 }
 
 // Override replaces parts of one kind of certificate's defaults on every node.

@@ -89,6 +89,9 @@ func (j *joiner) phase(ctx context.Context, k kubeadm, base, node string, phase 
 	if err != nil {
 		return answer{}, err
 	}
+	if err := j.joinFile(node, filepath.Join(base, node)); err != nil {
+		return answer{}, err
+	}
 	args, _ := splitIgnored(line[1:]) // preflight is a phase of its own
 	return k.run(ctx, filepath.Join(base, node), append(append([]string{"join", "phase"}, phase...), args...)...)
 }
@@ -143,7 +146,7 @@ func (j *joiner) worker(ctx context.Context, k kubeadm, base string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(unchanged(before, after), j.askedBy("system:node:"+worker))
+	return errors.Join(unchanged(before, after), j.askedBy("system:node:"+worker), rotationIs(tree, true))
 }
 
 // impatient is worker with short deadlines: kubeadm tries for five minutes.

@@ -68,6 +68,9 @@ func (s *site) join(ctx context.Context, m *machine) error {
 	if err != nil {
 		return err
 	}
+	if err := s.joinFile(m.name, m.tree); err != nil {
+		return err
+	}
 	args, _ := splitIgnored(line[1:]) // preflight is a phase of its own
 	if err := m.kubeadm(ctx, append([]string{"join", "phase", "control-plane-prepare", "all"}, args...)...); err != nil {
 		return err

@@ -70,6 +70,8 @@ func (c *conduct) preflight(node string) func(context.Context, kubeadm, string) 
 		phase := append([]string{line[0], "phase", "preflight"}, line[1:]...)
 		if line[0] == "init" {
 			phase = []string{"init", "phase", "preflight", "--config", config}
+		} else if err := c.joinFile(node, tree); err != nil {
+			return err
 		}
 		bare, ignored := splitIgnored(phase)
 		slices.Sort(ignored)
@@ -105,13 +107,57 @@ func (c *conduct) completed() ([]byte, error) {
 }
 
 // merged is a kubeadm configuration with what a bundle's officiant/kubeadm.yaml
-// adds to its ClusterConfiguration.
+// adds to its ClusterConfiguration, and to its InitConfiguration.
 func merged(data []byte, part string) ([]byte, error) {
-	head, body, ok := strings.Cut(part, "kind: ClusterConfiguration\n")
-	if !ok || !strings.Contains(head, "apiVersion: kubeadm.k8s.io/v1beta4\n") {
-		return nil, fmt.Errorf("officiant/kubeadm.yaml is no ClusterConfiguration of v1beta4:\n%s", part)
+	cluster, kubelet, _ := strings.Cut(part, "---\n")
+	for _, p := range []struct{ text, after string }{
+		{cluster, "kind: ClusterConfiguration\n"}, {kubelet, "kind: InitConfiguration\nnodeRegistration:\n"},
+	} {
+		head, body, ok := strings.Cut(p.text, p.after)
+		if !ok || !strings.Contains(head, "apiVersion: kubeadm.k8s.io/v1beta4\n") || !bytes.Contains(data, []byte(p.after)) {
+			return nil, fmt.Errorf("officiant/kubeadm.yaml or the node's own file has no %q of v1beta4:\n%s", p.after, part)
+		}
+		data = bytes.Replace(data, []byte(p.after), []byte(p.after+body), 1)
 	}
-	return bytes.Replace(data, []byte("kind: ClusterConfiguration\n"), []byte("kind: ClusterConfiguration\n"+body), 1), nil
+	return data, nil
+}
+
+// joinFile is what a node's README.txt gives kubeadm join, below the folder that is
+// above the bundle's.
+func (c *conduct) joinFile(node, tree string) error {
+	text, err := c.bundleFile(node, "officiant/join.yaml")
+	if err != nil {
+		return err
+	}
+	at := filepath.Join(tree, node, "officiant")
+	return errors.Join(os.MkdirAll(at, 0o755), os.WriteFile(filepath.Join(at, "join.yaml"), []byte(text), 0o644))
+}
+
+// keepsToKubeletConf has kubeadm write what a kubelet is started with, and reads
+// whether it rotates its certificate: the flag comes before the file, into which
+// kubeadm writes true in any case.
+func keepsToKubeletConf(config string, want bool) func(context.Context, kubeadm, string) error {
+	return func(ctx context.Context, k kubeadm, tree string) error {
+		if _, err := k.run(ctx, tree, "init", "phase", "kubelet-start", "--config", config); err != nil {
+			return err
+		}
+		return rotationIs(tree, want)
+	}
+}
+
+func rotationIs(tree string, kept bool) error {
+	file, err := os.ReadFile(filepath.Join(tree, "var/lib/kubelet/config.yaml"))
+	flags, ferr := os.ReadFile(filepath.Join(tree, "var/lib/kubelet/kubeadm-flags.env"))
+	if err := errors.Join(err, ferr); err != nil {
+		return err
+	}
+	if !strings.Contains(string(file), "\nrotateCertificates: true\n") {
+		return fmt.Errorf("kubeadm does not write rotateCertificates: true any more:\n%s", file)
+	}
+	if got := strings.Contains(string(flags), "--rotate-certificates=false"); got != kept {
+		return fmt.Errorf("the kubelet is started with --rotate-certificates=false: %t; %s", got, flags)
+	}
+	return nil
 }
 
 const completedConfig = "/completed.yaml"
@@ -211,6 +257,10 @@ func judgeTexts(ctx context.Context, r *report, c *conduct) {
 	run("kubeadm config validate takes officiant/kubeadm.yaml", c.onCopy(firstNode, validated), "")
 	run("with officiant/kubeadm.yaml pods are given the root's certificate", c.onCopy(firstNode, rootCA(completedConfig, server)), "")
 	run("without officiant/kubeadm.yaml they are not", c.onCopy(firstNode, rootCA(config, plain)), "")
+	run("with officiant/kubeadm.yaml the kubelet keeps to kubelet.conf",
+		c.onCopy(firstNode, keepsToKubeletConf(completedConfig, true)), "")
+	run("without officiant/kubeadm.yaml it rotates its certificate",
+		c.onCopy(firstNode, keepsToKubeletConf(config, false)), "")
 	run("officiant/rbac.yaml binds the kubelet's client as kubeadm init does", c.onCopy(firstNode, c.binding), "")
 	run("a field kubeadm does not know is not validated", c.onCopy(firstNode, func(ctx context.Context, k kubeadm, tree string) error {
 		if err := replaceIn(filepath.Join(tree, completedConfig), "extraArgs:", "extraFlags:"); err != nil {

@@ -140,6 +140,7 @@ func printInstall(w io.Writer, r *install.Report, root string, dryRun bool) erro
 		fmt.Fprintf(w, text, exit.Plain(r.Unread))
 	}
 	printReleases(w, r, dryRun)
+	printKubelet(w, r, dryRun)
 	if dryRun {
 		printDiff(w, r)
 		return printReaders(w, r, root)
@@ -170,6 +171,28 @@ func printLeft(w io.Writer, files []string) {
 	fmt.Fprintln(w, "\nprivate keys of the authorities kubeadm made are on this node; the bundle of the last stage is refused while they are:")
 	for _, f := range files {
 		fmt.Fprintf(w, "  %s\n", f)
+	}
+}
+
+// printKubelet says what a kubelet would have used in place of kubelet.conf, and that
+// it is to keep to that.
+func printKubelet(w io.Writer, r *install.Report, dryRun bool) {
+	k := r.Kubelet
+	if k == nil || k.Instead == nil && !k.Rotates {
+		return
+	}
+	if k.Instead != nil {
+		verb := "was"
+		if dryRun {
+			verb = "would be"
+		}
+		fmt.Fprintf(w, "\nthe kubelet would use this in place of kubelet.conf; it %s moved aside:\n  %s\n", verb,
+			exit.Plain(k.Instead.String()))
+	}
+	if k.Rotates {
+		fmt.Fprintf(w, "\nthe kubelet rotates its certificate (%s),\n"+
+			"and nobody signs another for it: have it keep to kubelet.conf, with\n"+
+			"--rotate-certificates=false in KUBELET_KUBEADM_ARGS of /var/lib/kubelet/kubeadm-flags.env\n", k.By)
 	}
 }
 

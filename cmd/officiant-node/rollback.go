@@ -50,6 +50,9 @@ func printRollback(w io.Writer, r *install.Report, root string, dryRun bool) err
 	if dryRun {
 		verb = "would roll back"
 	}
+	for _, path := range r.Aside {
+		fmt.Fprintf(w, "the kubelet has made %s since; it is moved aside for the one of before\n", path)
+	}
 	fmt.Fprintf(w, "%s node %s of cluster %s from %s to %s\n", verb, r.Node, r.Cluster, sequence(r.Before), sequence(r.Sequence))
 	if dryRun {
 		printDiff(w, r)

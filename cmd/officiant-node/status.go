@@ -108,6 +108,15 @@ func printStatus(w io.Writer, s *install.Status, now time.Time) error {
 	if s.Installed != nil && len(s.Findings) == 0 {
 		line("files", "as they were installed")
 	}
+	if k := s.Kubelet; k != nil && k.Instead == nil {
+		how := "does not rotate its certificate"
+		if k.Rotates {
+			how = "rotates its certificate, for which nobody signs"
+		}
+		if k.By != "" {
+			line("kubelet", "uses kubelet.conf; it %s (%s)", how, k.By)
+		}
+	}
 	for _, f := range s.AdoptedKeys {
 		line("CA key", "%s: of an authority kubeadm made; it has to be gone before the last stage", f)
 	}

@@ -16,6 +16,7 @@ const durable = "bundle/durable"
 // the module; go.mod's own name is not in them.
 var table = []row{
 	{"bundle/tree", nil},
+	{"bundle/kubelet", nil},
 	{"bundle/durable", []string{"bundle/tree"}},
 	{"bundle/fingerprint", nil},
 	{"bundle/charset", nil},
@@ -30,7 +31,8 @@ var table = []row{
 	{"bundle/request", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", "bundle/privatekey", "bundle/sshsig", durable}},
 	{"bundle", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", "bundle/request", "bundle/privatekey", durable}},
 	{"bundle/install", []string{
-		"bundle", "bundle/kubepki", "bundle/kubeconfig", "bundle/seal", "bundle/privatekey", "bundle/tree", durable}},
+		"bundle", "bundle/kubepki", "bundle/kubeconfig", "bundle/kubelet", "bundle/seal", "bundle/privatekey",
+		"bundle/tree", durable}},
 
 	{"signer", nil},
 	{"signer/pkcs11", []string{"signer", "signer/pkcs11/module"}},

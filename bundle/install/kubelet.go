@@ -1,0 +1,131 @@
+package install
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"officiant/bundle"
+	"officiant/bundle/kubelet"
+	"officiant/bundle/kubepki"
+)
+
+const kubeletConfig = "kubelet.conf"
+
+// Kubelet is what the node's kubelet does about its client certificate.
+type Kubelet struct {
+	Rotates bool   `json:"rotates"`
+	By      string `json:"by,omitempty"` // what says whether it rotates; empty when nothing does
+	// What it asks with in place of the certificate of kubelet.conf that is installed;
+	// left out when it uses that.
+	Instead *Presented `json:"instead,omitempty"`
+}
+
+// Presented is a client certificate that a kubelet prefers to its kubeconfig's.
+type Presented struct {
+	File     string    `json:"file"` // below the root
+	Serial   string    `json:"serial,omitempty"`
+	Issuer   string    `json:"issuer,omitempty"`
+	NotAfter time.Time `json:"notAfter,omitzero"`
+	Problem  string    `json:"problem,omitempty"` // why the file does not say more
+}
+
+func (p *Presented) String() string {
+	if p.Problem != "" {
+		return fmt.Sprintf("%s (%s)", p.File, p.Problem)
+	}
+	return fmt.Sprintf("%s (serial %s by %s, until %s)", p.File, p.Serial, p.Issuer, p.NotAfter.Format(time.RFC3339))
+}
+
+// kubelet says what the kubelet uses beside the certificate of kubelet.conf; nil
+// where the bundle brings no kubelet.conf.
+func (n *Node) kubelet(files []kubepki.File, config *x509.Certificate) (*Kubelet, error) {
+	if !slices.ContainsFunc(files, func(f kubepki.File) bool { return f.Path == kubeletConfig }) {
+		return nil, nil
+	}
+	s, err := kubelet.Rotation(n.readAny)
+	if err != nil {
+		return nil, err
+	}
+	k := &Kubelet{Rotates: s.Rotates, By: s.By}
+	if s.Known && !s.Rotates {
+		return k, nil // what is there it does not look at
+	}
+	for _, path := range kubelet.Preferred {
+		p, cert := n.presented(path)
+		if p == nil {
+			continue
+		}
+		if cert == nil || config == nil || !cert.Equal(config) {
+			k.Instead = p
+		}
+		return k, nil
+	}
+	return k, nil
+}
+
+// presented reads the certificate in one of the kubelet's own files; nil when there
+// is no such file.
+func (n *Node) presented(path string) (*Presented, *x509.Certificate) {
+	if _, err := n.files().Lstat(n.at(path)); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	p := &Presented{File: path}
+	data, err := n.files().ReadFile(n.at(path))
+	defer clear(data)
+	if err != nil {
+		p.Problem = plain(err).Error()
+		return p, nil
+	}
+	list, err := chain(data)
+	if err == nil && len(list) == 0 {
+		err = errors.New("holds no certificate")
+	}
+	if err != nil {
+		p.Problem = err.Error()
+		return p, nil
+	}
+	c := list[0]
+	p.Serial, p.Issuer, p.NotAfter = fmt.Sprintf("%x", c.SerialNumber), c.Issuer.String(), c.NotAfter.UTC()
+	return p, c
+}
+
+// readAny reads a file below the root, through links; nil when there is none.
+func (n *Node) readAny(path string) ([]byte, error) {
+	data, err := n.files().ReadFile(n.at(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// kubeletFinding is what is to be said of a kubelet that uses something else.
+func kubeletFinding(k *Kubelet) []bundle.Finding {
+	if k == nil || k.Instead == nil {
+		return nil
+	}
+	by := k.By
+	if by == "" {
+		by = "nothing says that it does not rotate its certificate"
+	}
+	return []bundle.Finding{{File: kubernetesDir + "/" + kubeletConfig, Problem: fmt.Sprintf(
+		"the kubelet does not use it, but %s: %s; install the bundle again, which moves that aside, "+
+			"restart the kubelet, and have it not rotate (--rotate-certificates=false)", k.Instead, by)}}
+}
+
+// inUseKubelet adds to a status or verification what the kubelet uses.
+func (n *Node) inUseKubelet(files []kubepki.File) (*Kubelet, []bundle.Finding) {
+	now, err := n.read(kubernetesDir + "/" + kubeletConfig)
+	if err != nil || now == nil {
+		return nil, nil // told as that
+	}
+	k, err := n.kubelet(files, bundle.FirstCertificate(kubeletConfig, now.data))
+	if err != nil {
+		return nil, []bundle.Finding{{File: kubernetesDir + "/" + kubeletConfig,
+			Problem: fmt.Sprintf("whether the kubelet uses it cannot be told: %v", err)}}
+	}
+	return k, kubeletFinding(k)
+}

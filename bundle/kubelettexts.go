@@ -1,0 +1,69 @@
+package bundle
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"officiant/bundle/kubepki"
+)
+
+// joins says whether a node comes into its cluster by kubeadm join.
+func joins(f *Facts) bool {
+	if len(f.Adopted) > 0 || f.Node.First {
+		return false // it is in it, or the first
+	}
+	return f.Node.Has(kubepki.ControlPlane) || f.Node.Has(kubepki.Worker)
+}
+
+// kubeletArguments has the kubelet keep to kubelet.conf. A KubeletConfiguration would
+// not do: kubeadm writes rotateCertificates: true over it (v1.37.2,
+// componentconfigs/kubelet.go), at init, join and upgrade. What is in
+// nodeRegistration goes into kubeadm-flags.env, which only init and join write, and a
+// flag comes before the file.
+func kubeletArguments(v kubepki.Version) string {
+	const flag = "rotate-certificates"
+	if kubepki.KubeadmAPI(v) == "v1beta4" {
+		return "  kubeletExtraArgs:\n  - name: " + flag + "\n    value: \"false\"\n"
+	}
+	return "  kubeletExtraArgs:\n    " + flag + ": \"false\"\n"
+}
+
+// initConfiguration is the part of a kubeadm configuration that concerns the first
+// node's kubelet.
+func initConfiguration(v kubepki.Version) string {
+	return `---
+# To be taken over into the InitConfiguration. The kubelet's certificate comes with
+# bundles, and nobody in the cluster signs another: with this it uses kubelet.conf,
+# and not a copy of what that held when it was first started.
+apiVersion: kubeadm.k8s.io/` + kubepki.KubeadmAPI(v) + `
+kind: InitConfiguration
+nodeRegistration:
+` + kubeletArguments(v)
+}
+
+// joinConfiguration is what kubeadm join is given on a node.
+func joinConfiguration(f *Facts) []byte {
+	v := f.Cluster.KubernetesVersion
+	config := "kubelet.conf"
+	if f.Node.Has(kubepki.ControlPlane) {
+		config = "admin.conf"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `# For kubeadm join --config. The files that were installed are this node's identity:
+# there is no token. With rotate-certificates=false the kubelet uses kubelet.conf, and
+# not a copy of what that held when it was first started; kubeadm upgrade leaves it so.
+apiVersion: kubeadm.k8s.io/%s
+kind: JoinConfiguration
+discovery:
+  file:
+    kubeConfigPath: /etc/kubernetes/%s
+nodeRegistration:
+  name: %s
+%s`, kubepki.KubeadmAPI(v), config, f.Node.Name, kubeletArguments(v))
+	if f.Node.Has(kubepki.ControlPlane) {
+		fmt.Fprintf(&b, "controlPlane:\n  localAPIEndpoint:\n    advertiseAddress: %q\n    bindPort: %d\n",
+			f.Node.Address, cmp.Or(f.Node.BindPort, 6443))
+	}
+	return []byte(b.String())
+}
