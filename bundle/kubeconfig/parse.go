@@ -57,6 +57,9 @@ type namedUser struct {
 // each be absent; when certificate and key are both there, they must belong
 // together. Errors name file and, where there is one, line and column.
 func Parse(file string, data []byte) (*Config, error) {
+	if c, ok := rendered(data); ok && checkServer(c.Server) == nil && c.checkPEM() == nil {
+		return c, nil
+	}
 	d, err := decode(file, data)
 	if err != nil {
 		return nil, err
