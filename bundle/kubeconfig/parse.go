@@ -130,7 +130,8 @@ func (d *document) config() (*Config, error) {
 		return nil, fmt.Errorf("apiVersion %q, kind %q is not v1, Config", d.APIVersion, d.Kind)
 	}
 	if len(d.Clusters) != 1 || len(d.Users) != 1 || len(d.Contexts) != 1 {
-		return nil, fmt.Errorf("%d clusters, %d users and %d contexts, not one of each", len(d.Clusters), len(d.Users), len(d.Contexts))
+		return nil, fmt.Errorf("%d clusters, %d users and %d contexts, not one of each", len(d.Clusters), len(d.Users),
+			len(d.Contexts))
 	}
 	cluster, user, context := d.Clusters[0], d.Users[0], d.Contexts[0]
 	switch {
@@ -139,7 +140,8 @@ func (d *document) config() (*Config, error) {
 	case user.Name == "":
 		return nil, errors.New("users[0].name is empty")
 	case context.Context.Cluster != cluster.Name:
-		return nil, fmt.Errorf("contexts[0].context.cluster is %q, the cluster's name is %q", context.Context.Cluster, cluster.Name)
+		return nil, fmt.Errorf("contexts[0].context.cluster is %q, the cluster's name is %q", context.Context.Cluster,
+			cluster.Name)
 	case context.Context.User != user.Name:
 		return nil, fmt.Errorf("contexts[0].context.user is %q, the user's name is %q", context.Context.User, user.Name)
 	case context.Name == "" || d.CurrentContext != context.Name:

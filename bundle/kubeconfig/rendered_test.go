@@ -28,7 +28,8 @@ func TestRendered(t *testing.T) {
 	}
 	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	n := 0
-	for _, name := range []string{"demo", "system:node:w-1", "true", "1", "a b", `quo"ted`, "tab\tname", "null", "ü", "x]", "- a"} {
+	for _, name := range []string{"demo", "system:node:w-1", "true", "1", "a b", `quo"ted`,
+		"tab\tname", "null", "ü", "x]", "- a"} {
 		for _, c := range []Config{
 			{CA: cert, Certificate: cert}, {CA: cert}, {Certificate: cert}, {},
 		} {

@@ -10,7 +10,7 @@ import (
 // abandonedIntents holds what was to be signed, and has no result on record,
 // against the schedule too: whoever has the token may hold that signature, so
 // it must be one that was planned.
-func (a *auditor) abandonedIntents(c *Check) {
+func (a *certificateAudit) abandonedIntents(c *Check) {
 	for _, s := range a.ledger.certificates {
 		e := a.entry(s.entry)
 		if s.certificate != nil || e == nil {
@@ -29,9 +29,10 @@ func (a *auditor) abandonedIntents(c *Check) {
 
 // abandonedFile wants a file's abandoned signature to be over the same bytes
 // as the one that was made then: bundles are a function of what came before.
-func (a *auditor) abandonedFile(c *Check, s *signing) {
+func (a *signatureAudit) abandonedFile(c *Check, s *signing) {
 	if made := a.ledger.signed[s.name]; s.result == 0 && made != nil && made.sum != s.sum {
-		c.problem("line %d: intent of %s, abandoned: is over %s, line %d signed %s", s.seq, s.name, s.sum, made.result, made.sum)
+		c.problem("line %d: intent of %s, abandoned: is over %s, line %d signed %s", s.seq, s.name, s.sum, made.result,
+			made.sum)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // pairs is what the record says of the service-account keys; false when it has none.
-func (a *auditor) pairs() (keys transcript.AccountKeys, ok bool) {
+func (a *view) pairs() (keys transcript.AccountKeys, ok bool) {
 	lines := slices.Concat(
 		of(transcript.ServiceAccount, a.ledger.carried),
 		of(transcript.ServiceAccount, a.ledger.sealed),
@@ -30,7 +30,7 @@ func (a *auditor) pairs() (keys transcript.AccountKeys, ok bool) {
 // accountKeys holds what sa.pub has against plan and former record: no token is
 // verified by a key that nobody had sign, none ends that was not to end, and no
 // pair signs that API servers did not learn to trust before.
-func (a *auditor) accountKeys(c *Check) {
+func (a *sealedAudit) accountKeys(c *Check) {
 	keys, ok := a.pairs()
 	if !ok {
 		return
@@ -62,7 +62,7 @@ func (a *auditor) accountKeys(c *Check) {
 }
 
 // succeeds holds the pairs against those of the last ceremony that had any.
-func (a *auditor) succeeds(c *Check, now transcript.AccountKeys) {
+func (a *sealedAudit) succeeds(c *Check, now transcript.AccountKeys) {
 	if a.plan.Plan.ServiceAccount.Create != "" {
 		return // made here; what was before ends with it, as the plan says
 	}
@@ -122,7 +122,7 @@ func publicDER(text []byte) []byte {
 // serviceAccount is the pair as a node's bundle holds it: made here, carried
 // over, or shared by a sister node; and beside its public key those that sa.pub
 // has for tokens of later and of before.
-func (a *auditor) serviceAccount(node string) (sealed, public []byte) {
+func (a *bundleAudit) serviceAccount(node string) (sealed, public []byte) {
 	keys, ok := a.pairs()
 	if !ok {
 		return nil, nil

@@ -12,7 +12,7 @@ import (
 )
 
 // adopted are the authorities that no ceremony made, by family.
-func (a *auditor) adopted() map[kubepki.Authority]*x509.Certificate {
+func (a *view) adopted() map[kubepki.Authority]*x509.Certificate {
 	out := map[kubepki.Authority]*x509.Certificate{}
 	for _, p := range a.plan.Plan.Authorities {
 		if cert := a.authority(p.Name); p.Adopted && cert != nil {
@@ -26,7 +26,7 @@ func (a *auditor) adopted() map[kubepki.Authority]*x509.Certificate {
 // plan and the nodes' requests: the self-signed authorities, each of which every
 // node trusted before, and in the first ceremony the certificates the nodes keep.
 // Afterwards an authority is adopted only while each ceremony before had it.
-func (a *auditor) broughtIn(c *Check) {
+func (a *keptAudit) broughtIn(c *Check) {
 	a.kept = map[string]map[string]*x509.Certificate{}
 	on := map[string]adoptedLine{}
 	for _, l := range a.ledger.adopted {
@@ -58,7 +58,7 @@ func (a *auditor) broughtIn(c *Check) {
 }
 
 // taken wants a line for a certificate, and strikes it off.
-func (a *auditor) taken(c *Check, on map[string]adoptedLine, name string, cert *x509.Certificate) {
+func (a *keptAudit) taken(c *Check, on map[string]adoptedLine, name string, cert *x509.Certificate) {
 	switch l, ok := on[name]; {
 	case !ok:
 		c.problem("%s: no line takes %s over", transcriptFile, name)
@@ -70,7 +70,7 @@ func (a *auditor) taken(c *Check, on map[string]adoptedLine, name string, cert *
 
 // trustedBefore wants each node that gets an adopted authority to have had it:
 // its request, whose fingerprint was compared, says so.
-func (a *auditor) trustedBefore(c *Check, p plan.Authority, cert *x509.Certificate) {
+func (a *keptAudit) trustedBefore(c *Check, p plan.Authority, cert *x509.Certificate) {
 	for _, n := range a.plan.Nodes {
 		files, err := kubepki.Files(a.plan.Cluster, n)
 		if err != nil {
@@ -92,7 +92,7 @@ func (a *auditor) trustedBefore(c *Check, p plan.Authority, cert *x509.Certifica
 // leavesTaken looks at the certificates that nodes keep in the first stage: by
 // the authority that is adopted, valid, for the key the request proves, and the
 // node's own.
-func (a *auditor) leavesTaken(c *Check, on map[string]adoptedLine) {
+func (a *keptAudit) leavesTaken(c *Check, on map[string]adoptedLine) {
 	issuers := a.authorities()
 	adopted := a.adopted()
 	kept := 0
@@ -149,7 +149,7 @@ func unlikely(cert, issuer *x509.Certificate, spki []byte, at time.Time) (proble
 
 // accountTaken says whether a sealed service-account key is what a node of a
 // cluster that is brought in sealed to itself, as its request brings it along.
-func (a *auditor) accountTaken(recipients []string, sealed fingerprint.SHA256, public []byte) bool {
+func (a *view) accountTaken(recipients []string, sealed fingerprint.SHA256, public []byte) bool {
 	if len(recipients) != 1 || a.t.Open().Sequence != 1 {
 		return false
 	}

@@ -23,7 +23,7 @@ var tolerated = []asn1.ObjectIdentifier{
 
 // elsewhere holds each certificate that others signed against its line of the
 // schedule, and the way from it to the root.
-func (a *auditor) elsewhere(c *Check) {
+func (a *certificateAudit) elsewhere(c *Check) {
 	for _, r := range a.ledger.arrivals {
 		e := a.entry(r.entry)
 		if e == nil || e.Kind != schedule.ExternalCertificate {
@@ -36,7 +36,7 @@ func (a *auditor) elsewhere(c *Check) {
 	}
 }
 
-func (a *auditor) arrived(e schedule.Entry, r arrival) []string {
+func (a *certificateAudit) arrived(e schedule.Entry, r arrival) []string {
 	cert := r.certificate
 	t, err := parseTBS(cert.RawTBSCertificate)
 	if err != nil {
@@ -52,7 +52,7 @@ func (a *auditor) arrived(e schedule.Entry, r arrival) []string {
 	d.sameSubject()
 	d.names()
 	d.foreignUsages()
-	d.publicKey(a)
+	d.publicKey(a.view)
 	d.foreignExtensions(t)
 	if !bytes.Equal(cert.AuthorityKeyId, d.issuer.SubjectKeyId) || len(cert.SubjectKeyId) == 0 {
 		d.add(
@@ -71,7 +71,7 @@ func (a *auditor) arrived(e schedule.Entry, r arrival) []string {
 }
 
 // rootAbove is the root that the plan has certify an authority.
-func (a *auditor) rootAbove(authority string) *x509.Certificate {
+func (a *view) rootAbove(authority string) *x509.Certificate {
 	name := ""
 	for _, p := range a.plan.Plan.Authorities {
 		if p.Name == authority {
@@ -87,7 +87,7 @@ func (a *auditor) rootAbove(authority string) *x509.Certificate {
 }
 
 // between says whether CAs between an external root and cert lead from one to the other.
-func (a *auditor) between(cert, root *x509.Certificate) bool {
+func (a *certificateAudit) between(cert, root *x509.Certificate) bool {
 	for range kubepki.MaxAbove {
 		issuers := a.issuers()
 		i := slices.IndexFunc(

@@ -19,10 +19,10 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// began is an auditor of a record that begins at some time.
-func began(at time.Time, open transcript.Open) *auditor {
+// began is a view of a record that begins at some time.
+func began(at time.Time, open transcript.Open) *view {
 	open.Cluster = "demo"
-	return &auditor{
+	return &view{
 		t:      &transcript.Transcript{Lines: []transcript.Line{{Seq: 1, Time: at, Record: open}}},
 		ledger: &ledger{},
 		tree:   &tree{},
@@ -93,11 +93,11 @@ func TestContinued(t *testing.T) {
 					a.past.own = []*history.Record{tt.before}
 				}
 			}
-			if !a.reopens() {
+			if !(&holderAudit{a}).reopens() {
 				t.Fatalf("%s: opens nothing", what)
 			}
 			var c Check
-			a.continued(&c)
+			(&holderAudit{a}).continued(&c)
 			found(t, what, &c, old, tt.says)
 		}
 	}
@@ -106,7 +106,7 @@ func TestContinued(t *testing.T) {
 		{7, transcript.Key{Name: "root", SPKI: spki(key), Made: true}},
 		{9, transcript.Key{Name: "root", SPKI: spki(key)}},
 	}
-	if a.reopens() {
+	if (&holderAudit{a}).reopens() {
 		t.Error("a key that was made here, and found by the process after, is no key of before")
 	}
 }
@@ -180,7 +180,7 @@ func TestOthersNames(t *testing.T) {
 			client.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 			a.plan.Entries = []schedule.Entry{e, client}
 			var c Check
-			a.othersNames(&c)
+			(&nameAudit{a}).othersNames(&c)
 			found(t, name, &c, old, says)
 		}
 	}
@@ -251,7 +251,7 @@ func TestVouchers(t *testing.T) {
 			a.plan.Requests = map[string]*request.Opened{tt.node.Name: tt.request}
 			a.nodes = map[string][]schedule.Entry{"cp-1": {{Name: "cp-1/kubelet.conf"}}}
 			var c Check
-			a.vouchers(&c)
+			(&vouchAudit{a}).vouchers(&c)
 			found(t, what, &c, old, tt.says)
 		}
 	}

@@ -10,9 +10,10 @@ import (
 // attended tells who was there, process by process, and wants what the room's
 // policy refused to be waived by two of those. Names are what was said in the
 // room. Records from before attendance was taken are told apart by having none.
-func (a *auditor) attended(c *Check) {
+func (a *peopleAudit) attended(c *Check) {
 	var present []string
-	taken := slices.ContainsFunc(a.t.Lines, func(l transcript.Line) bool { return l.Record.Type() == transcript.Attendance{}.Type() })
+	taken := slices.ContainsFunc(a.t.Lines,
+		func(l transcript.Line) bool { return l.Record.Type() == transcript.Attendance{}.Type() })
 	for _, l := range a.t.Lines {
 		switch r := l.Record.(type) {
 		case transcript.Resumed:

@@ -12,7 +12,7 @@ const slack = time.Minute
 // says it: a little before it was written, or the beginning of the newest
 // certificate that the plan names, which others may have made just then. What an
 // external root's certificates set, span holds against the line received.
-func (a *auditor) begins(c *Check) {
+func (a *certificateAudit) begins(c *Check) {
 	first := a.t.Lines[0]
 	begin := a.t.Open().NotBefore
 	latest := first.Time

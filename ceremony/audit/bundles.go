@@ -13,8 +13,16 @@ import (
 	"officiant/bundle/kubepki"
 )
 
+// bundleAudit proves what a ceremony gives out: authorities' certificates and bundles.
+type bundleAudit struct {
+	*view
+	lists   *listAudit // for the list that etcd nodes get
+	checker bundle.Checker
+	open    []string // folders of bundles that cannot be opened: what is in them is named already
+}
+
 // authorityFiles holds authorities/*.crt against the record.
-func (a *auditor) authorityFiles(c *Check) {
+func (a *bundleAudit) authorityFiles(c *Check) {
 	n := 0
 	for _, p := range a.plan.Plan.Authorities {
 		cert := a.authority(p.Name)
@@ -33,7 +41,7 @@ func (a *auditor) authorityFiles(c *Check) {
 }
 
 // bundles looks at every node's bundle, as a folder and as a tar.
-func (a *auditor) bundles(c *Check) {
+func (a *bundleAudit) bundles(c *Check) {
 	looks := make([]nodeBundle, len(a.plan.Nodes))
 	a.parallel(len(looks), func(i int) { looks[i] = a.nodeBundle(a.plan.Nodes[i]) })
 	for _, l := range looks {
@@ -52,7 +60,7 @@ type nodeBundle struct {
 	open     []string // folders whose content is named among the problems
 }
 
-func (a *auditor) nodeBundle(n kubepki.Node) nodeBundle {
+func (a *bundleAudit) nodeBundle(n kubepki.Node) nodeBundle {
 	base := "bundles/" + a.marked(n.Name)
 	l := nodeBundle{files: []string{base + ".tar"}}
 	folder, tar := a.openBundle(&l.problems, base), a.openBundle(&l.problems, base+".tar")
@@ -83,7 +91,7 @@ func (a *auditor) nodeBundle(n kubepki.Node) nodeBundle {
 
 // openBundle opens what lies at a path of the directory and names what is
 // wrong with it.
-func (a *auditor) openBundle(c *Check, name string) *bundle.Bundle {
+func (a *bundleAudit) openBundle(c *Check, name string) *bundle.Bundle {
 	if !a.tree.has(name) && !a.tree.dirs[name] {
 		c.problem("%s: missing", name)
 		return nil
@@ -123,7 +131,7 @@ func sameBundle(x, y *bundle.Bundle) bool {
 }
 
 // bundle holds one bundle against record, plan and Kubernetes' facts.
-func (a *auditor) bundle(c *Check, name string, n kubepki.Node, b *bundle.Bundle) {
+func (a *bundleAudit) bundle(c *Check, name string, n kubepki.Node, b *bundle.Bundle) {
 	bad := func(format string, args ...any) { c.problem(name+": "+format, args...) }
 	switch s := a.ledger.signed["bundle "+n.Name]; {
 	case s == nil:
@@ -155,7 +163,7 @@ func (a *auditor) bundle(c *Check, name string, n kubepki.Node, b *bundle.Bundle
 	a.inside(bad, n, b)
 }
 
-func (a *auditor) header(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
+func (a *bundleAudit) header(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
 	open := a.t.Open()
 	want := bundle.Header{
 		Format: b.Format, Cluster: open.Cluster, Node: n.Name, Ceremony: open.Digest, Sequence: open.Sequence,
@@ -177,7 +185,7 @@ func (a *auditor) header(bad func(string, ...any), n kubepki.Node, b *bundle.Bun
 }
 
 // issuedAt is when issuing was closed: bundles are judged as of then.
-func (a *auditor) issuedAt() time.Time {
+func (a *view) issuedAt() time.Time {
 	if closing := a.ledger.closing(); closing != nil {
 		return closing.Time
 	}
@@ -185,8 +193,9 @@ func (a *auditor) issuedAt() time.Time {
 }
 
 // rebuilt builds the bundle again: it is a function of plan and record.
-func (a *auditor) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
-	parts := bundle.Parts{Cluster: a.plan.Cluster, Node: n, Authorities: a.authorities(), Trusted: a.trusted(), Adopted: a.adopted(), Leaves: a.leaves(n.Name)}
+func (a *bundleAudit) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
+	parts := bundle.Parts{Cluster: a.plan.Cluster, Node: n, Authorities: a.authorities(), Trusted: a.trusted(),
+		Adopted: a.adopted(), Leaves: a.leaves(n.Name)}
 	parts.Root = parts.Authorities[kubepki.Root]
 	parts.External, parts.Issuers = a.plan.External(), a.issuers()
 	parts.KeysSealed = a.keysSealed(n.Name)
@@ -195,7 +204,7 @@ func (a *auditor) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundle.Bu
 		parts.Request = r.Fingerprint
 	}
 	if n.Has(kubepki.Etcd) {
-		parts.RevocationList = a.etcdList()
+		parts.RevocationList = a.lists.etcdList()
 	}
 	if n.Has(kubepki.ControlPlane) {
 		parts.ServiceAccountSealed, parts.ServiceAccountPublic = a.serviceAccount(n.Name)
@@ -229,7 +238,7 @@ func (a *auditor) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundle.Bu
 }
 
 // leaves are a node's issued certificates by the name of their file.
-func (a *auditor) leaves(node string) map[string]*x509.Certificate {
+func (a *view) leaves(node string) map[string]*x509.Certificate {
 	out := map[string]*x509.Certificate{}
 	for _, e := range a.nodes[node] {
 		if cert := a.ledger.issued[e.Name]; cert != nil {
@@ -243,7 +252,7 @@ func (a *auditor) leaves(node string) map[string]*x509.Certificate {
 // inside finds every certificate anywhere in a bundle, however it is wrapped,
 // and wants each to be this node's or an authority's; and each of this node's
 // in its own file. It shares nothing with what built the bundle.
-func (a *auditor) inside(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
+func (a *bundleAudit) inside(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
 	allowed := map[string]string{}
 	for _, p := range a.plan.Plan.Authorities {
 		if cert := a.authority(p.Name); cert != nil {

@@ -59,7 +59,7 @@ func (l *canaryLine) untried() string {
 
 // canaries wants each canary to be of an algorithm that keys are made of, and
 // to have been tried to its end.
-func (a *auditor) canaries(c *Check) {
+func (a *keyAudit) canaries(c *Check) {
 	for _, l := range a.ledger.canaries {
 		switch {
 		case l.result == 0:
@@ -69,14 +69,16 @@ func (a *auditor) canaries(c *Check) {
 		case !a.makes(l.Algorithm):
 			c.problem("line %d: a canary of %s, and the plan has no such key made", l.seq, l.Algorithm)
 		case l.looksAway():
-			c.problem("line %d: the token did what was tried on the canary of line %d, and that is said to be no leak", l.result, l.seq)
+			c.problem("line %d: the token did what was tried on the canary of line %d, and that is said to be no leak",
+				l.result, l.seq)
 		case l.leaks():
-			c.note("line %d: token %s let a canary of %s out; its keys are graded unproven", l.result, l.Token.Label, l.Algorithm)
+			c.note("line %d: token %s let a canary of %s out; its keys are graded unproven", l.result, l.Token.Label,
+				l.Algorithm)
 		}
 	}
 }
 
-func (a *auditor) makes(algorithm string) bool {
+func (a *keyAudit) makes(algorithm string) bool {
 	if r := a.plan.Plan.Release; string(r.Key.Create) == algorithm || string(r.Successor.Key.Create) == algorithm {
 		return true
 	}
@@ -91,7 +93,7 @@ func (a *auditor) makes(algorithm string) bool {
 // tried wants a canary before a key is made in a token, and a grade that does
 // not look away from what happened to it. A KMS has none: it would keep the
 // canary for days.
-func (a *auditor) tried(bad func(string, ...any), k keyLine, before int) {
+func (a *keyAudit) tried(bad func(string, ...any), k keyLine, before int) {
 	if k.Token.Backend != "pkcs11" {
 		return
 	}

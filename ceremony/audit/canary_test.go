@@ -20,7 +20,7 @@ func TestTried(t *testing.T) {
 		k := keyLine{seq: 6, Key: transcript.Key{Name: "root", Token: box, Algorithm: "ECDSA-P256", Grade: "consistent"}}
 		change(l, &k)
 		var problems []string
-		a := &auditor{ledger: &ledger{canaries: []*canaryLine{l}}}
+		a := &keyAudit{&view{ledger: &ledger{canaries: []*canaryLine{l}}}}
 		a.tried(func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }, k, 5)
 		return problems
 	}
@@ -38,12 +38,15 @@ func TestTried(t *testing.T) {
 		change func(*canaryLine, *keyLine)
 		want   string
 	}{
-		"in another token":    {func(_ *canaryLine, k *keyLine) { k.Token.Serial = "2" }, "before a canary of its algorithm"},
-		"of another kind":     {func(l *canaryLine, _ *keyLine) { l.Algorithm = "RSA-4096" }, "before a canary of its algorithm"},
-		"without an end":      {func(l *canaryLine, _ *keyLine) { l.result = 0 }, "before a canary of its algorithm"},
-		"after the key":       {func(l *canaryLine, _ *keyLine) { l.result = 6 }, "before a canary of its algorithm"},
-		"a leak looked past":  {func(l *canaryLine, _ *keyLine) { l.trials[0].Leaks = true }, "line 4 says that its token let a canary out"},
-		"a leak, as software": {func(l *canaryLine, k *keyLine) { l.trials[0].Leaks, k.Grade = true, "software" }, "let a canary out"},
+		"in another token": {func(_ *canaryLine, k *keyLine) { k.Token.Serial = "2" }, "before a canary of its algorithm"},
+		"of another kind": {func(l *canaryLine, _ *keyLine) { l.Algorithm = "RSA-4096" },
+			"before a canary of its algorithm"},
+		"without an end": {func(l *canaryLine, _ *keyLine) { l.result = 0 }, "before a canary of its algorithm"},
+		"after the key":  {func(l *canaryLine, _ *keyLine) { l.result = 6 }, "before a canary of its algorithm"},
+		"a leak looked past": {func(l *canaryLine, _ *keyLine) { l.trials[0].Leaks = true }, "line 4 says that its " +
+			"token let a canary out"},
+		"a leak, as software": {func(l *canaryLine, k *keyLine) { l.trials[0].Leaks, k.Grade = true, "software" },
+			"let a canary out"},
 	} {
 		if got := tried(c.change); len(got) != 1 || !strings.Contains(got[0], c.want) {
 			t.Errorf("%s: %q", name, got)
@@ -54,8 +57,9 @@ func TestTried(t *testing.T) {
 // TestCanaries: each is needed, and has an end and a trial.
 func TestCanaries(t *testing.T) {
 	look := func(l canaryLine) Check {
-		p := &plan.Plan{Authorities: []plan.Authority{{Name: "root", Key: plan.Key{Create: "ECDSA-P384"}}}, Release: plan.Release{Key: plan.Key{Create: "RSA-3072"}}}
-		a := &auditor{plan: &schedule.Ceremony{Plan: p}, ledger: &ledger{canaries: []*canaryLine{&l}}}
+		p := &plan.Plan{Authorities: []plan.Authority{{Name: "root", Key: plan.Key{Create: "ECDSA-P384"}}},
+			Release: plan.Release{Key: plan.Key{Create: "RSA-3072"}}}
+		a := &keyAudit{&view{plan: &schedule.Ceremony{Plan: p}, ledger: &ledger{canaries: []*canaryLine{&l}}}}
 		var c Check
 		a.canaries(&c)
 		return c

@@ -12,7 +12,7 @@ import (
 
 // earlier wants each transcript before the predecessor's to be the one that the
 // next names, finished and no rehearsal.
-func (a *auditor) earlier(c *Check, p plan.Predecessor, next *history.Record) {
+func (a *chainAudit) earlier(c *Check, p plan.Predecessor, next *history.Record) {
 	for _, file := range p.Earlier {
 		r := a.past.records[file]
 		if r == nil {
@@ -27,11 +27,14 @@ func (a *auditor) earlier(c *Check, p plan.Predecessor, next *history.Record) {
 	}
 }
 
+// keptAudit proves what nodes keep: of ceremonies before, or from before there were any.
+type keptAudit struct{ *view }
+
 // carriedOver finds what the plan's nodes keep on the former records: the
 // newest certificate of each name that the schedule does not make. Each has to
 // be by the present authority, valid, for the key in the node's request, and
 // what Kubernetes wants there. What is made anew keeps its key, too.
-func (a *auditor) carriedOver(c *Check) {
+func (a *keptAudit) carriedOver(c *Check) {
 	if a.kept == nil {
 		a.kept = map[string]map[string]*x509.Certificate{}
 	}
@@ -76,7 +79,7 @@ func (a *auditor) carriedOver(c *Check) {
 
 // keeps lists why a certificate cannot be kept. Its names and usages are looked
 // at with its bundle.
-func (a *auditor) keeps(cert *x509.Certificate, l kubepki.Leaf) (problems []string) {
+func (a *keptAudit) keeps(cert *x509.Certificate, l kubepki.Leaf) (problems []string) {
 	issuer := a.authorities()[l.Authority]
 	begin := a.t.Open().NotBefore
 	switch {

@@ -15,8 +15,11 @@ import (
 	"officiant/ceremony/schedule"
 )
 
+// certificateAudit proves certificates against their lines of the schedule.
+type certificateAudit struct{ *view }
+
 // certificates holds each issued certificate against its line of the schedule.
-func (a *auditor) certificates(c *Check) {
+func (a *certificateAudit) certificates(c *Check) {
 	var issued []*signing
 	for _, s := range a.ledger.certificates {
 		if s.certificate != nil && a.entry(s.entry) != nil {
@@ -38,25 +41,26 @@ func (a *auditor) certificates(c *Check) {
 	}
 	a.abandonedIntents(c)
 	a.begins(c)
-	a.vouchers(c)
-	a.othersNames(c)
+	(&vouchAudit{a.view}).vouchers(c)
+	(&nameAudit{a.view}).othersNames(c)
 	a.elsewhere(c)
 	a.facts(c)
 	a.generations(c)
 	c.Detail = count(len(issued), "certificate")
-	a.broughtIn(c)
-	a.carriedOver(c)
+	kept := &keptAudit{a.view}
+	kept.broughtIn(c)
+	kept.carriedOver(c)
 	if expired > 0 {
 		c.note("%s expired since", count(expired, "certificate"))
 	}
 }
 
 // certificate lists what differs between a certificate and its entry.
-func (a *auditor) certificate(e schedule.Entry, cert *x509.Certificate) []string {
+func (a *certificateAudit) certificate(e schedule.Entry, cert *x509.Certificate) []string {
 	return a.differences(e, cert, true)
 }
 
-func (a *auditor) differences(e schedule.Entry, cert *x509.Certificate, signed bool) []string {
+func (a *certificateAudit) differences(e schedule.Entry, cert *x509.Certificate, signed bool) []string {
 	issuer := cert
 	if e.Kind != schedule.RootCertificate {
 		issuer = a.authority(e.Signer)
@@ -73,10 +77,10 @@ func (a *auditor) differences(e schedule.Entry, cert *x509.Certificate, signed b
 	d.names()
 	d.usages()
 	d.lifetime(a.ledger.notBefore(a.t))
-	d.publicKey(a)
+	d.publicKey(a.view)
 	d.extensions(t.Extensions)
 	d.identifiers()
-	d.authority(a)
+	d.authority(a.view)
 	if signed {
 		d.signature()
 	}
@@ -189,7 +193,7 @@ func (d *differences) lifetime(notBefore time.Time) {
 	}
 }
 
-func (d *differences) publicKey(a *auditor) {
+func (d *differences) publicKey(a *view) {
 	got := fingerprint.Of(d.cert.RawSubjectPublicKeyInfo)
 	want := d.e.SPKI
 	if d.e.Made != "" {
@@ -246,7 +250,7 @@ func (d *differences) identifiers() {
 
 // authority checks that the issuer is the authority the schedule names, by
 // name and by the key on record.
-func (d *differences) authority(a *auditor) {
+func (d *differences) authority(a *view) {
 	if !bytes.Equal(d.cert.RawIssuer, d.issuer.RawSubject) {
 		d.add("issuer is %q, authority %s is %q", d.cert.Issuer, d.e.Signer, d.issuer.Subject)
 	}
@@ -269,7 +273,7 @@ func (d *differences) signature() {
 
 // facts holds the schedule's authorities against what Kubernetes needs; leaves
 // are held against it with their bundles.
-func (a *auditor) facts(c *Check) {
+func (a *certificateAudit) facts(c *Check) {
 	specs := map[kubepki.Authority]kubepki.AuthoritySpec{}
 	for _, s := range kubepki.Authorities(a.plan.Cluster) {
 		specs[s.Authority] = s

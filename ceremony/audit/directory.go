@@ -5,9 +5,15 @@ import (
 	"strings"
 )
 
+// directoryAudit proves that nothing is missing, and nothing else there.
+type directoryAudit struct {
+	*view
+	bundles *bundleAudit
+}
+
 // directory names what is missing and what does not belong. Whatever made the
 // files has told a.expect which there are.
-func (a *auditor) directory(c *Check) {
+func (a *directoryAudit) directory(c *Check) {
 	a.expect(transcriptFile, signatureFile, a.marked(releaseFile))
 	folders := map[string]bool{"bundles": true}
 	for name := range a.expected {
@@ -49,25 +55,15 @@ func (a *auditor) directory(c *Check) {
 
 // minutes wants the minutes to name this record's head. That is all: they were
 // made of the directory afterwards, and prove nothing.
-func (a *auditor) minutes(c *Check, name string) {
+func (a *directoryAudit) minutes(c *Check, name string) {
 	if page, err := a.tree.read(name); err == nil && !bytes.Contains(page, []byte(a.t.Head().String())) {
 		c.problem("%s: does not name the head of this record, so it is not of this ceremony", name)
 	}
 }
 
-// files is how many files there are beside the minutes, which tell that number:
-// they have to be the same when they are made again.
-func (a *auditor) files() int {
-	n := len(a.tree.files)
-	if a.t != nil && a.tree.has(a.marked(reportFile)) {
-		n--
-	}
-	return n
-}
-
 // within says whether another check has named what is wrong with a folder.
-func (a *auditor) within(name string) bool {
-	for _, folder := range a.open {
+func (a *directoryAudit) within(name string) bool {
+	for _, folder := range a.bundles.open {
 		if name == folder || strings.HasPrefix(name, folder+"/") {
 			return true
 		}
@@ -76,7 +72,7 @@ func (a *auditor) within(name string) bool {
 }
 
 // named says whether another check has said already that a file is missing.
-func (a *auditor) named(name string) bool {
+func (a *directoryAudit) named(name string) bool {
 	for _, check := range a.report.Checks {
 		for _, p := range check.Problems {
 			if strings.HasPrefix(p, name+": ") {

@@ -56,7 +56,7 @@ func (g *ledger) notBefore(t *transcript.Transcript) time.Time {
 
 // issuers are the CAs between an external root and the authorities: the plan's,
 // and those that came with certificates.
-func (a *auditor) issuers() []*x509.Certificate {
+func (a *view) issuers() []*x509.Certificate {
 	out := slices.Clone(a.plan.Issuers)
 	for _, r := range a.ledger.arrivals {
 		out = append(out, r.issuers...)
@@ -66,7 +66,7 @@ func (a *auditor) issuers() []*x509.Certificate {
 
 // requestSignatures holds the requests that were signed, and what came back,
 // against the schedule, and counts them.
-func (a *auditor) requestSignatures(c *Check, made map[int]int) {
+func (a *signatureAudit) requestSignatures(c *Check, made map[int]int) {
 	for _, s := range a.ledger.requests {
 		e := a.entry(s.entry)
 		if e == nil || e.Kind != schedule.RequestSignature || e.Name != s.name {
@@ -94,7 +94,7 @@ func (a *auditor) requestSignatures(c *Check, made map[int]int) {
 }
 
 // asked is the line of an authority's request; 0: none.
-func (a *auditor) asked(authority string) int {
+func (a *signatureAudit) asked(authority string) int {
 	for _, s := range a.ledger.requests {
 		if e := a.entry(s.entry); e != nil && e.Signer == authority && s.result > 0 {
 			return s.result
@@ -116,11 +116,12 @@ type requestInfo struct {
 
 // request lists what differs between a request, signed or only intended, and its
 // line of the schedule.
-func (a *auditor) request(e schedule.Entry, s *signing) []string {
+func (a *signatureAudit) request(e schedule.Entry, s *signing) []string {
 	var found []string
 	add := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 	var info requestInfo
-	if rest, err := asn1.Unmarshal(s.tbs, &info); err != nil || len(rest) > 0 || info.Version != 0 || len(info.Attributes) != 1 ||
+	if rest, err := asn1.Unmarshal(s.tbs, &info); err != nil || len(rest) > 0 || info.Version != 0 ||
+		len(info.Attributes) != 1 ||
 		!info.Attributes[0].ID.Equal(oidExtensionRequest) || len(info.Attributes[0].Values) != 1 {
 		return []string{"is not a request for extensions alone"}
 	}
@@ -154,9 +155,10 @@ func (a *auditor) request(e schedule.Entry, s *signing) []string {
 var oidExtensionRequest = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 14}
 
 // requestedExtensions reads the extensions as those of a certificate.
-func (a *auditor) requestedExtensions(e schedule.Entry, list []pkix.Extension, spki []byte) []string {
+func (a *signatureAudit) requestedExtensions(e schedule.Entry, list []pkix.Extension, spki []byte) []string {
 	found := extensions(list, map[string]bool{
-		oidKeyUsage.String(): true, oidBasicConstraints.String(): true, oidSubjectKeyID.String(): false, oidExtKeyUsage.String(): false,
+		oidKeyUsage.String(): true, oidBasicConstraints.String(): true, oidSubjectKeyID.String(): false,
+		oidExtKeyUsage.String(): false,
 	})
 	want, err := authorityExtensions(e, spki)
 	if err != nil {
@@ -204,7 +206,7 @@ func authorityExtensions(e schedule.Entry, spki []byte) (map[string][]byte, erro
 
 // externalFiles holds the requests and the CAs that stand between an external
 // root and the authorities against the record.
-func (a *auditor) externalFiles(c *Check) {
+func (a *bundleAudit) externalFiles(c *Check) {
 	if !a.plan.External() {
 		return
 	}

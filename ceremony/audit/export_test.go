@@ -11,7 +11,8 @@ import (
 // that a test may have changed after it was accepted: what the audit finds then,
 // it finds by itself.
 func BroughtIn(t *transcript.Transcript, p *schedule.Ceremony) []string {
-	a := &auditor{t: t, plan: p, ledger: newLedger(t), past: readPast(p), kept: map[string]map[string]*x509.Certificate{}}
+	a := &keptAudit{&view{t: t, plan: p, ledger: newLedger(t), past: readPast(p),
+		kept: map[string]map[string]*x509.Certificate{}}}
 	c := &Check{}
 	a.broughtIn(c)
 	return c.Problems

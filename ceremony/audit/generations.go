@@ -17,7 +17,7 @@ import (
 // authorities, apart: who stands beside the one that issues is below a root of
 // the plan and signed no leaf here; another certificate of an authority is for
 // the same subject and key; and what a former record made is what is used on.
-func (a *auditor) generations(c *Check) {
+func (a *certificateAudit) generations(c *Check) {
 	a.standing(c)
 	uses := map[string]plan.Use{}
 	for _, p := range a.plan.Plan.Authorities {
@@ -42,7 +42,7 @@ func (a *auditor) generations(c *Check) {
 
 // standing holds what the line that closes issuing says of authorities against
 // the plan. Records of before there were several of a family say nothing.
-func (a *auditor) standing(c *Check) {
+func (a *certificateAudit) standing(c *Check) {
 	closing := a.ledger.closing()
 	if closing == nil {
 		return
@@ -62,7 +62,7 @@ func (a *auditor) standing(c *Check) {
 
 // belowRoot says whether a root of the plan certified cert: itself, or by CAs
 // between, where others sign with it.
-func (a *auditor) belowRoot(cert *x509.Certificate) bool {
+func (a *certificateAudit) belowRoot(cert *x509.Certificate) bool {
 	for _, p := range a.plan.Plan.Authorities {
 		root := a.authority(p.Name)
 		if p.Family == kubepki.Root && root != nil &&
@@ -75,7 +75,7 @@ func (a *auditor) belowRoot(cert *x509.Certificate) bool {
 
 // successive holds an authority's certificate against the one before it: the
 // newest that a former record made under its name, else the one the plan renews.
-func (a *auditor) successive(c *Check, p plan.Authority, cert, before *x509.Certificate) {
+func (a *certificateAudit) successive(c *Check, p plan.Authority, cert, before *x509.Certificate) {
 	if p.Renews != "" {
 		old := renewed(a.plan.Inputs[p.Renews])
 		if old == nil || before != nil && !before.Equal(old) {

@@ -45,14 +45,14 @@ func TestKeeps(t *testing.T) {
 		c := &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: end}
 		return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, c, by, key.Public(), key))))
 	}
-	a := &auditor{
+	a := &keptAudit{view: &view{
 		t:      &transcript.Transcript{Lines: []transcript.Line{{Record: transcript.Open{NotBefore: now}}}},
 		ledger: &ledger{},
 		plan: &schedule.Ceremony{
 			Plan:         &plan.Plan{Authorities: []plan.Authority{{Name: "kubernetes", Family: kubepki.KubernetesAuthority}}},
 			Certificates: map[string]*x509.Certificate{"kubernetes": good},
 		},
-	}
+	}}
 	of := kubepki.Leaf{Authority: kubepki.KubernetesAuthority}
 	if p := a.keeps(leaf(good, goodKey, now.Add(time.Hour)), of); len(p) > 0 {
 		t.Errorf("refused: %q", p)
@@ -89,7 +89,7 @@ func TestCarriedOver(t *testing.T) {
 	}
 	look := func(former *history.Record, asked *ecdsa.PrivateKey) string {
 		node := kubepki.Node{Name: "w", Roles: []kubepki.Role{kubepki.Worker}}
-		a := &auditor{
+		a := &keptAudit{view: &view{
 			plan: &schedule.Ceremony{
 				Plan: &plan.Plan{Nodes: []plan.Node{{Name: "w", Renew: []string{"kubelet.conf"}}}},
 				Cluster: kubepki.Cluster{
@@ -104,7 +104,7 @@ func TestCarriedOver(t *testing.T) {
 			ledger: &ledger{},
 			past:   &past{own: []*history.Record{former}},
 			nodes:  map[string][]schedule.Entry{"w": {{Leaf: kubepki.Leaf{Name: "kubelet.conf"}}}},
-		}
+		}}
 		var c Check
 		a.carriedOver(&c)
 		return strings.Join(c.Problems, "\n")
@@ -135,10 +135,10 @@ func TestCarriedOver(t *testing.T) {
 // TestPassedOnLate shows that nothing is passed on after issuing was closed.
 func TestPassedOnLate(t *testing.T) {
 	for seq, late := range map[int]bool{7: false, 9: true} {
-		a := &auditor{ledger: &ledger{
+		a := &orderAudit{view: &view{ledger: &ledger{
 			closings: []transcript.Line{{Seq: 8, Record: transcript.IssuingClosed{}}},
 			shared:   []sharedLine{{seq, transcript.Shared{File: "sa.key.age"}}},
-		}}
+		}}}
 		var c Check
 		a.closingFirst(&c)
 		if got := strings.Contains(
@@ -180,8 +180,8 @@ func TestEarlier(t *testing.T) {
 			next.Predecessors = []transcript.Predecessor{{Cluster: "demo", Sequence: c.names, Head: first.Head}}
 		}
 		second := record(next, transcript.Closed{})
-		a := &auditor{
-			past:    &past{records: map[string]*history.Record{"first.jsonl": first}},
+		a := &chainAudit{
+			view:    &view{past: &past{records: map[string]*history.Record{"first.jsonl": first}}},
 			serials: map[history.Serial]*history.Record{},
 		}
 		var check Check

@@ -20,8 +20,11 @@ import (
 // grades from weak to strong; signer's documentation says what each means.
 var grades = []string{"unproven", "software", "consistent", "attested"}
 
+// keyAudit proves keys: their origin, their evidence, their challenges.
+type keyAudit struct{ *view }
+
 // keys checks every key the schedule signs with, and that there are no others.
-func (a *auditor) keys(c *Check) {
+func (a *keyAudit) keys(c *Check) {
 	needed := map[string]bool{}
 	for _, e := range a.plan.Entries {
 		if e.Signer != "" {
@@ -71,7 +74,7 @@ func (a *auditor) keys(c *Check) {
 
 // keyIntents wants each intent to be for a key that is needed, and to have a
 // key or an end: a token holds no key that the record does not name.
-func (a *auditor) keyIntents(c *Check, needed map[string]bool) {
+func (a *keyAudit) keyIntents(c *Check, needed map[string]bool) {
 	settled := map[string]bool{}
 	for _, k := range a.ledger.keyLines {
 		settled[k.Name+" "+k.ID] = true
@@ -92,7 +95,7 @@ func (a *auditor) keyIntents(c *Check, needed map[string]bool) {
 
 // key checks one line about a key: what it is, where it comes from, how good
 // the evidence is.
-func (a *auditor) key(c *Check, k keyLine) {
+func (a *keyAudit) key(c *Check, k keyLine) {
 	bad := func(format string, args ...any) {
 		c.problem("line %d: the %s key: %s", k.seq, k.Name, fmt.Sprintf(format, args...))
 	}
@@ -136,7 +139,7 @@ func (a *auditor) key(c *Check, k keyLine) {
 
 // planned is what the plan says of a key: where it comes from, and the least
 // grade of evidence.
-func (a *auditor) planned(name string) (origin plan.Key, least string) {
+func (a *keyAudit) planned(name string) (origin plan.Key, least string) {
 	switch r := a.plan.Plan.Release; name {
 	case r.Name:
 		return r.Key, string(r.Evidence)
@@ -157,7 +160,7 @@ func (a *auditor) planned(name string) (origin plan.Key, least string) {
 }
 
 // made wants the intent of a key that was made: the last one before it.
-func (a *auditor) made(bad func(string, ...any), k keyLine) {
+func (a *keyAudit) made(bad func(string, ...any), k keyLine) {
 	if !k.Made {
 		bad("was found, the plan has it made")
 	}
@@ -192,7 +195,7 @@ func softHSM(t transcript.Token) bool {
 
 // clone wants the clone of a key to be in another token than the key, and not in
 // software where the plan asks for more.
-func (a *auditor) clone(c *Check, ch *challengeLine, key *keyLine) {
+func (a *keyAudit) clone(c *Check, ch *challengeLine, key *keyLine) {
 	_, least := a.planned(ch.Name)
 	switch {
 	case ch.Clone.ID() == key.Token.ID():
@@ -216,7 +219,7 @@ func (a *auditor) clone(c *Check, ch *challengeLine, key *keyLine) {
 }
 
 // challenges wants every answer to verify, and at least one of each key.
-func (a *auditor) challenges(c *Check, needed map[string]bool) {
+func (a *keyAudit) challenges(c *Check, needed map[string]bool) {
 	answered := map[string]bool{}
 	nonces := map[string]int{}
 	for _, ch := range a.ledger.challenges {
@@ -297,7 +300,7 @@ func algorithm(pub crypto.PublicKey) string {
 }
 
 // keyName returns which key on record, or which authority, has a fingerprint.
-func (a *auditor) keyName(spki fingerprint.SHA256) string {
+func (a *view) keyName(spki fingerprint.SHA256) string {
 	for _, k := range a.ledger.keyLines {
 		if k.SPKI == spki {
 			return k.Name

@@ -51,7 +51,7 @@ func TestCumulative(t *testing.T) {
 		issuerKey(list): {list, "etcd", map[string]x509.RevocationListEntry{"abc": list.RevokedCertificateEntries[0]}},
 	}
 	look := func(onRecord map[string]*x509.Certificate, revoked ...plan.Revocation) []string {
-		a := &auditor{
+		a := &listAudit{view: &view{
 			t:      &transcript.Transcript{Lines: []transcript.Line{{Record: transcript.Open{NotBefore: now}}}},
 			ledger: &ledger{certificates: []*signing{{seq: 9, name: "cp-1/etcd/server", signer: "etcd"}}},
 			plan: &schedule.Ceremony{
@@ -61,8 +61,7 @@ func TestCumulative(t *testing.T) {
 				},
 				Certificates: map[string]*x509.Certificate{"etcd": issuer},
 			},
-			lists: former,
-		}
+		}, lists: former}
 		told := map[string]*history.Certificate{}
 		for serial, cert := range onRecord {
 			told[serial] = &history.Certificate{
@@ -79,12 +78,11 @@ func TestCumulative(t *testing.T) {
 		a.revokedInUse(&c, former, told)
 		return c.Problems
 	}
-	a := &auditor{
+	a := &listAudit{view: &view{
 		t: &transcript.Transcript{
 			Lines: []transcript.Line{{Record: transcript.Open{NotBefore: now}}},
 		},
 		ledger: &ledger{},
-		lists:  former,
 		plan: &schedule.Ceremony{
 			Plan: &plan.Plan{Authorities: []plan.Authority{{Name: "etcd",
 				Family: kubepki.EtcdAuthority, Use: plan.Issue}}},
@@ -93,7 +91,7 @@ func TestCumulative(t *testing.T) {
 			},
 			Certificates: map[string]*x509.Certificate{"etcd": issuer},
 		},
-	}
+	}, lists: former}
 	var c Check
 	if a.etcdHasList(&c, former); len(c.Problems) > 0 {
 		t.Errorf("etcd has a list: %q", c.Problems)

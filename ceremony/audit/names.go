@@ -10,10 +10,13 @@ import (
 	"officiant/ceremony/schedule"
 )
 
+// nameAudit proves that extra certificates have nobody else's names.
+type nameAudit struct{ *view }
+
 // othersNames wants each extra certificate that serves to have names of its own
 // node alone, or of nobody: none of another node, of the API server or of etcd, of a
 // service, and no loopback address. Whoever has its key could pass for them.
-func (a *auditor) othersNames(c *Check) {
+func (a *nameAudit) othersNames(c *Check) {
 	var owners []owner
 	for _, e := range a.plan.Entries {
 		if e.Kind != schedule.LeafCertificate || e.Leaf.Extra == nil || !serves(e.ExtKeyUsage) {
@@ -50,7 +53,7 @@ type owner struct {
 
 // owners are the nodes of the plan and those on record, and what stands before the
 // API servers.
-func (a *auditor) owners() []owner {
+func (a *nameAudit) owners() []owner {
 	cluster := owner{what: "the API server's or etcd's"}
 	host := a.plan.Cluster.ControlPlaneEndpoint
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -98,7 +101,7 @@ func (o *owner) add(name string) {
 
 // nameOf says whose a DNS name is, when it is neither the node's nor nobody's. A
 // common name is looked at as well: old clients take it for one.
-func (a *auditor) nameOf(name, node string, owners []owner) string {
+func (a *nameAudit) nameOf(name, node string, owners []owner) string {
 	if ip, err := netip.ParseAddr(name); err == nil {
 		return a.addressOf(ip, node, owners)
 	}
@@ -128,7 +131,7 @@ func (a *auditor) nameOf(name, node string, owners []owner) string {
 }
 
 // addressOf is nameOf for addresses, whichever family they are written in.
-func (a *auditor) addressOf(ip netip.Addr, node string, owners []owner) string {
+func (a *nameAudit) addressOf(ip netip.Addr, node string, owners []owner) string {
 	ip = ip.Unmap().WithZone("")
 	if ip.IsLoopback() || ip.IsUnspecified() {
 		return "this machine's on every machine"

@@ -10,7 +10,7 @@ import (
 
 // neighbour holds this ceremony's authorities against those on another cluster's
 // record: one root may stand above both, and nothing else.
-func (a *auditor) neighbour(c *Check, file string, r *history.Record) {
+func (a *chainAudit) neighbour(c *Check, file string, r *history.Record) {
 	if r.Open.Cluster == a.t.Open().Cluster {
 		return
 	}
@@ -45,7 +45,7 @@ func (a *auditor) neighbour(c *Check, file string, r *history.Record) {
 
 // rootBefore notes a root whose key was there before, and no former ceremony here
 // had it: what it signed then is not told.
-func (a *auditor) rootBefore(c *Check) {
+func (a *chainAudit) rootBefore(c *Check) {
 	for _, p := range a.plan.Plan.Authorities {
 		k := a.ledger.key(p.Name)
 		if p.Family != kubepki.Root || p.Use == plan.Trust || k == nil || p.Key.Create != "" {

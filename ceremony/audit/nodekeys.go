@@ -16,9 +16,12 @@ type nodeKeysLine struct {
 	transcript.NodeKeys
 }
 
+// nodeKeyAudit proves the keys that were made for nodes.
+type nodeKeyAudit struct{ *view }
+
 // nodeKeys holds the keys that were made for nodes against the plan, which
 // names who may open them, and against what was certified of them, and when.
-func (a *auditor) nodeKeys(c *Check) {
+func (a *nodeKeyAudit) nodeKeys(c *Check) {
 	for _, n := range a.plan.Plan.Nodes {
 		line := a.ledger.made[n.Name]
 		switch {
@@ -38,7 +41,7 @@ func (a *auditor) nodeKeys(c *Check) {
 	}
 }
 
-func (a *auditor) nodeKeysOf(c *Check, n plan.Node, line *nodeKeysLine) {
+func (a *nodeKeyAudit) nodeKeysOf(c *Check, n plan.Node, line *nodeKeysLine) {
 	bad := func(format string, args ...any) {
 		c.problem("line %d: keys of node %s: "+format, append([]any{line.seq, n.Name}, args...)...)
 	}
@@ -75,11 +78,12 @@ func (a *auditor) nodeKeysOf(c *Check, n plan.Node, line *nodeKeysLine) {
 			bad("%s was about to be certified in line %d already", s.name, s.seq)
 		}
 	}
-	a.sealedFile(c, sealedLine{line.seq, transcript.Sealed{File: line.File, SHA256: line.SHA256, Recipients: []string{line.Recipient}}})
+	a.sealedFile(c, sealedLine{line.seq, transcript.Sealed{File: line.File, SHA256: line.SHA256,
+		Recipients: []string{line.Recipient}}})
 }
 
 // madeFor is the public key that was made for an entry's node, nil when none was.
-func (a *auditor) madeFor(e schedule.Entry) []byte {
+func (a *view) madeFor(e schedule.Entry) []byte {
 	if line := a.ledger.made[e.Node]; line != nil {
 		for _, k := range line.Keys {
 			if k.Name == e.Leaf.Name {
@@ -92,7 +96,7 @@ func (a *auditor) madeFor(e schedule.Entry) []byte {
 
 // keysSealed is the file that holds the keys made for a node, as its bundle
 // has it; nil when none were made.
-func (a *auditor) keysSealed(node string) []byte {
+func (a *bundleAudit) keysSealed(node string) []byte {
 	line := a.ledger.made[node]
 	if line == nil {
 		return nil

@@ -10,11 +10,17 @@ import (
 	"officiant/ceremony/transcript"
 )
 
+// orderAudit proves that each act is on record before it happened.
+type orderAudit struct {
+	*view
+	chain *chainAudit // for serial numbers that were used before
+}
+
 // order checks that the room was looked at first; that a key was on record and
 // had answered a challenge, in the same process, before it signed; that its
 // certificate came before those it signs; that the sealed secret and the end of
 // issuing came before bundles; and that no serial number was used twice.
-func (a *auditor) order(c *Check) {
+func (a *orderAudit) order(c *Check) {
 	a.roomFirst(c)
 	a.keysFirst(c)
 	a.issuersFirst(c)
@@ -25,7 +31,7 @@ func (a *auditor) order(c *Check) {
 // roomFirst wants each process to have looked at the room before it had to do
 // with a token. What was seen there, and waived, the transcript itself holds
 // against what follows.
-func (a *auditor) roomFirst(c *Check) {
+func (a *orderAudit) roomFirst(c *Check) {
 	looked := false
 	for _, l := range a.t.Lines {
 		switch r := l.Record.(type) {
@@ -48,7 +54,7 @@ func (a *auditor) roomFirst(c *Check) {
 
 // keysFirst walks the record as it was written. A process that resumes a
 // ceremony has each key prove itself again.
-func (a *auditor) keysFirst(c *Check) {
+func (a *orderAudit) keysFirst(c *Check) {
 	onRecord, proven := map[string]bool{}, map[string]bool{}
 	answered := map[int]bool{} // challenge intents with an answer, by seq of the answer
 	names := map[int]string{}
@@ -93,7 +99,7 @@ func (a *auditor) keysFirst(c *Check) {
 }
 
 // issuersFirst wants an authority's certificate on record before it signs.
-func (a *auditor) issuersFirst(c *Check) {
+func (a *orderAudit) issuersFirst(c *Check) {
 	since := map[string]int{} // seq of an authority's certificate
 	for _, r := range a.ledger.arrivals {
 		since[r.name] = r.seq
@@ -115,7 +121,7 @@ func (a *auditor) issuersFirst(c *Check) {
 }
 
 // closingFirst wants the sealed secrets and the end of issuing before bundles.
-func (a *auditor) closingFirst(c *Check) {
+func (a *orderAudit) closingFirst(c *Check) {
 	closing := a.ledger.closing()
 	if closing == nil {
 		c.problem("%s: issuing was closed %s, not once", transcriptFile, count(len(a.ledger.closings), "time"))
@@ -145,12 +151,12 @@ func (a *auditor) closingFirst(c *Check) {
 
 // serialNumbers wants each serial number once: etcd's revocation lists know
 // nothing but serials, whoever issued them.
-func (a *auditor) serialNumbers(c *Check) {
+func (a *orderAudit) serialNumbers(c *Check) {
 	used := map[string]string{}
 	before := func(n *big.Int) (string, bool) { // in this ceremony, or in one before
 		text, ok := used[n.String()]
-		if key, fits := history.SerialOf(n); !ok && fits && a.serials[key] != nil {
-			text, ok = by(a.serials[key]), true
+		if key, fits := history.SerialOf(n); !ok && fits && a.chain.serials[key] != nil {
+			text, ok = by(a.chain.serials[key]), true
 		}
 		return text, ok
 	}
@@ -183,8 +189,8 @@ func (a *auditor) serialNumbers(c *Check) {
 		}
 	}
 	c.Detail = count(n, "serial number")
-	if len(a.serials) > 0 {
-		c.Detail += fmt.Sprintf(", held against %d of former ceremonies", len(a.serials))
+	if len(a.chain.serials) > 0 {
+		c.Detail += fmt.Sprintf(", held against %d of former ceremonies", len(a.chain.serials))
 	}
 }
 

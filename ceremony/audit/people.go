@@ -2,15 +2,17 @@ package audit
 
 import (
 	"slices"
-	"strings"
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/approval"
 	"officiant/ceremony/transcript"
 )
 
+// peopleAudit proves who approved, who was there, and who witnessed.
+type peopleAudit struct{ *view }
+
 // hasPeople says whether anybody had to approve, or is said to have approved.
-func (a *auditor) hasPeople() bool {
+func (a *peopleAudit) hasPeople() bool {
 	if a.t == nil {
 		return false
 	}
@@ -20,7 +22,7 @@ func (a *auditor) hasPeople() bool {
 
 // approved holds the people of the plan, the first line of the record and the
 // files of approvals/ against each other.
-func (a *auditor) approved(c *Check) {
+func (a *peopleAudit) approved(c *Check) {
 	open := a.t.Open()
 	people := a.plan.People
 	if !people.Nobody() {
@@ -51,7 +53,7 @@ func (a *auditor) approved(c *Check) {
 
 // approvalsOnRecord looks for the file of each approval that the first line
 // binds, and returns the sums of those that are there.
-func (a *auditor) approvalsOnRecord(c *Check, valid []approval.Approval) map[fingerprint.SHA256]bool {
+func (a *peopleAudit) approvalsOnRecord(c *Check, valid []approval.Approval) map[fingerprint.SHA256]bool {
 	found := map[fingerprint.SHA256]bool{}
 	for _, r := range a.t.Open().Approvals {
 		i := slices.IndexFunc(valid, func(v approval.Approval) bool { return v.Signature == r.Signature })
@@ -70,7 +72,7 @@ func (a *auditor) approvalsOnRecord(c *Check, valid []approval.Approval) map[fin
 }
 
 // enough counts what is valid and was on record when the ceremony began.
-func (a *auditor) enough(c *Check, files map[string][]byte, onRecord map[fingerprint.SHA256]bool) {
+func (a *peopleAudit) enough(c *Check, files map[string][]byte, onRecord map[fingerprint.SHA256]bool) {
 	counted := map[string][]byte{}
 	for name, data := range files {
 		if onRecord[fingerprint.Of(data)] {
@@ -97,21 +99,8 @@ func recorded(people approval.People) []transcript.Person {
 	return out
 }
 
-// filesOf reads the files of a folder by their names in it.
-func (a *auditor) filesOf(folder string) map[string][]byte {
-	files := map[string][]byte{}
-	for _, name := range a.tree.names() {
-		if base, ok := strings.CutPrefix(name, folder); ok {
-			if data, err := a.tree.read(name); err == nil {
-				files[base] = data
-			}
-		}
-	}
-	return files
-}
-
 // hasWitnesses says whether anybody was to witness, or says that they did.
-func (a *auditor) hasWitnesses() bool {
+func (a *peopleAudit) hasWitnesses() bool {
 	if a.t == nil || a.plan == nil {
 		return false
 	}
@@ -120,7 +109,7 @@ func (a *auditor) hasWitnesses() bool {
 
 // witnessed checks the signatures of witnesses over the record's head. Their
 // number cannot be on record: they come after its end.
-func (a *auditor) witnessed(c *Check) {
+func (a *peopleAudit) witnessed(c *Check) {
 	files := a.filesOf(witnesses)
 	for _, file := range sortedKeys(files) {
 		person, key, err := a.plan.People.Witnessed(a.t.Head(), file, files[file])
@@ -140,13 +129,13 @@ func (a *auditor) witnessed(c *Check) {
 	c.Detail = count(len(a.report.Witnessed), "signature")
 }
 
-func (a *auditor) peoplePinned() bool { return a.o.People != nil }
+func (a *peopleAudit) peoplePinned() bool { return a.o.People != nil }
 
 // peopleOrigin holds the people against those pinned. Others are right, too, when
 // they follow the pinned ones at once: enough of those had to approve it. The
 // pin says who may approve, and so whose the plan is; that tokens and record
 // are theirs, the release key says.
-func (a *auditor) peopleOrigin(c *Check) {
+func (a *peopleAudit) peopleOrigin(c *Check) {
 	pinned, own := *a.o.People, a.report.People
 	former := a.plan.Former
 	switch {

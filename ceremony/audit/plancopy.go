@@ -2,19 +2,19 @@ package audit
 
 import (
 	"bytes"
-	"crypto/x509"
 	"errors"
-	"strings"
 
-	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
 )
 
+// planAudit proves that the plan is the one on record.
+type planAudit struct{ *view }
+
 // planCopy expands the directory's copy of the plan and holds it against the
 // first line of the record. The plan's certificates are judged as of the
 // ceremony's own beginning.
-func (a *auditor) planCopy(c *Check) {
+func (a *planAudit) planCopy(c *Check) {
 	p, err := schedule.OpenFS(a.tree, planFile, schedule.Options{Now: a.t.Open().NotBefore, Held: true})
 	if err != nil {
 		for _, line := range planProblems(err) {
@@ -53,7 +53,7 @@ func (a *auditor) planCopy(c *Check) {
 
 // use takes the plan as what the record is held against: of a rehearsal, what a
 // rehearsal makes of it.
-func (a *auditor) use(c *Check, p *schedule.Ceremony) {
+func (a *planAudit) use(c *Check, p *schedule.Ceremony) {
 	a.plan, a.nodes, a.past = p, map[string][]schedule.Entry{}, readPast(p)
 	if a.t.Open().Rehearsal {
 		if rehearsed, err := p.Rehearsal(); err != nil {
@@ -67,20 +67,6 @@ func (a *auditor) use(c *Check, p *schedule.Ceremony) {
 			a.nodes[e.Node] = append(a.nodes[e.Node], e)
 		}
 	}
-}
-
-// marked is a file's name in the directory. What a rehearsal made to be carried
-// away says so: "release.rehearsal.pub".
-func (a *auditor) marked(name string) string {
-	if !a.t.Open().Rehearsal {
-		return name
-	}
-	for _, kind := range []string{".crt", ".pub", ".tar", ".crl", ".crl.pem"} {
-		if base, ok := strings.CutSuffix(name, kind); ok {
-			return base + ".rehearsal" + kind
-		}
-	}
-	return name + ".rehearsal"
 }
 
 // planProblems lists what is wrong with a plan, a line each.
@@ -107,66 +93,9 @@ func differs(a, b []byte) int {
 	return min(len(x), len(y)) + 1
 }
 
-func (a *auditor) expect(names ...string) {
-	for _, n := range names {
-		a.expected[n] = true
-	}
-}
-
-// entry returns a line of the schedule, or nil.
-func (a *auditor) entry(n int) *schedule.Entry {
-	if n < 1 || n > len(a.plan.Entries) {
-		return nil
-	}
-	return &a.plan.Entries[n-1]
-}
-
 func isCertificate(k schedule.Kind) bool {
 	return k == schedule.RootCertificate || k == schedule.AuthorityCertificate || k == schedule.LeafCertificate
 }
 
 func isList(k schedule.Kind) bool   { return k == schedule.CRLSignature }
 func isBundle(k schedule.Kind) bool { return k == schedule.BundleSignature }
-
-// authority returns an authority's certificate: issued here, by others, or an input.
-func (a *auditor) authority(name string) *x509.Certificate {
-	if cert := a.ledger.issued[name]; cert != nil {
-		return cert
-	}
-	if r := a.ledger.received(name); r != nil {
-		return r.certificate
-	}
-	return a.plan.Certificates[name]
-}
-
-// family returns what the plan says of an authority's kind.
-func (a *auditor) family(name string) kubepki.Authority {
-	for _, p := range a.plan.Plan.Authorities {
-		if p.Name == name {
-			return p.Family
-		}
-	}
-	return ""
-}
-
-// authorities are the certificates of those that issue, by family.
-func (a *auditor) authorities() map[kubepki.Authority]*x509.Certificate {
-	out := map[kubepki.Authority]*x509.Certificate{}
-	for _, p := range a.plan.Plan.Authorities {
-		if cert := a.authority(p.Name); cert != nil && p.Use != plan.Trust {
-			out[p.Family] = cert
-		}
-	}
-	return out
-}
-
-// trusted are the certificates of those that nodes trust beside them.
-func (a *auditor) trusted() map[kubepki.Authority][]*x509.Certificate {
-	out := map[kubepki.Authority][]*x509.Certificate{}
-	for _, p := range a.plan.Plan.Authorities {
-		if cert := a.authority(p.Name); cert != nil && p.Use == plan.Trust {
-			out[p.Family] = append(out[p.Family], cert)
-		}
-	}
-	return out
-}

@@ -9,10 +9,17 @@ import (
 	"officiant/ceremony/transcript"
 )
 
+// chainAudit proves that the ceremony continues those that it names.
+type chainAudit struct {
+	*view
+	serials map[history.Serial]*history.Record // that previous ceremonies used, and which
+	sound   []*view                            // previous ones whose directories were at hand, without a finding
+}
+
 // predecessors holds the ceremonies this one continues against the plan, the
 // record's first line and their own records, which are inputs of the plan; and
 // looks at their directories where they are at hand.
-func (a *auditor) predecessors(c *Check) {
+func (a *chainAudit) predecessors(c *Check) {
 	a.serials = map[history.Serial]*history.Record{}
 	named := a.plan.Plan.Previous.Ceremonies
 	a.firstLine(c)
@@ -54,7 +61,7 @@ func (a *auditor) predecessors(c *Check) {
 }
 
 // firstLine holds the record's first line against the plan.
-func (a *auditor) firstLine(c *Check) {
+func (a *chainAudit) firstLine(c *Check) {
 	var want []transcript.Predecessor
 	for _, p := range a.plan.Plan.Previous.Ceremonies {
 		want = append(want, transcript.Predecessor{Cluster: p.Cluster, Sequence: p.Sequence, Head: p.Head})
@@ -66,7 +73,7 @@ func (a *auditor) firstLine(c *Check) {
 
 // anew holds what the first line says of lost records against the plan. That they
 // are lost, nobody can prove; so it is said wherever the ceremony is verified.
-func (a *auditor) anew(c *Check) {
+func (a *chainAudit) anew(c *Check) {
 	var want *transcript.Lost
 	if l := a.plan.Plan.Previous.Lost; l != nil {
 		want = &transcript.Lost{Sequence: l.Sequence, Reason: l.Reason}
@@ -86,7 +93,7 @@ func (a *auditor) anew(c *Check) {
 }
 
 // oldSerials takes the serial numbers of a former record. They too come once.
-func (a *auditor) oldSerials(c *Check, file string, r *history.Record) {
+func (a *chainAudit) oldSerials(c *Check, file string, r *history.Record) {
 	for cert := range r.Certificates() {
 		if cert.State == history.Adopted {
 			continue // others gave it, and it is on the records of several ceremonies
@@ -104,7 +111,7 @@ func by(r *history.Record) string {
 }
 
 // ordinal counts along the cluster's own chain.
-func (a *auditor) ordinal(c *Check) {
+func (a *chainAudit) ordinal(c *Check) {
 	want := 1
 	if l := a.plan.Plan.Previous.Lost; l != nil {
 		want = l.Sequence + 1
@@ -121,12 +128,12 @@ func (a *auditor) ordinal(c *Check) {
 
 // directories looks at the former ceremonies' own directories. Each has to be
 // named by this ceremony, or by another of them.
-func (a *auditor) directories(c *Check) {
+func (a *chainAudit) directories(c *Check) {
 	heads := map[fingerprint.SHA256]bool{}
 	for _, p := range a.t.Open().Predecessors {
 		heads[p.Head] = true
 	}
-	var looks []*auditor
+	var looks []*view
 	for _, dir := range a.o.Previous {
 		former, err := look(dir, Options{Now: a.o.Now})
 		if err != nil {
@@ -167,13 +174,13 @@ func (a *auditor) directories(c *Check) {
 
 // missing names what may link a former ceremony to those here: the later ones of
 // its cluster that they continue, and that are not here.
-func (a *auditor) missing(former *auditor, looks []*auditor) string {
+func (a *chainAudit) missing(former *view, looks []*view) string {
 	here := map[fingerprint.SHA256]bool{}
 	for _, l := range looks {
 		here[l.t.Head()] = true
 	}
 	open, names := former.t.Open(), ""
-	for _, l := range append([]*auditor{a}, looks...) {
+	for _, l := range append([]*view{a.view}, looks...) {
 		for _, p := range l.t.Open().Predecessors {
 			if p.Cluster == open.Cluster && p.Sequence > open.Sequence && !here[p.Head] {
 				names += fmt.Sprintf(

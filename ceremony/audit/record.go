@@ -16,9 +16,12 @@ import (
 	"officiant/ceremony/transcript"
 )
 
+// recordAudit proves the record and the release key's signature over it.
+type recordAudit struct{ *view }
+
 // record reads the transcript and checks its end: closed, and signed by the
 // release key on record.
-func (a *auditor) record(c *Check) {
+func (a *recordAudit) record(c *Check) {
 	data, err := a.tree.read(transcriptFile)
 	if err != nil {
 		c.problem("%v", err)
@@ -54,7 +57,8 @@ func (a *auditor) record(c *Check) {
 		c.note("line %d: %s", l.Seq, said(l.Record.(transcript.Note)))
 	}
 	for _, l := range a.ledger.deviations {
-		c.note("line %d: deviation, agreed by %v: %s", l.Seq, l.Record.(transcript.Deviation).By, l.Record.(transcript.Deviation).Text)
+		c.note("line %d: deviation, agreed by %v: %s", l.Seq, l.Record.(transcript.Deviation).By,
+			l.Record.(transcript.Deviation).Text)
 	}
 	if !t.Closed() {
 		c.problem("%s", a.unfinished(torn))
@@ -79,7 +83,7 @@ func said(n transcript.Note) string {
 }
 
 // take keeps a transcript and what it says.
-func (a *auditor) take(t *transcript.Transcript) {
+func (a *recordAudit) take(t *transcript.Transcript) {
 	open, head := t.Open(), t.Head()
 	a.t = t
 	a.ledger = newLedger(t)
@@ -98,7 +102,7 @@ func (a *auditor) take(t *transcript.Transcript) {
 }
 
 // unfinished says how far a ceremony without a closing line got.
-func (a *auditor) unfinished(torn int) string {
+func (a *recordAudit) unfinished(torn int) string {
 	last := a.t.Lines[len(a.t.Lines)-1]
 	title := ""
 	for _, l := range a.t.Lines {
@@ -106,7 +110,8 @@ func (a *auditor) unfinished(torn int) string {
 			title = " (" + s.Title + ")"
 		}
 	}
-	s := fmt.Sprintf("%s: unfinished: the record ends with line %d at %s, in step %d of %d%s, with %s on record and %s without a result",
+	s := fmt.Sprintf("%s: unfinished: the record ends with line %d at %s, in step %d of %d%s, with %s on record and "+
+		"%s without a result",
 		transcriptFile, last.Seq, stamp(last.Time), last.Step, a.t.Open().Steps, title,
 		count(a.report.Certificates, "certificate"), count(len(a.t.Pending()), "intent"))
 	if torn > 0 {
@@ -116,14 +121,14 @@ func (a *auditor) unfinished(torn int) string {
 }
 
 // clock notes what does not go together with the time of whoever looks.
-func (a *auditor) clock(c *Check) {
+func (a *recordAudit) clock(c *Check) {
 	if last := a.t.Lines[len(a.t.Lines)-1].Time; !a.o.Now.IsZero() && last.After(a.o.Now) {
 		c.note("the record ends at %s, which this machine's clock has still before it", stamp(last))
 	}
 }
 
 // recordSignature checks release.pub and transcript.sig against the record.
-func (a *auditor) recordSignature(c *Check, data []byte) {
+func (a *recordAudit) recordSignature(c *Check, data []byte) {
 	key := a.ledger.release()
 	if key == nil {
 		c.problem("%s: no release key on record", transcriptFile)
@@ -132,7 +137,8 @@ func (a *auditor) recordSignature(c *Check, data []byte) {
 	a.report.Release = &key.SPKI
 	last := a.t.Lines[len(a.t.Lines)-1]
 	if closed, ok := last.Record.(transcript.Closed); !ok || closed.Signer != key.SPKI {
-		c.problem("%s:%d: names %s as the signer, the release key on record is %s", transcriptFile, last.Seq, closed.Signer, key.SPKI)
+		c.problem("%s:%d: names %s as the signer, the release key on record is %s", transcriptFile, last.Seq, closed.Signer,
+			key.SPKI)
 	}
 	if err := a.same(a.marked(releaseFile), publicPEM(key.PublicKey)); err != nil {
 		c.problem("%v: the release key on record is %s", err, key.SPKI)
@@ -150,18 +156,6 @@ func (a *auditor) recordSignature(c *Check, data []byte) {
 	if err := verifyFile(pub, fingerprint.Of(data), signature); err != nil {
 		c.problem("%s: %v", signatureFile, err)
 	}
-}
-
-// same says when a file is not there, or holds something else.
-func (a *auditor) same(name string, want []byte) error {
-	data, err := a.tree.read(name)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(data, want) {
-		return fmt.Errorf("%s: is not what the record says", name)
-	}
-	return nil
 }
 
 // verifyFile checks a release key's signature over a file: ECDSA P-256 or RSA

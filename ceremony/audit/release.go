@@ -7,9 +7,15 @@ import (
 	"officiant/bundle/kubepki"
 )
 
+// originAudit holds the ceremony against pins.
+type originAudit struct {
+	*view
+	chain *chainAudit // for announcements of release keys
+}
+
 // releaseKeys holds the key that signed bundles and record, and the one they
 // announce, against the plan and against what the last ceremony announced.
-func (a *auditor) releaseKeys(c *Check) {
+func (a *keyAudit) releaseKeys(c *Check) {
 	plan := a.plan.Plan.Release
 	if key := a.ledger.release(); key != nil && key.Name != plan.Name {
 		c.problem("line %d: the %s key signed the record, the plan's release key is %s", key.seq, key.Name, plan.Name)
@@ -47,7 +53,7 @@ func (a *auditor) releaseKeys(c *Check) {
 }
 
 // successor is the release key that bundles announce, as DER; nil when there is none.
-func (a *auditor) successor() []byte {
+func (a *view) successor() []byte {
 	s := a.plan.Plan.Release.Successor
 	if s.Key.Create == "" {
 		return publicDER(a.plan.Inputs[s.Public])
@@ -59,7 +65,7 @@ func (a *auditor) successor() []byte {
 }
 
 // successorPEM is it as bundles have it.
-func (a *auditor) successorPEM() []byte {
+func (a *view) successorPEM() []byte {
 	der := a.successor()
 	if _, err := x509.ParsePKIXPublicKey(der); err != nil {
 		return nil
@@ -68,7 +74,7 @@ func (a *auditor) successorPEM() []byte {
 }
 
 // origin compares with the pins, and says what they do and do not vouch for.
-func (a *auditor) origin(c *Check) {
+func (a *originAudit) origin(c *Check) {
 	if root := a.authorities()[kubepki.Root]; root != nil {
 		f := fingerprint.Of(root.Raw)
 		a.report.Root = &f
@@ -121,11 +127,11 @@ func (o Options) releases() (pins []fingerprint.SHA256) {
 // announcedUnder are the release keys that a pinned one vouches for: itself, and
 // each that a former ceremony, sound and by one of them, announced. It needs
 // these ceremonies' directories, since a record is signed as a whole.
-func (a *auditor) announcedUnder(c *Check, pinned fingerprint.SHA256) map[fingerprint.SHA256]bool {
+func (a *originAudit) announcedUnder(c *Check, pinned fingerprint.SHA256) map[fingerprint.SHA256]bool {
 	known := map[fingerprint.SHA256]bool{pinned: true}
 	for more := true; more; {
 		more = false
-		for _, f := range a.sound {
+		for _, f := range a.chain.sound {
 			next := f.ledger.closed.Successor
 			if next == nil || known[*next] || !known[f.ledger.closed.Signer] || f.report.Cluster != a.report.Cluster {
 				continue
@@ -139,7 +145,7 @@ func (a *auditor) announcedUnder(c *Check, pinned fingerprint.SHA256) map[finger
 
 // whereAnnounced says what is missing when the last ceremony, by its record,
 // announced the release key under the pinned one.
-func (a *auditor) whereAnnounced(pinned fingerprint.SHA256) string {
+func (a *originAudit) whereAnnounced(pinned fingerprint.SHA256) string {
 	before := a.past.release()
 	if before == nil || before.Successor == nil || a.report.Release == nil || *before.Successor != *a.report.Release ||
 		before.Signer != pinned {

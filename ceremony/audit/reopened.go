@@ -8,13 +8,16 @@ import (
 	"officiant/ceremony/history"
 )
 
+// holderAudit proves that existing keys are opened by those who had them last.
+type holderAudit struct{ *view }
+
 // reopens says whether the ceremony opened a key that was there before.
-func (a *auditor) reopens() bool {
+func (a *holderAudit) reopens() bool {
 	return a.t != nil && a.plan != nil && !a.t.Open().Rehearsal && len(a.reopened()) > 0
 }
 
 // reopened are the keys that were there before, each once.
-func (a *auditor) reopened() (keys []keyLine) {
+func (a *holderAudit) reopened() (keys []keyLine) {
 	seen := map[fingerprint.SHA256]bool{}
 	for _, k := range a.ledger.keyLines {
 		if !k.Made {
@@ -32,7 +35,7 @@ func (a *auditor) reopened() (keys []keyLine) {
 // approved: of this cluster's chain its last ceremony's, who followed the others; of
 // another cluster's that ceremony's own. Whose a key is, nothing else tells: its
 // public half is in every certificate.
-func (a *auditor) continued(c *Check) {
+func (a *holderAudit) continued(c *Check) {
 	keys := a.reopened()
 	holders := map[fingerprint.SHA256]bool{} // by head
 	for _, k := range keys {
@@ -61,7 +64,7 @@ func (a *auditor) continued(c *Check) {
 }
 
 // lastHolder is the ceremony whose people have to approve that a key is opened.
-func (a *auditor) lastHolder(spki fingerprint.SHA256) *history.Record {
+func (a *holderAudit) lastHolder(spki fingerprint.SHA256) *history.Record {
 	var last *history.Record
 	for _, r := range a.past.records {
 		if _, had := r.Opened(
@@ -78,7 +81,7 @@ func (a *auditor) lastHolder(spki fingerprint.SHA256) *history.Record {
 }
 
 // holdersApproved counts the approvals of a former ceremony's people.
-func (a *auditor) holdersApproved(c *Check, r *history.Record) {
+func (a *holderAudit) holdersApproved(c *Check, r *history.Record) {
 	people := approval.People{Threshold: r.Open.Threshold}
 	for _, p := range r.Open.People {
 		people.List = append(people.List, approval.Person(p))

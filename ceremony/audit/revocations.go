@@ -34,8 +34,14 @@ type formerList struct {
 	entries map[string]x509.RevocationListEntry // by serial number, of all of them
 }
 
+// listAudit proves revocation lists, and that what is revoked is not used.
+type listAudit struct {
+	*view
+	lists map[string]*formerList // newest on the former records; see formerLists
+}
+
 // hasLists says whether anything was ever revoked, or could have been.
-func (a *auditor) hasLists() bool {
+func (a *listAudit) hasLists() bool {
 	if a.t == nil || a.plan == nil {
 		return false
 	}
@@ -44,7 +50,7 @@ func (a *auditor) hasLists() bool {
 
 // formerLists reads the newest list of each authority from the predecessors: of
 // this cluster's all, of others' those of authorities they share with this one.
-func (a *auditor) formerLists() map[string]*formerList {
+func (a *listAudit) formerLists() map[string]*formerList {
 	if a.lists != nil {
 		return a.lists
 	}
@@ -83,7 +89,7 @@ func (a *auditor) formerLists() map[string]*formerList {
 
 // revocationLists holds each list against plan, schedule and former records, and
 // the bundles against all lists.
-func (a *auditor) revocationLists(c *Check) {
+func (a *listAudit) revocationLists(c *Check) {
 	former := a.formerLists()
 	onRecord := a.recorded(former)
 	tries := map[int]int64{} // intents of an entry so far
@@ -116,7 +122,7 @@ func (a *auditor) revocationLists(c *Check) {
 
 // recorded finds on the former records what the plan or a former list revokes, by
 // serial number; of what was abandoned there is no signature.
-func (a *auditor) recorded(former map[string]*formerList) map[string]*history.Certificate {
+func (a *listAudit) recorded(former map[string]*formerList) map[string]*history.Certificate {
 	found := map[string]*history.Certificate{}
 	take := func(n *big.Int) {
 		text := n.Text(16)
@@ -142,7 +148,7 @@ func (a *auditor) recorded(former map[string]*formerList) map[string]*history.Ce
 }
 
 // list holds one list, or the intent of one that was abandoned, against its line.
-func (a *auditor) list(c *Check, e schedule.Entry, s *signing, try int64, former map[string]*formerList) {
+func (a *listAudit) list(c *Check, e schedule.Entry, s *signing, try int64, former map[string]*formerList) {
 	line, what := s.seq, "intent of "+s.name+", abandoned"
 	list := s.list
 	if list != nil {
@@ -199,7 +205,7 @@ func (a *auditor) list(c *Check, e schedule.Entry, s *signing, try int64, former
 
 // listNumber wants a number above all others of the authority: the former lists',
 // and those of attempts that were abandoned here.
-func (a *auditor) listNumber(bad func(string, ...any), e schedule.Entry, list *x509.RevocationList, try int64,
+func (a *listAudit) listNumber(bad func(string, ...any), e schedule.Entry, list *x509.RevocationList, try int64,
 	former *formerList) {
 	want := big.NewInt(try)
 	if former != nil {
@@ -219,7 +225,7 @@ func (a *auditor) listNumber(bad func(string, ...any), e schedule.Entry, list *x
 
 // entries holds what a list revokes against the plan, and its dates against the
 // former list: what was on it keeps its date, what is new has the ceremony's.
-func (a *auditor) entries(bad func(string, ...any), signer string, list *x509.RevocationList, former *formerList) {
+func (a *listAudit) entries(bad func(string, ...any), signer string, list *x509.RevocationList, former *formerList) {
 	want := map[string]plan.Revocation{}
 	for _, v := range a.plan.Plan.Revocations {
 		if v.Authority == signer {
@@ -261,7 +267,7 @@ func (a *auditor) entries(bad func(string, ...any), signer string, list *x509.Re
 
 // revocations wants what is revoked to be on record as the authority's, and what
 // was revoked before to be so again until a list made after its end had it.
-func (a *auditor) revocations(c *Check, former map[string]*formerList, onRecord map[string]*history.Certificate) {
+func (a *listAudit) revocations(c *Check, former map[string]*formerList, onRecord map[string]*history.Certificate) {
 	revoked := map[string]plan.Revocation{}
 	for _, v := range a.plan.Plan.Revocations {
 		serial, issuer := v.Serial.Text(16), a.authority(v.Authority)
@@ -311,7 +317,7 @@ func (a *auditor) revocations(c *Check, former map[string]*formerList, onRecord 
 
 // carriedLists wants each former list on record that no list of this ceremony
 // follows, byte for byte, and no other.
-func (a *auditor) carriedLists(c *Check, former map[string]*formerList) {
+func (a *listAudit) carriedLists(c *Check, former map[string]*formerList) {
 	made := map[string]bool{}
 	for _, l := range a.plan.Plan.CRLs {
 		if issuer := a.authority(l.Authority); issuer != nil {

@@ -15,7 +15,7 @@ import (
 
 // revokedInUse wants no revoked certificate in a bundle, no compromised key in a
 // new certificate, and nothing signed by a revoked authority.
-func (a *auditor) revokedInUse(c *Check, former map[string]*formerList, onRecord map[string]*history.Certificate) {
+func (a *listAudit) revokedInUse(c *Check, former map[string]*formerList, onRecord map[string]*history.Certificate) {
 	reasons := map[string]plan.Reason{}
 	for _, f := range former {
 		for serial, e := range f.entries {
@@ -63,7 +63,7 @@ func (a *auditor) revokedInUse(c *Check, former map[string]*formerList, onRecord
 // etcdList is the list that etcd nodes get: that of the etcd authority that issues,
 // or, when nothing is on it, the first with something on it of those that nodes trust
 // beside it.
-func (a *auditor) etcdList() []byte {
+func (a *listAudit) etcdList() []byte {
 	var first, full *x509.RevocationList
 	for _, use := range []plan.Use{plan.Issue, plan.Trust} {
 		for _, p := range a.plan.Plan.Authorities {
@@ -90,7 +90,7 @@ func (a *auditor) etcdList() []byte {
 
 // etcdHasList wants etcd to go on having a list once it has had one: without the
 // file it is told of, it turns everybody away.
-func (a *auditor) etcdHasList(c *Check, former map[string]*formerList) {
+func (a *listAudit) etcdHasList(c *Check, former map[string]*formerList) {
 	runs := false
 	for _, n := range a.plan.Nodes {
 		runs = runs || n.Has(kubepki.Etcd)
@@ -103,7 +103,7 @@ func (a *auditor) etcdHasList(c *Check, former map[string]*formerList) {
 }
 
 // listOf is an authority's list: made here, or else the newest former one.
-func (a *auditor) listOf(authority string) *x509.RevocationList {
+func (a *listAudit) listOf(authority string) *x509.RevocationList {
 	issuer := a.authority(authority)
 	if issuer == nil {
 		return nil
@@ -120,7 +120,7 @@ func (a *auditor) listOf(authority string) *x509.RevocationList {
 }
 
 // listFiles holds the files of crls/ against the record.
-func (a *auditor) listFiles(c *Check) {
+func (a *listAudit) listFiles(c *Check) {
 	for _, s := range a.ledger.lists {
 		if s.list == nil {
 			continue

@@ -11,9 +11,12 @@ import (
 	"officiant/ceremony/transcript"
 )
 
+// sealedAudit proves the service-account keys, and to whom they are sealed.
+type sealedAudit struct{ *view }
+
 // sealed holds the sealed service-account keys against their lines and against
 // the requests of the nodes they are for.
-func (a *auditor) sealed(c *Check) {
+func (a *sealedAudit) sealed(c *Check) {
 	sa := a.plan.Plan.ServiceAccount
 	own, all := a.accountRecipients()
 	c.Detail = count(len(a.ledger.sealed)+len(a.ledger.carried)+len(a.ledger.shared), "sealed secret")
@@ -28,12 +31,12 @@ func (a *auditor) sealed(c *Check) {
 	}
 	a.accountKeys(c)
 	a.shared(c)
-	a.nodeKeys(c)
+	(&nodeKeyAudit{a.view}).nodeKeys(c)
 }
 
 // accountRecipients are the control-plane nodes' recipients: of those that open
 // the cluster's own file of the pair in use, and of all.
-func (a *auditor) accountRecipients() (own, all []string) {
+func (a *sealedAudit) accountRecipients() (own, all []string) {
 	for i, n := range a.plan.Nodes {
 		to := a.plan.Recipient(n.Name)
 		if !n.Has(kubepki.ControlPlane) {
@@ -60,7 +63,7 @@ func of(secret string, lines []sealedLine) (out []sealedLine) {
 }
 
 // madePair holds a pair that was made here against its file and its nodes.
-func (a *auditor) madePair(c *Check, secret, file string, planned bool, want []string) {
+func (a *sealedAudit) madePair(c *Check, secret, file string, planned bool, want []string) {
 	lines := of(secret, a.ledger.sealed)
 	expected := 0
 	if planned {
@@ -99,7 +102,7 @@ func (a *auditor) madePair(c *Check, secret, file string, planned bool, want []s
 // carriedPair holds a sealed file that was taken over against the plan and
 // against the record of the ceremony that sealed it. want are those who have to
 // open it now.
-func (a *auditor) carriedPair(c *Check, secret, file string, want []string) {
+func (a *sealedAudit) carriedPair(c *Check, secret, file string, want []string) {
 	lines := of(secret, a.ledger.carried)
 	expected := 0
 	if file != "" {
@@ -133,7 +136,7 @@ func (a *auditor) carriedPair(c *Check, secret, file string, want []string) {
 
 // shared holds the files that sister nodes sealed against the plan: one line for
 // each, to that node's recipient alone, and beside them the carried key's public half.
-func (a *auditor) shared(c *Check) {
+func (a *sealedAudit) shared(c *Check) {
 	planned := map[string]string{}
 	for _, n := range a.plan.Plan.Nodes {
 		if n.Sealed != "" {
@@ -183,7 +186,7 @@ func sameSecret(x, y transcript.Sealed) bool {
 
 // sealedFile checks the file's hash, and that as many can open it as are on
 // record: one stanza of its header for each.
-func (a *auditor) sealedFile(c *Check, s sealedLine) {
+func (a *view) sealedFile(c *Check, s sealedLine) {
 	a.expect(s.File)
 	data, err := a.tree.read(s.File)
 	if err != nil {

@@ -53,10 +53,11 @@ func TestShared(t *testing.T) {
 	_, mine, _ := seal.NewIdentity()
 	_, others, _ := seal.NewIdentity()
 	file := "requests/cp-2.sa.key.age"
-	look := func(change func(*auditor, *sharedLine)) Check {
+	look := func(change func(*view, *sharedLine)) Check {
 		data := must(seal.Seal([]string{mine}, []byte("secret")))
-		s := sharedLine{7, transcript.Shared{Secret: "service-account", Node: "cp-2", File: file, SHA256: fingerprint.Of(data), Recipient: mine, PublicKey: []byte("p")}}
-		a := &auditor{
+		s := sharedLine{7, transcript.Shared{Secret: "service-account", Node: "cp-2", File: file,
+			SHA256: fingerprint.Of(data), Recipient: mine, PublicKey: []byte("p")}}
+		a := &view{
 			plan: &schedule.Ceremony{
 				Plan:     &plan.Plan{Nodes: []plan.Node{{Name: "cp-1"}, {Name: "cp-2", Sealed: file}}},
 				Inputs:   map[string][]byte{file: data},
@@ -69,20 +70,23 @@ func TestShared(t *testing.T) {
 			a.ledger.shared = append(a.ledger.shared, s)
 		}
 		var c Check
-		a.shared(&c)
+		(&sealedAudit{a}).shared(&c)
 		return c
 	}
-	if c := look(func(*auditor, *sharedLine) {}); len(c.Problems) > 0 || len(c.Notes) != 1 {
+	if c := look(func(*view, *sharedLine) {}); len(c.Problems) > 0 || len(c.Notes) != 1 {
 		t.Errorf("as it is: %+v", c)
 	}
-	for want, change := range map[string]func(*auditor, *sharedLine){
-		"no line passes " + file + " on":           func(_ *auditor, s *sharedLine) { s.seq = 0 },
-		"to node cp-1, which the plan":             func(_ *auditor, s *sharedLine) { s.Node = "cp-1" },
-		"passes other.age on":                      func(_ *auditor, s *sharedLine) { s.File = "other.age" },
-		"on to node cp-2, which the plan does not": func(_ *auditor, s *sharedLine) { s.SHA256[0] ^= 1 },
-		"which is not node cp-2's":                 func(a *auditor, _ *sharedLine) { a.plan.Requests["cp-2"].Recipient = others },
-		"another service-account key":              func(_ *auditor, s *sharedLine) { s.PublicKey = []byte("q") },
-		"for the one recipient": func(a *auditor, s *sharedLine) {
+	for want, change := range map[string]func(*view, *sharedLine){
+		"no line passes " + file + " on":           func(_ *view, s *sharedLine) { s.seq = 0 },
+		"to node cp-1, which the plan":             func(_ *view, s *sharedLine) { s.Node = "cp-1" },
+		"passes other.age on":                      func(_ *view, s *sharedLine) { s.File = "other.age" },
+		"on to node cp-2, which the plan does not": func(_ *view, s *sharedLine) { s.SHA256[0] ^= 1 },
+		"which is not node cp-2's": func(a *view,
+			_ *sharedLine) {
+			a.plan.Requests["cp-2"].Recipient = others
+		},
+		"another service-account key": func(_ *view, s *sharedLine) { s.PublicKey = []byte("q") },
+		"for the one recipient": func(a *view, s *sharedLine) {
 			a.plan.Inputs[file] = must(seal.Seal([]string{mine, others}, []byte("secret")))
 			s.SHA256 = fingerprint.Of(a.plan.Inputs[file])
 		},

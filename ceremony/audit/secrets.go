@@ -16,9 +16,12 @@ import (
 	"officiant/bundle/fingerprint"
 )
 
+// leakAudit looks for private keys.
+type leakAudit struct{ *view }
+
 // secrets looks for private keys in every file, expected or not, in the
 // entries of tars, and inside base64 however deep.
-func (a *auditor) secrets(c *Check) {
+func (a *leakAudit) secrets(c *Check) {
 	names := a.tree.names()
 	var known sync.Map // what content of a SHA-256 holds: folders and tars have the same files
 	found := make([]Check, len(names))
@@ -75,7 +78,7 @@ func each(name string, data []byte, look func(name string, data []byte)) {
 }
 
 // privateKeys says which private keys data holds, and whose they are.
-func (a *auditor) privateKeys(data []byte) []string {
+func (a *leakAudit) privateKeys(data []byte) []string {
 	var out []string
 	add := func(what string) {
 		if !slices.Contains(out, what) {
@@ -96,7 +99,7 @@ func (a *auditor) privateKeys(data []byte) []string {
 }
 
 // owner names the key on record, if any, whose private half was found.
-func (a *auditor) owner(public crypto.PublicKey) string {
+func (a *leakAudit) owner(public crypto.PublicKey) string {
 	if public == nil || a.ledger == nil {
 		return "a private key"
 	}

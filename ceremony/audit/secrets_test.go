@@ -44,7 +44,8 @@ func tarOf(name string, content []byte) []byte {
 		name    string
 		content []byte
 	}{{"first.txt", []byte("nothing here")}, {name, content}} {
-		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.content)), Format: tar.FormatUSTAR}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.content)),
+			Format: tar.FormatUSTAR}); err != nil {
 			panic(err)
 		}
 		must(w.Write(f.content))
@@ -63,29 +64,31 @@ func TestPrivateKeysAreFound(t *testing.T) {
 	pkcs1 := x509.MarshalPKCS1PrivateKey(rsaKey)
 	b64 := base64.StdEncoding.EncodeToString
 	for name, data := range map[string][]byte{
-		"PEM PKCS #8":              armor("PRIVATE KEY", pkcs8),
-		"PEM SEC 1":                armor("EC PRIVATE KEY", sec1),
-		"PEM after text":           append([]byte("Some text.\n"), armor("RSA PRIVATE KEY", pkcs1)...),
-		"PEM of another label":     armor("CERTIFICATE", pkcs8),
-		"PEM without its armor":    []byte(b64(sec1)),
-		"PEM indented, no label":   indented(bytes.ReplaceAll(armor("X", pkcs1), []byte("-----"), nil)),
-		"DER PKCS #8 ECDSA":        pkcs8,
-		"DER PKCS #8 RSA":          must(x509.MarshalPKCS8PrivateKey(rsaKey)),
-		"DER PKCS #8 Ed25519":      must(x509.MarshalPKCS8PrivateKey(ed)),
-		"DER PKCS #1":              pkcs1,
-		"DER SEC 1":                sec1,
-		"DER after other bytes":    append([]byte("\x30\x03\x02\x01\x00 and then "), sec1...),
-		"DER before other bytes":   append(bytes.Clone(pkcs8), "and more"...),
-		"kubeconfig":               []byte("users:\n- user:\n    client-key-data: " + b64(armor("EC PRIVATE KEY", sec1)) + "\n"),
-		"base64 thrice":            []byte(b64([]byte(b64([]byte(b64(sec1)))))),
-		"base64 after its kind":    []byte("x/" + b64(pkcs8)),
-		"in JSON":                  must(json.Marshal(map[string]any{"a": pkcs8})),
-		"PEM in JSON":              must(json.Marshal(map[string]string{"a": string(armor("PRIVATE KEY", pkcs8))})),
-		"lines in JSON":            must(json.Marshal(map[string]string{"a": string(armor("NOTE", pkcs1))})),
-		"JSON Web Key":             []byte(`{"kty":"EC","crv":"P-256","d":"AAAA"}`),
-		"OpenSSH":                  []byte("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\n"),
-		"OpenSSH without label":    []byte(b64([]byte("openssh-key-v1\x00\x00\x00\x00\x04none\x00\x00\x00\x04none"))),
-		"age identity":             []byte("# created: today\nAGE-SECRET-KEY-1QQPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGQ\n"),
+		"PEM PKCS #8":            armor("PRIVATE KEY", pkcs8),
+		"PEM SEC 1":              armor("EC PRIVATE KEY", sec1),
+		"PEM after text":         append([]byte("Some text.\n"), armor("RSA PRIVATE KEY", pkcs1)...),
+		"PEM of another label":   armor("CERTIFICATE", pkcs8),
+		"PEM without its armor":  []byte(b64(sec1)),
+		"PEM indented, no label": indented(bytes.ReplaceAll(armor("X", pkcs1), []byte("-----"), nil)),
+		"DER PKCS #8 ECDSA":      pkcs8,
+		"DER PKCS #8 RSA":        must(x509.MarshalPKCS8PrivateKey(rsaKey)),
+		"DER PKCS #8 Ed25519":    must(x509.MarshalPKCS8PrivateKey(ed)),
+		"DER PKCS #1":            pkcs1,
+		"DER SEC 1":              sec1,
+		"DER after other bytes":  append([]byte("\x30\x03\x02\x01\x00 and then "), sec1...),
+		"DER before other bytes": append(bytes.Clone(pkcs8), "and more"...),
+		"kubeconfig": []byte("users:\n- user:\n    client-key-data: " + b64(armor("EC PRIVATE KEY",
+			sec1)) + "\n"),
+		"base64 thrice":         []byte(b64([]byte(b64([]byte(b64(sec1)))))),
+		"base64 after its kind": []byte("x/" + b64(pkcs8)),
+		"in JSON":               must(json.Marshal(map[string]any{"a": pkcs8})),
+		"PEM in JSON":           must(json.Marshal(map[string]string{"a": string(armor("PRIVATE KEY", pkcs8))})),
+		"lines in JSON":         must(json.Marshal(map[string]string{"a": string(armor("NOTE", pkcs1))})),
+		"JSON Web Key":          []byte(`{"kty":"EC","crv":"P-256","d":"AAAA"}`),
+		"OpenSSH":               []byte("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\n"),
+		"OpenSSH without label": []byte(b64([]byte("openssh-key-v1\x00\x00\x00\x00\x04none\x00\x00\x00\x04none"))),
+		"age identity": []byte("# created: " +
+			"today\nAGE-SECRET-KEY-1QQPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGQ\n"),
 		"age identity, lower case": []byte("age-secret-key-1qqpqyqs"),
 		"encrypted PEM":            armor("ENCRYPTED PRIVATE KEY", []byte("x")),
 		"encrypted DER":            []byte("\x30\x1d\x30\x1b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d"),
@@ -96,7 +99,7 @@ func TestPrivateKeysAreFound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var found []string
 			each("file", data, func(name string, data []byte) {
-				for _, what := range new(auditor).privateKeys(data) {
+				for _, what := range (&leakAudit{&view{}}).privateKeys(data) {
 					found = append(found, name+": "+what)
 				}
 			})
@@ -118,7 +121,8 @@ func TestPublicThingsAreNotPrivateKeys(t *testing.T) {
 		IsCA: true, BasicConstraintsValid: true, MaxPathLen: 1,
 	}
 	cert := must(x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key))
-	csr := must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: template.Subject, DNSNames: []string{"a.test"}}, ec))
+	csr := must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: template.Subject,
+		DNSNames: []string{"a.test"}}, ec))
 	crl := must(x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1), NextUpdate: time.Now()},
 		&x509.Certificate{Subject: template.Subject, SubjectKeyId: []byte{1}, KeyUsage: x509.KeyUsageCRLSign}, key))
 	random := make([]byte, 1<<20)
@@ -138,7 +142,7 @@ func TestPublicThingsAreNotPrivateKeys(t *testing.T) {
 		"random":      random,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if found := new(auditor).privateKeys(data); len(found) > 0 {
+			if found := (&leakAudit{&view{}}).privateKeys(data); len(found) > 0 {
 				t.Error(found)
 			}
 		})
@@ -148,7 +152,8 @@ func TestPublicThingsAreNotPrivateKeys(t *testing.T) {
 func TestPrivateKeyHasAnOwner(t *testing.T) {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	spki := must(x509.MarshalPKIXPublicKey(&key.PublicKey))
-	a := &auditor{ledger: &ledger{keyLines: []keyLine{{Key: transcript.Key{Name: "root", SPKI: fingerprint.Of(spki)}}}}}
+	a := &leakAudit{&view{ledger: &ledger{keyLines: []keyLine{{Key: transcript.Key{Name: "root",
+		SPKI: fingerprint.Of(spki)}}}}}}
 	for _, der := range [][]byte{must(x509.MarshalECPrivateKey(key)), must(x509.MarshalPKCS8PrivateKey(key))} {
 		if got := a.privateKeys(der); len(got) != 1 || got[0] != "the private key of the root key" {
 			t.Errorf("found %q", got)
@@ -162,6 +167,6 @@ func FuzzPrivateKeys(f *testing.F) {
 	f.Add(tarOf("x", []byte("y")))
 	f.Add([]byte(base64.StdEncoding.EncodeToString([]byte("openssh-key-v1\x00 and some more of it"))))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		each("file", data, func(_ string, data []byte) { new(auditor).privateKeys(data) })
+		each("file", data, func(_ string, data []byte) { (&leakAudit{&view{}}).privateKeys(data) })
 	})
 }

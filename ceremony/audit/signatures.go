@@ -8,9 +8,12 @@ import (
 	"officiant/ceremony/transcript"
 )
 
+// signatureAudit proves that what was signed is the schedule's.
+type signatureAudit struct{ *view }
+
 // signatures compares what was signed with the schedule: each line once, and
 // nothing beside.
-func (a *auditor) signatures(c *Check) {
+func (a *signatureAudit) signatures(c *Check) {
 	made := map[int]int{} // results by entry
 	for _, s := range a.ledger.certificates {
 		if e := a.scheduled(c, s, isCertificate); e != nil && s.result > 0 {
@@ -61,23 +64,25 @@ func (a *auditor) signatures(c *Check) {
 
 // scheduled returns the line of the schedule that an intent is for, and names
 // what does not agree.
-func (a *auditor) scheduled(c *Check, s *signing, fits func(schedule.Kind) bool) *schedule.Entry {
+func (a *signatureAudit) scheduled(c *Check, s *signing, fits func(schedule.Kind) bool) *schedule.Entry {
 	e := a.entry(s.entry)
 	if e == nil {
 		c.problem("line %d: signs %s, entry %d, which the schedule does not have", s.seq, s.name, s.entry)
 		return nil
 	}
 	if s.name != e.Name || s.signer != e.Signer {
-		c.problem("line %d: signs %s by %s as entry %d, which is %s by %s", s.seq, s.name, s.signer, s.entry, e.Name, e.Signer)
+		c.problem("line %d: signs %s by %s as entry %d, which is %s by %s", s.seq, s.name, s.signer, s.entry, e.Name,
+			e.Signer)
 	}
 	if !fits(e.Kind) {
-		c.problem("line %d: entry %d, %s, is of kind %s, and this is another kind of signature", s.seq, s.entry, e.Name, e.Kind)
+		c.problem("line %d: entry %d, %s, is of kind %s, and this is another kind of signature", s.seq, s.entry, e.Name,
+			e.Kind)
 	}
 	return e
 }
 
 // fileSignature checks a recorded signature of the release key.
-func (a *auditor) fileSignature(c *Check, s *signing) {
+func (a *signatureAudit) fileSignature(c *Check, s *signing) {
 	key := a.ledger.release()
 	if key == nil {
 		return // record said so
@@ -92,14 +97,14 @@ func (a *auditor) fileSignature(c *Check, s *signing) {
 }
 
 // unsettled names intents without a result in a closed record.
-func (a *auditor) unsettled(c *Check) {
+func (a *signatureAudit) unsettled(c *Check) {
 	for _, l := range a.t.Pending() {
 		c.problem("line %d: intent of %s has neither a result nor an end", l.Seq, a.intentName(l.Seq))
 	}
 }
 
 // intentName says what an intent was for.
-func (a *auditor) intentName(seq int) string {
+func (a *signatureAudit) intentName(seq int) string {
 	if seq < 1 || seq > len(a.t.Lines) {
 		return "nothing"
 	}

@@ -11,7 +11,7 @@ import "time"
 var since = time.Date(2026, time.November, 29, 18, 0, 0, 0, time.UTC)
 
 // requires tells of a finding by a rule that came with since.
-func (a *auditor) requires(c *Check, format string, args ...any) {
+func (a *view) requires(c *Check, format string, args ...any) {
 	if a.t.Lines[0].Time.Before(since) {
 		c.unchecked(format, args...)
 		return

@@ -7,10 +7,13 @@ import (
 	"officiant/ceremony/revocation"
 )
 
+// vouchAudit proves what vouches for requests.
+type vouchAudit struct{ *view }
+
 // vouchers looks at the certificates whose keys vouch for requests in the place of
 // people: each has to be on record, as that node's, and not revoked: not on any list
 // before, nor in this plan. Who holds the key of what was revoked may be anybody.
-func (a *auditor) vouchers(c *Check) {
+func (a *vouchAudit) vouchers(c *Check) {
 	if a.t.Open().Rehearsal {
 		return // told of the real one
 	}
@@ -55,7 +58,7 @@ func (a *auditor) vouchers(c *Check) {
 
 // renewedKeys looks at a node that is renewed without a new request: by its keys on
 // record. What was only superseded says nothing against its key.
-func (a *auditor) renewedKeys(c *Check, n plan.Node, revoked map[string]plan.Reason) {
+func (a *vouchAudit) renewedKeys(c *Check, n plan.Node, revoked map[string]plan.Reason) {
 	for _, e := range a.nodes[n.Name] {
 		cert, ok := a.past.newest(e.Name, history.Issued, history.Adopted)
 		if !ok {
@@ -76,7 +79,7 @@ func (a *auditor) renewedKeys(c *Check, n plan.Node, revoked map[string]plan.Rea
 
 // revokedSerials are all that is revoked, by serial number in hex: on any list of
 // the records here, and in this plan.
-func (a *auditor) revokedSerials() map[string]plan.Reason {
+func (a *vouchAudit) revokedSerials() map[string]plan.Reason {
 	all := map[string]plan.Reason{}
 	for _, r := range a.past.records {
 		for _, l := range r.Lists {
@@ -92,7 +95,7 @@ func (a *auditor) revokedSerials() map[string]plan.Reason {
 }
 
 // onRecordAs says whether a record of this cluster has a certificate under a name.
-func (a *auditor) onRecordAs(der []byte, name string) bool {
+func (a *vouchAudit) onRecordAs(der []byte, name string) bool {
 	for _, r := range a.past.own {
 		if found, ok := r.WithSHA256(fingerprint.Of(der)); ok && found.Name == name {
 			return true
