@@ -12,22 +12,34 @@ import (
 	"officiant/signer"
 )
 
-// serviceAccount checks where the service-account pair comes from: made in
+// accountPass checks the service-account pairs.
+type accountPass struct {
+	base
+	past  *records
+	nodes *nodeFacts
+	sent  *requestFacts
+}
+
+func accountOf(b base, past *records, nodes *nodeFacts, sent *requestFacts) {
+	(&accountPass{b, past, nodes, sent}).check()
+}
+
+// check says where the service-account pair comes from: made in
 // memory, or carried over as it was sealed.
-func (b *builder) serviceAccount() {
+func (b *accountPass) check() {
 	b.shared()
 	sa := &b.p.ServiceAccount
 	where := plan.At{"serviceAccount"}
-	needed := slices.ContainsFunc(b.c.Nodes, func(n kubepki.Node) bool { return n.Has(kubepki.ControlPlane) })
+	needed := slices.ContainsFunc(b.nodes.list, func(n kubepki.Node) bool { return n.Has(kubepki.ControlPlane) })
 	given := sa.Given()
 	switch {
 	case !needed && given:
 		b.Refuse(where, "no node of this plan is a control-plane node, which alone has the service-account key")
 	case !needed:
-	case b.genesis() && b.p.Adopts() && (!given || sa.Create != ""):
+	case b.past.genesis() && b.p.Adopts() && (!given || sa.Create != ""):
 		b.Refuse(where, "a cluster that is brought in keeps its service-account pair, by which its tokens are signed: "+
 			"carry it over (sealed, public)")
-	case !given && b.genesis():
+	case !given && b.past.genesis():
 		sa.Create = signer.ECDSAP256
 	case !given:
 		b.Refuse(nil, "serviceAccount is missing: carry the pair over (sealed, public), or create a new one, which ends "+
@@ -46,16 +58,16 @@ func (b *builder) serviceAccount() {
 	}
 }
 
-func (b *builder) createAccount(where plan.At) {
+func (b *accountPass) createAccount(where plan.At) {
 	b.accountAlgorithm(append(where, "create"), b.p.ServiceAccount.Create)
-	if b.genesis() {
+	if b.past.genesis() {
 		return
 	}
 	b.Warn(where, "a new service-account pair: tokens signed with the old one are refused once the bundles are installed")
 	b.provenRecipients()
 }
 
-func (b *builder) accountAlgorithm(where plan.At, a signer.Algorithm) {
+func (b *accountPass) accountAlgorithm(where plan.At, a signer.Algorithm) {
 	switch a {
 	case signer.ECDSAP256, signer.RSA2048, signer.RSA3072, signer.RSA4096:
 	default:
@@ -66,7 +78,7 @@ func (b *builder) accountAlgorithm(where plan.At, a signer.Algorithm) {
 // provenRecipients refuses a renewal of a node that a new pair would be sealed to.
 // The record vouches for the keys in a renewal's request, not for the recipient
 // beside them: who took a copy of the keys could write his own.
-func (b *builder) provenRecipients() {
+func (b *accountPass) provenRecipients() {
 	for i, n := range b.p.Nodes {
 		if n.Renews() && slices.Contains(n.Roles, kubepki.ControlPlane) {
 			b.Refuse(plan.At{"nodes", i, "renew"}, "node %s: a new service-account key needs a new request: the record "+
@@ -77,27 +89,27 @@ func (b *builder) provenRecipients() {
 
 // carryAccount checks a pair that was sealed before, as far as the predecessor
 // recorded who can open it, and what goes into sa.pub beside it.
-func (b *builder) carryAccount(where plan.At) {
+func (b *accountPass) carryAccount(where plan.At) {
 	sa := b.p.ServiceAccount
 	sealed, pub := b.sealedPair(sa.Sealed, sa.Public, where)
 	next := b.nextAccount(append(where, "next"))
 	former := b.formerAccounts(append(where, "former"), pub, next)
-	if pub != nil && b.genesis() && b.p.Adopts() {
+	if pub != nil && b.past.genesis() && b.p.Adopts() {
 		b.adoptAccount(pub)
 	}
-	if sealed == nil || pub == nil || b.sealed == nil {
+	if sealed == nil || pub == nil || b.past.sealed == nil {
 		return
 	}
-	recorded := b.sealed.inUse
+	recorded := b.past.sealed.inUse
 	switch {
 	case recorded.is(pub):
 		b.givenUp(where, former, next)
-	case b.sealed.next.is(pub):
+	case b.past.sealed.next.is(pub):
 		if !slices.ContainsFunc(former, recorded.is) {
 			b.Refuse(where, "the pair that signed tokens until now is missing under former: without its public key in "+
 				"sa.pub they end at once")
 		}
-		recorded = b.sealed.next
+		recorded = b.past.sealed.next
 	default:
 		b.RefuseInput(sa.Public, "is not the service-account key the last ceremony recorded")
 		return
@@ -115,7 +127,7 @@ func (s *sealedRecord) is(pub crypto.PublicKey) bool {
 }
 
 // sealedPair reads a pair that is carried over; nil for what cannot be had.
-func (b *builder) sealedPair(sealedFile, publicFile string, where plan.At) (sealed []byte, pub crypto.PublicKey) {
+func (b *accountPass) sealedPair(sealedFile, publicFile string, where plan.At) (sealed []byte, pub crypto.PublicKey) {
 	sealed, pub = b.input(sealedFile, append(slices.Clone(where), "sealed")), b.accountPublic(publicFile, append(slices.Clone(where), "public"))
 	if sealed != nil && !isAgeFile(sealed) {
 		b.RefuseInput(sealedFile, "not an armored age file")
@@ -124,7 +136,7 @@ func (b *builder) sealedPair(sealedFile, publicFile string, where plan.At) (seal
 }
 
 // accountPublic reads the public key of a pair; nil when it cannot be had.
-func (b *builder) accountPublic(file string, where plan.At) crypto.PublicKey {
+func (b *accountPass) accountPublic(file string, where plan.At) crypto.PublicKey {
 	data := b.input(file, where)
 	if data == nil {
 		return nil
@@ -143,7 +155,7 @@ func (b *builder) accountPublic(file string, where plan.At) crypto.PublicKey {
 
 // nextAccount checks the pair that API servers learn to trust before anything is
 // signed with it; nil when there is none, or it is made in the ceremony.
-func (b *builder) nextAccount(where plan.At) crypto.PublicKey {
+func (b *accountPass) nextAccount(where plan.At) crypto.PublicKey {
 	next := b.p.ServiceAccount.Next
 	switch {
 	case next == plan.NextAccount{}:
@@ -161,7 +173,8 @@ func (b *builder) nextAccount(where plan.At) crypto.PublicKey {
 		return nil
 	}
 	sealed, pub := b.sealedPair(next.Sealed, next.Public, where)
-	if sealed != nil && pub != nil && b.sealed != nil && !(b.sealed.next.is(pub) && b.sealed.next.SHA256 == fingerprint.Of(sealed)) {
+	if sealed != nil && pub != nil && b.past.sealed != nil && !(b.past.sealed.next.is(pub) &&
+		b.past.sealed.next.SHA256 == fingerprint.Of(sealed)) {
 		b.RefuseInput(next.Public, "is not the next service-account pair the last ceremony recorded")
 	}
 	return pub
@@ -169,13 +182,13 @@ func (b *builder) nextAccount(where plan.At) crypto.PublicKey {
 
 // unknownToNext warns of nodes that have the pair in use and will not be able to
 // open the next one.
-func (b *builder) unknownToNext(where plan.At) {
-	if b.sealed == nil {
+func (b *accountPass) unknownToNext(where plan.At) {
+	if b.past.sealed == nil {
 		return
 	}
 	missing := 0
-	for _, r := range b.sealed.inUse.Recipients {
-		if !slices.ContainsFunc(b.c.Nodes, func(n kubepki.Node) bool { return b.c.Recipient(n.Name) == r }) {
+	for _, r := range b.past.sealed.inUse.Recipients {
+		if !slices.ContainsFunc(b.nodes.list, func(n kubepki.Node) bool { return b.sent.recipient(b.p, n.Name) == r }) {
 			missing++
 		}
 	}
@@ -187,7 +200,7 @@ func (b *builder) unknownToNext(where plan.At) {
 
 // formerAccounts checks the public keys that sa.pub keeps. Only such that signed
 // tokens once have anything to verify there.
-func (b *builder) formerAccounts(where plan.At, pub, next crypto.PublicKey) (former []crypto.PublicKey) {
+func (b *accountPass) formerAccounts(where plan.At, pub, next crypto.PublicKey) (former []crypto.PublicKey) {
 	seen := []crypto.PublicKey{pub, next}
 	for i, file := range b.p.ServiceAccount.Former {
 		where := append(slices.Clone(where), i)
@@ -199,7 +212,7 @@ func (b *builder) formerAccounts(where plan.At, pub, next crypto.PublicKey) (for
 		switch {
 		case slices.ContainsFunc(seen, same):
 			b.Refuse(where, "the key in %s is in sa.pub already", file)
-		case b.sealed != nil && !b.sealed.signed(k):
+		case b.past.sealed != nil && !b.past.sealed.signed(k):
 			b.Refuse(where, "the key in %s is none that nodes signed tokens with, as the last ceremony recorded it", file)
 		}
 		former, seen = append(former, k), append(seen, k)
@@ -217,14 +230,14 @@ func (a *accountRecords) signed(pub crypto.PublicKey) bool {
 }
 
 // givenUp warns of keys that sa.pub had and will not have any more.
-func (b *builder) givenUp(where plan.At, former []crypto.PublicKey, next crypto.PublicKey) {
-	for _, der := range b.sealed.inUse.Former {
+func (b *accountPass) givenUp(where plan.At, former []crypto.PublicKey, next crypto.PublicKey) {
+	for _, der := range b.past.sealed.inUse.Former {
 		if !slices.ContainsFunc(former, (&sealedRecord{PublicKey: der}).is) {
 			b.Warn(where, "tokens signed with the former service-account key %s are refused once the bundles are installed",
 				fingerprint.Of(der))
 		}
 	}
-	if was := b.sealed.next; was != nil && !was.is(next) {
+	if was := b.past.sealed.next; was != nil && !was.is(next) {
 		b.Warn(where, "the next service-account key that the last ceremony made, %s, is given up",
 			fingerprint.Of(was.PublicKey))
 	}
@@ -232,14 +245,14 @@ func (b *builder) givenUp(where plan.At, former []crypto.PublicKey, next crypto.
 
 // opens refuses a control-plane node that can open neither the cluster's sealed
 // file nor one of its own.
-func (b *builder) opens(sealed []byte, recorded *sealedRecord) {
+func (b *accountPass) opens(sealed []byte, recorded *sealedRecord) {
 	// Another file than the recorded one was sealed by a node, to others.
 	if fingerprint.Of(sealed) != recorded.SHA256 {
 		return
 	}
 	file := b.p.ServiceAccount.Sealed
-	for i, n := range b.c.Nodes {
-		to := b.c.Recipient(n.Name)
+	for i, n := range b.nodes.list {
+		to := b.sent.recipient(b.p, n.Name)
 		if !n.Has(kubepki.ControlPlane) || to == "" {
 			continue
 		}
@@ -255,7 +268,7 @@ func (b *builder) opens(sealed []byte, recorded *sealedRecord) {
 }
 
 // shared checks the files that sister nodes sealed to nodes that joined later.
-func (b *builder) shared() {
+func (b *accountPass) shared() {
 	for i, n := range b.p.Nodes {
 		if n.Sealed == "" {
 			continue
@@ -275,7 +288,7 @@ func (b *builder) shared() {
 }
 
 // sharedWith is the file a sister node sealed to a node; empty when there is none.
-func (b *builder) sharedWith(node string) string {
+func (b *accountPass) sharedWith(node string) string {
 	for _, n := range b.p.Nodes {
 		if n.Name == node {
 			return n.Sealed

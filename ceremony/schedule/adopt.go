@@ -15,14 +15,14 @@ import (
 
 // brings says whether a node's certificate is one that its request has to bring
 // along, in a cluster's first ceremony.
-func (b *builder) brings(i int, l kubepki.Leaf) bool {
-	return b.genesis() && b.p.Keeps(l.Authority) && b.p.Nodes[i].Keys == (plan.NodeKeys{})
+func brings(p *plan.Plan, past *records, i int, l kubepki.Leaf) bool {
+	return past.genesis() && p.Keeps(l.Authority) && p.Nodes[i].Keys == (plan.NodeKeys{})
 }
 
 // adopted checks an authority that no ceremony made: the self-signed one of a
 // cluster that kubeadm set up, with its key on disks. It is trusted until the
 // last node has a certificate of its successor's, and signs nothing here.
-func (b *builder) adopted(a *plan.Authority, where plan.At) {
+func (b *authorityPass) adopted(a *plan.Authority, where plan.At) {
 	switch {
 	case a.Family == kubepki.Root:
 		b.Refuse(append(where, "adopted"), "authority %s: what is adopted is a self-signed kubernetes, etcd or "+
@@ -47,8 +47,8 @@ func (b *builder) adopted(a *plan.Authority, where plan.At) {
 	if c == nil {
 		return
 	}
-	b.c.Certificates[a.Name] = c
-	if !b.genesis() {
+	b.cas.certificates[a.Name] = c
+	if !b.past.genesis() {
 		b.stillAdopted(a, c, where)
 		return
 	}
@@ -60,7 +60,7 @@ func (b *builder) adopted(a *plan.Authority, where plan.At) {
 }
 
 // foreign reads the certificate of an authority that is adopted.
-func (b *builder) foreign(a *plan.Authority, where plan.At) *x509.Certificate {
+func (b *authorityPass) foreign(a *plan.Authority, where plan.At) *x509.Certificate {
 	data := b.input(a.Certificate, where)
 	if data == nil {
 		return nil
@@ -70,7 +70,7 @@ func (b *builder) foreign(a *plan.Authority, where plan.At) *x509.Certificate {
 		err = request.CheckAdopted(c)
 	}
 	if err == nil {
-		b.c.algorithms[a.Name], err = signer.AlgorithmOf(c.PublicKey)
+		b.cas.algorithms[a.Name], err = signer.AlgorithmOf(c.PublicKey)
 	}
 	if err == nil && a.Use == plan.Issue && b.now.After(c.NotAfter) {
 		err = errors.New("expired on " + c.NotAfter.UTC().Format(time.RFC3339))
@@ -84,14 +84,14 @@ func (b *builder) foreign(a *plan.Authority, where plan.At) *x509.Certificate {
 
 // stillAdopted wants the predecessor to have adopted the same: what was dropped,
 // or never was, does not come (back) in.
-func (b *builder) stillAdopted(a *plan.Authority, c *x509.Certificate, where plan.At) {
-	if len(b.chain) == 0 {
+func (b *authorityPass) stillAdopted(a *plan.Authority, c *x509.Certificate, where plan.At) {
+	if len(b.past.chain) == 0 {
 		return // what is wrong with the predecessor was said
 	}
-	on, err := adoptedOn(b.c.Inputs[b.chain[0]])
+	on, err := adoptedOn(b.files.read[b.past.chain[0]])
 	switch {
 	case err != nil:
-		b.RefuseInput(b.chain[0], "%v", err)
+		b.RefuseInput(b.past.chain[0], "%v", err)
 	case on[a.Name] != fingerprint.Of(c.Raw):
 		b.Refuse(append(where, "adopted"), "authority %s: the last ceremony did not adopt it, or dropped it; a cluster "+
 			"is brought in by its first ceremony", a.Name)
@@ -123,10 +123,10 @@ type adoptedRecord struct {
 
 // bringIn takes what a node of a cluster that is brought in has: the first
 // ceremony carries its certificates over as its request has them.
-func (b *builder) bringIn(i int, o *request.Opened) {
-	in, n := b.p.Nodes[i], b.c.Nodes[i]
-	if !b.genesis() || !b.p.Adopts() {
-		if o.Adoption != nil && b.genesis() {
+func (b *requestPass) bringIn(i int, o *request.Opened) {
+	in, n := b.p.Nodes[i], b.nodes.list[i]
+	if !b.past.genesis() || !b.p.Adopts() {
+		if o.Adoption != nil && b.past.genesis() {
 			b.Warn(plan.At{"nodes", i}, "node %s: its request is of a running cluster, and the plan adopts none of its "+
 				"authorities: everything is made anew, and nothing the node trusts now will be trusted", in.Name)
 		}
@@ -142,18 +142,18 @@ func (b *builder) bringIn(i int, o *request.Opened) {
 		switch {
 		case a == nil:
 			bad("adopted/authority/%s.crt: the node trusts %s, and the plan adopts no %s authority", family, c.Subject, family)
-		case b.c.Certificates[a.Name] != nil && !c.Equal(b.c.Certificates[a.Name]):
+		case b.cas.certificates[a.Name] != nil && !c.Equal(b.cas.certificates[a.Name]):
 			bad("adopted/authority/%s.crt: is not %s, which the plan adopts: this node is of another cluster, or trusts another authority than the rest", family, a.Certificate)
 		}
 	}
 	carried := map[string]*x509.Certificate{}
-	for _, l := range b.leaves[in.Name] {
+	for _, l := range b.nodes.leaves[in.Name] {
 		c := o.Adoption.Leaves[l.Name]
 		if !b.p.Keeps(l.Authority) || c == nil { // said where requests are looked into
 			continue
 		}
 		file := "adopted/leaf/" + l.Name + ".crt"
-		issuer := b.c.Certificates[b.p.Issuing(l.Authority).Name]
+		issuer := b.cas.certificates[b.p.Issuing(l.Authority).Name]
 		for _, why := range unfit(c, issuer, b.now, n, l) {
 			bad("%s: %s", file, why)
 		}
@@ -163,7 +163,7 @@ func (b *builder) bringIn(i int, o *request.Opened) {
 		}
 		carried[l.Name] = c
 	}
-	b.c.Carried[in.Name] = carried
+	b.sent.carried[in.Name] = carried
 }
 
 // unfit says why a certificate of an adopted authority cannot be kept.
@@ -181,10 +181,10 @@ func unfit(c, issuer *x509.Certificate, now time.Time, n kubepki.Node, l kubepki
 // adoptAccount checks the service-account pair of a cluster that is brought in.
 // Each control-plane node has the key, and sealed it to itself; one of these files
 // is the plan's (sealed), the others are their nodes'.
-func (b *builder) adoptAccount(public any) {
+func (b *accountPass) adoptAccount(public any) {
 	sa, main := b.p.ServiceAccount, ""
-	for i, n := range b.c.Nodes {
-		o := b.c.Requests[n.Name]
+	for i, n := range b.nodes.list {
+		o := b.sent.requests[n.Name]
 		if !n.Has(kubepki.ControlPlane) || o == nil || o.Adoption == nil {
 			continue
 		}
@@ -201,7 +201,7 @@ func (b *builder) adoptAccount(public any) {
 			}
 			main = n.Name
 		}
-		if data, ok := b.c.Inputs[file]; ok && !bytes.Equal(data, o.Adoption.AccountSealed) {
+		if data, ok := b.files.read[file]; ok && !bytes.Equal(data, o.Adoption.AccountSealed) {
 			b.RefuseInput(file, "is not adopted/sa.key.age of %s: node %s could not open it", b.p.Nodes[i].Request, n.Name)
 		}
 	}

@@ -14,8 +14,42 @@ import (
 	"officiant/signer"
 )
 
-// authorities checks each authority by itself, then what holds them together.
-func (b *builder) authorities() {
+// cas is what is known of a plan's authorities, by name.
+type cas struct {
+	certificates map[string]*x509.Certificate // that the plan names rather than makes
+	renewed      map[string]*x509.Certificate // what those had so far that get another for the same key
+	issuers      []*x509.Certificate          // CAs between an external root and the authorities the plan names
+	algorithms   map[string]signer.Algorithm  // of keys, the release key's and its successor's too
+}
+
+// present is an authority's certificate before the ceremony; nil when it is made
+// with its key.
+func (c *cas) present(name string) *x509.Certificate {
+	if old := c.renewed[name]; old != nil {
+		return old
+	}
+	return c.certificates[name]
+}
+
+// authorityPass checks the authorities: each by itself, what is above it, and what
+// distinguishes it from others, of this cluster and of others.
+type authorityPass struct {
+	base
+	facts *clusterFacts
+	past  *records
+	cas   *cas
+}
+
+func authoritiesOf(b base, facts *clusterFacts, past *records) *cas {
+	pass := &authorityPass{b, facts, past, &cas{certificates: map[string]*x509.Certificate{},
+		renewed: map[string]*x509.Certificate{}, algorithms: map[string]signer.Algorithm{}}}
+	pass.check()
+	pass.clusters()
+	return pass.cas
+}
+
+// check goes through the authorities, each by itself, then what holds them together.
+func (b *authorityPass) check() {
 	names := map[string]bool{}
 	issuing := map[kubepki.Authority]int{}
 	for i := range b.p.Authorities {
@@ -63,7 +97,7 @@ func (b *builder) authorities() {
 	b.distinct()
 }
 
-func (b *builder) family(a *plan.Authority, where plan.At) bool {
+func (b *authorityPass) family(a *plan.Authority, where plan.At) bool {
 	if a.Family == "" {
 		a.Family = kubepki.Authority(a.Name)
 	}
@@ -82,7 +116,7 @@ func (b *builder) family(a *plan.Authority, where plan.At) bool {
 }
 
 // authority checks one authority: made in the ceremony, or there already.
-func (b *builder) authority(a *plan.Authority, where plan.At) {
+func (b *authorityPass) authority(a *plan.Authority, where plan.At) {
 	switch {
 	case a.Adopted && (a.Family == kubepki.Root || a.Key != plan.Key{} || a.Certificate == "" || a.Renews != ""):
 		b.adopted(a, where) // says why not
@@ -111,7 +145,7 @@ func (b *builder) authority(a *plan.Authority, where plan.At) {
 	if certificate == nil {
 		return
 	}
-	b.c.Certificates[a.Name] = certificate
+	b.cas.certificates[a.Name] = certificate
 	if want := a.Key.Existing; want != (fingerprint.SHA256{}) {
 		if got, err := fingerprint.SPKI(certificate.PublicKey); err != nil || got != want {
 			b.Refuse(append(where, "key", "existing"), "authority %s: the key of %s is %s, not this", a.Name, a.Certificate, got)
@@ -120,7 +154,7 @@ func (b *builder) authority(a *plan.Authority, where plan.At) {
 }
 
 // created checks an authority whose key and certificate are made.
-func (b *builder) created(a *plan.Authority, where plan.At) {
+func (b *authorityPass) created(a *plan.Authority, where plan.At) {
 	switch {
 	case a.Key.Existing != fingerprint.SHA256{}:
 		b.Refuse(where, "authority %s: an existing key needs its certificate", a.Name)
@@ -134,36 +168,36 @@ func (b *builder) created(a *plan.Authority, where plan.At) {
 	if err != nil {
 		b.Refuse(append(where, "key", "create"), "authority %s: %v", a.Name, err)
 	}
-	b.c.algorithms[a.Name] = algorithm
+	b.cas.algorithms[a.Name] = algorithm
 	b.evidence(&a.Evidence, where, "authority "+a.Name, true)
 	b.subject(a, where)
 	b.authorityValidity(a)
 }
 
 // authorityValidity puts in how long a certificate that is made is valid.
-func (b *builder) authorityValidity(a *plan.Authority) {
+func (b *authorityPass) authorityValidity(a *plan.Authority) {
 	if a.Family == kubepki.Root {
 		validity(&a.Validity, 0, 20*plan.Year)
 		return
 	}
 	var said time.Duration
-	if b.kubeadm != nil {
-		said = b.kubeadm.CAValidity
+	if b.facts.kubeadm != nil {
+		said = b.facts.kubeadm.CAValidity
 	}
 	validity(&a.Validity, said, 10*plan.Year)
 }
 
 // subject puts the defaults in, and refuses what a certificate cannot carry
 // (RFC 5280 appendix A.1, ub-common-name and ub-organization-name).
-func (b *builder) subject(a *plan.Authority, where plan.At) {
-	if b.c.Cluster.Name == "" {
+func (b *authorityPass) subject(a *plan.Authority, where plan.At) {
+	if b.facts.cluster.Name == "" {
 		return // its facts do not hold, so there are no defaults
 	}
 	if a.Subject.CommonName == "" {
 		a.Subject.CommonName = b.commonName(a)
 	}
 	if a.Subject.Organization == nil {
-		a.Subject.Organization = &[]string{b.c.Cluster.Name}
+		a.Subject.Organization = &[]string{b.facts.cluster.Name}
 	}
 	for _, s := range append([]string{a.Subject.CommonName}, *a.Subject.Organization...) {
 		if s == "" || len([]rune(s)) > 64 {
@@ -174,8 +208,8 @@ func (b *builder) subject(a *plan.Authority, where plan.At) {
 
 // commonName is an authority's CN where the plan does not say one: its family's,
 // and, beside another of its family, its own name, since no two may be alike.
-func (b *builder) commonName(a *plan.Authority) string {
-	c := b.c.Cluster
+func (b *authorityPass) commonName(a *plan.Authority) string {
+	c := b.facts.cluster
 	alone := len(b.p.OfFamily(a.Family)) == 1
 	switch {
 	case a.Family == kubepki.Root && alone:
@@ -193,26 +227,9 @@ func (b *builder) commonName(a *plan.Authority) string {
 	return ""
 }
 
-// evidence checks the least grade a plan accepts; a token that proves nothing has
-// to be allowed by name, like a software token. For a key that exists it may
-// be left out; then only hardware will do.
-func (b *builder) evidence(g *signer.Grade, where plan.At, what string, made bool) {
-	switch {
-	case knownGrade(*g):
-	case *g == "" && made:
-		b.Refuse(where, `%s: say the least evidence accepted for its key: "attested", "consistent", or "software" for a `+
-			`software token`, what)
-	case *g == "":
-		*g = signer.Consistent
-	default:
-		b.Refuse(append(where, "evidence"), `%s: evidence %q is not "attested", "consistent", "software" or "unproven"`,
-			what, *g)
-	}
-}
-
 // certificate reads an authority's certificate and checks what it is. One that
 // has ended may still be trusted: nothing that it certified is valid.
-func (b *builder) certificate(a *plan.Authority, file string, where plan.At) *x509.Certificate {
+func (b *authorityPass) certificate(a *plan.Authority, file string, where plan.At) *x509.Certificate {
 	data := b.input(file, where)
 	if data == nil {
 		return nil
@@ -228,7 +245,7 @@ func (b *builder) certificate(a *plan.Authority, file string, where plan.At) *x5
 		bad("%v cannot be used", err)
 		return nil // checking a signature by a key of any size could take hours
 	}
-	b.c.algorithms[a.Name] = algorithm
+	b.cas.algorithms[a.Name] = algorithm
 	switch {
 	case !c.BasicConstraintsValid || !c.IsCA:
 		bad("is not the certificate of a CA")

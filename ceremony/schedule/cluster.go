@@ -11,16 +11,35 @@ import (
 	"officiant/ceremony/plan"
 )
 
-// cluster puts the cluster's facts together: what the plan says, else what its
+// clusterFacts are what a plan and its kubeadm file say of the cluster.
+type clusterFacts struct {
+	cluster kubepki.Cluster
+	kubeadm *kubeadm.Config // nil when the plan names none
+	hold    bool            // without them, nothing of the nodes can be expanded
+}
+
+// clusterPass puts the facts of the cluster together.
+type clusterPass struct {
+	base
+	facts *clusterFacts
+}
+
+func clusterOf(b base) *clusterFacts {
+	pass := &clusterPass{b, &clusterFacts{}}
+	pass.facts.hold = pass.check()
+	return pass.facts
+}
+
+// check puts the cluster's facts together: what the plan says, else what its
 // kubeadm file says, else kubeadm's defaults. It says whether they hold.
-func (b *builder) cluster() bool {
+func (b *clusterPass) check() bool {
 	in := &b.p.Cluster
 	if in.Kubeadm != "" {
 		b.readKubeadm(in.Kubeadm)
-		if b.kubeadm == nil {
+		if b.facts.kubeadm == nil {
 			return false
 		}
-		merge(in, b.kubeadm)
+		merge(in, b.facts.kubeadm)
 	} else if in.Name == "" {
 		b.Refuse(plan.At{"cluster"}, "the cluster needs a name, or a kubeadm file that says it")
 		return false
@@ -59,12 +78,12 @@ func (b *builder) cluster() bool {
 		return false
 	}
 	in.Name, in.Naming, in.ServiceSubnet, in.DNSDomain = facts.Name, facts.Naming, facts.ServiceSubnet, facts.DNSDomain
-	b.c.Cluster = facts
+	b.facts.cluster = facts
 	b.warnCluster()
 	return true
 }
 
-func (b *builder) readKubeadm(name string) {
+func (b *clusterPass) readKubeadm(name string) {
 	where := plan.At{"cluster", "kubeadm"}
 	data := b.input(name, where)
 	if data == nil {
@@ -101,7 +120,7 @@ func (b *builder) readKubeadm(name string) {
 			b.RefuseInput(name, "validity period: %v", err)
 		}
 	}
-	b.kubeadm = cfg
+	b.facts.kubeadm = cfg
 }
 
 // merge fills what the plan does not say from the kubeadm file.
@@ -130,7 +149,7 @@ func fill(s *string, value string) {
 }
 
 // refuseField notes a *kubepki.FieldError where the fact was said.
-func (b *builder) refuseField(err error) {
+func (b *clusterPass) refuseField(err error) {
 	var f *kubepki.FieldError
 	if !errors.As(err, &f) {
 		b.Refuse(plan.At{"cluster"}, "cluster: %v", err)
@@ -141,10 +160,10 @@ func (b *builder) refuseField(err error) {
 
 // refuseFact notes what is wrong with a fact ("certSANs[1]") in the plan, or
 // in the kubeadm file when that said it.
-func (b *builder) refuseFact(field, problem string) {
-	where := append(plan.At{"cluster"}, b.places(field)...)
+func (b *clusterPass) refuseFact(field, problem string) {
+	where := append(plan.At{"cluster"}, places(b.p, field)...)
 	inline := b.Says(plan.At{"cluster", where[1]})
-	if !inline && b.kubeadm != nil && field != "name" {
+	if !inline && b.facts.kubeadm != nil && field != "name" {
 		b.RefuseInput(b.p.Cluster.Kubeadm, "%s: %s", field, problem)
 		return
 	}
@@ -152,12 +171,12 @@ func (b *builder) refuseFact(field, problem string) {
 }
 
 // places turns "overrides.admin.conf.organization[0]" into keys and indexes.
-func (b *builder) places(field string) plan.At {
+func places(p *plan.Plan, field string) plan.At {
 	var out plan.At
 	if rest, ok := strings.CutPrefix(field, "overrides."); ok {
-		for id := range b.p.Cluster.Overrides { // an id may have dots
+		for id := range p.Cluster.Overrides { // an id may have dots
 			if after, ok := strings.CutPrefix(rest+".", id+"."); ok {
-				return append(plan.At{"overrides", id}, b.places(strings.TrimSuffix(after, "."))...)
+				return append(plan.At{"overrides", id}, places(p, strings.TrimSuffix(after, "."))...)
 			}
 		}
 	}
@@ -174,13 +193,13 @@ func (b *builder) places(field string) plan.At {
 	return out
 }
 
-func (b *builder) warnCluster() {
-	v := b.c.Cluster.KubernetesVersion
+func (b *clusterPass) warnCluster() {
+	v := b.facts.cluster.KubernetesVersion
 	if !kubepki.Known(v) {
 		b.Warn(plan.At{"cluster", "kubernetesVersion"}, "Kubernetes %s is newer than this program knows; the facts of "+
 			"%s are used", v, kubepki.Newest())
 	}
-	if b.c.Cluster.Name == "kubernetes" {
+	if b.facts.cluster.Name == "kubernetes" {
 		b.Warn(plan.At{"cluster"}, `the cluster has kubeadm's default name "kubernetes"; token labels and CA subjects `+
 			`carry it, and a second cluster of that name cannot be told apart`)
 	}

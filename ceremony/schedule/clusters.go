@@ -90,7 +90,7 @@ func (n *neighbour) take(name string, der []byte) {
 
 // clusters checks what makes one cluster of several under a root: it continues the
 // root's last ceremony, and has authorities of its own.
-func (b *builder) clusters() {
+func (b *authorityPass) clusters() {
 	root := b.p.Issuing(kubepki.Root)
 	if root == nil || b.held {
 		return // a ceremony that was carried out is judged by what was asked then
@@ -100,7 +100,7 @@ func (b *builder) clusters() {
 		b.Refuse(plan.At{"previous"}, "the key of %s exists, so a ceremony had it before: previous has to name the "+
 			"root's last one, of whichever cluster", root.Name)
 	}
-	for _, n := range b.neighbours {
+	for _, n := range b.past.neighbours {
 		if opened && !n.keys[root.Key.Existing] {
 			b.Refuse(append(n.where, "transcript"), "ceremony %d of cluster %s did not open the key of %s: name the root's "+
 				"last ceremony, in which it did", n.Sequence, n.Cluster, root.Name)
@@ -114,8 +114,8 @@ func (b *builder) clusters() {
 }
 
 // apart refuses an authority that could be taken for another cluster's, or is it.
-func (b *builder) apart(a plan.Authority, where plan.At, n neighbour) {
-	own := b.c.Present(a.Name)
+func (b *authorityPass) apart(a plan.Authority, where plan.At, n neighbour) {
+	own := b.cas.present(a.Name)
 	subject := dn(a.Subject)
 	if own != nil {
 		subject = own.Subject.String()

@@ -19,10 +19,10 @@ type keyUses map[fingerprint.SHA256]string
 
 // csrs checks that a request has exactly the CSRs its node needs, and that
 // none asks for more than the plan gives.
-func (b *builder) csrs(i int, o *request.Opened, seen keyUses) {
+func (b *requestPass) csrs(i int, o *request.Opened, seen keyUses) {
 	in := b.p.Nodes[i]
 	want := map[string]kubepki.Leaf{}
-	for _, l := range b.leaves[in.Name] {
+	for _, l := range b.nodes.leaves[in.Name] {
 		want[l.Name] = l
 		if o.CSR[l.Name] == nil {
 			b.RefuseInput(in.Request, "csr/%s.csr: missing; node %s needs it", l.Name, in.Name)
@@ -66,7 +66,7 @@ var csrExtensions = []asn1.ObjectIdentifier{
 }
 
 // asks refuses a CSR that asks for a name the plan does not give.
-func (b *builder) asks(csr *x509.CertificateRequest, l kubepki.Leaf, node string, bad func(string, ...any)) {
+func (b *requestPass) asks(csr *x509.CertificateRequest, l kubepki.Leaf, node string, bad func(string, ...any)) {
 	not := func(what, name string) { bad("asks for %s %q, which the plan does not give node %s", what, name, node) }
 	for _, attribute := range csr.Subject.Names {
 		value, _ := attribute.Value.(string)

@@ -3,6 +3,7 @@ package schedule
 import (
 	"crypto/x509"
 	"fmt"
+	"math/big"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -11,8 +12,23 @@ import (
 	"officiant/signer"
 )
 
+// entryPass lists the signatures of a plan without mistakes.
+type entryPass struct {
+	c        *Ceremony
+	p        *plan.Plan
+	leaves   map[string][]kubepki.Leaf
+	revoking *revoking
+	entries  []Entry
+}
+
+func entriesOf(c *Ceremony, revoking *revoking) ([]Entry, error) {
+	pass := &entryPass{c: c, p: c.Plan, leaves: c.leaves, revoking: revoking}
+	err := pass.expand()
+	return pass.entries, err
+}
+
 // expand lists every signature of a plan without mistakes, in the schedule's order.
-func (b *builder) expand() error {
+func (b *entryPass) expand() error {
 	specs := map[kubepki.Authority]kubepki.AuthoritySpec{}
 	for _, s := range kubepki.Authorities(b.c.Cluster) {
 		specs[s.Authority] = s
@@ -39,10 +55,10 @@ func (b *builder) expand() error {
 }
 
 // add numbers an entry; its signer's key says the signature algorithm.
-func (b *builder) add(e Entry) {
-	e.N = len(b.c.Entries) + 1
+func (b *entryPass) add(e Entry) {
+	e.N = len(b.entries) + 1
 	e.SignatureAlgorithm = signatureAlgorithm(b.c.algorithms[e.Signer])
-	b.c.Entries = append(b.c.Entries, e)
+	b.entries = append(b.entries, e)
 }
 
 func authorityEntry(a *plan.Authority, spec kubepki.AuthoritySpec, root *plan.Authority) Entry {
@@ -68,7 +84,7 @@ func authorityEntry(a *plan.Authority, spec kubepki.AuthoritySpec, root *plan.Au
 	return e
 }
 
-func (b *builder) expandLeaves(f kubepki.Authority) error {
+func (b *entryPass) expandLeaves(f kubepki.Authority) error {
 	issuer := b.p.Issuing(f)
 	for i, n := range b.c.Nodes {
 		for _, l := range b.leaves[n.Name] {
@@ -144,3 +160,56 @@ func (c *Ceremony) KeysNeeded() []string {
 // Algorithm returns the algorithm of a key by its name: an authority's, or
 // a release key's. It is empty when there is no such key.
 func (c *Ceremony) Algorithm(name string) signer.Algorithm { return c.algorithms[name] }
+
+// expandLists adds the revocation lists.
+func (b *entryPass) expandLists() {
+	for _, f := range plan.Families {
+		for _, a := range b.p.Authorities {
+			if a.Family != f || !makesList(b.p, a.Name) {
+				continue
+			}
+			e := Entry{Kind: CRLSignature, Name: "crl " + a.Name, Signer: a.Name, Number: big.NewInt(1)}
+			for _, l := range b.p.CRLs {
+				if l.Authority == a.Name {
+					e.Duration = time.Duration(l.NextUpdate)
+				}
+			}
+			if c := b.c.Present(a.Name); c != nil {
+				for _, former := range b.revoking.former {
+					if former.by(c) && former.List.Number.Cmp(e.Number) >= 0 {
+						e.Number = new(big.Int).Add(former.List.Number, big.NewInt(1))
+					}
+				}
+			}
+			for _, v := range b.p.Revocations {
+				if v.Authority == a.Name {
+					e.Revoked = append(e.Revoked, Revoked{v.Serial.Int, v.Reason, b.revoking.before[v.Serial.Text(16)].Date})
+				}
+			}
+			sortRevoked(e.Revoked)
+			b.add(e)
+		}
+	}
+}
+
+// expandExternal lists what authorities below an external root need: first each
+// one's request, then what has to come back for it.
+func (b *entryPass) expandExternal(specs map[kubepki.Authority]kubepki.AuthoritySpec) {
+	var back []Entry
+	for _, f := range plan.Families[1:] {
+		for _, a := range b.p.OfFamily(f) {
+			if root := b.p.RootOf(a); a.Makes() && root.External {
+				e := authorityEntry(a, specs[f], root)
+				e.Kind, e.Signer, e.Least = ExternalCertificate, "", least(b.p, a)
+				back = append(back, e)
+			}
+		}
+	}
+	for _, e := range back {
+		e.Kind, e.Name, e.Signer, e.Duration, e.Least = RequestSignature, RequestName(e.Name), e.Name, 0, 0
+		b.add(e)
+	}
+	for _, e := range back {
+		b.add(e)
+	}
+}

@@ -22,7 +22,7 @@ const requestsFolder = "csrs"
 
 // external checks what the plan says of roots that live elsewhere, and that
 // nothing else says it.
-func (b *builder) external() {
+func (b *authorityPass) external() {
 	here := 0
 	for i := range b.p.Authorities {
 		a := &b.p.Authorities[i]
@@ -54,11 +54,11 @@ func (b *builder) external() {
 }
 
 // externalRoot checks one root that lives elsewhere.
-func (b *builder) externalRoot(root *plan.Authority, where plan.At) {
+func (b *authorityPass) externalRoot(root *plan.Authority, where plan.At) {
 	if root.Key != (plan.Key{}) {
 		b.Refuse(append(where, "key"), "authority %s: it lives elsewhere, so this ceremony has no key of it", root.Name)
 	}
-	certificate := b.c.Certificates[root.Name]
+	certificate := b.cas.certificates[root.Name]
 	if certificate == nil {
 		return // said already
 	}
@@ -77,13 +77,13 @@ func (b *builder) externalRoot(root *plan.Authority, where plan.At) {
 		b.RefuseInput(root.Issuers, "%v", err)
 		return
 	}
-	b.c.Issuers = append(b.c.Issuers, issuers...)
+	b.cas.issuers = append(b.cas.issuers, issuers...)
 }
 
 // below says what is wrong with an authority that an external root, or a CA below
 // it, certified before.
-func (b *builder) below(certificate, root *x509.Certificate) error {
-	chain, err := kubepki.Chain(certificate, root, b.c.Issuers)
+func (b *authorityPass) below(certificate, root *x509.Certificate) error {
+	chain, err := kubepki.Chain(certificate, root, b.cas.issuers)
 	if err != nil {
 		return err
 	}
@@ -94,64 +94,44 @@ func (b *builder) below(certificate, root *x509.Certificate) error {
 }
 
 // elsewhere checks an authority whose certificate has to come back from elsewhere.
-func (b *builder) elsewhere(a *plan.Authority, where plan.At, root *plan.Authority) {
+func (b *authorityPass) elsewhere(a *plan.Authority, where plan.At, root *plan.Authority) {
 	if a.Least > a.Validity {
 		b.Refuse(append(where, "least"), "authority %s: at least %s, and at most %s", a.Name, a.Least, a.Validity)
 	}
-	if old := b.c.Renewed[a.Name]; old != nil && b.c.Certificates[root.Name] != nil {
-		if err := b.below(old, b.c.Certificates[root.Name]); err != nil {
+	if old := b.cas.renewed[a.Name]; old != nil && b.cas.certificates[root.Name] != nil {
+		if err := b.below(old, b.cas.certificates[root.Name]); err != nil {
 			b.RefuseInput(a.Renews, "%v", err)
 		}
 	}
 	if a.Least != 0 {
-		b.outlives(where, "authority "+a.Name, a.Least, root)
+		b.outlives(b.cas, where, "authority "+a.Name, a.Least, root)
 	}
 }
 
 // least is how long an authority that is certified elsewhere has to be valid yet
 // when its certificate comes back: longer than the leaves it then issues.
-func (b *builder) least(a *plan.Authority) time.Duration {
-	return time.Duration(max(a.Least, b.p.Leaves.Validity))
+func least(p *plan.Plan, a *plan.Authority) time.Duration {
+	return time.Duration(max(a.Least, p.Leaves.Validity))
 }
 
 // requestFiles keeps the folder of the requests to the ceremony directory. Only
 // where there are any: elsewhere an input may have that name.
-func (b *builder) requestFiles() {
-	if !b.c.External() {
+func (b *listPass) requestFiles() {
+	if !external(b.p) {
 		return
 	}
-	for path := range b.c.Inputs {
+	for path := range b.files.read {
 		if first, _, _ := strings.Cut(path, "/"); strings.EqualFold(first, requestsFolder) {
 			b.RefuseInput(path, "%s belongs to the ceremony directory itself", first)
 		}
 	}
 }
 
-// expandExternal lists what authorities below an external root need: first each
-// one's request, then what has to come back for it.
-func (b *builder) expandExternal(specs map[kubepki.Authority]kubepki.AuthoritySpec) {
-	var back []Entry
-	for _, f := range plan.Families[1:] {
-		for _, a := range b.p.OfFamily(f) {
-			if root := b.p.RootOf(a); a.Makes() && root.External {
-				e := authorityEntry(a, specs[f], root)
-				e.Kind, e.Signer, e.Least = ExternalCertificate, "", b.least(a)
-				back = append(back, e)
-			}
-		}
-	}
-	for _, e := range back {
-		e.Kind, e.Name, e.Signer, e.Duration, e.Least = RequestSignature, RequestName(e.Name), e.Name, 0, 0
-		b.add(e)
-	}
-	for _, e := range back {
-		b.add(e)
-	}
-}
-
 // External says whether a root of the plan lives elsewhere.
-func (c *Ceremony) External() bool {
-	return slices.ContainsFunc(c.Plan.Authorities, func(a plan.Authority) bool { return a.External })
+func (c *Ceremony) External() bool { return external(c.Plan) }
+
+func external(p *plan.Plan) bool {
+	return slices.ContainsFunc(p.Authorities, func(a plan.Authority) bool { return a.External })
 }
 
 // RootNameOf names the root that certifies an authority; empty: none does.

@@ -32,7 +32,7 @@ func extraCertificates(p *plan.Plan, i int, n kubepki.Node) (list []kubepki.Extr
 }
 
 // extraRoles checks which nodes the cluster's extras are for.
-func (b *builder) extraRoles() {
+func (b *nodePass) extraRoles() {
 	for j, e := range b.p.Cluster.Extra {
 		for k, r := range e.Roles {
 			if r != kubepki.ControlPlane && r != kubepki.Etcd && r != kubepki.Worker {
@@ -53,14 +53,14 @@ func (b *builder) extraRoles() {
 
 // refuseFacts notes what is wrong with a node's facts at its place. What the
 // cluster's extras have wrong is said once, and not for each node.
-func (b *builder) refuseFacts(i int, err error, extras []plan.At) {
+func (b *nodePass) refuseFacts(i int, err error, extras []plan.At) {
 	name, where := b.p.Nodes[i].Name, plan.At{"nodes", i}
 	var f *kubepki.FieldError
 	if !errors.As(err, &f) {
 		b.Refuse(where, "node %s: %v", name, err)
 		return
 	}
-	place := b.places(f.Field)
+	place := places(b.p, f.Field)
 	if len(place) > 1 && place[0] == "extra" {
 		if k, ok := place[1].(int); ok && k < len(extras) {
 			origin := extras[k]

@@ -13,7 +13,7 @@ import (
 )
 
 // generations checks the families of which the plan has more than one authority.
-func (b *builder) generations(issuing map[kubepki.Authority]int) {
+func (b *authorityPass) generations(issuing map[kubepki.Authority]int) {
 	b.severalTaken()
 	for i, a := range b.p.Authorities {
 		where := plan.At{"authorities", i}
@@ -30,7 +30,7 @@ func (b *builder) generations(issuing map[kubepki.Authority]int) {
 		case len(b.p.OfFamily(a.Family)) > 1 && isFamily(a.Name) && a.Name != string(a.Family):
 			b.Refuse(append(where, "name"), "authority %s is one of several of family %s: it cannot have another family's "+
 				"name", a.Name, a.Family)
-		case a.Use == plan.Trust && ok && b.p.Authorities[j].Key.Create != "" && a.Key.Create == "" && !b.genesis():
+		case a.Use == plan.Trust && ok && b.p.Authorities[j].Key.Create != "" && a.Key.Create == "" && !b.past.genesis():
 			b.Refuse(plan.At{"authorities", j}, "authority %s is made here, so no node trusts it yet, and %s is still "+
 				"trusted: let it be trusted first (use: trust), and issue in the next ceremony",
 				b.p.Authorities[j].Name, a.Name)
@@ -40,13 +40,13 @@ func (b *builder) generations(issuing map[kubepki.Authority]int) {
 
 // severalTaken refuses two authorities in kubeconfigs of a release whose kubeadm
 // takes one: nothing could be changed about it once bundles are signed.
-func (b *builder) severalTaken() {
-	v := b.c.Cluster.KubernetesVersion
+func (b *authorityPass) severalTaken() {
+	v := b.facts.cluster.KubernetesVersion
 	several := b.p.OfFamily(kubepki.KubernetesAuthority)
 	if len(several) < 2 || len(b.p.Nodes) == 0 || v == (kubepki.Version{}) || kubepki.SeveralInKubeconfig(v) {
 		return
 	}
-	b.Refuse(b.authorityPlace(several[1].Name), "kubeconfigs would hold the authorities %s and %s, and kubeadm of %s "+
+	b.Refuse(authorityPlace(b.p, several[1].Name), "kubeconfigs would hold the authorities %s and %s, and kubeadm of %s "+
 		"takes one: upgrade the cluster to v1.31.0 or later first",
 		several[0].Name, several[1].Name, v)
 }
@@ -62,7 +62,7 @@ func isFamily(name string) bool {
 
 // renewed checks an authority that gets another certificate for its key: what it
 // issued stays valid, since its issuer's name and key are the same.
-func (b *builder) renewed(a *plan.Authority, where plan.At) {
+func (b *authorityPass) renewed(a *plan.Authority, where plan.At) {
 	switch {
 	case a.Certificate != "":
 		b.Refuse(append(where, "renews"), "authority %s: it has a certificate, or gets another; not both", a.Name)
@@ -92,7 +92,7 @@ func (b *builder) renewed(a *plan.Authority, where plan.At) {
 		b.Refuse(append(where, "validity"), "authority %s would end on %s, sooner than now (%s)", a.Name,
 			end.UTC().Format(time.DateOnly), old.NotAfter.UTC().Format(time.DateOnly))
 	}
-	b.c.Renewed[a.Name] = old
+	b.cas.renewed[a.Name] = old
 }
 
 // subjectDER is a subject as ceremonies write it: organizations, then the common

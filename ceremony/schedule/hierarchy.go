@@ -3,7 +3,6 @@ package schedule
 import (
 	"cmp"
 	"strings"
-	"time"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
@@ -12,13 +11,13 @@ import (
 
 // hierarchy checks that every intermediate is, or can be, certified by a root and
 // does not outlive it: by the one that issues, if it issues itself.
-func (b *builder) hierarchy() {
+func (b *authorityPass) hierarchy() {
 	root := b.p.Issuing(kubepki.Root)
 	if root == nil {
 		return
 	}
 	for _, r := range b.p.OfFamily(kubepki.Root) {
-		if c := b.c.Present(r.Name); c != nil && c.CheckSignatureFrom(c) != nil {
+		if c := b.cas.present(r.Name); c != nil && c.CheckSignatureFrom(c) != nil {
 			b.RefuseInput(cmp.Or(r.Certificate, r.Renews), "is not a root: it is not signed by its own key")
 			return
 		}
@@ -33,7 +32,7 @@ func (b *builder) hierarchy() {
 				b.Refuse(append(where, "root"), "authority %s is a root, which certifies itself", a.Name)
 			}
 		case a.Adopted: // below nothing
-		case b.c.Certificates[a.Name] != nil:
+		case b.cas.certificates[a.Name] != nil:
 			b.certified(a, where)
 		case a.Makes():
 			b.certifiable(a, where)
@@ -42,7 +41,7 @@ func (b *builder) hierarchy() {
 }
 
 // certified wants an intermediate that exists to be below a root of the plan.
-func (b *builder) certified(a *plan.Authority, where plan.At) {
+func (b *authorityPass) certified(a *plan.Authority, where plan.At) {
 	issuing := b.p.Issuing(kubepki.Root)
 	roots := []*plan.Authority{issuing}
 	if a.Use == plan.Trust {
@@ -51,9 +50,9 @@ func (b *builder) certified(a *plan.Authority, where plan.At) {
 		b.Refuse(where, "authority %s exists already, so a root that is made now has not certified it", a.Name)
 		return
 	}
-	certificate, names, why := b.c.Certificates[a.Name], []string{}, ""
+	certificate, names, why := b.cas.certificates[a.Name], []string{}, ""
 	for _, r := range roots {
-		c := b.c.Present(r.Name)
+		c := b.cas.present(r.Name)
 		if c != nil && !r.External && certificate.CheckSignatureFrom(c) == nil {
 			return
 		}
@@ -75,7 +74,7 @@ func (b *builder) certified(a *plan.Authority, where plan.At) {
 
 // certifiable wants the root that is to certify an intermediate to have its key
 // named, and to last.
-func (b *builder) certifiable(a *plan.Authority, where plan.At) {
+func (b *authorityPass) certifiable(a *plan.Authority, where plan.At) {
 	root := b.p.RootOf(a)
 	switch {
 	case root == nil:
@@ -88,36 +87,22 @@ func (b *builder) certifiable(a *plan.Authority, where plan.At) {
 		b.Refuse(where, "authority %s is to be certified by %s, whose key the plan does not name; say external: true if "+
 			"others sign with it", a.Name, root.Name)
 	default:
-		if old := b.c.Renewed[a.Name]; old != nil && b.c.Present(root.Name) != nil && old.CheckSignatureFrom(b.c.Present(root.Name)) != nil {
+		if old := b.cas.renewed[a.Name]; old != nil && b.cas.present(root.Name) != nil &&
+			old.CheckSignatureFrom(b.cas.present(root.Name)) != nil {
 			b.RefuseInput(a.Renews, "is not signed by the key of %s, which is to renew it", root.Name)
 		}
-		b.outlives(where, "authority "+a.Name, a.Validity, root)
-	}
-}
-
-// outlives refuses what would be valid for longer than its issuer.
-func (b *builder) outlives(where plan.At, what string, v plan.Duration, issuer *plan.Authority) {
-	if c := b.c.Certificates[issuer.Name]; c != nil {
-		if end := b.now.Add(time.Duration(v)); end.After(c.NotAfter) {
-			b.Refuse(append(where, "validity"), "%s would be valid until %s (%s), after its issuer %s ends on %s", what,
-				end.UTC().Format(time.DateOnly), v, issuer.Name, c.NotAfter.UTC().Format(time.DateOnly))
-		}
-		return
-	}
-	if issuer.Makes() && v > issuer.Validity {
-		b.Refuse(append(where, "validity"), "%s would be valid for %s, longer than its issuer %s (%s)", what, v,
-			issuer.Name, issuer.Validity)
+		b.outlives(b.cas, where, "authority "+a.Name, a.Validity, root)
 	}
 }
 
 // distinct refuses two authorities of one subject or one key: whoever checks a
 // chain could take one for the other.
-func (b *builder) distinct() {
+func (b *authorityPass) distinct() {
 	subjects := map[string]string{}
 	keys := map[fingerprint.SHA256]string{}
 	for i, a := range b.p.Authorities {
 		subject := dn(a.Subject)
-		if c := b.c.Present(a.Name); c != nil {
+		if c := b.cas.present(a.Name); c != nil {
 			subject = c.Subject.String()
 			if spki, err := fingerprint.SPKI(c.PublicKey); err == nil {
 				if other, ok := keys[spki]; ok {
@@ -125,7 +110,7 @@ func (b *builder) distinct() {
 				}
 				keys[spki] = a.Name
 			}
-		} else if a.Key.Create == "" || b.c.Cluster.Name == "" {
+		} else if a.Key.Create == "" || b.facts.cluster.Name == "" {
 			continue
 		}
 		if other, ok := subjects[subject]; ok {

@@ -14,18 +14,15 @@ import (
 // belong to others, in any serving certificate that the plan adds to, and subjects
 // that are another's.
 type identities struct {
-	*plan.Report
-	held    bool // what plans could have once is a warning, of a ceremony that was held
-	p       *plan.Plan
+	base
 	cluster kubepki.Cluster
-	nodes   []kubepki.Node // in the plan's order
-	leaves  map[string][]kubepki.Leaf
+	nodes   *nodeFacts
 	record  []reached // nodes on former records, which the plan may leave out
 }
 
 func (d identities) check() {
 	var all []reached
-	for i, n := range d.nodes {
+	for i, n := range d.nodes.list {
 		k := reached{n.Name, []string{d.p.Nodes[i].KnownAs()}}
 		if n.Address.IsValid() {
 			k.names = append(k.names, n.Address.String())
@@ -38,22 +35,13 @@ func (d identities) check() {
 	d.overrides()
 }
 
-// refuse is for what plans could once have.
-func (d identities) refuse(where plan.At, format string, args ...any) {
-	if d.held {
-		d.Warn(where, format, args...)
-		return
-	}
-	d.Refuse(where, format, args...)
-}
-
 // extras refuses names that are another's in the serving certificates beyond
 // Kubernetes' own.
 func (d identities) extras(w *whose) {
-	for i, n := range d.nodes {
+	for i, n := range d.nodes.list {
 		var places []plan.At
 		for j, e := range n.Extra {
-			if e.Profile != kubepki.Serving || d.leaves[n.Name] == nil { // else it is refused already
+			if e.Profile != kubepki.Serving || d.nodes.leaves[n.Name] == nil { // else it is refused already
 				continue
 			}
 			if places == nil {
@@ -64,10 +52,10 @@ func (d identities) extras(w *whose) {
 				switch why, allowable := w.foreign(n, san); {
 				case why == "" || allowable && slices.Contains(e.Allow, san):
 				case allowable:
-					d.refuse(where, "node %s: extra certificate %s: %s %s; if it is meant, say allow: [%q]", n.Name, e.Name, san,
+					d.afterwards(where, "node %s: extra certificate %s: %s %s; if it is meant, say allow: [%q]", n.Name, e.Name, san,
 						why, san)
 				default:
-					d.refuse(where, "node %s: extra certificate %s: %s %s", n.Name, e.Name, san, why)
+					d.afterwards(where, "node %s: extra certificate %s: %s %s", n.Name, e.Name, san, why)
 				}
 			}
 		}
@@ -105,7 +93,7 @@ func (d identities) nameLists() []nameList {
 // to all API servers, or to all of etcd. Nodes of the same role share them.
 func (d identities) lists(w *whose) {
 	role := map[string]kubepki.Node{}
-	for _, n := range d.nodes {
+	for _, n := range d.nodes.list {
 		role[n.Name] = n
 	}
 	for _, l := range d.nameLists() {
@@ -114,7 +102,7 @@ func (d identities) lists(w *whose) {
 			switch {
 			case why == "" || slices.Contains(l.allow, name):
 			case l.must:
-				d.refuse(l.where, "cluster %s: %s %s; if it is meant, say allow: [%q] beside it", l.field, name, why, name)
+				d.afterwards(l.where, "cluster %s: %s %s; if it is meant, say allow: [%q] beside it", l.field, name, why, name)
 			default:
 				d.Warn(l.where, "cluster %s: %s %s", l.field, name, why)
 			}
@@ -147,7 +135,7 @@ func (d identities) misplaced(w *whose, nodes map[string]kubepki.Node, role kube
 
 // etcdAlone says whether etcd runs on a node without an API server.
 func (d identities) etcdAlone() bool {
-	return slices.ContainsFunc(d.nodes, func(n kubepki.Node) bool {
+	return slices.ContainsFunc(d.nodes.list, func(n kubepki.Node) bool {
 		return n.Has(kubepki.Etcd) && !n.Has(kubepki.ControlPlane)
 	})
 }
@@ -161,12 +149,12 @@ func (d identities) overrides() {
 	plain := d.cluster
 	plain.Overrides = nil
 	usual, others := map[string]kubepki.Leaf{}, map[string][]string{} // by the certificate's ID; IDs by common name
-	for i, n := range d.nodes {
+	for i, n := range d.nodes.list {
 		leaves, err := kubepki.Leaves(plain, n)
 		if err != nil {
 			continue // said already
 		}
-		for _, l := range append(leaves, d.leaves[n.Name]...) {
+		for _, l := range append(leaves, d.nodes.leaves[n.Name]...) {
 			if _, ok := usual[l.ID]; !ok {
 				usual[l.ID] = l // leaves come first
 			}
@@ -187,7 +175,7 @@ func (d identities) override(id string, usual kubepki.Leaf, others map[string][]
 	o, where := d.p.Cluster.Overrides[id], plan.At{"cluster", "overrides", id}
 	meant := func(field, name, why string) {
 		if !slices.Contains(o.Allow, name) {
-			d.refuse(append(slices.Clone(where), field), "cluster overrides.%s: %s would have the name %s, which is %s; if "+
+			d.afterwards(append(slices.Clone(where), field), "cluster overrides.%s: %s would have the name %s, which is %s; if "+
 				"it is meant, say allow: [%q]",
 				id, id, name, why, name)
 		}

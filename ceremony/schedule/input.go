@@ -18,27 +18,27 @@ const (
 
 // input reads an input file the plan names at a place, once. It returns nil
 // when it cannot be had, and has then said why.
-func (b *builder) input(name string, where plan.At) []byte { return b.inputUpTo(maxInput, name, where) }
+func (b base) input(name string, where plan.At) []byte { return b.inputUpTo(maxInput, name, where) }
 
-func (b *builder) inputUpTo(limit int64, name string, where plan.At) []byte {
+func (b base) inputUpTo(limit int64, name string, where plan.At) []byte {
 	if err := plan.CheckInputPath(name); err != nil {
 		b.Refuse(where, "%v", err)
 		return nil
 	}
-	if data, ok := b.c.Inputs[name]; ok {
+	if data, ok := b.files.read[name]; ok {
 		return data
 	}
-	if other, ok := b.folded[strings.ToLower(name)]; ok && other != name {
+	if other, ok := b.files.folded[strings.ToLower(name)]; ok && other != name {
 		b.Refuse(where, "%q and %q differ in case only, which not every file system can tell apart", name, other)
 		return nil
 	}
-	b.folded[strings.ToLower(name)] = name
-	data, err := readFile(b.fsys, name, limit)
+	b.files.folded[strings.ToLower(name)] = name
+	data, err := readFile(b.files.fsys, name, limit)
 	if err != nil {
 		b.Refuse(where, "%v", err)
 		return nil
 	}
-	b.c.Inputs[name] = data
+	b.files.read[name] = data
 	return data
 }
 

@@ -7,7 +7,7 @@ import (
 
 // lost begins the chain of a cluster anew, above all that its nodes have seen. What
 // only a former record could vouch for cannot be carried over.
-func (b *builder) lost(where plan.At) {
+func (b *recordPass) lost(where plan.At) {
 	l := b.p.Previous.Lost
 	if err := plan.CheckLostReason(l.Reason); err != nil {
 		b.Refuse(append(where, "reason"), "%v", err)
@@ -17,7 +17,7 @@ func (b *builder) lost(where plan.At) {
 			"has seen, as officiant-node status shows it")
 		return
 	}
-	b.c.Sequence = l.Sequence + 1
+	b.past.sequence = l.Sequence + 1
 	b.Warn(where, "the chain begins anew: which certificates and serial numbers ceremonies 1 to %d issued, and who "+
 		"had to approve them, is not known any more", l.Sequence)
 	for i, a := range b.p.Authorities {

@@ -12,7 +12,7 @@ import (
 
 // source checks where a node's keys come from: a request of its own, or the
 // ceremony, which needs somebody to seal them to.
-func (b *builder) source(i int) {
+func (b *nodePass) source(i int) {
 	in, where := b.p.Nodes[i], plan.At{"nodes", i}
 	b.renewNames(i)
 	if in.Keys == (plan.NodeKeys{}) {
@@ -44,14 +44,7 @@ func (b *builder) source(i int) {
 
 // Recipient is the age recipient to which a node's secrets are sealed.
 func (c *Ceremony) Recipient(node string) string {
-	if o := c.Requests[node]; o != nil {
-		return o.Recipient
-	}
-	i := slices.IndexFunc(c.Plan.Nodes, func(n plan.Node) bool { return n.Name == node })
-	if i < 0 {
-		return ""
-	}
-	return c.Plan.Nodes[i].Keys.Recipient
+	return (&requestFacts{requests: c.Requests}).recipient(c.Plan, node)
 }
 
 // LeavesOf names a node's certificates, in the schedule's order.

@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"crypto/x509"
 	"fmt"
 	"io/fs"
 	"os"
@@ -9,11 +8,8 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
-	"officiant/bundle/kubeadm"
-	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
-	"officiant/signer"
 )
 
 // ScheduleFile is the schedule's name beside the plan and in a ceremony directory.
@@ -54,36 +50,6 @@ func OpenFS(fsys fs.FS, name string, o Options) (*Ceremony, error) {
 	return open(fsys, name, name, func(input string) string { return input }, o)
 }
 
-// builder makes a Ceremony of a plan and gathers what is wrong on the way.
-type builder struct {
-	*plan.Report
-	fsys    fs.FS
-	now     time.Time
-	held    bool
-	before  map[string]*request.Opened
-	p       *plan.Plan
-	c       *Ceremony
-	kubeadm *kubeadm.Config   // nil when the plan names none
-	folded  map[string]string // input paths by their lower-case form
-	leaves  map[string][]kubepki.Leaf
-	sealed  *accountRecords // of this cluster's newest ceremony that had pairs; nil when none had
-	// Release keys as this cluster's predecessor left them; nil when there is none.
-	released   *releaseRecord
-	neighbours []neighbour                  // former ceremonies of other clusters
-	began      time.Time                    // of this cluster's predecessor; zero when there is none
-	past       *former                      // what this cluster's predecessor issued; read when it matters
-	pastErr    error                        // why that cannot be read
-	chain      []string                     // this cluster's former transcripts, newest first
-	present    map[string]*x509.Certificate // what nodes have now, by the schedule's name; see newest
-	hosts      *KnownHosts                  // nil when the plan names none
-	byHost     map[string]string            // nodes by their names in knownHosts, in lower case
-	said       map[string]bool              // what is wrong with the cluster's extras, said already
-	// SSH keys that vouched for a node, in wire format
-	hostKeys map[string]string
-
-	revoking *revoking // what the revocation lists are made from
-}
-
 func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*Ceremony, error) {
 	data, err := readFile(fsys, name, plan.MaxSize)
 	if err != nil {
@@ -94,41 +60,36 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	if len(r.Problems) > 0 {
 		return nil, r.Invalid()
 	}
-	b := &builder{
-		Report: r, fsys: fsys, now: o.Now, held: o.Held, before: o.Opened, p: p,
-		c: &Ceremony{
-			Plan: p, File: file, Inputs: map[string][]byte{plan.File: data},
-			Requests: map[string]*request.Opened{}, Vouched: map[string]Vouch{}, Certificates: map[string]*x509.Certificate{},
-			Renewed:    map[string]*x509.Certificate{},
-			Carried:    map[string]map[string]*x509.Certificate{},
-			algorithms: map[string]signer.Algorithm{},
-		},
-		folded: map[string]string{plan.File: plan.File},
-		leaves: map[string][]kubepki.Leaf{}, hostKeys: map[string]string{}, said: map[string]bool{},
-	}
+	b := base{r, &files{fsys: fsys, read: map[string][]byte{plan.File: data},
+		folded: map[string]string{plan.File: plan.File}}, p, o.Now, o.Held}
 	plan.CheckHeader(r, p)
-	facts := b.cluster()
-	b.previous()
-	b.people()
-	b.authorities()
-	b.clusters()
-	b.release()
-	b.knownHosts()
-	b.nodes(facts)
-	if facts {
-		identities{r, o.Held, p, b.c.Cluster, b.c.Nodes, b.leaves, nil}.check()
+	facts := clusterOf(b)
+	past := recordsOf(b)
+	people, former := peopleOf(b, past)
+	cas := authoritiesOf(b, facts, past)
+	releaseKeysOf(b, past, cas)
+	nodes := nodesOf(b, facts, past, cas)
+	sent := requestsOf(b, facts, past, cas, nodes, o.Opened)
+	if facts.hold {
+		identities{b, facts.cluster, nodes, nil}.check()
 	}
-	b.serviceAccount()
-	b.requestFiles()
-	b.revocations()
+	accountOf(b, past, nodes, sent)
+	lists := listsOf(b, facts, past, cas, nodes, sent)
 	if len(r.Problems) > 0 {
 		return nil, r.Invalid()
 	}
-	if err := b.expand(); err != nil {
+	facts.cluster.RevocationLists = lists.etcd != ""
+	c := &Ceremony{
+		Plan: p, File: file, Inputs: b.files.read, Cluster: facts.cluster, Nodes: nodes.list,
+		Requests: sent.requests, Vouched: sent.vouched, Carried: sent.carried,
+		Certificates: cas.certificates, Renewed: cas.renewed, Issuers: cas.issuers,
+		Lists: lists.carried, EtcdList: lists.etcd, Sequence: past.sequence, People: people, Former: former,
+		Warnings: r.Warnings, algorithms: cas.algorithms, leaves: nodes.leaves,
+	}
+	if c.Entries, err = entriesOf(c, lists.revoking); err != nil {
 		return nil, err
 	}
-	b.c.Warnings, b.c.leaves = r.Warnings, b.leaves
-	b.c.Schedule = schedule(b.c)
-	b.c.Digest = fingerprint.Of(b.c.Listing())
-	return b.c, nil
+	c.Schedule = schedule(c)
+	c.Digest = fingerprint.Of(c.Listing())
+	return c, nil
 }

@@ -7,9 +7,9 @@ import (
 	"officiant/ceremony/plan"
 )
 
-// people checks who is to approve and to witness, after the predecessors, whose
-// people have a say in who follows them.
-func (b *builder) people() {
+// peopleOf checks who is to approve and to witness, after the predecessors, whose
+// people have a say in who follows them: those are former, where they are others.
+func peopleOf(b base, past *records) (people approval.People, former *approval.Group) {
 	people, wrong := approval.New(b.p.People, b.p.Approvals)
 	for _, w := range wrong {
 		where := plan.At{"people"}
@@ -21,25 +21,24 @@ func (b *builder) people() {
 		}
 		b.Refuse(where, "%s", w.Message)
 	}
-	b.c.People = people
-	if f := b.c.Former; f != nil && f.People.Fingerprint() == people.Fingerprint() {
-		b.c.Former = nil
+	if past.people == nil || past.people.People.Fingerprint() == people.Fingerprint() {
+		return people, nil
 	}
-	if b.c.Former != nil {
-		b.Warn(plan.At{"people"}, "people or approvals are not those of %s: enough of those have to approve as well",
-			b.c.Former.Whose)
-	}
+	b.Warn(plan.At{"people"}, "people or approvals are not those of %s: enough of those have to approve as well",
+		past.people.Whose)
+	return people, past.people
 }
 
 // formerPeople takes the people that the cluster's predecessor has on record.
-func (b *builder) formerPeople(p plan.Predecessor, open openRecord) {
+func (b *recordPass) formerPeople(p plan.Predecessor, open openRecord) {
 	people, wrong := approval.New(open.People, open.Threshold)
 	if len(wrong) > 0 {
 		b.RefuseInput(p.Transcript, "line 1: people: %s", wrong[0].Message)
 		return
 	}
 	if !people.Nobody() {
-		b.c.Former = &approval.Group{Whose: fmt.Sprintf("ceremony %d of %s", p.Sequence, p.Cluster), People: people, Former: true}
+		b.past.people = &approval.Group{Whose: fmt.Sprintf("ceremony %d of %s", p.Sequence, p.Cluster), People: people,
+			Former: true}
 	}
 }
 

@@ -50,9 +50,20 @@ const nextAccount = "service-account-next"
 // accountRecords are the pairs a predecessor recorded: in use, and the next.
 type accountRecords struct{ inUse, next *sealedRecord }
 
-// previous checks the ceremonies this one continues, and derives its sequence.
-func (b *builder) previous() {
-	b.c.Sequence = 1
+// recordPass reads the records that the plan continues.
+type recordPass struct {
+	base
+	past *records
+}
+
+func recordsOf(b base) *records {
+	pass := &recordPass{b, &records{p: b.p, files: b.files, sequence: 1}}
+	pass.check()
+	return pass.past
+}
+
+// check goes through the ceremonies this one continues, and derives its sequence.
+func (b *recordPass) check() {
 	if b.p.Previous.Lost != nil {
 		b.lost(plan.At{"previous", "lost"})
 	}
@@ -78,7 +89,7 @@ func (b *builder) previous() {
 	}
 }
 
-func (b *builder) predecessor(p plan.Predecessor, where plan.At) {
+func (b *recordPass) predecessor(p plan.Predecessor, where plan.At) {
 	data := b.inputUpTo(maxChain, p.Transcript, append(where, "transcript"))
 	if data == nil {
 		return
@@ -115,20 +126,20 @@ func (b *builder) predecessor(p plan.Predecessor, where plan.At) {
 		b.Refuse(append(where, "earlier"), "only of this cluster's own ceremonies earlier ones are of use")
 	}
 	if p.Cluster != b.p.Cluster.Name {
-		b.neighbours = append(b.neighbours, readNeighbour(p, where, lines))
+		b.past.neighbours = append(b.past.neighbours, readNeighbour(p, where, lines))
 	}
 	if p.Cluster == b.p.Cluster.Name {
-		b.c.Sequence = p.Sequence + 1
+		b.past.sequence = p.Sequence + 1
 		b.formerPeople(p, open)
-		b.sealed = findSealed(lines)
+		b.past.sealed = findSealed(lines)
 		if closed.Signer != (fingerprint.SHA256{}) {
-			b.released = &closed
+			b.past.released = &closed
 		}
-		b.chain = append(b.chain, p.Transcript)
+		b.past.chain = append(b.past.chain, p.Transcript)
 		b.earlier(p, open, where)
 		var first line
 		if json.Unmarshal(lines[0], &first) == nil {
-			b.began = first.Time.Truncate(time.Second) // as requests say when they were made
+			b.past.began = first.Time.Truncate(time.Second) // as requests say when they were made
 		}
 	}
 }
@@ -171,9 +182,6 @@ func findSealed(lines [][]byte) *accountRecords {
 	}
 	return &found
 }
-
-// genesis says whether this is the cluster's first ceremony.
-func (b *builder) genesis() bool { return b.c.Sequence == 1 }
 
 // knownGrade says whether a plan may ask for that grade.
 func knownGrade(g signer.Grade) bool {

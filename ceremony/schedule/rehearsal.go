@@ -69,8 +69,9 @@ func (c *Ceremony) Rehearsal() (*Ceremony, error) {
 	if err := out.everyLeafAsked(); err != nil {
 		return nil, err
 	}
-	b := &builder{p: &p, c: &out, leaves: c.leaves, revoking: &revoking{}}
-	return &out, b.expand()
+	var err error
+	out.Entries, err = entriesOf(&out, &revoking{})
+	return &out, err
 }
 
 // rehearseAuthority turns an authority into one that is made. One that exists

@@ -16,9 +16,19 @@ type releaseRecord struct {
 	Successor *fingerprint.SHA256 `json:"successor"`
 }
 
-// release checks the key that signs bundles and transcripts, and the one that
+// releasePass checks the keys that sign bundles and records.
+type releasePass struct {
+	base
+	past *records
+	cas  *cas
+}
+
+// releaseKeysOf checks the release keys, and adds their algorithms to the authorities'.
+func releaseKeysOf(b base, past *records, cas *cas) { (&releasePass{b, past, cas}).check() }
+
+// check goes through the key that signs bundles and transcripts, and the one that
 // will after it.
-func (b *builder) release() {
+func (b *releasePass) check() {
 	r := &b.p.Release
 	where := plan.At{"release"}
 	if r.Name == "" {
@@ -48,7 +58,7 @@ func (b *builder) release() {
 }
 
 // releaseLabel checks a release key's name; its token label is CLUSTER/NAME.
-func (b *builder) releaseLabel(where plan.At, name string) {
+func (b *releasePass) releaseLabel(where plan.At, name string) {
 	if name == plan.ReleaseName {
 		return // no authority can have it
 	}
@@ -61,7 +71,8 @@ func (b *builder) releaseLabel(where plan.At, name string) {
 
 // existingRelease checks a key that the plan names by its public file, and
 // returns it; nil when it cannot be had.
-func (b *builder) existingRelease(where plan.At, name string, want fingerprint.SHA256, file string) crypto.PublicKey {
+func (b *releasePass) existingRelease(where plan.At, name string, want fingerprint.SHA256,
+	file string) crypto.PublicKey {
 	if file == "" {
 		b.Refuse(where, "an existing release key needs its public file (release.pub of the last ceremony)")
 		return nil
@@ -86,7 +97,7 @@ func (b *builder) existingRelease(where plan.At, name string, want fingerprint.S
 	}
 	b.releaseAlgorithm(append(slices.Clone(where), "public"), name, algorithm)
 	for _, a := range b.p.Authorities {
-		c := b.c.Present(a.Name)
+		c := b.cas.present(a.Name)
 		if c == nil {
 			continue
 		}
@@ -99,17 +110,17 @@ func (b *builder) existingRelease(where plan.At, name string, want fingerprint.S
 }
 
 // releaseAlgorithm allows what every openssl checks with -sha256.
-func (b *builder) releaseAlgorithm(where plan.At, name string, a signer.Algorithm) {
+func (b *releasePass) releaseAlgorithm(where plan.At, name string, a signer.Algorithm) {
 	switch a {
 	case signer.ECDSAP256, signer.RSA2048, signer.RSA3072, signer.RSA4096:
-		b.c.algorithms[name] = a
+		b.cas.algorithms[name] = a
 	default:
 		b.Refuse(where, "the release key is ECDSA-P256, RSA-2048, RSA-3072 or RSA-4096, not %s", a)
 	}
 }
 
 // successor checks the release key that every bundle announces under the present one.
-func (b *builder) successor(where plan.At) {
+func (b *releasePass) successor(where plan.At) {
 	s := &b.p.Release.Successor
 	if *s == (plan.Successor{}) {
 		return
@@ -142,8 +153,8 @@ func (b *builder) successor(where plan.At) {
 // releaseSucceeds holds the release key against what this cluster's last ceremony
 // said: nodes take the one they pinned and the one it announced, and no other
 // until people compared its words.
-func (b *builder) releaseSucceeds(where plan.At) {
-	r, before := &b.p.Release, b.released
+func (b *releasePass) releaseSucceeds(where plan.At) {
+	r, before := &b.p.Release, b.past.released
 	lost := r.Lost != fingerprint.SHA256{}
 	if before == nil {
 		if lost {
@@ -174,16 +185,6 @@ func (b *builder) releaseSucceeds(where plan.At) {
 		b.Refuse(append(where, "successor"), "the last ceremony announced no release key: a successor is made in the "+
 			"ceremony that announces it (create)")
 	}
-}
-
-// afterwards refuses what plans could once have; of a ceremony that was held it
-// is a warning.
-func (b *builder) afterwards(where plan.At, format string, args ...any) {
-	if b.held {
-		b.Warn(where, format, args...)
-		return
-	}
-	b.Refuse(where, format, args...)
 }
 
 // ReleaseKey is the name of the key that signs this ceremony's bundles and transcript.

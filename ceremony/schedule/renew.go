@@ -17,10 +17,10 @@ import (
 
 // earlier reads the transcripts before the predecessor's. Each has to be the
 // one that the next names in its first line.
-func (b *builder) earlier(p plan.Predecessor, next openRecord, where plan.At) {
+func (b *recordPass) earlier(p plan.Predecessor, next openRecord, where plan.At) {
 	for i, file := range p.Earlier {
 		where := append(slices.Clone(where), "earlier", i)
-		if slices.Contains(b.chain, file) {
+		if slices.Contains(b.past.chain, file) {
 			b.Refuse(where, "%s is there twice", file)
 			return
 		}
@@ -41,21 +41,21 @@ func (b *builder) earlier(p plan.Predecessor, next openRecord, where plan.At) {
 				open.Sequence, open.Cluster, head, next.Sequence)
 			return
 		}
-		if b.sealed == nil {
-			b.sealed = findSealed(bytes.SplitAfter(data, []byte("\n")))
+		if b.past.sealed == nil {
+			b.past.sealed = findSealed(bytes.SplitAfter(data, []byte("\n")))
 		}
-		b.chain = append(b.chain, file)
+		b.past.chain = append(b.past.chain, file)
 		next = open
 	}
 }
 
 // renewNames checks what a node's renewal asks for, as far as the plan alone says.
-func (b *builder) renewNames(i int) {
+func (b *nodePass) renewNames(i int) {
 	in, where := b.p.Nodes[i], plan.At{"nodes", i, "renew"}
 	switch {
 	case !in.Renews():
 		return
-	case b.genesis() || b.p.Previous.Lost != nil:
+	case b.past.genesis() || b.p.Previous.Lost != nil:
 		b.Refuse(where, "node %s: there is nothing to renew: the plan names no former ceremony of this cluster", in.Name)
 	case in.Keys != plan.NodeKeys{}:
 		b.Refuse(where, "node %s: keys that the ceremony makes are new, and so are all its certificates", in.Name)
@@ -75,16 +75,16 @@ func (b *builder) renewNames(i int) {
 // now. So the node proved that it has them, and the record vouches that they
 // are its own. Certificates that are not renewed are carried over, if they are
 // still what the plan asks for.
-func (b *builder) renewal(i int, o *request.Opened) bool {
+func (b *requestPass) renewal(i int, o *request.Opened) bool {
 	in, where := b.p.Nodes[i], plan.At{"nodes", i, "renew"}
-	present, err := b.newest()
+	present, err := b.past.newest()
 	if err != nil {
 		b.Refuse(where, "node %s: %v", in.Name, err)
 		return false
 	}
 	before := len(b.Problems)
 	known, carried := map[string]bool{}, map[string]*x509.Certificate{}
-	for _, l := range b.leaves[in.Name] {
+	for _, l := range b.nodes.leaves[in.Name] {
 		known[l.Name] = true
 		c := present[in.Name+"/"+l.Name]
 		csr := o.CSR[l.Name]
@@ -98,7 +98,7 @@ func (b *builder) renewal(i int, o *request.Opened) bool {
 				"this is not the request it has its certificates by", in.Name, l.Name, in.Request, c.SerialNumber)
 		case in.Makes(l.Name):
 		default:
-			if why := b.carries(c, b.c.Nodes[i], l); why != "" {
+			if why := b.carries(c, b.nodes.list[i], l); why != "" {
 				b.Refuse(where, "node %s: its certificate %s cannot be carried over: %s; name it under renew", in.Name, l.Name, why)
 			}
 			carried[l.Name] = c
@@ -109,13 +109,13 @@ func (b *builder) renewal(i int, o *request.Opened) bool {
 			b.Refuse(append(where, j), "node %s has no certificate %s", in.Name, name)
 		}
 	}
-	b.c.Carried[in.Name], b.c.Vouched[in.Name] = carried, ByRecord
+	b.sent.carried[in.Name], b.sent.vouched[in.Name] = carried, ByRecord
 	return len(b.Problems) == before
 }
 
 // newest reads what the nodes that renew have now: the newest certificate of
 // each name in this cluster's former records.
-func (b *builder) newest() (map[string]*x509.Certificate, error) {
+func (b *records) newest() (map[string]*x509.Certificate, error) {
 	if b.present != nil {
 		return b.present, nil
 	}
@@ -129,7 +129,7 @@ func (b *builder) newest() (map[string]*x509.Certificate, error) {
 	}
 	present := map[string]*x509.Certificate{}
 	for _, file := range b.chain { // newest first
-		f, err := readFormer(b.c.Inputs[file], want)
+		f, err := readFormer(b.files.read[file], want)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
@@ -147,12 +147,12 @@ func (b *builder) newest() (map[string]*x509.Certificate, error) {
 }
 
 // carries says why a certificate cannot stay; empty when it can.
-func (b *builder) carries(c *x509.Certificate, n kubepki.Node, l kubepki.Leaf) string {
+func (b *requestPass) carries(c *x509.Certificate, n kubepki.Node, l kubepki.Leaf) string {
 	authority := b.p.Issuing(l.Authority)
 	if authority == nil {
 		return "the plan has no authority of its family"
 	}
-	issuer := b.c.Present(authority.Name)
+	issuer := b.cas.present(authority.Name)
 	switch {
 	case issuer == nil:
 		return "its authority is made anew"

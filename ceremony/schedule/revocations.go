@@ -3,7 +3,6 @@ package schedule
 import (
 	"cmp"
 	"crypto/x509"
-	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -28,9 +27,36 @@ type listed struct {
 	on FormerList
 }
 
-// revocations checks what the plan revokes and which lists it makes: nothing that
+// listFacts are the revocation lists that go out with a ceremony.
+type listFacts struct {
+	carried  []FormerList // of former ceremonies, which no list of this one follows
+	etcd     string       // authority whose list etcd gets; empty: it gets none
+	revoking *revoking    // what the lists to be made are made from
+}
+
+// listPass checks what is revoked, and which lists say so.
+type listPass struct {
+	base
+	facts    *clusterFacts
+	past     *records
+	cas      *cas
+	nodes    *nodeFacts
+	sent     *requestFacts
+	revoking *revoking
+	lists    *listFacts
+}
+
+func listsOf(b base, facts *clusterFacts, past *records, cas *cas, nodes *nodeFacts, sent *requestFacts) *listFacts {
+	pass := &listPass{b, facts, past, cas, nodes, sent, &revoking{}, &listFacts{}}
+	pass.requestFiles()
+	pass.check()
+	pass.lists.revoking = pass.revoking
+	return pass.lists
+}
+
+// check goes through what the plan revokes and which lists it makes: nothing that
 // was revoked comes off a list before it has ended, and nothing revoked is used.
-func (b *builder) revocations() {
+func (b *listPass) check() {
 	b.listNames()
 	r := revoking{former: b.formerLists(), revoked: map[string]plan.Revocation{}, before: map[string]listed{}}
 	b.revoking = &r
@@ -38,7 +64,7 @@ func (b *builder) revocations() {
 		return
 	}
 	var err error
-	if r.record, err = b.onRecord(); err != nil {
+	if r.record, err = b.past.onRecord(); err != nil {
 		b.Refuse(plan.At{"revocations"}, "%v", err)
 		return
 	}
@@ -58,7 +84,7 @@ func (b *builder) revocations() {
 }
 
 // listNames checks the section crls by itself.
-func (b *builder) listNames() {
+func (b *listPass) listNames() {
 	seen := map[string]bool{}
 	for i, l := range b.p.CRLs {
 		where := plan.At{"crls", i}
@@ -73,15 +99,15 @@ func (b *builder) listNames() {
 			b.Refuse(where, "nextUpdate is missing: when %s will have signed another list, such as 90d", l.Authority)
 		case a.Key == plan.Key{}:
 			b.Refuse(where, "authority %s is to sign a revocation list, but the plan does not name its key", l.Authority)
-		case b.c.Present(a.Name) != nil && b.c.Present(a.Name).KeyUsage&x509.KeyUsageCRLSign == 0:
+		case b.cas.present(a.Name) != nil && b.cas.present(a.Name).KeyUsage&x509.KeyUsageCRLSign == 0:
 			b.Refuse(append(where, "authority"), "authority %s may not sign revocation lists: its certificate lacks the "+
 				"key usage cRLSign", a.Name)
 		default:
-			b.outlives(append(where, "nextUpdate"), "the revocation list of "+l.Authority, l.NextUpdate, a)
+			b.outlives(b.cas, append(where, "nextUpdate"), "the revocation list of "+l.Authority, l.NextUpdate, a)
 		}
 		seen[l.Authority] = true
 	}
-	for name := range b.c.Inputs {
+	for name := range b.files.read {
 		if first, _, _ := strings.Cut(strings.ToLower(name), "/"); first == "crls" && len(b.p.CRLs) > 0 {
 			b.Refuse(plan.At{"crls"}, "input %s: crls belongs to the ceremony directory itself, when there are lists", name)
 		}
@@ -89,7 +115,7 @@ func (b *builder) listNames() {
 }
 
 // revokes checks one revocation.
-func (b *builder) revokes(i int, v plan.Revocation) {
+func (b *listPass) revokes(i int, v plan.Revocation) {
 	where := plan.At{"revocations", i}
 	if v.Serial.Int == nil {
 		b.Refuse(where, "the serial number of the certificate is missing")
@@ -104,7 +130,7 @@ func (b *builder) revokes(i int, v plan.Revocation) {
 	if err := v.Reason.Check(); err != nil {
 		b.Refuse(append(where, "reason"), "%s: %v", serial, err)
 	}
-	a, issuer := b.p.Named(v.Authority), b.c.Present(v.Authority)
+	a, issuer := b.p.Named(v.Authority), b.cas.present(v.Authority)
 	before, was := b.revoking.before[serial]
 	c := b.revoking.record[serial]
 	switch {
@@ -142,8 +168,8 @@ func (b *builder) revokes(i int, v plan.Revocation) {
 
 // cumulative wants all that an authority's former lists have on its new one,
 // except what had ended when the last of them was made (RFC 5280, 3.3).
-func (b *builder) cumulative(where plan.At, l plan.CRL) {
-	issuer := b.c.Present(l.Authority)
+func (b *listPass) cumulative(where plan.At, l plan.CRL) {
+	issuer := b.cas.present(l.Authority)
 	for _, f := range b.revoking.former {
 		if issuer == nil || !f.by(issuer) {
 			continue
@@ -165,7 +191,7 @@ func (b *builder) cumulative(where plan.At, l plan.CRL) {
 }
 
 // carriedLists are the former lists that no list of this ceremony follows.
-func (b *builder) carriedLists() {
+func (b *listPass) carriedLists() {
 	for i, f := range b.revoking.former {
 		same := func(o FormerList) bool { return o.sameIssuer(f) }
 		if j := slices.IndexFunc(b.revoking.former, same); j < i {
@@ -176,17 +202,18 @@ func (b *builder) carriedLists() {
 			}
 			continue
 		}
-		follows := func(l plan.CRL) bool { c := b.c.Present(l.Authority); return c != nil && f.by(c) }
+		follows := func(l plan.CRL) bool { c := b.cas.present(l.Authority); return c != nil && f.by(c) }
 		if slices.ContainsFunc(b.p.CRLs, follows) {
 			continue
 		}
 		// A record tells lists apart by their authority's name.
 		named := func(o FormerList) bool { return o.Signer == f.Signer }
-		if c := b.c.Present(f.Signer); c != nil && !f.by(c) || b.makesList(f.Signer) || slices.ContainsFunc(b.c.Lists, named) {
+		if c := b.cas.present(f.Signer); c != nil && !f.by(c) || makesList(b.p, f.Signer) ||
+			slices.ContainsFunc(b.lists.carried, named) {
 			b.Refuse(plan.At{"authorities"}, "a former authority %s left a revocation list; another one needs another name",
 				f.Signer)
 		}
-		b.c.Lists = append(b.c.Lists, f)
+		b.lists.carried = append(b.lists.carried, f)
 	}
 	b.etcdList()
 }
@@ -195,7 +222,7 @@ func (b *builder) carriedLists() {
 // but serial numbers; so while two authorities are trusted, that of the one that
 // issues, or, when nothing is on it, one of another that has something on it. Once
 // etcd has had a list it always needs one.
-func (b *builder) etcdList() {
+func (b *listPass) etcdList() {
 	var first, full string
 	for _, a := range b.p.IssuingFirst(kubepki.EtcdAuthority) {
 		n, ok := b.listLength(a.Name)
@@ -211,20 +238,19 @@ func (b *builder) etcdList() {
 			first = a.Name
 		}
 	}
-	b.c.EtcdList = cmp.Or(full, first)
+	b.lists.etcd = cmp.Or(full, first)
 	had := slices.ContainsFunc(b.revoking.former, func(f FormerList) bool { return f.Family == kubepki.EtcdAuthority })
-	runs := slices.ContainsFunc(b.c.Nodes, func(n kubepki.Node) bool { return n.Has(kubepki.Etcd) })
-	if etcd := b.p.Issuing(kubepki.EtcdAuthority); b.c.EtcdList == "" && had && runs && etcd != nil {
+	runs := slices.ContainsFunc(b.nodes.list, func(n kubepki.Node) bool { return n.Has(kubepki.Etcd) })
+	if etcd := b.p.Issuing(kubepki.EtcdAuthority); b.lists.etcd == "" && had && runs && etcd != nil {
 		b.Refuse(plan.At{"crls"}, "etcd has been given a revocation list so far, and turns everybody away without one; "+
 			"none is of an authority of this plan: name %s under crls", etcd.Name)
 	}
-	b.c.Cluster.RevocationLists = b.c.EtcdList != ""
 }
 
 // listLength is how much is on an authority's newest list, made here or carried
 // over; false when there is none.
-func (b *builder) listLength(authority string) (int, bool) {
-	if b.makesList(authority) {
+func (b *listPass) listLength(authority string) (int, bool) {
+	if makesList(b.p, authority) {
 		n := 0
 		for _, v := range b.p.Revocations {
 			if v.Authority == authority {
@@ -233,23 +259,26 @@ func (b *builder) listLength(authority string) (int, bool) {
 		}
 		return n, true
 	}
-	if f := b.c.FormerList(authority); f != nil {
+	if f := formerList(b.lists.carried, b.cas.present(authority)); f != nil {
 		return len(f.List.RevokedCertificateEntries), true
 	}
 	return 0, false
 }
 
-func (b *builder) makesList(authority string) bool {
-	return slices.ContainsFunc(b.p.CRLs, func(l plan.CRL) bool { return l.Authority == authority })
+func makesList(p *plan.Plan, authority string) bool {
+	return slices.ContainsFunc(p.CRLs, func(l plan.CRL) bool { return l.Authority == authority })
 }
 
 // FormerList is the list of an authority that is carried over; nil when there is
 // none, or a newer one is made.
 func (c *Ceremony) FormerList(authority string) *FormerList {
-	issuer := c.Present(authority)
-	for i, f := range c.Lists {
+	return formerList(c.Lists, c.Present(authority))
+}
+
+func formerList(lists []FormerList, issuer *x509.Certificate) *FormerList {
+	for i, f := range lists {
 		if issuer != nil && f.by(issuer) {
-			return &c.Lists[i]
+			return &lists[i]
 		}
 	}
 	return nil
@@ -257,7 +286,7 @@ func (c *Ceremony) FormerList(authority string) *FormerList {
 
 // inUse refuses a revoked certificate in a bundle, a compromised key of a new or
 // a carried one, and a revoked authority that signs.
-func (b *builder) inUse() {
+func (b *listPass) inUse() {
 	reason := func(serial string) (plan.Reason, bool) {
 		if v, ok := b.revoking.revoked[serial]; ok {
 			return v.Reason, true
@@ -271,9 +300,9 @@ func (b *builder) inUse() {
 			compromised[c.spki] = c.name
 		}
 	}
-	for i, n := range b.c.Nodes {
-		for _, l := range b.leaves[n.Name] {
-			if c := b.c.Carried[n.Name][l.Name]; c != nil {
+	for i, n := range b.nodes.list {
+		for _, l := range b.nodes.leaves[n.Name] {
+			if c := b.sent.carried[n.Name][l.Name]; c != nil {
 				if _, is := reason(c.SerialNumber.Text(16)); is {
 					b.Refuse(plan.At{"nodes", i}, "node %s: its certificate %s (serial number %x) is revoked, and cannot be "+
 						"carried over: name it under renew, or, when its key is not the node's alone any more, send a new "+
@@ -284,7 +313,7 @@ func (b *builder) inUse() {
 				}
 				continue
 			}
-			if o := b.c.Requests[n.Name]; o != nil && o.CSR[l.Name] != nil {
+			if o := b.sent.requests[n.Name]; o != nil && o.CSR[l.Name] != nil {
 				spki, _ := fingerprint.SPKI(o.CSR[l.Name].PublicKey) // csrs has said what is wrong with it
 				if name := compromised[spki]; name != "" {
 					b.Refuse(plan.At{"nodes", i}, "node %s: the key of %s in its request is compromised, by which %s was "+
@@ -294,7 +323,7 @@ func (b *builder) inUse() {
 		}
 	}
 	for i, a := range b.p.Authorities {
-		c := b.c.Present(a.Name)
+		c := b.cas.present(a.Name)
 		if c == nil {
 			continue
 		}
@@ -306,37 +335,6 @@ func (b *builder) inUse() {
 		default:
 			b.Warn(plan.At{"authorities", i}, "authority %s is revoked; nodes look at no list of the root's, and trust it "+
 				"until another takes its place: officiant ceremony rollover", a.Name)
-		}
-	}
-}
-
-// expandLists adds the revocation lists.
-func (b *builder) expandLists() {
-	for _, f := range plan.Families {
-		for _, a := range b.p.Authorities {
-			if a.Family != f || !b.makesList(a.Name) {
-				continue
-			}
-			e := Entry{Kind: CRLSignature, Name: "crl " + a.Name, Signer: a.Name, Number: big.NewInt(1)}
-			for _, l := range b.p.CRLs {
-				if l.Authority == a.Name {
-					e.Duration = time.Duration(l.NextUpdate)
-				}
-			}
-			if c := b.c.Present(a.Name); c != nil {
-				for _, former := range b.revoking.former {
-					if former.by(c) && former.List.Number.Cmp(e.Number) >= 0 {
-						e.Number = new(big.Int).Add(former.List.Number, big.NewInt(1))
-					}
-				}
-			}
-			for _, v := range b.p.Revocations {
-				if v.Authority == a.Name {
-					e.Revoked = append(e.Revoked, Revoked{v.Serial.Int, v.Reason, b.revoking.before[v.Serial.Text(16)].Date})
-				}
-			}
-			sortRevoked(e.Revoked)
-			b.add(e)
 		}
 	}
 }

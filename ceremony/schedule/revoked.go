@@ -36,19 +36,19 @@ func (f FormerList) sameIssuer(o FormerList) bool {
 // formerLists reads the predecessors' newest lists: all of this cluster's, and of
 // other clusters' those of authorities they share with this one. A record holds
 // the newest of each authority, made or carried over, so no older one is needed.
-func (b *builder) formerLists() []FormerList {
+func (b *listPass) formerLists() []FormerList {
 	var all []FormerList
 	for _, p := range b.p.Previous.Ceremonies {
-		data := b.c.Inputs[p.Transcript]
+		data := b.files.read[p.Transcript]
 		lists, err := readLists(data)
 		if err != nil {
 			b.RefuseInput(p.Transcript, "%v", err)
 			return nil
 		}
 		for _, f := range lists {
-			own := p.Cluster == b.c.Cluster.Name
+			own := p.Cluster == b.facts.cluster.Name
 			for _, a := range b.p.Authorities {
-				if c := b.c.Present(a.Name); c != nil && f.by(c) {
+				if c := b.cas.present(a.Name); c != nil && f.by(c) {
 					own, f.Signer = true, a.Name
 					if err := f.List.CheckSignatureFrom(c); err != nil {
 						b.RefuseInput(p.Transcript, "its revocation list of %s is not signed by that authority", a.Name)
@@ -123,12 +123,12 @@ func (c *certified) by(issuer *x509.Certificate) bool {
 
 // onRecord reads everything the plan's transcripts say was to be certified, by
 // serial number in hex.
-func (b *builder) onRecord() (map[string]*certified, error) {
+func (b *records) onRecord() (map[string]*certified, error) {
 	found := map[string]*certified{}
 	for _, p := range b.p.Previous.Ceremonies {
 		for _, file := range append([]string{p.Transcript}, p.Earlier...) {
 			n := 0
-			for raw := range bytes.Lines(b.c.Inputs[file]) {
+			for raw := range bytes.Lines(b.files.read[file]) {
 				n++
 				if !bytes.Contains(raw, []byte(`"type":"intent"`)) {
 					continue

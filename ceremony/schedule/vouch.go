@@ -26,7 +26,7 @@ const (
 // vouched finds who vouches for a request: the fingerprint in the plan; without
 // one, a key that is known already. What does neither is refused: it is the
 // gate that matters most.
-func (b *builder) vouched(i int, o *request.Opened) bool {
+func (b *requestPass) vouched(i int, o *request.Opened) bool {
 	in := b.p.Nodes[i]
 	if in.Renews() {
 		return b.renewal(i, o)
@@ -37,7 +37,7 @@ func (b *builder) vouched(i int, o *request.Opened) bool {
 				"or belongs to another run of `officiant-node request`", in.Name, in.Request, o.Fingerprint)
 			return false
 		}
-		b.c.Vouched[in.Name] = ByFingerprint
+		b.sent.vouched[in.Name] = ByFingerprint
 		return true
 	}
 	var reasons []string
@@ -55,12 +55,12 @@ func (b *builder) vouched(i int, o *request.Opened) bool {
 		err := way.check(in, o)
 		// An old request, whose keys may be anywhere by now, is signed as well as
 		// ever. Those of the last ceremony were all made before it began.
-		if err == nil && o.Created.Before(b.began) {
+		if err == nil && o.Created.Before(b.past.began) {
 			err = fmt.Errorf("a key signed it (%s), but it was made at %s, before the last ceremony began at %s, and may have been sent before",
-				way.how, o.Created.Format(time.RFC3339), b.began.UTC().Format(time.RFC3339))
+				way.how, o.Created.Format(time.RFC3339), b.past.began.UTC().Format(time.RFC3339))
 		}
 		if err == nil {
-			b.c.Vouched[in.Name] = way.how
+			b.sent.vouched[in.Name] = way.how
 			return true
 		}
 		reasons = append(reasons, err.Error())
@@ -76,10 +76,10 @@ func (b *builder) vouched(i int, o *request.Opened) bool {
 // previousVouches says why the signature by the node's present key does not
 // vouch for it. The certificate has to be valid, and the one that this
 // cluster's last ceremony issued to that very node, in the roles it has now.
-func (b *builder) previousVouches(in plan.Node, o *request.Opened) error {
+func (b *requestPass) previousVouches(in plan.Node, o *request.Opened) error {
 	c := o.Present[0]
 	what := fmt.Sprintf("%s signed it", o.Request.Previous.Name)
-	names, ceremony, err := b.formerly()
+	names, ceremony, err := b.past.formerly()
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s, but %w", what, err)
@@ -102,7 +102,7 @@ func (b *builder) previousVouches(in plan.Node, o *request.Opened) error {
 }
 
 // hostVouches says why the signature by an SSH key does not vouch for a node.
-func (b *builder) hostVouches(in plan.Node, o *request.Opened) error {
+func (b *requestPass) hostVouches(in plan.Node, o *request.Opened) error {
 	const what = "an SSH key signed it"
 	if b.p.KnownHosts == "" {
 		return errors.New(what + ", but the plan names no knownHosts")
@@ -114,7 +114,7 @@ func (b *builder) hostVouches(in plan.Node, o *request.Opened) error {
 		return fmt.Errorf("%s, but in %s %w", what, b.p.KnownHosts, err)
 	}
 	// A machine that joins is what the plan says; one that is known stays what it was.
-	switch names, ceremony, err := b.formerly(); {
+	switch names, ceremony, err := b.past.formerly(); {
 	case err != nil:
 		return fmt.Errorf("%s, but %w", what, err)
 	case names != nil && names.knows(in):
@@ -135,7 +135,7 @@ func (b *builder) hostVouches(in plan.Node, o *request.Opened) error {
 }
 
 // knownHosts reads the file that says which SSH key is whose.
-func (b *builder) knownHosts() {
+func (b *requestPass) knownHosts() {
 	if b.p.KnownHosts == "" {
 		return
 	}
@@ -190,19 +190,19 @@ func (f *former) knows(n plan.Node) bool {
 // formerly reads what this cluster's predecessor issued, once. Here the chain
 // of its record matters before the ceremony begins: what it says decides whose
 // request this is.
-func (b *builder) formerly() (*former, string, error) {
+func (b *records) formerly() (*former, string, error) {
 	for _, p := range b.p.Previous.Ceremonies {
 		if p.Cluster != b.p.Cluster.Name {
 			continue
 		}
 		ceremony := fmt.Sprintf("ceremony %d", p.Sequence)
-		if b.past == nil && b.pastErr == nil {
-			b.past, b.pastErr = readFormer(b.c.Inputs[p.Transcript], func(string) bool { return false })
+		if b.issued == nil && b.issuedErr == nil {
+			b.issued, b.issuedErr = readFormer(b.files.read[p.Transcript], func(string) bool { return false })
 		}
-		if b.pastErr != nil {
-			return nil, ceremony, fmt.Errorf("%s: %w", p.Transcript, b.pastErr)
+		if b.issuedErr != nil {
+			return nil, ceremony, fmt.Errorf("%s: %w", p.Transcript, b.issuedErr)
 		}
-		return b.past, ceremony, nil
+		return b.issued, ceremony, nil
 	}
 	return nil, "", nil
 }

@@ -1,0 +1,183 @@
+package schedule
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"net/netip"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/request"
+	"officiant/ceremony/plan"
+)
+
+// requestFacts are what the nodes sent in, and why it is taken for theirs.
+type requestFacts struct {
+	requests map[string]*request.Opened              // by node
+	vouched  map[string]Vouch                        // by node
+	carried  map[string]map[string]*x509.Certificate // by node and Leaf.Name: what the bundle keeps
+}
+
+// requestPass opens the nodes' requests, finds who vouches for each, and holds them
+// against the plan.
+type requestPass struct {
+	base
+	facts  *clusterFacts
+	past   *records
+	cas    *cas
+	nodes  *nodeFacts
+	sent   *requestFacts
+	before map[string]*request.Opened
+	hosts  *KnownHosts       // nil when the plan names none
+	byHost map[string]string // nodes by their names in knownHosts, in lower case
+	// SSH keys that vouched for a node, in wire format
+	hostKeys map[string]string
+}
+
+func requestsOf(b base, facts *clusterFacts, past *records, cas *cas, nodes *nodeFacts,
+	before map[string]*request.Opened) *requestFacts {
+	pass := &requestPass{base: b, facts: facts, past: past, cas: cas, nodes: nodes, before: before,
+		hostKeys: map[string]string{},
+		sent:     &requestFacts{map[string]*request.Opened{}, map[string]Vouch{}, map[string]map[string]*x509.Certificate{}}}
+	pass.knownHosts()
+	pass.check()
+	return pass.sent
+}
+
+// recipient is the age recipient to which a node's secrets are sealed.
+func (s *requestFacts) recipient(p *plan.Plan, node string) string {
+	if o := s.requests[node]; o != nil {
+		return o.Recipient
+	}
+	i := slices.IndexFunc(p.Nodes, func(n plan.Node) bool { return n.Name == node })
+	if i < 0 {
+		return ""
+	}
+	return p.Nodes[i].Keys.Recipient
+}
+
+// check opens the nodes' requests and holds them against the plan.
+func (b *requestPass) check() {
+	good := b.nodes.expanded
+	raw := make([][]byte, len(good))
+	for k, i := range good {
+		if b.p.Nodes[i].Keys.Create == "" {
+			raw[k] = b.input(b.p.Nodes[i].Request, plan.At{"nodes", i, "request"})
+		}
+	}
+	opened := make([]*request.Opened, len(good))
+	errs := make([]error, len(good))
+	parallel(len(good), func(k int) {
+		if raw[k] == nil {
+			return
+		}
+		in := b.p.Nodes[good[k]]
+		if o := b.before[in.Name]; o != nil && bytes.Equal(o.Raw, raw[k]) {
+			opened[k], raw[k] = o, o.Raw // one copy of the bytes is enough
+			return
+		}
+		opened[k], errs[k] = request.Parse(b.Show(in.Request), raw[k])
+	})
+	seen := keyUses{}
+	for name, c := range b.cas.certificates {
+		if spki, err := fingerprint.SPKI(c.PublicKey); err == nil {
+			seen[spki] = "authority " + name
+		}
+	}
+	if f := b.p.Release.Key.Existing; f != (fingerprint.SHA256{}) {
+		seen[f] = "the release key"
+	}
+	for k, i := range good {
+		switch {
+		case errs[k] != nil:
+			b.refuseRequest(i, errs[k])
+		case opened[k] != nil && b.claims(i, opened[k]):
+			b.csrs(i, opened[k], seen)
+			b.bringIn(i, opened[k])
+			b.files.read[b.p.Nodes[i].Request] = raw[k]
+			b.sent.requests[b.p.Nodes[i].Name] = opened[k]
+		}
+	}
+}
+
+// refuseRequest notes why a request file is not one.
+func (b *requestPass) refuseRequest(i int, err error) {
+	var r *request.Refusal
+	if !errors.As(err, &r) {
+		b.RefuseInput(b.p.Nodes[i].Request, "%v", err)
+		return
+	}
+	what := r.Reason
+	if r.Part != "" {
+		what = r.Part + ": " + what
+	}
+	b.RefuseInput(b.p.Nodes[i].Request, "%s", what)
+}
+
+// claims holds what a request says of its node against the plan.
+func (b *requestPass) claims(i int, o *request.Opened) bool {
+	in := b.p.Nodes[i]
+	if !b.vouched(i, o) {
+		return false
+	}
+	before := len(b.Problems)
+	bad := func(format string, args ...any) { b.RefuseInput(in.Request, "request.json: "+format, args...) }
+	if o.Node.Name != in.Name {
+		bad("is of node %s, and the plan gives it for %s", o.Node.Name, in.Name)
+	}
+	if o.Cluster.Name != b.facts.cluster.Name {
+		bad("is for cluster %s, not %s", o.Cluster.Name, b.facts.cluster.Name)
+	}
+	if claimed, planned := roles(o.Node.Roles), roles(in.Roles); claimed != planned {
+		bad("claims the roles %s, and the plan gives node %s %s", claimed, in.Name, planned)
+	}
+	n := b.nodes.list[i]
+	if o.Node.Address != n.Address {
+		b.Warn(plan.At{"nodes", i}, "node %s: its request claims the address %s, the plan says %s", in.Name,
+			address(o.Node.Address), address(n.Address))
+	}
+	if v := o.Cluster.KubernetesVersion; v != b.facts.cluster.KubernetesVersion {
+		b.Warn(plan.At{"nodes", i}, "node %s: its request claims Kubernetes %s, the plan says %s", in.Name, v,
+			b.facts.cluster.KubernetesVersion)
+	}
+	return len(b.Problems) == before
+}
+
+func roles(r []kubepki.Role) string {
+	s := make([]string, len(r))
+	for i := range r {
+		s[i] = string(r[i])
+	}
+	slices.Sort(s)
+	return strings.Join(s, ",")
+}
+
+func address(a netip.Addr) string {
+	if !a.IsValid() {
+		return "(none)"
+	}
+	return a.String()
+}
+
+// parallel calls f for each of n numbers, on all processors.
+func parallel(n int, f func(int)) {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := range next {
+				f(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
