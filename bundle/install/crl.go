@@ -50,24 +50,6 @@ func (n *Node) revocationList(files []kubepki.File) *RevocationList {
 	return nil
 }
 
-// listFacts describes a revocation list.
-func listFacts(data []byte) []fact {
-	list, err := bundle.ParseRevocationList(data)
-	if err != nil {
-		return unread("revocation list")
-	}
-	revoked := fact{name: "revoked"}
-	for _, e := range list.RevokedCertificateEntries {
-		revoked.values = append(revoked.values, fmt.Sprintf("%x", e.SerialNumber))
-	}
-	return []fact{
-		{"issuer", []string{list.Issuer.String()}},
-		{"number", []string{list.Number.String()}},
-		{"next update", []string{list.NextUpdate.UTC().Format(time.RFC3339)}},
-		revoked,
-	}
-}
-
 func (r *RevocationList) String() string {
 	what := "revokes nothing"
 	if n := len(r.Revoked); n > 0 {

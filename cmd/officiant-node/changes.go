@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"officiant/bundle/install"
 	"officiant/cmd/internal/exit"
@@ -39,37 +38,9 @@ func printDiff(w io.Writer, r *install.Report) {
 				continue
 			}
 			// What is on the node, or in a bundle, is whoever's who made it.
-			fmt.Fprintf(w, "           %-12s %s\n", d.What, exit.Plain(difference(d)))
+			fmt.Fprintf(w, "           %-12s %s\n", d.What, exit.Plain(d.String()))
 		}
 	}
-}
-
-// difference writes a change of one value as "was → is", of sets as what comes
-// and what goes.
-func difference(d install.Difference) string {
-	switch {
-	case len(d.Was) == 0:
-		return strings.Join(d.Is, ", ")
-	case len(d.Is) == 0:
-		return "was " + strings.Join(d.Was, ", ")
-	case len(d.Was) == 1 && len(d.Is) == 1:
-		return d.Was[0] + " → " + d.Is[0]
-	}
-	var parts []string
-	for _, v := range d.Is {
-		if !slices.Contains(d.Was, v) {
-			parts = append(parts, "+"+v)
-		}
-	}
-	for _, v := range d.Was {
-		if !slices.Contains(d.Is, v) {
-			parts = append(parts, "-"+v)
-		}
-	}
-	if len(parts) == 0 {
-		return "in another order: " + strings.Join(d.Is, ", ")
-	}
-	return strings.Join(parts, ", ")
 }
 
 // printReaders says who has to be told, and how.

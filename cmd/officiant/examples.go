@@ -51,6 +51,12 @@ officiant signer create "pkcs11:serial=3468cced;object=demo%2Froot?module-path=/
     --algorithm ECDSA-P384`,
 	"signer test": `
 officiant signer test "pkcs11:serial=3468cced;object=demo%2Froot?module-path=/usr/lib/softhsm/libsofthsm2.so"`,
+	"bundle inspect": `
+officiant bundle inspect ceremony/bundles/cp-1.tar`,
+	"bundle verify": `
+officiant bundle verify ceremony/bundles/cp-1.tar --release-key release.pub`,
+	"bundle diff": `
+officiant bundle diff ceremony/bundles/cp-1.tar ceremony-2/bundles/cp-1.tar`,
 	"softhsm init": `
 officiant softhsm init --dir room --station station.yaml`,
 	"doctor": `

@@ -30,9 +30,10 @@ var table = []row{
 	{"bundle/sshsig", nil},
 	{"bundle/request", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", "bundle/privatekey", "bundle/sshsig", durable}},
 	{"bundle", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", "bundle/request", "bundle/privatekey", durable}},
+	{"bundle/contents", []string{"bundle", "bundle/kubeconfig", "bundle/privatekey"}},
 	{"bundle/install", []string{
-		"bundle", "bundle/kubepki", "bundle/kubeconfig", "bundle/kubelet", "bundle/seal", "bundle/privatekey",
-		"bundle/tree", durable}},
+		"bundle", "bundle/contents", "bundle/kubepki", "bundle/kubeconfig", "bundle/kubelet", "bundle/seal",
+		"bundle/privatekey", "bundle/tree", durable}},
 
 	{"signer", nil},
 	{"signer/pkcs11", []string{"signer", "signer/pkcs11/module"}},
