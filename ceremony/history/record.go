@@ -33,6 +33,7 @@ type Record struct {
 	Accounts *transcript.AccountKeys
 	Shared   []transcript.Shared
 	NodeKeys []transcript.NodeKeys
+	Received *transcript.Received // what an external root certified; nil: nothing
 
 	table   table
 	revoked map[Serial]Revocation
@@ -207,6 +208,7 @@ func (b *reader) take(l transcript.Line) error {
 			return b.abandon(r.Intent, i)
 		}
 	case transcript.Received:
+		b.Received = &r
 		return b.received(l, r)
 	case transcript.Adopted:
 		return b.adopted(l, r)

@@ -25,36 +25,26 @@ func (c Chain) serviceAccount(p *plan.NewOptions, in *inputs, nodes []requester)
 	if !slices.ContainsFunc(nodes, requester.controlPlane) {
 		return nil
 	}
-	for _, l := range c {
-		if _, has := l.record.ServiceAccount(); has {
+	for _, l := range c.all {
+		if l.Accounts != nil {
 			return l.serviceAccount(p, in, nodes, c)
 		}
 	}
-	if oldest := c[len(c)-1]; oldest.open.Sequence > 1 && oldest.open.Lost == nil {
+	if err := c.Whole(); err != nil {
 		return &Refused{
-			Err: fmt.Errorf(
-				"%s had no control-plane node, so it says nothing of the service-account key; an earlier ceremony may",
-				oldest.Dir,
-			),
-			Hints: []string{
-				"give the directories of the earlier ceremonies, too: officiant ceremony renew " + filepath.Clean(
-					oldest.Dir,
-				) + " DIR... --requests DIR",
-			},
+			Err:   fmt.Errorf("none of these ceremonies says anything of the service-account key; an earlier one may: %w", err),
+			Hints: []string{allOfThem},
 		}
 	}
-	return c[0].serviceAccount(p, in, nodes, c)
+	// No control-plane node before: this ceremony makes the cluster's first pair.
+	p.ServiceAccount.Create = signer.ECDSAP256
+	return nil
 }
 
 // serviceAccount carries the sealed pairs over, and refuses a control-plane node
 // that could not open the one in use.
 func (l *Previous) serviceAccount(p *plan.NewOptions, in *inputs, nodes []requester, chain Chain) error {
-	keys, ok := l.record.ServiceAccount()
-	if !ok {
-		// No control-plane node before: this ceremony makes the cluster's first pair.
-		p.ServiceAccount.Create = signer.ECDSAP256
-		return nil
-	}
+	keys := l.Accounts
 	if err := chain.opens(in, nodes, keys.InUse); err != nil {
 		return err
 	}
@@ -114,10 +104,9 @@ func (c Chain) shared(in *inputs, n *requester, public []byte) error {
 	if n.node.Sealed != "" {
 		return nil // it lies beside its request
 	}
-	for _, l := range c {
-		for _, line := range l.record.Lines {
-			s, ok := line.Record.(transcript.Shared)
-			if !ok || s.Node != n.node.Name || s.Recipient != n.recipient() || !bytes.Equal(s.PublicKey, public) {
+	for _, l := range c.all {
+		for _, s := range l.Shared {
+			if s.Node != n.node.Name || s.Recipient != n.recipient() || !bytes.Equal(s.PublicKey, public) {
 				continue
 			}
 			n.node.Sealed = fmt.Sprintf("%s/%s%s", l.prefix, s.Node, SharedSuffix)
@@ -128,7 +117,7 @@ func (c Chain) shared(in *inputs, n *requester, public []byte) error {
 		Err: fmt.Errorf(
 			"node %s cannot open the sealed service-account key of %s: its recipient %s is not among those it was sealed to",
 			n.node.Name,
-			c[0].Dir,
+			c.last().Dir,
 			n.recipient(),
 		),
 		Hints: []string{

@@ -18,11 +18,11 @@ import (
 
 // accountStage is a stage in which the service-account pair is replaced.
 func (r *rolling) accountStage() (stage, error) {
-	keys, ok := r.chain.accountKeys()
-	if !ok {
+	keys := r.chain.Accounts()
+	if keys == nil {
 		return nil, refuse("no ceremony named here says anything of a service-account key")
 	}
-	base := account{r.chain, keys}
+	base := account{r.chain, *keys}
 	switch r.Stage {
 	case Trust:
 		pub, err := x509.ParsePKIXPublicKey(keys.InUse.PublicKey)
@@ -40,16 +40,6 @@ func (r *rolling) accountStage() (stage, error) {
 		return issueAccount{base}, nil
 	}
 	return r.dropAccount(base)
-}
-
-// accountKeys are the pairs of the newest ceremony that had any.
-func (c Chain) accountKeys() (transcript.AccountKeys, bool) {
-	for _, l := range c {
-		if keys, ok := l.record.ServiceAccount(); ok {
-			return keys, true
-		}
-	}
-	return transcript.AccountKeys{}, false
 }
 
 // account is what the stages of the service-account pair have in common.
@@ -115,7 +105,7 @@ func (a trustAccount) apply(p *plan.NewOptions) error {
 
 // recipient is a node's by its newest ceremony; empty when none knew it.
 func (c Chain) recipient(node string) string {
-	for _, l := range c {
+	for _, l := range c.all {
 		if to := l.plan.Recipient(node); to != "" {
 			return to
 		}
@@ -169,14 +159,14 @@ func (r *rolling) dropAccount(base account) (stage, error) {
 		return nil, refuse("--stage drop: API servers believe no former service-account key")
 	}
 	made := r.chain.signsSince(keys.InUse.PublicKey)
-	if end := made.ended().Add(r.TokenLife); r.Now.Before(end) {
+	if end := made.Ended.Add(r.TokenLife); r.Now.Before(end) {
 		return nil, &Refused{
 			Err: fmt.Errorf(
 				"tokens signed with the former service-account key may live until %s: %s from the end of ceremony %d, which "+
 					"had the new key sign",
 				end.UTC().Format(time.RFC3339),
 				plan.Duration(r.TokenLife),
-				made.open.Sequence,
+				made.Open.Sequence,
 			),
 			Hints: []string{
 				"count from when the last control-plane node was restarted with it; --token-life is " +
@@ -193,14 +183,14 @@ func (r *rolling) dropAccount(base account) (stage, error) {
 // signsSince is the oldest of these ceremonies that has the pair in use without a break.
 func (c Chain) signsSince(public []byte) *Previous {
 	first := c.last()
-	for _, l := range c {
-		keys, ok := l.record.ServiceAccount()
-		if ok && string(keys.InUse.PublicKey) != string(public) {
+	for _, l := range c.all {
+		if l.Accounts == nil {
+			continue
+		}
+		if string(l.Accounts.InUse.PublicKey) != string(public) {
 			break
 		}
-		if ok {
-			first = l
-		}
+		first = l
 	}
 	return first
 }

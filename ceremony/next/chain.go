@@ -1,56 +1,96 @@
 package next
 
 import (
-	"cmp"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
 
+	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 )
 
-// Chain is one cluster's previous ceremonies that continue each other, newest first.
-type Chain []*Previous
-
-// Folder is a ceremony directory: its name, for messages, and what is in it.
-type Folder struct {
-	Dir string
-	FS  fs.FS
+// Chain is one cluster's previous ceremonies, with the plans they were made by.
+type Chain struct {
+	*history.History
+	all     []*Previous // newest first
+	archive *history.Archive
+	dirs    func(dir string) fs.FS
 }
 
-// ReadChain reads ceremonies of one cluster that continue each other, in any order.
-func ReadChain(folders []Folder) (Chain, error) {
-	var chain Chain
-	for _, f := range folders {
-		p, err := ReadPrevious(f.Dir, f.FS)
+const allOfThem = "give every ceremony of the cluster, or the folder that holds them all"
+
+// OpenChain finds a cluster's ceremonies in an archive. With an empty name it is the
+// cluster of which all of them are; dirs opens a ceremony directory by its name.
+func OpenChain(a *history.Archive, cluster string, dirs func(dir string) fs.FS) (Chain, error) {
+	clusters := a.Clusters()
+	switch {
+	case cluster == "" && len(clusters) > 1:
+		return Chain{}, &Refused{
+			Err:   fmt.Errorf("there are ceremonies of several clusters here: %s", oneLine(strings.Join(clusters, ", "))),
+			Hints: []string{"say whose the plan is: --cluster NAME"},
+		}
+	case cluster == "":
+		cluster = clusters[0]
+	case !slices.Contains(clusters, cluster):
+		return Chain{}, refuse("there is no ceremony of cluster %s here; there are of %s", cluster, oneLine(strings.Join(clusters, ", ")))
+	}
+	h, err := a.History(cluster)
+	if err != nil {
+		return Chain{}, ofRecords(err)
+	}
+	return openChain(a, h, dirs)
+}
+
+func openChain(a *history.Archive, h *history.History, dirs func(dir string) fs.FS) (Chain, error) {
+	c := Chain{History: h, archive: a, dirs: dirs}
+	for _, r := range h.Records() {
+		p, err := readPrevious(r, dirs(r.Source.Dir))
 		if err != nil {
-			return nil, err
+			return c, &Refused{Err: err, Hints: []string{"see what is wrong with: officiant ceremony verify " + r.Source.Dir}}
 		}
-		if !slices.ContainsFunc(chain, func(o *Previous) bool { return o.record.Head() == p.record.Head() }) {
-			chain = append(chain, p)
-		}
+		c.all = append(c.all, p)
 	}
-	slices.SortStableFunc(chain, func(a, b *Previous) int { return cmp.Compare(b.open.Sequence, a.open.Sequence) })
-	for i, p := range chain[1:] {
-		next := chain[i]
-		if p.open.Cluster != next.open.Cluster || !next.continues(p) {
-			return nil, refuse("%s, ceremony %d of cluster %s, is not the one that %s, ceremony %d of cluster %s, continues",
-				p.Dir, p.open.Sequence, p.open.Cluster, next.Dir, next.open.Sequence, next.open.Cluster)
-		}
+	return c, nil
+}
+
+// ofRecords says that records are not what a plan can continue, and what helps.
+func ofRecords(err error) error {
+	refused := &Refused{Err: err}
+	switch {
+	case errors.Is(err, history.ErrGap):
+		refused.Hints = []string{allOfThem}
+	case errors.Is(err, history.ErrRehearsal):
+		refused.Hints = []string{"rehearsals lie in a folder of their own: move it, or name the ceremonies one by one"}
+	case errors.Is(err, history.ErrUnfinished):
+		refused.Hints = []string{"`officiant ceremony run` with its plan and station goes on with it"}
+	case errors.Is(err, history.ErrFork):
+		refused.Hints = []string{"one of them may be a copy that was altered: officiant ceremony verify tells; keep the true one"}
+	default:
+		refused.Hints = []string{"see what is wrong with: officiant ceremony verify DIR"}
 	}
-	return chain, nil
+	return refused
+}
+
+// whole refuses a chain whose beginning is not here: what nodes have may be of it.
+func (c Chain) whole() error {
+	if err := c.Whole(); err != nil {
+		return ofRecords(err)
+	}
+	return nil
 }
 
 // last is the newest ceremony.
-func (c Chain) last() *Previous { return c[0] }
+func (c Chain) last() *Previous { return c.all[0] }
 
 // previous names the chain in a plan, with the copies of its records.
 func (c Chain) previous(in *inputs) ([]plan.Predecessor, error) {
 	var earlier []string
-	for _, l := range c[1:] {
+	for _, l := range c.all[1:] {
 		named, err := l.named(in)
 		if err != nil {
 			return nil, err
@@ -61,28 +101,19 @@ func (c Chain) previous(in *inputs) ([]plan.Predecessor, error) {
 	return []plan.Predecessor{last}, err
 }
 
-// present is what nodes have now: the newest certificate of each name.
-func (c Chain) present() map[string]*x509.Certificate {
-	out := map[string]*x509.Certificate{}
-	for _, p := range slices.Backward(c) { // oldest first
-		for name, cert := range p.record.Adopted() {
-			if strings.Contains(name, "/") {
-				out[name] = cert
-			}
-		}
-		for _, cert := range p.record.Certificates() {
-			if strings.Contains(cert.Name, "/") {
-				out[cert.Name] = cert.Certificate
-			}
-		}
+// present is what a node has now of a name; nil: nothing.
+func (c Chain) present(name string) (*x509.Certificate, error) {
+	found, ok := c.Newest(name)
+	if !ok {
+		return nil, nil
 	}
-	return out
+	return found.Parse()
 }
 
 // servers are the API servers in the kubeconfigs nodes have, by the schedule's name.
 func (c Chain) servers() map[string]string {
 	out := map[string]string{}
-	for _, p := range slices.Backward(c) { // oldest first
+	for _, p := range slices.Backward(c.all) { // oldest first
 		for _, n := range p.plan.Nodes {
 			leaves, err := kubepki.Leaves(p.plan.Cluster, n)
 			if err != nil {
@@ -98,21 +129,45 @@ func (c Chain) servers() map[string]string {
 	return out
 }
 
-// revoked are the serial numbers on the newest lists, in hex.
-func (l *Previous) revoked() map[string]bool {
-	revoked := map[string]bool{}
-	for _, list := range l.record.RevocationLists() {
-		for _, e := range list.List.RevokedCertificateEntries {
-			revoked[e.SerialNumber.Text(16)] = true
-		}
+// revoked says whether a certificate is on any list of these records.
+func (c Chain) revoked(cert *x509.Certificate) bool {
+	s, ok := history.SerialOf(cert.SerialNumber)
+	if !ok {
+		return false
 	}
-	return revoked
+	_, is := c.Revoked(s)
+	return is
 }
 
 // revokedItself says whether an authority is on a list of the root's: it signs nothing more.
-func (l *Previous) revokedItself(authority string) bool {
-	c := l.certificate(authority)
-	return c != nil && l.revoked()[c.SerialNumber.Text(16)]
+func (c Chain) revokedItself(authority string) bool {
+	cert := c.last().certificate(authority)
+	return cert != nil && c.revoked(cert)
+}
+
+// openedBy are other clusters' ceremonies that opened one of these keys after this
+// cluster's did, with what a plan says of each.
+func (c Chain) openedBy(in *inputs, keys ...fingerprint.SHA256) ([]plan.Predecessor, error) {
+	if c.archive == nil || len(c.archive.Clusters()) < 2 {
+		return nil, nil
+	}
+	h, err := c.archive.Sharing(c.Cluster, keys...)
+	if err != nil {
+		return nil, ofRecords(err)
+	}
+	var out []plan.Predecessor
+	for _, r := range h.Others() {
+		p, err := readPrevious(r, c.dirs(r.Source.Dir))
+		if err != nil {
+			return nil, ofRecords(err)
+		}
+		named, err := p.named(in)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, named)
+	}
+	return out, nil
 }
 
 // signedBy says whether an authority signed a certificate.

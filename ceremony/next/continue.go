@@ -2,129 +2,154 @@ package next
 
 import (
 	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/ceremony/history"
+	"officiant/ceremony/plan"
 )
 
-// Continue makes a plan go on where finished ceremonies ended. Of those given, one
-// may be this cluster's own, and one another's, the root's last; without an own one
-// the plan is another cluster's first, below the same root.
-func Continue(a Asked, given []*Previous) (*Proposal, error) {
+// Continue makes a plan go on where a cluster's ceremonies in an archive ended. Where
+// another cluster's ceremony opened the root since, the plan continues that, too.
+// Without any of its own cluster the plan is another cluster's first, below the root
+// of those that are here. dirs opens a ceremony directory by its name.
+func Continue(a Asked, archive *history.Archive, dirs func(dir string) fs.FS, lists plan.Duration) (*Proposal, error) {
 	d, err := a.begin()
 	if err != nil {
 		return nil, err
 	}
-	own, roots, err := apart(given, d.cluster)
+	h, err := archive.History(d.cluster)
+	if err != nil {
+		return nil, ofRecords(err)
+	}
+	chain, err := openChain(archive, h, dirs)
 	if err != nil {
 		return nil, err
 	}
-	if err := rootsLast(own, roots); err != nil {
+	if h.Last() == nil {
+		return d.anotherCluster(a, chain, lists)
+	}
+	if lists != 0 {
+		return nil, refuse("%s has ceremonies already, and lists of its authorities are made by officiant ceremony revoke", d.cluster)
+	}
+	last := chain.last()
+	if d.p.Previous, err = chain.previous(d.in); err != nil {
 		return nil, err
 	}
-	for _, l := range []*Previous{own, roots} {
-		if l == nil {
-			continue
-		}
-		named, err := l.named(d.in)
+	root, err := last.root()
+	if err != nil {
+		return nil, err
+	}
+	others, err := chain.openedBy(d.in, root.spki)
+	if err != nil {
+		return nil, err
+	}
+	d.p.Previous = append(d.p.Previous, others...)
+	if err := last.authorities(&d.p, d.in, true); err != nil {
+		return nil, err
+	}
+	if err := last.release(&d.p, d.in); err != nil {
+		return nil, err
+	}
+	chain.vouch(d.nodes)
+	d.p.People = last.plan.People
+	if err := chain.serviceAccount(&d.p, d.in, d.nodes); err != nil {
+		return nil, err
+	}
+	return d.end(a, last.Open.Sequence+1)
+}
+
+// anotherCluster is a cluster's first ceremony, below the root that another one has:
+// it continues the ceremony that opened the root last.
+func (d *draft) anotherCluster(a Asked, chain Chain, lists plan.Duration) (*Proposal, error) {
+	roots, err := chain.rootsLast()
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range roots {
+		named, err := p.named(d.in)
 		if err != nil {
 			return nil, err
 		}
 		d.p.Previous = append(d.p.Previous, named)
-	}
-	if own == nil {
-		if err := roots.authorities(&d.p, d.in, false); err != nil {
+		if i > 0 {
+			continue
+		}
+		if err := p.authorities(&d.p, d.in, false); err != nil {
 			return nil, err
 		}
-		return d.end(a, 1)
 	}
-	if err := own.authorities(&d.p, d.in, true); err != nil {
-		return nil, err
-	}
-	if err := own.release(&d.p, d.in); err != nil {
-		return nil, err
-	}
-	own.vouch(d.nodes)
-	d.p.People = own.plan.People
-	if err := (Chain{own}).serviceAccount(&d.p, d.in, d.nodes); err != nil {
-		return nil, err
-	}
-	return d.end(a, own.open.Sequence+1)
+	d.lists(lists)
+	return d.end(a, 1)
 }
 
-// apart tells this cluster's ceremony from another's: at most one of each.
-func apart(given []*Previous, cluster string) (own, roots *Previous, err error) {
-	for _, l := range given {
-		side := &roots
-		if l.open.Cluster == cluster {
-			side = &own
+// rootsLast are the ceremonies of other clusters that a new one continues: the one
+// that opened the root last. Nobody here opens a root that lives elsewhere; then it
+// is the last one of each cluster.
+func (c Chain) rootsLast() ([]*Previous, error) {
+	var all []*Previous
+	for _, name := range c.archive.Clusters() {
+		h, err := c.archive.History(name)
+		if err != nil {
+			return nil, ofRecords(err)
 		}
-		if *side != nil {
-			return nil, nil, both(*side, l)
+		p, err := readPrevious(h.Last(), c.dirs(h.Last().Source.Dir))
+		if err != nil {
+			return nil, ofRecords(err)
 		}
-		*side = l
+		all = append(all, p)
 	}
-	return own, roots, nil
-}
-
-// both refuses two ceremonies of which a plan can continue only one.
-func both(a, b *Previous) error {
-	refused := &Refused{
-		Err: fmt.Errorf(
-			"%s and %s: a plan continues one ceremony of its own cluster, and one of another, the root's last",
-			a.Dir,
-			b.Dir,
-		),
-	}
-	for _, pair := range [][2]*Previous{{a, b}, {b, a}} {
-		if pair[0].continues(pair[1]) {
-			refused.Hints = []string{fmt.Sprintf("%s continues %s: leave %s out", pair[0].Dir, pair[1].Dir, pair[1].Dir)}
-		}
-	}
-	return refused
-}
-
-// rootsLast refuses another cluster's ceremony that is not the root's last, as far
-// as the two can tell.
-func rootsLast(own, roots *Previous) error {
-	if roots == nil {
-		return nil
-	}
-	root, err := roots.root()
+	root, err := all[0].root()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if !root.external && !roots.opened(root.spki) {
-		refused := &Refused{
-			Err: fmt.Errorf(
-				"%s: ceremony %d of cluster %s did not open the root's key; --previous takes the root's last ceremony, in "+
-					"which it did",
-				roots.Dir,
-				roots.open.Sequence,
-				roots.open.Cluster,
-			),
-		}
-		for _, p := range roots.open.Predecessors {
-			refused.Hints = append(refused.Hints, fmt.Sprintf("it continues ceremony %d of cluster %s", p.Sequence, p.Cluster))
-		}
-		return refused
-	}
-	if own == nil {
-		return nil
-	}
-	mine, err := own.root()
-	switch {
-	case err != nil:
-		return err
-	case mine.spki != root.spki:
-		return refuse("%s and %s are below different roots", own.Dir, roots.Dir)
-	case own.continues(roots):
-		return &Refused{
-			Err:   fmt.Errorf("%s continues %s already, so that is not the root's last ceremony", own.Dir, roots.Dir),
-			Hints: []string{"leave it out, or name the last one that opened the root since"},
+	for _, p := range all[1:] {
+		other, err := p.root()
+		switch {
+		case err != nil:
+			return nil, err
+		case other.spki != root.spki:
+			return nil, &Refused{Err: fmt.Errorf("%s and %s are below different roots", all[0].Where(), p.Where()),
+				Hints: []string{"give the ceremonies of those clusters alone whose root the new one is to have"}}
 		}
 	}
-	return nil
+	if root.external {
+		return all, nil
+	}
+	h, err := c.archive.Sharing(c.Cluster, root.spki)
+	if err != nil {
+		return nil, ofRecords(err)
+	}
+	if len(h.Others()) == 0 {
+		return nil, notOpened(all)
+	}
+	var last []*Previous
+	for _, r := range h.Others() {
+		p, err := readPrevious(r, c.dirs(r.Source.Dir))
+		if err != nil {
+			return nil, ofRecords(err)
+		}
+		last = append(last, p)
+	}
+	return last, nil
+}
+
+// notOpened says that none of these ceremonies had the root's key.
+func notOpened(all []*Previous) error {
+	var names []string
+	refused := &Refused{}
+	for _, p := range all {
+		names = append(names, p.Where())
+		for _, before := range p.Open.Predecessors {
+			refused.Hints = append(refused.Hints, fmt.Sprintf("%s continues ceremony %d of cluster %s", p.Where(), before.Sequence, before.Cluster))
+		}
+	}
+	slices.Sort(names)
+	refused.Err = fmt.Errorf("the root's key was not opened by %s: a new cluster continues the root's last ceremony, in which it was", strings.Join(names, ", "))
+	return refused
 }
 
 // rootKey is the key above a ceremony's intermediates.

@@ -33,14 +33,17 @@ func First(a Asked, o FirstOptions) (*Proposal, error) {
 			return nil, err
 		}
 	}
-	if o.Lists != 0 {
-		for _, f := range families {
-			if f != kubepki.Root || o.External == nil {
-				d.p.CRLs = append(d.p.CRLs, plan.CRL{Authority: string(f), NextUpdate: o.Lists})
-			}
-		}
-	}
+	d.lists(o.Lists)
 	return d.end(a, 1)
+}
+
+// lists has etcd's authority sign a revocation list from the first day; zero: it does
+// not. etcd alone looks at lists, so a list of any other authority would only have to
+// be made anew in time, the root's with its token on the table.
+func (d *draft) lists(next plan.Duration) {
+	if next != 0 {
+		d.p.CRLs = append(d.p.CRLs, plan.CRL{Authority: string(kubepki.EtcdAuthority), NextUpdate: next})
+	}
 }
 
 // externalRoot makes the plan's root one that lives elsewhere.

@@ -234,7 +234,7 @@ func (c Chain) successor(name string) string {
 	for {
 		n++
 		next := fmt.Sprintf("%s-%d", base, n)
-		if !slices.ContainsFunc(c, func(p *Previous) bool { return p.authority(next) != nil }) {
+		if !slices.ContainsFunc(c.all, func(p *Previous) bool { return p.authority(next) != nil }) {
 			return next
 		}
 	}

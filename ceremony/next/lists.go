@@ -2,11 +2,13 @@ package next
 
 import (
 	"crypto/x509"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/revocation"
 )
@@ -60,12 +62,10 @@ func (w *revoking) lists(found []Revoked) error {
 // formerLists are the newest lists there are, by authority.
 func (w *revoking) formerLists() map[string]*x509.RevocationList {
 	last, former := w.chain.last(), map[string]*x509.RevocationList{}
-	for _, l := range last.record.RevocationLists() {
+	for _, l := range w.chain.NewestLists() {
 		for _, a := range w.p.Authorities {
-			c := last.certificate(a.Name)
-			if c != nil && string(l.List.RawIssuer) == string(c.RawSubject) &&
-				string(l.List.AuthorityKeyId) == string(c.SubjectKeyId) {
-				former[a.Name] = l.List
+			if c := last.certificate(a.Name); c != nil && l.By(c) {
+				former[a.Name] = l.RevocationList
 			}
 		}
 	}
@@ -76,7 +76,7 @@ func (w *revoking) formerLists() map[string]*x509.RevocationList {
 func (w *revoking) refreshed(former map[string]*x509.RevocationList, signs map[string]bool) error {
 	for name := range former {
 		signs[name] = (len(w.Authorities) == 0 || slices.Contains(w.Authorities, name)) &&
-			!w.chain.last().revokedItself(name)
+			!w.chain.revokedItself(name)
 	}
 	for _, name := range w.Authorities {
 		if former[name] == nil {
@@ -119,29 +119,35 @@ func (w *revoking) again(authority string, former *x509.RevocationList) error {
 	if former == nil {
 		return nil
 	}
-	entries, err := w.chain.issued()
-	if err != nil {
-		return err
-	}
-	ends, comments := map[string]time.Time{}, map[string]string{}
-	for _, e := range entries {
-		ends[e.Item().Serial] = e.End()
-	}
-	for _, p := range slices.Backward(w.chain) { // oldest first
+	comments := map[string]string{}
+	for _, p := range slices.Backward(w.chain.all) { // oldest first
 		for _, v := range p.plan.Plan.Revocations {
 			comments[v.Serial.Text(16)] = v.Comment
 		}
 	}
 	for _, e := range former.RevokedCertificateEntries {
-		serial := e.SerialNumber.Text(16)
-		if end, known := ends[serial]; known && end.Before(former.ThisUpdate) {
+		if w.chain.endedBefore(e.SerialNumber, former.ThisUpdate) {
 			continue
 		}
-		w.p.Revocations = append(
-			w.p.Revocations,
-			plan.Revocation{Serial: plan.Serial{Int: e.SerialNumber}, Authority: authority,
-				Reason: revocation.OfCode(e.ReasonCode), Comment: comments[serial]},
-		)
+		w.p.Revocations = append(w.p.Revocations, plan.Revocation{Serial: plan.Serial{Int: e.SerialNumber}, Authority: authority,
+			Reason: revocation.OfCode(e.ReasonCode), Comment: comments[e.SerialNumber.Text(16)]})
 	}
 	return nil
+}
+
+// endedBefore says whether all certificates of a serial number that are on record
+// had ended by then; false when none is.
+func (c Chain) endedBefore(n *big.Int, at time.Time) bool {
+	serial, ok := history.SerialOf(n)
+	ended := false
+	if !ok {
+		return false
+	}
+	for cert := range c.Find(serial) {
+		if !cert.NotAfter.Before(at) {
+			return false
+		}
+		ended = true
+	}
+	return ended
 }

@@ -130,7 +130,7 @@ func (c Chain) madeBefore(a, b string) bool {
 	if adopted(a) != adopted(b) { // what no ceremony made was there first
 		return adopted(a)
 	}
-	for _, p := range slices.Backward(c) { // oldest first
+	for _, p := range slices.Backward(c.all) { // oldest first
 		if has := p.authority(a) != nil; has != (p.authority(b) != nil) {
 			return has
 		}

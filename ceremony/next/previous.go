@@ -5,94 +5,48 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
-	"time"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
-	"officiant/ceremony/transcript"
 )
 
-// Previous is a finished ceremony that a plan may continue.
+// Previous is a finished ceremony that a plan may continue: what its record says,
+// and the plan it was made by.
 type Previous struct {
+	*history.Record
 	Dir    string // its directory's name, for messages
 	folder fs.FS
-	raw    []byte // of the transcript
-	record *transcript.Transcript
-	open   transcript.Open
 	plan   *schedule.Ceremony
 	prefix string // of the copies of its files: "previous/CLUSTER-SEQUENCE"
 }
 
-// ReadPrevious reads a ceremony directory as far as a plan builds on it: the whole
-// record, its chain, and the plan it was made by. The signatures are `ceremony
-// verify`'s business. dir is the directory's name, for messages.
-func ReadPrevious(dir string, folder fs.FS) (*Previous, error) {
-	p, err := readPrevious(dir, folder)
+// readPrevious reads the plan that a ceremony was made by. The signatures are
+// `ceremony verify`'s business.
+func readPrevious(r *history.Record, folder fs.FS) (*Previous, error) {
+	c, err := schedule.OpenFS(folder, plan.File, schedule.Options{Now: r.Open.NotBefore, Held: true})
 	if err != nil {
-		return nil, &Refused{Err: err, Hints: []string{"see what is wrong with: officiant ceremony verify " + dir}}
+		return nil, fmt.Errorf("%s: %w", r.Source.Dir, err)
 	}
-	return p, nil
-}
-
-func readPrevious(dir string, folder fs.FS) (*Previous, error) {
-	file := filepath.Join(dir, "transcript.jsonl")
-	raw, err := fs.ReadFile(folder, "transcript.jsonl")
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
+	if c.Digest != r.Open.Digest {
+		return nil, fmt.Errorf("%s: plan and inputs have digest %s, the record says %s", r.Source.Dir, c.Digest, r.Open.Digest)
 	}
-	record, err := transcript.Read(file, raw)
-	if err != nil {
-		return nil, err
-	}
-	open := record.Open()
-	switch {
-	case open.Rehearsal:
-		return nil, fmt.Errorf("%s: the record of a rehearsal, which nothing can continue", file)
-	case !record.Closed():
-		return nil, fmt.Errorf("%s: the ceremony is unfinished", file)
-	}
-	c, err := schedule.OpenFS(folder, "plan.yaml", schedule.Options{Now: open.NotBefore, Held: true})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
-	}
-	if c.Digest != open.Digest {
-		return nil, fmt.Errorf("%s: plan and inputs have digest %s, the record says %s", dir, c.Digest, open.Digest)
-	}
-	return &Previous{dir, folder, raw, record, open, c, fmt.Sprintf("previous/%s-%d", open.Cluster, open.Sequence)}, nil
-}
-
-// Cluster is whose ceremony it was.
-func (l *Previous) Cluster() string { return l.open.Cluster }
-
-// ended is when its record was closed.
-func (l *Previous) ended() time.Time { return l.record.Lines[len(l.record.Lines)-1].Time }
-
-// continues says whether it names another as its previous ceremony.
-func (l *Previous) continues(other *Previous) bool {
-	return slices.ContainsFunc(
-		l.open.Predecessors,
-		func(p transcript.Predecessor) bool { return p.Head == other.record.Head() },
-	)
+	prefix := fmt.Sprintf("previous/%s-%d", r.Open.Cluster, r.Open.Sequence)
+	return &Previous{r, r.Source.Dir, folder, c, prefix}, nil
 }
 
 // named is the entry by which a plan names it.
 func (l *Previous) named(in *inputs, earlier ...string) (plan.Predecessor, error) {
 	file := l.prefix + ".jsonl"
-	return plan.Predecessor{
-			Cluster:    l.open.Cluster,
-			Sequence:   l.open.Sequence,
-			Head:       l.record.Head(),
-			Transcript: file,
-			Earlier:    earlier,
-		},
-		in.add(
-			file,
-			l.raw,
-		)
+	raw, err := fs.ReadFile(l.folder, history.RecordFile)
+	if err != nil {
+		return plan.Predecessor{}, fmt.Errorf("%s: %w", l.Dir, err)
+	}
+	return plan.Predecessor{Cluster: l.Open.Cluster, Sequence: l.Open.Sequence, Head: l.Head, Transcript: file, Earlier: earlier},
+		in.add(file, raw)
 }
 
 // certificate is an authority's, as the ceremony left it; nil when it has none.
@@ -100,12 +54,13 @@ func (l *Previous) certificate(name string) *x509.Certificate {
 	if c := l.plan.Certificates[name]; c != nil {
 		return c
 	}
-	for _, c := range l.record.Certificates() {
-		if c.Name == name {
-			return c.Certificate
+	var made *x509.Certificate
+	for c := range l.Named(name) {
+		if parsed, err := c.Parse(); err == nil {
+			made = parsed
 		}
 	}
-	return nil
+	return made
 }
 
 // authority is what its plan says of one; nil when it has none of that name.
@@ -115,14 +70,6 @@ func (l *Previous) authority(name string) *plan.Authority {
 		return nil
 	}
 	return &l.plan.Plan.Authorities[i]
-}
-
-// opened says whether the ceremony made or opened a key.
-func (l *Previous) opened(spki fingerprint.SHA256) bool {
-	return slices.ContainsFunc(l.record.Lines, func(line transcript.Line) bool {
-		k, ok := line.Record.(transcript.Key)
-		return ok && k.SPKI == spki
-	})
 }
 
 // authorities carries certificates over: those that were made, out of the record,
@@ -176,8 +123,8 @@ func (l *Previous) again(a plan.Authority, in *inputs, same bool) (plan.Authorit
 // authorities. Another cluster's authorities have their own.
 func (l *Previous) issuers(in *inputs, same bool) (string, error) {
 	list := l.plan.Issuers
-	if received, ok := l.record.Received(); ok {
-		for _, c := range received.Certificates {
+	if l.Received != nil {
+		for _, c := range l.Received.Certificates {
 			_, issuers, err := c.Parse()
 			if err != nil {
 				return "", err
@@ -232,10 +179,9 @@ func (l *Previous) release(p *plan.NewOptions, in *inputs) error {
 // releaseKey is a release key of the ceremony, as DER: on record when it was made
 // or signed, else the plan's file. Nil when it is nowhere.
 func (l *Previous) releaseKey(name string, key plan.Key, public string) []byte {
-	for _, line := range l.record.Lines {
-		if k, ok := line.Record.(transcript.Key); ok && k.Name == name {
-			return k.PublicKey
-		}
+	i := slices.IndexFunc(l.Openings, func(o history.Opening) bool { return o.Name == name })
+	if i >= 0 {
+		return l.Openings[i].PublicKey
 	}
 	if key.Create != "" {
 		return nil

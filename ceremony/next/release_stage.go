@@ -44,7 +44,7 @@ func (r *rolling) releaseStage() (stage, error) {
 func (c Chain) nextRelease(name string) string {
 	for {
 		name = c.successor(name)
-		if !slices.ContainsFunc(c, func(p *Previous) bool {
+		if !slices.ContainsFunc(c.all, func(p *Previous) bool {
 			r := p.plan.Plan.Release
 			return r.Name == name || r.Successor.Name == name
 		}) {

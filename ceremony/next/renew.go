@@ -36,6 +36,9 @@ type Renewed struct {
 // Renew makes anew what of the nodes' certificates ends within a time, each for the
 // key it has, and what differs from the cluster's facts.
 func Renew(chain Chain, within time.Duration, changes Changes) (*Renewal, error) {
+	if err := chain.whole(); err != nil {
+		return nil, err
+	}
 	w := changes.begin(chain, within)
 	if err := w.gather(); err != nil || len(w.nodes) == 0 {
 		return &Renewal{}, err
@@ -48,7 +51,10 @@ func Renew(chain Chain, within time.Duration, changes Changes) (*Renewal, error)
 	if err != nil {
 		return nil, err
 	}
-	due := w.due(all)
+	due, err := w.due(all)
+	if err != nil {
+		return nil, err
+	}
 	out := &Renewal{Quiet: due.keep(w.p)}
 	if len(w.p.Nodes) == 0 {
 		return out, nil
@@ -90,21 +96,27 @@ type due struct {
 }
 
 // due holds what every certificate would be against what there is.
-func (w *work) due(all *schedule.Ceremony) *due {
-	d := &due{map[string]map[string]string{}, w.chain.present()}
-	servers, revoked := w.chain.servers(), w.chain.last().revoked()
+func (w *work) due(all *schedule.Ceremony) (*due, error) {
+	d := &due{map[string]map[string]string{}, map[string]*x509.Certificate{}}
+	servers := w.chain.servers()
 	for _, e := range all.Entries {
 		if e.Kind != schedule.LeafCertificate {
 			continue
 		}
-		now := d.has[e.Name]
+		now, err := w.chain.present(e.Name)
+		if err != nil {
+			return nil, err
+		}
+		if now != nil {
+			d.has[e.Name] = now
+		}
 		why := ""
 		switch {
 		case now == nil:
 			why = "new"
 		case !signedBy(now, all.Present(e.Signer)):
 			why = "its authority is another"
-		case revoked[now.SerialNumber.Text(16)]:
+		case w.chain.revoked(now):
 			why = "revoked"
 		default:
 			why = strings.Join(schedule.Differences(now, e.Leaf), "; ")
@@ -125,7 +137,7 @@ func (w *work) due(all *schedule.Ceremony) *due {
 		}
 		d.why[e.Node][e.Leaf.Name] = why
 	}
-	return d
+	return d, nil
 }
 
 // keep leaves in the plan what is due, and says how many nodes it takes out.

@@ -2,7 +2,6 @@ package next
 
 import (
 	"cmp"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
 )
@@ -173,24 +173,22 @@ func hostKeys(in *inputs, file File, nodes []requester) (placed string, notes []
 }
 
 // vouch drops the fingerprints of requests that nodes signed with the key of the
-// certificate they had from this ceremony, in the same roles. check looks again,
+// certificate they had from the last ceremony, in the same roles. check looks again,
 // and closer.
-func (l *Previous) vouch(nodes []requester) {
-	issued := map[string]*x509.Certificate{}
-	for _, c := range l.record.Certificates() {
-		issued[c.Name] = c.Certificate
-	}
+func (c Chain) vouch(nodes []requester) {
+	last := c.last()
 	roles := map[string][]kubepki.Role{}
-	for _, n := range l.plan.Nodes {
+	for _, n := range last.plan.Nodes {
 		roles[n.Name] = slices.Sorted(slices.Values(n.Roles))
 	}
 	for i := range nodes {
 		n, o := &nodes[i].node, nodes[i].request
-		if o.Present == nil || nodes[i].compared {
+		if o.Present == nil || nodes[i].compared || c.revoked(o.Present[0]) {
 			continue
 		}
-		had := issued[n.Name+"/"+o.Request.Previous.Name]
-		if o.Present[0].Equal(had) && slices.Equal(roles[n.Name], slices.Sorted(slices.Values(n.Roles))) {
+		had, ok := last.WithSHA256(fingerprint.Of(o.Present[0].Raw))
+		if ok && had.Name == n.Name+"/"+o.Request.Previous.Name && had.State == history.Issued &&
+			slices.Equal(roles[n.Name], slices.Sorted(slices.Values(n.Roles))) {
 			n.Fingerprint = fingerprint.SHA256{}
 		}
 	}

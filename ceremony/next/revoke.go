@@ -1,16 +1,14 @@
 package next
 
 import (
+	"cmp"
 	"fmt"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/history"
-	"officiant/ceremony/inventory"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/revocation"
 	"officiant/ceremony/schedule"
@@ -52,6 +50,9 @@ type revoking struct {
 
 // Revoke makes the revocation lists that a revocation changes, and etcd's bundles.
 func Revoke(chain Chain, o RevokeOptions, changes Changes) (*Revocation, error) {
+	if err := chain.whole(); err != nil {
+		return nil, err
+	}
 	w := &revoking{changes.begin(chain, 0), o}
 	found, err := w.targets()
 	if err != nil {
@@ -68,6 +69,9 @@ func Revoke(chain Chain, o RevokeOptions, changes Changes) (*Revocation, error) 
 	if out.Left, err = w.etcdNodes(); err != nil {
 		return nil, err
 	}
+	if err := w.roots(); err != nil {
+		return nil, err
+	}
 	if out.Ceremony, err = w.open(); err != nil {
 		return nil, err
 	}
@@ -75,133 +79,122 @@ func Revoke(chain Chain, o RevokeOptions, changes Changes) (*Revocation, error) 
 	return out, nil
 }
 
+// passed counts what was asked for and is not revoked.
+type passed struct{ ended, before, gone int }
+
 // targets finds what is to be revoked on the chain's records: all of it that has
-// not ended, abandoned certificates included, since they may exist.
+// not ended, abandoned certificates included, since they may exist. Of a node, or a
+// request, what nobody takes any more is passed over.
 func (w *revoking) targets() ([]Revoked, error) {
 	if w.Refresh {
 		return nil, nil
 	}
-	entries, err := w.chain.issued()
-	if err != nil {
-		return nil, err
-	}
-	serials, requested := w.wantedSerials(), w.wantedRequests()
+	wanted := w.wanted()
 	hit := map[string]bool{}
 	var found []Revoked
-	var ended, before int
-	for _, e := range entries {
-		i := e.Item()
-		switch key := fmt.Sprintf("%d/%s", i.Sequence, i.Name); {
-		case i.Kind == inventory.CRL:
-			continue
-		case serials[i.Serial] != "":
-			hit[serials[i.Serial]] = true
-		case i.Node != "" && slices.Contains(w.Of, i.Node):
-			hit[i.Node] = true
-		case requested[key] != "":
-			hit[requested[key]] = true
-		default:
-			continue
+	var over passed
+	for _, r := range w.chain.Records() {
+		for c := range r.Certificates() {
+			typed, bySerial := wanted.of(c)
+			if typed == "" {
+				continue
+			}
+			hit[typed] = true
+			_, revoked := w.chain.Revoked(c.Serial)
+			switch {
+			case c.NotAfter.Before(w.Now):
+				over.ended++
+				continue
+			case revoked:
+				over.before++
+				continue
+			}
+			t, err := w.target(c)
+			switch {
+			case err == nil:
+				found = append(found, t)
+			case bySerial:
+				return nil, err
+			default:
+				over.gone++
+			}
 		}
-		switch {
-		case i.NotAfter.Before(w.Now):
-			ended++
-			continue
-		case i.State == inventory.Revoked:
-			before++
-			continue
-		}
-		t, err := w.target(i)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, t)
 	}
 	for _, what := range slices.Concat(w.Serials, w.Of, w.MadeBy) {
 		if !hit[what] {
 			return nil, &Refused{Err: fmt.Errorf("%s: no certificate of that on these records", what),
-				Hints: []string{"an older ceremony may have issued it: give its directory, too",
+				Hints: []string{"an older ceremony may have issued it: " + allOfThem,
 					"see what there is:  officiant ceremony inventory DIR..."}}
 		}
 	}
 	if len(found) == 0 {
-		return nil, refuse(
-			"nothing to revoke: of what was asked for, %d have ended and %d are revoked already",
-			ended,
-			before,
-		)
+		return nil, refuse("nothing to revoke: of what was asked for, %d have ended, %d are revoked already, "+
+			"and %d are by authorities that no node trusts any more", over.ended, over.before, over.gone)
 	}
+	slices.SortStableFunc(found, func(a, b Revoked) int { return cmp.Compare(a.Name, b.Name) })
 	return found, nil
 }
 
-// issued lists all that these ceremonies issued.
-func (c Chain) issued() ([]*inventory.Entry, error) {
-	var records []*inventory.Record
-	for _, p := range c {
-		r, err := inventory.Read(history.Text(filepath.Join(p.Dir, "transcript.jsonl"), p.raw))
-		if err != nil {
-			return nil, err
-		}
-		records = append(records, r)
-	}
-	return inventory.List(records...)
+// wanted is what is asked for, each as it was typed.
+type wanted struct {
+	serials map[history.Serial]string
+	nodes   []string
+	made    map[string]string // by requests, as SEQUENCE/NAME
 }
 
-func (w *revoking) wantedSerials() map[string]string {
-	wanted := map[string]string{} // as they were typed, by their one spelling
-	for _, s := range w.Serials {
-		if n, err := revocation.ParseSerial(s); err == nil {
-			wanted[n.Text(16)] = s
-		}
+// of is what was typed that names a certificate; empty: nothing did.
+func (w wanted) of(c history.Certificate) (typed string, bySerial bool) {
+	if typed := w.serials[c.Serial]; typed != "" {
+		return typed, true
 	}
-	return wanted
+	if node := c.Node(); node != "" && slices.Contains(w.nodes, node) {
+		return node, false
+	}
+	return w.made[fmt.Sprintf("%d/%s", c.Of.Open.Sequence, c.Name)], false
 }
 
-// wantedRequests names what the ceremonies made by requests, as SEQUENCE/NAME, and
-// the fingerprint as it was typed.
-func (w *revoking) wantedRequests() map[string]string {
-	wanted := map[string]string{}
+func (w *revoking) wanted() wanted {
+	out := wanted{map[history.Serial]string{}, w.Of, map[string]string{}}
+	for _, typed := range w.Serials {
+		if n, err := revocation.ParseSerial(typed); err == nil {
+			if s, ok := history.SerialOf(n); ok {
+				out.serials[s] = typed
+			}
+		}
+	}
 	for _, typed := range w.MadeBy {
 		var f fingerprint.SHA256
 		if f.UnmarshalText([]byte(typed)) != nil {
 			continue
 		}
-		for _, p := range w.chain {
+		for _, p := range w.chain.all {
 			for _, e := range p.plan.Entries {
 				if r := p.plan.Requests[e.Node]; e.Kind == schedule.LeafCertificate && r != nil && r.Fingerprint == f {
-					wanted[fmt.Sprintf("%d/%s", p.open.Sequence, e.Name)] = typed
+					out.made[fmt.Sprintf("%d/%s", p.Open.Sequence, e.Name)] = typed
 				}
 			}
 		}
 	}
-	return wanted
+	return out
 }
 
 // target finds the authority of the last plan that issued a certificate, and has
 // to be the one to revoke it.
-func (w *revoking) target(i inventory.Item) (Revoked, error) {
-	t := Revoked{Serial: i.Serial, Name: i.Name, Authority: i.Authority, Until: i.NotAfter}
-	by := w.chain.last().authority(i.Authority)
+func (w *revoking) target(c history.Certificate) (Revoked, error) {
+	t := Revoked{Serial: c.Serial.String(), Name: c.Name, Authority: c.Signer, Until: c.NotAfter}
+	by := w.chain.last().authority(c.Signer)
 	switch {
-	case i.Kind == inventory.Root:
-		return t, &Refused{Err: fmt.Errorf("%s (%s) is a root: no list can say that of it", i.Name, i.Serial),
+	case c.CA && c.SelfIssued:
+		return t, &Refused{Err: fmt.Errorf("%s (%s) is a root: no list can say that of it", t.Name, t.Serial),
 			Hints: []string{"it has to be replaced: officiant ceremony rollover (docs/rollover.md)"}}
+	case c.State == history.Received, by != nil && by.External:
+		return t, refuse("%s (%s) was certified by a root that lives elsewhere: it is revoked there", t.Name, t.Serial)
 	case by == nil:
-		return t, refuse(
-			"%s (%s) was issued by authority %s, which nodes do not trust any more: nobody takes it",
-			i.Name,
-			i.Serial,
-			i.Authority,
-		)
-	case by.External:
-		return t, refuse("%s (%s) was certified by a root that lives elsewhere: it is revoked there", i.Name, i.Serial)
-	case w.chain.last().revokedItself(i.Authority):
-		return t, refuse(
-			"%s (%s) was issued by authority %s, which is revoked itself, and with it all it issued",
-			i.Name,
-			i.Serial,
-			i.Authority,
-		)
+		return t, refuse("%s (%s) was issued by authority %s, which nodes do not trust any more: nobody takes it",
+			t.Name, t.Serial, c.Signer)
+	case w.chain.revokedItself(c.Signer):
+		return t, refuse("%s (%s) was issued by authority %s, which is revoked itself, and with it all it issued",
+			t.Name, t.Serial, c.Signer)
 	}
 	t.Client = by.Family == kubepki.KubernetesAuthority || by.Family == kubepki.FrontProxyAuthority
 	return t, nil
@@ -218,13 +211,10 @@ func (w *revoking) etcdNodes() (left []string, err error) {
 	if !slices.ContainsFunc(w.p.CRLs, func(l plan.CRL) bool { return of[l.Authority] == kubepki.EtcdAuthority }) {
 		return nil, nil
 	}
-	revoked := w.chain.last().revoked() // on the lists that do not change, too
+	revokes := map[history.Serial]bool{} // in this plan
 	for _, v := range w.p.Revocations {
-		revoked[v.Serial.Text(16)] = true
-	}
-	for name, c := range w.chain.present() {
-		if node, _, _ := strings.Cut(name, "/"); revoked[c.SerialNumber.Text(16)] {
-			revoked[node] = true
+		if serial, ok := history.SerialOf(v.Serial.Int); ok {
+			revokes[serial] = true
 		}
 	}
 	if err := w.gather(); err != nil {
@@ -234,7 +224,7 @@ func (w *revoking) etcdNodes() (left []string, err error) {
 	for _, n := range w.nodes {
 		switch {
 		case !slices.Contains(n.node.Roles, kubepki.Etcd):
-		case revoked[n.node.Name] || n.request == nil:
+		case w.hasRevoked(n.node.Name, revokes) || n.request == nil:
 			left = append(left, n.node.Name)
 		default:
 			n.node.Renew = []string{}
@@ -247,4 +237,15 @@ func (w *revoking) etcdNodes() (left []string, err error) {
 		w.p.Nodes = append(w.p.Nodes, n.node)
 	}
 	return left, err
+}
+
+// hasRevoked says whether any of a node's newest certificates is on a list, or
+// will be by this plan.
+func (w *revoking) hasRevoked(node string, revokes map[history.Serial]bool) bool {
+	for _, c := range w.chain.NewestOf(node) {
+		if _, is := w.chain.Revoked(c.Serial); is || revokes[c.Serial] {
+			return true
+		}
+	}
+	return false
 }

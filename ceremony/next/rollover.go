@@ -148,7 +148,10 @@ func (r *rolling) settle() (*schedule.Ceremony, error) {
 	if err != nil {
 		return nil, err
 	}
-	due := r.due(all)
+	due, err := r.due(all)
+	if err != nil {
+		return nil, err
+	}
 	for i := range r.p.Nodes {
 		n := &r.p.Nodes[i]
 		if n.Renews() {
@@ -157,6 +160,9 @@ func (r *rolling) settle() (*schedule.Ceremony, error) {
 	}
 	r.leaves()
 	if err := r.issuers(all); err != nil {
+		return nil, err
+	}
+	if err := r.roots(); err != nil {
 		return nil, err
 	}
 	return r.open()

@@ -24,11 +24,11 @@ func TestSuccessor(t *testing.T) {
 		chain Chain
 		want  string
 	}{
-		"kubernetes":   {nil, "kubernetes-2"},
-		"kubernetes-2": {nil, "kubernetes-3"},
-		"etcd":         {Chain{ceremonyOf("etcd"), ceremonyOf("etcd", "etcd-2")}, "etcd-3"},
-		"front-proxy":  {nil, "front-proxy-2"},
-		"ca-0":         {nil, "ca-0-2"},
+		"kubernetes":   {Chain{}, "kubernetes-2"},
+		"kubernetes-2": {Chain{}, "kubernetes-3"},
+		"etcd":         {Chain{all: []*Previous{ceremonyOf("etcd"), ceremonyOf("etcd", "etcd-2")}}, "etcd-3"},
+		"front-proxy":  {Chain{}, "front-proxy-2"},
+		"ca-0":         {Chain{}, "ca-0-2"},
 	} {
 		if got := c.chain.successor(name); got != c.want {
 			t.Errorf("%s is followed by %s, want %s", name, got, c.want)
@@ -39,7 +39,7 @@ func TestSuccessor(t *testing.T) {
 // TestMadeBefore: who comes and who goes is told by the first ceremony that has them.
 func TestMadeBefore(t *testing.T) {
 	last := ceremonyOf("kubernetes", "kubernetes-2")
-	chain := Chain{last, ceremonyOf("kubernetes")} // newest first
+	chain := Chain{all: []*Previous{last, ceremonyOf("kubernetes")}} // newest first
 	if !chain.madeBefore("kubernetes", "kubernetes-2") || chain.madeBefore("kubernetes-2", "kubernetes") {
 		t.Error("kubernetes is the older one")
 	}

@@ -53,7 +53,7 @@ func (r *rolling) gate() ([]string, error) {
 	var late []string
 	var nodes []kubepki.Node
 	seen := map[string]bool{}
-	for _, p := range r.chain { // newest first
+	for _, p := range r.chain.all { // newest first
 		for _, n := range p.plan.Nodes {
 			if !r.concerns(n.Roles) || seen[n.Name] || slices.Contains(r.Without, n.Name) {
 				continue
@@ -103,15 +103,15 @@ func (r *rolling) lags(made *Previous, s *install.Status) string {
 			oneLine(strings.Join(s.AdoptedKeys, ", ")),
 		)
 	}
-	i := slices.IndexFunc(r.chain, func(p *Previous) bool { return p.open.Digest == s.Installed.Ceremony })
+	i := slices.IndexFunc(r.chain.all, func(p *Previous) bool { return p.Open.Digest == s.Installed.Ceremony })
 	if i < 0 {
 		return fmt.Sprintf("ceremony %d, which its bundle is of, is none of those given", s.Installed.Sequence)
 	}
-	if has := r.chain[i]; has != made {
+	if has := r.chain.all[i]; has != made {
 		return fmt.Sprintf(
 			"it has the bundle of ceremony %d installed; install that of ceremony %d, %s",
-			has.open.Sequence,
-			made.open.Sequence,
+			has.Open.Sequence,
+			made.Open.Sequence,
 			filepath.Join(made.Dir, "bundles", made.node(s.Installed.Node)+".tar"),
 		)
 	}

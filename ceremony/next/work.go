@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
@@ -45,7 +46,7 @@ func (c Chain) known(n *plan.Node) {
 	n.Extra = slices.DeleteFunc(n.Extra, func(e plan.Extra) bool {
 		return slices.ContainsFunc(c.last().plan.Plan.Cluster.Extra, named(e.Name))
 	})
-	for _, p := range c {
+	for _, p := range c.all {
 		i := slices.IndexFunc(p.plan.Plan.Nodes, func(o plan.Node) bool { return o.Name == n.Name })
 		if i < 0 {
 			continue
@@ -68,14 +69,14 @@ func (w *work) gather() error {
 		if w.nodes, err = w.Requests.requesters(w.in); err != nil {
 			return err
 		}
-		w.chain.last().vouch(w.nodes)
+		w.chain.vouch(w.nodes)
 		for i := range w.nodes {
 			asked[w.nodes[i].node.Name] = true
 			w.chain.known(&w.nodes[i].node)
 		}
 	}
 	seen := map[string]bool{}
-	for _, p := range w.chain {
+	for _, p := range w.chain.all {
 		for _, n := range p.plan.Plan.Nodes {
 			if seen[n.Name] {
 				continue
@@ -127,7 +128,7 @@ func (w *work) draft() error {
 		People:    last.plan.People,
 	}
 	if w.p.Name == "" {
-		w.p.Name = planName(last.open.Cluster, last.open.Sequence+1)
+		w.p.Name = planName(last.Open.Cluster, last.Open.Sequence+1)
 	}
 	if err := w.facts(); err != nil {
 		return err
@@ -169,7 +170,7 @@ func (w *work) facts() error {
 	if config.ClusterName != "" && config.ClusterName != c.Name {
 		return refuse("%s: is of cluster %s, these ceremonies are of %s", w.Kubeadm.Name, config.ClusterName, c.Name)
 	}
-	w.p.Cluster.Kubeadm, err = w.in.place(*w.Kubeadm, fmt.Sprintf("kubeadm-%d.yaml", last.open.Sequence+1))
+	w.p.Cluster.Kubeadm, err = w.in.place(*w.Kubeadm, fmt.Sprintf("kubeadm-%d.yaml", last.Open.Sequence+1))
 	return err
 }
 
@@ -255,6 +256,23 @@ func (w *work) issuers(all *schedule.Ceremony) error {
 		}
 	}
 	return nil
+}
+
+// roots has the plan continue other clusters' ceremonies that opened the root's key
+// after this cluster did, where this one opens it, too.
+func (w *work) roots() error {
+	var keys []fingerprint.SHA256
+	for _, a := range w.p.Authorities {
+		if a.Family == kubepki.Root && a.Key.Existing != (fingerprint.SHA256{}) {
+			keys = append(keys, a.Key.Existing)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	others, err := w.chain.openedBy(w.in, keys...)
+	w.p.Previous = append(w.p.Previous, others...)
+	return err
 }
 
 // proposal is the plan as it was opened, with what people have to compare.

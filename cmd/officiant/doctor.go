@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -14,7 +12,6 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/preflight"
-	"officiant/ceremony/transcript"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/terminal"
 )
@@ -46,7 +43,7 @@ refused. "ceremony run" makes the same checks before it opens a token.`,
 	}
 	c.Flags().StringVar(&d.station, "station", "", "station `FILE`: its policy, its modules and its tokens")
 	c.Flags().StringVar(&d.dir, "dir", "", "where the ceremony `DIR` will be; it need not exist yet")
-	c.Flags().StringVar(&d.previous, "previous", "", "`DIR` of the former ceremony: the clock cannot stand before its end")
+	c.Flags().StringVar(&d.previous, "previous", "", "`DIR` of the previous ceremony, or of several: the clock cannot stand before the end of any")
 	clockFlag(c, &d.clock)
 	c.Flags().StringVarP(&d.output, "output", "o", "table", "`FORMAT` of the result: table or json")
 	return c
@@ -96,20 +93,22 @@ func (d *doctorOptions) run(ctx context.Context) error {
 	return err
 }
 
-func (d *doctorOptions) formerEnd() (time.Time, error) {
+// formerEnd is when the last of the ceremonies given ended.
+func (d *doctorOptions) formerEnd() (end time.Time, err error) {
 	if d.previous == "" {
-		return time.Time{}, nil
+		return end, nil
 	}
-	file := filepath.Join(d.previous, "transcript.jsonl")
-	data, err := os.ReadFile(file)
+	archive, err := find([]string{d.previous})
 	if err != nil {
-		return time.Time{}, err
+		return end, err
 	}
-	t, err := transcript.Read(file, data)
-	if err != nil {
-		return time.Time{}, err
+	records, err := archive.Records()
+	for _, r := range records {
+		if r.Ended.After(end) {
+			end = r.Ended
+		}
 	}
-	return former(t), nil
+	return end, err
 }
 
 // writeResults shows a check a row, and below what is wrong, if anything is.

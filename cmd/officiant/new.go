@@ -9,6 +9,7 @@ import (
 
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/next"
+	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
 	"officiant/signer"
 )
@@ -43,14 +44,15 @@ request, nobody else may have, and no request may say otherwise than the list.
 Fingerprints in the list stand for those read out by the nodes' operators: the
 list must not have come with the requests.
 
-With --previous the plan continues a finished ceremony: its authorities, release
-key and service-account pair stay, and the root is not opened. Another cluster's
-ceremony gives its root alone: name the last one that opened the root's key, and
-the plan makes a new cluster's own authorities below it (docs/clusters.md).
+With --previous the plan continues finished ceremonies: this cluster's authorities,
+release key and service-account pair stay, and the root is not opened. Give one folder
+that holds all ceremonies, also of other clusters. When all are of other clusters, the
+plan makes a new cluster's own authorities below their root, and continues the ceremony
+that opened the root's key last (docs/clusters.md).
 
-With --crls every authority that is made signs a revocation list, with nothing on it,
-and etcd is told to look at its: what is revoked later is then a new file and no
-restart. Lists have to be made anew in time (docs/revocation.md).
+With --crls etcd's authority signs a revocation list, with nothing on it, and etcd is
+told to look at it: what is revoked later is then a new file and no restart. The list
+has to be made anew in time (docs/revocation.md).
 
 With --external-root the root is somebody else's, like a company's: the ceremony
 makes the intermediates' keys and asks for their certificates.`,
@@ -63,10 +65,10 @@ makes the intermediates' keys and asks for their certificates.`,
 		&n.previous,
 		"previous",
 		nil,
-		"finished ceremony `DIR` to continue; given twice: this cluster's last, and the root's last",
+		"`DIR` of a finished ceremony to continue, or a folder that holds ceremonies; may be given again",
 	)
 	f.StringVar(&n.external, "external-root", "", "certificate `FILE` of a root that lives elsewhere")
-	f.StringVar(&n.crls, "crls", "", "make a revocation list of every authority, the next one due in `TIME`, such as 1y")
+	f.StringVar(&n.crls, "crls", "", "make a revocation list for etcd, the next one due in `TIME`, such as 1y")
 	f.StringVar(
 		&n.knownHosts,
 		"known-hosts",
@@ -106,9 +108,6 @@ func (o *newOptions) check() error {
 	if o.external != "" && len(o.previous) > 0 {
 		return exit.Usagef("--external-root is for a cluster's first ceremony; with --previous the root stays")
 	}
-	if o.crls != "" && len(o.previous) > 0 {
-		return exit.Usagef("--crls is for a cluster's first ceremony; later ones make lists with officiant ceremony revoke")
-	}
 	switch signer.Grade(o.grade) {
 	case signer.Attested, signer.Consistent, signer.Software:
 	default:
@@ -130,33 +129,24 @@ func (o *newOptions) run() error {
 	if err != nil {
 		return err
 	}
-	if len(o.previous) == 0 {
-		return o.first(asked)
-	}
-	var previous []*next.Previous
-	for _, dir := range o.previous {
-		p, err := next.ReadPrevious(dir, os.DirFS(dir))
-		if err != nil {
-			return err
-		}
-		previous = append(previous, p)
-	}
-	return o.save(next.Continue(asked, previous))
-}
-
-// first writes a cluster's first plan.
-func (o *newOptions) first(asked next.Asked) error {
-	var first next.FirstOptions
-	var err error
-	if first.External, err = inputIf(asked.Desk, o.external); err != nil {
-		return err
-	}
+	var lists plan.Duration
 	if o.crls != "" {
-		if err := first.Lists.UnmarshalText([]byte(o.crls)); err != nil {
+		if err := lists.UnmarshalText([]byte(o.crls)); err != nil {
 			return exit.Usagef("--crls: %v", err)
 		}
 	}
-	return o.save(next.First(asked, first))
+	if len(o.previous) == 0 {
+		external, err := inputIf(asked.Desk, o.external)
+		if err != nil {
+			return err
+		}
+		return o.save(next.First(asked, next.FirstOptions{External: external, Lists: lists}))
+	}
+	archive, err := find(o.previous)
+	if err != nil {
+		return err
+	}
+	return o.save(next.Continue(asked, archive, os.DirFS, lists))
 }
 
 // asked reads what the flags name.

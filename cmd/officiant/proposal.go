@@ -11,8 +11,10 @@ import (
 	"strings"
 
 	"officiant/bundle/durable"
+	"officiant/ceremony/history"
 	"officiant/ceremony/next"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
 	"officiant/cmd/internal/exit"
 )
 
@@ -127,13 +129,23 @@ func readUpTo(name string, most int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, most))
 }
 
-// chainOf reads ceremony directories of one cluster.
-func chainOf(dirs []string) (next.Chain, error) {
-	var folders []next.Folder
-	for _, dir := range dirs {
-		folders = append(folders, next.Folder{Dir: dir, FS: os.DirFS(dir)})
+// find looks for ceremonies in directories, and in folders that hold some.
+func find(paths []string) (*history.Archive, error) {
+	archive, err := history.Find(paths...)
+	var broken *transcript.Broken
+	if errors.As(err, &broken) {
+		return nil, &exit.Error{Code: exit.Refused, Err: err, Hints: []string{"see what is wrong with: officiant ceremony verify DIR"}}
 	}
-	return next.ReadChain(folders)
+	return archive, err
+}
+
+// chainOf finds a cluster's ceremonies.
+func chainOf(paths []string, cluster string) (next.Chain, error) {
+	archive, err := find(paths)
+	if err != nil {
+		return next.Chain{}, err
+	}
+	return next.OpenChain(archive, cluster, os.DirFS)
 }
 
 // write leaves a plan, and before it the inputs it names.

@@ -18,8 +18,14 @@ type continuing struct {
 	requests string
 	without  []string
 	validity string
+	cluster  string
 	name     string
 	out      string
+}
+
+// clusterFlag says whose ceremonies are meant, of several clusters' in a folder.
+func clusterFlag(c *cobra.Command, name *string) {
+	c.Flags().StringVar(name, "cluster", "", "whose ceremonies are meant, of several clusters' that are there: the cluster's `NAME`")
 }
 
 // changes reads what the flags name.
@@ -83,6 +89,7 @@ only those keys that sign. When nothing is to be renewed no plan is written.`,
 		"",
 		"how long the new certificates are valid, as `TIME` (default as in the last ceremony)",
 	)
+	clusterFlag(c, &r.cluster)
 	f.StringVar(&r.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
 	f.StringVar(&r.out, "out", "", "plan `FILE` to write (required)")
 	return c
@@ -113,7 +120,7 @@ func (o *renewOptions) run(dirs []string) error {
 	if changes.Kubeadm, err = inputIf(changes.Desk, o.kubeadm); err != nil {
 		return err
 	}
-	chain, err := chainOf(dirs)
+	chain, err := chainOf(dirs, o.cluster)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ type revokeOptions struct {
 	refresh                  bool
 	authorities              []string // of refresh: these alone
 	nextUpdate               string
-	name, out                string
+	cluster, name, out       string
 
 	lasts plan.Duration // zero: as long as the former list
 }
@@ -81,6 +81,7 @@ revoked.`,
 		"",
 		"when there will be another list, as `TIME` from the ceremony (default as before, or 90d)",
 	)
+	clusterFlag(c, &r.cluster)
 	f.StringVar(&r.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
 	f.StringVar(&r.out, "out", "", "plan `FILE` to write (required)")
 	return c
@@ -140,7 +141,7 @@ func (o *revokeOptions) run(dirs []string) error {
 	if err != nil {
 		return err
 	}
-	chain, err := chainOf(dirs)
+	chain, err := chainOf(dirs, o.cluster)
 	if err != nil {
 		return err
 	}

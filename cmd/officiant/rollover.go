@@ -81,6 +81,7 @@ and nodes drop the old key by themselves. When it is lost, --lost stands in plac
 	f.StringVar(&r.requests, "requests", "", "`DIR` of new requests, *.req: of nodes that join, or get new keys")
 	f.StringSliceVar(&r.without, "without", nil, "leave this `NODE` out: it is gone; may be given again")
 	f.StringVar(&r.validity, "validity", "", "how long new leaves are valid, with --same-key the certificate, as `TIME`")
+	clusterFlag(c, &r.cluster)
 	f.StringVar(&r.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
 	f.StringVar(&r.out, "out", "", "plan `FILE` to write (required)")
 	return c
@@ -150,7 +151,7 @@ func (o *rolloverOptions) run(dirs []string) error {
 	if err != nil {
 		return err
 	}
-	chain, err := chainOf(dirs)
+	chain, err := chainOf(dirs, o.cluster)
 	if err != nil {
 		return err
 	}

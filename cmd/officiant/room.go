@@ -93,6 +93,3 @@ func builtAt() time.Time {
 	at, _ := time.Parse(time.RFC3339, text)
 	return at
 }
-
-// former is when the ceremony whose record is given ended, as far as it is known.
-func former(t *transcript.Transcript) time.Time { return t.Lines[len(t.Lines)-1].Time }

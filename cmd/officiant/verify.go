@@ -16,6 +16,7 @@ import (
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/audit"
+	"officiant/ceremony/history"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/terminal"
 )
@@ -48,8 +49,8 @@ ceremony before, against their fingerprint; it is no pin of the other two.`,
 		Args: exit.ExactArgs(1, "one ceremony directory"),
 		RunE: func(c *cobra.Command, args []string) error { return verify.run(args[0]) },
 	}
-	c.Flags().
-		StringArrayVar(&verify.previous, "previous", nil, "`DIR` of a ceremony this one continues; may be given again")
+	c.Flags().StringArrayVar(&verify.previous, "previous", nil,
+		"`DIR` of a ceremony this one continues, or a folder that holds ceremonies; may be given again")
 	c.Flags().
 		StringVar(&verify.releaseKey, "release-key", "",
 			"PEM `FILE` of the release key, kept outside the directory, or its fingerprint")
@@ -97,7 +98,11 @@ func (o *verifyOptions) run(dir string) error {
 
 // pins reads what the ceremony is held against.
 func (o *verifyOptions) pins(dir string) (*audit.Options, error) {
-	pins := &audit.Options{Now: o.Now(), Previous: o.previous}
+	pins := &audit.Options{Now: o.Now()}
+	var err error
+	if pins.Previous, err = previousDirs(dir, o.previous); err != nil {
+		return nil, err
+	}
 	for _, f := range []struct {
 		flag, text string
 		pin        **fingerprint.SHA256
@@ -128,6 +133,31 @@ func (o *verifyOptions) pins(dir string) (*audit.Options, error) {
 		}
 	}
 	return pins, nil
+}
+
+// previousDirs are the directories given; of a folder that holds ceremonies, those
+// that may come before the one that is verified. Which of them do, verify says.
+func previousDirs(dir string, paths []string) ([]string, error) {
+	var out []string
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			return nil, err
+		}
+		if _, err := os.Lstat(filepath.Join(path, history.RecordFile)); err == nil {
+			out = append(out, path)
+			continue
+		}
+		archive, err := find([]string{path})
+		if err != nil {
+			return nil, err
+		}
+		before, err := archive.Before(dir)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, before...)
+	}
+	return out, nil
 }
 
 func readReleaseKey(file string) (crypto.PublicKey, error) {
