@@ -133,9 +133,11 @@ func (e *Entry) authority() string {
 
 // Item is all there is to tell of it.
 func (e *Entry) Item() Item {
-	i := e.certificate()
-	if e.kind == crl {
+	var i Item
+	if e.kind == crl { // a record may have lists and no certificate
 		i = e.list()
+	} else {
+		i = e.certificate()
 	}
 	open := &e.of.Open
 	i.Cluster, i.Sequence, i.Ceremony = open.Cluster, open.Sequence, open.Name

@@ -37,7 +37,11 @@ func OpenChain(a *history.Archive, cluster string, dirs func(dir string) fs.FS) 
 	case cluster == "":
 		cluster = clusters[0]
 	case !slices.Contains(clusters, cluster):
-		return Chain{}, refuse("there is no ceremony of cluster %s here; there are of %s", cluster, oneLine(strings.Join(clusters, ", ")))
+		return Chain{}, refuse(
+			"there is no ceremony of cluster %s here; there are of %s",
+			cluster,
+			oneLine(strings.Join(clusters, ", ")),
+		)
 	}
 	h, err := a.History(cluster)
 	if err != nil {
@@ -69,7 +73,9 @@ func ofRecords(err error) error {
 	case errors.Is(err, history.ErrUnfinished):
 		refused.Hints = []string{"`officiant ceremony run` with its plan and station goes on with it"}
 	case errors.Is(err, history.ErrFork):
-		refused.Hints = []string{"one of them may be a copy that was altered: officiant ceremony verify tells; keep the true one"}
+		refused.Hints = []string{
+			"one of them may be a copy that was altered: officiant ceremony verify tells; keep the true one",
+		}
 	default:
 		refused.Hints = []string{"see what is wrong with: officiant ceremony verify DIR"}
 	}

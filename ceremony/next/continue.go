@@ -33,7 +33,10 @@ func Continue(a Asked, archive *history.Archive, dirs func(dir string) fs.FS, li
 		return d.anotherCluster(a, chain, lists)
 	}
 	if lists != 0 {
-		return nil, refuse("%s has ceremonies already, and lists of its authorities are made by officiant ceremony revoke", d.cluster)
+		return nil, refuse(
+			"%s has ceremonies already, and lists of its authorities are made by officiant ceremony revoke",
+			d.cluster,
+		)
 	}
 	last := chain.last()
 	if d.p.Previous, err = chain.previous(d.in); err != nil {
@@ -144,11 +147,17 @@ func notOpened(all []*Previous) error {
 	for _, p := range all {
 		names = append(names, p.Where())
 		for _, before := range p.Open.Predecessors {
-			refused.Hints = append(refused.Hints, fmt.Sprintf("%s continues ceremony %d of cluster %s", p.Where(), before.Sequence, before.Cluster))
+			refused.Hints = append(
+				refused.Hints,
+				fmt.Sprintf("%s continues ceremony %d of cluster %s", p.Where(), before.Sequence, before.Cluster),
+			)
 		}
 	}
 	slices.Sort(names)
-	refused.Err = fmt.Errorf("the root's key was not opened by %s: a new cluster continues the root's last ceremony, in which it was", strings.Join(names, ", "))
+	refused.Err = fmt.Errorf(
+		"the root's key was not opened by %s: a new cluster continues the root's last ceremony, in which it was",
+		strings.Join(names, ", "),
+	)
 	return refused
 }
 

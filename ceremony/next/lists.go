@@ -129,8 +129,11 @@ func (w *revoking) again(authority string, former *x509.RevocationList) error {
 		if w.chain.endedBefore(e.SerialNumber, former.ThisUpdate) {
 			continue
 		}
-		w.p.Revocations = append(w.p.Revocations, plan.Revocation{Serial: plan.Serial{Int: e.SerialNumber}, Authority: authority,
-			Reason: revocation.OfCode(e.ReasonCode), Comment: comments[e.SerialNumber.Text(16)]})
+		w.p.Revocations = append(
+			w.p.Revocations,
+			plan.Revocation{Serial: plan.Serial{Int: e.SerialNumber}, Authority: authority,
+				Reason: revocation.OfCode(e.ReasonCode), Comment: comments[e.SerialNumber.Text(16)]},
+		)
 	}
 	return nil
 }

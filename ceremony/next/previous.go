@@ -32,7 +32,12 @@ func readPrevious(r *history.Record, folder fs.FS) (*Previous, error) {
 		return nil, fmt.Errorf("%s: %w", r.Source.Dir, err)
 	}
 	if c.Digest != r.Open.Digest {
-		return nil, fmt.Errorf("%s: plan and inputs have digest %s, the record says %s", r.Source.Dir, c.Digest, r.Open.Digest)
+		return nil, fmt.Errorf(
+			"%s: plan and inputs have digest %s, the record says %s",
+			r.Source.Dir,
+			c.Digest,
+			r.Open.Digest,
+		)
 	}
 	prefix := fmt.Sprintf("previous/%s-%d", r.Open.Cluster, r.Open.Sequence)
 	return &Previous{r, r.Source.Dir, folder, c, prefix}, nil
@@ -45,8 +50,17 @@ func (l *Previous) named(in *inputs, earlier ...string) (plan.Predecessor, error
 	if err != nil {
 		return plan.Predecessor{}, fmt.Errorf("%s: %w", l.Dir, err)
 	}
-	return plan.Predecessor{Cluster: l.Open.Cluster, Sequence: l.Open.Sequence, Head: l.Head, Transcript: file, Earlier: earlier},
-		in.add(file, raw)
+	return plan.Predecessor{
+			Cluster:    l.Open.Cluster,
+			Sequence:   l.Open.Sequence,
+			Head:       l.Head,
+			Transcript: file,
+			Earlier:    earlier,
+		},
+		in.add(
+			file,
+			raw,
+		)
 }
 
 // certificate is an authority's, as the ceremony left it; nil when it has none.

@@ -43,7 +43,9 @@ refused. "ceremony run" makes the same checks before it opens a token.`,
 	}
 	c.Flags().StringVar(&d.station, "station", "", "station `FILE`: its policy, its modules and its tokens")
 	c.Flags().StringVar(&d.dir, "dir", "", "where the ceremony `DIR` will be; it need not exist yet")
-	c.Flags().StringVar(&d.previous, "previous", "", "`DIR` of the previous ceremony, or of several: the clock cannot stand before the end of any")
+	c.Flags().
+		StringVar(&d.previous, "previous", "", "`DIR` of the previous ceremony, or of several: the clock cannot stand "+
+			"before the end of any")
 	clockFlag(c, &d.clock)
 	c.Flags().StringVarP(&d.output, "output", "o", "table", "`FORMAT` of the result: table or json")
 	return c
@@ -88,7 +90,10 @@ func (d *doctorOptions) run(ctx context.Context) error {
 		fmt.Fprintln(d.Stderr, "\nCompare the clock with a witness's watch, and each SHA-256 with what other media say.")
 	}
 	if refused := preflight.Refusals(results); err == nil && len(refused) > 0 {
-		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("the room is not ready, by the policy of %s: %s", d.station, strings.Join(refused, ", "))}
+		return &exit.Error{
+			Code: exit.Refused,
+			Err:  fmt.Errorf("the room is not ready, by the policy of %s: %s", d.station, strings.Join(refused, ", ")),
+		}
 	}
 	return err
 }

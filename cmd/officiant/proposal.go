@@ -134,7 +134,11 @@ func find(paths []string) (*history.Archive, error) {
 	archive, err := history.Find(paths...)
 	var broken *transcript.Broken
 	if errors.As(err, &broken) {
-		return nil, &exit.Error{Code: exit.Refused, Err: err, Hints: []string{"see what is wrong with: officiant ceremony verify DIR"}}
+		return nil, &exit.Error{
+			Code:  exit.Refused,
+			Err:   err,
+			Hints: []string{"see what is wrong with: officiant ceremony verify DIR"},
+		}
 	}
 	return archive, err
 }

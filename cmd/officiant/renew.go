@@ -25,7 +25,8 @@ type continuing struct {
 
 // clusterFlag says whose ceremonies are meant, of several clusters' in a folder.
 func clusterFlag(c *cobra.Command, name *string) {
-	c.Flags().StringVar(name, "cluster", "", "whose ceremonies are meant, of several clusters' that are there: the cluster's `NAME`")
+	c.Flags().StringVar(name, "cluster", "", "whose ceremonies are meant, of several clusters' that are there: the "+
+		"cluster's `NAME`")
 }
 
 // changes reads what the flags name.

@@ -54,6 +54,7 @@ func newYear(t *testing.T) *year {
 	y.kubeadm, y.etcd = newJudges(t)
 	y.officiant("softhsm", "init", "--dir", y.at("room"), "--station", y.at("station.yaml"))
 	put(t, y.at("kubeadm.yaml"), demoKubeadm)
+	must(t, os.Mkdir(y.at("ceremonies"), 0o755))
 	return y
 }
 
@@ -81,7 +82,14 @@ func (y *year) officiant(args ...string) (stdout, stderr string) {
 	y.t.Helper()
 	code, stdout, stderr := y.types(args...)
 	if code != exit.Done {
-		y.t.Fatalf("on %s: officiant %s: exit %d\n%s%s", y.now.Format(time.DateOnly), strings.Join(args, " "), code, stdout, stderr)
+		y.t.Fatalf(
+			"on %s: officiant %s: exit %d\n%s%s",
+			y.now.Format(time.DateOnly),
+			strings.Join(args, " "),
+			code,
+			stdout,
+			stderr,
+		)
 	}
 	return stdout, stderr
 }
@@ -91,7 +99,16 @@ func (y *year) refused(code int, want string, args ...string) {
 	y.t.Helper()
 	got, stdout, stderr := y.types(args...)
 	if got != code || !strings.Contains(stdout+stderr, want) {
-		y.t.Errorf("on %s: officiant %s: exit %d, want %d and %q\n%s%s", y.now.Format(time.DateOnly), strings.Join(args, " "), got, code, want, stdout, stderr)
+		y.t.Errorf(
+			"on %s: officiant %s: exit %d, want %d and %q\n%s%s",
+			y.now.Format(time.DateOnly),
+			strings.Join(args, " "),
+			got,
+			code,
+			want,
+			stdout,
+			stderr,
+		)
 	}
 }
 
@@ -170,7 +187,12 @@ func (y *year) share(next, from, to string) {
 // plan writes the plan that goes on from what was done.
 func (y *year) plan(command, next string, args ...string) {
 	y.t.Helper()
-	y.officiant(slices.Concat([]string{"ceremony", command}, y.done, args, []string{"--out", filepath.Join(next, "plan.yaml")})...)
+	y.officiant(
+		slices.Concat(
+			[]string{"ceremony", command, y.at("ceremonies")},
+			args,
+			[]string{"--out", filepath.Join(next, "plan.yaml")},
+		)...)
 }
 
 // statuses is a folder of what each node says of itself.
@@ -213,14 +235,24 @@ func (y *year) clientOf(node string) tls.Certificate {
 // bundles to their nodes, each of which is looked at before the next one.
 func (y *year) conduct(next string) {
 	y.t.Helper()
-	plan, dir := filepath.Join(next, "plan.yaml"), filepath.Join(next, "ceremony")
+	plan, dir := filepath.Join(next, "plan.yaml"), y.at("ceremonies/"+filepath.Base(next))
 	_, result, stderr := checkJSON(y.t, plan, "--station", y.at("station.yaml"))
 	if result.Digest == nil {
 		y.t.Fatalf("no digest\n%s", stderr)
 	}
-	y.officiant("ceremony", "run", plan, "--station", y.at("station.yaml"), "--dir", dir, "--confirm", result.Digest.String())
+	y.officiant(
+		"ceremony",
+		"run",
+		plan,
+		"--station",
+		y.at("station.yaml"),
+		"--dir",
+		dir,
+		"--confirm",
+		result.Digest.String(),
+	)
 	y.done = slices.Insert(y.done, 0, dir)
-	y.verified(y.done)
+	y.officiant("ceremony", "verify", dir, "--previous", y.at("ceremonies"), "--release-key", y.release())
 	bundles, err := filepath.Glob(filepath.Join(dir, "bundles", "*.tar"))
 	must(y.t, err)
 	for _, file := range bundles {
@@ -313,12 +345,25 @@ func (y *year) wholeChain() {
 			args = append(args, "--previous", dir)
 		}
 		sequence := len(y.done) - i
-		y.refused(exit.Unverified, fmt.Sprintf("ceremony %d of demo, which ceremony %d continues, is not here", sequence, sequence+1), args...)
-		y.refused(exit.Refused, fmt.Sprintf("ceremony %d of cluster demo, is not the one that ", sequence-1),
-			slices.Concat([]string{"ceremony", "renew"}, y.done[:i], y.done[i+1:], []string{"--within", "1d", "--out", y.at("never.yaml")})...)
+		y.refused(
+			exit.Unverified,
+			fmt.Sprintf("ceremony %d of demo, which ceremony %d continues, is not here", sequence, sequence+1),
+			args...)
+		y.refused(
+			exit.Refused,
+			fmt.Sprintf("ceremony %d of cluster demo, which ", sequence),
+			slices.Concat(
+				[]string{"ceremony", "renew"},
+				y.done[:i],
+				y.done[i+1:],
+				[]string{"--within", "1d", "--out", y.at("never.yaml")},
+			)...)
 	}
 	_, note := y.officiant(slices.Concat([]string{"ceremony", "inventory"}, y.done[:1], y.done[2:])...)
-	if !strings.Contains(note, fmt.Sprintf("ceremony %d of cluster demo is continued by one of these and not among them", len(y.done)-1)) {
+	if !strings.Contains(
+		note,
+		fmt.Sprintf("ceremony %d of cluster demo is continued by one of these and not among them", len(y.done)-1),
+	) {
 		y.t.Errorf("the inventory does not say what is missing:\n%s", note)
 	}
 }

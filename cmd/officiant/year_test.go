@@ -46,12 +46,25 @@ func TestYear(t *testing.T) {
 const lives = "400d"
 
 func (y *year) genesis() {
-	y.add(kubepki.Node{Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane, kubepki.Etcd}, Address: first, First: true})
+	y.add(
+		kubepki.Node{Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane, kubepki.Etcd}, Address: first, First: true},
+	)
 	y.add(kubepki.Node{Name: "worker-1", Roles: []kubepki.Role{kubepki.Worker}})
 	next := y.folder("genesis")
 	y.ask(next, "cp-1")
 	y.ask(next, "worker-1")
-	y.officiant("ceremony", "new", "--kubeadm", y.at("kubeadm.yaml"), "--requests", next+"/requests", "--station-grade", "software", "--out", next+"/plan.yaml")
+	y.officiant(
+		"ceremony",
+		"new",
+		"--kubeadm",
+		y.at("kubeadm.yaml"),
+		"--requests",
+		next+"/requests",
+		"--station-grade",
+		"software",
+		"--out",
+		next+"/plan.yaml",
+	)
 	y.edit(next+"/plan.yaml", "# leaves:\n#   validity: 1y", "leaves:\n  validity: "+lives)
 	y.conduct(next)
 	y.etcd.starts(y.nodes["cp-1"])
@@ -116,7 +129,13 @@ func (y *year) nodeReplaced() {
 	y.conduct(next)
 	y.only("worker-2")
 	y.everywhere()
-	if now := y.certificate("worker-2", "kubelet.conf"); bytes.Equal(now.RawSubjectPublicKeyInfo, old.RawSubjectPublicKeyInfo) {
+	if now := y.certificate(
+		"worker-2",
+		"kubelet.conf",
+	); bytes.Equal(
+		now.RawSubjectPublicKeyInfo,
+		old.RawSubjectPublicKeyInfo,
+	) {
 		y.t.Error("the machine that took its place has the former one's key")
 	}
 }
@@ -134,7 +153,14 @@ func (y *year) accountRotation() {
 			y.ask(next, "cp-2")
 			args = append(args, "--requests", next+"/requests")
 		case "drop":
-			y.refused(exit.Refused, "--token-life", slices.Concat([]string{"ceremony", "rollover"}, y.done, args, []string{"--out", next + "/plan.yaml"})...)
+			y.refused(
+				exit.Refused,
+				"--token-life",
+				slices.Concat(
+					[]string{"ceremony", "rollover", y.at("ceremonies")},
+					args,
+					[]string{"--out", next + "/plan.yaml"},
+				)...)
 			y.pass(30)
 			args = append(args, "--token-life", "30d")
 		}
@@ -159,8 +185,13 @@ func (y *year) revocation(former tls.Certificate) {
 	y.etcd.lets(former, true)
 	next := y.folder("revocation")
 	serial := former.Leaf.SerialNumber.Text(16)
-	y.refused(exit.Refused, "its certificate apiserver-etcd-client is for a key that is compromised",
-		slices.Concat([]string{"ceremony", "revoke"}, y.done, []string{"--serial", serial, "--reason", "keyCompromise", "--out", next + "/plan.yaml"})...)
+	y.refused(
+		exit.Refused,
+		"its certificate apiserver-etcd-client is for a key that is compromised",
+		slices.Concat(
+			[]string{"ceremony", "revoke", y.at("ceremonies")},
+			[]string{"--serial", serial, "--reason", "keyCompromise", "--out", next + "/plan.yaml"},
+		)...)
 	y.plan("revoke", next, "--serial", serial, "--reason", "superseded")
 	y.conduct(next)
 	y.only("cp-1", "cp-2")

@@ -65,7 +65,7 @@ var table = []row{
 	{"ceremony/progress", []string{"ceremony/transcript", "signer", durable}},
 	{"ceremony/inventory", []string{"ceremony/history", "ceremony/transcript", "ceremony/revocation"}},
 	{"ceremony/next", []string{"ceremony/plan", "ceremony/schedule", "ceremony/history", "ceremony/transcript",
-		"ceremony/inventory", "ceremony/revocation", "bundle/request", "bundle/install", "bundle/kubepki",
+		"ceremony/revocation", "bundle/request", "bundle/install", "bundle/kubepki",
 		"bundle/kubeadm", "signer", durable}},
 	{"ceremony/report", []string{"ceremony/transcript", "ceremony/plan", "ceremony/schedule", "ceremony/inventory",
 		"ceremony/audit", "bundle/kubepki", durable}},
