@@ -82,6 +82,14 @@ func Revoke(chain Chain, o RevokeOptions, changes Changes) (*Revocation, error) 
 // passed counts what was asked for and is not revoked.
 type passed struct{ ended, before, gone int }
 
+func (p passed) String() string {
+	text := fmt.Sprintf("of what was asked for, %d have ended and %d are revoked already", p.ended, p.before)
+	if p.gone > 0 {
+		text += fmt.Sprintf("; nobody takes %d more, since their authorities are not trusted any more", p.gone)
+	}
+	return text
+}
+
 // targets finds what is to be revoked on the chain's records: all of it that has
 // not ended, abandoned certificates included, since they may exist. Of a node, or a
 // request, what nobody takes any more is passed over.
@@ -128,8 +136,7 @@ func (w *revoking) targets() ([]Revoked, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, refuse("nothing to revoke: of what was asked for, %d have ended, %d are revoked already, "+
-			"and %d are by authorities that no node trusts any more", over.ended, over.before, over.gone)
+		return nil, refuse("nothing to revoke: %s", over)
 	}
 	slices.SortStableFunc(found, func(a, b Revoked) int { return cmp.Compare(a.Name, b.Name) })
 	return found, nil

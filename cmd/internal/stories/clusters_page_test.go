@@ -10,24 +10,25 @@ import (
 func TestClustersPage(t *testing.T) {
 	first, typed := partsOf(t, "6", "clusters.md", 5)
 	needTool(t, "openssl")
-	// What the page says is refused.
-	refused := []string{
-		"--kubeadm cp-1.yaml --requests requests --cluster third --previous ceremony --previous port/ceremony",
-		"--kubeadm port/cluster.yaml --requests port/requests --previous ceremony --previous port/ceremony",
-		"--kubeadm cp-1.yaml --requests requests --cluster third --previous renewed/ceremony",
-	}
-	renewal := "mkdir -p renewed/requests && cp requests/*.req renewed/requests\n" +
-		"officiant ceremony new --kubeadm cp-1.yaml --requests renewed/requests --previous ceremony --out renewed/plan.yaml\n" +
-		"officiant ceremony run renewed/plan.yaml --station station.yaml --dir renewed/ceremony --confirm $(officiant ceremony check renewed/plan.yaml -o json | jq -r .digest)\n"
-	for _, flags := range refused {
-		renewal += "officiant ceremony new " + flags + " --out refused/plan.yaml || test $? = 3\ntest ! -e refused\n"
-	}
-	_, out := typeAll(t, first, typed, renewal)
+	// A renewal opens no root, so it is not what a third cluster continues; nor does a
+	// renewal guess which of two clusters it is for.
+	after := "officiant ceremony new --kubeadm cp-1.yaml --requests requests --previous . --out renewed/plan.yaml\n" +
+		"officiant ceremony run renewed/plan.yaml --station station.yaml --dir renewed/ceremony " +
+		"--confirm $(officiant ceremony check renewed/plan.yaml -o json | jq -r .digest)\n" +
+		"third() { officiant ceremony new --kubeadm cp-1.yaml --requests requests --cluster third --crls 1y \"$@\"; }\n" +
+		"third --previous renewed/ceremony --out refused/plan.yaml || test $? = 3\n" +
+		"officiant ceremony renew . --within 2y --out refused/plan.yaml || test $? = 3\n" +
+		"test ! -e refused\n" +
+		"third --previous . --out third/plan.yaml\n" +
+		"grep -A1 '^crls:' third/plan.yaml\n" +
+		"grep -A1 -e '- cluster:' third/plan.yaml | paste -sd' '\n"
+	_, out := typeAll(t, first, typed, after)
 	for _, want := range []string{
 		"ceremony port-1: verified", "\n0\n", "apiserver-kubelet-client.crt: OK",
-		"port/ceremony continues ceremony: leave ceremony out", "continues ceremony already, so that is not the root's last ceremony",
-		"renewed/ceremony: ceremony 2 of cluster harbour did not open the root's key",
-		"\nharbour/root\n", "\nport/kubernetes\n",
+		"ceremony harbour-2: verified", "  - cluster: harbour\n  - cluster: port\n", "  - cluster: harbour     sequence: 2\n",
+		"there are ceremonies of several clusters here: harbour, port", "--cluster NAME",
+		"the root's key was not opened by renewed/ceremony (ceremony 3 of cluster harbour)",
+		"\nharbour/root\n", "\nport/kubernetes\n", "  - {authority: etcd, nextUpdate: 1y}\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("nobody was told %q:\n%s", want, out)
