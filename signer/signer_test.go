@@ -252,6 +252,7 @@ func FuzzTokenOf(f *testing.F) {
 	f.Add("pkcs11:token=a;serial=b;object=c?module-path=/x")
 	f.Add("awskms:///arn:aws:kms:a:1:key/2?endpoint=b/")
 	f.Add("pkcs11:?x=%2B+")
+	f.Add("Awskms:///arn::: ::") // a Region of a blank
 	f.Fuzz(func(t *testing.T, uri string) {
 		token, err := TokenOf(uri)
 		if err != nil {

@@ -66,8 +66,12 @@ func canonical(s, separator string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("attribute %q: a broken %%-escape", name)
 		}
-		out = append(out, name+"="+strings.ReplaceAll(url.QueryEscape(value), "+", "%20"))
+		out = append(out, name+"="+escape(value))
 	}
 	slices.Sort(out)
 	return out, nil
 }
+
+// escape writes a value in the one way that canonical reads back as it is: a
+// plus sign stands for itself in these URIs.
+func escape(value string) string { return strings.ReplaceAll(url.QueryEscape(value), "+", "%20") }

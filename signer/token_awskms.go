@@ -2,7 +2,6 @@ package signer
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -31,7 +30,7 @@ func awsToken(uri, rest string) (string, error) {
 		attributes[i] = a
 	}
 	if arn := strings.Split(name, ":"); len(arn) == 6 && arn[0] == "arn" && !region {
-		attributes = append(attributes, "region="+url.QueryEscape(arn[3]))
+		attributes = append(attributes, "region="+escape(arn[3]))
 		slices.Sort(attributes)
 	}
 	if len(attributes) == 0 {
