@@ -75,7 +75,8 @@ func (o Options) See(ctx context.Context, ref signer.Ref) (Seen, error) {
 				return Seen{}, fmt.Errorf("%s: %w", t, err)
 			}
 		}
-		return seen, nil
+		seen.Libraries, err = lib.ctx.Libraries()
+		return seen, err
 	})
 }
 

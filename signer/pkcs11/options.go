@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"officiant/signer"
+	"officiant/signer/pkcs11/module"
 )
 
 // Options is how tokens are opened. The zero value is what Open uses.
@@ -37,4 +38,5 @@ type TokenState struct {
 type Seen struct {
 	TokenState
 	Algorithms []signer.Algorithm // of keys it says it makes and signs with
+	Libraries  []module.Library   // that the module has loaded by then
 }

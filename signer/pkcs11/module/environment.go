@@ -18,6 +18,12 @@ type Environment struct {
 	Withheld []string
 }
 
+// Library is a file that a module's process has code of.
+type Library struct {
+	Path   string
+	SHA256 string // lower-case hex; empty when it cannot be read
+}
+
 // common are what any library may read.
 var common = []string{"HOME", "USER", "LOGNAME", "LANG", "LC_*", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"}
 
@@ -45,22 +51,19 @@ var makers = []struct {
 	{"pkcs11-proxy", []string{"PKCS11_PROXY_*"}},
 }
 
-// loaders are the variables that have a library load code or read files of
-// whoever set them, and what is no module's business. No module gets them.
-var loaders = regexp.MustCompile(`^(LD_.*|DYLD_.*|OPENSSL_.*|SSL_.*|SSLKEYLOGFILE|GNUTLS_.*|GCRYPT_.*|LIBGCRYPT_.*|` +
-	`GCONV_PATH|GETCONF_DIR|GLIBC_TUNABLES|MALLOC_.*|LOCPATH|NLSPATH|TZDIR|RES_OPTIONS|` +
-	`HOSTALIASES|LOCALDOMAIN|RESOLV_.*|NIS_PATH|` +
-	`PYTHON.*|PERL.*|RUBY.*|NODE_.*|JAVA_.*|_JAVA_OPTIONS|JDK_.*|CLASSPATH|BASH_.*|ENV|IFS|SHELLOPTS|` +
-	`GO[A-Z]*|ASAN_.*|UBSAN_.*|P11_KIT_STRICT|XDG_CONFIG_.*|XDG_DATA_.*|PATH|SHELL|AWS_.*|` +
-	`GOOGLE_.*|AZURE_.*|VAULT_.*|GITHUB_.*|SSH_.*|GPG_.*|KRB5.*)$`)
+// loaders are the variables that have a C library load code or read files of
+// whoever set them. No module gets them.
+var loaders = regexp.MustCompile(`^(LD_.*|DYLD_.*|OPENSSL_.*|GNUTLS_.*|GCRYPT_.*|LIBGCRYPT_.*|GCONV_PATH|GETCONF_DIR|` +
+	`GLIBC_TUNABLES|MALLOC_.*|LOCPATH|NLSPATH|HOSTALIASES|NIS_PATH|KRB5.*|XDG_CONFIG_.*|XDG_DATA_.*)$`)
+
+// foreign are other programs' business. No module gets them, either.
+var foreign = regexp.MustCompile(`^(PATH|SHELL|IFS|ENV|BASH_.*|SHELLOPTS|GO[A-Z]*|CGO_.*|PYTHON.*|PERL.*|RUBY.*|NODE_.*|` +
+	`JAVA_.*|_JAVA_OPTIONS|JDK_.*|CLASSPATH|ASAN_.*|UBSAN_.*|SSL_.*|SSLKEYLOGFILE|TZDIR|RES_OPTIONS|LOCALDOMAIN|` +
+	`AWS_.*|GOOGLE_.*|AZURE_.*|VAULT_.*|GITHUB_.*|SSH_.*|GPG_.*|.*_PROXY|.*_proxy)$`)
 
 // secrets are names of what a process is told and nobody else.
 var secrets = regexp.MustCompile(`(?i)PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|` +
 	`(^|_)(S?O?PIN|PASS|TOKEN|API_?KEY)(_|$)`)
-
-// Loads reports whether a variable has libraries load code or read files that
-// its setter chose. It is for who takes variables from a file.
-func Loads(name string) bool { return loaders.MatchString(name) }
 
 // Variables chooses what a module gets of an environment: of one that is known
 // what its maker says it reads, and of p11-kit, which loads others, what any
@@ -89,9 +92,8 @@ func Variables(module string, environ []string) Environment {
 		seen[name] = true
 		switch {
 		case loaders.MatchString(name):
-			if name != "PATH" && name != "SHELL" {
-				e.Withheld = append(e.Withheld, name)
-			}
+			e.Withheld = append(e.Withheld, name)
+		case foreign.MatchString(name):
 		case matches(allowed, name) || !e.Known && !secrets.MatchString(name):
 			e.Passed = append(e.Passed, v)
 		}

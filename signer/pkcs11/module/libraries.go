@@ -13,12 +13,6 @@ import (
 	"strings"
 )
 
-// Library is a file that a module's process has code of.
-type Library struct {
-	Path   string
-	SHA256 string // lower-case hex; empty when it cannot be read
-}
-
 // Libraries are the files that the loader has mapped into the module's process,
 // this program's own left out: what the module needs, and what a configuration
 // has it load. Only Linux tells; elsewhere there are none.

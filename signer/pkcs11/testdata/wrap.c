@@ -23,12 +23,18 @@
 //	serial 0000             C_GetTokenInfo tells this serial
 //	no serial               C_GetTokenInfo tells none
 //	own list                the first list that C_GetFunctionList gives is another module's, never initialized
+//	at C_Sign 12 segv       do something hostile in the 12th call in this process: segv, abort, exit,
+//	                        hang, print, fork, chdir, locale, signals, umask, environment, closeall, leave
+//	tells C_Sign -1         tell this length or count with CKR_OK
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <locale.h>
+#include <signal.h>
+#include <sys/stat.h>
 #include <pthread.h>
 
 typedef unsigned long word;
@@ -105,8 +111,79 @@ static int told(word type, char *rest) { return numbered("reads", type, rest); }
 // weak are SENSITIVE, EXTRACTABLE, MODIFIABLE and COPYABLE.
 static int weak(word type) { return type == 0x103 || type == 0x162 || type == 0x170 || type == 0x171; }
 
+// hostile does what "at NAME N WHAT" says of this call.
+static void hostile(const char *name) {
+	static struct { char name[32]; int n; } counts[68];
+	char path[4200], line[256], v[64], a[64], what[64] = "";
+	int n = 0, at, i;
+	pthread_mutex_lock(&lock);
+	for (i = 0; i < 67 && counts[i].n > 0 && strcmp(counts[i].name, name) != 0; i++)
+		;
+	snprintf(counts[i].name, sizeof counts[i].name, "%s", name);
+	n = ++counts[i].n;
+	pthread_mutex_unlock(&lock);
+	snprintf(path, sizeof path, "%s/control", folder);
+	FILE *f = fopen(path, "r");
+	if (f == NULL)
+		return;
+	while (fgets(line, sizeof line, f) != NULL) {
+		char w[64];
+		if (sscanf(line, "%63s %63s %d %63s", v, a, &at, w) == 4 && strcmp(v, "at") == 0 && strcmp(a, name) == 0 && at == n)
+			strcpy(what, w);
+	}
+	fclose(f);
+#define IS(s) (strcmp(what, s) == 0)
+	if (IS("segv")) *(volatile int *)8 = 1;
+	if (IS("abort")) abort();
+	if (IS("exit")) exit(0);
+	if (IS("leave")) _exit(0);
+	if (IS("hang")) for (;;) pause();
+	if (IS("print")) {
+		printf("{\"digest\": \"none\"}\n\033[2Jclean, from %s\n", name);
+		fflush(stdout);
+		fprintf(stderr, "trouble, from %s\n", name);
+	}
+	if (IS("fork") && fork() == 0) {
+		sleep(2);
+		_exit(0);
+	}
+	if (IS("chdir") && chdir(folder) != 0)
+		abort();
+	if (IS("locale")) {
+		setlocale(LC_ALL, "tr_TR.UTF-8");
+		setlocale(LC_ALL, "de_DE.UTF-8");
+	}
+	if (IS("signals"))
+		for (i = 1; i < 32; i++)
+			if (i != SIGKILL && i != SIGSTOP)
+				signal(i, SIG_IGN);
+	if (IS("umask")) umask(0);
+	if (IS("environment")) clearenv();
+	if (IS("closeall"))
+		for (i = 0; i < 64; i++)
+			close(i);
+}
+
+// lies tells another length or count than there is.
+static void lies(int i, const char *name, word b, word c, word d, word e, word f) {
+	char rest[64];
+	word *length = NULL;
+	if (!order("tells", name, rest))
+		return;
+	switch (i) {
+	case 4: case 7: length = (word *)c; break;            // C_GetSlotList, C_GetMechanismList
+	case 24: length = &((struct attribute *)c)->length; break; // C_GetAttributeValue
+	case 27: length = (word *)d; break;                   // C_FindObjects
+	case 43: length = (word *)e; break;                   // C_Sign
+	case 60: length = (word *)f; break;                   // C_WrapKey
+	}
+	if (length != NULL)
+		*length = strtoul(rest, NULL, 0);
+}
+
 static word answer(int i, const char *name, word a, word b, word c, word d, word e, word f, word g, word h) {
 	char rest[64];
+	hostile(name);
 	while (order("hang", name, rest))
 		usleep(2000);
 	if (order("delay", name, rest))
@@ -147,6 +224,7 @@ static word answer(int i, const char *name, word a, word b, word c, word d, word
 			return 0xB1; // CKR_SESSION_COUNT
 	}
 	word rv = real->f[i](a, b, c, d, e, f, g, h);
+	lies(i, name, b, c, d, e, f);
 	if (rv != 0)
 		return rv;
 	pthread_mutex_lock(&lock);

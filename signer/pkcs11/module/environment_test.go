@@ -1,0 +1,35 @@
+package module
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestVariables(t *testing.T) {
+	environ := []string{
+		"SOFTHSM2_CONF=/old", "SOFTHSM2_CONF=/room/softhsm2.conf", "OPENSSL_CONF=/evil.cnf", "LD_PRELOAD=/evil.so", "LC_ALL=C",
+		"HOME=/root", "FS_RULES=x", "VENDOR_PIN=1234", "TPM2_PKCS11_TCTI=tabrmd", "P11_KIT_SERVER_ADDRESS=unix:path=/x", "PATH=/evil",
+		"AWS_SECRET_ACCESS_KEY=s", "XDG_CONFIG_HOME=/evil", "GCONV_PATH=/evil", "MY_TOKEN=t", "broken", "=x",
+	}
+	withheld := []string{"GCONV_PATH", "LD_PRELOAD", "OPENSSL_CONF", "XDG_CONFIG_HOME"}
+	for _, c := range []struct {
+		module string
+		known  bool
+		own    []string
+	}{
+		{"/usr/lib/softhsm/libsofthsm2.so", true, []string{"SOFTHSM2_CONF=/room/softhsm2.conf"}},
+		{"/usr/lib/x86_64-linux-gnu/pkcs11/libtpm2_pkcs11.so.1", true, []string{"TPM2_PKCS11_TCTI=tabrmd"}},
+		{"/usr/lib/x86_64-linux-gnu/p11-kit-proxy.so", true, []string{
+			"P11_KIT_SERVER_ADDRESS=unix:path=/x", "SOFTHSM2_CONF=/room/softhsm2.conf", "TPM2_PKCS11_TCTI=tabrmd"}},
+		{"/opt/vendor/libvendor.so", false, []string{
+			"FS_RULES=x", "P11_KIT_SERVER_ADDRESS=unix:path=/x", "SOFTHSM2_CONF=/room/softhsm2.conf", "TPM2_PKCS11_TCTI=tabrmd"}},
+	} {
+		e := Variables(c.module, environ)
+		if e.Known != c.known || !slices.Equal(e.Own(), c.own) || !slices.Equal(e.Withheld, withheld) {
+			t.Errorf("%s: known %t, own %q, withheld %q", c.module, e.Known, e.Own(), e.Withheld)
+		}
+		if !slices.Contains(e.Passed, "HOME=/root") || !slices.Contains(e.Passed, "LC_ALL=C") {
+			t.Errorf("%s: passed %q", c.module, e.Passed)
+		}
+	}
+}
