@@ -32,7 +32,14 @@ type Program struct {
 type Module struct {
 	Path, SHA256 string
 	Trouble      string // why it cannot be read
+	// Environment are the variables that it gets, NAME=VALUE, or NAME alone of a
+	// module that is not known; Withheld are set, and would have it load code.
+	Environment, Withheld []string
+	Libraries             []Library // that it has loaded, itself included; nil when not known
 }
+
+// Library is a file with code that a module has loaded.
+type Library struct{ Path, SHA256 string }
 
 // Token is a token or KMS that a station names.
 type Token struct {

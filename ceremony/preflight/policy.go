@@ -41,6 +41,8 @@ var Checks = []Check{
 	{"program", Record, program},
 	{"airgap", Warn, airgap},
 	{"modules", Refuse, modules},
+	{"environment", Warn, environment},
+	{"libraries", Record, libraries},
 	{"tokens", Warn, tokens},
 	{"pins", Warn, pins},
 	{"mechanisms", Warn, mechanisms},

@@ -59,7 +59,9 @@ func good(change func(files map[string]string, r *Room)) Room {
 		},
 		Dir: "/room/ceremony", Previous: noon.Add(-time.Hour),
 		Program: Program{Version: "v1", SHA256: sum, Airgap: true, Built: noon.Add(-time.Hour)},
-		Modules: []Module{{Path: "/m.so", SHA256: sum}},
+		Modules: []Module{{
+			Path: "/m.so", SHA256: sum, Environment: []string{"M_CONF=/m.conf"}, Libraries: []Library{{"/libm.so", sum}},
+		}},
 		Tokens: []Token{
 			{Keys: []string{"root"}, Device: &signer.Device{Label: "box", Serial: "7", Model: "M"}, Algorithms: signer.Algorithms()},
 			{Keys: []string{"etcd"}, KMS: true},
@@ -80,6 +82,7 @@ func TestGoodRoom(t *testing.T) {
 		"clock": "2026-11-24 11:00:00 UTC, 2026-11-24 12:00:00 +0100 here; not held against a watch", "swap": "none", "core-dumps": `limit 0 bytes, core_pattern "core"`,
 		"ptrace": "ptrace_scope 1", "user": "user id 1000", "kernel": "Linux 6.12.0", "entropy": "256 bits", "directory": "tmpfs at /room, in memory",
 		"space": "1024 MiB, 100000 inodes", "program": "v1, SHA-256 " + sum, "airgap": "built without the clouds", "modules": "/m.so SHA-256 " + sum,
+		"environment": "/m.so: M_CONF=/m.conf", "libraries": "/libm.so SHA-256 " + sum,
 		"tokens": "box, serial 7, M; KMS of etcd, not asked", "pins": "box: ok",
 		"mechanisms": "box: ECDSA-P256, ECDSA-P384, ECDSA-P521, RSA-2048, RSA-3072, RSA-4096",
 	}
@@ -169,6 +172,10 @@ func TestSpoiltRooms(t *testing.T) {
 		{"no answer about space", room(func(r *Room) { r.Volume = func(string) (Volume, error) { return Volume{}, broken } }), "space", broken.Error()},
 		{"clouds", room(func(r *Room) { r.Program.Airgap = false }), "airgap", "not the airgap build"},
 		{"no module", room(func(r *Room) { r.Modules[0].Trouble = "no such file" }), "modules", "no such file"},
+		{"a variable that has code loaded", room(func(r *Room) { r.Modules[0].Withheld = []string{"OPENSSL_CONF"} }),
+			"environment", "OPENSSL_CONF would have a module load code"},
+		{"a library that is gone", room(func(r *Room) { r.Modules[0].Libraries = []Library{{"/gone.so", ""}} }),
+			"libraries", "/gone.so cannot be read"},
 		{"no token", room(func(r *Room) { r.Tokens[0] = Token{Keys: []string{"root"}, Trouble: "no token with serial 7"} }), "tokens", "token of root: no token with serial 7"},
 		{"token that is not ready", room(func(r *Room) { r.Tokens[0].Trouble = "it is not initialized" }), "tokens", "not initialized"},
 		{"PIN locked", device(func(d *signer.Device) { d.PINLocked = true }), "pins", "box: locked"},

@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"slices"
 	"strings"
 
 	"officiant/signer"
@@ -30,6 +31,42 @@ func modules(r *Room) (seen, wrong string) {
 		all = append(all, m.Path+" SHA-256 "+m.SHA256)
 	}
 	return listed(all), strings.Join(troubles, "; ")
+}
+
+// environment is what each module gets of it, and what is withheld.
+func environment(r *Room) (seen, wrong string) {
+	var all, withheld []string
+	for _, m := range r.Modules {
+		if len(m.Environment) > 0 {
+			all = append(all, m.Path+": "+strings.Join(m.Environment, ", "))
+		}
+		for _, name := range m.Withheld {
+			if !slices.Contains(withheld, name) {
+				withheld = append(withheld, name)
+			}
+		}
+	}
+	if len(withheld) > 0 {
+		wrong = strings.Join(withheld, ", ") + " would have a module load code or read other files, " +
+			"and is withheld from it; find out who set it"
+	}
+	return several(all), wrong
+}
+
+// libraries are what the loader has of each module by then: what it needs, and
+// what a configuration has it load.
+func libraries(r *Room) (seen, wrong string) {
+	var all, unread []string
+	for _, m := range r.Modules {
+		for _, l := range m.Libraries {
+			if l.SHA256 == "" {
+				unread = append(unread, l.Path+" cannot be read")
+			} else if line := l.Path + " SHA-256 " + l.SHA256; !slices.Contains(all, line) {
+				all = append(all, line)
+			}
+		}
+	}
+	return listed(all), strings.Join(unread, "; ")
 }
 
 // tokens are there and ready, or not. Those that are put in by turns are not all there.

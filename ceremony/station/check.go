@@ -20,7 +20,9 @@ var (
 	variable = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 	secret   = regexp.MustCompile(`PASSWORD|PASSWD|PASSPHRASE|SECRET|(^|_)S?O?PIN(_|$)|(^|_)PASS(_|$)`)
 	// What changes how programs are found and linked is not a token's business.
-	machine = regexp.MustCompile(`^(PATH|HOME|SHELL|IFS|LD_.*|DYLD_.*|GO.*|GODEBUG|AWS_.*|GOOGLE_.*)$`)
+	machine = regexp.MustCompile(`^(PATH|HOME|SHELL|IFS|LD_.*|DYLD_.*|GO.*|GODEBUG|AWS_.*|GOOGLE_.*|` +
+		`OPENSSL_.*|SSL_.*|GNUTLS_.*|GCONV_PATH|GLIBC_.*|MALLOC_.*|LOCPATH|NLSPATH|` +
+		`XDG_CONFIG_.*|XDG_DATA_.*|PYTHON.*|JAVA_.*|BASH_.*|ENV)$`)
 )
 
 // check says where and why a station is not as it must be.

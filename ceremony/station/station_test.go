@@ -136,6 +136,8 @@ func TestRefused(t *testing.T) {
 		{"default names one key", `default: "pkcs11:`, `default: "pkcs11:object=all;`, `s:8:3: default: object and id name one key, so they cannot hold for several`},
 		{"default in a KMS", `  default: "pkcs11:token=issuing;serial=0012?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=fd:3"`, `  default: "awskms:///k"`, `s:8:3: default: this KMS URI names one key, so it cannot hold for several`},
 		{"one place for two keys", `  release: "pkcs11:serial=0012;token=issuing;object=rel?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=fd:3"`, `  release: "awskms:///alias/k2"`, `s:7:3: key release: lives where kubernetes-2 does; every key has a place of its own`},
+		{"variable that loads code", "SOFTHSM2_CONF: /room/softhsm2.conf", "OPENSSL_CONF: /room/evil.cnf",
+			`s:10:3: environment: OPENSSL_CONF is not a PKCS#11 module's and cannot be set`},
 		{"variable that is a PIN", "SOFTHSM2_CONF: /room/softhsm2.conf", "YUBIHSM_PIN: /1234", `s:10:3: environment: YUBIHSM_PIN looks like a secret, and a station holds none`},
 		{"variable that is a password", "SOFTHSM2_CONF", "HSM_PASSWORD", `s:10:3: environment: HSM_PASSWORD looks like a secret, and a station holds none`},
 		{"variable of the linker", "SOFTHSM2_CONF", "LD_PRELOAD", `s:10:3: environment: LD_PRELOAD is not a PKCS#11 module's and cannot be set`},

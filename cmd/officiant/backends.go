@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"officiant/cmd/internal/exit"
 	"officiant/signer"
 	"officiant/signer/pkcs11"
 )
@@ -25,14 +26,15 @@ type backend struct {
 
 // reach says how far a command may go to reach a token.
 type reach struct {
-	finalTry string        // serial of the token that may be logged in to though the next wrong PIN locks it
-	timeout  time.Duration // for a token's answer; 0: the backend's own
+	finalTry string                    // serial of the token that may be logged in to though the next wrong PIN locks it
+	timeout  time.Duration             // for a token's answer; 0: the backend's own
+	said     func(module, line string) // gets what a module writes; nil drops it
 }
 
 // backends is the table of all there are, by URI scheme. The cloud backends
 // join it in builds without the airgap tag: see clouds.
 func (r reach) backends() map[string]backend {
-	tokens := pkcs11.Options{FinalTry: r.finalTry, Timeout: r.timeout}
+	tokens := pkcs11.Options{FinalTry: r.finalTry, Timeout: r.timeout, Said: r.said}
 	all := map[string]backend{
 		"pkcs11": {Open: tokens.Open, Supports: tokens.Supports, Module: pkcs11.Module, See: tokens.See},
 	}
@@ -58,4 +60,12 @@ func (r reach) open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (si
 		return nil, err
 	}
 	return b.Open(ctx, ref, ask)
+}
+
+// reach is that of a command without a station.
+func (o *options) reach() reach { return reach{said: o.moduleSays} }
+
+// moduleSays shows a line that a PKCS#11 module wrote to its stdout or stderr.
+func (o *options) moduleSays(module, line string) {
+	fmt.Fprintf(o.Stderr, "%s says: %s\n", exit.Line(module), exit.Line(line))
 }

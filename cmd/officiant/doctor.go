@@ -57,7 +57,7 @@ func (d *doctorOptions) run(ctx context.Context) error {
 	}
 	var keys map[string]string
 	var policy preflight.Policy
-	var to reach
+	to := d.reach()
 	if d.station != "" {
 		st, err := openStation(d.options, d.station)
 		if err != nil {

@@ -52,7 +52,7 @@ func (o *recoverOptions) keys(ctx context.Context, left *next.Survivors) error {
 	if err != nil {
 		return err
 	}
-	to := reach{finalTry: o.finalTry, timeout: st.Patience()}
+	to := reach{finalTry: o.finalTry, timeout: st.Patience(), said: o.moduleSays}
 	opened := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(st.Keys)) {
 		token, err := signer.TokenOf(st.Keys[name])

@@ -80,16 +80,16 @@ func (o *rehearseOptions) run(ctx context.Context, planFile string) error {
 		return err
 	}
 	throwaway := st.With(keys)
-	used, err := modules(rehearsed, throwaway, reach{})
+	used, err := modules(rehearsed, throwaway, o.reach())
 	if err != nil {
 		return err
 	}
 	throwaway.Preflight = nil // a desk is no room: all is recorded, nothing refused
 	o.announce(c, rehearsed, st)
 	_, err = ceremony.Run(ctx, ceremony.Config{
-		Dir: o.dir, Plan: c, Station: st, Rehearsal: keys, Open: reach{}.open, Ask: askPIN(o.options), Disk: o.Disk,
+		Dir: o.dir, Plan: c, Station: st, Rehearsal: keys, Open: o.reach().open, Ask: askPIN(o.options), Disk: o.Disk,
 		Approvals: approvals, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: newWatcher(o.options),
-		Look: o.lookForRun(program, rehearsed, throwaway, reach{}, o.dir, preflight.Watch{}),
+		Look: o.lookForRun(program, rehearsed, throwaway, o.reach(), o.dir, preflight.Watch{}),
 	})
 	if err != nil {
 		code, hints := outcome(err)

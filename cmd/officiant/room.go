@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"maps"
+	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"officiant/ceremony/preflight"
@@ -12,6 +14,7 @@ import (
 	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
+	"officiant/signer/pkcs11/module"
 )
 
 // look looks at the room: this machine, this program, and the tokens where the
@@ -36,8 +39,8 @@ func (o *options) look(ctx context.Context, program transcript.Program, keys map
 		t, m := to.see(ctx, signer.Ref{URI: keys[names[0]], Label: names[0]})
 		t.Keys = names
 		room.Tokens = append(room.Tokens, t)
-		if m != nil && !slices.Contains(room.Modules, *m) {
-			room.Modules = append(room.Modules, *m)
+		if m != nil {
+			room.Modules = addModule(room.Modules, *m)
 		}
 	}
 	return preflight.Look(room, p), nil
@@ -73,11 +76,44 @@ func (r reach) see(ctx context.Context, ref signer.Ref) (preflight.Token, *prefl
 		m.Trouble = err.Error()
 		return preflight.Token{Trouble: "its module cannot be read"}, &m
 	}
+	m.Environment, m.Withheld = environmentOf(m.Path)
 	seen, err := b.See(ctx, ref)
 	if err != nil {
 		return preflight.Token{Trouble: err.Error()}, &m
 	}
+	for _, l := range seen.Libraries {
+		m.Libraries = append(m.Libraries, preflight.Library(l))
+	}
 	return preflight.Token{Trouble: seen.Unready, Device: &seen.Device, Algorithms: seen.Algorithms}, &m
+}
+
+// environmentOf is what a module gets of this process's environment. Of a
+// module that is not known the values are not shown: they are whoever's.
+func environmentOf(path string) (passed, withheld []string) {
+	e := module.Variables(path, os.Environ())
+	for _, v := range e.Own() {
+		if name, _, _ := strings.Cut(v, "="); !e.Known {
+			v = name
+		}
+		passed = append(passed, v)
+	}
+	return passed, e.Withheld
+}
+
+// addModule names each module once; what it has loaded may have become more.
+func addModule(all []preflight.Module, m preflight.Module) []preflight.Module {
+	i := slices.IndexFunc(all, func(o preflight.Module) bool {
+		return o.Path == m.Path && o.SHA256 == m.SHA256 && o.Trouble == m.Trouble
+	})
+	if i < 0 {
+		return append(all, m)
+	}
+	for _, l := range m.Libraries {
+		if !slices.Contains(all[i].Libraries, l) {
+			all[i].Libraries = append(all[i].Libraries, l)
+		}
+	}
+	return all
 }
 
 // builtAt is a time that this program is not older than; zero when not known.

@@ -43,6 +43,7 @@ func TestTokensOfTheRoom(t *testing.T) {
 	if _, _, err := softhsm.Init(filepath.Join(t.TempDir(), "room"), module, []softhsm.Token{{Label: "there", SOPIN: []byte("12345678"), PIN: []byte("1234")}}, setenv); err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("OPENSSL_CONF", "/evil.cnf")
 	r := lookAt(t, map[string]string{
 		"default": "pkcs11:token=there?module-path=" + module, "release": "pkcs11:token=there;object=r?module-path=" + module,
 		"root":      "pkcs11:token=away?module-path=" + module,
@@ -50,10 +51,13 @@ func TestTokensOfTheRoom(t *testing.T) {
 		"elsewhere": "vault:key",
 	}, time.Now(), time.Time{})
 	for check, want := range map[string][]string{
-		"tokens":     {"there, serial ", "token of root: ", "no token with", "token of etcd: its module cannot be read", `token of elsewhere: elsewhere: no backend for "vault"`},
-		"modules":    {module + " SHA-256 ", "/nowhere.so"},
-		"pins":       {"there: ok"},
-		"mechanisms": {"there: ECDSA-P256, "},
+		"tokens": {"there, serial ", "token of root: ", "no token with", "token of etcd: its module cannot be read",
+			`token of elsewhere: elsewhere: no backend for "vault"`},
+		"modules":     {module + " SHA-256 ", "/nowhere.so"},
+		"environment": {module + ": SOFTHSM2_CONF=/", "OPENSSL_CONF would have a module load code"},
+		"libraries":   {"libcrypto.so", "libsofthsm2.so SHA-256 "},
+		"pins":        {"there: ok"},
+		"mechanisms":  {"there: ECDSA-P256, "},
 	} {
 		for _, w := range want {
 			if got := r[check].Seen + "\n" + r[check].Wrong; !strings.Contains(got, w) {

@@ -134,7 +134,7 @@ func (o *runOptions) prepare(ctx context.Context, planFile string) (*ceremony.Co
 }
 
 func (o *runOptions) reach(st *station.Station) reach {
-	return reach{finalTry: o.finalTry, timeout: st.Patience()}
+	return reach{finalTry: o.finalTry, timeout: st.Patience(), said: o.moduleSays}
 }
 
 // begin asks what people have to say before the first step: who is here, what the

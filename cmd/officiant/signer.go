@@ -49,7 +49,7 @@ the URI's pin-source.`
 
 // key is the key an argument names, and how far one may go to reach it.
 func (s *signerOptions) key(argument string) (signer.Ref, reach, error) {
-	to := reach{finalTry: s.finalTry}
+	to := reach{finalTry: s.finalTry, said: s.moduleSays}
 	if s.output != "table" && s.output != "json" {
 		return signer.Ref{}, to, exit.Usagef("-o %q: table or json", s.output)
 	}

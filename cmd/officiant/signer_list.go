@@ -76,7 +76,7 @@ func (s *signerListOptions) tokens(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var to pkcs11.Options
+	to := pkcs11.Options{Said: s.moduleSays}
 	if st != nil {
 		to.Timeout = st.Patience()
 	}

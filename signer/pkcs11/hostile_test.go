@@ -19,7 +19,8 @@ import (
 
 // hostileCalls are those in which a module is hostile: all that a ceremony makes.
 var hostileCalls = []string{
-	"C_Initialize", "C_GetInfo", "C_GetSlotList", "C_GetTokenInfo", "C_GetMechanismList", "C_GetMechanismInfo", "C_OpenSession",
+	"C_Initialize", "C_GetInfo", "C_GetSlotList", "C_GetTokenInfo", "C_GetMechanismList", "C_GetMechanismInfo",
+	"C_OpenSession",
 	"C_GetSessionInfo", "C_Login", "C_FindObjectsInit", "C_FindObjects", "C_FindObjectsFinal", "C_GenerateKeyPair",
 	"C_GetAttributeValue", "C_SetAttributeValue", "C_CopyObject", "C_GenerateKey", "C_WrapKey", "C_DestroyObject",
 	"C_SignInit", "C_Sign", "C_Logout", "C_CloseSession", "C_Finalize",
@@ -166,7 +167,9 @@ func TestHostileWords(t *testing.T) {
 // TestHostileLengths: lengths and counts that cannot be are an error with the
 // function's name, and nothing is read by them.
 func TestHostileLengths(t *testing.T) {
-	for _, call := range []string{"C_GetSlotList", "C_GetMechanismList", "C_GetAttributeValue", "C_FindObjects", "C_Sign", "C_WrapKey"} {
+	for _, call := range []string{
+		"C_GetSlotList", "C_GetMechanismList", "C_GetAttributeValue", "C_FindObjects", "C_Sign", "C_WrapKey",
+	} {
 		for _, length := range []string{"-1", "-2", "1000000000000", "1000000000", "100000", "0"} {
 			t.Run(call+" "+length, func(t *testing.T) {
 				r := newRoom(t, "officiant-root")
@@ -180,7 +183,8 @@ func TestHostileLengths(t *testing.T) {
 				if err == nil && length != "0" && call != "C_WrapKey" && call != "C_GetMechanismList" {
 					t.Error("passes")
 				}
-				if length == "1000000000000" && call != "C_WrapKey" && (!errors.Is(err, signer.ErrUnavailable) || !strings.Contains(err.Error(), call)) {
+				if length == "1000000000000" && call != "C_WrapKey" &&
+					(!errors.Is(err, signer.ErrUnavailable) || !strings.Contains(err.Error(), call)) {
 					t.Errorf("%v", err)
 				}
 			})

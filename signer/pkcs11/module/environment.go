@@ -57,9 +57,9 @@ var loaders = regexp.MustCompile(`^(LD_.*|DYLD_.*|OPENSSL_.*|GNUTLS_.*|GCRYPT_.*
 	`GLIBC_TUNABLES|MALLOC_.*|LOCPATH|NLSPATH|HOSTALIASES|NIS_PATH|KRB5.*|XDG_CONFIG_.*|XDG_DATA_.*)$`)
 
 // foreign are other programs' business. No module gets them, either.
-var foreign = regexp.MustCompile(`^(PATH|SHELL|IFS|ENV|BASH_.*|SHELLOPTS|GO[A-Z]*|CGO_.*|PYTHON.*|PERL.*|RUBY.*|NODE_.*|` +
-	`JAVA_.*|_JAVA_OPTIONS|JDK_.*|CLASSPATH|ASAN_.*|UBSAN_.*|SSL_.*|SSLKEYLOGFILE|TZDIR|RES_OPTIONS|LOCALDOMAIN|` +
-	`AWS_.*|GOOGLE_.*|AZURE_.*|VAULT_.*|GITHUB_.*|SSH_.*|GPG_.*|.*_PROXY|.*_proxy)$`)
+var foreign = regexp.MustCompile(`^(PATH|SHELL|IFS|ENV|BASH_.*|SHELLOPTS|GO[A-Z]*|CGO_.*|PYTHON.*|PERL.*|` +
+	`RUBY.*|NODE_.*|JAVA_.*|_JAVA_OPTIONS|JDK_.*|CLASSPATH|ASAN_.*|UBSAN_.*|SSL_.*|SSLKEYLOGFILE|TZDIR|RES_OPTIONS|` +
+	`LOCALDOMAIN|AWS_.*|GOOGLE_.*|AZURE_.*|VAULT_.*|GITHUB_.*|SSH_.*|GPG_.*|.*_PROXY|.*_proxy)$`)
 
 // secrets are names of what a process is told and nobody else.
 var secrets = regexp.MustCompile(`(?i)PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|` +

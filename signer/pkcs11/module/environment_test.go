@@ -7,8 +7,10 @@ import (
 
 func TestVariables(t *testing.T) {
 	environ := []string{
-		"SOFTHSM2_CONF=/old", "SOFTHSM2_CONF=/room/softhsm2.conf", "OPENSSL_CONF=/evil.cnf", "LD_PRELOAD=/evil.so", "LC_ALL=C",
-		"HOME=/root", "FS_RULES=x", "VENDOR_PIN=1234", "TPM2_PKCS11_TCTI=tabrmd", "P11_KIT_SERVER_ADDRESS=unix:path=/x", "PATH=/evil",
+		"SOFTHSM2_CONF=/old", "SOFTHSM2_CONF=/room/softhsm2.conf", "OPENSSL_CONF=/evil.cnf",
+		"LD_PRELOAD=/evil.so", "LC_ALL=C",
+		"HOME=/root", "FS_RULES=x", "VENDOR_PIN=1234", "TPM2_PKCS11_TCTI=tabrmd",
+		"P11_KIT_SERVER_ADDRESS=unix:path=/x", "PATH=/evil",
 		"AWS_SECRET_ACCESS_KEY=s", "XDG_CONFIG_HOME=/evil", "GCONV_PATH=/evil", "MY_TOKEN=t", "broken", "=x",
 	}
 	withheld := []string{"GCONV_PATH", "LD_PRELOAD", "OPENSSL_CONF", "XDG_CONFIG_HOME"}
@@ -22,7 +24,8 @@ func TestVariables(t *testing.T) {
 		{"/usr/lib/x86_64-linux-gnu/p11-kit-proxy.so", true, []string{
 			"P11_KIT_SERVER_ADDRESS=unix:path=/x", "SOFTHSM2_CONF=/room/softhsm2.conf", "TPM2_PKCS11_TCTI=tabrmd"}},
 		{"/opt/vendor/libvendor.so", false, []string{
-			"FS_RULES=x", "P11_KIT_SERVER_ADDRESS=unix:path=/x", "SOFTHSM2_CONF=/room/softhsm2.conf", "TPM2_PKCS11_TCTI=tabrmd"}},
+			"FS_RULES=x", "P11_KIT_SERVER_ADDRESS=unix:path=/x", "SOFTHSM2_CONF=/room/softhsm2.conf",
+			"TPM2_PKCS11_TCTI=tabrmd"}},
 	} {
 		e := Variables(c.module, environ)
 		if e.Known != c.known || !slices.Equal(e.Own(), c.own) || !slices.Equal(e.Withheld, withheld) {
