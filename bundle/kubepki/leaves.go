@@ -132,6 +132,16 @@ func (l *Leaf) addNames(names []string) {
 	}
 }
 
+// Grants says whether a leaf carries what a CSR asks for as a DNS name. kubeadm asks
+// so for the node's name, also when that is an IP address; the leaf then has the
+// address as such, which is where clients look (RFC 6125 section 6.4.2).
+func (l Leaf) Grants(name string) bool {
+	if a, err := netip.ParseAddr(name); err == nil {
+		return slices.Contains(l.IPAddresses, a.Unmap())
+	}
+	return slices.ContainsFunc(l.DNSNames, func(s string) bool { return strings.EqualFold(s, name) })
+}
+
 // apiServerNames are those of kubeadm's GetAPIServerAltNames, in its order.
 func apiServerNames(c Cluster, n Node) ([]string, error) {
 	vip, err := serviceVIP(c.ServiceSubnet)

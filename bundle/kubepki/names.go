@@ -63,13 +63,24 @@ func endsInNumber(s string) bool {
 	return last != "" && strings.Trim(last, "0123456789") == ""
 }
 
-// checkAddr refuses addresses that cannot stand in a certificate unchanged.
-func checkAddr(a netip.Addr) error {
+// checkSANAddr refuses addresses that cannot stand in a certificate unchanged.
+// kubeadm takes every other one; kind writes 0.0.0.0 among them.
+func checkSANAddr(a netip.Addr) error {
 	switch {
 	case a.Zone() != "":
 		return fmt.Errorf("%s has a zone, which a certificate cannot carry", a)
 	case a.Is4In6():
 		return fmt.Errorf("write %s as %s", a, a.Unmap())
+	}
+	return nil
+}
+
+// checkAddr refuses what is no address of one host, too.
+func checkAddr(a netip.Addr) error {
+	if err := checkSANAddr(a); err != nil {
+		return err
+	}
+	switch {
 	case a.IsUnspecified():
 		return fmt.Errorf("%s is no address of one host", a)
 	case a.IsMulticast():
@@ -83,7 +94,7 @@ func checkAddr(a netip.Addr) error {
 // with a warning is an error here.
 func checkSAN(s string) error {
 	if a, err := netip.ParseAddr(s); err == nil {
-		return checkAddr(a)
+		return checkSANAddr(a)
 	}
 	name := strings.TrimPrefix(s, "*.")
 	switch {
@@ -114,8 +125,8 @@ func splitEndpoint(s string) (host string, port int, err error) {
 	if strings.HasPrefix(host, "*") {
 		return "", 0, fmt.Errorf("%q: an endpoint cannot be a wildcard", s)
 	}
-	if err := checkSAN(host); err != nil {
-		return "", 0, err
+	if a, err := netip.ParseAddr(host); err == nil {
+		return host, port, checkAddr(a)
 	}
-	return host, port, nil
+	return host, port, checkSAN(host)
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"officiant/bundle/charset"
 	"officiant/bundle/kubeconfig"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/privatekey"
@@ -77,6 +78,12 @@ func (f *Folder) read(dir fs.FS, l kubepki.Leaf) (at string, err error) {
 	return at, nil
 }
 
+// missingError is that of a CSR that is not there, by its name.
+type missingError string
+
+func (e missingError) Error() string { return string(e) + ": is missing, also in pki" }
+func (e missingError) Unwrap() error { return fs.ErrNotExist }
+
 // readCSR finds a CSR by the name kubeadm gives it, and returns its PEM with
 // nothing around it.
 func readCSR(dir fs.FS, name string) (at string, data []byte, err error) {
@@ -87,10 +94,13 @@ func readCSR(dir fs.FS, name string) (at string, data []byte, err error) {
 		data, err = fs.ReadFile(dir, at)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return at, nil, fmt.Errorf("%s: is missing, also in pki", at)
+		return at, nil, missingError(at)
+	}
+	if err == nil {
+		data, err = charset.UTF8(data)
 	}
 	if err != nil {
-		return at, nil, err
+		return at, nil, fmt.Errorf("%s: %w", at, unnamed(err))
 	}
 	block, rest := pem.Decode(data)
 	if block == nil || len(bytes.TrimSpace(rest)) > 0 {
@@ -103,36 +113,60 @@ func readCSR(dir fs.FS, name string) (at string, data []byte, err error) {
 	return at, pem.EncodeToMemory(block), nil
 }
 
-// readKey reads BASE.key, or the key inside the kubeconfig BASE.
+// readKey reads BASE.key, or the key inside the kubeconfig BASE. A kubeconfig
+// without a key, made by hand, may have it beside it, as a certificate has.
 func readKey(dir fs.FS, base string, inside bool) (key crypto.Signer, at string, err error) {
 	at = base + ".key"
 	if inside {
-		at = base
+		key, err := configKey(dir, base)
+		if key != nil || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return key, base, err
+		}
 	}
 	data, err := fs.ReadFile(dir, at)
+	if inside && errors.Is(err, fs.ErrNotExist) {
+		return nil, base, fmt.Errorf("%s: has no client-key-data, and there is no %s beside it", base, at)
+	}
 	if err != nil {
-		return nil, at, err
+		return nil, at, fmt.Errorf("%s: %w", at, unnamed(err))
 	}
 	defer clear(data)
-	if inside {
-		c, err := kubeconfig.Parse(at, data)
-		if err != nil {
-			return nil, at, err
-		}
-		if c.Key == nil {
-			return nil, at, fmt.Errorf("%s: has no client-key-data", at)
-		}
-		defer clear(c.Key)
-		key, err = privatekey.Parse(c.Key)
-		if err != nil {
-			return nil, at, fmt.Errorf("%s: client-key-data: %w", at, err)
-		}
-		return key, at, nil
+	text, err := charset.UTF8(data)
+	if err != nil {
+		return nil, at, fmt.Errorf("%s: %w", at, err)
 	}
-	if key, err = privatekey.Parse(data); err != nil {
+	defer clear(text)
+	if key, err = privatekey.Parse(text); err != nil {
 		return nil, at, fmt.Errorf("%s: %w", at, err)
 	}
 	return key, at, nil
+}
+
+// configKey is the key inside a kubeconfig; nil when it has none.
+func configKey(dir fs.FS, at string) (crypto.Signer, error) {
+	data, err := fs.ReadFile(dir, at)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(data)
+	c, err := kubeconfig.Read(at, data)
+	if err != nil || c.Key == nil {
+		return nil, err
+	}
+	defer clear(c.Key)
+	key, err := privatekey.Parse(c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: client-key-data: %w", at, err)
+	}
+	return key, nil
+}
+
+// unnamed is an error about a file without its name, which stands before it.
+func unnamed(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
 }
 
 // asksBeyond lists the names a CSR asks for that the leaf does not have. The
@@ -148,7 +182,7 @@ func asksBeyond(csr *x509.CertificateRequest, l kubepki.Leaf) []string {
 		}
 	}
 	for _, name := range csr.DNSNames {
-		if !slices.Contains(l.DNSNames, name) {
+		if !l.Grants(name) {
 			extra = append(extra, fmt.Sprintf("DNS name %q", name))
 		}
 	}

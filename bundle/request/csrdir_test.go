@@ -3,6 +3,8 @@ package request
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -13,6 +15,7 @@ import (
 	"testing/fstest"
 
 	"officiant/bundle/kubepki"
+	"officiant/bundle/privatekey"
 	"officiant/bundle/seal"
 )
 
@@ -120,11 +123,80 @@ func TestGuess(t *testing.T) {
 		t.Errorf("endpoint %q, port %d", c.ControlPlaneEndpoint, n.BindPort)
 	}
 
-	for _, name := range []string{"kubelet.conf.csr", "admin.conf"} {
-		dir := generated(t)
-		delete(dir, name)
-		if _, _, err := Guess(dir); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("without %s: %v", name, err)
+	// What is not there is not known, and stops nothing: it may be given.
+	dir = generated(t)
+	delete(dir, "kubelet.conf.csr")
+	if _, n, err = Guess(dir); err != nil || n.Name != "" || !n.Has(kubepki.ControlPlane) {
+		t.Errorf("without kubelet.conf.csr: %+v, %v", n, err)
+	}
+	dir = generated(t)
+	delete(dir, "admin.conf")
+	if c, _, err = Guess(dir); err != nil || c.Name != "demo" {
+		t.Errorf("without admin.conf: %+v, %v", c, err)
+	}
+	dir = generated(t)
+	dir["kubelet.conf.csr"] = dir["admin.conf.csr"]
+	if _, _, err := Guess(dir); err == nil || !strings.Contains(err.Error(),
+		`CN "kubernetes-admin" is not system:node:NAME`) {
+		t.Errorf("another's kubelet.conf.csr: %v", err)
+	}
+}
+
+// A worker has one CSR, and its key may lie in the kubeconfig or beside it.
+func TestFolderOfAWorker(t *testing.T) {
+	all := generated(t)
+	only := func(name string) fstest.MapFS {
+		return fstest.MapFS{name: all[name], "kubelet.conf.csr": all["kubelet.conf.csr"]}
+	}
+	inside := only("kubelet.conf")
+	c, n, err := Guess(inside)
+	check(t, err)
+	if n.Name != "cp-1" || !slices.Equal(n.Roles, []kubepki.Role{kubepki.Worker}) || c.Name != "demo" {
+		t.Errorf("%+v %+v", c, n)
+	}
+	n.Roles = []kubepki.Role{kubepki.Worker}
+	c.KubernetesVersion = kubepki.Newest()
+	leaves, err := kubepki.Leaves(c, n)
+	check(t, err)
+	f, err := FromCSRDir(inside, leaves)
+	check(t, err)
+	key, err := privatekey.PEM(f.Keys["kubelet.conf"])
+	check(t, err)
+	beside := fstest.MapFS{"kubelet.conf.csr": all["kubelet.conf.csr"], "kubelet.conf.key": {Data: key}}
+	if _, err := FromCSRDir(beside, leaves); err != nil {
+		t.Error(err)
+	}
+	marked := fstest.MapFS{
+		"kubelet.conf.csr": {Data: append([]byte("\ufeff"), all["kubelet.conf.csr"].Data...)},
+		"kubelet.conf.key": {Data: append([]byte("\ufeff"), bytes.ReplaceAll(key, []byte("\n"), []byte("\r\n"))...)},
+	}
+	if _, err := FromCSRDir(marked, leaves); err != nil {
+		t.Error(err)
+	}
+	delete(beside, "kubelet.conf.key")
+	if _, err := FromCSRDir(beside, leaves); err == nil ||
+		!strings.Contains(err.Error(), "kubelet.conf: has no client-key-data, and there is no kubelet.conf.key beside it") {
+		t.Errorf("no key: %v", err)
+	}
+}
+
+// kubeadm asks for the name of a node among the DNS names, also when it is an address.
+func TestNodeNamedByItsAddress(t *testing.T) {
+	c, n := generatedFacts()
+	n.Name = "10.0.0.14"
+	n.Address = netip.MustParseAddr(n.Name)
+	leaves, err := kubepki.Leaves(c, n)
+	check(t, err)
+	for _, l := range leaves {
+		csr := &x509.CertificateRequest{Subject: pkix.Name{CommonName: l.CommonName, Organization: l.Organization},
+			DNSNames: append(slices.Clone(l.DNSNames), "10.0.0.14")}
+		extra := asksBeyond(csr, l)
+		if serves := len(l.IPAddresses) > 0; serves != (len(extra) == 0) {
+			t.Errorf("%s: %v", l.Name, extra)
+		}
+		csr.DNSNames = append(csr.DNSNames, "10.0.0.15")
+		if !strings.Contains(strings.Join(asksBeyond(csr, l), " "), `DNS name "10.0.0.15"`) {
+			t.Errorf("%s: another's address is granted", l.Name)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package request
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -12,48 +13,73 @@ import (
 )
 
 // Guess reads from a `kubeadm certs generate-csr` folder which cluster and node
-// it was made for, as far as its files say: names, address, endpoint, DNS
+// it was made for, as far as its files say: roles, names, address, endpoint, DNS
 // domain. What they do not say stays zero. It takes nothing for granted:
 // FromCSRDir holds every CSR against what comes of it.
 func Guess(dir fs.FS) (kubepki.Cluster, kubepki.Node, error) {
 	var cluster kubepki.Cluster
-	node := kubepki.Node{Roles: []kubepki.Role{kubepki.ControlPlane, kubepki.Etcd}}
+	var node kubepki.Node
 	kubelet, err := guessCSR(dir, "kubelet.conf")
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // its name may be given
+	case err != nil:
 		return cluster, node, err
+	default:
+		name, ok := strings.CutPrefix(kubelet.Subject.CommonName, "system:node:")
+		if !ok {
+			return cluster, node, fmt.Errorf("kubelet.conf.csr: CN %q is not system:node:NAME", kubelet.Subject.CommonName)
+		}
+		node.Name = name
 	}
-	name, ok := strings.CutPrefix(kubelet.Subject.CommonName, "system:node:")
-	if !ok {
-		return cluster, node, fmt.Errorf("kubelet.conf.csr: CN %q is not system:node:NAME", kubelet.Subject.CommonName)
-	}
-	node.Name = name
 	if _, _, err := readCSR(dir, "super-admin.conf"); err == nil {
 		node.First = true
 	}
-	if etcd, err := guessCSR(dir, "etcd/server"); err == nil && len(etcd.IPAddresses) > 0 {
-		node.Address, _ = netip.AddrFromSlice(etcd.IPAddresses[0]) // kubeadm puts it first
-		node.Address = node.Address.Unmap()
-	}
-	data, err := fs.ReadFile(dir, "admin.conf")
-	if err != nil {
-		return cluster, node, err
-	}
-	defer clear(data)
-	admin, err := kubeconfig.Parse("admin.conf", data)
-	if err != nil {
-		return cluster, node, err
-	}
-	clear(admin.Key)
-	cluster.Name = admin.Cluster
-	guessEndpoint(admin.Server, &cluster, &node)
-	if api, err := guessCSR(dir, "apiserver"); err == nil {
+	api, err := guessCSR(dir, "apiserver")
+	if err == nil {
+		node.Roles = append(node.Roles, kubepki.ControlPlane)
 		for _, name := range api.DNSNames {
 			if domain, ok := strings.CutPrefix(name, "kubernetes.default.svc."); ok {
 				cluster.DNSDomain = domain
 			}
 		}
 	}
-	return cluster, node, nil
+	if etcd, err := guessCSR(dir, "etcd/server"); err == nil {
+		node.Roles = append(node.Roles, kubepki.Etcd)
+		if len(etcd.IPAddresses) > 0 {
+			node.Address, _ = netip.AddrFromSlice(etcd.IPAddresses[0]) // kubeadm puts it first
+			node.Address = node.Address.Unmap()
+		}
+	}
+	if len(node.Roles) == 0 {
+		node.Roles = []kubepki.Role{kubepki.Worker}
+	}
+	return cluster, node, guessCluster(dir, &cluster, &node)
+}
+
+// guessCluster reads the cluster's name and endpoint from a kubeconfig: a
+// control-plane node's admin.conf, or the one file that a worker has.
+func guessCluster(dir fs.FS, cluster *kubepki.Cluster, node *kubepki.Node) error {
+	for _, name := range []string{"admin.conf", "kubelet.conf"} {
+		data, err := fs.ReadFile(dir, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		defer clear(data)
+		c, err := kubeconfig.Read(name, data)
+		if err != nil {
+			return err
+		}
+		clear(c.Key)
+		if c.Cluster != "default-cluster" { // what a join writes, whatever the cluster's name is
+			cluster.Name = c.Cluster
+		}
+		guessEndpoint(c.Server, cluster, node)
+		return nil
+	}
+	return nil
 }
 
 // guessEndpoint: without a control-plane endpoint, kubeadm lets admin.conf point

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
@@ -84,7 +83,7 @@ func (b *requestPass) asks(csr *x509.CertificateRequest, l kubepki.Leaf, node st
 		}
 	}
 	for _, name := range csr.DNSNames {
-		if !slices.ContainsFunc(l.DNSNames, func(s string) bool { return strings.EqualFold(s, name) }) {
+		if !l.Grants(name) {
 			not("the DNS name", name)
 		}
 	}

@@ -40,8 +40,8 @@ func newRequestCommand(o *options) *cobra.Command {
 			"identity, and one request file to take to the ceremony. The keys and the identity stay\n" +
 			"on the node, in /var/lib/officiant-node (mode 0700); nothing secret is in the request.\n" +
 			"Keys that are there already are kept, never overwritten.\n\n" +
-			"Names and addresses come from a kubeadm configuration file (v1beta3 or v1beta4; its\n" +
-			"Cluster-, Init- and JoinConfiguration); flags go before it. A worker needs little and\n" +
+			"Names and addresses come from a kubeadm configuration file (of any version since v1beta1;\n" +
+			"its Cluster-, Init- and JoinConfiguration); flags go before it. A worker needs little and\n" +
 			"can say it with flags alone: --name, --cluster, --control-plane-endpoint. A node that\n" +
 			"joins takes the cluster's part from the cluster, where kubeadm keeps it; --kubeadm may\n" +
 			"be given twice, for that file and for its own JoinConfiguration:\n\n" +
@@ -103,7 +103,7 @@ func (r *requestOptions) run(ctx context.Context) error {
 	}
 	leaves, err := kubepki.Leaves(f.cluster, f.node)
 	if err != nil {
-		return &exit.Error{Code: exit.Refused, Err: err, Hints: []string{"no key was made and nothing was written"}}
+		return &exit.Error{Code: exit.Refused, Err: err, Hints: append(waysOn(err), nothingMade)}
 	}
 	if leaves, err = r.extras(leaves); err != nil {
 		return err

@@ -38,7 +38,7 @@ func (r *requestOptions) facts() (*facts, error) {
 		}
 	}
 	if len(r.kubeadm) > 0 {
-		if err := f.fromKubeadm(r.kubeadm); err != nil {
+		if err := f.fromKubeadm(r, r.kubeadm); err != nil {
 			return nil, err
 		}
 	}
@@ -71,7 +71,7 @@ func (f *facts) fromFolder(r *requestOptions) error {
 	return nil
 }
 
-func (f *facts) fromKubeadm(names []string) error {
+func (f *facts) fromKubeadm(r *requestOptions, names []string) error {
 	var files []kubeadm.File
 	for _, name := range names {
 		data, err := os.ReadFile(name)
@@ -80,9 +80,12 @@ func (f *facts) fromKubeadm(names []string) error {
 		}
 		files = append(files, kubeadm.File{Name: name, Data: data})
 	}
-	c, err := kubeadm.ParseFiles(files...)
+	c, err := r.flags.given().ParseFiles(files...)
 	if err != nil {
-		return &exit.Error{Code: exit.Refused, Err: err, Hints: []string{"no key was made and nothing was written"}}
+		return &exit.Error{Code: exit.Refused, Err: err, Hints: []string{nothingMade}}
+	}
+	for _, note := range c.Notes {
+		fmt.Fprintln(r.Stderr, exit.Plain(note.Error()))
 	}
 	if c.HasCluster {
 		f.cluster = kubepki.Cluster{
@@ -110,6 +113,54 @@ func (f *facts) fromKubeadm(names []string) error {
 	return nil
 }
 
+const nothingMade = "no key was made and nothing was written"
+
+// ways are flags that say better what is wrong in a file, by the fact's name.
+var ways = map[string]string{
+	"name": "--cluster NAME goes before the file's clusterName; it names the authorities and the cluster in " +
+		"kubeconfigs, " +
+		"and the plan has to have the same (ceremony new --cluster NAME)",
+	"controlPlaneEndpoint": "--control-plane-endpoint HOST:PORT goes before the file's",
+	"kubernetesVersion":    "--kubernetes-version VERSION goes before the file's",
+	"address":              "--address IP goes before the file's advertiseAddress",
+}
+
+// waysOn are the hints for what is wrong with facts.
+func waysOn(err error) []string {
+	var hints []string
+	switch e := err.(type) {
+	case *kubepki.FieldError:
+		if way, ok := ways[e.Field]; ok {
+			hints = append(hints, way)
+		}
+	case interface{ Unwrap() []error }:
+		for _, part := range e.Unwrap() {
+			hints = append(hints, waysOn(part)...)
+		}
+	case interface{ Unwrap() error }:
+		hints = waysOn(e.Unwrap())
+	}
+	return hints
+}
+
+// given are the fields of kubeadm's files that a flag goes before.
+func (in factFlags) given() kubeadm.Given {
+	var g kubeadm.Given
+	for value, fields := range map[string][]string{
+		in.version:  {"ClusterConfiguration.kubernetesVersion"},
+		in.cluster:  {"ClusterConfiguration.clusterName"},
+		in.endpoint: {"ClusterConfiguration.controlPlaneEndpoint"},
+		in.name:     {"InitConfiguration.nodeRegistration.name", "JoinConfiguration.nodeRegistration.name"},
+		in.address: {"InitConfiguration.localAPIEndpoint.advertiseAddress",
+			"JoinConfiguration.controlPlane.localAPIEndpoint.advertiseAddress"},
+	} {
+		if value != "" {
+			g = append(g, fields...)
+		}
+	}
+	return g
+}
+
 func (f *facts) fromFlags(r *requestOptions) error {
 	in := r.flags
 	if len(in.roles) > 0 {
@@ -135,7 +186,11 @@ func (f *facts) fromFlags(r *requestOptions) error {
 		}
 	}
 	if in.version != "" {
-		if f.cluster.KubernetesVersion, err = kubepki.ParseVersion(in.version); err != nil {
+		release, err := kubeadm.Release(in.version)
+		if err != nil {
+			return exit.Usagef("--kubernetes-version: %w", err)
+		}
+		if f.cluster.KubernetesVersion, err = kubepki.ParseVersion(release); err != nil {
 			return exit.Usagef("--kubernetes-version: %w", err)
 		}
 	}
