@@ -69,8 +69,8 @@ func (c *checker) rootCertificate() {
 	pinned := c.o.Root == nil
 	for _, cert := range list {
 		pinned = pinned || fingerprint.Of(cert.Raw) == *c.o.Root
-		if !selfIssued(cert) || c.authoritySigned(cert, cert) != nil {
-			c.add(RootFile, "is not self-signed")
+		if err := kubepki.SelfSigned(cert); err != nil {
+			c.add(RootFile, "is not self-signed: it %v", err)
 		}
 		c.rootFields(cert)
 	}

@@ -121,8 +121,9 @@ func TestExternalRootRefused(t *testing.T) {
 		"a root for one CA":        {func(c *x509.Certificate) { c.MaxPathLen = 1 }, asIs, "path length 1, and 2 CAs stand below it"},
 		"names of a company alone": {asIs, func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"corp.example"} }, "has name constraints"},
 		"servers alone":            {asIs, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }, "leaves out serverAuth or clientAuth"},
-		"no certificates":          {asIs, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }, "neither the root nor a CA that came with it"},
-		"a short life":             {asIs, func(c *x509.Certificate) { c.NotAfter = bundletest.Now.AddDate(1, 1, 0) }, "its issuer \"CN=Corp Issuing CA,O=Corp,C=DE\" only until"},
+		"no certificates": {asIs, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign },
+			"whose key usage does not allow"},
+		"a short life": {asIs, func(c *x509.Certificate) { c.NotAfter = bundletest.Now.AddDate(1, 1, 0) }, "its issuer \"CN=Corp Issuing CA,O=Corp,C=DE\" only until"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newCorporate(t, c.root, c.issuing)

@@ -48,7 +48,8 @@ func (n *Node) Standing(c kubepki.Cluster, node kubepki.Node) (*Standing, error)
 	if err != nil {
 		return nil, err
 	}
-	r := &standing{Node: n, facts: node, found: &Standing{Authorities: map[kubepki.Authority]*x509.Certificate{}, Leaves: map[string]*InUse{}}}
+	r := &standing{Node: n, facts: node, external: c.ExternalEtcd,
+		found: &Standing{Authorities: map[kubepki.Authority]*x509.Certificate{}, Leaves: map[string]*InUse{}}}
 	for _, f := range files {
 		switch f.Kind {
 		case kubepki.TrustFile:
@@ -72,6 +73,7 @@ func (n *Node) Standing(c kubepki.Cluster, node kubepki.Node) (*Standing, error)
 type standing struct {
 	*Node
 	facts    kubepki.Node
+	external bool // etcd is
 	found    *Standing
 	findings []bundle.Finding
 }
@@ -82,6 +84,10 @@ func (r *standing) add(file, format string, args ...any) {
 
 func (r *standing) authority(f kubepki.File) {
 	data, err := r.files().ReadFile(r.at(kubernetesDir + "/" + f.Path))
+	if errors.Is(err, fs.ErrNotExist) && f.Authority == kubepki.EtcdAuthority && r.external {
+		r.add(f.Path, "is not there. %s", externalEtcd)
+		return
+	}
 	if err != nil {
 		r.add(f.Path, "%v", plain(err))
 		return
@@ -93,7 +99,8 @@ func (r *standing) authority(f kubepki.File) {
 	case len(list) != 1:
 		r.add(f.Path, "holds %d certificates, not one: finish the change of authorities that is under way first", len(list))
 	case !bytes.Equal(list[0].RawSubject, list[0].RawIssuer):
-		r.add(f.Path, "%s is not self-signed: it is below an authority elsewhere, and no hierarchy of kubeadm's own", list[0].Subject)
+		r.add(f.Path, "%s is not self-signed: it is below the external authority %s, and no hierarchy of kubeadm's own",
+			list[0].Subject, list[0].Issuer)
 	case r.Now().After(list[0].NotAfter):
 		r.add(f.Path, "%s expired on %s: nothing in this cluster is valid any more", list[0].Subject, list[0].NotAfter.UTC().Format(time.DateOnly))
 	default:
@@ -127,13 +134,14 @@ func (r *standing) leaf(l kubepki.Leaf) {
 	case err != nil:
 		r.add(l.File, "%v", err)
 	case len(u.Chain) == 0 || u.Key == nil:
-		r.add(l.File, "its certificate or its key is missing; while its authority's key is at hand, %s makes it", remake(l))
+		r.missing(l)
 	case u.Chain[0].IsCA:
 		r.add(l.File, "is a CA certificate")
 	case r.Now().After(u.Chain[0].NotAfter):
-		r.add(l.File, "expired on %s: renew it first (kubeadm certs renew)", u.Chain[0].NotAfter.UTC().Format(time.DateOnly))
+		r.add(l.File, "expired on %s: renew it first, %s", u.Chain[0].NotAfter.UTC().Format(time.DateOnly), r.renew(l))
 	case issuer != nil && u.Chain[0].CheckSignatureFrom(issuer) != nil:
-		r.add(l.File, "was not signed by the %s authority this node trusts (%s)", l.Authority, issuer.Subject)
+		r.add(l.File, "was not signed by the %s authority this node trusts (%s): %v", l.Authority, issuer.Subject,
+			u.Chain[0].CheckSignatureFrom(issuer))
 	default:
 		for _, problem := range kubepki.NotOf(u.Chain[0], r.facts, l) {
 			r.add(l.File, "%s", problem)
@@ -142,13 +150,44 @@ func (r *standing) leaf(l kubepki.Leaf) {
 	}
 }
 
-// remake is the kubeadm command that makes a missing certificate.
+// externalEtcd says why kubeadm makes no etcd files, and what would be taken.
+const externalEtcd = "The cluster's etcd is external: kubeadm makes no such file and passes over the phase, and " +
+	"the API server uses what " +
+	"etcd.external names in the kubeadm file. Bundles put etcd's files where kubeadm's documentation has them: have " +
+	"etcd's CA make " +
+	"a client certificate of CN kube-apiserver-etcd-client, place it as pki/apiserver-etcd-client.crt and .key and " +
+	"the CA as " +
+	"pki/etcd/ca.crt, and name these three in etcd.external and in the API server's manifest"
+
+// missing names what makes a leaf that is not there.
+func (r *standing) missing(l kubepki.Leaf) {
+	switch {
+	case r.external && l.Authority == kubepki.EtcdAuthority && !r.facts.Has(kubepki.Etcd):
+		r.add(l.File, "its certificate or its key is missing. %s", externalEtcd)
+	default:
+		r.add(l.File, "its certificate or its key is missing; while its authority's key is at hand, %s makes it", remake(l))
+	}
+}
+
+// remake is the kubeadm command that makes a missing certificate. The phase wants
+// nothing in the way: it keeps what is there.
 func remake(l kubepki.Leaf) string {
 	name := strings.TrimSuffix(strings.ReplaceAll(l.Name, "/", "-"), ".conf")
 	if l.Kubeconfig != nil {
 		return "kubeadm init phase kubeconfig " + name
 	}
 	return "kubeadm init phase certs " + name
+}
+
+// renew is what renews a leaf that has ended. kubeadm's own command leaves the
+// kubelet's out.
+func (r *standing) renew(l kubepki.Leaf) string {
+	if l.Name == "kubelet.conf" {
+		return fmt.Sprintf("where the authority's key is: kubeadm kubeconfig user --org system:nodes --client-name "+
+			"system:node:%s > %s; "+
+			"put that file in place of this node's, remove %s, and restart the kubelet", r.facts.Name, l.File, rotatedKubelet)
+	}
+	return "with kubeadm certs renew " + strings.ReplaceAll(l.Name, "/", "-")
 }
 
 // rotates says whether a kubeconfig names the file of a kubelet that rotates.

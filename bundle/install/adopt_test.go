@@ -178,12 +178,56 @@ func TestStandingRefused(t *testing.T) {
 	}
 	m := running(t, p, bundletest.First(), former)
 	m.Node = &install.Node{Root: m.Root, Disk: &durable.Disk{}, Now: func() time.Time { return bundletest.Now.AddDate(2, 0, 0) }}
-	standingRefused(t, m, p, pki+"apiserver.crt", "expired on 2027-11-23: renew it first")
+	standingRefused(t, m, p, pki+"apiserver.crt", "expired on 2027-11-23: renew it first, with kubeadm certs renew "+
+		"apiserver")
+	standingRefused(t, m, p, pki+"etcd/server.crt", "kubeadm certs renew etcd-server")
+	standingRefused(t, m, p, "etc/kubernetes/kubelet.conf", "kubeadm kubeconfig user --org system:nodes "+
+		"--client-name system:node:cp-1 > kubelet.conf")
 	other := m.who.Node
 	other.Name = "cp-2"
 	m.Now = func() time.Time { return bundletest.Now }
 	m.who.Node = other
 	standingRefused(t, m, p, "etc/kubernetes/kubelet.conf", `CN is "system:node:cp-1", must be "system:node:cp-2"`)
+}
+
+// An external etcd's files are not kubeadm's to make, and it says so; once they
+// are where bundles have them, the node is taken.
+func TestStandingWithExternalEtcd(t *testing.T) {
+	c := bundletest.Cluster()
+	c.ExternalEtcd = true
+	p := bundletest.New(t, c)
+	n := bundletest.First()
+	n.Roles = []kubepki.Role{kubepki.ControlPlane}
+	m := running(t, p, n, p.Former(t))
+	if _, err := m.Standing(p.Cluster, m.who.Node); err != nil {
+		t.Error(err)
+	}
+	must(t, os.Remove(m.at("etc/kubernetes/pki/etcd/ca.crt")))
+	must(t, os.Remove(m.at("etc/kubernetes/pki/apiserver-etcd-client.crt")))
+	standingRefused(t, m, p, "etc/kubernetes/pki/etcd/ca.crt", "The cluster's etcd is external: kubeadm makes no "+
+		"such file")
+	standingRefused(t, m, p, "etc/kubernetes/pki/apiserver-etcd-client.crt", "etcd.external names in the kubeadm file")
+	_, err := m.Standing(p.Cluster, m.who.Node)
+	if strings.Contains(err.Error(), "kubeadm init phase") {
+		t.Errorf("names a phase that kubeadm passes over: %v", err)
+	}
+}
+
+// What kubectl config adds to a file does not keep a node out, and is named.
+func TestStandingWithAContextMore(t *testing.T) {
+	p := bundletest.New(t, bundletest.Cluster())
+	m := running(t, p, bundletest.First(), p.Former(t))
+	at := m.at("etc/kubernetes/admin.conf")
+	data, err := os.ReadFile(at)
+	must(t, err)
+	text := strings.Replace(string(data), "    user:", "    namespace: monitoring\n    user:", 1) +
+		"- name: jane\n  user: {token: abc}\n"
+	must(t, os.WriteFile(at, []byte(text), 0o600))
+	s, err := m.Standing(p.Cluster, m.who.Node)
+	must(t, err)
+	if lost := s.Leaves["admin.conf"].Lost; !slices.Equal(lost, []string{"what its current context does not use"}) {
+		t.Errorf("lost: %v", lost)
+	}
 }
 
 func standingRefused(t *testing.T, m machine, p *bundletest.PKI, file, why string) {

@@ -17,6 +17,7 @@ type InUse struct {
 	File  string              // of the certificate
 	Chain []*x509.Certificate // the leaf first; empty when there is none
 	Key   crypto.Signer       // nil when there is none
+	Lost  []string            // what of a kubeconfig a bundle's file in its place will not have
 }
 
 // InUse reads a leaf's certificate and key. A key that is not the certificate's
@@ -32,12 +33,18 @@ func (n *Node) InUse(l kubepki.Leaf) (*InUse, error) {
 	if l.Kubeconfig != nil {
 		u.Key, err = n.configKey(u.File)
 		if there {
-			c, err := kubeconfig.Parse(u.File, data)
+			c, err := kubeconfig.Read(u.File, data)
 			if err != nil {
 				return nil, err
 			}
 			clear(c.Key)
-			data = c.Certificate
+			if c.CertificateFile != "" {
+				return nil, fmt.Errorf("%s: has no certificate in it, but the path of one: %s", u.File, c.CertificateFile)
+			}
+			data, u.Lost = c.Certificate, c.Besides
+			if c.Others > 0 {
+				u.Lost = append(u.Lost, "what its current context does not use")
+			}
 		}
 	} else {
 		u.Key, err = n.readKey(n.at(kubernetesDir + "/" + l.KeyFile))

@@ -200,7 +200,7 @@ func (n *Node) configKey(at string) (crypto.Signer, error) {
 		return nil, err
 	}
 	defer clear(data)
-	c, err := kubeconfig.Parse(at, data)
+	c, err := kubeconfig.Read(at, data)
 	if err != nil {
 		return nil, err
 	}

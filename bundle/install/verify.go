@@ -113,7 +113,7 @@ func (n *Node) contents(v *Verification, o VerifyOptions) error {
 		case f.Kind != kubepki.KubeconfigFile:
 			now[f.Path] = append([]byte{}, there.data...)
 		default:
-			if k, err := kubeconfig.Parse(f.Path, there.data); err == nil { // else tree says so
+			if k, err := kubeconfig.Read(f.Path, there.data); err == nil { // else tree says so
 				clear(k.Key)
 				k.Key = nil
 				now[f.Path] = k.Render()
@@ -261,7 +261,7 @@ func fits(keyData []byte, leaf *x509.Certificate) string {
 }
 
 func holdsConfig(b *bundle.Bundle, f kubepki.File, leaf *x509.Certificate, data []byte) string {
-	now, err := kubeconfig.Parse(f.Path, data)
+	now, err := kubeconfig.Read(f.Path, data)
 	if err != nil {
 		return err.Error()
 	}
@@ -279,6 +279,9 @@ func holdsConfig(b *bundle.Bundle, f kubepki.File, leaf *x509.Certificate, data 
 	now.Key, want.Key = nil, nil
 	if !bytes.Equal(now.Render(), want.Render()) {
 		return wasChanged
+	}
+	if len(now.Besides) > 0 {
+		return wasChanged + ": has " + strings.Join(now.Besides, ", ")
 	}
 	return ""
 }

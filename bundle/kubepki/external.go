@@ -13,19 +13,30 @@ import (
 	"time"
 )
 
-var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
+var (
+	oidKeyUsage        = asn1.ObjectIdentifier{2, 5, 29, 15}
+	oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
+)
 
 // Above says what is wrong with a CA of somebody else's PKI that stands above
 // our intermediates: an external root, or a CA between it and them. below is how
 // many CAs stand below it on the longest way down. Nothing means that chains
 // through it verify for servers and clients, in Go and in OpenSSL.
 func Above(cert *x509.Certificate, below int) []string {
+	wrong := above(cert, below)
+	if weak(cert.SignatureAlgorithm) && SelfSigned(cert) != nil { // nobody looks at what a root signs itself with
+		wrong = append(wrong, fmt.Sprintf("signature algorithm is %s", cert.SignatureAlgorithm))
+	}
+	return wrong
+}
+
+func above(cert *x509.Certificate, below int) []string {
 	var wrong []string
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	switch {
 	case cert.Version != 3 || !cert.BasicConstraintsValid || !cert.IsCA:
 		bad("is not the certificate of a CA")
-	case cert.KeyUsage&x509.KeyUsageCertSign == 0:
+	case !MayCertify(cert):
 		bad("its key usage does not allow certificates to be signed")
 	}
 	if cert.MaxPathLen >= 0 && cert.MaxPathLen < below {
@@ -47,10 +58,14 @@ func Above(cert *x509.Certificate, below int) []string {
 	if problem := authorityKey(cert.PublicKey); problem != "" {
 		bad("%s", problem)
 	}
-	if weak(cert.SignatureAlgorithm) {
-		bad("signature algorithm is %s", cert.SignatureAlgorithm)
-	}
 	return wrong
+}
+
+// MayCertify says whether a CA's key usage lets it sign certificates. One that has
+// no such extension may (RFC 5280 section 4.2.1.3); old company roots have none.
+func MayCertify(cert *x509.Certificate) bool {
+	return cert.KeyUsage&x509.KeyUsageCertSign != 0 || cert.KeyUsage == 0 &&
+		!slices.ContainsFunc(cert.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oidKeyUsage) })
 }
 
 func authorityKey(pub any) string {
@@ -93,16 +108,58 @@ func Chain(cert, root *x509.Certificate, pool []*x509.Certificate) ([]*x509.Cert
 		}
 		i := slices.IndexFunc(pool, func(c *x509.Certificate) bool { return !slices.Contains(chain, c) && signed(below, c) })
 		switch {
-		case i < 0 && bytes.Equal(below.RawIssuer, root.RawSubject):
-			return nil, fmt.Errorf("%q names the root as its issuer, and its signature is not by the root's key", below.Subject)
 		case i < 0:
-			return nil, fmt.Errorf("%q was issued by %q, which is neither the root nor a CA that came with it", below.Subject, below.Issuer)
+			return nil, noIssuer(below, root, pool)
 		case len(chain) == MaxAbove:
 			return nil, fmt.Errorf("more than %d CAs stand between %q and the root", MaxAbove, cert.Subject)
 		}
 		below = pool[i]
 		chain = append(chain, below)
 	}
+}
+
+// noIssuer says why no issuer of a certificate was found: also when one is there
+// whose name is written otherwise.
+func noIssuer(below, root *x509.Certificate, pool []*x509.Certificate) error {
+	if weak(below.SignatureAlgorithm) {
+		return fmt.Errorf("%q is signed with an algorithm that Kubernetes does not verify (%s): have it signed with "+
+			"SHA-256 or better, "+
+			"and RSASSA-PSS with a salt as long as its hash", below.Subject, algorithm(below))
+	}
+	for _, c := range append([]*x509.Certificate{root}, pool...) {
+		if !SameName(below.RawIssuer, c.RawSubject) {
+			continue
+		}
+		if bytes.Equal(below.RawIssuer, c.RawSubject) && (!c.IsCA || !MayCertify(c)) {
+			return fmt.Errorf("%q names %q as its issuer, which is no CA or whose key usage does not allow certificates to "+
+				"be signed",
+				below.Subject, c.Subject)
+		}
+		if c == root && bytes.Equal(below.RawIssuer, c.RawSubject) {
+			return fmt.Errorf("%q names the root as its issuer, and its signature is not by the root's key", below.Subject)
+		}
+		if bytes.Equal(below.RawIssuer, c.RawSubject) {
+			return fmt.Errorf("%q names %q as its issuer, and its signature is not by that CA's key", below.Subject, c.Subject)
+		}
+		return fmt.Errorf("%q names its issuer %q in another encoding (string type, case or spaces) than the "+
+			"certificate of that CA has; "+
+			"Kubernetes compares names byte by byte and builds no such chain: have it issued with the CA's name as its "+
+			"certificate has it",
+			below.Subject, below.Issuer)
+	}
+	return fmt.Errorf("%q was issued by %q, which is neither the root nor a CA that came with it", below.Subject,
+		below.Issuer)
+}
+
+// algorithm names what crypto/x509 has no name for as well as it can.
+func algorithm(c *x509.Certificate) string {
+	if c.SignatureAlgorithm != x509.UnknownSignatureAlgorithm {
+		return c.SignatureAlgorithm.String()
+	}
+	if _, _, err := pssHash(c.Raw); err == nil {
+		return "RSASSA-PSS with another salt"
+	}
+	return "unknown"
 }
 
 func signed(cert, issuer *x509.Certificate) bool {

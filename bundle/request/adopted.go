@@ -177,8 +177,9 @@ func CheckAdopted(c *x509.Certificate) error {
 	switch {
 	case !c.BasicConstraintsValid || !c.IsCA:
 		return errors.New("is not a CA certificate")
-	case !bytes.Equal(c.RawSubject, c.RawIssuer) || c.CheckSignatureFrom(c) != nil:
-		return fmt.Errorf("%s is not self-signed; only a hierarchy kubeadm made of itself is adopted", c.Subject)
+	}
+	if err := kubepki.SelfSigned(c); err != nil {
+		return fmt.Errorf("%s is not self-signed: it %w; only a hierarchy kubeadm made of itself is adopted", c.Subject, err)
 	}
 	return nil
 }

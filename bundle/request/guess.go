@@ -34,8 +34,7 @@ func Guess(dir fs.FS) (kubepki.Cluster, kubepki.Node, error) {
 	if _, _, err := readCSR(dir, "super-admin.conf"); err == nil {
 		node.First = true
 	}
-	api, err := guessCSR(dir, "apiserver")
-	if err == nil {
+	if api, err := guessCSR(dir, "apiserver"); err == nil {
 		node.Roles = append(node.Roles, kubepki.ControlPlane)
 		for _, name := range api.DNSNames {
 			if domain, ok := strings.CutPrefix(name, "kubernetes.default.svc."); ok {
@@ -49,6 +48,9 @@ func Guess(dir fs.FS) (kubepki.Cluster, kubepki.Node, error) {
 			node.Address, _ = netip.AddrFromSlice(etcd.IPAddresses[0]) // kubeadm puts it first
 			node.Address = node.Address.Unmap()
 		}
+	}
+	if len(node.Roles) == 0 && kubelet == nil {
+		return cluster, node, err // there is nothing in it
 	}
 	if len(node.Roles) == 0 {
 		node.Roles = []kubepki.Role{kubepki.Worker}

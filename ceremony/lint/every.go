@@ -10,6 +10,8 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"time"
+
+	"officiant/bundle/kubepki"
 )
 
 // everyCert holds for authorities and leaves alike.
@@ -174,7 +176,7 @@ func issuerFits(cert *x509.Certificate, in Context) string {
 	switch {
 	case i == nil:
 		return "the issuer's certificate is not known"
-	case !i.IsCA || i.KeyUsage&x509.KeyUsageCertSign == 0:
+	case !i.IsCA || !kubepki.MayCertify(i):
 		return "the issuer may not sign certificates"
 	case !bytes.Equal(cert.RawIssuer, i.RawSubject):
 		return "issuer name is not the issuer's subject"

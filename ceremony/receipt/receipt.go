@@ -69,7 +69,11 @@ func (x Expected) check(e schedule.Entry, data []byte) (Certificate, []string) {
 	if err != nil {
 		return Certificate{}, []string{err.Error()}
 	}
-	cert := list[0]
+	cert, with := x.own(e, list)
+	if len(list) > 1 && fingerprint.Of(cert.RawSubjectPublicKeyInfo) != x.Keys[e.Name] {
+		return Certificate{}, []string{fmt.Sprintf("none of its %d certificates is for the %s key of this ceremony, "+
+			"%s", len(list), e.Name, x.Keys[e.Name])}
+	}
 	d := &differences{entry: e, cert: cert}
 	if got := fingerprint.Of(cert.RawSubjectPublicKeyInfo); got != x.Keys[e.Name] {
 		d.add("its public key is %s, the %s key of this ceremony is %s", got, e.Name, x.Keys[e.Name])
@@ -83,7 +87,18 @@ func (x Expected) check(e schedule.Entry, data []byte) (Certificate, []string) {
 		d.add("its serial number %x is on record already", cert.SerialNumber)
 	}
 	d.same(x.Renewed[e.Name])
-	return Certificate{e, cert, chain(d, x.Roots[e.Name], x.Now, list[1:])}, d.found
+	return Certificate{e, cert, chain(d, x.Roots[e.Name], x.Now, with)}, d.found
+}
+
+// own picks the certificate of the authority's key out of what came back, wherever it
+// stands: a PKCS #7 file is a set, and openssl prints it as it comes. Where none
+// has that key it is the first.
+func (x Expected) own(e schedule.Entry, list []*x509.Certificate) (*x509.Certificate, []*x509.Certificate) {
+	i := slices.IndexFunc(list, func(c *x509.Certificate) bool {
+		return fingerprint.Of(c.RawSubjectPublicKeyInfo) == x.Keys[e.Name]
+	})
+	i = max(i, 0)
+	return list[i], slices.Delete(slices.Clone(list), i, i+1)
 }
 
 // chain finds the way up to the root among what came with the certificate.

@@ -249,7 +249,7 @@ func (b *authorityPass) certificate(a *plan.Authority, file string, where plan.A
 	switch {
 	case !c.BasicConstraintsValid || !c.IsCA:
 		bad("is not the certificate of a CA")
-	case c.KeyUsage&x509.KeyUsageCertSign == 0:
+	case !kubepki.MayCertify(c):
 		bad("its key usage does not allow certificates to be signed")
 	case a.Family == kubepki.Root && c.MaxPathLen == 0:
 		bad("path length 0: no intermediate can be below it")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"officiant/bundle/charset"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
@@ -162,10 +163,23 @@ func (c *Ceremony) Awaited() []Entry {
 func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	seen := map[fingerprint.SHA256]bool{}
+	if bytes.HasPrefix(data, []byte{0x30, 0x82}) || bytes.HasPrefix(data, []byte{0x30, 0x83}) {
+		return nil, errors.New("is DER and not PEM; `openssl x509 -inform der -in FILE -out OTHER` turns a certificate " +
+			"into PEM, " +
+			"`openssl pkcs7 -inform der -print_certs -in FILE -out OTHER` a .p7b")
+	}
+	data, err := charset.UTF8(data)
+	if err != nil {
+		return nil, err
+	}
 	for rest := bytes.TrimSpace(data); len(rest) > 0; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			break
+		}
+		if block.Type == "PKCS7" {
+			return nil, errors.New("is a PKCS #7 file; `openssl pkcs7 -print_certs -in FILE -out OTHER` writes its " +
+				"certificates out")
 		}
 		if block.Type != "CERTIFICATE" {
 			return nil, errors.New("holds a PEM block of type " + block.Type + "; only certificates belong here")

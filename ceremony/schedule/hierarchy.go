@@ -17,8 +17,12 @@ func (b *authorityPass) hierarchy() {
 		return
 	}
 	for _, r := range b.p.OfFamily(kubepki.Root) {
-		if c := b.cas.present(r.Name); c != nil && c.CheckSignatureFrom(c) != nil {
-			b.RefuseInput(cmp.Or(r.Certificate, r.Renews), "is not a root: it is not signed by its own key")
+		c := b.cas.present(r.Name)
+		if c == nil {
+			continue
+		}
+		if err := kubepki.SelfSigned(c); err != nil {
+			b.RefuseInput(cmp.Or(r.Certificate, r.Renews), "is not a root: it %v", err)
 			return
 		}
 	}

@@ -203,7 +203,7 @@ func (r *requestOptions) make(ctx context.Context, state *install.State, f *fact
 	r.say(state, f, keys, in, opened)
 	r.sayVouched(present, why, host)
 	if opened.Adoption != nil {
-		sayAdopted(r.Stderr, opened.Adoption, r.node().AuthorityKeyFiles())
+		sayAdopted(r.Stderr, opened.Adoption, standing, r.node().AuthorityKeyFiles())
 	}
 	printRequestFingerprint(r.Stderr, opened.Fingerprint)
 	return nil

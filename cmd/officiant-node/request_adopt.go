@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"officiant/bundle/install"
@@ -56,11 +58,18 @@ func adoption(s *install.Standing, recipient string) (*request.Adoption, error) 
 
 // sayAdopted tells what of the cluster's old authorities is on this node, and
 // what has to become of it.
-func sayAdopted(w io.Writer, a *request.Adoption, keys []string) {
+func sayAdopted(w io.Writer, a *request.Adoption, s *install.Standing, keys []string) {
 	fmt.Fprintln(w, "with the certificates in place, and the authorities that signed them:")
 	for _, spec := range kubepki.Authorities(kubepki.Cluster{}) {
 		if c := a.Authorities[spec.Authority]; c != nil {
 			fmt.Fprintf(w, "  %-12s %s, until %s\n", spec.Authority, exit.Plain(c.Subject.String()), c.NotAfter.UTC().Format("2006-01-02"))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Leaves)) {
+		if u := s.Leaves[name]; len(u.Lost) > 0 {
+			fmt.Fprintf(w, "%s has more than kubeadm writes, and the bundle's file in its place will not: %s\n",
+				u.File, strings.Join(u.Lost, ", "))
+			fmt.Fprintln(w, "  keep a copy elsewhere if somebody needs it")
 		}
 	}
 	if len(keys) > 0 {
