@@ -106,7 +106,10 @@ func pssHash(raw []byte) (crypto.Hash, bool, error) {
 	for _, known := range []struct {
 		oid  asn1.ObjectIdentifier
 		hash crypto.Hash
-	}{{oidSHA1, crypto.SHA1}, {nil, crypto.SHA1}, {oidSHA256, crypto.SHA256}, {oidSHA384, crypto.SHA384}, {oidSHA512, crypto.SHA512}} {
+	}{
+		{oidSHA1, crypto.SHA1}, {nil, crypto.SHA1}, {oidSHA256, crypto.SHA256},
+		{oidSHA384, crypto.SHA384}, {oidSHA512, crypto.SHA512},
+	} {
 		if known.oid.Equal(parameters.Hash.Algorithm) {
 			return known.hash, true, nil
 		}
