@@ -123,7 +123,8 @@ func TestExternalRootRefused(t *testing.T) {
 		"servers alone":            {asIs, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }, "leaves out serverAuth or clientAuth"},
 		"no certificates": {asIs, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign },
 			"whose key usage does not allow"},
-		"a short life": {asIs, func(c *x509.Certificate) { c.NotAfter = bundletest.Now.AddDate(1, 1, 0) }, "its issuer \"CN=Corp Issuing CA,O=Corp,C=DE\" only until"},
+		"a short life": {asIs, func(c *x509.Certificate) { c.NotAfter = bundletest.Now.AddDate(1, 1, 0) },
+			"its issuer \"CN=Corp Issuing CA,O=Corp,C=DE\" only until"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newCorporate(t, c.root, c.issuing)

@@ -35,7 +35,8 @@ func SelfSigned(c *x509.Certificate) error {
 	switch k := c.PublicKey.(type) {
 	case *rsa.PublicKey:
 		if pss {
-			ok = rsa.VerifyPSS(k, hash, digest, c.Signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto, Hash: hash}) == nil
+			ok = rsa.VerifyPSS(k, hash, digest, c.Signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto,
+				Hash: hash}) == nil
 		} else {
 			ok = rsa.VerifyPKCS1v15(k, hash, digest, c.Signature) == nil
 		}
@@ -114,7 +115,8 @@ func pssHash(raw []byte) (crypto.Hash, bool, error) {
 			return known.hash, true, nil
 		}
 	}
-	return 0, false, fmt.Errorf("signs itself by RSASSA-PSS with the hash %s, which is not known here", parameters.Hash.Algorithm)
+	return 0, false, fmt.Errorf("signs itself by RSASSA-PSS with the hash %s, which is not known here",
+		parameters.Hash.Algorithm)
 }
 
 // SameName says whether two names are the same to RFC 5280 section 7.1, whatever

@@ -39,7 +39,8 @@ func testRoot(t *testing.T, key crypto.Signer, name pkix.Name, change func(*x509
 	return c
 }
 
-func resign(t *testing.T, c *x509.Certificate, algorithm pkix.AlgorithmIdentifier, sign func(tbs []byte) []byte) *x509.Certificate {
+func resign(t *testing.T, c *x509.Certificate, algorithm pkix.AlgorithmIdentifier,
+	sign func(tbs []byte) []byte) *x509.Certificate {
 	t.Helper()
 	var outer struct {
 		TBS       asn1.RawValue
@@ -95,7 +96,8 @@ func TestSelfSigned(t *testing.T) {
 	other := must(rsa.GenerateKey(rand.Reader, 2048))
 	name := pkix.Name{CommonName: "Root", Organization: []string{"Example Corp"}}
 	plain := testRoot(t, key, name, nil)
-	sha1RSA := pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 5}, Parameters: asn1.NullRawValue}
+	sha1RSA := pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 5},
+		Parameters: asn1.NullRawValue}
 	bySHA1 := func(k *rsa.PrivateKey) func([]byte) []byte {
 		return func(tbs []byte) []byte {
 			sum := sha1.Sum(tbs)
@@ -106,31 +108,40 @@ func TestSelfSigned(t *testing.T) {
 		Hash pkix.AlgorithmIdentifier `asn1:"explicit,tag:0"`
 		MGF  pkix.AlgorithmIdentifier `asn1:"explicit,tag:1"`
 		Salt int                      `asn1:"explicit,tag:2"`
-	}{pkix.AlgorithmIdentifier{Algorithm: oidSHA256}, pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 8}}, 20}))
+	}{pkix.AlgorithmIdentifier{Algorithm: oidSHA256}, pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1,
+		2, 840, 113549, 1, 1, 8}}, 20}))
 	pss := pkix.AlgorithmIdentifier{Algorithm: oidPSS, Parameters: asn1.RawValue{FullBytes: salt}}
 	byPSS := func(tbs []byte) []byte {
 		sum := sha256.Sum256(tbs)
-		return must(rsa.SignPSS(rand.Reader, key, crypto.SHA256, sum[:], &rsa.PSSOptions{SaltLength: 20, Hash: crypto.SHA256}))
+		return must(rsa.SignPSS(rand.Reader, key, crypto.SHA256, sum[:], &rsa.PSSOptions{SaltLength: 20,
+			Hash: crypto.SHA256}))
 	}
-	md5 := pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 4}, Parameters: asn1.NullRawValue}
+	md5 := pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 4},
+		Parameters: asn1.NullRawValue}
 	unknown := pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 3}}
-	intermediate := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(2),
-		Subject: pkix.Name{CommonName: "below"}}, plain, other.Public(), key))))
+	intermediate := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader,
+		&x509.Certificate{SerialNumber: big.NewInt(2),
+			Subject: pkix.Name{CommonName: "below"}}, plain, other.Public(), key))))
 	for what, row := range map[string]struct {
 		c    *x509.Certificate
 		want string
 	}{
-		"SHA-256":            {plain, ""},
-		"ECDSA":              {testRoot(t, must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)), name, nil), ""},
-		"PSS":                {testRoot(t, key, name, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA384WithRSAPSS }), ""},
-		"SHA-1":              {resign(t, plain, sha1RSA, bySHA1(key)), ""},
-		"PSS of 20 octets":   {resign(t, plain, pss, byPSS), ""},
-		"another's key":      {resign(t, plain, sha1RSA, bySHA1(other)), "names itself as its issuer, and is not signed by its own key"},
-		"MD5":                {resign(t, plain, md5, bySHA1(key)), "signs itself with MD5-RSA, which nothing verifies any more"},
-		"unknown algorithm":  {resign(t, plain, unknown, bySHA1(key)), "signs itself with the algorithm 1.2.3, which is not known here"},
-		"an intermediate":    {intermediate, `was issued by "CN=Root,O=Example Corp", and not by itself ("CN=below")`},
-		"two string types":   {reissued(t, key), "in two encodings"},
-		"PSS of odd content": {resign(t, plain, pkix.AlgorithmIdentifier{Algorithm: oidPSS, Parameters: asn1.NullRawValue}, byPSS), "cannot be read"},
+		"SHA-256": {plain, ""},
+		"ECDSA":   {testRoot(t, must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)), name, nil), ""},
+		"PSS": {testRoot(t, key, name,
+			func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA384WithRSAPSS }), ""},
+		"SHA-1":            {resign(t, plain, sha1RSA, bySHA1(key)), ""},
+		"PSS of 20 octets": {resign(t, plain, pss, byPSS), ""},
+		"another's key": {resign(t, plain, sha1RSA, bySHA1(other)),
+			"names itself as its issuer, and is not signed by its own key"},
+		"MD5": {resign(t, plain, md5, bySHA1(key)),
+			"signs itself with MD5-RSA, which nothing verifies any more"},
+		"unknown algorithm": {resign(t, plain, unknown, bySHA1(key)),
+			"signs itself with the algorithm 1.2.3, which is not known here"},
+		"an intermediate":  {intermediate, `was issued by "CN=Root,O=Example Corp", and not by itself ("CN=below")`},
+		"two string types": {reissued(t, key), "in two encodings"},
+		"PSS of odd content": {resign(t, plain, pkix.AlgorithmIdentifier{Algorithm: oidPSS,
+			Parameters: asn1.NullRawValue}, byPSS), "cannot be read"},
 	} {
 		err := SelfSigned(row.c)
 		if row.want == "" && err != nil || row.want != "" && (err == nil || !strings.Contains(err.Error(), row.want)) {
@@ -145,7 +156,8 @@ func TestSelfSigned(t *testing.T) {
 		t.Errorf("a root without key usage: %v", found)
 	}
 	wrongUsage := testRoot(t, key, name, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign })
-	if found := strings.Join(Above(wrongUsage, 1), " "); found != "its key usage does not allow certificates to be signed" {
+	if found := strings.Join(Above(wrongUsage, 1), " "); found != "its key usage does not allow certificates to be "+
+		"signed" {
 		t.Errorf("a root with another key usage: %v", found)
 	}
 }
@@ -187,10 +199,12 @@ func TestNoIssuer(t *testing.T) {
 	imposter := testRoot(t, other, pkix.Name{}, func(c *x509.Certificate) { c.RawSubject = printable })
 	stranger := testRoot(t, other, pkix.Name{CommonName: "Stranger"}, nil)
 	below := func(parent *x509.Certificate, k *rsa.PrivateKey) *x509.Certificate {
-		return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(4),
-			Subject: pkix.Name{CommonName: "etcd-ca"}}, parent, other.Public(), k))))
+		return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader,
+			&x509.Certificate{SerialNumber: big.NewInt(4),
+				Subject: pkix.Name{CommonName: "etcd-ca"}}, parent, other.Public(), k))))
 	}
-	sha1RSA := pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 5}, Parameters: asn1.NullRawValue}
+	sha1RSA := pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 5},
+		Parameters: asn1.NullRawValue}
 	weakly := resign(t, below(root, key), sha1RSA, func(tbs []byte) []byte {
 		sum := sha1.Sum(tbs)
 		return must(rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA1, sum[:]))
@@ -218,7 +232,8 @@ func TestNoIssuer(t *testing.T) {
 func TestGrants(t *testing.T) {
 	l := Leaf{DNSNames: []string{"cp-1"}}
 	l.addNames([]string{"10.0.0.14", "fd00::1"})
-	for name, want := range map[string]bool{"cp-1": true, "CP-1": true, "cp-2": false, "10.0.0.14": true, "10.0.0.15": false, "fd00:0::1": true} {
+	for name, want := range map[string]bool{"cp-1": true, "CP-1": true, "cp-2": false, "10.0.0.14": true,
+		"10.0.0.15": false, "fd00:0::1": true} {
 		if l.Grants(name) != want {
 			t.Errorf("%s: %v", name, !want)
 		}
