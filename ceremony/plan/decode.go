@@ -2,23 +2,27 @@ package plan
 
 import (
 	"encoding"
+	"maps"
 	"reflect"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 
+	"officiant/bundle/nearest"
 	"officiant/bundle/yamltree"
 )
 
 // Read reads a plan strictly: one document, known fields, each of its own
 // kind, nothing empty, no anchors, aliases, tags or merges, no character a
-// reviewer does not see. Problems go into r; the plan is of use only when
-// there are none.
+// reviewer does not see. Problems go into r. Where they are of single values, the
+// rest can be looked at all the same: r.Broken says when not.
 func Read(r *Report, data []byte) *Plan {
 	p := &Plan{}
 	r.lines = strings.Split(string(data), "\n")
+	r.broken = true // until it is a tree
 	if !readable(r) {
 		return p
 	}
@@ -45,8 +49,8 @@ func Read(r *Report, data []byte) *Plan {
 		r.Refuse(nil, "the plan is empty")
 		return p
 	}
-	r.root = body
-	d := decoder{r}
+	r.root, r.broken = body, false
+	d := decoder{Report: r}
 	d.value(body, reflect.ValueOf(p).Elem(), "the plan")
 	return p
 }
@@ -88,7 +92,30 @@ func (r *Report) refuseCharacter(line, column int, format string, arg any) {
 }
 
 // decoder fills the plan's types from a YAML tree, by their yaml tags.
-type decoder struct{ *Report }
+type decoder struct {
+	*Report
+	where At // of what is read
+}
+
+// below is the decoder of what stands at a key or an index.
+func (d decoder) below(step any) decoder {
+	return decoder{d.Report, append(d.where[:len(d.where):len(d.where)], step)}
+}
+
+// unread notes that the value there cannot be read. Which ceremonies a plan
+// continues decides what else is right: without that, nothing else is looked at.
+func (d decoder) unread() {
+	d.failed = append(d.failed, d.where)
+	if len(d.where) > 0 && d.where[0] == "previous" {
+		d.broken = true
+	}
+}
+
+// shape refuses what is not a mapping, a list or a value where it should be.
+func (d decoder) shape(n ast.Node, format string, args ...any) {
+	d.broken = true
+	d.refuseNode(n, format, args...)
+}
 
 // nodeDecoder is a type whose YAML has a form of its own.
 type nodeDecoder interface {
@@ -98,10 +125,10 @@ type nodeDecoder interface {
 func (d decoder) value(n ast.Node, dst reflect.Value, what string) {
 	switch n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
-		d.refuseNode(n, "a plan has no anchors, aliases and tags: write the value out")
+		d.shape(n, "a plan has no anchors, aliases and tags: write the value out")
 		return
 	case *ast.NullNode:
-		d.refuseNode(n, "%s has no value", what)
+		d.shape(n, "%s has no value", what)
 		return
 	}
 	switch v := dst.Addr().Interface().(type) {
@@ -111,6 +138,7 @@ func (d decoder) value(n ast.Node, dst reflect.Value, what string) {
 	case encoding.TextUnmarshaler:
 		if text, ok := d.text(n, what); ok {
 			if err := v.UnmarshalText([]byte(text)); err != nil {
+				d.unread()
 				d.refuseNode(n, "%s: %v", what, err)
 			}
 		}
@@ -135,6 +163,7 @@ func (d decoder) value(n ast.Node, dst reflect.Value, what string) {
 	case reflect.Bool:
 		b, ok := n.(*ast.BoolNode)
 		if !ok {
+			d.unread()
 			d.refuseNode(n, "%s is true or false", what)
 			return
 		}
@@ -147,12 +176,16 @@ func (d decoder) value(n ast.Node, dst reflect.Value, what string) {
 func (d decoder) structure(n ast.Node, dst reflect.Value, what string) {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
-		d.refuseNode(n, "%s is a mapping", what)
+		d.shape(n, "%s is a mapping", what)
 		return
 	}
 	fields := map[string]int{}
 	for i := range dst.NumField() {
 		fields[dst.Type().Field(i).Tag.Get("yaml")] = i
+	}
+	given := map[string]bool{}
+	for _, v := range m.Values {
+		given[v.Key.GetToken().Value] = true
 	}
 	for _, v := range m.Values {
 		key := v.Key.GetToken().Value
@@ -162,10 +195,19 @@ func (d decoder) structure(n ast.Node, dst reflect.Value, what string) {
 			continue
 		}
 		if v.Key.Type() != ast.StringType || !known {
-			d.refuseToken(v.Key.GetToken(), "unknown field %q in %s", key, what)
-			continue
+			d.refuseToken(v.Key.GetToken(), "unknown field %q in %s%s", key, what, nearest.Hint(key, maps.Keys(fields)))
+			meant, ok := nearest.Name(key, maps.Keys(fields))
+			if !ok || given[meant] {
+				d.unread() // whatever the item now lacks may be what was meant
+				continue
+			}
+			if d.meant == nil {
+				d.meant = map[*token.Token]string{}
+			}
+			d.meant[v.Key.GetToken()] = meant
+			key, i = meant, fields[meant] // so that nothing is missed on its account
 		}
-		d.value(v.Value, dst.Field(i), key)
+		d.below(key).value(v.Value, dst.Field(i), key)
 	}
 }
 
@@ -179,18 +221,19 @@ var refusedFields = map[string]string{
 func (d decoder) mapping(n ast.Node, dst reflect.Value, what string) {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
-		d.refuseNode(n, "%s is a mapping", what)
+		d.shape(n, "%s is a mapping", what)
 		return
 	}
 	dst.Set(reflect.MakeMap(dst.Type()))
 	for _, v := range m.Values {
 		if v.Key.Type() != ast.StringType {
+			d.broken = true
 			d.refuseToken(v.Key.GetToken(), "%q is not a key of %s", v.Key.GetToken().Value, what)
 			continue
 		}
 		key := v.Key.GetToken().Value
 		item := reflect.New(dst.Type().Elem()).Elem()
-		d.value(v.Value, item, key)
+		d.below(key).value(v.Value, item, key)
 		dst.SetMapIndex(reflect.ValueOf(key), item)
 	}
 }
@@ -198,12 +241,12 @@ func (d decoder) mapping(n ast.Node, dst reflect.Value, what string) {
 func (d decoder) list(n ast.Node, dst reflect.Value, what string) {
 	l, ok := n.(*ast.SequenceNode)
 	if !ok {
-		d.refuseNode(n, "%s is a list", what)
+		d.shape(n, "%s is a list", what)
 		return
 	}
 	dst.Set(reflect.MakeSlice(dst.Type(), len(l.Values), len(l.Values)))
 	for i, v := range l.Values {
-		d.value(v, dst.Index(i), "an item of "+what)
+		d.below(i).value(v, dst.Index(i), "an item of "+what)
 	}
 }
 
@@ -214,6 +257,7 @@ func (d decoder) text(n ast.Node, what string) (string, bool) {
 	case *ast.StringNode:
 		for _, c := range n.Value {
 			if !unicode.IsPrint(c) {
+				d.unread()
 				d.refuseNode(n, "%s has the character %U", what, c)
 				return "", false
 			}
@@ -222,9 +266,10 @@ func (d decoder) text(n ast.Node, what string) (string, bool) {
 	case *ast.IntegerNode, *ast.FloatNode:
 		return n.GetToken().Value, true
 	case *ast.BoolNode:
+		d.unread()
 		d.refuseNode(n, "%s is text: put quotes around %s", what, n.GetToken().Value)
 	default:
-		d.refuseNode(n, "%s is text on one line", what)
+		d.shape(n, "%s is text on one line", what)
 	}
 	return "", false
 }
@@ -244,5 +289,6 @@ func (d decoder) integer(n ast.Node, dst reflect.Value, what string) {
 			}
 		}
 	}
+	d.unread()
 	d.refuseNode(n, "%s is a whole number", what)
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -47,6 +48,27 @@ type Report struct {
 	root     ast.Node            // of the plan; nil until it is parsed
 	Problems []Problem
 	Warnings []Problem
+
+	failed []At                    // values that could not be read
+	meant  map[*token.Token]string // keys that are misspelt
+	broken bool                    // more than values could not
+}
+
+// Broken says that a plan cannot be looked at any further.
+func (r *Report) Broken() bool { return r.broken }
+
+// follows says whether a problem at a place follows from a value there that could
+// not be read: it is the value's own, or of the item that lacks it.
+func (r *Report) follows(where At) bool {
+	for _, f := range r.failed {
+		n := min(len(f), len(where))
+		if n == len(f) || n >= 2 || n == 1 && len(f) == 2 {
+			if n > 0 && slices.Equal(f[:n], where[:n]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // At is a place in the plan: keys and indexes from the top.
@@ -54,7 +76,9 @@ type At []any
 
 // Refuse notes a problem at a place of the plan, or at the closest one there is.
 func (r *Report) Refuse(where At, format string, args ...any) {
-	r.Problems = append(r.Problems, r.problem(where, format, args...))
+	p := r.problem(where, format, args...)
+	p.follows = r.follows(where)
+	r.Problems = append(r.Problems, p)
 }
 
 // Warn notes what people have to know of a plan that is carried out all the same.
@@ -102,7 +126,7 @@ func (r *Report) find(where At) ast.Node {
 		var next ast.Node
 		switch s := step.(type) {
 		case string:
-			next = child(n, s)
+			next = r.child(n, s)
 		case int:
 			if l, ok := n.(*ast.SequenceNode); ok && s < len(l.Values) {
 				next = l.Values[s]
@@ -130,20 +154,20 @@ func (r *Report) Says(where At) bool {
 		if !ok {
 			return false
 		}
-		if n = child(n, key); n == nil {
+		if n = r.child(n, key); n == nil {
 			return false
 		}
 	}
 	return n != nil
 }
 
-func child(n ast.Node, key string) ast.Node {
+func (r *Report) child(n ast.Node, key string) ast.Node {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
 		return nil
 	}
 	for _, v := range m.Values {
-		if v.Key.GetToken().Value == key {
+		if t := v.Key.GetToken(); t.Value == key || r.meant[t] == key {
 			return v.Value
 		}
 	}
@@ -197,5 +221,6 @@ func (r *Report) Invalid() *Invalid {
 		}
 		return a.Column < b.Column
 	})
-	return &Invalid{r.Problems}
+	causes := slices.DeleteFunc(slices.Clone(r.Problems), func(p Problem) bool { return p.follows })
+	return &Invalid{causes}
 }

@@ -203,4 +203,5 @@ type Problem struct {
 	Column  int
 	Message string
 	Excerpt string // the line of the plan and a mark below the place; two lines, or empty
+	follows bool   // from another problem, which is told
 }

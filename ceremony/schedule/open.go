@@ -57,7 +57,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	}
 	r := &plan.Report{File: file, Show: show}
 	p := plan.Read(r, data)
-	if len(r.Problems) > 0 {
+	if r.Broken() {
 		return nil, r.Invalid()
 	}
 	b := base{r, &files{fsys: fsys, read: map[string][]byte{plan.File: data},

@@ -58,11 +58,15 @@ func TestPeople(t *testing.T) {
 		t.Errorf("%v", c.People)
 	}
 	for what, row := range map[string]struct{ old, new, want string }{
-		"threshold":      {"approvals: 1", "approvals: 2", "plan.yaml:25:12: approvals is 2; 1 may approve, so it is from 1 to 1"},
-		"no threshold":   {"approvals: 1\n", "", "plan.yaml:26:3: approvals is 0; 1 may approve, so it is from 1 to 1"},
-		"role":           {"role: witness", "role: guest", `plan.yaml:28:23: role of eve is "guest"; there are administrator, officer and witness`},
-		"two roles":      {"name: eve", "name: alice", `plan.yaml:28:25: alice is officer and witness: one person has one role`},
-		"unknown field":  {"role: witness", "roles: witness", `plan.yaml:28:17: unknown field "roles" in an item of people`},
+		"threshold": {"approvals: 1", "approvals: 2", "plan.yaml:25:12: approvals is 2; 1 may approve, so it is from " +
+			"1 to 1"},
+		"no threshold": {"approvals: 1\n", "", "plan.yaml:26:3: approvals is 0; 1 may approve, so it is from 1 to 1"},
+		"role": {"role: witness", "role: guest", `plan.yaml:28:23: role of eve is "guest"; there are ` +
+			`administrator, officer and witness`},
+		"two roles": {"name: eve", "name: alice", `plan.yaml:28:25: alice is officer and witness: one person has one ` +
+			`role`},
+		"unknown field": {"role: witness", "roles: witness", `plan.yaml:28:17: unknown field "roles" in an item of ` +
+			`people; did you mean role?`},
 		"one key":        {eve.Key, alice.Key, `plan.yaml:28:37: eve has the key of alice: each has their own`},
 		"people of none": {text[strings.Index(text, "people:"):], "", `plan.yaml:25:12: approvals asks for 1 of nobody: name them under people`},
 	} {

@@ -131,10 +131,11 @@ func TestRefused(t *testing.T) {
 		name, old, new string
 		want           []string
 	}{
-		{"unknown field", "cluster:\n", "clustr:\n", []string{`plan.yaml:4:1: unknown field "clustr" in the plan`}},
+		{"unknown field", "cluster:\n", "clustr:\n", []string{`plan.yaml:4:1: unknown field "clustr" in the plan; did ` +
+			`you mean cluster?`}},
 		{"unknown fields further down", "    evidence: consistent", "    evidense: consistent\n    Key: x", []string{
-			`plan.yaml:17:5: unknown field "evidense" in an item of authorities`,
-			`plan.yaml:18:5: unknown field "Key" in an item of authorities`}},
+			`plan.yaml:17:5: unknown field "evidense" in an item of authorities; did you mean evidence?`,
+			`plan.yaml:18:5: unknown field "Key" in an item of authorities; did you mean key?`}},
 		{"unknown field in braces", "{create: ECDSA-P384}", "{create: ECDSA-P384, slot: 1}",
 			[]string{`plan.yaml:10:31: unknown field "slot" in key`}},
 		{"double field", "kind: Plan\n", "kind: Plan\nkind: Plan\n", []string{`plan.yaml:3:1: mapping key "kind" ` +
@@ -152,10 +153,13 @@ func TestRefused(t *testing.T) {
 		{"a truth for a text", "name: demo-1", "name: true", []string{`plan.yaml:3:7: name is text: put quotes around true`}},
 		{"a text for a list", "nodes: []", "nodes: cp-1", []string{`plan.yaml:24:8: nodes is a list`}},
 		{"a text for a mapping", "key: {create: RSA-4096}", "key: RSA-4096", []string{`plan.yaml:16:10: key is a mapping`}},
-		{"a text for a number", "nodes: []", "nodes: [{name: a, bindPort: x}]", []string{`plan.yaml:24:29: bindPort is ` +
-			`a whole number`}},
-		{"a text for a truth", "nodes: []", "nodes: [{name: a, first: yes}]", []string{`plan.yaml:24:26: first is true ` +
-			`or false`}},
+		{"a text for a number", "nodes: []", "nodes: [{name: a, bindPort: x}]", []string{
+			"plan.yaml:24:9: node a: roles: missing; a node is control-plane, etcd or worker", `plan.yaml:24:29: bindPort is ` +
+				`a whole number`}},
+		{"a text for a truth", "nodes: []", "nodes: [{name: a, first: yes}]", []string{
+			"plan.yaml:24:9: node a: roles: missing; a node is control-plane, etcd or worker", `plan.yaml:24:26: first is ` +
+				`true ` +
+				`or false`}},
 		{"alias", "kind: Plan", "kind: &k Plan", []string{`plan.yaml:2:7: a plan has no anchors, aliases and tags: ` +
 			`write the value out`}},
 		{"tag", "kind: Plan", "kind: !!str Plan", []string{`plan.yaml:2:7: a plan has no anchors, aliases and tags: ` +

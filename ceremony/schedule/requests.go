@@ -37,6 +37,8 @@ type requestPass struct {
 	byHost map[string]string // nodes by their names in knownHosts, in lower case
 	// SSH keys that vouched for a node, in wire format
 	hostKeys map[string]string
+	wrong    causes // what requests say and the plan does not, by which they ask for something else
+	other    causes // the same, where they ask for nothing else
 }
 
 func requestsOf(b base, facts *clusterFacts, past *records, cas *cas, nodes *nodeFacts,
@@ -97,12 +99,14 @@ func (b *requestPass) check() {
 		case errs[k] != nil:
 			b.refuseRequest(i, errs[k])
 		case opened[k] != nil && b.claims(i, opened[k]):
-			b.csrs(i, opened[k], seen)
+			b.asked(i, opened[k], seen)
 			b.bringIn(i, opened[k])
 			b.files.read[b.p.Nodes[i].Request] = raw[k]
 			b.sent.requests[b.p.Nodes[i].Name] = opened[k]
 		}
 	}
+	b.wrong.refuse(b.base)
+	b.other.warn(b.base)
 }
 
 // refuseRequest notes why a request file is not one.
@@ -137,15 +141,28 @@ func (b *requestPass) claims(i int, o *request.Opened) bool {
 		bad("claims the roles %s, and the plan gives node %s %s", claimed, in.Name, planned)
 	}
 	n := b.nodes.list[i]
-	if o.Node.Address != n.Address {
+	if o.Node.Address != n.Address && len(b.Problems) == before {
 		b.Warn(plan.At{"nodes", i}, "node %s: its request claims the address %s, the plan says %s", in.Name,
 			address(o.Node.Address), address(n.Address))
 	}
-	if v := o.Cluster.KubernetesVersion; v != b.facts.cluster.KubernetesVersion {
-		b.Warn(plan.At{"nodes", i}, "node %s: its request claims Kubernetes %s, the plan says %s", in.Name, v,
-			b.facts.cluster.KubernetesVersion)
-	}
 	return len(b.Problems) == before
+}
+
+// asked holds a request's CSRs against the plan. Where it says other facts than the
+// plan, and so asks for other certificates, those facts are what is wrong with it.
+func (b *requestPass) asked(i int, o *request.Opened, seen keyUses) {
+	before := len(b.Problems)
+	b.csrs(i, o, seen)
+	in := b.p.Nodes[i]
+	why, other := differs(o, b.facts.cluster, b.nodes.list[i], i)
+	switch found := b.Problems[before:]; {
+	case !other:
+	case len(found) > 0 && !in.Renews():
+		b.wrong.add(why, in.Name, in.Request+": "+found[0].Message)
+		b.Problems = b.Problems[:before]
+	case why.field == "kubernetesVersion":
+		b.other.add(why, in.Name, "")
+	}
 }
 
 func roles(r []kubepki.Role) string {

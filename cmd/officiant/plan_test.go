@@ -235,7 +235,8 @@ func TestCheckFindings(t *testing.T) {
 	put(t, file, strings.Replace(string(text), "evidence: software", "evidense: software", 1))
 	code, stdout, stderr := officiant(t, "ceremony", "check", file)
 	if code != exit.Refused || stdout != "" || !strings.Contains(stderr,
-		"plan.yaml:29:5: unknown field \"evidense\" in an item of authorities\n   29 |     evidense: software\n      "+
+		"plan.yaml:29:5: unknown field \"evidense\" in an item of authorities; did you mean evidence?\n   29 |     "+
+			"evidense: software\n      "+
 			"|     ^\n") {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}

@@ -46,7 +46,7 @@ var table = []row{
 	{"signer/pkcs11/pkcs11test", nil},
 
 	{"ceremony/revocation", nil},
-	{"ceremony/plan", []string{"bundle/kubepki", "ceremony/approval", "ceremony/revocation", "signer"}},
+	{"ceremony/plan", []string{"bundle/kubepki", "bundle/nearest", "ceremony/approval", "ceremony/revocation", "signer"}},
 	{"ceremony/schedule", []string{"ceremony/plan", "ceremony/history", "bundle/kubepki", "bundle/kubeadm",
 		"bundle/request", "ceremony/approval", "ceremony/revocation", "signer"}},
 	{"ceremony/station", []string{"ceremony/preflight", "signer", durable}},
