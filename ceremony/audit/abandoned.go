@@ -13,7 +13,7 @@ import (
 func (a *certificateAudit) abandonedIntents(c *Check) {
 	for _, s := range a.ledger.certificates {
 		e := a.entry(s.entry)
-		if s.certificate != nil || e == nil {
+		if s.issued != nil || e == nil {
 			continue
 		}
 		cert, err := unsigned(s.tbs)

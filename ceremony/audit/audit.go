@@ -114,7 +114,7 @@ func (v *view) checks() []kind {
 		{8, "witnesses signed the head of the record", aFinished, people.witnessed, people.hasWitnesses},
 		{8, "the authorities' certificates are those on record", aFinished, bundles.authorityFiles, nil},
 		{8, "each bundle is its node's, as recorded and signed", aFinished, bundles.bundles, nil},
-		{4, "no file holds a private key", nothing, (&leakAudit{v}).secrets, nil},
+		{4, "no file holds a private key", nothing, (&leakAudit{view: v, bundles: bundles}).secrets, nil},
 		{8, "nothing is missing, and nothing else is there", aFinished, directory.directory, nil},
 		{1, "the people are the ones pinned", aPlan, people.peopleOrigin, people.peoplePinned},
 		{8, originCheck, aFinished, (&originAudit{view: v, chain: chain}).origin, nil},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"officiant/bundle"
@@ -18,7 +19,8 @@ type bundleAudit struct {
 	*view
 	lists   *listAudit // for the list that etcd nodes get
 	checker bundle.Checker
-	open    []string // folders of bundles that cannot be opened: what is in them is named already
+	open    []string            // folders of bundles that cannot be opened: what is in them is named already
+	scanned map[string][]string // files that were looked through for private keys, and what is said of each
 }
 
 // authorityFiles holds authorities/*.crt against the record.
@@ -44,10 +46,12 @@ func (a *bundleAudit) authorityFiles(c *Check) {
 func (a *bundleAudit) bundles(c *Check) {
 	looks := make([]nodeBundle, len(a.plan.Nodes))
 	a.parallel(len(looks), func(i int) { looks[i] = a.nodeBundle(a.plan.Nodes[i]) })
+	a.scanned = map[string][]string{}
 	for _, l := range looks {
 		c.Problems = append(c.Problems, l.problems.Problems...)
 		a.expect(l.files...)
 		a.open = append(a.open, l.open...)
+		maps.Copy(a.scanned, l.scanned)
 	}
 	a.report.Bundles = len(looks)
 	c.Detail = count(len(looks), "bundle") + ", each as folder and tar"
@@ -56,14 +60,15 @@ func (a *bundleAudit) bundles(c *Check) {
 // nodeBundle is what was found out about one node's bundle.
 type nodeBundle struct {
 	problems Check
-	files    []string // that belong to it
-	open     []string // folders whose content is named among the problems
+	files    []string            // that belong to it
+	open     []string            // folders whose content is named among the problems
+	scanned  map[string][]string // files that were looked through for private keys, and what is said of each
 }
 
 func (a *bundleAudit) nodeBundle(n kubepki.Node) nodeBundle {
 	base := "bundles/" + a.marked(n.Name)
-	l := nodeBundle{files: []string{base + ".tar"}}
-	folder, tar := a.openBundle(&l.problems, base), a.openBundle(&l.problems, base+".tar")
+	l := nodeBundle{files: []string{base + ".tar"}, scanned: map[string][]string{}}
+	folder := a.openBundle(&l.problems, base)
 	if folder == nil {
 		l.open = append(l.open, base)
 	} else {
@@ -71,8 +76,19 @@ func (a *bundleAudit) nodeBundle(n kubepki.Node) nodeBundle {
 		for path := range folder.Files {
 			l.files = append(l.files, base+"/"+path)
 		}
-		a.bundle(&l.problems, base, n, folder)
+		a.bundle(&l, base, n, folder)
+		if a.sameTar(folder, base+".tar") {
+			var inside []string
+			for _, file := range sortedKeys(l.scanned) {
+				for _, said := range l.scanned[file] {
+					inside = append(inside, base+".tar: "+n.Name+strings.TrimPrefix(said, base))
+				}
+			}
+			l.scanned[base+".tar"] = inside
+			return l
+		}
 	}
+	tar := a.openBundle(&l.problems, base+".tar")
 	switch {
 	case tar == nil:
 	case folder == nil:
@@ -81,12 +97,22 @@ func (a *bundleAudit) nodeBundle(n kubepki.Node) nodeBundle {
 				l.problems.problem("%s: %s: missing, the tar has it", base, path)
 			}
 		}
-		a.bundle(&l.problems, base+".tar", n, tar)
+		a.bundle(&l, base+".tar", n, tar)
 	case !sameBundle(folder, tar):
 		l.problems.problem("%s.tar: is not the same as %s/", base, base)
-		a.bundle(&l.problems, base+".tar", n, tar)
+		a.bundle(&l, base+".tar", n, tar)
 	}
 	return l
+}
+
+// sameTar says whether a file is the one archive that there is of a bundle.
+func (a *bundleAudit) sameTar(b *bundle.Bundle, name string) bool {
+	want, err := b.Tar()
+	if err != nil || a.tree.files[name] != int64(len(want)) {
+		return false
+	}
+	data, err := a.tree.read(name)
+	return err == nil && bytes.Equal(data, want)
 }
 
 // openBundle opens what lies at a path of the directory and names what is
@@ -131,15 +157,36 @@ func sameBundle(x, y *bundle.Bundle) bool {
 }
 
 // bundle holds one bundle against record, plan and Kubernetes' facts.
-func (a *bundleAudit) bundle(c *Check, name string, n kubepki.Node, b *bundle.Bundle) {
-	bad := func(format string, args ...any) { c.problem(name+": "+format, args...) }
-	switch s := a.ledger.signed["bundle "+n.Name]; {
+func (a *bundleAudit) bundle(l *nodeBundle, name string, n kubepki.Node, b *bundle.Bundle) {
+	bad := func(format string, args ...any) { l.problems.problem(name+": "+format, args...) }
+	a.signed(bad, n, b)
+	a.header(bad, n, b)
+	check := bundle.CheckOptions{Now: a.issuedAt(), Rehearsal: a.t.Open().Rehearsal}
+	if root := a.authorities()[kubepki.Root]; root != nil {
+		f := fingerprint.Of(root.Raw)
+		check.Root = &f
+	}
+	for _, f := range a.checker.Check(b, check) {
+		bad("%s", f)
+	}
+	leaves := a.leaves(n.Name)
+	a.rebuilt(bad, n, b, leaves)
+	a.inside(l, name, n, b, leaves)
+}
+
+// signed holds the sums and their signature against the record. What is on record
+// byte for byte was verified there.
+func (a *bundleAudit) signed(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
+	s := a.ledger.signed["bundle "+n.Name]
+	switch {
 	case s == nil:
 		bad("no signature of it is on record")
 	case fingerprint.Of(b.Sums) != s.sum:
 		bad("%s is not the one that was signed", bundle.SumsFile)
 	case !bytes.Equal(b.Signature, s.signature):
 		bad("%s is not the signature on record", bundle.SignatureFile)
+	case s.verified:
+		return
 	}
 	if key := a.ledger.release(); key != nil {
 		pub, err := x509.ParsePKIXPublicKey(key.PublicKey)
@@ -150,17 +197,6 @@ func (a *bundleAudit) bundle(c *Check, name string, n kubepki.Node, b *bundle.Bu
 			bad("%v", err)
 		}
 	}
-	a.header(bad, n, b)
-	check := bundle.CheckOptions{Now: a.issuedAt(), Rehearsal: a.t.Open().Rehearsal}
-	if root := a.authorities()[kubepki.Root]; root != nil {
-		f := fingerprint.Of(root.Raw)
-		check.Root = &f
-	}
-	for _, f := range a.checker.Check(b, check) {
-		bad("%s", f)
-	}
-	a.rebuilt(bad, n, b)
-	a.inside(bad, n, b)
 }
 
 func (a *bundleAudit) header(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
@@ -193,9 +229,11 @@ func (a *view) issuedAt() time.Time {
 }
 
 // rebuilt builds the bundle again: it is a function of plan and record.
-func (a *bundleAudit) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
+func (a *bundleAudit) rebuilt(
+	bad func(string, ...any), n kubepki.Node, b *bundle.Bundle, leaves map[string]*x509.Certificate,
+) {
 	parts := bundle.Parts{Cluster: a.plan.Cluster, Node: n, Authorities: a.authorities(), Trusted: a.trusted(),
-		Adopted: a.adopted(), Leaves: a.leaves(n.Name)}
+		Adopted: a.adopted(), Leaves: leaves}
 	parts.Root = parts.Authorities[kubepki.Root]
 	parts.External, parts.Issuers = a.plan.External(), a.issuers()
 	parts.KeysSealed = a.keysSealed(n.Name)
@@ -241,8 +279,8 @@ func (a *bundleAudit) rebuilt(bad func(string, ...any), n kubepki.Node, b *bundl
 func (a *view) leaves(node string) map[string]*x509.Certificate {
 	out := map[string]*x509.Certificate{}
 	for _, e := range a.nodes[node] {
-		if cert := a.ledger.issued[e.Name]; cert != nil {
-			out[e.Leaf.Name] = cert
+		if made := a.ledger.issued[e.Name]; made != nil {
+			out[e.Leaf.Name] = made.certificate()
 		}
 	}
 	maps.Copy(out, a.kept[node])
@@ -251,38 +289,57 @@ func (a *view) leaves(node string) map[string]*x509.Certificate {
 
 // inside finds every certificate anywhere in a bundle, however it is wrapped,
 // and wants each to be this node's or an authority's; and each of this node's
-// in its own file. It shares nothing with what built the bundle.
-func (a *bundleAudit) inside(bad func(string, ...any), n kubepki.Node, b *bundle.Bundle) {
-	allowed := map[string]string{}
+// in its own file. It shares nothing with what built the bundle. On the way it looks
+// for private keys, so that each file is taken apart once.
+func (a *bundleAudit) inside(
+	l *nodeBundle, name string, n kubepki.Node, b *bundle.Bundle, own map[string]*x509.Certificate,
+) {
+	bad := func(format string, args ...any) { l.problems.problem(name+": "+format, args...) }
+	allowed := map[string]bool{}
 	for _, p := range a.plan.Plan.Authorities {
 		if cert := a.authority(p.Name); cert != nil {
-			allowed[string(cert.Raw)] = "authority " + p.Name
+			allowed[string(cert.Raw)] = true
 		}
 	}
-	for _, cert := range a.issuers() {
-		allowed[string(cert.Raw)] = "a CA above the authorities"
+	for _, cert := range a.issuers() { // CAs above the authorities
+		allowed[string(cert.Raw)] = true
 	}
-	for name, cert := range a.leaves(n.Name) {
-		allowed[string(cert.Raw)] = name
+	for _, cert := range own {
+		allowed[string(cert.Raw)] = true
 	}
+	leaks := &leakAudit{view: a.view}
 	found := map[string][]string{} // certificates by file
-	for _, path := range sortedKeys(b.Files) {
-		layers(b.Files[path], func(layer []byte) {
-			cert, err := x509.ParseCertificate(layer)
-			if err != nil {
+	scan := func(path string, data []byte, certificates bool) {
+		var keys []string
+		layers(data, func(layer []byte) {
+			keys = leaks.inLayer(keys, layer)
+			if !certificates || len(layer) == 0 || layer[0] != 0x30 { // a SEQUENCE
 				return
 			}
-			if allowed[string(cert.Raw)] == "" {
+			if !allowed[string(layer)] {
+				cert, err := x509.ParseCertificate(layer)
+				if err != nil {
+					return
+				}
 				bad("%s: holds a certificate of %q that was not issued for this node", path, cert.Subject)
 			}
-			found[path] = append(found[path], string(cert.Raw))
+			found[path] = append(found[path], string(layer))
 		})
+		file := name + "/" + path
+		l.scanned[file] = nil
+		for _, key := range keys {
+			l.scanned[file] = append(l.scanned[file], file+": holds "+key)
+		}
 	}
-	own := a.leaves(n.Name)
+	scan(bundle.SumsFile, b.Sums, false)
+	scan(bundle.SignatureFile, b.Signature, false)
+	for _, path := range sortedKeys(b.Files) {
+		scan(path, b.Files[path], true)
+	}
 	needed, _ := kubepki.Leaves(a.plan.Cluster, n) // what is wrong with it, the rebuilding told
-	for _, l := range needed {
-		if cert := own[l.Name]; cert != nil && !slices.Contains(found[l.File], string(cert.Raw)) {
-			bad("%s: does not hold the certificate issued as %s/%s", l.File, n.Name, l.Name)
+	for _, leaf := range needed {
+		if cert := own[leaf.Name]; cert != nil && !slices.Contains(found[leaf.File], string(cert.Raw)) {
+			bad("%s: does not hold the certificate issued as %s/%s", leaf.File, n.Name, leaf.Name)
 		}
 	}
 }

@@ -118,13 +118,17 @@ func TestByHand(t *testing.T) {
 		return func(t *testing.T, s *scene) { data := s.read(file); data[len(data)/2] ^= 1; s.write(t, file, data) }
 	}
 	for name, spoil := range map[string]func(*testing.T, *scene){
-		"record":      flip("transcript.jsonl"),
-		"signature":   flip("transcript.sig"),
-		"schedule":    flip("schedule.txt"),
-		"request":     flip("requests/cp-1.req"),
-		"authority":   flip("authorities/etcd.crt"),
-		"bundle":      flip("bundles/cp-1/pki/ca.crt"),
-		"tar":         flip("bundles/worker-1.tar"),
+		"record":    flip("transcript.jsonl"),
+		"signature": flip("transcript.sig"),
+		"schedule":  flip("schedule.txt"),
+		"request":   flip("requests/cp-1.req"),
+		"authority": flip("authorities/etcd.crt"),
+		"bundle":    flip("bundles/cp-1/pki/ca.crt"),
+		"tar": func(t *testing.T, s *scene) { // in a file, not in what fills a block up
+			data := s.read("bundles/worker-1.tar")
+			data[bytes.Index(data, []byte("BEGIN CERTIFICATE"))] ^= 1
+			s.write(t, "bundles/worker-1.tar", data)
+		},
 		"sealed":      flip("secrets/sa.key.age"),
 		"stray file":  func(t *testing.T, s *scene) { s.write(t, "x", nil) },
 		"stray key":   func(t *testing.T, s *scene) { s.write(t, "secrets/x", []byte("-----BEGIN PRIVATE KEY-----")) },

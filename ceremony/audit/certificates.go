@@ -22,20 +22,20 @@ type certificateAudit struct{ *view }
 func (a *certificateAudit) certificates(c *Check) {
 	var issued []*signing
 	for _, s := range a.ledger.certificates {
-		if s.certificate != nil && a.entry(s.entry) != nil {
+		if s.issued != nil && a.entry(s.entry) != nil {
 			issued = append(issued, s)
 		}
 	}
 	problems := make([][]string, len(issued))
 	a.parallel(len(issued), func(i int) {
-		problems[i] = a.certificate(*a.entry(issued[i].entry), issued[i].certificate)
+		problems[i] = a.certificate(*a.entry(issued[i].entry), issued[i].issued.certificate())
 	})
 	expired := 0
 	for i, s := range issued {
 		for _, p := range problems[i] {
 			c.problem("line %d: certificate of %s: %s", s.result, s.name, p)
 		}
-		if !a.o.Now.IsZero() && a.o.Now.After(s.certificate.NotAfter) {
+		if !a.o.Now.IsZero() && a.o.Now.After(s.issued.notAfter) {
 			expired++
 		}
 	}

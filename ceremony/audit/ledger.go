@@ -1,26 +1,55 @@
 package audit
 
 import (
+	"bytes"
 	"crypto/x509"
+	"fmt"
+	"math/big"
+	"strings"
+	"time"
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/transcript"
 )
 
-// signing is one intent to sign and what became of it.
+// signing is one intent to sign and what became of it. There is one for each
+// certificate, so what is known of a leaf is not kept parsed.
 type signing struct {
-	seq         int // of the intent
-	entry       int
-	name        string
-	signer      string
-	tbs         []byte             // of a certificate or revocation list
-	sum         fingerprint.SHA256 // of a file
-	result      int                // seq; 0: none
-	certificate *x509.Certificate
-	list        *x509.RevocationList
-	family      string // of a revocation list's authority
-	signature   []byte
-	abandoned   string // why there is no result
+	seq       int // of the intent
+	entry     int
+	name      string
+	signer    string
+	tbs       []byte             // of a certificate or revocation list; nil once a result is the same
+	sum       fingerprint.SHA256 // of a file
+	result    int                // seq; 0: none
+	issued    *issued            // of a certificate
+	list      *x509.RevocationList
+	family    string // of a revocation list's authority
+	signature []byte
+	verified  bool   // the signature of a file is the release key's
+	abandoned string // why there is no result
+}
+
+// issued is a certificate that was signed.
+type issued struct {
+	der      []byte
+	serial   *big.Int
+	spki     fingerprint.SHA256
+	notAfter time.Time
+	intended bool // its to-be-signed part is the intent's
+	parsed   *x509.Certificate
+}
+
+// certificate parses it; of an authority it is the same each time.
+func (i *issued) certificate() *x509.Certificate {
+	if i.parsed != nil {
+		return i.parsed
+	}
+	cert, err := x509.ParseCertificate(i.der)
+	if err != nil {
+		panic(fmt.Sprintf("audit: a certificate that was read does not parse: %v", err))
+	}
+	return cert
 }
 
 // keyLine is a key as one line of the record tells it.
@@ -86,80 +115,127 @@ type ledger struct {
 	deviations   []transcript.Line
 	notes        []transcript.Line
 	closings     []transcript.Line // issuing-closed
-	issued       map[string]*x509.Certificate
+	issued       map[string]*issued
 	signed       map[string]*signing // files, by name
 	closed       *transcript.Closed  // nil when the ceremony is unfinished
 }
 
-// newLedger sorts a transcript's lines. transcript.Read has seen to it that a
-// result names an earlier intent of its kind, and has parsed certificates.
+// sorter sorts a transcript's lines as they are read. Package transcript has seen to
+// it that a result names an earlier intent of its kind, and has parsed certificates.
+type sorter struct {
+	*ledger
+	certificates, lists, files, requests map[int]*signing
+	challenges                           map[int]*challengeLine
+}
+
+func newSorter() *sorter {
+	return &sorter{
+		ledger:       &ledger{issued: map[string]*issued{}, signed: map[string]*signing{}, made: map[string]*nodeKeysLine{}},
+		certificates: map[int]*signing{}, lists: map[int]*signing{}, files: map[int]*signing{}, requests: map[int]*signing{},
+		challenges: map[int]*challengeLine{},
+	}
+}
+
+// newLedger sorts the lines of a transcript that is in memory.
 func newLedger(t *transcript.Transcript) *ledger {
-	g := &ledger{issued: map[string]*x509.Certificate{}, signed: map[string]*signing{}, made: map[string]*nodeKeysLine{}}
-	certificates, files, requests, challenges := map[int]*signing{}, map[int]*signing{}, map[int]*signing{}, map[int]*challengeLine{}
-	lists := map[int]*signing{}
+	s := newSorter()
 	for _, l := range t.Lines {
-		switch r := l.Record.(type) {
-		case transcript.Intent:
-			s := &signing{seq: l.Seq, entry: r.Entry, name: r.Name, signer: r.Signer, tbs: r.TBS}
-			certificates[l.Seq] = s
-			g.certificates = append(g.certificates, s)
-		case transcript.Issued:
-			if s := certificates[r.Intent]; s != nil {
-				s.result = l.Seq
-				s.certificate = l.Certificate
-				g.issued[s.name] = s.certificate
-			}
-		case transcript.CSRIntent:
-			s := &signing{seq: l.Seq, entry: r.Entry, name: r.Name, tbs: r.TBS}
-			requests[l.Seq] = s
-			g.requests = append(g.requests, s)
-		case transcript.CSR:
-			if s := requests[r.Intent]; s != nil {
-				s.result, s.signature = l.Seq, r.Request
-			}
-		case transcript.CRLIntent:
-			s := &signing{seq: l.Seq, entry: r.Entry, name: r.Name, signer: r.Signer, family: r.Family, tbs: r.TBS}
-			lists[l.Seq] = s
-			g.lists = append(g.lists, s)
-		case transcript.CRL:
-			if s := lists[r.Intent]; s != nil {
-				s.result = l.Seq
-				s.list, _ = x509.ParseRevocationList(r.List)
-			}
-		case transcript.SignatureIntent:
-			s := &signing{seq: l.Seq, entry: r.Entry, name: r.Name, sum: r.SHA256}
-			files[l.Seq] = s
-			g.files = append(g.files, s)
-		case transcript.Signature:
-			if s := files[r.Intent]; s != nil {
-				s.result, s.signature = l.Seq, r.Signature
-				g.signed[s.name] = s
-			}
-		case transcript.ChallengeIntent:
-			c := &challengeLine{seq: l.Seq, ChallengeIntent: r}
-			challenges[l.Seq] = c
-			g.challenges = append(g.challenges, c)
-		case transcript.Challenge:
-			if c := challenges[r.Intent]; c != nil {
-				c.result, c.signature = l.Seq, r.Signature
-			}
-		case transcript.Abandoned:
-			g.abandoned = append(g.abandoned, l)
-			for _, s := range []*signing{certificates[r.Intent], lists[r.Intent], files[r.Intent], requests[r.Intent]} {
-				if s != nil {
-					s.abandoned = r.Reason
-				}
-			}
-		default:
-			g.other(l)
+		s.take(l)
+	}
+	return s.end()
+}
+
+// take sorts one line, and returns it without what the ledger keeps of it.
+func (s *sorter) take(l transcript.Line) transcript.Line {
+	switch r := l.Record.(type) {
+	case transcript.Intent:
+		s.intend(&s.ledger.certificates, s.certificates, &signing{seq: l.Seq, entry: r.Entry, name: r.Name, signer: r.Signer, tbs: r.TBS})
+		r.TBS = nil
+		l.Record = r
+	case transcript.Issued:
+		s.issue(l, r)
+		r.Certificate, l.Certificate = nil, nil
+		l.Record = r
+	case transcript.CSRIntent:
+		s.intend(&s.ledger.requests, s.requests, &signing{seq: l.Seq, entry: r.Entry, name: r.Name, tbs: r.TBS})
+	case transcript.CSR:
+		if in := s.requests[r.Intent]; in != nil {
+			in.result, in.signature = l.Seq, r.Request
+		}
+	case transcript.CRLIntent:
+		s.intend(&s.ledger.lists, s.lists,
+			&signing{seq: l.Seq, entry: r.Entry, name: r.Name, signer: r.Signer, family: r.Family, tbs: r.TBS})
+	case transcript.CRL:
+		if in := s.lists[r.Intent]; in != nil {
+			in.result = l.Seq
+			in.list, _ = x509.ParseRevocationList(r.List)
+		}
+	case transcript.SignatureIntent:
+		s.intend(&s.ledger.files, s.files, &signing{seq: l.Seq, entry: r.Entry, name: r.Name, sum: r.SHA256})
+	case transcript.Signature:
+		if in := s.files[r.Intent]; in != nil {
+			in.result, in.signature = l.Seq, r.Signature
+			s.signed[in.name] = in
+		}
+	case transcript.ChallengeIntent:
+		c := &challengeLine{seq: l.Seq, ChallengeIntent: r}
+		s.challenges[l.Seq] = c
+		s.ledger.challenges = append(s.ledger.challenges, c)
+	case transcript.Challenge:
+		if c := s.challenges[r.Intent]; c != nil {
+			c.result, c.signature = l.Seq, r.Signature
+		}
+	case transcript.Abandoned:
+		s.abandon(l, r)
+	default:
+		s.other(l)
+	}
+	return l
+}
+
+func (s *sorter) intend(all *[]*signing, open map[int]*signing, in *signing) {
+	open[in.seq] = in
+	*all = append(*all, in)
+}
+
+func (s *sorter) issue(l transcript.Line, r transcript.Issued) {
+	in := s.certificates[r.Intent]
+	if in == nil {
+		return
+	}
+	delete(s.certificates, r.Intent)
+	cert := l.Certificate
+	in.result = l.Seq
+	in.issued = &issued{
+		der: r.Certificate, serial: cert.SerialNumber, spki: fingerprint.Of(cert.RawSubjectPublicKeyInfo), notAfter: cert.NotAfter,
+		intended: bytes.Equal(cert.RawTBSCertificate, in.tbs),
+	}
+	if in.issued.intended {
+		in.tbs = nil
+	}
+	if !strings.Contains(in.name, "/") { // a node's have one
+		in.issued.parsed = cert
+	}
+	s.issued[in.name] = in.issued
+}
+
+func (s *sorter) abandon(l transcript.Line, r transcript.Abandoned) {
+	s.ledger.abandoned = append(s.ledger.abandoned, l)
+	for _, in := range []*signing{s.certificates[r.Intent], s.lists[r.Intent], s.files[r.Intent], s.requests[r.Intent]} {
+		if in != nil {
+			in.abandoned = r.Reason
 		}
 	}
-	if key := g.release(); key != nil {
-		for _, s := range g.files {
-			s.signer = key.Name
+}
+
+// end is the ledger, when all lines were taken.
+func (s *sorter) end() *ledger {
+	if key := s.release(); key != nil {
+		for _, in := range s.ledger.files {
+			in.signer = key.Name
 		}
 	}
-	return g
+	return s.ledger
 }
 
 func (g *ledger) other(l transcript.Line) {

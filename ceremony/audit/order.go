@@ -152,46 +152,81 @@ func (a *orderAudit) closingFirst(c *Check) {
 // serialNumbers wants each serial number once: etcd's revocation lists know
 // nothing but serials, whoever issued them.
 func (a *orderAudit) serialNumbers(c *Check) {
-	used := map[string]string{}
+	used := map[string]user{}
 	before := func(n *big.Int) (string, bool) { // in this ceremony, or in one before
-		text, ok := used[n.String()]
-		if key, fits := history.SerialOf(n); !ok && fits && a.chain.serials[key] != nil {
-			text, ok = by(a.chain.serials[key]), true
+		if u, ok := used[serialKey(n)]; ok {
+			return u.String(), true
 		}
-		return text, ok
+		if key, fits := history.SerialOf(n); fits && a.chain.serials[key] != nil {
+			return by(a.chain.serials[key]), true
+		}
+		return "", false
 	}
 	for name, cert := range a.plan.Certificates {
 		// Most often a predecessor's own, so not a second use.
 		if _, ok := before(cert.SerialNumber); !ok {
-			used[cert.SerialNumber.String()] = "authority " + name
+			used[serialKey(cert.SerialNumber)] = user{name, 0}
 		}
 	}
 	for _, r := range a.ledger.arrivals {
 		if by, ok := before(r.certificate.SerialNumber); ok {
 			c.problem("line %d: serial number %x of %s was used before, by %s", r.seq, r.certificate.SerialNumber, r.name, by)
 		}
-		used[r.certificate.SerialNumber.String()] = fmt.Sprintf("%s, line %d", r.name, r.seq)
+		used[serialKey(r.certificate.SerialNumber)] = user{r.name, r.seq}
 	}
 	n := 0
 	for _, s := range a.ledger.certificates {
-		t, err := parseTBS(s.tbs)
+		serial, err := s.serial()
 		if err != nil {
 			c.problem("line %d: intent of %s: %v", s.seq, s.name, err)
 			continue
 		}
 		n++
-		if by, ok := before(t.Serial); ok {
-			c.problem("line %d: serial number %x of %s was used before, by %s", s.seq, t.Serial, s.name, by)
+		if by, ok := before(serial); ok {
+			c.problem("line %d: serial number %x of %s was used before, by %s", s.seq, serial, s.name, by)
 		}
-		used[t.Serial.String()] = fmt.Sprintf("%s, line %d", s.name, s.seq)
-		if problem := badSerial(t.Serial); problem != "" {
-			c.problem("line %d: serial number %x of %s %s", s.seq, t.Serial, s.name, problem)
+		used[serialKey(serial)] = user{s.name, s.seq}
+		if problem := badSerial(serial); problem != "" {
+			c.problem("line %d: serial number %x of %s %s", s.seq, serial, s.name, problem)
 		}
 	}
 	c.Detail = count(n, "serial number")
 	if len(a.chain.serials) > 0 {
 		c.Detail += fmt.Sprintf(", held against %d of former ceremonies", len(a.chain.serials))
 	}
+}
+
+// user is who used a serial number.
+type user struct {
+	name string
+	line int // 0: an authority's certificate that the plan names
+}
+
+func (u user) String() string {
+	if u.line == 0 {
+		return "authority " + u.name
+	}
+	return fmt.Sprintf("%s, line %d", u.name, u.line)
+}
+
+func serialKey(n *big.Int) string {
+	if n.Sign() < 0 {
+		return "-" + string(n.Bytes())
+	}
+	return string(n.Bytes())
+}
+
+// serial is the number that was to be signed: of what was issued just so, the
+// certificate's, which was read.
+func (s *signing) serial() (*big.Int, error) {
+	if s.issued != nil && s.issued.intended {
+		return s.issued.serial, nil
+	}
+	t, err := parseTBS(s.tbs)
+	if err != nil {
+		return nil, err
+	}
+	return t.Serial, nil
 }
 
 // badSerial says why a number is none a ceremony makes: RFC 5280, 4.1.2.2, and

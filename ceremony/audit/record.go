@@ -6,10 +6,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -22,26 +24,10 @@ type recordAudit struct{ *view }
 // record reads the transcript and checks its end: closed, and signed by the
 // release key on record.
 func (a *recordAudit) record(c *Check) {
-	data, err := a.tree.read(transcriptFile)
-	if err != nil {
-		c.problem("%v", err)
+	t, sum, torn := a.read(c)
+	if t == nil {
 		return
 	}
-	t, err := transcript.Read(transcriptFile, data)
-	torn := 0
-	if err != nil {
-		// A process that is killed while it writes leaves a last line without an
-		// end: that record is unfinished, not broken.
-		whole := data[:bytes.LastIndexByte(data, '\n')+1]
-		torn = len(data) - len(whole)
-		cut, again := transcript.Read(transcriptFile, whole)
-		if torn == 0 || again != nil || cut.Closed() {
-			c.problem("%v", err)
-			return
-		}
-		t = cut
-	}
-	a.take(t)
 	c.Detail = count(len(t.Lines), "line")
 	for _, l := range a.ledger.resumed {
 		c.note("line %d: the ceremony was interrupted and went on at %s", l.Seq, stamp(l.Time))
@@ -71,7 +57,49 @@ func (a *recordAudit) record(c *Check) {
 		c.problem("%s: the ceremony was a rehearsal on throw-away tokens; nothing of it is for use", transcriptFile)
 	}
 	a.clock(c)
-	a.recordSignature(c, data)
+	a.recordSignature(c, sum)
+}
+
+// read takes the record as a stream, and what it is the sum of. Nil: it does not read.
+func (a *recordAudit) read(c *Check) (t *transcript.Transcript, sum fingerprint.SHA256, torn int) {
+	f, err := a.tree.open(transcriptFile)
+	if err != nil {
+		c.problem("%v", err)
+		return nil, sum, 0
+	}
+	defer f.Close()
+	hash := sha256.New()
+	t, s := &transcript.Transcript{}, newSorter()
+	for l, err := range transcript.Scan(transcriptFile, io.TeeReader(f, hash)) {
+		if err != nil {
+			// A process that is killed while it writes leaves a last line without an
+			// end: that record is unfinished, not broken.
+			torn = a.torn(err, len(t.Lines))
+			if torn == 0 || len(t.Lines) == 0 || t.Closed() {
+				c.problem("%v", err)
+				return nil, sum, 0
+			}
+			break
+		}
+		t.Lines = append(t.Lines, s.take(l))
+	}
+	a.take(t, s.end())
+	return t, fingerprint.SHA256(hash.Sum(nil)), torn
+}
+
+// torn is how many bytes without an end follow the lines that read; 0: the error is
+// of another kind.
+func (a *recordAudit) torn(err error, lines int) int {
+	var broken *transcript.Broken
+	data, read := a.tree.read(transcriptFile)
+	if !errors.As(err, &broken) || read != nil {
+		return 0
+	}
+	end := bytes.LastIndexByte(data, '\n') + 1
+	if bytes.Count(data[:end], []byte("\n")) != lines {
+		return 0
+	}
+	return len(data) - end
 }
 
 // said is what somebody dictated.
@@ -83,17 +111,17 @@ func said(n transcript.Note) string {
 }
 
 // take keeps a transcript and what it says.
-func (a *recordAudit) take(t *transcript.Transcript) {
+func (a *recordAudit) take(t *transcript.Transcript, g *ledger) {
 	open, head := t.Open(), t.Head()
 	a.t = t
-	a.ledger = newLedger(t)
+	a.ledger = g
 	r := a.report
 	r.Name, r.Cluster, r.Sequence = open.Name, open.Cluster, open.Sequence
 	r.Digest, r.Head = &open.Digest, &head
 	r.Lines, r.Finished = len(t.Lines), t.Closed()
 	for _, s := range a.ledger.certificates {
 		switch {
-		case s.certificate != nil:
+		case s.issued != nil:
 			r.Certificates++
 		case s.abandoned != "":
 			r.Abandoned++
@@ -128,7 +156,7 @@ func (a *recordAudit) clock(c *Check) {
 }
 
 // recordSignature checks release.pub and transcript.sig against the record.
-func (a *recordAudit) recordSignature(c *Check, data []byte) {
+func (a *recordAudit) recordSignature(c *Check, sum fingerprint.SHA256) {
 	key := a.ledger.release()
 	if key == nil {
 		c.problem("%s: no release key on record", transcriptFile)
@@ -153,7 +181,7 @@ func (a *recordAudit) recordSignature(c *Check, data []byte) {
 		c.problem("%v", err)
 		return
 	}
-	if err := verifyFile(pub, fingerprint.Of(data), signature); err != nil {
+	if err := verifyFile(pub, sum, signature); err != nil {
 		c.problem("%s: %v", signatureFile, err)
 	}
 }

@@ -32,6 +32,9 @@ func (a *listAudit) revokedInUse(c *Check, former map[string]*formerList, onReco
 		}
 	}
 	for _, n := range a.plan.Nodes {
+		if len(reasons) == 0 {
+			break
+		}
 		leaves := a.leaves(n.Name)
 		for _, name := range sortedKeys(leaves) {
 			if _, ok := reasons[leaves[name].SerialNumber.Text(16)]; ok {

@@ -11,34 +11,38 @@ import (
 	"io"
 	"math/big"
 	"slices"
-	"sync"
 
 	"officiant/bundle/fingerprint"
 )
 
 // leakAudit looks for private keys.
-type leakAudit struct{ *view }
+type leakAudit struct {
+	*view
+	bundles *bundleAudit // has looked through what is in bundles; nil: it has not
+}
 
 // secrets looks for private keys in every file, expected or not, in the
 // entries of tars, and inside base64 however deep.
 func (a *leakAudit) secrets(c *Check) {
 	names := a.tree.names()
-	var known sync.Map // what content of a SHA-256 holds: folders and tars have the same files
 	found := make([]Check, len(names))
-	a.parallel(len(names), func(i int) {
+	var todo []int
+	for i, name := range names {
+		said, ok := a.bundles.scanned[name]
+		if !ok {
+			todo = append(todo, i)
+		}
+		found[i].Problems = said
+	}
+	a.parallel(len(todo), func(k int) {
+		i := todo[k]
 		data, err := a.tree.read(names[i])
 		if err != nil {
 			found[i].problem("%v", err)
 			return
 		}
 		each(names[i], data, func(name string, data []byte) {
-			sum := fingerprint.Of(data)
-			holds, ok := known.Load(sum)
-			if !ok {
-				holds = a.privateKeys(data)
-				known.Store(sum, holds)
-			}
-			for _, what := range holds.([]string) {
+			for _, what := range a.privateKeys(data) {
 				found[i].problem("%s: holds %s", name, what)
 			}
 		})
@@ -80,21 +84,25 @@ func each(name string, data []byte, look func(name string, data []byte)) {
 // privateKeys says which private keys data holds, and whose they are.
 func (a *leakAudit) privateKeys(data []byte) []string {
 	var out []string
+	layers(data, func(layer []byte) { out = a.inLayer(out, layer) })
+	return out
+}
+
+// inLayer adds to out what is in one layer, and not in out yet.
+func (a *leakAudit) inLayer(out []string, layer []byte) []string {
 	add := func(what string) {
 		if !slices.Contains(out, what) {
 			out = append(out, what)
 		}
 	}
-	layers(data, func(layer []byte) {
-		for _, m := range marks {
-			if m.in(layer) {
-				add(m.what)
-			}
+	for _, m := range marks {
+		if m.in(layer) {
+			add(m.what)
 		}
-		for _, public := range derKeys(layer) {
-			add(a.owner(public))
-		}
-	})
+	}
+	for _, public := range derKeys(layer) {
+		add(a.owner(public))
+	}
 	return out
 }
 
@@ -116,7 +124,7 @@ func (a *leakAudit) owner(public crypto.PublicKey) string {
 		}
 	}
 	for _, s := range a.ledger.certificates {
-		if s.certificate != nil && fingerprint.Of(s.certificate.RawSubjectPublicKeyInfo) == spki {
+		if s.issued != nil && s.issued.spki == spki {
 			return "the private key of " + s.name
 		}
 	}

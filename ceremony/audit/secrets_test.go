@@ -99,7 +99,7 @@ func TestPrivateKeysAreFound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var found []string
 			each("file", data, func(name string, data []byte) {
-				for _, what := range (&leakAudit{&view{}}).privateKeys(data) {
+				for _, what := range (&leakAudit{view: &view{}}).privateKeys(data) {
 					found = append(found, name+": "+what)
 				}
 			})
@@ -142,7 +142,7 @@ func TestPublicThingsAreNotPrivateKeys(t *testing.T) {
 		"random":      random,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if found := (&leakAudit{&view{}}).privateKeys(data); len(found) > 0 {
+			if found := (&leakAudit{view: &view{}}).privateKeys(data); len(found) > 0 {
 				t.Error(found)
 			}
 		})
@@ -152,7 +152,7 @@ func TestPublicThingsAreNotPrivateKeys(t *testing.T) {
 func TestPrivateKeyHasAnOwner(t *testing.T) {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	spki := must(x509.MarshalPKIXPublicKey(&key.PublicKey))
-	a := &leakAudit{&view{ledger: &ledger{keyLines: []keyLine{{Key: transcript.Key{Name: "root",
+	a := &leakAudit{view: &view{ledger: &ledger{keyLines: []keyLine{{Key: transcript.Key{Name: "root",
 		SPKI: fingerprint.Of(spki)}}}}}}
 	for _, der := range [][]byte{must(x509.MarshalECPrivateKey(key)), must(x509.MarshalPKCS8PrivateKey(key))} {
 		if got := a.privateKeys(der); len(got) != 1 || got[0] != "the private key of the root key" {
@@ -167,6 +167,6 @@ func FuzzPrivateKeys(f *testing.F) {
 	f.Add(tarOf("x", []byte("y")))
 	f.Add([]byte(base64.StdEncoding.EncodeToString([]byte("openssh-key-v1\x00 and some more of it"))))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		each("file", data, func(_ string, data []byte) { (&leakAudit{&view{}}).privateKeys(data) })
+		each("file", data, func(_ string, data []byte) { (&leakAudit{view: &view{}}).privateKeys(data) })
 	})
 }

@@ -18,7 +18,7 @@ func (a *signatureAudit) signatures(c *Check) {
 	for _, s := range a.ledger.certificates {
 		if e := a.scheduled(c, s, isCertificate); e != nil && s.result > 0 {
 			made[s.entry]++
-			if s.certificate != nil && !bytes.Equal(s.certificate.RawTBSCertificate, s.tbs) {
+			if s.issued != nil && !s.issued.intended {
 				c.problem("line %d: the certificate of %s is not what line %d intended", s.result, s.name, s.seq)
 			}
 		}
@@ -31,10 +31,13 @@ func (a *signatureAudit) signatures(c *Check) {
 			}
 		}
 	}
-	for _, s := range a.ledger.files {
+	wrong := a.fileSignatures()
+	for i, s := range a.ledger.files {
 		if e := a.scheduled(c, s, isBundle); e != nil && s.result > 0 {
 			made[s.entry]++
-			a.fileSignature(c, s)
+			if wrong[i] != nil {
+				c.problem("line %d: signature of %s: %v", s.result, s.name, wrong[i])
+			}
 		}
 		a.abandonedFile(c, s)
 	}
@@ -81,19 +84,24 @@ func (a *signatureAudit) scheduled(c *Check, s *signing, fits func(schedule.Kind
 	return e
 }
 
-// fileSignature checks a recorded signature of the release key.
-func (a *signatureAudit) fileSignature(c *Check, s *signing) {
+// fileSignatures checks each recorded signature of the release key, once.
+func (a *signatureAudit) fileSignatures() []error {
+	wrong := make([]error, len(a.ledger.files))
 	key := a.ledger.release()
 	if key == nil {
-		return // record said so
+		return wrong // record said so
 	}
 	pub, err := x509.ParsePKIXPublicKey(key.PublicKey)
 	if err != nil {
-		return
+		return wrong
 	}
-	if err := verifyFile(pub, s.sum, s.signature); err != nil {
-		c.problem("line %d: signature of %s: %v", s.result, s.name, err)
-	}
+	parallel(len(wrong), func(i int) {
+		if s := a.ledger.files[i]; s.result > 0 {
+			wrong[i] = verifyFile(pub, s.sum, s.signature)
+			s.verified = wrong[i] == nil
+		}
+	})
+	return wrong
 }
 
 // unsettled names intents without a result in a closed record.

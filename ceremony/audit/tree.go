@@ -78,8 +78,8 @@ func (t *tree) has(name string) bool { _, ok := t.files[name]; return ok }
 // names lists the files, sorted.
 func (t *tree) names() []string { return slices.Sorted(maps.Keys(t.files)) }
 
-// read returns a file's content. Errors name the file.
-func (t *tree) read(name string) ([]byte, error) {
+// open opens a file to be read as a stream. Errors name the file.
+func (t *tree) open(name string) (fs.File, error) {
 	size, ok := t.files[name]
 	if why, odd := t.odd[name]; odd {
 		return nil, fmt.Errorf("%s: %s", name, why)
@@ -94,8 +94,17 @@ func (t *tree) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	return f, nil
+}
+
+// read returns a file's content. Errors name the file.
+func (t *tree) read(name string) ([]byte, error) {
+	f, err := t.open(name)
+	if err != nil {
+		return nil, err
+	}
 	defer f.Close()
-	data := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // read in one piece
+	data := bytes.NewBuffer(make([]byte, 0, t.files[name]+bytes.MinRead)) // read in one piece
 	if _, err := data.ReadFrom(io.LimitReader(f, maxFile)); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

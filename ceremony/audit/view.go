@@ -98,8 +98,8 @@ func (a *view) files() int {
 
 // authority returns an authority's certificate: issued here, by others, or an input.
 func (a *view) authority(name string) *x509.Certificate {
-	if cert := a.ledger.issued[name]; cert != nil {
-		return cert
+	if made := a.ledger.issued[name]; made != nil {
+		return made.certificate()
 	}
 	if r := a.ledger.received(name); r != nil {
 		return r.certificate
