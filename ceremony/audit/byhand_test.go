@@ -109,7 +109,8 @@ func TestByHand(t *testing.T) {
 	if out, err := byHand(t, reported.dir); err != nil {
 		t.Errorf("with minutes: %v\n%s", err, out)
 	}
-	for _, want := range []string{"root    " + whole.result.Root.String(), "release " + whole.result.Release.String(), "head " + whole.result.Head.String()} {
+	for _, want := range []string{"root    " + whole.result.Root.String(), "release " + whole.result.Release.String(),
+		"head " + whole.result.Head.String()} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not shown:\n%s", want, out)
 		}
@@ -145,7 +146,8 @@ func TestByHand(t *testing.T) {
 			f := s.forge(t)
 			tbs, der := stranger(f)
 			before, _ := first(f, func(transcript.IssuingClosed) bool { return true })
-			f.insert(before, transcript.Intent{Entry: 99, Name: "backdoor", Signer: "kubernetes", TBS: tbs}, transcript.Issued{Certificate: der})
+			f.insert(before, transcript.Intent{Entry: 99, Name: "backdoor", Signer: "kubernetes", TBS: tbs},
+				transcript.Issued{Certificate: der})
 			if err := f.write(); err != nil {
 				t.Fatal(err)
 			}

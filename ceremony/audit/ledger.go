@@ -149,7 +149,8 @@ func newLedger(t *transcript.Transcript) *ledger {
 func (s *sorter) take(l transcript.Line) transcript.Line {
 	switch r := l.Record.(type) {
 	case transcript.Intent:
-		s.intend(&s.ledger.certificates, s.certificates, &signing{seq: l.Seq, entry: r.Entry, name: r.Name, signer: r.Signer, tbs: r.TBS})
+		s.intend(&s.ledger.certificates, s.certificates, &signing{seq: l.Seq, entry: r.Entry, name: r.Name,
+			signer: r.Signer, tbs: r.TBS})
 		r.TBS = nil
 		l.Record = r
 	case transcript.Issued:
@@ -207,7 +208,8 @@ func (s *sorter) issue(l transcript.Line, r transcript.Issued) {
 	cert := l.Certificate
 	in.result = l.Seq
 	in.issued = &issued{
-		der: r.Certificate, serial: cert.SerialNumber, spki: fingerprint.Of(cert.RawSubjectPublicKeyInfo), notAfter: cert.NotAfter,
+		der: r.Certificate, serial: cert.SerialNumber, spki: fingerprint.Of(cert.RawSubjectPublicKeyInfo),
+		notAfter: cert.NotAfter,
 		intended: bytes.Equal(cert.RawTBSCertificate, in.tbs),
 	}
 	if in.issued.intended {

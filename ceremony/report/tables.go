@@ -3,10 +3,12 @@ package report
 import (
 	"fmt"
 	"maps"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
 
+	"officiant/ceremony/revocation"
 	"officiant/ceremony/transcript"
 )
 
@@ -88,14 +90,22 @@ func (k Key) Place() string { return place(k.Token) }
 type Timed struct {
 	N      int
 	Title  string
+	When   string // what the record cannot tell of it
 	From   string
 	Took   string
 	Lines  int
 	Passes int // how many processes came to it
 }
 
-// Steps are all steps of the ceremony. The first two come before the record has
-// a place for their titles, and the last after it is closed.
+// The first two steps come before the record has a place for their titles, and the
+// last after it is closed: those are the same in every ceremony.
+const (
+	firstStep  = "Check every entry of the schedule with throw-away keys"
+	secondStep = "Copy the plan and open the record"
+	lastStep   = "Verify the ceremony directory"
+)
+
+// Steps are all steps of the ceremony, those without a line on record too.
 func (m *Minutes) Steps() []Timed {
 	steps := make([]Timed, m.Open().Steps)
 	from, to := make([]time.Time, len(steps)), make([]time.Time, len(steps))
@@ -122,18 +132,18 @@ func (m *Minutes) Steps() []Timed {
 			}
 		}
 	}
-	before := true
 	for i := range steps {
 		s := &steps[i]
 		switch {
 		case s.Title != "":
-			before = false
-		case s.Lines > 0:
-			s.Title = "the record begins"
-		case before:
-			s.Title = "before the record began"
+		case i == 0:
+			s.Title, s.When = firstStep, "before the record began"
+		case i == 1:
+			s.Title, s.When = secondStep, "the record begins"
+		case i == len(steps)-1:
+			s.Title, s.When = lastStep, "after the record ended, or never"
 		default:
-			s.Title = "after the record ended, or never"
+			s.Title = "never begun"
 		}
 		if s.Lines > 0 {
 			s.From, s.Took = clock(from[i]), to[i].Sub(from[i]).Round(10*time.Millisecond).String()
@@ -233,7 +243,8 @@ func (m *Minutes) Leaves() []Issued {
 		if c.Certificate.IsCA {
 			continue
 		}
-		out = append(out, Issued{c.Name, c.Signer, c.Certificate.Subject.String(), fmt.Sprintf("%x", c.Certificate.SerialNumber), day(c.Certificate.NotAfter)})
+		out = append(out, Issued{c.Name, c.Signer, c.Certificate.Subject.String(), fmt.Sprintf("%x",
+			c.Certificate.SerialNumber), day(c.Certificate.NotAfter)})
 	}
 	if len(out) > mostLeaves {
 		return nil
@@ -255,13 +266,45 @@ func (m *Minutes) LeafCount() (n int) {
 type List struct {
 	By, Number, Revoked, Next string
 	Made                      bool // here
+	Entries                   []Revoked
 }
+
+// Revoked is a certificate on a revocation list.
+type Revoked struct{ Serial, Name, Since, Reason string }
+
+// mostRevoked is how many of a list's entries the minutes have; the list has all.
+const mostRevoked = 400
 
 // Lists are the newest lists of all authorities that have one.
 func (m *Minutes) Lists() []List {
 	var out []List
 	for _, l := range m.Record.RevocationLists() {
-		out = append(out, List{l.Signer, fmt.Sprint(l.List.Number), counted(len(l.List.RevokedCertificateEntries), "certificate"), day(l.List.NextUpdate), l.Name != ""})
+		one := List{
+			By: l.Signer, Number: fmt.Sprint(l.List.Number), Revoked: counted(len(l.List.RevokedCertificateEntries),
+				"certificate"),
+			Next: day(l.List.NextUpdate), Made: l.Name != "",
+		}
+		for _, e := range l.List.RevokedCertificateEntries[:min(len(l.List.RevokedCertificateEntries), mostRevoked)] {
+			one.Entries = append(one.Entries, Revoked{
+				Serial: e.SerialNumber.Text(16), Name: m.revokedName(e.SerialNumber), Since: stamp(e.RevocationTime),
+				Reason: string(revocation.OfCode(e.ReasonCode)),
+			})
+		}
+		out = append(out, one)
 	}
 	return out
+}
+
+// revokedName is what the plan says of a certificate it revokes; empty: an earlier
+// ceremony revoked it.
+func (m *Minutes) revokedName(serial *big.Int) string {
+	if m.Plan == nil {
+		return ""
+	}
+	for _, v := range m.Plan.Plan.Revocations {
+		if v.Serial.Int != nil && v.Serial.Cmp(serial) == 0 {
+			return v.Comment
+		}
+	}
+	return ""
 }

@@ -68,6 +68,7 @@ var table = []row{
 		"ceremony/revocation", "bundle/request", "bundle/install", "bundle/kubepki",
 		"bundle/kubeadm", "signer", durable}},
 	{"ceremony/report", []string{"ceremony/transcript", "ceremony/plan", "ceremony/schedule", "ceremony/inventory",
+		"ceremony/revocation",
 		"ceremony/audit", "bundle/kubepki", durable}},
 	{"ceremony", []string{"bundle/...", "ceremony/...", "signer"}},
 
@@ -82,7 +83,8 @@ var table = []row{
 	{"cmd/internal/...", []string{"cmd/internal/..."}},
 
 	{"bundle/limittest", nil},
-	{"bundle/bundletest", []string{"bundle", "bundle/kubepki", "bundle/seal", "bundle/request", "bundle/kubeconfig", durable}},
+	{"bundle/bundletest", []string{"bundle", "bundle/kubepki", "bundle/seal", "bundle/request", "bundle/kubeconfig",
+		durable}},
 	{"ceremony/ceremonytest", []string{"bundle/...", "ceremony/...", "signer", "signer/pkcs11", "signer/pkcs11/module",
 		"softhsm"}},
 }
