@@ -53,6 +53,24 @@ func (b *Bundle) WriteDir(d *durable.Disk, dir string) error {
 	return nil
 }
 
+// WriteBatch writes the bundle, as the directory dir and as the archive tar, into a
+// batch whose folder holds neither: names are paths below it.
+func (b *Bundle) WriteBatch(into *durable.Batch, dir, tar string) error {
+	data, err := b.Tar()
+	if err == nil {
+		err = into.Write(tar, data, fileMode)
+	}
+	for _, path := range b.order() {
+		if err == nil {
+			err = into.Write(filepath.Join(dir, filepath.FromSlash(path)), b.content(path), fileMode)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("bundle of %s: %w", b.Node, err)
+	}
+	return nil
+}
+
 // place writes one file whole; its folder is synced later, once for all of them.
 func place(d *durable.Disk, at string, data []byte) error {
 	there, err := os.ReadFile(at)

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"officiant/bundle"
+	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/issue"
@@ -205,19 +208,58 @@ func (r *outputs) writeOutputs(_ context.Context) error {
 		return err
 	}
 	done := r.tally(len(r.plan.Nodes))
-	err = parallel(r.workers, len(r.plan.Nodes), func(i int) error {
-		defer done.one()
-		b, err := r.bundle(shared, r.plan.Nodes[i].Name)
-		if err != nil {
+	for nodes := range slices.Chunk(r.plan.Nodes, batched) {
+		if err := r.writeBundles(shared, nodes, done); err != nil {
 			return err
 		}
-		return r.writeBundle(b)
-	})
-	if err != nil {
-		return err
 	}
 	r.watch.Say(fmt.Sprintf("%s in %s", count(len(r.plan.Nodes), "bundle"), r.dir.file(bundlesFolder)))
 	return nil
+}
+
+// batched is how many nodes' bundles are flushed to the disk at once. A process that
+// is killed makes at most so many of them again.
+const batched = 512
+
+// writeBundles writes the bundles of some nodes. They follow from the record, so none
+// needs to last before the others: where the file system allows, they come as a batch.
+func (r *outputs) writeBundles(s *shared, nodes []kubepki.Node, done *tally) error {
+	batch, err := r.dir.disk.Batch(r.dir.file(bundlesFolder))
+	if err != nil && !errors.Is(err, durable.ErrNoBatch) {
+		return err
+	}
+	err = parallel(r.workers, len(nodes), func(i int) error {
+		defer done.one()
+		b, err := r.bundle(s, nodes[i].Name)
+		if err != nil {
+			return err
+		}
+		if batch == nil || r.bundleThere(b.Node) {
+			return r.writeBundle(b)
+		}
+		name := r.dir.named(b.Node)
+		return b.WriteBatch(batch, name, strings.TrimPrefix(r.dir.named("bundles/"+b.Node+".tar"), "bundles/"))
+	})
+	switch {
+	case batch == nil:
+		return err
+	case err != nil:
+		return errors.Join(err, batch.Abandon())
+	}
+	return batch.Commit()
+}
+
+// bundleThere says whether anything of a node's bundle is there already.
+func (r *outputs) bundleThere(node string) bool {
+	for _, path := range []string{
+		filepath.Join(r.dir.path, "bundles", r.dir.named(node)),
+		r.dir.file(r.dir.named("bundles/" + node + ".tar")),
+	} {
+		if _, err := os.Lstat(path); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // writeBundle leaves a bundle as a folder and as a tar, or finds them there.

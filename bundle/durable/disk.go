@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -231,6 +232,16 @@ func (d *Disk) MkdirAll(path string, mode fs.FileMode) error {
 	return d.SyncDir(parent)
 }
 
+// tempFolder makes a folder of a name that is not taken, for a batch.
+func (d *Disk) tempFolder(folder string) (string, error) {
+	for {
+		path := filepath.Join(folder, fmt.Sprintf("%s%016x", tempBatch, rand.Uint64()))
+		if err := d.files().Mkdir(path, 0o700); !errors.Is(err, fs.ErrExist) {
+			return path, err
+		}
+	}
+}
+
 func (d *Disk) mkdir(path string, mode fs.FileMode) error {
 	return d.do(OpMkdir, path, func() error {
 		err := d.files().Mkdir(path, mode)
@@ -250,8 +261,8 @@ func IsTemp(name string) bool {
 	return strings.HasPrefix(filepath.Base(name), tempPrefix)
 }
 
-// RemoveTemps removes the temporary files a killed process left in dir itself,
-// and returns their paths.
+// RemoveTemps removes the temporary files a killed process left in dir itself, and
+// the folders of batches that were not committed, and returns their paths.
 func (d *Disk) RemoveTemps(dir string) ([]string, error) {
 	entries, err := d.files().ReadDir(dir)
 	if err != nil {
@@ -259,11 +270,12 @@ func (d *Disk) RemoveTemps(dir string) ([]string, error) {
 	}
 	var removed []string
 	for _, e := range entries {
-		if !IsTemp(e.Name()) || !e.Type().IsRegular() {
+		batch := e.IsDir() && strings.HasPrefix(e.Name(), tempBatch)
+		if !batch && (!IsTemp(e.Name()) || !e.Type().IsRegular()) {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
-		if err := d.Remove(path); err != nil {
+		if err := d.RemoveAll(path); err != nil {
 			return removed, err
 		}
 		removed = append(removed, path)

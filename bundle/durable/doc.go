@@ -12,6 +12,9 @@
 // Modes are set exactly as asked; the umask does not count. A file is never
 // wider than 0600 until it is complete.
 //
+// A Batch is for many files that can be made again: they are flushed at once, where
+// the file system allows it, and get their names afterwards.
+//
 // A Log is for records that grow: one append-only file, synced when the caller
 // says so. After any failure it refuses further writes, so that nothing is ever
 // appended to half a record; open it again to go on.
