@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
-	"time"
 
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
@@ -21,7 +20,7 @@ func Adopt(a Asked) (*Proposal, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := holdsSeveral(d.version); err != nil {
+	if err := holdsSeveral(d.kubeadm.KubernetesVersion); err != nil {
 		return nil, err
 	}
 	if err := d.adopt(a.Evidence); err != nil {
@@ -78,9 +77,18 @@ func (d *draft) adopt(evidence signer.Grade) error {
 		d.p.Authorities = append(d.p.Authorities,
 			plan.Authority{Name: name + FormerSuffix, Family: spec.Authority, Adopted: true, Certificate: path},
 			plan.Authority{Name: name, Family: spec.Authority, Use: plan.Trust, Key: plan.Key{Create: signer.ECDSAP256},
-				Validity: plan.Duration(10 * 365 * 24 * time.Hour), Evidence: evidence})
+				Validity: d.newLife(), Evidence: evidence})
 	}
 	return d.adoptedAccount()
+}
+
+// newLife is how long an authority that is made is valid; zero where the kubeadm file
+// says it.
+func (d *draft) newLife() plan.Duration {
+	if d.p.AuthorityLife != 0 {
+		return 0
+	}
+	return plan.Duration(authorityLife)
 }
 
 // formerOf is the authority of a family that the nodes trust now; nil when none

@@ -57,7 +57,14 @@ func Continue(a Asked, archive *history.Archive, dirs func(dir string) fs.FS, li
 	if err := last.release(&d.p, d.in); err != nil {
 		return nil, err
 	}
+	d.inherit(last)
 	chain.vouch(d.nodes)
+	for i := range d.nodes {
+		chain.known(&d.nodes[i].node)
+	}
+	if a.KnownHosts == nil {
+		a.KnownHosts, d.hosts = chain.knownHosts(), last.prefix+"/known_hosts"
+	}
 	d.p.People = last.plan.People
 	if err := chain.serviceAccount(&d.p, d.in, d.nodes); err != nil {
 		return nil, err

@@ -89,11 +89,12 @@ func (g generation) next(m Move, root string) (plan.Authority, error) {
 		Key:      plan.Key{Create: last.plan.Algorithm(m.Old)},
 		Evidence: last.evidence(m.Old),
 	}
+	a.Subject.Organization = last.organization(m.Old)
 	if m.Family == kubepki.Root {
-		a.Validity = plan.Duration(rootLife)
+		a.Validity = plan.Duration(g.chain.authorityLife(m.Old, m.Family))
 		return a, nil
 	}
-	life := authorityLife
+	life := g.chain.authorityLife(m.Old, m.Family)
 	if root != "" {
 		a.Root = root
 	} else {
@@ -116,6 +117,15 @@ func (g generation) next(m Move, root string) (plan.Authority, error) {
 	}
 	a.Validity = plan.Duration(life)
 	return a, nil
+}
+
+// organization is an authority's, where it is not the default; nil else.
+func (l *Previous) organization(authority string) *[]string {
+	a, c := l.authority(authority), l.certificate(authority)
+	if a == nil || a.Adopted || c == nil || slices.Equal(c.Subject.Organization, []string{l.Open.Cluster}) {
+		return nil
+	}
+	return &c.Subject.Organization
 }
 
 func (l *Previous) evidence(authority string) signer.Grade {
@@ -208,10 +218,8 @@ func (g sameKey) apply(p *plan.NewOptions) error {
 		i, _ := m.places(p)
 		a := &p.Authorities[i]
 		a.Renews, a.Certificate = a.Certificate, ""
-		life := authorityLife
-		if a.Family == kubepki.Root {
-			life = rootLife
-		} else {
+		life := g.chain.authorityLife(m.Old, m.Family)
+		if a.Family != kubepki.Root {
 			root := last.plan.Plan.Issuing(kubepki.Root).Name
 			life = min(life, (last.certificate(root).NotAfter.Sub(g.now) - day).Truncate(day))
 		}

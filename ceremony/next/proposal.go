@@ -1,6 +1,7 @@
 package next
 
 import (
+	"cmp"
 	"fmt"
 
 	"officiant/bundle/fingerprint"
@@ -53,7 +54,8 @@ type draft struct {
 	in      *inputs
 	nodes   []requester
 	cluster string
-	version string // the kubeadm file's
+	kubeadm *kubeadm.Config
+	hosts   string // where known_hosts is copied to
 	notes   []string
 }
 
@@ -63,8 +65,15 @@ func (a Asked) begin() (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{in: &inputs{desk: a.Desk}, version: config.KubernetesVersion,
+	d := &draft{in: &inputs{desk: a.Desk}, hosts: "known_hosts", kubeadm: config,
 		p: plan.NewOptions{Name: a.Name, Cluster: plan.Cluster{Name: a.Cluster, Naming: a.Naming}, Evidence: a.Evidence}}
+	d.p.AuthorityLife = plan.Duration(config.CAValidity)
+	if said := config.EncryptionAlgorithm; said != "" && said != string(signer.ECDSAP256) {
+		d.notes = append(
+			d.notes,
+			"the kubeadm file's encryptionAlgorithm, "+said+", is for keys on nodes; those of authorities are as the plan says",
+		)
+	}
 	if d.p.Cluster.Kubeadm, err = d.in.place(a.Kubeadm, "kubeadm.yaml"); err != nil {
 		return nil, err
 	}
@@ -73,9 +82,11 @@ func (a Asked) begin() (*draft, error) {
 		cluster.Name = config.ClusterName
 	}
 	d.cluster = cluster.Complete().Name
-	if d.nodes, err = a.Requests.requesters(d.in); err != nil {
+	var notes []string
+	if d.nodes, notes, err = a.Requests.requesters(d.in); err != nil {
 		return nil, err
 	}
+	d.notes = append(d.notes, notes...)
 	if a.List != nil {
 		list, err := parseList(*a.List)
 		if err != nil {
@@ -91,14 +102,16 @@ func (a Asked) begin() (*draft, error) {
 // end gives the plan its nodes and its name.
 func (d *draft) end(a Asked, sequence int) (*Proposal, error) {
 	if a.KnownHosts != nil {
-		var err error
-		if d.p.KnownHosts, d.notes, err = hostKeys(d.in, *a.KnownHosts, d.nodes); err != nil {
+		placed, notes, err := hostKeys(d.in, *a.KnownHosts, d.nodes, d.hosts)
+		if err != nil {
 			return nil, err
 		}
+		d.p.KnownHosts, d.notes = placed, append(d.notes, notes...)
 	}
 	if d.p.Name == "" {
 		d.p.Name = planName(d.cluster, sequence)
 	}
+	d.otherNaming()
 	out := &Proposal{Notes: d.notes}
 	for _, n := range d.nodes {
 		d.p.Nodes = append(d.p.Nodes, n.node)
@@ -113,6 +126,25 @@ func (d *draft) end(a Asked, sequence int) (*Proposal, error) {
 	}
 	out.Document, out.Files = d.p, d.in.copies
 	return out, nil
+}
+
+// otherNaming names requests that were made for another naming than the plan's: check
+// refuses each of their names, and would not say why.
+func (d *draft) otherNaming() {
+	naming := func(n kubepki.Naming) kubepki.Naming { return cmp.Or(n, kubepki.NamingKubeadm) }
+	var names []string
+	for _, n := range d.nodes {
+		if naming(n.request.Cluster.Naming) != naming(d.p.Cluster.Naming) {
+			names = append(names, n.node.Name)
+		}
+	}
+	if len(names) > 0 {
+		d.notes = append(
+			d.notes,
+			fmt.Sprintf("naming: the plan has the names of %s, and the requests of %s were made for others: "+
+				"one naming goes for all (--naming), here and in officiant-node request", naming(d.p.Cluster.Naming), Some(names)),
+		)
+	}
 }
 
 // clusterConfig reads a kubeadm file that has to describe a cluster.

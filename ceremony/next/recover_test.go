@@ -147,6 +147,28 @@ func TestNodesHaveSeen(t *testing.T) {
 	}
 }
 
+// TestHighestSequence: one node cannot push the chain above what all others have seen.
+func TestHighestSequence(t *testing.T) {
+	for name, tt := range map[string]struct {
+		seen map[string]int
+		want string // empty: taken
+	}{
+		"as usual": {map[string]int{"cp-1": 12, "worker-1": 3}, ""},
+		"one node": {map[string]int{"cp-1": 12}, ""},
+		"stands out": {map[string]int{"cp-1": 12, "worker-1": 2147483646}, "node worker-1 says that it has seen " +
+			"ceremony 2147483646, and all others at most 12"},
+		"one node, absurd": {map[string]int{"cp-1": 2147483646}, "node cp-1 says"},
+	} {
+		s := &Survivors{}
+		err := s.highest(tt.seen)
+		var refused *Refused
+		if tt.want == "" && (err != nil || s.Sequence != 12) ||
+			tt.want != "" && (!errors.As(err, &refused) || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %d, %v", name, s.Sequence, err)
+		}
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

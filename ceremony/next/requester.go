@@ -25,10 +25,44 @@ type Requests struct {
 	Files []File // all that lie in it, each under its own name in Dir
 }
 
+// MaxRequest is above any request file, in bytes.
+const MaxRequest = 1 << 20
+
+// unused looks at what lies beside the requests: a request under another ending is
+// refused, since its node would be missing without a word; the rest is named.
+func (r Requests) unused(nodes []requester) (notes []string, err error) {
+	used := map[string]bool{}
+	for _, n := range nodes {
+		used[n.file] = true
+		used[strings.TrimSuffix(n.file, ".req")+SharedSuffix] = true
+	}
+	var names []string
+	for _, f := range r.Files {
+		if used[f.Name] {
+			continue
+		}
+		if o, err := request.Parse(f.Name, f.Data); err == nil {
+			return nil, &Refused{
+				Err: fmt.Errorf("%s: is a request of node %s, and its name does not end in .req", f.Name, o.Node.Name),
+				Hints: []string{
+					"to have the node in the plan: mv " + f.Name + " " + strings.TrimSuffix(f.Name, filepath.Ext(f.Name)) + ".req",
+					"to leave it out: keep it in another folder",
+				},
+			}
+		}
+		names = append(names, filepath.Base(f.Name))
+	}
+	if len(names) > 0 {
+		notes = append(notes, fmt.Sprintf("not used, of what lies in %s: %s", r.Dir, oneLine(Some(names))))
+	}
+	return notes, nil
+}
+
 // requester is a node with the request it sent, or that it was granted before.
 type requester struct {
 	node     plan.Node
 	request  *request.Opened // nil: its keys are made for it
+	file     string          // as it was given; empty: it was granted before
 	compared bool            // the request's fingerprint stood in the list of nodes
 }
 
@@ -43,8 +77,7 @@ func (r requester) recipient() string {
 func (r requester) controlPlane() bool { return slices.Contains(r.node.Roles, kubepki.ControlPlane) }
 
 // requesters takes what each request claims its node to be.
-func (r Requests) requesters(in *inputs) ([]requester, error) {
-	var nodes []requester
+func (r Requests) requesters(in *inputs) (nodes []requester, notes []string, err error) {
 	from := map[string]string{}
 	for _, f := range r.Files {
 		base := filepath.Base(f.Name)
@@ -53,11 +86,11 @@ func (r Requests) requesters(in *inputs) ([]requester, error) {
 		}
 		opened, err := request.Parse(f.Name, f.Data)
 		if err != nil {
-			return nil, refusedRequest(err)
+			return nil, nil, refusedRequest(err)
 		}
 		name := opened.Node.Name
 		if other, ok := from[name]; ok {
-			return nil, refuse(
+			return nil, nil, refuse(
 				"%s and %s are both requests of node %s; keep the one whose fingerprint the node shows",
 				other,
 				f.Name,
@@ -67,24 +100,27 @@ func (r Requests) requesters(in *inputs) ([]requester, error) {
 		from[name] = f.Name
 		n := asRequested(opened)
 		if n.Request, err = in.place(f, "requests/"+base); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		shared := strings.TrimSuffix(base, ".req") + SharedSuffix
 		if i := slices.IndexFunc(r.Files, func(f File) bool { return filepath.Base(f.Name) == shared }); i >= 0 {
 			if n.Sealed, err = in.place(r.Files[i], "requests/"+shared); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
-		nodes = append(nodes, requester{node: n, request: opened})
+		nodes = append(nodes, requester{node: n, request: opened, file: f.Name})
+	}
+	if notes, err = r.unused(nodes); err != nil {
+		return nil, nil, err
 	}
 	if len(nodes) == 0 {
-		return nil, &Refused{Err: fmt.Errorf("%s: no request (*.req) in it", r.Dir),
+		return nil, nil, &Refused{Err: fmt.Errorf("%s: no request (*.req) in it", r.Dir),
 			Hints: []string{"requests are made on the nodes, by officiant-node request"}}
 	}
 	slices.SortFunc(nodes, func(a, b requester) int {
 		return cmp.Or(cmp.Compare(rank(a.node), rank(b.node)), cmp.Compare(a.node.Name, b.node.Name))
 	})
-	return nodes, nil
+	return nodes, notes, nil
 }
 
 // asRequested is a node as its request has it.
@@ -133,28 +169,28 @@ func refusedRequest(err error) error {
 // hostKeys places the known_hosts file, and drops the fingerprints of requests
 // that nodes signed with a host key it has for them. check looks again. Notes say
 // which keys vouch for nobody, and why.
-func hostKeys(in *inputs, file File, nodes []requester) (placed string, notes []string, err error) {
+func hostKeys(in *inputs, file File, nodes []requester, want string) (placed string, notes []string, err error) {
 	known, err := schedule.ReadKnownHosts(file.Data)
 	if err != nil {
 		return "", nil, refuse("%s: %w", file.Name, err)
 	}
-	hosts := map[string]string{} // all are known by their own names yet
+	hosts := map[string]string{}
 	for _, n := range nodes {
-		hosts[n.node.Name] = n.node.Name
+		hosts[strings.ToLower(n.node.KnownAs())] = n.node.Name
 	}
 	for i := range nodes {
 		n := &nodes[i]
 		if n.request.HostKey == nil || n.compared {
 			continue
 		}
-		if err := known.Vouches(n.node.Name, n.request.HostKey); err != nil {
+		if err := known.Vouches(n.node.KnownAs(), n.request.HostKey); err != nil {
 			notes = append(
 				notes,
 				fmt.Sprintf("node %s: an SSH key signed its request, but in %s %v", n.node.Name, file.Name, err),
 			)
 			continue
 		}
-		if other := known.Shared(n.node.Name, n.request.HostKey, hosts); other != "" {
+		if other := known.Shared(n.node.KnownAs(), n.request.HostKey, hosts); other != "" {
 			notes = append(
 				notes,
 				fmt.Sprintf(
@@ -168,7 +204,7 @@ func hostKeys(in *inputs, file File, nodes []requester) (placed string, notes []
 		}
 		n.node.Fingerprint = fingerprint.SHA256{}
 	}
-	placed, err = in.place(file, "known_hosts")
+	placed, err = in.place(file, want)
 	return placed, notes, err
 }
 

@@ -3,6 +3,7 @@ package next
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
@@ -61,7 +62,7 @@ func Survive(a Asked, statuses Statuses) (*Survivors, error) {
 
 // seen takes what nodes have seen: they have to agree on root and release key.
 func (s *Survivors) seen(statuses Statuses) error {
-	first := ""
+	first, seen := "", map[string]int{}
 	for _, node := range slices.Sorted(maps.Keys(statuses.of)) {
 		pins := statuses.of[node].Pins
 		switch {
@@ -76,7 +77,10 @@ func (s *Survivors) seen(statuses Statuses) error {
 				"or leave one's status out and compare its words at install", oneLine(first), oneLine(node))
 		}
 		s.Nodes++
-		s.Sequence = max(s.Sequence, pins.HighestSequence)
+		seen[node] = pins.HighestSequence
+	}
+	if err := s.highest(seen); err != nil {
+		return err
 	}
 	if s.Sequence < 1 {
 		return &Refused{
@@ -86,6 +90,43 @@ func (s *Survivors) seen(statuses Statuses) error {
 				statuses.Dir,
 			),
 			Hints: []string{"on each node: officiant-node status -o json >NODE.json"},
+		}
+	}
+	return nil
+}
+
+// farAbove is more ceremonies than any node of a cluster can have seen beyond what all
+// others have, and mostPlausible more than any cluster holds: what a status says is its
+// node's own, and the chain goes on above it for ever.
+const farAbove, mostPlausible = 1000, 100_000
+
+// highest is the highest sequence that any node has seen. One that stands out is named:
+// nobody could bring the chain back below it.
+func (s *Survivors) highest(seen map[string]int) error {
+	nodes := slices.SortedFunc(maps.Keys(seen), func(a, b string) int {
+		return cmp.Or(cmp.Compare(seen[b], seen[a]), cmp.Compare(a, b))
+	})
+	if len(nodes) == 0 {
+		return nil
+	}
+	s.Sequence = seen[nodes[0]]
+	others := 0
+	if len(nodes) > 1 {
+		others = seen[nodes[1]]
+	}
+	if s.Sequence > mostPlausible || len(nodes) > 1 && s.Sequence > others+farAbove {
+		return &Refused{
+			Err: fmt.Errorf(
+				"node %s says that it has seen ceremony %d, and all others at most %d: the new chain would go on above it "+
+					"for ever",
+				oneLine(nodes[0]),
+				s.Sequence,
+				others,
+			),
+			Hints: []string{
+				"find out what happened to that node; without its status its bundle is refused there, and it has to be set " +
+					"up anew",
+			},
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubeadm"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
@@ -32,32 +33,13 @@ type work struct {
 	in    *inputs
 	until time.Time // what ends before is made anew
 	nodes []requester
+	notes []string
 	p     *plan.NewOptions
+	file  *kubeadm.Config // the cluster's present facts; nil: those of the last ceremony
 }
 
 func (c Changes) begin(chain Chain, within time.Duration) *work {
 	return &work{Changes: c, chain: chain, in: &inputs{desk: c.Desk}, until: c.Now.Add(within)}
-}
-
-// known takes out of what a node asks for beyond Kubernetes' own what the
-// cluster's plan has for all, and says of the rest what the node's last plan did.
-func (c Chain) known(n *plan.Node) {
-	named := func(name string) func(plan.Extra) bool { return func(e plan.Extra) bool { return e.Name == name } }
-	n.Extra = slices.DeleteFunc(n.Extra, func(e plan.Extra) bool {
-		return slices.ContainsFunc(c.last().plan.Plan.Cluster.Extra, named(e.Name))
-	})
-	for _, p := range c.all {
-		i := slices.IndexFunc(p.plan.Plan.Nodes, func(o plan.Node) bool { return o.Name == n.Name })
-		if i < 0 {
-			continue
-		}
-		for j, e := range n.Extra {
-			if k := slices.IndexFunc(p.plan.Plan.Nodes[i].Extra, named(e.Name)); k >= 0 {
-				n.Extra[j] = p.plan.Plan.Nodes[i].Extra[k]
-			}
-		}
-		return
-	}
 }
 
 // gather finds the nodes that the plan may be about: who sent a request, and all
@@ -66,7 +48,7 @@ func (w *work) gather() error {
 	asked := map[string]bool{}
 	if w.Requests != nil {
 		var err error
-		if w.nodes, err = w.Requests.requesters(w.in); err != nil {
+		if w.nodes, w.notes, err = w.Requests.requesters(w.in); err != nil {
 			return err
 		}
 		w.chain.vouch(w.nodes)
@@ -82,7 +64,15 @@ func (w *work) gather() error {
 				continue
 			}
 			seen[n.Name] = true
-			if asked[n.Name] || slices.Contains(w.Without, n.Name) || len(w.Nodes) > 0 && !slices.Contains(w.Nodes, n.Name) {
+			only := slices.Contains(w.Nodes, n.Name)
+			if asked[n.Name] || slices.Contains(w.Without, n.Name) || len(w.Nodes) > 0 && !only {
+				continue
+			}
+			if how, left := w.chain.Left(n.Name); left {
+				if only {
+					return &Refused{Err: fmt.Errorf("node %s has left the cluster: %s", n.Name, how),
+						Hints: []string{"it comes back by a new request: officiant-node request, and --requests"}}
+				}
 				continue
 			}
 			r, err := w.granted(p, n)
@@ -133,6 +123,9 @@ func (w *work) draft() error {
 	if err := w.facts(); err != nil {
 		return err
 	}
+	if err := w.knownHosts(); err != nil {
+		return err
+	}
 	var err error
 	if w.p.Previous, err = w.chain.previous(w.in); err != nil {
 		return err
@@ -165,6 +158,8 @@ func (w *work) facts() error {
 	if err != nil {
 		return err
 	}
+	w.file = config
+	w.notes = append(w.notes, forgotten(config, last)...)
 	c := w.p.Cluster
 	w.p.Cluster = plan.Cluster{Name: c.Name, Naming: c.Naming, Overrides: c.Overrides, Extra: c.Extra}
 	if config.ClusterName != "" && config.ClusterName != c.Name {
@@ -208,11 +203,33 @@ func (w *work) open() (*schedule.Ceremony, error) {
 	return nil, refused
 }
 
-// leaves says how long new leaves are valid: as in the last ceremony, or as asked for.
-func (w *work) leaves() {
-	if w.p.Leaves = w.chain.last().plan.Plan.Leaves; w.Validity != 0 {
-		w.p.Leaves.Validity = w.Validity
+// knownHosts carries over which SSH host key is whose, for requests that were sent.
+func (w *work) knownHosts() error {
+	file := w.chain.knownHosts()
+	if file == nil {
+		return nil
 	}
+	asked := slices.DeleteFunc(slices.Clone(w.nodes), func(n requester) bool { return n.file == "" })
+	placed, notes, err := hostKeys(w.in, *file, asked, w.chain.last().prefix+"/known_hosts")
+	if err != nil {
+		return err
+	}
+	for _, a := range asked {
+		i := slices.IndexFunc(w.nodes, func(n requester) bool { return n.file == a.file })
+		w.nodes[i] = a
+	}
+	w.p.KnownHosts, w.notes = placed, append(w.notes, notes...)
+	return nil
+}
+
+// leaves says how long new leaves are valid: as asked for, as the kubeadm file says, or
+// as in the last ceremony.
+func (w *work) leaves() {
+	if w.Validity != 0 {
+		w.p.Leaves.Validity = w.Validity
+		return
+	}
+	w.p.Leaves, w.notes = leavesFor(w.file, w.chain.last().plan.Plan.Leaves, w.notes)
 }
 
 // issuers takes out of the plan the keys that sign nothing, the root's among
@@ -233,7 +250,8 @@ func (w *work) issuers(all *schedule.Ceremony) error {
 			signs[e.Signer] = true
 		}
 	}
-	end := w.Now.Add(time.Duration(w.p.Leaves.Validity))
+	life := leafLife(w.file, w.p.Leaves)
+	end := w.Now.Add(life)
 	for i := range w.p.Authorities {
 		a := &w.p.Authorities[i]
 		if a.Makes() {
@@ -249,7 +267,7 @@ func (w *work) issuers(all *schedule.Ceremony) error {
 		if c := all.Certificates[a.Name]; end.After(c.NotAfter) {
 			return &Refused{
 				Err: fmt.Errorf("authority %s ends on %s, before a certificate of %s made now would: renewal cannot help there",
-					a.Name, c.NotAfter.UTC().Format(time.DateOnly), w.p.Leaves.Validity),
+					a.Name, c.NotAfter.UTC().Format(time.DateOnly), plan.Duration(life)),
 				Hints: []string{
 					"it needs a successor, which nodes learn to trust first: officiant ceremony rollover (docs/rollover.md)",
 					"until then, certificates that end sooner: --validity TIME"}}
@@ -277,7 +295,7 @@ func (w *work) roots() error {
 
 // proposal is the plan as it was opened, with what people have to compare.
 func (w *work) proposal(c *schedule.Ceremony) Proposal {
-	out := Proposal{Document: *w.p, Files: w.in.copies}
+	out := Proposal{Document: *w.p, Files: w.in.copies, Notes: w.notes}
 	for _, n := range c.Plan.Nodes {
 		if c.Vouched[n.Name] == schedule.ByFingerprint {
 			out.Requests = append(out.Requests, Requested{Node: n, Fingerprint: n.Fingerprint, By: Compared})

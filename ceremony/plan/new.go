@@ -23,8 +23,11 @@ type NewOptions struct {
 	// Existing authorities; those of the four families that are not among them
 	// are made, unless there are to be OnlyThese. The same for the release key and
 	// the service-account pair.
-	Authorities    []Authority
-	OnlyThese      bool
+	Authorities []Authority
+	OnlyThese   bool
+	// AuthorityLife is how long the kubeadm file says that authorities are valid, which
+	// the plan then does not say again; zero: it does not say.
+	AuthorityLife  Duration
 	Release        Release
 	ServiceAccount ServiceAccount
 	KnownHosts     string // input file
@@ -211,10 +214,16 @@ func (w *writer) authorities(o NewOptions) {
 		}
 		a := Authority{Name: string(f), Family: f, Evidence: o.Evidence, Key: Key{Create: signer.ECDSAP256},
 			Validity: Duration(10 * Year)}
-		if f == kubepki.Root {
-			a.Key.Create, a.Validity = signer.ECDSAP384, Duration(20*Year)
+		switch {
+		case f == kubepki.Root:
+			a.Key.Create, a.Validity = signer.ECDSAP384, max(Duration(20*Year), o.AuthorityLife)
+		case o.AuthorityLife != 0:
+			a.Validity = 0
 		}
 		w.authority(a)
+		if f != kubepki.Root && o.AuthorityLife != 0 {
+			w.comment(4, "Valid as long as the kubeadm file says: caCertificateValidityPeriod.")
+		}
 	}
 }
 
@@ -238,6 +247,10 @@ func (w *writer) authority(a Authority) {
 	if a.External {
 		w.WriteString("    external: true\n")
 		w.line(4, "issuers", a.Issuers)
+	}
+	if a.Subject.Organization != nil {
+		w.open(4, "subject")
+		w.flow(6, "organization", *a.Subject.Organization)
 	}
 	if a.Validity != 0 {
 		w.line(4, "validity", a.Validity.String())

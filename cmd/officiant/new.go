@@ -179,9 +179,7 @@ func (o *newOptions) save(p *next.Proposal, err error) error {
 	if err != nil {
 		return err
 	}
-	for _, note := range p.Notes {
-		fmt.Fprintln(o.Stderr, exit.Line(note))
-	}
+	o.note(p)
 	if err := o.write(o.out, p); err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"officiant/bundle/durable"
 	"officiant/ceremony/history"
@@ -85,12 +84,16 @@ func requestsIn(desk next.Desk, dir string) (next.Requests, error) {
 		return out, err
 	}
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".req") && !strings.HasSuffix(e.Name(), next.SharedSuffix) {
-			continue
-		}
-		f, err := input(desk, filepath.Join(dir, e.Name()))
+		f := next.File{Name: filepath.Join(dir, e.Name())}
+		info, err := os.Stat(f.Name)
 		if err != nil {
 			return out, err
+		}
+		if info.Mode().IsRegular() { // what is larger than any request is seen not to be one
+			if f.Data, err = readUpTo(f.Name, next.MaxRequest+1); err != nil {
+				return out, err
+			}
+			f.Below = below(desk.Dir, f.Name)
 		}
 		out.Files = append(out.Files, f)
 	}
@@ -197,8 +200,16 @@ func (o *options) writeCopies(folder string, copies []next.Copy) error {
 	return o.Disk.SyncDirs(folders)
 }
 
+// note says what a plan's writer should know.
+func (o *options) note(p *next.Proposal) {
+	for _, note := range p.Notes {
+		fmt.Fprintf(o.Stderr, "note: %s\n", exit.Line(note))
+	}
+}
+
 // compare prints the fingerprints that people have to compare, and the next step.
 func (o *options) compare(file string, p *next.Proposal) error {
+	o.note(p)
 	for _, r := range p.Requests {
 		fmt.Fprintf(o.Stderr, "Compare with what node %s printed, by another way than its request came:\n", r.Node.Name)
 		_, err := fmt.Fprintf(

@@ -1,0 +1,381 @@
+package next_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/ceremonytest"
+	"officiant/ceremony/history"
+	"officiant/ceremony/next"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/revocation"
+	"officiant/ceremony/schedule"
+	"officiant/signer"
+)
+
+const kubeadmFile = `apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+clusterName: demo
+kubernetesVersion: v1.37.2
+controlPlaneEndpoint: api.demo.test:6443
+`
+
+// settings are what a plan says beyond the fixture's: a plan that follows may not
+// forget any of it.
+var settings = [][2]string{
+	{"  externalEtcd: false\n", "  externalEtcd: false\n  naming: kubeadm\n  certSANs: [api.demo.example]\n" +
+		"  overrides: {kube-apiserver: {extraSANs: [10.0.0.99]}}\n"},
+	{"leaves: {validity: 1y}", "leaves: {validity: 90d}\nknownHosts: known_hosts"},
+	{"- {name: etcd, key: {create: ECDSA-P256}, evidence: software, validity: 10y}",
+		"- {name: etcd, key: {create: ECDSA-P256}, evidence: software, validity: 6y, subject: {organization: [ops]}}"},
+}
+
+// held is a ceremony that was held by a plan with these settings.
+func held(t *testing.T) (f *ceremonytest.Fixture, archive *history.Archive) {
+	t.Helper()
+	f = ceremonytest.New(
+		t,
+		ceremonytest.Shape{Workers: 2, People: []string{"alice officer", "bob officer"}, Approvals: 1},
+	)
+	text, err := os.ReadFile(f.PlanFile)
+	must(t, err)
+	for _, s := range settings {
+		if !strings.Contains(string(text), s[0]) {
+			t.Fatalf("%q is not in the fixture's plan\n%s", s[0], text)
+		}
+		text = []byte(strings.Replace(string(text), s[0], s[1], 1))
+	}
+	must(t, os.WriteFile(f.PlanFile, text, 0o644))
+	must(t, os.WriteFile(filepath.Join(f.Folder, "known_hosts"), []byte(hostKey), 0o644))
+	f.Approve(t, "alice")
+	dir, _ := f.Run(t)
+	archive, err = history.Find(dir)
+	must(t, err)
+	return f, archive
+}
+
+const hostKey = "worker-1 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ+M5KbGeKDmT6oSVQ2S3Eyd3FhPBvWcQ8cEOUqUqzGk\n"
+
+func report() *plan.Report {
+	return &plan.Report{File: "plan.yaml", Show: func(name string) string { return name }}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func desk(t *testing.T) next.Desk {
+	dir := t.TempDir()
+	return next.Desk{Folder: os.DirFS(dir), Dir: dir, Now: time.Now()}
+}
+
+// requestsOf are the fixture's requests, as they lie in a folder; more are files beside.
+func requestsOf(t *testing.T, f *ceremonytest.Fixture, more ...next.File) next.Requests {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(f.Folder, "requests", "*.req"))
+	must(t, err)
+	r := next.Requests{Dir: "requests", Files: more}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		must(t, err)
+		r.Files = append(r.Files, next.File{Name: "requests/" + filepath.Base(name), Data: data})
+	}
+	return r
+}
+
+func asked(t *testing.T, f *ceremonytest.Fixture) next.Asked {
+	return next.Asked{Desk: desk(t), Kubeadm: next.File{Name: "kubeadm.yaml", Data: []byte(kubeadmFile)},
+		Requests: requestsOf(t, f), Evidence: signer.Software}
+}
+
+// TestNothingIsForgotten walks every field of a plan: each kind of plan that follows
+// has what the last one had, or the table says why it has not.
+func TestNothingIsForgotten(t *testing.T) {
+	f, archive := held(t)
+	chain, err := next.OpenChain(archive, "", os.DirFS)
+	must(t, err)
+	raw, err := os.ReadFile(f.PlanFile)
+	must(t, err)
+	was := plan.Read(report(), raw)
+	follows := map[string]plan.NewOptions{}
+	continued, err := next.Continue(asked(t, f), archive, os.DirFS, 0)
+	must(t, err)
+	follows["continue"] = continued.Document
+	renewed, err := next.Renew(chain, 100*24*time.Hour, next.Changes{Desk: desk(t)})
+	must(t, err)
+	follows["renew"] = renewed.Document
+	revoked, err := next.Revoke(
+		chain,
+		next.RevokeOptions{Of: []string{"worker-1"}, Reason: revocation.Superseded},
+		next.Changes{Desk: desk(t)},
+	)
+	must(t, err)
+	follows["revoke"] = revoked.Document
+	for kind, o := range follows {
+		text, err := plan.New(o)
+		must(t, err)
+		now := plan.Read(report(), text)
+		for _, path := range fields(reflect.TypeOf(*was), nil) {
+			name := strings.Join(path, ".")
+			if why, ok := notCarried[name]; ok {
+				if why == "" {
+					t.Errorf("%s: no reason is given", name)
+				}
+				continue
+			}
+			if kind == "continue" && fromFile[name] {
+				continue
+			}
+			had, has := map[string]string{}, map[string]string{}
+			values(reflect.ValueOf(*was), path, "", had)
+			values(reflect.ValueOf(*now), path, "", has)
+			for key, v := range had {
+				if _, there := has[key]; !there && strings.Contains(key, "worker-1") && kind == "revoke" {
+					continue // no bundle for it
+				}
+				if v == "" || v == "false" || v == "0" || v == "[]" || v == "map[]" {
+					continue // a default, which may be written out by now
+				}
+				if strings.HasPrefix(name, "Nodes.") && has[key] == "" && kind == "revoke" {
+					continue // it has bundles for etcd's nodes alone, and here for none
+				}
+				if has[key] != v {
+					t.Errorf("%s: %s%s is %q, was %q", kind, name, key, has[key], v)
+				}
+			}
+		}
+	}
+}
+
+// fromFile are facts that continuing takes from the kubeadm file it is given; what that
+// does not have and the last ceremony had is told.
+var fromFile = map[string]bool{
+	"Cluster.KubernetesVersion":    true,
+	"Cluster.ControlPlaneEndpoint": true,
+	"Cluster.ServiceSubnet":        true,
+	"Cluster.DNSDomain":            true,
+	"Cluster.CertSANs":             true,
+	"Cluster.EtcdServerCertSANs":   true,
+	"Cluster.EtcdPeerCertSANs":     true,
+	"Cluster.ExternalEtcd":         true,
+	"Cluster.Name":                 true,
+}
+
+// notCarried says why a plan that follows has something else.
+var notCarried = map[string]string{
+	"Name":                    "each plan has its own",
+	"Previous.Given":          "it names the ceremony before",
+	"Previous.Ceremonies":     "it names the ceremony before",
+	"Previous.Lost":           "said once, where the chain begins anew",
+	"Cluster.Kubeadm":         "its facts stand in the plan, unless a newer file is given",
+	"Authorities.Key":         "what was made exists, and is opened only where it signs",
+	"Authorities.Certificate": "the one that was made, out of the record",
+	"Authorities.Renews":      "done",
+	"Authorities.Root":        "its certificate says by which root it is",
+	"Authorities.Subject":     "its certificate has it; a successor takes the organization over",
+	"Authorities.Validity":    "its certificate has it; a successor takes it over",
+	"Authorities.Least":       "of a certificate that has come back",
+	"Release.Key":             "what was made exists",
+	"Release.Public":          "out of the record",
+	"Release.Lost":            "done",
+	"Release.Name":            "written where it is not the default",
+	"Release.Successor":       "what was made exists",
+	"ServiceAccount.Create":   "done: it is carried over sealed",
+	"ServiceAccount.Sealed":   "out of the record",
+	"ServiceAccount.Public":   "out of the record",
+	"ServiceAccount.Next":     "out of the record",
+	"ServiceAccount.Former":   "out of the record",
+	"KnownHosts":              "a copy of the file, below another path",
+	"Nodes.Keys":              "a node whose keys the ceremony makes has them made anew",
+	"Nodes.Request":           "a copy, or a newer one",
+	"Nodes.Renew":             "what this plan makes anew",
+	"Nodes.Sealed":            "found on record when it is needed",
+	"Nodes.Fingerprint":       "of a new request, or the record vouches",
+	"Nodes.Host":              "of a node that sent a request",
+	"Revocations":             "those that have not ended, on the list that is made",
+	"CRLs":                    "the newest list of each authority is carried over on record",
+	"Left":                    "on record once",
+}
+
+// fields lists the paths of a plan's fields down to what has a meaning of its own.
+func fields(typ reflect.Type, path []string) (all [][]string) {
+	for typ.Kind() == reflect.Slice || typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
+	}
+	whole := slices.Contains(
+		[]string{"Plan", "Cluster", "Previous", "Authority", "Release", "ServiceAccount", "Leaves", "Node"},
+		typ.Name(),
+	)
+	if typ.Kind() != reflect.Struct || !whole {
+		return [][]string{path}
+	}
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		all = append(all, fields(f.Type, append(slices.Clone(path), f.Name))...)
+	}
+	return all
+}
+
+// values finds what a plan says under a path, by the names of what is in lists.
+func values(v reflect.Value, path []string, key string, out map[string]string) {
+	switch {
+	case len(path) == 0:
+		out[key] = fmt.Sprintf("%v", v.Interface())
+	case v.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			values(v.Index(i), path, key+" of "+v.Index(i).FieldByName("Name").String(), out)
+		}
+	default:
+		values(v.FieldByName(path[0]), path[1:], key, out)
+	}
+}
+
+// TestRefused: what there is no plan for, and why.
+func TestRefused(t *testing.T) {
+	f, archive := held(t)
+	chain, err := next.OpenChain(archive, "", os.DirFS)
+	must(t, err)
+	request, err := os.ReadFile(filepath.Join(f.Folder, "requests", "worker-2.req"))
+	must(t, err)
+	with := func(change func(*next.Asked)) func() error {
+		return func() error {
+			a := asked(t, f)
+			change(&a)
+			_, err := next.First(a, next.FirstOptions{})
+			return err
+		}
+	}
+	for name, tt := range map[string]struct {
+		plan func() error
+		want string
+	}{
+		"a request under another ending": {with(func(a *next.Asked) {
+			a.Requests = requestsOf(t, f, next.File{Name: "requests/again.csrs", Data: request})
+		}), "requests/again.csrs: is a request of node worker-2, and its name does not end in .req"},
+		"two requests of a node": {with(func(a *next.Asked) {
+			a.Requests = requestsOf(t, f, next.File{Name: "requests/again.req", Data: request})
+		}), "are both requests of node worker-2"},
+		"no request": {with(func(a *next.Asked) { a.Requests.Files = nil }), "no request (*.req) in it"},
+		"no cluster": {with(func(a *next.Asked) {
+			a.Kubeadm.Data = []byte("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n")
+		}), "has no ClusterConfiguration"},
+		"a node that is none": {func() error {
+			_, err := next.Renew(chain, 0, next.Changes{Desk: desk(t), Nodes: []string{"worker-9"}})
+			return err
+		}, "no node worker-9 in these ceremonies"},
+		"a cluster that is none": {func() error {
+			_, err := next.OpenChain(archive, "port", os.DirFS)
+			return err
+		}, "there is no ceremony of cluster port here; there are of demo"},
+		"a stage too early": {func() error {
+			o := next.RolloverOptions{Authority: "etcd", Stage: next.Issue}
+			_, err := next.RolloverStage(chain, o, next.Changes{Desk: desk(t)})
+			return err
+		}, "the first stage is --stage trust"},
+		"no statuses": {func() error {
+			o := next.RolloverOptions{Authority: "etcd", Stage: next.Trust}
+			_, err := next.RolloverStage(chain, o, next.Changes{Desk: desk(t)})
+			return err
+		}, "node worker-1: no status of it"},
+		"nothing to refresh": {func() error {
+			_, err := next.Revoke(chain, next.RevokeOptions{Refresh: true}, next.Changes{Desk: desk(t)})
+			return err
+		}, "there is no revocation list on these records"},
+		"no lists where there is a chain": {func() error {
+			_, err := next.Continue(asked(t, f), archive, os.DirFS, plan.Duration(time.Hour))
+			return err
+		}, "lists of its authorities are made by officiant ceremony revoke"},
+	} {
+		err := tt.plan()
+		var refused *next.Refused
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	r, err := next.Renew(chain, 0, next.Changes{Desk: desk(t)})
+	if err != nil || r.Ceremony != nil || r.Quiet != 3 {
+		t.Errorf("nothing ends: %v, %+v", err, r)
+	}
+}
+
+// TestTheFileSays: what the kubeadm file says of lives, no plan says again.
+func TestTheFileSays(t *testing.T) {
+	f, archive := held(t)
+	a := asked(t, f)
+	a.Kubeadm.Data = []byte(
+		kubeadmFile + "caCertificateValidityPeriod: 219000h\ncertificateValidityPeriod: 4380h\nencryptionAlgorithm: " +
+			"RSA-3072\n",
+	)
+	a.Requests.Files = append(a.Requests.Files, next.File{Name: "requests/notes.txt", Data: []byte("call bob")})
+	a.Naming = kubepki.NamingDocs
+	p, err := next.First(a, next.FirstOptions{})
+	must(t, err)
+	text, err := plan.New(p.Document)
+	must(t, err)
+	for _, a := range plan.Read(report(), text).Authorities {
+		if want := map[bool]time.Duration{true: 219000 * time.Hour}[a.Name == "root"]; time.Duration(a.Validity) != want {
+			t.Errorf("%s: validity %s is said, want %s", a.Name, a.Validity, want)
+		}
+	}
+	for _, want := range []string{"encryptionAlgorithm, RSA-3072", "the requests of cp-1, worker-1, worker-2 were " +
+		"made for others", "not used, of what lies in requests: notes.txt"} {
+		if !slices.ContainsFunc(p.Notes, func(n string) bool { return strings.Contains(n, want) }) {
+			t.Errorf("nobody was told %q: %q", want, p.Notes)
+		}
+	}
+	a.Desk, a.Naming = desk(t), ""
+	p, err = next.Continue(a, archive, os.DirFS, 0)
+	must(t, err)
+	if p.Document.Leaves.Validity != 0 {
+		t.Errorf("the plan says %s of leaves, and so does the kubeadm file", p.Document.Leaves.Validity)
+	}
+	for _, want := range []string{"cluster.certSANs: the last ceremony had api.demo.example", "in the last ceremony " +
+		"it was 90d"} {
+		if !slices.ContainsFunc(p.Notes, func(n string) bool { return strings.Contains(n, want) }) {
+			t.Errorf("nobody was told %q: %q", want, p.Notes)
+		}
+	}
+}
+
+// TestSuccessorIsAlike: an authority that follows another is made as that was.
+func TestSuccessorIsAlike(t *testing.T) {
+	f, archive := held(t)
+	chain, err := next.OpenChain(archive, "", os.DirFS)
+	must(t, err)
+	dir := archive.Found[0].Dir
+	c, err := schedule.Open(filepath.Join(dir, "plan.yaml"), schedule.Options{Now: time.Now(), Held: true})
+	must(t, err)
+	var files []next.File
+	for name := range f.Keys {
+		s := fmt.Sprintf(`{"root":"/","installed":{"node":%q,"sequence":1,"ceremony":%q}}`, name, c.Digest)
+		files = append(files, next.File{Name: name, Data: []byte(s)})
+	}
+	statuses, err := next.ParseStatuses("status", files)
+	must(t, err)
+	r, err := next.RolloverStage(
+		chain,
+		next.RolloverOptions{Authority: "etcd", Stage: next.Trust, Statuses: statuses},
+		next.Changes{Desk: desk(t)},
+	)
+	must(t, err)
+	i := slices.IndexFunc(r.Document.Authorities, func(a plan.Authority) bool { return a.Name == "etcd-2" })
+	a := r.Document.Authorities[i]
+	if a.Validity.String() != "6y" || !slices.Equal(*a.Subject.Organization, []string{"ops"}) ||
+		a.Key.Create != signer.ECDSAP256 {
+		t.Errorf("etcd was valid for 6y, of O=ops and ECDSA-P256: %+v", a)
+	}
+	if got := r.Ceremony.Entries[0]; !slices.Equal(got.Organization, []string{"ops"}) {
+		t.Errorf("the schedule has another subject: %+v", got)
+	}
+}
