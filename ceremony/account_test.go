@@ -5,9 +5,12 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/ceremony/history"
+	"officiant/ceremony/history/historytest"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/progress"
 	"officiant/ceremony/schedule"
@@ -19,22 +22,34 @@ import (
 func TestCarriedAccount(t *testing.T) {
 	const file = "previous/demo-1/sa.key.age"
 	sealed := []byte("sealed")
-	former := func(sealed []byte, to string) []*transcript.Transcript {
-		return []*transcript.Transcript{{Lines: []transcript.Line{{Record: transcript.Sealed{
-			Secret: "service-account", File: "secrets/sa.key.age", SHA256: fingerprint.Of(sealed), Recipients: []string{to},
-		}}}}}
+	former := func(sealed []byte, to string) *history.History {
+		r := historytest.Begin(t, time.Now(), transcript.Open{})
+		release := historytest.Key(t)
+		r.Key("release", release.Public(), true)
+		r.Add(transcript.Sealed{Secret: transcript.ServiceAccount, File: "secrets/sa.key.age",
+			SHA256: fingerprint.Of(sealed), Recipients: []string{to}})
+		record, _ := r.Close(release, nil)
+		read, err := history.Read(history.Text("demo-1.jsonl", record))
+		if err != nil {
+			t.Fatal(err)
+		}
+		past, err := history.Of("demo", read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return past
 	}
 	for name, c := range map[string]struct {
-		previous []*transcript.Transcript
-		want     string
+		past *history.History
+		want string
 	}{
 		"to another recipient": {former(sealed, "age1old"),
 			file + " is not sealed to age1new: a control-plane node could not open it"},
 		"another file": {former([]byte("another"), "age1new"),
 			file + " is not the sealed file of any predecessor's record"},
-		"on no record": {nil, file + " is not the sealed file of any predecessor's record"},
+		"on no record": {&history.History{}, file + " is not the sealed file of any predecessor's record"},
 	} {
-		r := &secrets{previous: c.previous, common: common{progress: progress.New(nil), plan: &schedule.Ceremony{
+		r := &secrets{past: c.past, common: common{progress: progress.New(nil), plan: &schedule.Ceremony{
 			Plan: &plan.Plan{
 				ServiceAccount: plan.ServiceAccount{Sealed: file},
 				Nodes:          []plan.Node{{Name: "cp-1", Keys: plan.NodeKeys{Recipient: "age1new"}}},

@@ -156,6 +156,6 @@ func (r *run) verifyDirectory(_ context.Context) error {
 // all of it from the disk again.
 func (r *run) release() {
 	r.tokens.close()
-	r.rooms, r.plan, r.previous, r.Received = rooms{}, nil, nil, nil
+	r.rooms, r.plan, r.Received = rooms{}, nil, nil
 	r.progress.Release()
 }

@@ -266,7 +266,7 @@ func (r *issuing) closeIssuing(_ context.Context) error {
 		return errors.New("the record holds certificates the schedule does not have")
 	}
 	if _, err := r.progress.Record(transcript.IssuingClosed{Certificates: n, Abandoned: r.progress.Abandoned,
-		Authorities: standing(r.plan.Plan)}); err != nil {
+		Authorities: standing(r.plan.Plan), Left: r.plan.Plan.Left}); err != nil {
 		return err
 	}
 	head := r.progress.Head()

@@ -25,9 +25,9 @@ func (r *run) lookAtRoom(ctx context.Context) error {
 		return nil
 	}
 	var former time.Time
-	for _, p := range r.previous {
-		if end := p.Lines[len(p.Lines)-1].Time; end.After(former) {
-			former = end
+	for _, last := range r.plan.Past.Ends() {
+		if last.Ended.After(former) {
+			former = last.Ended
 		}
 	}
 	results, err := r.Look(ctx, former)

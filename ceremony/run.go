@@ -104,9 +104,7 @@ type run struct {
 	steps     []Step
 	checker   *issue.Checker
 	approvals map[string][]byte
-	// previous are the records of the ceremonies this one continues.
-	previous []*transcript.Transcript
-	resumed  bool
+	resumed   bool
 	rooms
 	result *Result
 }
@@ -209,7 +207,7 @@ func (r *run) openRooms() {
 		resumed: r.resumed,
 		stores:  map[string]signer.Store{}, keys: map[string]signer.Key{}, proved: map[string]signer.Store{},
 	}
-	r.secrets = &secrets{common: r.common, previous: r.previous}
+	r.secrets = &secrets{common: r.common, past: r.plan.Past}
 	r.issuing = &issuing{common: r.common, tokens: r.tokens, checker: r.checker, workers: r.Workers, brought: r.Received}
 	r.outputs = &outputs{common: r.common, tokens: r.tokens, secrets: r.secrets, workers: r.Workers}
 }
@@ -221,10 +219,11 @@ func (r *run) copyPlan() error {
 	}
 	// r.Plan was judged
 	c, err := schedule.OpenFS(os.DirFS(r.dir.path), planFile, schedule.Options{Now: r.now(), Opened: r.Plan.Requests,
-		Held: true})
+		Past: r.Plan.Past, Held: true})
 	if err != nil {
 		return err
 	}
+	c.Judged(r.Plan)
 	if c.Digest != r.Plan.Digest {
 		return fmt.Errorf("%s: its copy of the plan has digest %s, not the confirmed %s", r.dir.path, c.Digest,
 			r.Plan.Digest)
@@ -239,21 +238,16 @@ func (r *run) copyPlan() error {
 // inheritHistory takes the serials of the ceremonies this one continues, and
 // refuses a clock that stands before their end.
 func (r *run) inheritHistory() error {
-	for _, p := range r.plan.Plan.Previous.Ceremonies {
-		var t *transcript.Transcript
-		for _, file := range slices.Backward(append([]string{p.Transcript}, p.Earlier...)) {
-			var err error
-			if t, err = transcript.Read(file, r.plan.Inputs[file]); err != nil {
-				return err
-			}
-			r.previous = append(r.previous, t)
-			for _, n := range t.Serials() {
-				r.progress.UseSerial(n)
-			}
+	past := r.plan.Past
+	for _, record := range slices.Concat(past.Records(), past.Others()) {
+		for c := range record.Certificates() {
+			r.progress.UseSerial(c.Serial.Int())
 		}
-		if end := t.Lines[len(t.Lines)-1].Time; r.now().Before(end) {
+	}
+	for _, last := range past.Ends() {
+		if r.now().Before(last.Ended) {
 			return &Refused{[]string{fmt.Sprintf("the clock says %s, but ceremony %d of %s ended at %s: set the clock",
-				r.now().UTC().Format(time.RFC3339), p.Sequence, p.Cluster, end.Format(time.RFC3339))}}
+				r.now().UTC().Format(time.RFC3339), last.Open.Sequence, last.Open.Cluster, last.Ended.Format(time.RFC3339))}}
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/seal"
+	"officiant/ceremony/history"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
 )
@@ -19,7 +20,7 @@ import (
 // and the keys of nodes that cannot make their own.
 type secrets struct {
 	common
-	previous []*transcript.Transcript // of the ceremonies this one continues
+	past *history.History // of the ceremonies this one continues
 }
 
 // sealServiceAccount makes the service-account pair in memory and leaves it
@@ -118,21 +119,9 @@ func (r *secrets) carried(secret, file string) (transcript.Sealed, error) {
 		return r.adoptedAccount()
 	}
 	sum := fingerprint.Of(r.plan.Inputs[file])
-	for _, before := range r.previous {
-		keys, ok := before.ServiceAccount()
-		if !ok {
-			continue
-		}
-		found := []transcript.Sealed{keys.InUse}
-		if keys.Next != nil {
-			found = append(found, *keys.Next)
-		}
-		for _, s := range found {
-			if s.SHA256 == sum {
-				s.Secret, s.File, s.Former = secret, file, nil
-				return s, nil
-			}
-		}
+	if s, ok := r.past.Sealed(sum); ok {
+		s.Secret, s.File, s.Former = secret, file, nil
+		return s, nil
 	}
 	return transcript.Sealed{}, &Refused{[]string{file + " is not the sealed file of any predecessor's record"}}
 }

@@ -40,12 +40,17 @@ func (a *certificateAudit) generations(c *Check) {
 	}
 }
 
-// standing holds what the line that closes issuing says of authorities against
-// the plan. Records of before there were several of a family say nothing.
+// standing holds what the line that closes issuing says of authorities, and of nodes
+// that have left, against the plan. Records of before there were several of a family
+// say nothing of them.
 func (a *certificateAudit) standing(c *Check) {
 	closing := a.ledger.closing()
 	if closing == nil {
 		return
+	}
+	left := closing.Record.(transcript.IssuingClosed).Left
+	if !slices.Equal(left, a.plan.Plan.Left) {
+		c.problem("line %d: says that the nodes %q have left, the plan says %q", closing.Seq, left, a.plan.Plan.Left)
 	}
 	said := closing.Record.(transcript.IssuingClosed).Authorities
 	if said == nil && len(a.plan.Plan.Trusted()) == 0 {

@@ -129,6 +129,18 @@ func (h *History) Records() []*Record { return h.own }
 // Others are the records of other clusters' ceremonies.
 func (h *History) Others() []*Record { return h.others }
 
+// Ends are the last ceremonies of each cluster here: the cluster's, and the others'.
+func (h *History) Ends() []*Record {
+	var newest []*Record
+	for _, r := range h.all() {
+		same := func(o *Record) bool { return o.Open.Cluster == r.Open.Cluster }
+		if !slices.ContainsFunc(newest, same) {
+			newest = append(newest, r)
+		}
+	}
+	return newest
+}
+
 // Last is the cluster's newest ceremony, where the next one goes on; nil: there is none.
 func (h *History) Last() *Record {
 	if len(h.own) == 0 {

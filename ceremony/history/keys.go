@@ -88,3 +88,18 @@ func (h *History) Accounts() *transcript.AccountKeys {
 	}
 	return nil
 }
+
+// Sealed finds what one of the cluster's ceremonies recorded of a sealed file: as the
+// pair in use, or as the next one by then.
+func (h *History) Sealed(sum fingerprint.SHA256) (transcript.Sealed, bool) {
+	for _, r := range h.own {
+		switch {
+		case r.Accounts == nil:
+		case r.Accounts.InUse.SHA256 == sum:
+			return r.Accounts.InUse, true
+		case r.Accounts.Next != nil && r.Accounts.Next.SHA256 == sum:
+			return *r.Accounts.Next, true
+		}
+	}
+	return transcript.Sealed{}, false
+}

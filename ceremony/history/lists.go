@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"fmt"
+	"iter"
 	"time"
 
 	"officiant/ceremony/revocation"
@@ -69,4 +70,18 @@ func (b *reader) list(l transcript.Line) error {
 func (r *Record) Revoked(s Serial) (Revocation, bool) {
 	is, ok := r.revoked[s]
 	return is, ok
+}
+
+// Revocations yields everything that any list of these records has, the newest
+// ceremony's word first.
+func (h *History) Revocations() iter.Seq2[Serial, Revocation] {
+	return func(yield func(Serial, Revocation) bool) {
+		for _, r := range h.all() {
+			for s, is := range r.revoked {
+				if !yield(s, is) {
+					return
+				}
+			}
+		}
+	}
 }

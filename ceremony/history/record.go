@@ -20,6 +20,7 @@ type Record struct {
 	Began  time.Time       // when that was written
 	Ended  time.Time       // when the last line was written
 	Head   fingerprint.SHA256
+	SHA256 fingerprint.SHA256 // of the whole text
 	// Closed is the last line of a finished ceremony; nil: it is unfinished.
 	Closed *transcript.Closed
 	// Signed says that the release key's signature over the record was at hand, and
@@ -168,7 +169,8 @@ func ReadEach(s Source, each func(n int, c *x509.Certificate)) (*Record, error) 
 		}
 	}
 	b.table.seal()
-	if err := b.signature(fingerprint.SHA256(sum.Sum(nil))); err != nil {
+	b.SHA256 = fingerprint.SHA256(sum.Sum(nil))
+	if err := b.signature(b.SHA256); err != nil {
 		return nil, err
 	}
 	return b.Record, nil
@@ -289,3 +291,11 @@ func (b *reader) account(s transcript.Sealed) {
 	}
 	b.Accounts.InUse = s
 }
+
+// What records say in transcript's own words, for those who read records here alone.
+type (
+	Broken      = transcript.Broken      // why a record is not whole, and where
+	Sealed      = transcript.Sealed      // a secret that was sealed
+	AccountKeys = transcript.AccountKeys // the service-account pairs
+	Predecessor = transcript.Predecessor // a ceremony that is continued, as a first line names it
+)

@@ -84,6 +84,7 @@
 //	crls:                             # revocation lists to be signed
 //	  - authority: etcd
 //	    nextUpdate: 90d               # when there will be another, from the ceremony's NotBefore
+//	left: [worker-9]                  # nodes that are gone for good; see Leaving
 //	revocations:                      # all that is revoked; see Revocation
 //	  - serial: "5b2f…"               # hex
 //	    authority: etcd               # who signed the certificate, and signs the list
@@ -115,9 +116,12 @@
 // authorities' certificates: no renew, no sealed service-account pair, no authority
 // that is adopted.
 //
-// A predecessor of another cluster is the root's last ceremony, and its record has
+// A previous ceremony of another cluster is the root's last one, and its record has
 // the root's key, if this one opens it; of its authorities no subject and no key
-// comes again. Who opens a root's existing key has a predecessor, or has lost it.
+// comes again. Each existing key that the schedule opens, an authority's or the
+// release key, is on one of these records, of whichever cluster, or its record is
+// lost; of another cluster's ceremony that opened one last, enough people have to
+// approve as well. The sequence of lost records is at most a million.
 //
 // Below an external root, authorities that are created ask for their certificates:
 // validity is the most these may be valid, least (default: as long as leaves) what
@@ -153,9 +157,12 @@
 // "host-key": an SSH signature by the key that the known_hosts file has for the
 // node's name (or its host). Hashed names are read; patterns, certification
 // authorities and revoked keys vouch for none, nor does one key for two nodes,
-// whether it signed for both or the file has it for both. Of a node that the last
-// ceremony knew, it vouches for no role that is new.
-// Neither key vouches for a request made before the last ceremony began.
+// whether it signed for both or the file has it for both. Of a node that a ceremony
+// named here knew, it vouches for no role that is new.
+// Neither key vouches for a request made before the last ceremony began, nor for a
+// node one of whose present keys is revoked as compromised, here or on any list; nor
+// does a certificate that is revoked, for whatever reason, or whose authority is, or
+// whose node has left.
 //
 // A fourth voucher, "record", is for renewal alone.
 //
@@ -213,6 +220,15 @@
 // that signs. A list with nothing on it is allowed: with one of the etcd family,
 // here or on a former record, etcd is told to look at it, and every later bundle
 // of an etcd node has the newest. Inputs may not lie in crls/ then.
+//
+// # Leaving
+//
+// A node under left was one of the cluster's, and no later ceremony is to certify it
+// by what it had: neither its record nor its present key vouches for it any more. It
+// goes on record ("issuing-closed"), and the schedule's head says so. So does a node
+// all of whose newest certificates are revoked as cessationOfOperation. A node that
+// gets certificates after that, by a request that people compared or its host key
+// signed, is one of the cluster's again. To leave a node out this time, name it nowhere.
 //
 // # Adoption
 //

@@ -12,6 +12,10 @@ func (l *Lost) Said() string {
 	return fmt.Sprintf("the chain begins anew: the records of ceremonies 1 to %d are lost, reason: %s", l.Sequence, l.Reason)
 }
 
+// MostCeremonies is above what any cluster reaches, and far below where counting
+// ends: whoever claims that a node has seen more wants no ceremony to follow.
+const MostCeremonies = 1_000_000
+
 // CheckLostReason refuses what cannot go on record as the reason why records are lost.
 func CheckLostReason(reason string) error {
 	bad := func(r rune) bool { return !unicode.IsPrint(r) }

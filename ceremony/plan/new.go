@@ -34,6 +34,7 @@ type NewOptions struct {
 	Leaves         Leaves // zero: the default
 	People         approval.People
 	Nodes          []Node
+	Left           []string
 	Revocations    []Revocation
 	CRLs           []CRL
 	Evidence       signer.Grade // least grade of the keys that are made; empty: consistent
@@ -79,6 +80,7 @@ func New(o NewOptions) ([]byte, error) {
 		w.line(0, "knownHosts", o.KnownHosts)
 	}
 	w.revocations(o)
+	w.left(o.Left)
 	w.nodes(o.Nodes)
 	w.people(o.People)
 	return w.Bytes(), nil

@@ -26,3 +26,13 @@ func (w *writer) revocations(o NewOptions) {
 		w.line(4, "comment", v.Comment)
 	}
 }
+
+// left writes which nodes are gone for good; nothing when none is.
+func (w *writer) left(nodes []string) {
+	if len(nodes) == 0 {
+		return
+	}
+	w.comment(0, "", "Nodes that have left the cluster for good: no later ceremony certifies them again",
+		"without a new request that people vouch for.")
+	w.flow(0, "left", nodes)
+}

@@ -23,6 +23,7 @@ type Plan struct {
 	Leaves         Leaves         `yaml:"leaves"`
 	KnownHosts     string         `yaml:"knownHosts"` // input file, OpenSSH's: which SSH host key is whose
 	Nodes          []Node         `yaml:"nodes"`
+	Left           []string       `yaml:"left"`        // nodes of former ceremonies that are gone for good
 	Revocations    []Revocation   `yaml:"revocations"` // all that has not ended, those of former ceremonies included
 	CRLs           []CRL          `yaml:"crls"`        // the lists to be made
 	People         []Person       `yaml:"people"`      // absent: nobody has to approve

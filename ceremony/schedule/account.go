@@ -8,6 +8,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 	"officiant/signer"
 )
@@ -97,32 +98,42 @@ func (b *accountPass) carryAccount(where plan.At) {
 	if pub != nil && b.past.genesis() && b.p.Adopts() {
 		b.adoptAccount(pub)
 	}
-	if sealed == nil || pub == nil || b.past.sealed == nil {
+	keys := b.past.Accounts()
+	if sealed == nil || pub == nil || keys == nil {
 		return
 	}
-	recorded := b.past.sealed.inUse
+	recorded := &keys.InUse
 	switch {
-	case recorded.is(pub):
+	case is(recorded, pub):
 		b.givenUp(where, former, next)
-	case b.past.sealed.next.is(pub):
-		if !slices.ContainsFunc(former, recorded.is) {
+	case is(keys.Next, pub):
+		if !slices.ContainsFunc(former, func(k crypto.PublicKey) bool { return is(recorded, k) }) {
 			b.Refuse(where, "the pair that signed tokens until now is missing under former: without its public key in "+
 				"sa.pub they end at once")
 		}
-		recorded = b.past.sealed.next
+		recorded = keys.Next
 	default:
 		b.RefuseInput(sa.Public, "is not the service-account key the last ceremony recorded")
 		return
 	}
+	if _, ok := b.past.Sealed(fingerprint.Of(sealed)); !ok && !b.held && isAgeFile(sealed) {
+		b.RefuseInput(sa.Sealed, "is not the sealed file of any previous ceremony's record")
+	}
 	b.opens(sealed, recorded)
 }
 
-// is says whether a record is of the pair with that public key.
-func (s *sealedRecord) is(pub crypto.PublicKey) bool {
-	if s == nil || pub == nil {
+// is says whether a record is of the pair with that public key; a record that is
+// not there is of none.
+func is(s *history.Sealed, pub crypto.PublicKey) bool {
+	return s != nil && isKey(s.PublicKey, pub)
+}
+
+// isKey says whether a public key is that of DER.
+func isKey(der []byte, pub crypto.PublicKey) bool {
+	if pub == nil {
 		return false
 	}
-	recorded, err := x509.ParsePKIXPublicKey(s.PublicKey)
+	recorded, err := x509.ParsePKIXPublicKey(der)
 	return err == nil && equalKeys(recorded, pub)
 }
 
@@ -173,8 +184,9 @@ func (b *accountPass) nextAccount(where plan.At) crypto.PublicKey {
 		return nil
 	}
 	sealed, pub := b.sealedPair(next.Sealed, next.Public, where)
-	if sealed != nil && pub != nil && b.past.sealed != nil && !(b.past.sealed.next.is(pub) &&
-		b.past.sealed.next.SHA256 == fingerprint.Of(sealed)) {
+	keys := b.past.Accounts()
+	if sealed != nil && pub != nil && keys != nil &&
+		!(is(keys.Next, pub) && keys.Next.SHA256 == fingerprint.Of(sealed)) {
 		b.RefuseInput(next.Public, "is not the next service-account pair the last ceremony recorded")
 	}
 	return pub
@@ -183,11 +195,12 @@ func (b *accountPass) nextAccount(where plan.At) crypto.PublicKey {
 // unknownToNext warns of nodes that have the pair in use and will not be able to
 // open the next one.
 func (b *accountPass) unknownToNext(where plan.At) {
-	if b.past.sealed == nil {
+	keys := b.past.Accounts()
+	if keys == nil {
 		return
 	}
 	missing := 0
-	for _, r := range b.past.sealed.inUse.Recipients {
+	for _, r := range keys.InUse.Recipients {
 		if !slices.ContainsFunc(b.nodes.list, func(n kubepki.Node) bool { return b.sent.recipient(b.p, n.Name) == r }) {
 			missing++
 		}
@@ -212,7 +225,7 @@ func (b *accountPass) formerAccounts(where plan.At, pub, next crypto.PublicKey) 
 		switch {
 		case slices.ContainsFunc(seen, same):
 			b.Refuse(where, "the key in %s is in sa.pub already", file)
-		case b.past.sealed != nil && !b.past.sealed.signed(k):
+		case b.past.Accounts() != nil && !signed(b.past.Accounts(), k):
 			b.Refuse(where, "the key in %s is none that nodes signed tokens with, as the last ceremony recorded it", file)
 		}
 		former, seen = append(former, k), append(seen, k)
@@ -222,22 +235,21 @@ func (b *accountPass) formerAccounts(where plan.At, pub, next crypto.PublicKey) 
 
 // signed says whether tokens signed with a pair may be about: it is in use, or
 // sa.pub kept it.
-func (a *accountRecords) signed(pub crypto.PublicKey) bool {
-	if a.inUse.is(pub) {
-		return true
-	}
-	return slices.ContainsFunc(a.inUse.Former, func(der []byte) bool { return (&sealedRecord{PublicKey: der}).is(pub) })
+func signed(keys *history.AccountKeys, pub crypto.PublicKey) bool {
+	return is(&keys.InUse, pub) ||
+		slices.ContainsFunc(keys.InUse.Former, func(der []byte) bool { return isKey(der, pub) })
 }
 
 // givenUp warns of keys that sa.pub had and will not have any more.
 func (b *accountPass) givenUp(where plan.At, former []crypto.PublicKey, next crypto.PublicKey) {
-	for _, der := range b.past.sealed.inUse.Former {
-		if !slices.ContainsFunc(former, (&sealedRecord{PublicKey: der}).is) {
+	keys := b.past.Accounts()
+	for _, der := range keys.InUse.Former {
+		if !slices.ContainsFunc(former, func(k crypto.PublicKey) bool { return isKey(der, k) }) {
 			b.Warn(where, "tokens signed with the former service-account key %s are refused once the bundles are installed",
 				fingerprint.Of(der))
 		}
 	}
-	if was := b.past.sealed.next; was != nil && !was.is(next) {
+	if was := keys.Next; was != nil && !is(was, next) {
 		b.Warn(where, "the next service-account key that the last ceremony made, %s, is given up",
 			fingerprint.Of(was.PublicKey))
 	}
@@ -245,7 +257,7 @@ func (b *accountPass) givenUp(where plan.At, former []crypto.PublicKey, next cry
 
 // opens refuses a control-plane node that can open neither the cluster's sealed
 // file nor one of its own.
-func (b *accountPass) opens(sealed []byte, recorded *sealedRecord) {
+func (b *accountPass) opens(sealed []byte, recorded *history.Sealed) {
 	// Another file than the recorded one was sealed by a node, to others.
 	if fingerprint.Of(sealed) != recorded.SHA256 {
 		return

@@ -1,25 +1,16 @@
 package schedule
 
 import (
-	"encoding/base64"
 	"encoding/pem"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
 	"officiant/signer"
 )
-
-// ended writes the predecessor's transcript anew: its first line, these, and the
-// last one with that data.
-func (p *past) ended(closed string, lines ...string) {
-	last := fmt.Sprintf(`{"seq":9,"type":"closed","data":{%s}}`+"\n", closed)
-	p.files["previous/demo-1.jsonl"] = fmt.Sprintf(`{"seq":1,"type":"open","data":%s}`+"\n%s\n%s", genesisOpen, strings.Join(lines, "\n"), last)
-	p.head = fingerprint.Of([]byte(last))
-}
 
 // der is a key among the files, as the record has it.
 func (p *past) der(t *testing.T, name string) []byte {
@@ -40,23 +31,19 @@ func pairs(t *testing.T, next bool, former ...string) *past {
 	}
 	nextFile := strings.Replace(sealedFile, "YWdl", "bmV4dA==", 1)
 	p.files["previous/demo-1/next.key.age"] = nextFile
-	encode := func(name string) string {
-		return fmt.Sprintf("%q", base64.StdEncoding.EncodeToString(p.der(t, name)))
+	record := func(secret, name, file string) transcript.Sealed {
+		return transcript.Sealed{Secret: secret, File: "secrets/" + name, SHA256: fingerprint.Of([]byte(file)),
+			Recipients: []string{recipients["cp-1"]}, PublicKey: p.der(t, name)}
 	}
-	var kept []string
+	inUse := record(transcript.ServiceAccount, "sa.pub", sealedFile)
 	for _, name := range former {
-		kept = append(kept, encode(name))
+		inUse.Former = append(inUse.Former, p.der(t, name))
 	}
-	line := func(kind, secret, name, file string) string {
-		return fmt.Sprintf(`{"seq":2,"type":%q,"data":{"secret":%q,"sha256":%q,"recipients":[%q],"publicKey":%s,"former":[%s]}}`,
-			kind, secret, fingerprint.Of([]byte(file)), recipients["cp-1"], encode(name), strings.Join(kept, ","))
-	}
-	lines := []string{line("carried", "service-account", "sa.pub", sealedFile)}
+	p.sealed = []transcript.Record{transcript.Carried(inUse)}
 	if next {
-		kept = nil
-		lines = append(lines, line("sealed", nextAccount, "next.pub", nextFile))
+		p.sealed = append(p.sealed, record(transcript.NextServiceAccount, "next.pub", nextFile))
 	}
-	p.ended("", lines...)
+	p.write()
 	return p
 }
 

@@ -9,6 +9,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 	"officiant/signer"
 )
@@ -85,40 +86,17 @@ func (b *authorityPass) foreign(a *plan.Authority, where plan.At) *x509.Certific
 // stillAdopted wants the predecessor to have adopted the same: what was dropped,
 // or never was, does not come (back) in.
 func (b *authorityPass) stillAdopted(a *plan.Authority, c *x509.Certificate, where plan.At) {
-	if len(b.past.chain) == 0 {
-		return // what is wrong with the predecessor was said
+	last := b.past.Last()
+	if last == nil {
+		return // what is wrong with the previous ceremony was said
 	}
-	on, err := adoptedOn(b.files.read[b.past.chain[0]])
-	switch {
-	case err != nil:
-		b.RefuseInput(b.past.chain[0], "%v", err)
-	case on[a.Name] != fingerprint.Of(c.Raw):
-		b.Refuse(append(where, "adopted"), "authority %s: the last ceremony did not adopt it, or dropped it; a cluster "+
-			"is brought in by its first ceremony", a.Name)
-	}
-}
-
-// adoptedOn reads what a record says of adopted authorities, by name.
-func adoptedOn(data []byte) (map[string]fingerprint.SHA256, error) {
-	on := map[string]fingerprint.SHA256{}
-	for raw := range bytes.Lines(data) {
-		if !bytes.Contains(raw, []byte(`"type":"adopted"`)) {
-			continue
+	for on := range last.Named(a.Name) {
+		if on.State == history.Adopted && on.SHA256 == fingerprint.Of(c.Raw) {
+			return
 		}
-		var r adoptedRecord
-		if err := record(raw, "adopted", &r); err != nil {
-			return nil, err
-		}
-		on[r.Name] = fingerprint.Of(r.Certificate)
 	}
-	return on, nil
-}
-
-// adoptedRecord is a certificate that a record took over from a running cluster:
-// an authority's, or a node's by the schedule's name.
-type adoptedRecord struct {
-	Name        string `json:"name"`
-	Certificate []byte `json:"certificate"`
+	b.Refuse(append(where, "adopted"), "authority %s: the last ceremony did not adopt it, or dropped it; a cluster is "+
+		"brought in by its first ceremony", a.Name)
 }
 
 // bringIn takes what a node of a cluster that is brought in has: the first

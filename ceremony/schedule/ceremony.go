@@ -10,6 +10,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/ceremony/approval"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 	"officiant/signer"
 )
@@ -77,9 +78,14 @@ type Ceremony struct {
 	Digest       fingerprint.SHA256
 	Sequence     int
 	People       approval.People // keys in their one spelling
-	Former       *approval.Group // of the cluster's predecessor, when it had other people
-	Warnings     []plan.Problem
+	Former       *approval.Group // of the cluster's last ceremony, when it had other people
+	// Sharing are the people of other clusters' ceremonies that opened a key last
+	// which this one opens.
+	Sharing  []approval.Group
+	Past     *history.History // what the ceremonies that this one continues have on record
+	Warnings []plan.Problem
 
+	held       bool                        // the plan was opened as that of a ceremony that was held
 	algorithms map[string]signer.Algorithm // of keys, by name
 	leaves     map[string][]kubepki.Leaf   // by node: all it has, carried over or not
 }

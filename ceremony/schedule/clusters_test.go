@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +8,8 @@ import (
 	"testing/fstest"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/history/historytest"
+	"officiant/ceremony/transcript"
 )
 
 // TestBelowAnothersRoot makes a cluster below the root that another's ceremony
@@ -23,11 +24,8 @@ func TestBelowAnothersRoot(t *testing.T) {
 		{"no ceremony named", func(text string, _ *past) string {
 			i, j := strings.Index(text, "previous:\n"), strings.Index(text, "authorities:\n")
 			return text[:i] + "previous: none\n" + text[j:]
-		}, "previous has to name the root's last one"},
-		{"one that did not open the root", func(text string, p *past) string {
-			p.files["previous/prod.jsonl"] = strings.Replace(p.files["previous/prod.jsonl"], `"type":"key"`, `"type":"note"`, 1)
-			return text
-		}, "ceremony 4 of cluster prod did not open the key of root"},
+		}, "previous has to name the last one that opened it"},
+		{"one that did not open the root", nil, "ceremony 4 of cluster prod did not open the key of root"},
 		{"their subject", func(text string, _ *past) string {
 			return strings.Replace(text, "name: etcd\n", "name: etcd\n    subject: {commonName: etcd, organization: [demo]}\n", 1)
 		}, "authority etcd would have the subject of etcd of cluster prod, CN=etcd,O=demo"},
@@ -41,14 +39,30 @@ func TestBelowAnothersRoot(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			last := `{"seq":5,"type":"closed","data":{}}` + "\n"
-			p.files["previous/prod.jsonl"] = `{"seq":1,"type":"open","data":{"cluster":"prod","sequence":4}}` + "\n" +
-				fmt.Sprintf(`{"seq":2,"type":"key","data":{"name":"root","spki":%q}}`+"\n", root) +
-				`{"seq":3,"type":"intent","data":{"entry":2,"name":"etcd","signer":"root"}}` + "\n" +
-				fmt.Sprintf(`{"seq":4,"type":"issued","data":{"intent":3,"certificate":%q}}`+"\n", base64.StdEncoding.EncodeToString(p.certs["etcd"].Raw)) + last
+			r := historytest.Begin(t, now.AddDate(0, -1, 0), transcript.Open{Cluster: "prod", Sequence: 4})
+			if c.name != "one that did not open the root" {
+				r.Key("root", p.certs["root"].PublicKey, false)
+			}
+			r.Key("release", newKey(t).Public(), true)
+			r.Issue("etcd", "root", p.certs["etcd"])
+			prod, _ := r.Close(historytest.Key(t), nil)
+			p.files["previous/prod.jsonl"] = string(prod)
 			p.files["root.crt"], p.files["theirs.crt"] = p.files["previous/demo-1/root.crt"], p.files["previous/demo-1/etcd.crt"]
-			text := strings.Replace(bare, "    key: {create: ECDSA-P384}\n", fmt.Sprintf("    key: {existing: %q}\n    certificate: root.crt\n", root), 1)
-			text = strings.Replace(text, "previous: none\n", fmt.Sprintf("previous:\n  - {cluster: prod, sequence: 4, head: %q, transcript: previous/prod.jsonl}\n", fingerprint.Of([]byte(last))), 1)
+			text := strings.Replace(
+				bare,
+				"    key: {create: ECDSA-P384}\n",
+				fmt.Sprintf("    key: {existing: %q}\n    certificate: root.crt\n", root),
+				1,
+			)
+			text = strings.Replace(
+				text,
+				"previous: none\n",
+				fmt.Sprintf(
+					"previous:\n  - {cluster: prod, sequence: 4, head: %q, transcript: previous/prod.jsonl}\n",
+					historytest.Predecessor(t, prod).Head,
+				),
+				1,
+			)
 			if c.spoil != nil {
 				text = c.spoil(text, p)
 			}

@@ -29,6 +29,7 @@
 //	0018 bundle signer=release name="bundle cp-1" request=sha256:… vouched=fingerprint sig=ECDSA-SHA256
 //	0020 transcript signer=release name=transcript sig=ECDSA-SHA256
 //
+// "# left: worker-9" follows the number of signatures where nodes leave for good.
 // Keys come in this order; dns, ip and pathlen are left out where there are
 // none. The subject is RFC 2253's text in quotes, a name with a space in it is
 // in quotes. key is the fingerprint of the SubjectPublicKeyInfo, or new:ALGORITHM

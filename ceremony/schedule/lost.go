@@ -17,6 +17,11 @@ func (b *recordPass) lost(where plan.At) {
 			"has seen, as officiant-node status shows it")
 		return
 	}
+	if l.Sequence > plan.MostCeremonies && !b.held {
+		b.Refuse(append(where, "sequence"), "the sequence %d is above %d, which no cluster reaches: some node says what is "+
+			"not so; compare every node's officiant-node status", l.Sequence, plan.MostCeremonies)
+		return
+	}
 	b.past.sequence = l.Sequence + 1
 	b.Warn(where, "the chain begins anew: which certificates and serial numbers ceremonies 1 to %d issued, and who "+
 		"had to approve them, is not known any more", l.Sequence)

@@ -56,15 +56,19 @@ func newAuthority(text string) string {
 func TestLostRefused(t *testing.T) {
 	const said = "previous:\n  lost: {sequence: 4, reason: the safe burned}\n"
 	for name, tt := range map[string]struct{ old, new, want string }{
-		"no sequence":           {said, "previous:\n  lost: {reason: fire}\n", "the sequence of the last ceremony is missing: the highest that any node has seen"},
-		"a negative one":        {said, "previous:\n  lost: {sequence: -1, reason: fire}\n", "the sequence of the last ceremony is missing"},
+		"no sequence": {said, "previous:\n  lost: {reason: fire}\n",
+			"the sequence of the last ceremony is missing: the highest that any node has seen"},
+		"a negative one": {said, "previous:\n  lost: {sequence: -1, reason: fire}\n",
+			"the sequence of the last ceremony is missing"},
+		"beyond all ceremonies": {said, "previous:\n  lost: {sequence: 2147483646, reason: fire}\n",
+			"the sequence 2147483646 is above 1000000, which no cluster reaches: some node says what is not so"},
 		"no reason":             {said, "previous:\n  lost: {sequence: 4}\n", "the reason goes on record as one line"},
 		"a reason of two lines": {said, "previous:\n  lost: {sequence: 4, reason: \"a\\nb\"}\n", "has the character U+000A"},
 		"beside a predecessor":  {said, "previous:\n  lost: {sequence: 4, reason: fire}\n  cluster: demo\n", `unknown field "cluster" in previous`},
 		"among predecessors":    {said, "previous:\n  - lost: {sequence: 4, reason: fire}\n", `unknown field "lost"`},
 		"nothing":               {said, "previous: {}\n", `previous is "none", a list of ceremonies, or lost`},
 		"none, with a root's key that exists": {said, "previous: none\n",
-			"the key of root exists, so a ceremony had it before"},
+			"the keys of kubernetes, etcd, front-proxy, release exist, so ceremonies had them before"},
 		"a pair that was sealed": {"  create: ECDSA-P256\n", "  sealed: previous/demo-1/sa.key.age\n  public: previous/demo-1/sa.pub\n",
 			"no record says to whom the pair was sealed"},
 		"nothing said of the pair": {"serviceAccount:\n  create: ECDSA-P256\n", "", "serviceAccount is missing"},

@@ -58,6 +58,7 @@ func (b *nodePass) check() (good []int) {
 			good = append(good, i)
 		}
 	}
+	b.left(names)
 	return good
 }
 

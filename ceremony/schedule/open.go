@@ -9,6 +9,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/request"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 )
 
@@ -24,6 +25,9 @@ type Options struct {
 	// Opened holds requests by node that this process has opened before. One of
 	// the very same bytes is not opened again.
 	Opened map[string]*request.Opened
+	// Past is what this process has read of the ceremonies that the plan continues. A
+	// record of the very same bytes is not read again.
+	Past *history.History
 	// Held says that a ceremony was held by the plan: what plans could have by
 	// then, and are refused for now, is a warning.
 	Held bool
@@ -64,7 +68,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		folded: map[string]string{plan.File: plan.File}}, p, o.Now, o.Held}
 	plan.CheckHeader(r, p)
 	facts := clusterOf(b)
-	past := recordsOf(b)
+	past := recordsOf(b, o.Past)
 	people, former := peopleOf(b, past)
 	cas := authoritiesOf(b, facts, past)
 	releaseKeysOf(b, past, cas)
@@ -84,11 +88,15 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		Requests: sent.requests, Vouched: sent.vouched, Carried: sent.carried,
 		Certificates: cas.certificates, Renewed: cas.renewed, Issuers: cas.issuers,
 		Lists: lists.carried, EtcdList: lists.etcd, Sequence: past.sequence, People: people, Former: former,
-		Warnings: r.Warnings, algorithms: cas.algorithms, leaves: nodes.leaves,
+		Past: past.History, held: o.Held, algorithms: cas.algorithms, leaves: nodes.leaves,
 	}
 	if c.Entries, err = entriesOf(c, lists.revoking); err != nil {
 		return nil, err
 	}
+	if existingKeys(b, past, c); len(r.Problems) > 0 {
+		return nil, r.Invalid()
+	}
+	c.Warnings = r.Warnings
 	c.Schedule = schedule(c)
 	c.Digest = fingerprint.Of(c.Listing())
 	return c, nil

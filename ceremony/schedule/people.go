@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"officiant/ceremony/approval"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 )
 
@@ -29,21 +30,30 @@ func peopleOf(b base, past *records) (people approval.People, former *approval.G
 	return people, past.people
 }
 
-// formerPeople takes the people that the cluster's predecessor has on record.
-func (b *recordPass) formerPeople(p plan.Predecessor, open openRecord) {
-	people, wrong := approval.New(open.People, open.Threshold)
+// groupOf are the people on record of a ceremony; false when nobody had to approve.
+func groupOf(b base, r *history.Record) (approval.Group, bool) {
+	var list []plan.Person
+	for _, p := range r.Open.People {
+		list = append(list, plan.Person(p))
+	}
+	people, wrong := approval.New(list, r.Open.Threshold)
 	if len(wrong) > 0 {
-		b.RefuseInput(p.Transcript, "line 1: people: %s", wrong[0].Message)
-		return
+		b.RefuseInput(r.Source.Name, "line 1: people: %s", wrong[0].Message)
+		return approval.Group{}, false
 	}
-	if !people.Nobody() {
-		b.past.people = &approval.Group{Whose: fmt.Sprintf("ceremony %d of %s", p.Sequence, p.Cluster), People: people,
-			Former: true}
-	}
+	whose := fmt.Sprintf("ceremony %d of %s", r.Open.Sequence, r.Open.Cluster)
+	return approval.Group{Whose: whose, People: people, Former: true}, !people.Nobody()
 }
 
-// Approvers are the groups of people that have to approve: the plan's, and the
-// predecessor's when they are others. None: nobody has to.
+// Judged takes over from the same plan, opened before, who has to approve: a ceremony
+// about to be held goes on with its copy of the plan as with one that was held.
+func (c *Ceremony) Judged(before *Ceremony) {
+	c.held, c.Former, c.Sharing = before.held, before.Former, before.Sharing
+}
+
+// Approvers are the groups of people that have to approve: the plan's, those of the
+// cluster's last ceremony when they are others, and those of other clusters'
+// ceremonies that opened a key last which this one opens. None: nobody has to.
 func (c *Ceremony) Approvers() []approval.Group {
 	var groups []approval.Group
 	if !c.People.Nobody() {
@@ -51,6 +61,9 @@ func (c *Ceremony) Approvers() []approval.Group {
 	}
 	if c.Former != nil {
 		groups = append(groups, *c.Former)
+	}
+	if !c.held { // of a ceremony that was held, it was not always asked
+		groups = append(groups, c.Sharing...)
 	}
 	return groups
 }

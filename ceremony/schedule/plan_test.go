@@ -50,11 +50,15 @@ nodes: []
 
 // opens reads a plan and further files.
 func opens(text string, inputs map[string]string) (*Ceremony, error) {
+	return opensAt(now, text, inputs)
+}
+
+func opensAt(at time.Time, text string, inputs map[string]string) (*Ceremony, error) {
 	fsys := fstest.MapFS{"plan.yaml": {Data: []byte(text)}}
 	for name, data := range inputs {
 		fsys[name] = &fstest.MapFile{Data: []byte(data)}
 	}
-	return OpenFS(fsys, "plan.yaml", Options{Now: now})
+	return OpenFS(fsys, "plan.yaml", Options{Now: at})
 }
 
 // opensHeld is opens for a plan by which a ceremony was held.

@@ -1,63 +1,26 @@
 package schedule
 
 import (
-	"bytes"
-	"encoding/json"
+	"cmp"
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 	"officiant/signer"
 )
 
-// line is what a plan has to know of a transcript's line. The chain itself is
-// proven by audit, and by run when it takes over the serials.
-type line struct {
-	Time time.Time       `json:"time"`
-	Type string          `json:"type"`
-	Data json.RawMessage `json:"data"`
-}
-
-type openRecord struct {
-	Cluster   string        `json:"cluster"`
-	Sequence  int           `json:"sequence"`
-	Rehearsal bool          `json:"rehearsal"`
-	People    []plan.Person `json:"people"`
-	Threshold int           `json:"threshold"`
-
-	Predecessors []headRecord `json:"predecessors"`
-}
-
-type headRecord struct {
-	Cluster string             `json:"cluster"`
-	Head    fingerprint.SHA256 `json:"head"`
-}
-
-// sealedRecord is what a predecessor recorded of a service-account pair it sealed.
-type sealedRecord struct {
-	Secret     string             `json:"secret"`
-	SHA256     fingerprint.SHA256 `json:"sha256"`
-	Recipients []string           `json:"recipients"`
-	PublicKey  []byte             `json:"publicKey"`
-	Former     [][]byte           `json:"former"`
-}
-
-// nextAccount is the secret of a pair that was not in use yet.
-const nextAccount = "service-account-next"
-
-// accountRecords are the pairs a predecessor recorded: in use, and the next.
-type accountRecords struct{ inUse, next *sealedRecord }
-
 // recordPass reads the records that the plan continues.
 type recordPass struct {
 	base
-	past *records
+	past  *records
+	known *history.History // what this process has read before
 }
 
-func recordsOf(b base) *records {
-	pass := &recordPass{b, &records{p: b.p, files: b.files, sequence: 1}}
+func recordsOf(b base, known *history.History) *records {
+	pass := &recordPass{b, &records{History: &history.History{}, sequence: 1}, cmp.Or(known, &history.History{})}
 	pass.check()
 	return pass.past
 }
@@ -67,120 +30,140 @@ func (b *recordPass) check() {
 	if b.p.Previous.Lost != nil {
 		b.lost(plan.At{"previous", "lost"})
 	}
+	var records []*history.Record
 	seen := map[string]bool{}
 	for i, p := range b.p.Previous.Ceremonies {
 		where := plan.At{"previous", i}
 		switch {
 		case p.Cluster == "":
-			b.Refuse(where, "a predecessor needs its cluster's name")
+			b.Refuse(where, "a previous ceremony needs its cluster's name")
 		case seen[p.Cluster]:
-			b.Refuse(append(where, "cluster"), "two predecessors of cluster %s; a ceremony continues the last one only",
+			b.Refuse(append(where, "cluster"), "two previous ceremonies of cluster %s; a ceremony continues the last one only",
 				p.Cluster)
 		case p.Sequence < 1:
-			b.Refuse(append(where, "sequence"), "the predecessor's sequence is missing; it counts from 1")
+			b.Refuse(append(where, "sequence"), "the previous ceremony's sequence is missing; it counts from 1")
 		case p.Head == fingerprint.SHA256{}:
-			b.Refuse(append(where, "head"), "the predecessor's head is missing: the SHA-256 of its transcript's last line")
+			b.Refuse(
+				append(where, "head"),
+				"the previous ceremony's head is missing: the SHA-256 of its transcript's last line",
+			)
 		case p.Transcript == "":
-			b.Refuse(where, "the predecessor's transcript is missing")
+			b.Refuse(where, "the previous ceremony's transcript is missing")
 		default:
-			b.predecessor(p, where)
+			records = append(records, b.predecessor(p, where)...)
 		}
 		seen[p.Cluster] = true
 	}
+	past, err := history.Of(b.p.Cluster.Name, records...)
+	if err != nil {
+		b.Refuse(plan.At{"previous"}, "%v", err)
+		past, _ = history.Of(b.p.Cluster.Name)
+	}
+	b.past.History = past
+	if last := past.Last(); last != nil {
+		b.past.sequence = last.Open.Sequence + 1
+		if g, ok := groupOf(b.base, last); ok {
+			b.past.people = &g
+		}
+	}
+	b.clock()
 }
 
-func (b *recordPass) predecessor(p plan.Predecessor, where plan.At) {
-	data := b.inputUpTo(maxChain, p.Transcript, append(where, "transcript"))
-	if data == nil {
-		return
+// predecessor reads one of the ceremonies this one continues, and those before it;
+// nothing when it is not what the plan says.
+func (b *recordPass) predecessor(p plan.Predecessor, where plan.At) []*history.Record {
+	r := b.record(p.Transcript, append(slices.Clone(where), "transcript"))
+	if r == nil {
+		return nil
 	}
-	lines := bytes.SplitAfter(data, []byte("\n"))
-	if len(lines) < 2 || len(lines[len(lines)-1]) != 0 {
-		b.RefuseInput(p.Transcript, "not a finished transcript: its last line has no end")
-		return
-	}
-	lines = lines[:len(lines)-1]
-	last := lines[len(lines)-1]
-	if head := fingerprint.Of(last); head != p.Head {
-		b.Refuse(append(where, "head"), "the last line of %s has SHA-256 %s, not this", p.Transcript, head)
-		return
-	}
-	var open openRecord
-	if err := record(lines[0], "open", &open); err != nil {
-		b.RefuseInput(p.Transcript, "line 1: %v", err)
-		return
-	}
+	before := len(b.Problems)
 	switch {
-	case open.Rehearsal:
+	case r.Head != p.Head:
+		b.Refuse(append(where, "head"), "the last line of %s has SHA-256 %s, not this", p.Transcript, r.Head)
+		return nil
+	case r.Open.Rehearsal:
 		b.RefuseInput(p.Transcript, "is the transcript of a rehearsal, which nothing can continue")
-	case open.Cluster != p.Cluster:
-		b.Refuse(append(where, "cluster"), "%s is of cluster %s, not %s", p.Transcript, open.Cluster, p.Cluster)
-	case open.Sequence != p.Sequence:
-		b.Refuse(append(where, "sequence"), "%s is of ceremony %d, not %d", p.Transcript, open.Sequence, p.Sequence)
-	}
-	var closed releaseRecord
-	if err := record(last, "closed", &closed); err != nil {
-		b.RefuseInput(p.Transcript, "the ceremony is unfinished: line %d: %v", len(lines), err)
+	case r.Open.Cluster != p.Cluster:
+		b.Refuse(append(where, "cluster"), "%s is of cluster %s, not %s", p.Transcript, r.Open.Cluster, p.Cluster)
+	case r.Open.Sequence != p.Sequence:
+		b.Refuse(append(where, "sequence"), "%s is of ceremony %d, not %d", p.Transcript, r.Open.Sequence, p.Sequence)
+	case r.Closed == nil:
+		b.RefuseInput(p.Transcript, "the ceremony is unfinished: only a finished one can be continued")
 	}
 	if p.Cluster != b.p.Cluster.Name && len(p.Earlier) > 0 {
 		b.Refuse(append(where, "earlier"), "only of this cluster's own ceremonies earlier ones are of use")
 	}
-	if p.Cluster != b.p.Cluster.Name {
-		b.past.neighbours = append(b.past.neighbours, readNeighbour(p, where, lines))
-	}
-	if p.Cluster == b.p.Cluster.Name {
-		b.past.sequence = p.Sequence + 1
-		b.formerPeople(p, open)
-		b.past.sealed = findSealed(lines)
-		if closed.Signer != (fingerprint.SHA256{}) {
-			b.past.released = &closed
-		}
-		b.past.chain = append(b.past.chain, p.Transcript)
-		b.earlier(p, open, where)
-		var first line
-		if json.Unmarshal(lines[0], &first) == nil {
-			b.past.began = first.Time.Truncate(time.Second) // as requests say when they were made
-		}
-	}
-}
-
-// record decodes a line of one type.
-func record(raw []byte, kind string, into any) error {
-	var l line
-	if err := json.Unmarshal(raw, &l); err != nil {
-		return errors.New("not a line of a transcript")
-	}
-	if l.Type != kind {
-		return fmt.Errorf("is of type %q, not %q", l.Type, kind)
-	}
-	if err := json.Unmarshal(l.Data, into); err != nil {
-		return fmt.Errorf("the data is not that of %q", kind)
-	}
-	return nil
-}
-
-// findSealed finds what a transcript says of service-account pairs; nil when the
-// ceremony had none.
-func findSealed(lines [][]byte) *accountRecords {
-	var found accountRecords
-	for _, l := range lines {
-		// Certificates are by far the most lines; a look at the type is cheaper than decoding them.
-		for _, kind := range []string{"sealed", "carried"} {
-			var s sealedRecord
-			if !bytes.Contains(l, []byte(`"type":"`+kind+`"`)) || record(l, kind, &s) != nil {
-				continue
-			}
-			if s.Secret == nextAccount {
-				found.next = &s
-			} else {
-				found.inUse = &s
-			}
-		}
-	}
-	if found.inUse == nil {
+	if len(b.Problems) > before {
 		return nil
 	}
-	return &found
+	if p.Cluster != b.p.Cluster.Name {
+		return []*history.Record{r}
+	}
+	return append([]*history.Record{r}, b.earlier(p, r, where)...)
+}
+
+// earlier reads the transcripts before the predecessor's. Each has to be the
+// one that the next names in its first line.
+func (b *recordPass) earlier(p plan.Predecessor, next *history.Record, where plan.At) []*history.Record {
+	var records []*history.Record
+	for i, file := range p.Earlier {
+		where := append(slices.Clone(where), "earlier", i)
+		if file == p.Transcript || slices.Contains(p.Earlier[:i], file) {
+			b.Refuse(where, "%s is there twice", file)
+			return records
+		}
+		r := b.record(file, where)
+		if r == nil {
+			return records
+		}
+		if !next.Continues(r) {
+			b.Refuse(where, "%s, of ceremony %d of cluster %s with head %s, is not the one ceremony %d continues", file,
+				r.Open.Sequence, r.Open.Cluster, r.Head, next.Open.Sequence)
+			return records
+		}
+		records = append(records, r)
+		next = r
+	}
+	return records
+}
+
+// record reads the record of an input, strictly; nil when it cannot be had. One that
+// this process has read before is not read again.
+func (b *recordPass) record(file string, where plan.At) *history.Record {
+	data := b.inputUpTo(maxChain, file, where)
+	if data == nil {
+		return nil
+	}
+	sum := fingerprint.Of(data)
+	for _, r := range slices.Concat(b.known.Records(), b.known.Others()) {
+		if r.SHA256 == sum {
+			return r
+		}
+	}
+	r, err := history.Read(history.Text(file, data))
+	var broken *history.Broken
+	switch {
+	case errors.As(err, &broken):
+		b.RefuseInput(file, "line %d: %s", broken.Line, broken.Reason)
+		return nil
+	case err != nil:
+		b.RefuseInput(file, "%v", err)
+		return nil
+	}
+	return r
+}
+
+// clock refuses a ceremony before the end of one that it continues, as run does.
+func (b *recordPass) clock() {
+	if b.held {
+		return // it is asked as of a time a little before it began
+	}
+	for _, r := range b.past.Ends() {
+		if b.now.Before(r.Ended) {
+			b.Refuse(plan.At{"previous"}, "the clock says %s, but %s ended at %s: set the clock",
+				b.now.UTC().Format(time.RFC3339), r, r.Ended.Format(time.RFC3339))
+		}
+	}
 }
 
 // knownGrade says whether a plan may ask for that grade.

@@ -2,16 +2,9 @@ package schedule
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/pem"
-	"fmt"
 	"maps"
-	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -21,18 +14,9 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
 	"officiant/signer"
 )
-
-// past is what a first ceremony left.
-type past struct {
-	files       map[string]string
-	certs       map[string]*x509.Certificate
-	keys        map[string]crypto.Signer // of the certificates
-	lists       []pastList               // revocation lists, which record puts into the transcript
-	head        fingerprint.SHA256
-	release, sa fingerprint.SHA256
-}
 
 type ca struct {
 	name    string
@@ -50,55 +34,6 @@ var defaultCAs = []ca{
 }
 
 const sealedFile = "-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----\n"
-
-// makePast makes authorities, release key and transcript.
-func makePast(t *testing.T, cas []ca, open, last string, to ...string) *past {
-	t.Helper()
-	p := &past{files: map[string]string{"kubeadm.yaml": kubeadmFile}, certs: map[string]*x509.Certificate{}}
-	keys := map[string]crypto.Signer{}
-	p.keys = keys
-	for i, c := range cas {
-		key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys[c.name] = key
-		template := &x509.Certificate{
-			SerialNumber: big.NewInt(int64(i + 1)), Subject: pkix.Name{CommonName: c.name, Organization: []string{"demo"}},
-			NotBefore: now.AddDate(-1, 0, 0), NotAfter: c.end, IsCA: c.isCA, BasicConstraintsValid: true,
-			MaxPathLen: c.pathLen, MaxPathLenZero: c.pathLen == 0, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-		}
-		if !c.isCA {
-			template.MaxPathLen, template.MaxPathLenZero = 0, false
-		}
-		parent, parentKey := template, crypto.Signer(key)
-		if c.parent != c.name {
-			parent, parentKey = p.certs[c.parent], keys[c.parent]
-		}
-		der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), parentKey)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if p.certs[c.name], err = x509.ParseCertificate(der); err != nil {
-			t.Fatal(err)
-		}
-		p.files["previous/demo-1/"+c.name+".crt"] = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	}
-	p.release = p.public(t, "release.pub", newKey(t))
-	sa := newKey(t)
-	p.sa = p.public(t, "sa.pub", sa)
-	p.files["previous/demo-1/sa.key.age"] = sealedFile
-	spki, err := x509.MarshalPKIXPublicKey(sa.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	closing := fmt.Sprintf(`{"seq":3,"type":%q,"data":{}}`+"\n", last)
-	p.files["previous/demo-1.jsonl"] = fmt.Sprintf(`{"seq":1,"type":"open","data":%s}`+"\n"+
-		`{"seq":2,"type":"sealed","data":{"sha256":%q,"recipients":["%s"],"publicKey":%q}}`+"\n%s",
-		open, fingerprint.Of([]byte(sealedFile)), strings.Join(to, `","`), base64.StdEncoding.EncodeToString(spki), closing)
-	p.head = fingerprint.Of([]byte(closing))
-	return p
-}
 
 func (p *past) public(t *testing.T, name string, k crypto.Signer) fingerprint.SHA256 {
 	t.Helper()
@@ -145,7 +80,7 @@ func (p *past) continued(t *testing.T, nodes ...kubepki.Node) string {
 	return string(text)
 }
 
-const genesisOpen = `{"cluster":"demo","sequence":1}`
+var genesisOpen = transcript.Open{}
 
 func TestContinues(t *testing.T) {
 	p := makePast(t, defaultCAs, genesisOpen, "closed", recipients["cp-1"])
@@ -160,7 +95,8 @@ func TestContinues(t *testing.T) {
 	if got, want := strings.Join(c.KeysNeeded(), " "), "kubernetes etcd front-proxy release"; got != want {
 		t.Errorf("keys needed: %s, want %s", got, want)
 	}
-	if c.Algorithm("kubernetes") != signer.ECDSAP384 || c.Algorithm("release") != signer.ECDSAP256 || c.Algorithm("x") != "" {
+	if c.Algorithm("kubernetes") != signer.ECDSAP384 || c.Algorithm("release") != signer.ECDSAP256 ||
+		c.Algorithm("x") != "" {
 		t.Errorf("algorithms %v", c.algorithms)
 	}
 	for _, e := range c.Entries {
@@ -189,7 +125,7 @@ func TestContinuesRefused(t *testing.T) {
 	tests := []struct {
 		name     string
 		cas      []ca
-		open     string
+		open     *transcript.Open
 		last     string
 		to       string
 		nodes    []kubepki.Node
@@ -201,12 +137,43 @@ func TestContinuesRefused(t *testing.T) {
 			`plan.yaml:23:11: the last line of previous/demo-1.jsonl has SHA-256 …, not this`}},
 		{name: "torn transcript", spoil: func(p *past) {
 			p.files["previous/demo-1.jsonl"] = strings.TrimSuffix(p.files["previous/demo-1.jsonl"], "\n")
-		}, want: []string{`previous/demo-1.jsonl: not a finished transcript: its last line has no end`}},
-		{name: "unfinished", last: "paused", want: []string{`previous/demo-1.jsonl: the ceremony is unfinished: line 3: is of type "paused", not "closed"`}},
-		{name: "rehearsal", open: `{"cluster":"demo","sequence":1,"rehearsal":true}`, want: []string{`previous/demo-1.jsonl: is the transcript of a rehearsal, which nothing can continue`}},
-		{name: "no transcript", open: `3`, want: []string{`previous/demo-1.jsonl: line 1: the data is not that of "open"`}},
-		{name: "another cluster's", open: `{"cluster":"prod","sequence":1}`, want: []string{`plan.yaml:20:14: previous/demo-1.jsonl is of cluster prod, not demo`}},
-		{name: "another sequence", open: `{"cluster":"demo","sequence":4}`, want: []string{`plan.yaml:21:15: previous/demo-1.jsonl is of ceremony 4, not 1`}},
+		}, want: []string{`previous/demo-1.jsonl: line 9: line is not ended by a newline`}},
+		{
+			name: "unfinished",
+			last: "paused",
+			want: []string{`previous/demo-1.jsonl: the ceremony is unfinished: only a finished one can be continued`},
+		},
+		{
+			name: "rehearsal",
+			open: &transcript.Open{Rehearsal: true},
+			want: []string{`previous/demo-1.jsonl: is the transcript of a rehearsal, which nothing can continue`},
+		},
+		{
+			name:  "no transcript",
+			spoil: func(p *past) { p.files["previous/demo-1.jsonl"] = "3\n" },
+			want: []string{
+				`previous/demo-1.jsonl: line 1: not a line of a transcript: json: cannot ` +
+					`unmarshal number into Go value of type transcript.wire`,
+			},
+		},
+		{name: "a byte of it changed", spoil: func(p *past) {
+			p.files["previous/demo-1.jsonl"] = strings.Replace(
+				p.files["previous/demo-1.jsonl"],
+				`"name":"etcd"`,
+				`"name":"Etcd"`,
+				1,
+			)
+		}, want: []string{`previous/demo-1.jsonl: line 3: prev is not the hash of the line before`}},
+		{
+			name: "another cluster's",
+			open: &transcript.Open{Cluster: "prod"},
+			want: []string{`plan.yaml:20:14: previous/demo-1.jsonl is of cluster prod, not demo`},
+		},
+		{
+			name: "another sequence",
+			open: &transcript.Open{Sequence: 4},
+			want: []string{`plan.yaml:21:15: previous/demo-1.jsonl is of ceremony 4, not 1`},
+		},
 		{name: "certificate of another key", spoil: func(p *past) {
 			p.files["previous/demo-1/etcd.crt"], p.files["previous/demo-1/kubernetes.crt"] = p.files["previous/demo-1/kubernetes.crt"], p.files["previous/demo-1/etcd.crt"]
 		}, want: []string{
@@ -218,35 +185,67 @@ func TestContinuesRefused(t *testing.T) {
 		{name: "expired", cas: with(2, ca{"etcd", 0, now.AddDate(0, 0, -1), "root", true}), want: []string{
 			`plan.yaml: a leaf would be valid until 2027-11-23 (1y), after its issuer etcd ends on 2026-11-22`,
 			`previous/demo-1/etcd.crt: expired on 2026-11-22T12:00:00Z`}},
-		{name: "leaf outlives an existing issuer", cas: with(2, ca{"etcd", 0, now.AddDate(0, 0, 364), "root", true}), want: []string{
-			`plan.yaml: a leaf would be valid until 2027-11-23 (1y), after its issuer etcd ends on 2027-11-22`}},
+		{
+			name: "leaf outlives an existing issuer",
+			cas:  with(2, ca{"etcd", 0, now.AddDate(0, 0, 364), "root", true}),
+			want: []string{
+				`plan.yaml: a leaf would be valid until 2027-11-23 (1y), after its issuer etcd ends on 2027-11-22`},
+		},
 		{name: "not a CA", cas: with(3, ca{"front-proxy", 0, now.AddDate(9, 0, 0), "root", false}), want: []string{
 			`previous/demo-1/front-proxy.crt: is not the certificate of a CA`}},
-		{name: "of another root", cas: with(3, ca{"front-proxy", 0, now.AddDate(9, 0, 0), "front-proxy", true}), want: []string{
-			`previous/demo-1/front-proxy.crt: is not signed by the key of previous/demo-1/root.crt`}},
-		{name: "intermediate with a path", cas: with(3, ca{"front-proxy", 1, now.AddDate(9, 0, 0), "root", true}), want: []string{
-			`previous/demo-1/front-proxy.crt: an intermediate has path length 0`}},
+		{
+			name: "of another root",
+			cas:  with(3, ca{"front-proxy", 0, now.AddDate(9, 0, 0), "front-proxy", true}),
+			want: []string{
+				`previous/demo-1/front-proxy.crt: is not signed by the key of previous/demo-1/root.crt`},
+		},
+		{
+			name: "intermediate with a path",
+			cas:  with(3, ca{"front-proxy", 1, now.AddDate(9, 0, 0), "root", true}),
+			want: []string{
+				`previous/demo-1/front-proxy.crt: an intermediate has path length 0`},
+		},
 		{name: "root without a path", cas: with(0, ca{"root", 0, now.AddDate(19, 0, 0), "root", true}), want: []string{
 			`previous/demo-1/root.crt: path length 0: no intermediate can be below it`}},
 		{name: "new intermediate without the root's key", want: []string{
-			`plan.yaml:39:5: authority etcd is to be certified by root, whose key the plan does not name; say external: true if others sign with it`}},
-		{name: "validity of a certificate that exists", old: "    certificate: previous/demo-1/etcd.crt\n", new: "    certificate: previous/demo-1/etcd.crt\n    validity: 5y\n", want: []string{
-			`plan.yaml:41:5: authority etcd: subject, validity and root are those of its certificate, and cannot be set`}},
+			`plan.yaml:39:5: authority etcd is to be certified by root, whose key ` +
+				`the plan does not name; say external: true if others sign with it`,
+		}},
+		{
+			name: "validity of a certificate that exists",
+			old:  "    certificate: previous/demo-1/etcd.crt\n",
+			new:  "    certificate: previous/demo-1/etcd.crt\n    validity: 5y\n",
+			want: []string{
+				`plan.yaml:41:5: authority etcd: subject, validity and root are those of its certificate, and cannot be set`},
+		},
 		{name: "release key of an authority", spoil: func(p *past) {
 			der, _ := x509.MarshalPKIXPublicKey(p.certs["etcd"].PublicKey)
 			p.files["previous/demo-1/release.pub"] = string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 		}, want: []string{`plan.yaml:55:15: the key in previous/demo-1/release.pub is …, not this`}},
 		{name: "no public file of the release key", old: "  public: previous/demo-1/release.pub\n", new: "", want: []string{
 			`plan.yaml:54:3: an existing release key needs its public file (release.pub of the last ceremony)`}},
-		{name: "service account is said nowhere", old: "serviceAccount:\n  sealed: previous/demo-1/sa.key.age\n  public: previous/demo-1/sa.pub\n", new: "", want: []string{
-			`plan.yaml: serviceAccount is missing: carry the pair over (sealed, public), or create a new one, which ends every token signed so far`}},
+		{
+			name: "service account is said nowhere",
+			old:  "serviceAccount:\n  sealed: previous/demo-1/sa.key.age\n  public: previous/demo-1/sa.pub\n",
+			new:  "",
+			want: []string{
+				`plan.yaml: serviceAccount is missing: carry the pair over (sealed, public), ` +
+					`or create a new one, which ends every token signed so far`,
+			},
+		},
 		{name: "not the recorded pair", spoil: func(p *past) {
 			p.files["previous/demo-1/sa.pub"] = p.files["previous/demo-1/release.pub"]
 		}, want: []string{`previous/demo-1/sa.pub: is not the service-account key the last ceremony recorded`}},
-		{name: "sealed file in the clear", spoil: func(p *past) { p.files["previous/demo-1/sa.key.age"] = "-----BEGIN PRIVATE KEY-----\n" },
-			want: []string{`previous/demo-1/sa.key.age: not an armored age file`}},
+		{
+			name:  "sealed file in the clear",
+			spoil: func(p *past) { p.files["previous/demo-1/sa.key.age"] = "-----BEGIN PRIVATE KEY-----\n" },
+			want:  []string{`previous/demo-1/sa.key.age: not an armored age file`},
+		},
 		{name: "a node that cannot open it", nodes: []kubepki.Node{cp1, cp2}, want: []string{
-			`plan.yaml:80:5: node cp-2 cannot open previous/demo-1/sa.key.age: its recipient age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg is not among those it was sealed to; a sister node can seal the key to it (sealed)`}},
+			`plan.yaml:80:5: node cp-2 cannot open previous/demo-1/sa.key.age: its recipient ` +
+				`age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg is not among those ` +
+				`it was sealed to; a sister node can seal the key to it (sealed)`,
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -254,8 +253,8 @@ func TestContinuesRefused(t *testing.T) {
 			if tt.cas != nil {
 				cas = tt.cas
 			}
-			if tt.open != "" {
-				open = tt.open
+			if tt.open != nil {
+				open = *tt.open
 			}
 			if tt.last != "" {
 				last = tt.last
@@ -326,7 +325,12 @@ func TestNewRootOverOld(t *testing.T) {
 // TestNewPair warns of what a new service-account pair does.
 func TestNewPair(t *testing.T) {
 	p := makePast(t, defaultCAs, genesisOpen, "closed", recipients["cp-1"])
-	text := strings.Replace(p.continued(t, cp1), "  sealed: previous/demo-1/sa.key.age\n  public: previous/demo-1/sa.pub\n", "  create: RSA-2048\n", 1)
+	text := strings.Replace(
+		p.continued(t, cp1),
+		"  sealed: previous/demo-1/sa.key.age\n  public: previous/demo-1/sa.pub\n",
+		"  create: RSA-2048\n",
+		1,
+	)
 	c, err := opens(text, p.files)
 	if err != nil {
 		t.Fatal(err)
@@ -345,6 +349,7 @@ func TestReleaseKeyOfItsOwn(t *testing.T) {
 	}
 	p.files["previous/demo-1/release.pub"] = string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	p.release = fingerprint.Of(der)
+	p.write()
 	_, err = opens(p.continued(t, work), p.files)
 	want := []string{
 		`plan.yaml:63:5: the release key is the key of authority etcd; it has to be one of its own`,
@@ -370,14 +375,24 @@ func TestShared(t *testing.T) {
 	if _, err := opens(give(both, "cp-2"), p.files); err != nil {
 		t.Fatal(err)
 	}
-	carried := maps.Clone(p.files) // the chain goes on: what was sealed is carried now
-	carried["previous/demo-1.jsonl"] = strings.Replace(p.files["previous/demo-1.jsonl"], `"type":"sealed"`, `"type":"carried"`, 1)
-	if _, err := opens(both, carried); err == nil || !strings.Contains(err.Error(), "a sister node can seal the key to it") {
+	p.sealed = []transcript.Record{transcript.Carried(p.sealed[0].(transcript.Sealed))} // the chain goes on
+	p.write()
+	both = withoutWords(p.continued(t, cp1, cp2))
+	if _, err := opens(
+		both,
+		p.files,
+	); err == nil ||
+		!strings.Contains(err.Error(), "a sister node can seal the key to it") {
 		t.Errorf("a node without the key, after a ceremony that carried it over: %v", err)
 	}
 	clear := maps.Clone(p.files)
 	clear[file] = "-----BEGIN PRIVATE KEY-----\n"
-	created := strings.Replace(withoutWords(p.continued(t, cp1)), "  sealed: previous/demo-1/sa.key.age\n  public: previous/demo-1/sa.pub\n", "  create: RSA-2048\n", 1)
+	created := strings.Replace(
+		withoutWords(p.continued(t, cp1)),
+		"  sealed: previous/demo-1/sa.key.age\n  public: previous/demo-1/sa.pub\n",
+		"  create: RSA-2048\n",
+		1,
+	)
 	for want, c := range map[string]struct {
 		text  string
 		files map[string]string

@@ -10,12 +10,6 @@ import (
 	"officiant/signer"
 )
 
-// releaseRecord is what the last line of a transcript says of release keys.
-type releaseRecord struct {
-	Signer    fingerprint.SHA256  `json:"signer"`
-	Successor *fingerprint.SHA256 `json:"successor"`
-}
-
 // releasePass checks the keys that sign bundles and records.
 type releasePass struct {
 	base
@@ -154,34 +148,37 @@ func (b *releasePass) successor(where plan.At) {
 // said: nodes take the one they pinned and the one it announced, and no other
 // until people compared its words.
 func (b *releasePass) releaseSucceeds(where plan.At) {
-	r, before := &b.p.Release, b.past.released
+	r := &b.p.Release
+	before, known := b.past.ReleaseKeys()
 	lost := r.Lost != fingerprint.SHA256{}
-	if before == nil {
+	if !known {
 		if lost {
 			b.Refuse(append(where, "lost"), "no former ceremony of this cluster is named here, so none lost its release key")
 		}
 		return
 	}
-	same := r.Key.Existing == before.Signer
-	announced := before.Successor != nil && r.Key.Existing == *before.Successor
+	same := r.Key.Existing == before.Present
+	announced := before.Announced != nil && r.Key.Existing == *before.Announced
 	switch {
 	case lost && (same || announced):
 		b.Refuse(append(where, "lost"), "the release key is the one nodes know; none is lost")
-	case lost && r.Lost != before.Signer:
-		b.Refuse(append(where, "lost"), "the release key of the last ceremony is %s, not this", before.Signer)
+	case lost && r.Lost != before.Present:
+		b.Refuse(append(where, "lost"), "the release key of the last ceremony is %s, not this", before.Present)
 	case lost:
 		b.Warn(where, "nodes pinned the release key %s, and nothing of it vouches for this one: they refuse it until "+
 			"its words are compared (officiant-node install --new-release-key)", r.Lost)
 	case !same && !announced:
-		b.afterwards(where, "the release key is another than the last ceremony's, %s, and was not announced by it: nodes would refuse its bundles. Announce a successor under the present key; or, when that is lost, say lost: %s", before.Signer, before.Signer)
+		b.afterwards(where, "the release key is another than the last ceremony's, %s, and was not announced by it: "+
+			"nodes would refuse its bundles. Announce a successor under the present key; or, when that "+
+			"is lost, say lost: %s", before.Present, before.Present)
 	}
-	if s := r.Successor; before.Successor != nil && !announced && s.Key.Existing != *before.Successor {
+	if s := r.Successor; before.Announced != nil && !announced && s.Key.Existing != *before.Announced {
 		if s.Key.Existing != (fingerprint.SHA256{}) {
-			b.Refuse(append(where, "successor"), "the last ceremony announced release key %s, not this", *before.Successor)
+			b.Refuse(append(where, "successor"), "the last ceremony announced release key %s, not this", *before.Announced)
 		} else {
-			b.Warn(where, "the release key %s, which the last ceremony announced, is given up", *before.Successor)
+			b.Warn(where, "the release key %s, which the last ceremony announced, is given up", *before.Announced)
 		}
-	} else if before.Successor == nil && s.Key.Existing != (fingerprint.SHA256{}) {
+	} else if before.Announced == nil && s.Key.Existing != (fingerprint.SHA256{}) {
 		b.Refuse(append(where, "successor"), "the last ceremony announced no release key: a successor is made in the "+
 			"ceremony that announces it (create)")
 	}

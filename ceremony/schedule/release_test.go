@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -16,12 +15,11 @@ func released(t *testing.T, announced string) *past {
 	for _, name := range []string{"release-2.pub", "stranger.pub"} {
 		p.public(t, name, newKey(t))
 	}
-	closed := fmt.Sprintf(`"signer":"%s"`, p.release)
 	if announced != "" {
-		closed += fmt.Sprintf(`,"successor":"%s"`, p.fingerprintOf(t, announced))
+		next := p.fingerprintOf(t, announced)
+		p.next = &next
 	}
-	sealed := strings.Split(p.files["previous/demo-1.jsonl"], "\n")[1]
-	p.ended(closed, sealed)
+	p.write()
 	return p
 }
 

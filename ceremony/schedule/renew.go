@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"bytes"
 	"crypto/x509"
 	"fmt"
 	"net/netip"
@@ -14,40 +13,6 @@ import (
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
 )
-
-// earlier reads the transcripts before the predecessor's. Each has to be the
-// one that the next names in its first line.
-func (b *recordPass) earlier(p plan.Predecessor, next openRecord, where plan.At) {
-	for i, file := range p.Earlier {
-		where := append(slices.Clone(where), "earlier", i)
-		if slices.Contains(b.past.chain, file) {
-			b.Refuse(where, "%s is there twice", file)
-			return
-		}
-		data := b.inputUpTo(maxChain, file, where)
-		if data == nil {
-			return
-		}
-		var open openRecord
-		first, _, _ := bytes.Cut(data, []byte("\n"))
-		if err := record(first, "open", &open); err != nil {
-			b.RefuseInput(file, "line 1: %v", err)
-			return
-		}
-		head := fingerprint.Of(data[1+bytes.LastIndexByte(bytes.TrimSuffix(data, []byte("\n")), '\n'):])
-		named := slices.Contains(next.Predecessors, headRecord{p.Cluster, head})
-		if !named || open.Cluster != p.Cluster {
-			b.Refuse(where, "%s, of ceremony %d of cluster %s with head %s, is not the one ceremony %d continues", file,
-				open.Sequence, open.Cluster, head, next.Sequence)
-			return
-		}
-		if b.past.sealed == nil {
-			b.past.sealed = findSealed(bytes.SplitAfter(data, []byte("\n")))
-		}
-		b.past.chain = append(b.past.chain, file)
-		next = open
-	}
-}
 
 // renewNames checks what a node's renewal asks for, as far as the plan alone says.
 func (b *nodePass) renewNames(i int) {
@@ -77,18 +42,19 @@ func (b *nodePass) renewNames(i int) {
 // still what the plan asks for.
 func (b *requestPass) renewal(i int, o *request.Opened) bool {
 	in, where := b.p.Nodes[i], plan.At{"nodes", i, "renew"}
-	present, err := b.past.newest()
-	if err != nil {
+	before := len(b.Problems)
+	if err := b.notBelieved(b.past, func(*distrust) error { return stays(b.past, in.Name) }); err != nil {
 		b.Refuse(where, "node %s: %v", in.Name, err)
 		return false
 	}
-	before := len(b.Problems)
 	known, carried := map[string]bool{}, map[string]*x509.Certificate{}
 	for _, l := range b.nodes.leaves[in.Name] {
 		known[l.Name] = true
-		c := present[in.Name+"/"+l.Name]
+		c, err := b.past.newest(in.Name + "/" + l.Name)
 		csr := o.CSR[l.Name]
 		switch {
+		case err != nil:
+			b.Refuse(where, "node %s: %v", in.Name, err)
 		case c == nil:
 			b.Refuse(where, "node %s: no ceremony named here issued its certificate %s; a node that gets more than it had "+
 				"needs a new request", in.Name, l.Name)
@@ -97,6 +63,9 @@ func (b *requestPass) renewal(i int, o *request.Opened) bool {
 			b.Refuse(where, "node %s: the key %s in %s is not the one of its certificate on record (serial number %x): "+
 				"this is not the request it has its certificates by", in.Name, l.Name, in.Request, c.SerialNumber)
 		case in.Makes(l.Name):
+			if err := b.notBelieved(b.past, func(d *distrust) error { return d.renews(c) }); err != nil {
+				b.Refuse(where, "node %s: %s: %v", in.Name, l.Name, err)
+			}
 		default:
 			if why := b.carries(c, b.nodes.list[i], l); why != "" {
 				b.Refuse(where, "node %s: its certificate %s cannot be carried over: %s; name it under renew", in.Name, l.Name, why)
@@ -113,37 +82,14 @@ func (b *requestPass) renewal(i int, o *request.Opened) bool {
 	return len(b.Problems) == before
 }
 
-// newest reads what the nodes that renew have now: the newest certificate of
-// each name in this cluster's former records.
-func (b *records) newest() (map[string]*x509.Certificate, error) {
-	if b.present != nil {
-		return b.present, nil
+// newest is what nodes have now: the newest certificate of a name on this cluster's
+// records; nil when there is none.
+func (r *records) newest(name string) (*x509.Certificate, error) {
+	c, ok := r.Newest(name)
+	if !ok {
+		return nil, nil
 	}
-	renewing := map[string]bool{}
-	for _, n := range b.p.Nodes {
-		renewing[n.Name] = n.Renews()
-	}
-	want := func(name string) bool {
-		node, _, _ := strings.Cut(name, "/")
-		return renewing[node]
-	}
-	present := map[string]*x509.Certificate{}
-	for _, file := range b.chain { // newest first
-		f, err := readFormer(b.files.read[file], want)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		for name, der := range f.der {
-			if present[name] != nil {
-				continue
-			}
-			if present[name], err = x509.ParseCertificate(der); err != nil {
-				return nil, fmt.Errorf("%s: %s: %w", file, name, err)
-			}
-		}
-	}
-	b.present = present
-	return present, nil
+	return c.Parse()
 }
 
 // carries says why a certificate cannot stay; empty when it can.

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"fmt"
 	"maps"
 	"math/big"
 	"slices"
@@ -13,10 +12,18 @@ import (
 
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
+	"officiant/ceremony/transcript"
 )
 
 // certified is what a first ceremony made by a request: every certificate it asks for.
-func (p *past) certified(t *testing.T, n kubepki.Node, o *request.Opened, change func(leaf string, c *x509.Certificate)) []issued {
+var firstSerial = map[string]int{"cp-1": 100, "cp-2": 200, "worker-1": 300}
+
+func (p *past) certified(
+	t *testing.T,
+	n kubepki.Node,
+	o *request.Opened,
+	change func(leaf string, c *x509.Certificate),
+) []issued {
 	t.Helper()
 	leaves, err := kubepki.Leaves(facts, n)
 	if err != nil {
@@ -24,8 +31,19 @@ func (p *past) certified(t *testing.T, n kubepki.Node, o *request.Opened, change
 	}
 	var out []issued
 	for i, l := range leaves {
-		c := &x509.Certificate{SerialNumber: big.NewInt(int64(100 + i)), Subject: pkix.Name{CommonName: l.CommonName, Organization: l.Organization},
-			NotBefore: now.AddDate(-1, 0, 1), NotAfter: now.AddDate(0, 0, 20), KeyUsage: l.KeyUsage, ExtKeyUsage: l.ExtKeyUsage, DNSNames: l.DNSNames}
+		c := &x509.Certificate{
+			SerialNumber: big.NewInt(int64(firstSerial[n.Name] + i)),
+			Subject:      pkix.Name{CommonName: l.CommonName, Organization: l.Organization},
+			NotBefore: now.AddDate(
+				-1,
+				0,
+				1,
+			),
+			NotAfter:    now.AddDate(0, 0, 20),
+			KeyUsage:    l.KeyUsage,
+			ExtKeyUsage: l.ExtKeyUsage,
+			DNSNames:    l.DNSNames,
+		}
 		for _, a := range l.IPAddresses {
 			c.IPAddresses = append(c.IPAddresses, a.AsSlice())
 		}
@@ -116,9 +134,18 @@ func TestRenewEarlier(t *testing.T) {
 	p.files["previous/demo-0.jsonl"] = p.files["previous/demo-1.jsonl"]
 	genesis := p.head
 	second := p.certified(t, cp1, o["cp-1"], func(_ string, c *x509.Certificate) { c.SerialNumber = big.NewInt(999) })[:1]
-	p.recordedAfter(fmt.Sprintf(`{"cluster":"demo","sequence":2,"predecessors":[{"cluster":"demo","head":"%s"}]}`, genesis), second...)
+	p.open = transcript.Open{
+		Sequence:     2,
+		Predecessors: []transcript.Predecessor{{Cluster: "demo", Sequence: 1, Head: genesis}},
+	}
+	p.recorded(second...)
 	text := strings.Replace(p.renewing(t, cp1, "kubelet.conf"), "sequence: 1", "sequence: 2", 1)
-	with := strings.Replace(text, "    transcript: previous/demo-1.jsonl\n", "    transcript: previous/demo-1.jsonl\n    earlier: [previous/demo-0.jsonl]\n", 1)
+	with := strings.Replace(
+		text,
+		"    transcript: previous/demo-1.jsonl\n",
+		"    transcript: previous/demo-1.jsonl\n    earlier: [previous/demo-0.jsonl]\n",
+		1,
+	)
 	c, err := opens(with, p.files)
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +156,11 @@ func TestRenewEarlier(t *testing.T) {
 	if c.Inputs["previous/demo-0.jsonl"] == nil {
 		t.Error("the earlier transcript is no input, so it is not in the digest")
 	}
-	if _, err := opens(text, p.files); err == nil || !strings.Contains(err.Error(), "no ceremony named here issued its certificate") {
+	if _, err := opens(
+		text,
+		p.files,
+	); err == nil ||
+		!strings.Contains(err.Error(), "no ceremony named here issued its certificate") {
 		t.Errorf("without the earlier transcript: %v", err)
 	}
 	// One that is not of the chain, and one of which a byte is another.
@@ -216,18 +247,30 @@ func TestRenewOtherRequest(t *testing.T) {
 	}
 	p.files["requests/worker-1.req"] = string(makeRequest(t, facts, work, nil).Raw)
 	_, err := opens(text, p.files)
-	if err == nil || !strings.Contains(err.Error(), "the key kubelet.conf in requests/worker-1.req is not the one of its certificate on record") {
+	if err == nil ||
+		!strings.Contains(
+			err.Error(),
+			"the key kubelet.conf in requests/worker-1.req is not the one of its certificate on record",
+		) {
 		t.Error(err)
 	}
 	// Nor has one of a node that was never in a ceremony.
 	p.recorded()
 	text = strings.Replace(p.renewing(t, work, "kubelet.conf"), "serviceAccount:\n  create: ECDSA-P256\n", "", 1)
-	if _, err = opens(text, p.files); err == nil || !strings.Contains(err.Error(), "no ceremony named here issued its certificate kubelet.conf") {
+	if _, err = opens(
+		text,
+		p.files,
+	); err == nil ||
+		!strings.Contains(err.Error(), "no ceremony named here issued its certificate kubelet.conf") {
 		t.Error(err)
 	}
 	// At a cluster's beginning there is nothing to renew.
 	first, inputs := planFor(t, honest(t), cp1)
-	if _, err = opens(unwritten(first)+"    renew: [kubelet.conf]\n", inputs); err == nil || !strings.Contains(err.Error(), "there is nothing to renew") {
+	if _, err = opens(
+		unwritten(first)+"    renew: [kubelet.conf]\n",
+		inputs,
+	); err == nil ||
+		!strings.Contains(err.Error(), "there is nothing to renew") {
 		t.Error(err)
 	}
 }

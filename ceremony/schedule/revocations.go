@@ -3,6 +3,8 @@ package schedule
 import (
 	"cmp"
 	"crypto/x509"
+	"maps"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +18,6 @@ import (
 // revoking is what a plan's lists are made from.
 type revoking struct {
 	former  []FormerList               // newest first
-	record  map[string]*certified      // by serial number
 	revoked map[string]plan.Revocation // the plan's, by serial number
 	before  map[string]listed          // on the former lists, by serial number
 }
@@ -61,11 +62,6 @@ func (b *listPass) check() {
 	r := revoking{former: b.formerLists(), revoked: map[string]plan.Revocation{}, before: map[string]listed{}}
 	b.revoking = &r
 	if len(b.p.Revocations)+len(b.p.CRLs)+len(r.former) == 0 || len(b.Problems) > 0 {
-		return
-	}
-	var err error
-	if r.record, err = b.past.onRecord(); err != nil {
-		b.Refuse(plan.At{"revocations"}, "%v", err)
 		return
 	}
 	for _, f := range r.former {
@@ -132,7 +128,7 @@ func (b *listPass) revokes(i int, v plan.Revocation) {
 	}
 	a, issuer := b.p.Named(v.Authority), b.cas.present(v.Authority)
 	before, was := b.revoking.before[serial]
-	c := b.revoking.record[serial]
+	c := b.past.onRecord(v.Serial.Int)
 	switch {
 	case a == nil:
 		b.Refuse(append(where, "authority"), "%s: no authority %q in the plan", serial, v.Authority)
@@ -151,18 +147,18 @@ func (b *listPass) revokes(i int, v plan.Revocation) {
 		b.Refuse(append(where, "serial"), "%s: no ceremony named here issued it; the transcript of an earlier one goes "+
 			"under earlier", serial)
 	case c == nil:
-	case c.self:
+	case c.SelfIssued:
 		b.Refuse(append(where, "serial"), "%s: %s is a root, and cannot say of itself that it is not to be believed; it "+
-			"has to be replaced", serial, c.name)
-	case !c.by(issuer):
-		b.Refuse(append(where, "authority"), "%s: authority %s did not issue %s", serial, v.Authority, c.name)
-	case c.ca && v.Reason == revocation.KeyCompromise:
-		b.Refuse(append(where, "reason"), "%s: of an authority, as %s is, the reason is called %s", serial, c.name,
+			"has to be replaced", serial, c.Name)
+	case !c.Issuer.By(issuer):
+		b.Refuse(append(where, "authority"), "%s: authority %s did not issue %s", serial, v.Authority, c.Name)
+	case c.CA && v.Reason == revocation.KeyCompromise:
+		b.Refuse(append(where, "reason"), "%s: of an authority, as %s is, the reason is called %s", serial, c.Name,
 			revocation.CACompromise)
-	case !c.ca && v.Reason == revocation.CACompromise:
-		b.Refuse(append(where, "reason"), "%s: %s is no authority: say %s", serial, c.name, revocation.KeyCompromise)
-	case c.end.Before(b.now) && !was:
-		b.Warn(where, "%s: %s ended on %s; nobody takes it any more", serial, c.name, c.end.UTC().Format(time.DateOnly))
+	case !c.CA && v.Reason == revocation.CACompromise:
+		b.Refuse(append(where, "reason"), "%s: %s is no authority: say %s", serial, c.Name, revocation.KeyCompromise)
+	case c.NotAfter.Before(b.now) && !was:
+		b.Warn(where, "%s: %s ended on %s; nobody takes it any more", serial, c.Name, c.NotAfter.UTC().Format(time.DateOnly))
 	}
 }
 
@@ -176,11 +172,11 @@ func (b *listPass) cumulative(where plan.At, l plan.CRL) {
 		}
 		for _, e := range f.List.RevokedCertificateEntries {
 			serial, name := e.SerialNumber.Text(16), "a certificate"
-			if c := b.revoking.record[serial]; c != nil {
-				if c.end.Before(f.List.ThisUpdate) {
+			if c := b.past.onRecord(e.SerialNumber); c != nil {
+				if c.NotAfter.Before(f.List.ThisUpdate) {
 					continue
 				}
-				name = c.name
+				name = c.Name
 			}
 			if v, ok := b.revoking.revoked[serial]; !ok || v.Authority != l.Authority {
 				b.Refuse(where, "list %d of %s revokes %s (%s), which has not ended: it has to be under revocations again",
@@ -284,6 +280,34 @@ func formerList(lists []FormerList, issuer *x509.Certificate) *FormerList {
 	return nil
 }
 
+// compromised are the keys that others may have: by their fingerprint, the name of a
+// certificate that was revoked for it. A key stays compromised when that has ended and
+// is on no list any more.
+func (b *listPass) compromised(reason func(serial string) (plan.Reason, bool)) map[fingerprint.SHA256]string {
+	keys := map[fingerprint.SHA256]string{}
+	for _, serials := range [][]string{sortedKeys(b.revoking.revoked), sortedKeys(b.revoking.before)} {
+		for _, serial := range serials {
+			n, _ := new(big.Int).SetString(serial, 16)
+			if r, _ := reason(serial); r != revocation.KeyCompromise {
+				continue
+			}
+			if c := b.past.onRecord(n); c != nil {
+				keys[c.SPKI] = c.Name
+			}
+		}
+	}
+	err := b.notBelieved(b.past, func(d *distrust) error {
+		maps.Copy(keys, d.compromised)
+		return nil
+	})
+	if err != nil {
+		b.Refuse(plan.At{"previous"}, "%v", err)
+	}
+	return keys
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
 // inUse refuses a revoked certificate in a bundle, a compromised key of a new or
 // a carried one, and a revoked authority that signs.
 func (b *listPass) inUse() {
@@ -294,12 +318,7 @@ func (b *listPass) inUse() {
 		e, ok := b.revoking.before[serial]
 		return e.Reason, ok
 	}
-	compromised := map[fingerprint.SHA256]string{}
-	for serial, c := range b.revoking.record {
-		if r, ok := reason(serial); ok && r == revocation.KeyCompromise {
-			compromised[c.spki] = c.name
-		}
-	}
+	compromised := b.compromised(reason)
 	for i, n := range b.nodes.list {
 		for _, l := range b.nodes.leaves[n.Name] {
 			if c := b.sent.carried[n.Name][l.Name]; c != nil {

@@ -3,6 +3,7 @@ package schedule
 import (
 	"crypto/rand"
 	"crypto/x509"
+	"fmt"
 	"math/big"
 	"slices"
 	"strings"
@@ -10,8 +11,10 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/history/historytest"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/revocation"
+	"officiant/ceremony/transcript"
 )
 
 type pastList struct {
@@ -217,10 +220,6 @@ func TestRevokeRefused(t *testing.T) {
 		"a compromised key": {nil, p.renewing(t, cp1, "etcd/server") + crls + one(server, "etcd", "keyCompromise"), "node cp-1: the key of etcd/server in its request is compromised"},
 		"no list for etcd any more": {func(p *past) { p.list(t, "etcd-1", 1, now.AddDate(0, -2, 0)) }, p.renewing(t, cp1, "etcd/server, etcd/peer, etcd/healthcheck-client, apiserver-etcd-client"),
 			"etcd has been given a revocation list so far, and turns everybody away without one; none is of an authority of this plan: name etcd under crls"},
-		"two lists of one number": {func(p *past) {
-			listed(entry(0xabc, revocation.Superseded))(p)
-			listed()(p)
-		}, alone, "two revocation lists of etcd have the number 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			again := *p
@@ -302,5 +301,28 @@ func TestOneListForEtcd(t *testing.T) {
 		if c.EtcdList != tt.want || c.Cluster.RevocationLists != (tt.want != "") || warned != tt.warns {
 			t.Errorf("%s: etcd gets the list of %q, warned %t", name, c.EtcdList, warned)
 		}
+	}
+}
+
+// TestForkedLists: the root's list of this cluster's record and that of another one's
+// have one number and are two lists.
+func TestForkedLists(t *testing.T) {
+	p := makePast(t, defaultCAs, genesisOpen, "closed", recipients["cp-1"])
+	p.list(t, "root", 1, now.AddDate(0, -2, 0), entry(0xabc, revocation.Superseded))
+	p.recorded()
+	root := &historytest.CA{Certificate: p.certs["root"], Key: p.keys["root"]}
+	r := historytest.Begin(t, now.AddDate(0, -1, 0), transcript.Open{Cluster: "prod"})
+	release := historytest.Key(t)
+	r.Key("root", root.PublicKey, false)
+	r.Key("release", release.Public(), true)
+	r.List("root", "root", root.Revoke(t, 1, now.AddDate(0, -1, 0), 4))
+	prod, _ := r.Close(release, nil)
+	p.files["previous/prod.jsonl"] = string(prod)
+	named := fmt.Sprintf("previous:\n  - {cluster: prod, sequence: 1, head: %q, transcript: previous/prod.jsonl}\n",
+		historytest.Predecessor(t, prod).Head)
+	text := strings.Replace(p.continued(t, cp1), "previous:\n", named, 1)
+	const want = "two revocation lists of root have the number 1: the chain of its ceremonies was forked"
+	if _, err := opens(text, p.files); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v", err)
 	}
 }

@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 )
 
@@ -53,11 +53,10 @@ func (b *requestPass) vouched(i int, o *request.Opened) bool {
 			continue
 		}
 		err := way.check(in, o)
-		// An old request, whose keys may be anywhere by now, is signed as well as
-		// ever. Those of the last ceremony were all made before it began.
-		if err == nil && o.Created.Before(b.past.began) {
-			err = fmt.Errorf("a key signed it (%s), but it was made at %s, before the last ceremony began at %s, and may have been sent before",
-				way.how, o.Created.Format(time.RFC3339), b.past.began.UTC().Format(time.RFC3339))
+		if err == nil {
+			if late := b.past.fresh(o.Created); late != nil {
+				err = fmt.Errorf("a key signed it (%s), but %w", way.how, late)
+			}
 		}
 		if err == nil {
 			b.sent.vouched[in.Name] = way.how
@@ -65,7 +64,10 @@ func (b *requestPass) vouched(i int, o *request.Opened) bool {
 		}
 		reasons = append(reasons, err.Error())
 	}
-	text := fmt.Sprintf("node %s: the fingerprint of its request is missing; it comes by another way than the request", in.Name)
+	text := fmt.Sprintf(
+		"node %s: the fingerprint of its request is missing; it comes by another way than the request",
+		in.Name,
+	)
 	if len(reasons) > 0 {
 		text += ", and no key vouches for it: " + strings.Join(reasons, "; ")
 	}
@@ -77,26 +79,38 @@ func (b *requestPass) vouched(i int, o *request.Opened) bool {
 // vouch for it. The certificate has to be valid, and the one that this
 // cluster's last ceremony issued to that very node, in the roles it has now.
 func (b *requestPass) previousVouches(in plan.Node, o *request.Opened) error {
-	c := o.Present[0]
+	c, last := o.Present[0], b.past.Last()
 	what := fmt.Sprintf("%s signed it", o.Request.Previous.Name)
-	names, ceremony, err := b.past.formerly()
 	switch {
-	case err != nil:
-		return fmt.Errorf("%s, but %w", what, err)
-	case names == nil:
+	case last == nil:
 		return fmt.Errorf("%s, but the plan names no former ceremony of cluster %s", what, b.p.Cluster.Name)
 	case b.now.After(c.NotAfter) || b.now.Before(c.NotBefore):
-		return fmt.Errorf("%s, but that certificate is valid from %s to %s", what, c.NotBefore.UTC().Format(time.RFC3339), c.NotAfter.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%s, but that certificate is valid from %s to %s", what,
+			c.NotBefore.UTC().Format(time.RFC3339), c.NotAfter.UTC().Format(time.RFC3339))
 	}
-	name, issued := names.of[fingerprint.Of(c.Raw)]
-	switch {
-	case !issued:
-		return fmt.Errorf("%s, but that certificate (serial number %x) is none that %s issued", what, c.SerialNumber, ceremony)
-	case name != in.Name+"/"+o.Request.Previous.Name:
-		return fmt.Errorf("%s, but %s issued that certificate as %s", what, ceremony, name)
+	ceremony := fmt.Sprintf("ceremony %d", last.Open.Sequence)
+	switch on, issued := last.WithSHA256(fingerprint.Of(c.Raw)); {
+	case !issued || on.State == history.Received:
+		return fmt.Errorf(
+			"%s, but that certificate (serial number %x) is none that %s issued",
+			what,
+			c.SerialNumber,
+			ceremony,
+		)
+	case on.Name != in.Name+"/"+o.Request.Previous.Name:
+		return fmt.Errorf("%s, but %s issued that certificate as %s", what, ceremony, on.Name)
 	}
-	if role := names.newRole(in); role != "" {
+	if role := newRole(last, in); role != "" {
 		return fmt.Errorf("%s, but in %s the node was not %s", what, ceremony, role)
+	}
+	err := b.notBelieved(b.past, func(d *distrust) error {
+		if how, left := b.past.Left(in.Name); left {
+			return fmt.Errorf("the node has left the cluster (%s)", how)
+		}
+		return d.vouches(in.Name, c)
+	})
+	if err != nil {
+		return fmt.Errorf("%s, but %w", what, err)
 	}
 	return nil
 }
@@ -114,13 +128,13 @@ func (b *requestPass) hostVouches(in plan.Node, o *request.Opened) error {
 		return fmt.Errorf("%s, but in %s %w", what, b.p.KnownHosts, err)
 	}
 	// A machine that joins is what the plan says; one that is known stays what it was.
-	switch names, ceremony, err := b.past.formerly(); {
-	case err != nil:
-		return fmt.Errorf("%s, but %w", what, err)
-	case names != nil && names.knows(in):
-		if role := names.newRole(in); role != "" {
-			return fmt.Errorf("%s, but in %s the node was not %s", what, ceremony, role)
+	if known := b.knew(in.Name); known != nil {
+		if role := newRole(known, in); role != "" {
+			return fmt.Errorf("%s, but in ceremony %d the node was not %s", what, known.Open.Sequence, role)
 		}
+	}
+	if err := b.notBelieved(b.past, func(d *distrust) error { return d.secret(in.Name) }); err != nil {
+		return fmt.Errorf("%s, but %w", what, err)
 	}
 	// Machines that were cloned with their host key cannot be told apart by it.
 	if other := b.hosts.Shared(in.KnownAs(), o.HostKey, b.byHost); other != "" {
@@ -159,109 +173,38 @@ var markOf = map[kubepki.Role]string{
 	kubepki.ControlPlane: "apiserver", kubepki.Etcd: "etcd/server", kubepki.Worker: "kubelet.conf",
 }
 
-// former is what this cluster's last ceremony issued.
-type former struct {
-	of   map[fingerprint.SHA256]string // the schedule's names, by SHA-256 of the certificate
-	has  map[string]bool               // these names
-	der  map[string][]byte             // certificates by name, of those that are wanted
-	want func(name string) bool
-}
-
-// newRole is a role the node did not have: more than its keys could open so far.
-func (f *former) newRole(n plan.Node) kubepki.Role {
-	for _, r := range n.Roles {
-		if !f.has[n.Name+"/"+markOf[r]] {
-			return r
+// newRole is a role the node did not have in a ceremony: more than its keys could
+// open so far.
+func newRole(r *history.Record, n plan.Node) kubepki.Role {
+	for _, role := range n.Roles {
+		if !has(r, n.Name+"/"+markOf[role]) {
+			return role
 		}
 	}
 	return ""
 }
 
-// knows says whether the node was there, in whatever role.
-func (f *former) knows(n plan.Node) bool {
-	for _, mark := range markOf {
-		if f.has[n.Name+"/"+mark] {
+// has says whether a ceremony issued a certificate of that name, or adopted it.
+func has(r *history.Record, name string) bool {
+	for c := range r.Named(name) {
+		if c.State != history.Abandoned {
 			return true
 		}
 	}
 	return false
 }
 
-// formerly reads what this cluster's predecessor issued, once. Here the chain
-// of its record matters before the ceremony begins: what it says decides whose
-// request this is.
-func (b *records) formerly() (*former, string, error) {
-	for _, p := range b.p.Previous.Ceremonies {
-		if p.Cluster != b.p.Cluster.Name {
-			continue
+// knew is the newest ceremony that knew a node in some role; nil when none did. Of
+// one that was held, only the last ceremony is asked, as it was then.
+func (b *requestPass) knew(node string) *history.Record {
+	for i, r := range b.past.Records() {
+		if i > 0 && b.held {
+			return nil
 		}
-		ceremony := fmt.Sprintf("ceremony %d", p.Sequence)
-		if b.issued == nil && b.issuedErr == nil {
-			b.issued, b.issuedErr = readFormer(b.files.read[p.Transcript], func(string) bool { return false })
-		}
-		if b.issuedErr != nil {
-			return nil, ceremony, fmt.Errorf("%s: %w", p.Transcript, b.issuedErr)
-		}
-		return b.issued, ceremony, nil
-	}
-	return nil, "", nil
-}
-
-func readFormer(data []byte, want func(name string) bool) (*former, error) {
-	f := &former{of: map[fingerprint.SHA256]string{}, has: map[string]bool{}, der: map[string][]byte{}, want: want}
-	names := map[int]string{} // of intents, by seq
-	var head fingerprint.SHA256
-	n := 0
-	for raw := range bytes.Lines(data) {
-		n++
-		if !bytes.Contains(raw, []byte(`,"prev":"`+head.String()+`",`)) {
-			return nil, fmt.Errorf("line %d does not follow from the line before it", n)
-		}
-		head = fingerprint.Of(raw)
-		if err := f.take(raw, n, names); err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
-		}
-	}
-	return f, nil
-}
-
-// take reads the lines of intents and certificates.
-func (f *former) take(raw []byte, n int, names map[int]string) error {
-	var intent struct {
-		Name string `json:"name"`
-	}
-	var issued struct {
-		Intent      int    `json:"intent"`
-		Certificate []byte `json:"certificate"`
-	}
-	switch {
-	case bytes.Contains(raw, []byte(`"type":"intent"`)):
-		if err := record(raw, "intent", &intent); err != nil {
-			return err
-		}
-		names[n] = intent.Name
-	case bytes.Contains(raw, []byte(`"type":"issued"`)):
-		if err := record(raw, "issued", &issued); err != nil {
-			return err
-		}
-		name, ok := names[issued.Intent]
-		if !ok {
-			return errors.New("a certificate without intent")
-		}
-		f.of[fingerprint.Of(issued.Certificate)] = name
-		f.has[name] = true
-		if f.want(name) {
-			f.der[name] = issued.Certificate
-		}
-	case bytes.Contains(raw, []byte(`"type":"adopted"`)):
-		var r adoptedRecord
-		if err := record(raw, "adopted", &r); err != nil {
-			return err
-		}
-		f.of[fingerprint.Of(r.Certificate)] = r.Name
-		f.has[r.Name] = true
-		if f.want(r.Name) {
-			f.der[r.Name] = r.Certificate
+		for _, mark := range markOf {
+			if has(r, node+"/"+mark) {
+				return r
+			}
 		}
 	}
 	return nil

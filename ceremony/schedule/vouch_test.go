@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
-	"fmt"
 	"math/big"
 	"net/netip"
 	"regexp"
@@ -16,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 )
@@ -27,10 +24,18 @@ type held struct {
 	certificate *x509.Certificate
 }
 
-func newHeld(t *testing.T, cn string, from, to time.Time) *held {
+func newHeld(t *testing.T, cn string, from, to time.Time) *held { return numbered(t, 7, cn, from, to) }
+
+// numbered is one of another serial number.
+func numbered(t *testing.T, serial int64, cn string, from, to time.Time) *held {
 	t.Helper()
 	key := newKey(t)
-	template := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: cn}, NotBefore: from, NotAfter: to}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial),
+		Subject:      pkix.Name{CommonName: cn},
+		NotBefore:    from,
+		NotAfter:     to,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -51,31 +56,13 @@ type issued struct {
 // recorded gives a past a record with certificates in it and a chain.
 func (p *past) recorded(list ...issued) { p.recordedAt("2025-11-23", list...) }
 
-func (p *past) recordedAt(day string, list ...issued) { p.record(day, genesisOpen, list...) }
-
-func (p *past) recordedAfter(open string, list ...issued) { p.record("2025-11-23", open, list...) }
-
-func (p *past) record(day, open string, list ...issued) {
-	var out strings.Builder
-	var prev fingerprint.SHA256
-	n := 0
-	add := func(kind, data string) {
-		n++
-		line := fmt.Sprintf(`{"seq":%d,"time":"%sT12:00:01.000Z","step":1,"type":%q,"prev":"%s","data":%s}`+"\n", n, day, kind, prev, data)
-		prev = fingerprint.Of([]byte(line))
-		out.WriteString(line)
+func (p *past) recordedAt(day string, list ...issued) {
+	at, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		p.t.Fatal(err)
 	}
-	add("open", open)
-	for _, c := range list {
-		add("intent", fmt.Sprintf(`{"entry":1,"name":%q,"signer":"kubernetes","tbs":%q}`, c.name, base64.StdEncoding.EncodeToString(c.certificate.RawTBSCertificate)))
-		add("issued", fmt.Sprintf(`{"intent":%d,"certificate":%q}`, n, base64.StdEncoding.EncodeToString(c.certificate.Raw)))
-	}
-	for _, l := range p.lists {
-		add("crl-intent", fmt.Sprintf(`{"entry":2,"name":"crl %s","signer":%q,"family":%q,"tbs":""}`, l.by, l.by, strings.TrimRight(l.by, "-12")))
-		add("crl", fmt.Sprintf(`{"intent":%d,"list":%q}`, n, base64.StdEncoding.EncodeToString(l.der)))
-	}
-	add("closed", `{}`)
-	p.files["previous/demo-1.jsonl"], p.head = out.String(), prev
+	p.at, p.issued = at.Add(12*time.Hour), list
+	p.write()
 }
 
 // signedBy is a worker's request signed by the key of a certificate, too.
@@ -123,7 +110,11 @@ func TestPreviousVouches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Vouched["worker-1"] != ByPrevious || !strings.Contains(string(c.Schedule), ` name="bundle worker-1" request=sha256:`+c.Requests["worker-1"].Fingerprint.String()+" vouched=previous sig=") {
+	if c.Vouched["worker-1"] != ByPrevious ||
+		!strings.Contains(
+			string(c.Schedule),
+			` name="bundle worker-1" request=sha256:`+c.Requests["worker-1"].Fingerprint.String()+" vouched=previous sig=",
+		) {
 		t.Errorf("vouched %q\n%s", c.Vouched["worker-1"], c.Schedule)
 	}
 	// A fingerprint that was compared goes before it.
@@ -133,7 +124,11 @@ func TestPreviousVouches(t *testing.T) {
 	}
 	// And a wrong one is not made good by it.
 	with = text + "    fingerprint: \"" + strings.Repeat("1", 64) + "\"\n"
-	if _, err = opens(with, p.files); err == nil || !strings.Contains(err.Error(), "the fingerprint of requests/worker-1.req is") {
+	if _, err = opens(
+		with,
+		p.files,
+	); err == nil ||
+		!strings.Contains(err.Error(), "the fingerprint of requests/worker-1.req is") {
 		t.Errorf("%v", err)
 	}
 }
@@ -152,12 +147,17 @@ func TestOldRequestIsNotVouchedFor(t *testing.T) {
 		text := p.continued(t, work)
 		p.files["requests/worker-1.req"], p.files["known_hosts"] = string(tt.o.Raw), known("worker-1", key)
 		text = strings.Replace(text, "\nnodes:\n", "\nknownHosts: known_hosts\nnodes:\n", 1)
-		_, err := opens(unwritten(text), p.files)
+		later := now.Add(time.Hour)
+		_, err := opensAt(later, unwritten(text), p.files)
 		want := "no key vouches for it: a key signed it (" + tt.how + "), but it was made at 2026-11-23T12:00:00Z, before the last ceremony began at 2026-11-23T12:00:01Z, and may have been sent before"
 		if got := problems(t, err); len(got) != 1 || !strings.HasSuffix(got[0], want) {
 			t.Errorf("%s: %q", tt.how, got)
 		}
-		if _, err := opens(unwritten(text)+"    fingerprint: \""+tt.o.Fingerprint.String()+"\"\n", p.files); err != nil {
+		if _, err := opensAt(
+			later,
+			unwritten(text)+"    fingerprint: \""+tt.o.Fingerprint.String()+"\"\n",
+			p.files,
+		); err != nil {
 			t.Errorf("%s: compared by people: %v", tt.how, err)
 		}
 	}
@@ -167,7 +167,11 @@ func TestOldRequestIsNotVouchedFor(t *testing.T) {
 // root of a worker must not become an administrator by asking.
 func TestHostKeyBringsNoNewRole(t *testing.T) {
 	key := hostKey(t)
-	node := kubepki.Node{Name: "worker-1", Roles: []kubepki.Role{kubepki.Worker, kubepki.Etcd}, Address: netip.MustParseAddr("10.0.0.12")}
+	node := kubepki.Node{
+		Name:    "worker-1",
+		Roles:   []kubepki.Role{kubepki.Worker, kubepki.Etcd},
+		Address: netip.MustParseAddr("10.0.0.12"),
+	}
 	leaves, err := kubepki.Leaves(facts, node)
 	if err != nil {
 		t.Fatal(err)
@@ -176,17 +180,30 @@ func TestHostKeyBringsNoNewRole(t *testing.T) {
 	for _, l := range leaves {
 		keys[l.Name] = newKey(t)
 	}
-	data, err := request.Make(facts, node, leaves, keys, recipients["worker-1"], now, rand.Reader, request.HostKey{Signer: key})
+	data, err := request.Make(
+		facts,
+		node,
+		leaves,
+		keys,
+		recipients["worker-1"],
+		now,
+		rand.Reader,
+		request.HostKey{Signer: key},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	worker := newHeld(t, "system:node:worker-1", now.AddDate(-1, 0, 1), now.AddDate(0, 0, 20))
+	member := numbered(t, 8, "etcd", now.AddDate(-1, 0, 1), now.AddDate(0, 0, 20))
 	for what, tt := range map[string]struct {
 		record []issued
 		want   string
 	}{
-		"a worker until now":   {[]issued{{"worker-1/kubelet.conf", worker.certificate}}, "an SSH key signed it, but in ceremony 1 the node was not etcd"},
-		"etcd before":          {[]issued{{"worker-1/kubelet.conf", worker.certificate}, {"worker-1/etcd/server", worker.certificate}}, ""},
+		"a worker until now": {[]issued{{"worker-1/kubelet.conf", worker.certificate}},
+			"an SSH key signed it, but in ceremony 1 the node was not etcd"},
+		"etcd before": {[]issued{
+			{"worker-1/kubelet.conf", worker.certificate}, {"worker-1/etcd/server", member.certificate},
+		}, ""},
 		"a machine that joins": {[]issued{{"worker-2/kubelet.conf", worker.certificate}}, ""},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -224,24 +241,43 @@ func TestPreviousDoesNotVouch(t *testing.T) {
 		want   string
 	}{
 		{name: "nobody signed it", want: missing},
-		{name: "a certificate nobody issued", signer: newHeld(t, "system:node:worker-1", from, to), want: but + "that certificate (serial number 7) is none that ceremony 1 issued"},
-		{name: "another node's", signer: mine, record: []issued{{"worker-2/kubelet.conf", mine.certificate}}, want: but + "ceremony 1 issued that certificate as worker-2/kubelet.conf"},
-		{name: "another of the node's", signer: mine, record: []issued{{"worker-1/admin.conf", mine.certificate}}, want: but + "ceremony 1 issued that certificate as worker-1/admin.conf"},
+		{
+			name:   "a certificate nobody issued",
+			signer: newHeld(t, "system:node:worker-1", from, to),
+			want:   but + "that certificate (serial number 7) is none that ceremony 1 issued",
+		},
+		{
+			name:   "another node's",
+			signer: mine,
+			record: []issued{{"worker-2/kubelet.conf", mine.certificate}},
+			want:   but + "ceremony 1 issued that certificate as worker-2/kubelet.conf",
+		},
+		{
+			name:   "another of the node's",
+			signer: mine,
+			record: []issued{{"worker-1/admin.conf", mine.certificate}},
+			want:   but + "ceremony 1 issued that certificate as worker-1/admin.conf",
+		},
 		{name: "expired", signer: newHeld(t, "system:node:worker-1", from, now.AddDate(0, 0, -1)),
 			want: but + "that certificate is valid from 2025-11-24T12:00:00Z to 2026-11-22T12:00:00Z"},
-		{name: "a new role", signer: mine, node: kubepki.Node{Name: "worker-1", Roles: []kubepki.Role{kubepki.Worker, kubepki.Etcd}, Address: cp2.Address},
-			want: but + "in ceremony 1 the node was not etcd"},
-		{name: "a line changed in the record", signer: mine, spoil: func(p *past) {
-			text := p.files["previous/demo-1.jsonl"]
-			p.files["previous/demo-1.jsonl"] = strings.Replace(text, `"worker-1/kubelet.conf"`, `"worker-1/kubelet.Conf"`, 1)
-		}, want: but + "previous/demo-1.jsonl: line 3 does not follow from the line before it"},
-		{name: "another cluster's ceremony", signer: mine, spoil: func(p *past) {
-			p.files["previous/demo-1.jsonl"] = strings.Replace(p.files["previous/demo-1.jsonl"], `"cluster":"demo"`, `"cluster":"prod"`, 1)
-		}, plan: func(s string) string {
-			s = regexp.MustCompile(`(name: root\n)    key:\n.*\n`).ReplaceAllString(s, "$1") // which that ceremony did not open
-			return strings.Replace(s, "  - cluster: demo\n", "  - cluster: prod\n", 1)
+		{
+			name:   "a new role",
+			signer: mine,
+			node:   kubepki.Node{Name: "worker-1", Roles: []kubepki.Role{kubepki.Worker, kubepki.Etcd}, Address: cp2.Address},
+			want:   but + "in ceremony 1 the node was not etcd",
 		},
-			want: strings.Replace(but, "yaml:68", "yaml:66", 1) + "the plan names no former ceremony of cluster demo"},
+		{
+			name:   "another cluster's ceremony",
+			signer: mine,
+			spoil:  func(p *past) { p.open.Cluster = "prod" },
+			plan: func(s string) string {
+				s = regexp.MustCompile(`(name: root\n)    key:\n.*\n`).
+					ReplaceAllString(s, "$1")
+					// which that ceremony did not open
+				return strings.Replace(s, "  - cluster: demo\n", "  - cluster: prod\n", 1)
+			},
+			want: strings.Replace(but, "yaml:68", "yaml:66", 1) + "the plan names no former ceremony of cluster demo",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -253,13 +289,13 @@ func TestPreviousDoesNotVouch(t *testing.T) {
 			if tt.node.Name != "" {
 				node = tt.node
 			}
+			if tt.spoil != nil {
+				tt.spoil(p)
+			}
 			p.recorded(record...)
 			text := withoutWords(p.continued(t, work))
 			if tt.signer != nil {
 				p.files["requests/worker-1.req"] = string(signedBy(t, node, tt.signer).Raw)
-			}
-			if tt.spoil != nil {
-				tt.spoil(p)
 			}
 			if tt.node.Name != "" {
 				text = strings.Replace(text, "    roles: [worker]\n", "    roles: [worker, etcd]\n    address: 10.0.0.12\n", 1)
