@@ -3,7 +3,6 @@ package install
 import (
 	"bytes"
 	"crypto"
-	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
@@ -183,14 +182,9 @@ func (n *Node) plan(a *accepted) (*Report, *transaction, error) {
 
 // planKubelet has what the kubelet would prefer to its new kubelet.conf put aside.
 func (n *Node) planKubelet(a *accepted, r *Report, t *transaction) error {
-	var config *x509.Certificate
-	for _, p := range t.write {
-		if p.path == kubernetesDir+"/"+kubeletConfig {
-			config = bundle.FirstCertificate(kubeletConfig, p.data)
-		}
-	}
 	var err error
-	if r.Kubelet, err = n.kubelet(a.files, config); err != nil || r.Kubelet == nil || r.Kubelet.Instead == nil {
+	r.Kubelet, err = n.kubelet(a.files, configIn(t.write))
+	if err != nil || r.Kubelet == nil || r.Kubelet.Instead == nil {
 		return err
 	}
 	if t.renames, err = n.putAside(beforeSuffix, a.bundle.Sequence); err != nil {

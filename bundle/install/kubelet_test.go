@@ -124,6 +124,27 @@ func TestInstallReachesTheKubelet(t *testing.T) {
 	}
 }
 
+// A kubelet that began to rotate only with the bundle that is rolled back does not go
+// on with its certificate.
+func TestRollbackReachesTheKubelet(t *testing.T) {
+	p := bundletest.New(t, bundletest.Cluster())
+	m := newMachine(t, p, bundletest.Worker())
+	m.rotates(t, false)
+	m.place(t, p, p.Bundle(t, m.who, 1))
+	first := m.installed(t)
+	m.place(t, p, p.Bundle(t, m.who, 2))
+	m.rotates(t, true)
+	if m.startKubelet(t, "1") == first {
+		t.Fatal("the kubelet uses what was installed before")
+	}
+	r, err := m.Rollback(false)
+	must(t, err)
+	if len(r.Aside) != 1 || len(r.Notices) != 1 || m.startKubelet(t, "2") != first {
+		t.Errorf("after the rollback: %v, %v", r.Aside, r.Notices)
+	}
+	m.sound(t, p)
+}
+
 // What a kubelet uses in place of what is installed is named, and what makes it do so.
 func TestKubeletThatUsesSomethingElse(t *testing.T) {
 	p := bundletest.New(t, bundletest.Cluster())

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -104,15 +105,47 @@ func (n *Node) planRollback() (*Report, *transaction, error) {
 	r.Same = slices.DeleteFunc(same, ours)
 	r.Changes = slices.DeleteFunc(all, func(c Change) bool { return ours(c.Path) })
 	r.Notices = notices(r.Changes, known)
-	if t.renames, err = n.putBack(index.Renames, r.Before); err != nil {
+	if err := n.rollBackKubelet(index, r, t, known); err != nil {
 		return nil, nil, err
 	}
-	r.asides(t.renames)
 	if err := n.keep(t, before, rolledBackFile); err != nil {
 		return nil, nil, err
 	}
 	t.remove = append(t.remove, StateDir+"/"+previousFile)
 	return r, t, nil
+}
+
+// rollBackKubelet has the kubelet use again what it used before: what was put aside
+// comes back, and what it has made since, and would prefer, goes.
+func (n *Node) rollBackKubelet(index *previousTree, r *Report, t *transaction, known []kubepki.File) error {
+	var err error
+	if t.renames, err = n.putBack(index.Renames, r.Before); err != nil {
+		return err
+	}
+	if len(t.renames) == 0 {
+		k, err := n.kubelet(known, configIn(t.write))
+		if err != nil {
+			return err
+		}
+		if k != nil && k.Instead != nil {
+			if t.renames, err = n.putAside(rolledBackSuffix, r.Before); err != nil {
+				return err
+			}
+		}
+	}
+	r.asides(t.renames)
+	return nil
+}
+
+// configIn is the certificate of kubelet.conf among files that are to come; nil when
+// it is not among them.
+func configIn(files []placed) *x509.Certificate {
+	for _, p := range files {
+		if p.path == kubernetesDir+"/"+kubeletConfig {
+			return bundle.FirstCertificate(kubeletConfig, p.data)
+		}
+	}
+	return nil
 }
 
 // knownFiles are the files of the bundle in place and of the one to come back.

@@ -28,6 +28,7 @@ var programs = []program{
 	{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", kubernetesVersion},
 	{"kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager", kubernetesVersion},
 	{"kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler", kubernetesVersion},
+	{"kubelet", "k8s.io/kubernetes/cmd/kubelet", kubernetesVersion},
 }
 
 // paths says where each program is, by its name.

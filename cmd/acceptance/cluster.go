@@ -8,8 +8,9 @@ import (
 
 // scenarios are the clusters that can be brought to life, by their names.
 var scenarios = map[string]func(context.Context, options, *report) error{
-	"one":   oneNode,
-	"three": threeNodes,
+	"one":     oneNode,
+	"three":   threeNodes,
+	"kubelet": realKubelet,
 }
 
 // lived builds what a cluster is made of and runs a scenario in namespaces of
@@ -26,8 +27,20 @@ func lived(ctx context.Context, o options, scenario string, r *report, talk io.W
 	if err := build(ctx, o.module, at, talk, names...); err != nil {
 		return err
 	}
+	before, err := lookAround()
+	if err != nil {
+		return err
+	}
 	args := []string{"-inside", scenario, "-officiant", o.officiant, "-officiant-node", o.node, "-dir", o.dir, "-programs", o.own}
-	return isolated(ctx, args, r, talk)
+	if err := isolated(ctx, args, r, talk); err != nil {
+		return err
+	}
+	after, err := lookAround()
+	if err == nil {
+		err = before.left(after)
+	}
+	r.check(scenario+": the machine's tunables, mounts and folders are as they were", err)
+	return nil
 }
 
 // runInside runs one scenario in the namespaces this process was started in, and

@@ -56,7 +56,7 @@ func main() {
 	flag.StringVar(&o.page, "page", "docs/kubeadm.md", "the page whose commands are typed")
 	flag.StringVar(&o.dir, "dir", "build/acceptance", "where built programs are kept and the run's files go")
 	flag.StringVar(&o.own, "programs", "", "a folder with programs (kube-apiserver, etcd, …) to use in place of built ones")
-	flag.StringVar(&o.only, "only", "kubeadm,one,three", "which parts to run")
+	flag.StringVar(&o.only, "only", "kubeadm,one,kubelet,three", "which parts to run")
 	flag.StringVar(&o.inside, "inside", "", "internal: the scenario to run in these namespaces")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

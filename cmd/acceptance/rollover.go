@@ -138,7 +138,7 @@ func (s *site) published(ctx context.Context, m *machine) error {
 // after the ceremonies in which certificates were revoked. The next one is refused
 // while a node has not installed it.
 func (s *site) stage(ctx context.Context, m *machine, i int) error {
-	stage, former := stages[i], []string{"ceremony", "ceremony-2", "ceremony-3"}
+	stage, former := stages[i], slices.Clone(s.before)
 	for _, before := range stages[:i] {
 		former = append(former, before.ceremony)
 	}
@@ -224,7 +224,7 @@ func (s *site) renewNode(ctx context.Context, m *machine, ceremony string) error
 		return fmt.Errorf("install does not say what to restart\n%s", said)
 	}
 	for _, component := range components {
-		if !slices.Contains(told, component) {
+		if !slices.Contains(told, component) || m.running[component] == nil {
 			continue
 		}
 		m.stop(component)

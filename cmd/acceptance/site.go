@@ -22,6 +22,7 @@ type site struct {
 	fleet
 	at       paths
 	machines []*machine
+	before   []string  // the ceremonies before a rollover, in their order
 	several  bool      // control-plane nodes
 	front    *balancer // of the control plane
 	service  *balancer // the address pods use
@@ -29,7 +30,7 @@ type site struct {
 
 // newSite prepares the namespaces for a fleet of these hosts.
 func newSite(o options, dir, cluster string, hosts ...host) (*site, error) {
-	s := &site{at: o.programs(), fleet: fleet{
+	s := &site{at: o.programs(), before: []string{"ceremony", "ceremony-2", "ceremony-3"}, fleet: fleet{
 		conduct: conduct{officiant: o.officiant, node: o.node, dir: dir}, cluster: cluster, hosts: hosts}}
 	addresses := []netip.Addr{netip.MustParseAddr(endpointAddress), netip.MustParseAddr(serviceAddress), netip.MustParseAddr(aggregatedAddress)}
 	file := "127.0.0.1 localhost\n"
