@@ -138,6 +138,7 @@ func (r *run) verifyDirectory(_ context.Context) error {
 		progress = c.Count
 	}
 	report, err := audit.Verify(r.dir.path, audit.Options{Progress: progress, Now: r.now(), Root: &r.result.Root,
+		Release:   &r.result.Release,
 		Rehearsal: r.rehearsal})
 	if err != nil {
 		return err

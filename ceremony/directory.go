@@ -39,13 +39,14 @@ type directory struct {
 	path      string
 	disk      *durable.Disk
 	rehearsal bool
-	unlock    func() // nil until it is locked
+	unlock    func() error // nil until it is locked
+	taken     fs.FileInfo  // what path named then
 	// leftovers of an interrupted process, removed; they are named in the record.
 	leftovers []string
 }
 
 // lock keeps a second process out of the directory.
-func lock(dir string) (func(), error) {
+func lock(dir string) (func() error, error) {
 	l := flock.New(filepath.Join(dir, lockFile))
 	ok, err := l.TryLock()
 	if err != nil {
@@ -61,9 +62,12 @@ func lock(dir string) (func(), error) {
 		l.Unlock()
 		return nil, fmt.Errorf("%s: another process conducted this ceremony until now; run the command again", dir)
 	}
-	return func() {
-		os.Remove(l.Path())
-		l.Unlock()
+	return func() error {
+		err := os.Remove(l.Path())
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil // the directory is gone, or was moved
+		}
+		return errors.Join(err, l.Unlock())
 	}, nil
 }
 
@@ -78,6 +82,9 @@ func (d *directory) take(c *schedule.Ceremony) error {
 		return err
 	}
 	d.unlock = unlock
+	if d.taken, err = os.Stat(d.path); err != nil {
+		return err
+	}
 	if err := d.foreign(c.Inputs); err != nil {
 		return err
 	}
@@ -143,12 +150,27 @@ func ownPath(inputs map[string][]byte, rel string, folder bool) bool {
 	return input || rel == schedule.ScheduleFile || rel == lockFile || durable.IsTemp(rel)
 }
 
+// here is an error when the path names another directory than this process took: it
+// was moved, removed or unmounted, and what is signed would be on no record that
+// people have.
+func (d *directory) here() error {
+	now, err := os.Stat(d.path)
+	if err == nil && os.SameFile(d.taken, now) {
+		return nil
+	}
+	return fmt.Errorf("%s: the ceremony directory was moved, removed or unmounted; nothing more is signed: "+
+		"put it back in its place", d.path)
+}
+
 // file is the path of a file of the directory, whose name has slashes.
 func (d *directory) file(name string) string { return filepath.Join(d.path, filepath.FromSlash(name)) }
 
 // ensure writes a file that follows from the plan or the record, or finds the
 // very same bytes there. Nothing is ever overwritten.
 func (d *directory) ensure(name string, data []byte) error {
+	if err := d.here(); err != nil {
+		return err
+	}
 	full := d.file(name)
 	found, err := os.ReadFile(full)
 	switch {
@@ -168,6 +190,9 @@ func (d *directory) ensure(name string, data []byte) error {
 // replaceSecret writes a sealed file that is not on record yet, in place of what a
 // killed process may have left.
 func (d *directory) replaceSecret(name string, sealed []byte) error {
+	if err := d.here(); err != nil {
+		return err
+	}
 	if err := d.disk.MkdirAll(d.file(secretsFolder), 0o755); err != nil {
 		return err
 	}
@@ -206,8 +231,9 @@ func (d *directory) removeLeftovers() error {
 	})
 }
 
-func (d *directory) close() {
-	if d.unlock != nil {
-		d.unlock()
+func (d *directory) close() error {
+	if d.unlock == nil {
+		return nil
 	}
+	return d.unlock()
 }

@@ -83,3 +83,46 @@ func put(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// TestDirectoryVanishes: a directory that is moved away in the midst gets no further
+// signature by a CA key, none appears in its place, and put back it is gone on with.
+func TestDirectoryVanishes(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{Workers: 2})
+	for _, before := range []string{"root", "kubernetes", "release"} {
+		t.Run(before, func(t *testing.T) {
+			f.Tokens(t)
+			dir := filepath.Join(t.TempDir(), "ceremony")
+			away := dir + "-away"
+			cfg := f.Config(t, dir)
+			signed, gone := 0, 0
+			cfg = mortal(cfg, &killer{on: func(what string) {
+				if !strings.HasPrefix(what, "before sign ") {
+					return
+				}
+				if signed++; gone == 0 && what == "before sign demo/"+before {
+					gone = signed
+					if err := os.Rename(dir, away); err != nil {
+						t.Error(err)
+					}
+				}
+			}})
+			_, err := ceremony.Run(t.Context(), cfg)
+			if err == nil || !strings.Contains(err.Error(), "moved, removed or unmounted") {
+				t.Fatalf("%v", err)
+			}
+			// The group that is in the token's hands comes to its end.
+			if n := signed - gone; gone == 0 || n > 12 {
+				t.Errorf("%d signatures after the directory was gone", n)
+			}
+			if _, err := os.Stat(dir); err == nil {
+				t.Error("another directory is in its place")
+			}
+			if err := os.Rename(away, dir); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ceremony.Run(t.Context(), f.Config(t, dir)); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}

@@ -21,11 +21,15 @@ var errKilled = errors.New("killed")
 type killer struct {
 	at, n  int
 	events []string
+	on     func(what string) // told of each; nil: nobody is
 }
 
 func (k *killer) event(what string) error {
 	k.n++
 	k.events = append(k.events, what)
+	if k.on != nil {
+		k.on(what)
+	}
 	if k.at > 0 && k.n >= k.at {
 		return errKilled
 	}

@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -29,13 +30,13 @@ type Dictation struct {
 // Dictate adds a note or a deviation to the record of a ceremony that nobody
 // conducts at the moment, and returns its new head. *Refused: the ceremony is
 // over, or those who dictate are none of its people.
-func Dictate(d Dictation) (fingerprint.SHA256, error) {
+func Dictate(d Dictation) (head fingerprint.SHA256, err error) {
 	var none fingerprint.SHA256
 	unlock, err := lock(d.Dir)
 	if err != nil {
 		return none, err
 	}
-	defer unlock()
+	defer func() { err = errors.Join(err, unlock()) }()
 	log, found, recovered, err := transcript.Resume(d.Disk, filepath.Join(d.Dir, transcriptFile), d.Now)
 	if err != nil {
 		return none, err
@@ -86,21 +87,27 @@ func (d *Dictation) allowed(t *transcript.Transcript) error {
 	return nil
 }
 
-// stopped writes down why people stopped the ceremony, when they did.
+// stopped puts what is known on disk, writes down why people stopped the ceremony,
+// when they did, and says where the record stands.
 func (r *run) stopped(ctx context.Context, s Step, cause error) error {
 	err := fmt.Errorf("step %d of %d, %s: %w", s.N, len(r.steps), s.Title, cause)
-	if ctx.Err() == nil || !r.progress.Begun() {
+	if !r.progress.Begun() {
 		return err
 	}
+	if ctx.Err() == nil {
+		// When that fails, too, it is the head of what was on disk before.
+		_ = r.progress.Sync()
+		return &Stopped{Head: r.progress.Synced(), cause: err}
+	}
 	if _, e := r.progress.Record(transcript.Paused{Reason: "interrupted at the terminal"}); e != nil {
-		return err
+		return &Stopped{Head: r.progress.Synced(), cause: errors.Join(err, e)}
 	}
 	if why := r.why(); why != "" {
 		if _, e := r.progress.Record(transcript.Note{Text: why}); e != nil {
-			return err
+			return &Stopped{Head: r.progress.Synced(), cause: errors.Join(err, e)}
 		}
 	}
-	return &Interrupted{Head: r.progress.Head(), cause: err}
+	return &Interrupted{Head: r.progress.Synced(), cause: err}
 }
 
 // why asks people for the reason, now that the pause itself is on record.

@@ -1,6 +1,7 @@
 package ceremony
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,13 +32,21 @@ func begin(c *schedule.Ceremony, now time.Time) time.Time {
 }
 
 // openRecord begins the transcript or goes on with the one there is.
-func (r *run) openRecord(begins time.Time) error {
+func (r *run) openRecord(ctx context.Context, begins time.Time) error {
 	path := r.dir.file(transcriptFile)
 	_, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	begun := err == nil
+	if err := r.headFile(begun); err != nil {
+		return err
+	}
+	r.progress.OnSync(r.onDisk)
+	if !begun {
 		return r.beginRecord(path, begins)
-	case err != nil:
+	}
+	if err := r.compareHead(ctx, path); err != nil {
 		return err
 	}
 	return r.resumeRecord(path)
@@ -71,7 +80,12 @@ func (r *run) beginRecord(path string, begins time.Time) error {
 	for _, p := range r.plan.People.List {
 		open.People = append(open.People, transcript.Person(p))
 	}
-	return r.progress.Create(r.dir.disk, path, r.now, open)
+	if err := r.progress.Create(r.dir.disk, path, r.now, open); err != nil {
+		return err
+	}
+	// After a power cut it may be the only one that people have.
+	r.watch.Fingerprint("head of the record, to be written down", r.progress.Synced())
+	return nil
 }
 
 // resumeRecord reads what former processes recorded into the state, and closes

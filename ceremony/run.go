@@ -52,7 +52,8 @@ type Config struct {
 	Rehearsal map[string]string
 	// Certificates that others signed, by authority, as they came back; nil: none.
 	Received map[string][]byte
-	Workers  int // certificates checked at once; 0 means one for each processor
+	Heads    Heads // of the record, when a ceremony goes on
+	Workers  int   // certificates checked at once; 0 means one for each processor
 }
 
 // Watcher is told how the ceremony goes on.
@@ -183,7 +184,7 @@ func (r *run) carryOut(ctx context.Context, s Step) error {
 
 // open makes the directory the ceremony's own and goes on with its copy of the
 // plan alone, begins the record or reads it, and opens the rooms.
-func (r *run) open(_ context.Context) error {
+func (r *run) open(ctx context.Context) error {
 	begins := begin(r.Plan, r.now())
 	if err := r.copyPlan(); err != nil {
 		return err
@@ -191,7 +192,7 @@ func (r *run) open(_ context.Context) error {
 	if err := r.inheritHistory(); err != nil {
 		return err
 	}
-	if err := r.openRecord(begins); err != nil {
+	if err := r.openRecord(ctx, begins); err != nil {
 		return err
 	}
 	if err := r.takeAttendance(); err != nil {
@@ -257,6 +258,7 @@ func (r *run) close() {
 	if r.tokens != nil {
 		r.tokens.close()
 	}
-	r.progress.Close()
-	r.dir.close()
+	if err := errors.Join(r.progress.Close(), r.dir.close()); err != nil {
+		r.watch.Say("left behind: " + err.Error())
+	}
 }

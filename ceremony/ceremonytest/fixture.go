@@ -1,6 +1,7 @@
 package ceremonytest
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -225,6 +226,7 @@ func (f *Fixture) Config(t testing.TB, dir string) ceremony.Config {
 	return ceremony.Config{
 		Dir: dir, Plan: c, Station: st, Approvals: approvals, Present: present, Open: f.open, Disk: &durable.Disk{}, Now: time.Now, Rand: rand.Reader, Watch: silent{},
 		Ask:     func(context.Context, signer.Device) ([]byte, error) { return []byte("1234"), nil },
+		Heads:   ceremony.Heads{Ask: func(context.Context) (fingerprint.SHA256, error) { return headOf(dir) }},
 		Program: transcript.Program{Version: "test"}, Host: transcript.Host{Interfaces: []string{}},
 		Look: func(context.Context, time.Time) ([]preflight.Result, error) {
 			return []preflight.Result{{Name: "network", Seen: "up: none; down: none", Level: preflight.Record}}, nil
@@ -248,6 +250,17 @@ func (f *Fixture) Public(node string) map[string]crypto.PublicKey {
 		out[name] = k.Public()
 	}
 	return out
+}
+
+// headOf is the head that people wrote down, in tests where nobody touches the record
+// between two processes.
+func headOf(dir string) (fingerprint.SHA256, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "transcript.jsonl"))
+	if err != nil {
+		return fingerprint.SHA256{}, err
+	}
+	whole := data[:bytes.LastIndexByte(data, '\n')+1]
+	return fingerprint.Of(whole[bytes.LastIndexByte(bytes.TrimSuffix(whole, []byte("\n")), '\n')+1:]), nil
 }
 
 type silent struct{}

@@ -15,6 +15,8 @@ type Progress struct {
 	log    *transcript.Writer
 	titles []string // of the steps
 	step   int      // the present one
+	synced fingerprint.SHA256
+	onSync func(head fingerprint.SHA256) error
 }
 
 // New is the progress of a ceremony of these steps that has no record yet. Serial
@@ -25,6 +27,10 @@ func New(titles []string) *Progress {
 
 // Steps is how many steps the ceremony has.
 func (p *Progress) Steps() int { return len(p.titles) }
+
+// OnSync has a function called with the head of what is on disk, each time that
+// lines were put there. Its error is Record's: what was recorded is not acted on.
+func (p *Progress) OnSync(do func(head fingerprint.SHA256) error) { p.onSync = do }
 
 // At makes step n the present one, under whose number records are written.
 func (p *Progress) At(n int) { p.step = n }
@@ -40,7 +46,7 @@ func (p *Progress) Create(d *durable.Disk, path string, now func() time.Time, op
 		return err
 	}
 	p.State.step = p.step // the first line opens the step it stands in
-	return nil
+	return p.told()
 }
 
 // Resume reads what former processes recorded. Unless the record is closed, the
@@ -56,6 +62,7 @@ func (p *Progress) Resume(d *durable.Disk, path string, now func() time.Time) (*
 			return nil, err
 		}
 	}
+	p.synced = log.Head()
 	return recovered, nil
 }
 
@@ -102,7 +109,22 @@ func (p *Progress) Record(records ...transcript.Record) (first int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return first, p.log.Sync()
+	return first, p.Sync()
+}
+
+// Sync returns when everything appended is on disk.
+func (p *Progress) Sync() error {
+	if err := p.log.Sync(); err != nil {
+		return err
+	}
+	return p.told()
+}
+
+func (p *Progress) told() error {
+	if p.synced = p.log.Head(); p.onSync == nil {
+		return nil
+	}
+	return p.onSync(p.synced)
 }
 
 func (p *Progress) put(r transcript.Record) (seq int, err error) {
@@ -111,6 +133,9 @@ func (p *Progress) put(r transcript.Record) (seq int, err error) {
 	}
 	return seq, p.apply(transcript.Line{Seq: seq, Step: p.step, Hash: p.log.Head(), Record: r})
 }
+
+// Synced is the hash of the last line that is on disk.
+func (p *Progress) Synced() fingerprint.SHA256 { return p.synced }
 
 // Head is the hash of the last line, and Last its time.
 func (p *Progress) Head() fingerprint.SHA256 { return p.log.Head() }

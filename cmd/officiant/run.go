@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/fingerprint"
 	"officiant/ceremony"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
@@ -29,6 +30,8 @@ type runOptions struct {
 	clock    string
 	finalTry string
 	received string
+	heads    []string
+	headFile string
 	waive    ceremony.Waiver
 }
 
@@ -43,7 +46,9 @@ bundles and the transcript. What was approved is what runs: the digest that
 Where the plan names people, enough of them have to have approved exactly that
 digest ("ceremony approve"), and who of them is here is asked, or told by --present.
 
-The same command goes on with a ceremony that was interrupted. Where the root
+The same command goes on with a ceremony that was interrupted. It asks for the head
+of the record that was shown when it stopped, or takes it from --head or --head-file:
+a record that lines were cut off is not gone on with. Where the root
 lives elsewhere, the ceremony stops (exit code 8) once the intermediates have asked for
 their certificates, and goes on with --certificates DIR when they are there.`,
 		Args: exit.ExactArgs(1, "one plan"),
@@ -57,6 +62,12 @@ their certificates, and goes on with --certificates DIR when they are there.`,
 	c.Flags().
 		StringVar(&run.received, "certificates", "",
 			"`DIR` with the certificates that an external root signed: NAME.crt of each")
+	c.Flags().StringArrayVar(&run.heads, "head", nil,
+		"`HEAD` of the record that was shown last, in hex or words, when the ceremony goes on; "+
+			"given again: the one it has now, to agree to what was signed since")
+	c.Flags().StringVar(&run.headFile, "head-file", "",
+		"`FILE` on another file system for the record's head: written before anything is signed, "+
+			"and compared when the ceremony goes on")
 	finalTryFlag(c, &run.finalTry)
 	waiveFlags(c, &run.waive)
 	return c
@@ -127,9 +138,14 @@ func (o *runOptions) prepare(ctx context.Context, planFile string) (*ceremony.Co
 	if err != nil {
 		return nil, err
 	}
+	heads, err := o.recordHeads()
+	if err != nil {
+		return nil, err
+	}
 	return &ceremony.Config{
-		Dir: o.dir, Plan: c, Station: st, Open: byTurns(c, st, to), Disk: o.Disk, Approvals: approvals, Received: received,
-		Now: o.Now, Rand: o.Rand, Host: thisHost(), Modules: used, Waive: o.waive,
+		Dir: o.dir, Heads: heads, Plan: c, Station: st, Open: byTurns(c, st, to), Disk: o.Disk, Approvals: approvals,
+		Received: received,
+		Now:      o.Now, Rand: o.Rand, Host: thisHost(), Modules: used, Waive: o.waive,
 	}, nil
 }
 
@@ -162,10 +178,17 @@ func (o *runOptions) begin(ctx context.Context, cfg *ceremony.Config) (err error
 func (o *runOptions) unfinished(err error, planFile string) error {
 	again := fmt.Sprintf("to go on: officiant ceremony run %s --station %s --dir %s", planFile, o.station, o.dir)
 	code, hints := outcome(err)
-	var stopped *ceremony.Interrupted
-	if errors.As(err, &stopped) {
-		hints = append(append(hints, "head of the record, to be compared when it goes on:"), stopped.Head.Lines()...)
-		hints = append(hints, fmt.Sprintf("to add to it: officiant ceremony note %s --by NAME [TEXT]", o.dir))
+	if own := (*exit.Error)(nil); errors.As(err, &own) {
+		code = own.Code
+	}
+	var interrupted *ceremony.Interrupted
+	var stopped *ceremony.Stopped
+	switch {
+	case errors.As(err, &interrupted):
+		hints = append(headHints(hints, interrupted.Head),
+			fmt.Sprintf("to add to it: officiant ceremony note %s --by NAME [TEXT]", o.dir))
+	case errors.As(err, &stopped):
+		hints = headHints(hints, stopped.Head)
 	}
 	if code == exit.Refused && o.received != "" {
 		hints = append(
@@ -177,6 +200,10 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 		hints = append(hints, again)
 	}
 	return &exit.Error{Code: code, Err: err, Hints: hints}
+}
+
+func headHints(hints []string, head fingerprint.SHA256) []string {
+	return append(append(hints, "head of the record, asked for when it goes on:"), head.Lines()...)
 }
 
 // confirmed asks people to say that this is the plan they approved.

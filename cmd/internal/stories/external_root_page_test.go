@@ -19,10 +19,11 @@ again="officiant ceremony run again/plan.yaml --station station.yaml --dir again
 $again || test $? = 8
 openssl x509 -req -in again/ceremony/csrs/kubernetes.csr -CA corp/root.crt -CAkey corp/root.key -days 3640 -subj /CN=kubernetes/O=harbour \
     -copy_extensions copyall -extfile /dev/stdin -out again/back/kubernetes.crt <<<authorityKeyIdentifier=keyid
-$again --certificates again/back || test $? = 3
+shown() { tail -n 1 again/ceremony/transcript.jsonl | sha256sum | cut -c 1-64; }
+$again --certificates again/back --head $(shown) || test $? = 3
 openssl x509 -req -in again/ceremony/csrs/kubernetes.csr -CA corp/root.crt -CAkey corp/root.key -days 3640 \
     -copy_extensions copyall -extfile /dev/stdin -out again/back/kubernetes.crt <<<authorityKeyIdentifier=keyid
-$again --certificates again/back
+$again --certificates again/back --head $(shown)
 `
 	_, out := typeAll(t, first, typed, again)
 	for _, want := range []string{

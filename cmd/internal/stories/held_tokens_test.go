@@ -35,6 +35,7 @@ func TestTokenHeld(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"prepare": prepare,
 			"digest":  digest,
+			"head":    head,
 			"remote":  func(ts *testscript.TestScript, _ bool, _ []string) { server = remote(ts, t) },
 			"hold":    func(ts *testscript.TestScript, _ bool, args []string) { hold(ts, server, args); idle(ts, server) },
 			"cut": func(ts *testscript.TestScript, _ bool, args []string) {

@@ -26,6 +26,7 @@ func TestKillMinus9(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"prepare": prepare,
 			"digest":  digest,
+			"head":    head,
 			"killed":  killed,
 		},
 	})

@@ -1,11 +1,13 @@
 package stories
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -71,6 +73,7 @@ func TestStories(t *testing.T) {
 			"flipbit": flipBit,
 			"prepare": prepare,
 			"digest":  digest,
+			"head":    head,
 		},
 	})
 }
@@ -125,6 +128,15 @@ func prepare(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // digest PLAN puts the ceremony's digest into $DIGEST, as a script would.
+// head DIR sets HEAD to the head of a ceremony's record, which people wrote down when
+// it stopped: the SHA-256 of its last whole line.
+func head(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile(args[0] + "/transcript.jsonl")
+	whole := text[:strings.LastIndexByte(text, '\n')+1]
+	last := whole[strings.LastIndexByte(strings.TrimSuffix(whole, "\n"), '\n')+1:]
+	ts.Setenv("HEAD", fmt.Sprintf("%x", sha256.Sum256([]byte(last))))
+}
+
 func digest(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Exec("officiant", "ceremony", "check", args[0], "-o", "json"))
 	m := digestField.FindStringSubmatch(ts.ReadFile("stdout"))

@@ -90,9 +90,9 @@ func TestTypedCeremony(t *testing.T) {
 	p.interrupts()
 	p.sees("The ceremony is paused. Why, for the record? (Enter: no reason)")
 	p.types("the fire alarm rang")
-	p.sees("head of the record, to be compared when it goes on:")
+	p.sees("head of the record, asked for when it goes on:")
 	p.sees("to add to it: officiant ceremony note ceremony --by NAME [TEXT]")
-	p.sees("to go on: officiant ceremony run plan/plan.yaml --station station.yaml --dir ceremony")
+	p.sees("to go on: officiant ceremony run plan/plan.yaml --station station.yaml")
 	p.leaves(130)
 
 	p = at("officiant", "ceremony", "note", "ceremony", "--deviation", "--by", "kim", "--by", "alice")
@@ -103,6 +103,8 @@ func TestTypedCeremony(t *testing.T) {
 
 	p = at(run...)
 	begin(p, "demo-1")
+	p.sees("The head of the record as it was shown last, in hex or words: ")
+	p.types(strings.TrimSpace(shell(t, dir, "tail -n 1 ceremony/transcript.jsonl | sha256sum | cut -c 1-64")))
 	p.sees("going on where the record ends")
 	p.sees("PIN, to log in (it tells of no wrong PIN): ")
 	p.types(pin("issuing"))

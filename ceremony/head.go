@@ -1,0 +1,224 @@
+package ceremony
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/transcript"
+)
+
+// Heads is how a ceremony that goes on learns the head of the record that people
+// have: whoever holds the directory between two processes could cut lines off it.
+type Heads struct {
+	// Given are heads that people wrote down: one that was shown, and, when the
+	// record has gone on since, the one it has now, by which they agree to that.
+	Given []fingerprint.SHA256
+	// File holds the head on another file system. It is written each time lines are
+	// on disk, before anything they announce is signed; "" for none.
+	File string
+	// Ask asks people for the head that was shown last; ErrNobody when there is nobody.
+	Ask func(context.Context) (fingerprint.SHA256, error)
+	// Agree shows people what was signed since, and is an error when they do not agree.
+	Agree func(ctx context.Context, since []string) error
+}
+
+// Stopped says where the record stands of a ceremony that ended early.
+type Stopped struct {
+	Head  fingerprint.SHA256 // of what is on disk
+	cause error
+}
+
+func (e *Stopped) Error() string { return e.cause.Error() }
+func (e *Stopped) Unwrap() error { return e.cause }
+
+// compareHead refuses a record that does not have the head that people know. A
+// closed record whose signature is there has nothing left to sign, and a rehearsal
+// nothing to lose.
+func (r *run) compareHead(ctx context.Context, path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	// An unterminated last line is cut when the record is gone on with.
+	t, err := transcript.Read(path, data[:bytes.LastIndexByte(data, '\n')+1])
+	if err != nil || r.rehearsal {
+		return err
+	}
+	if _, err := os.Stat(r.dir.file(signatureFile)); err == nil && t.Closed() {
+		return nil
+	}
+	known, fromFile, err := r.knownHead(ctx)
+	if err != nil {
+		return err
+	}
+	for i, l := range t.Lines {
+		if l.Hash == known {
+			return r.goneOn(ctx, t.Lines[i:], fromFile)
+		}
+	}
+	return &Refused{[]string{
+		fmt.Sprintf("the record has no line of the head %s: lines were cut off it, or it is another record. "+
+			"Nothing is signed with it.", known),
+		"Keep the directory as it is, and look for a copy whose record has that line.",
+	}}
+}
+
+// knownHead is the head that people gave, that the file holds, or that they are asked for.
+func (r *run) knownHead(ctx context.Context) (head fingerprint.SHA256, fromFile bool, err error) {
+	if len(r.Heads.Given) > 0 {
+		return r.Heads.Given[0], false, nil
+	}
+	if r.Heads.File != "" {
+		head, err := ReadHead(r.Heads.File)
+		return head, true, err
+	}
+	if r.Heads.Ask != nil {
+		if head, err = r.Heads.Ask(ctx); !errors.Is(err, ErrNobody) {
+			return head, false, err
+		}
+	}
+	return head, false, &Refused{[]string{"a ceremony goes on only with the head of its record that was shown last, " +
+		"and there is nobody to ask for it: --head HEX, or --head-file FILE from the beginning"}}
+}
+
+// goneOn has people agree to what a record says beyond the head they know. lines
+// begins with that head's.
+func (r *run) goneOn(ctx context.Context, lines []transcript.Line, fromFile bool) error {
+	since := signedIn(lines[1:])
+	last := lines[len(lines)-1]
+	switch given := r.Heads.Given; {
+	case len(since) == 0, fromFile && announced(lines):
+		return nil
+	case len(given) > 1 && given[1] == last.Hash:
+		return nil
+	case len(given) == 0 && r.Heads.Agree != nil:
+		return r.Heads.Agree(ctx, since)
+	}
+	return &Refused{append(append([]string{"the record has gone on since that head was shown; it says that this " +
+		"was signed since:"}, since...),
+		fmt.Sprintf("To agree to it, give the head it has now as a second one: --head %s --head %s", lines[0].Hash,
+			last.Hash))}
+}
+
+// announced says whether all that was signed in the lines after the first was
+// announced in it or before: then they were written by the process that wrote the
+// file, which puts each head there before anything more is signed.
+func announced(lines []transcript.Line) bool {
+	for _, l := range lines[1:] {
+		if intent := intentOf(l.Record); intent > lines[0].Seq {
+			return false
+		}
+	}
+	return true
+}
+
+// intentOf is the line that announced what a line holds; 0 for lines that hold
+// nothing signed.
+func intentOf(r transcript.Record) int {
+	switch r := r.(type) {
+	case transcript.Issued:
+		return r.Intent
+	case transcript.CRL:
+		return r.Intent
+	case transcript.CSR:
+		return r.Intent
+	case transcript.Signature:
+		return r.Intent
+	case transcript.Challenge:
+		return r.Intent
+	}
+	return 0
+}
+
+// signedIn says in words what lines say was signed, or was about to be.
+func signedIn(lines []transcript.Line) []string {
+	var out []string
+	names := map[int]string{}
+	for _, l := range lines {
+		what := ""
+		switch r := l.Record.(type) {
+		case transcript.Intent:
+			names[l.Seq] = r.Name
+		case transcript.CRLIntent:
+			names[l.Seq] = r.Name
+		case transcript.CSRIntent:
+			names[l.Seq] = r.Name
+		case transcript.SignatureIntent:
+			names[l.Seq] = r.Name
+		case transcript.KeyIntent:
+			what = "the " + r.Name + " key was to be made"
+		case transcript.Issued, transcript.CRL, transcript.CSR, transcript.Signature:
+			what = "signed: " + names[intentOf(r)]
+			if names[intentOf(r)] == "" {
+				what = fmt.Sprintf("signed: what line %d announced", intentOf(r))
+			}
+			delete(names, intentOf(r))
+		}
+		if what != "" {
+			out = append(out, fmt.Sprintf("line %d: %s", l.Seq, what))
+		}
+	}
+	if n := len(names); n > 0 {
+		out = append(out, fmt.Sprintf("%s announced and without a result", count(n, "signature")))
+	}
+	return out
+}
+
+// ReadHead reads the head that a run left in its --head-file.
+func ReadHead(file string) (head fingerprint.SHA256, err error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return head, err
+	}
+	first, _, _ := strings.Cut(string(data), "\n")
+	if head, err = fingerprint.Parse(first); err != nil {
+		return head, fmt.Errorf("%s holds no head of a record: %w", file, err)
+	}
+	return head, nil
+}
+
+// onDisk is called each time lines of the record are on disk.
+func (r *run) onDisk(head fingerprint.SHA256) error {
+	if err := r.dir.here(); err != nil {
+		return err
+	}
+	if r.Heads.File == "" {
+		return nil
+	}
+	text := head.String() + "\n\n" + strings.Join(head.Lines(), "\n") + "\n"
+	return r.dir.disk.Replace(r.Heads.File, []byte(text), 0o644)
+}
+
+// headFile refuses a file for the head that goes where the directory goes.
+func (r *run) headFile(begun bool) error {
+	if r.Heads.File == "" {
+		return nil
+	}
+	parent := strings.TrimSuffix(r.Heads.File, "/")
+	parent = parent[:strings.LastIndexByte(parent, '/')+1] + "."
+	there, err := os.Stat(parent)
+	if err != nil {
+		return fmt.Errorf("--head-file: %w", err)
+	}
+	if sameDevice(there, r.dir.taken) {
+		return &Refused{[]string{r.Heads.File +
+			" is on the file system of the ceremony directory: whoever holds the one holds the other. " +
+			"Put --head-file on another."}}
+	}
+	if _, err := os.Stat(r.Heads.File); err == nil && !begun {
+		return &Refused{[]string{r.Heads.File + " holds the head of another ceremony: take a new file"}}
+	}
+	return nil
+}
+
+func sameDevice(a, b os.FileInfo) bool {
+	x, ok := a.Sys().(*syscall.Stat_t)
+	y, also := b.Sys().(*syscall.Stat_t)
+	return ok && also && x.Dev == y.Dev
+}

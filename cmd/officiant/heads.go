@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony"
+	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
+)
+
+// recordHeads is how a ceremony that goes on learns its record's head: by flags, by
+// a file, or from people at the terminal.
+func (o *runOptions) recordHeads() (ceremony.Heads, error) {
+	heads := ceremony.Heads{Ask: o.askHead, Agree: o.agreeSince}
+	for _, text := range o.heads {
+		head, err := parseHead(text)
+		if err != nil {
+			return heads, exit.Usagef("--head: %v", err)
+		}
+		heads.Given = append(heads.Given, head)
+	}
+	if o.headFile != "" {
+		var err error
+		if heads.File, err = filepath.Abs(o.headFile); err != nil {
+			return heads, err
+		}
+	}
+	return heads, nil
+}
+
+// parseHead reads a head as people wrote it down.
+func parseHead(text string) (fingerprint.SHA256, error) {
+	head, err := fingerprint.Parse(text)
+	if err == nil {
+		return head, nil
+	}
+	if head, e := fingerprint.ParseWords(text); e == nil {
+		return head, nil
+	}
+	return head, fmt.Errorf("%q is neither 64 hex digits nor 32 words", text)
+}
+
+func (o *runOptions) askHead(ctx context.Context) (fingerprint.SHA256, error) {
+	p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
+	text, err := p.Line(ctx, "The head of the record as it was shown last, in hex or words: ")
+	if errors.Is(err, terminal.ErrNoTerminal) {
+		return fingerprint.SHA256{}, ceremony.ErrNobody
+	}
+	if err != nil {
+		return fingerprint.SHA256{}, err
+	}
+	head, err := parseHead(text)
+	if err != nil {
+		return head, &exit.Error{Code: exit.Declined, Err: err}
+	}
+	return head, nil
+}
+
+func (o *runOptions) agreeSince(ctx context.Context, since []string) error {
+	fmt.Fprintln(o.Stderr, "The record has gone on since that head was shown. It says:")
+	for _, line := range since {
+		fmt.Fprintf(o.Stderr, "  %s\n", exit.Line(line))
+	}
+	p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
+	typed, err := p.Line(ctx, "Was that so, when the ceremony broke off? Type \"it was\" to go on: ")
+	if err != nil {
+		return err
+	}
+	if typed != "it was" {
+		return &exit.Error{Code: exit.Declined,
+			Err: errors.New("nobody agrees to what the record says; nothing more was signed")}
+	}
+	return nil
+}
