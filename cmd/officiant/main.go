@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,15 +27,15 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C kills: what is on disk can be gone on from
+	context.AfterFunc(ctx, stop) // a second signal kills: what is on disk can be gone on from
 	columns := os.Getenv("COLUMNS")
 	stdout, stderr := terminal.NewScreen(os.Stdout, columns), terminal.NewScreen(os.Stderr, columns)
 	o := &options{
 		Stdin: os.Stdin, Stdout: stdout, Stderr: stderr,
 		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Setenv: os.Setenv,
-		NoColor: os.Getenv("NO_COLOR") != "", Version: version,
+		NoColor: os.Getenv("NO_COLOR") != "", Version: version, busy: &sync.RWMutex{},
 	}
-	code := execute(ctx, o, os.Args[1:])
+	code := o.interruptible(ctx, func() int { return execute(ctx, o, os.Args[1:]) })
 	_ = errors.Join(stdout.Flush(), stderr.Flush()) // what has no end of line
 	os.Exit(code)
 }

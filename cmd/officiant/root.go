@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ type options struct {
 	Setenv         func(key, value string) error
 	NoColor        bool
 	Version        string
+	busy           *sync.RWMutex // held by what has to come to an end by itself; nil: nothing cuts a command short
 }
 
 func execute(ctx context.Context, o *options, args []string) int {
@@ -33,6 +35,10 @@ func execute(ctx context.Context, o *options, args []string) int {
 	root.SetIn(o.Stdin)
 	root.SetOut(o.Stdout)
 	root.SetErr(o.Stderr)
+	// What writes to tokens or goes on with a record ends at its next safe point.
+	if command, _, err := root.Find(args); err == nil && !readers[command.CommandPath()] {
+		defer o.finishes()()
+	}
 	return exit.Run(ctx, root, o.Stderr, outcome)
 }
 

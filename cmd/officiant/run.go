@@ -89,7 +89,9 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	}
 	watch := newWatcher(o.options)
 	cfg.Watch, cfg.Ask, cfg.Insert, cfg.Why = watch, watch.before(askPIN(o.options)), askToken(o.options), o.why
+	end := o.finishes()
 	result, err := ceremony.Run(ctx, *cfg)
+	end()
 	watch.progress.End()
 	if err != nil {
 		var wait *ceremony.Awaiting

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"officiant/cmd/internal/exit"
+)
+
+// readers are the commands that read much and write little, in whole files, and
+// "ceremony run" until its ceremony begins. A signal ends them where they are.
+var readers = map[string]bool{
+	"officiant ceremony check":     true,
+	"officiant ceremony diff":      true,
+	"officiant ceremony expiry":    true,
+	"officiant ceremony inventory": true,
+	"officiant ceremony new":       true,
+	"officiant ceremony adopt":     true,
+	"officiant ceremony renew":     true,
+	"officiant ceremony report":    true,
+	"officiant ceremony revoke":    true,
+	"officiant ceremony rollover":  true,
+	"officiant ceremony run":       true,
+	"officiant ceremony script":    true,
+	"officiant ceremony status":    true,
+	"officiant ceremony verify":    true,
+	"officiant doctor":             true,
+}
+
+// grace is how long a command may take to end by itself after a signal.
+const grace = time.Second
+
+// interruptible runs a command. After a signal it ends by itself, or where it is, as soon
+// as nothing is under way that has to come to an end.
+func (o *options) interruptible(ctx context.Context, command func() int) int {
+	done := make(chan int, 1)
+	go func() { done <- command() }()
+	select {
+	case code := <-done:
+		return code
+	case <-ctx.Done():
+	}
+	select {
+	case code := <-done:
+		return code
+	case <-time.After(grace):
+	}
+	idle := make(chan struct{})
+	go func() {
+		o.busy.Lock() // for good: nothing begins any more
+		close(idle)
+	}()
+	select {
+	case code := <-done:
+		return code
+	case <-idle:
+		fmt.Fprintln(o.Stderr, "officiant: interrupted")
+		return exit.Interrupted
+	}
+}
+
+// finishes keeps a signal from cutting short what is done until the function it
+// returns is called.
+func (o *options) finishes() (end func()) {
+	if o.busy == nil {
+		return func() {}
+	}
+	o.busy.RLock()
+	return o.busy.RUnlock
+}
