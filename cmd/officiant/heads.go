@@ -46,7 +46,7 @@ func parseHead(text string) (fingerprint.SHA256, error) {
 
 func (o *runOptions) askHead(ctx context.Context) (fingerprint.SHA256, error) {
 	p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
-	text, err := p.Line(ctx, "The head of the record as it was shown last, in hex or words: ")
+	text, err := p.Line(ctx, "The head of the record as it was shown last, in hex or words:\n> ")
 	if errors.Is(err, terminal.ErrNoTerminal) {
 		return fingerprint.SHA256{}, ceremony.ErrNobody
 	}

@@ -103,7 +103,7 @@ func TestTypedCeremony(t *testing.T) {
 
 	p = at(run...)
 	begin(p, "demo-1")
-	p.sees("The head of the record as it was shown last, in hex or words: ")
+	p.sees("The head of the record as it was shown last, in hex or words:")
 	p.types(strings.TrimSpace(shell(t, dir, "tail -n 1 ceremony/transcript.jsonl | sha256sum | cut -c 1-64")))
 	p.sees("going on where the record ends")
 	p.sees("PIN, to log in (it tells of no wrong PIN): ")
