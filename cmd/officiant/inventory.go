@@ -20,7 +20,6 @@ import (
 	"officiant/ceremony/history"
 	"officiant/ceremony/inventory"
 	"officiant/ceremony/plan"
-	"officiant/ceremony/transcript"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/terminal"
 )
@@ -222,7 +221,7 @@ func readInventory(dirs []string) ([]*inventory.Record, error) {
 
 // unverified is the outcome of a record that is not whole.
 func unverified(err error) error {
-	var broken *transcript.Broken
+	var broken *history.Broken
 	if errors.As(err, &broken) {
 		hint := "see what is wrong with: officiant ceremony verify " + filepath.Dir(broken.File)
 		return &exit.Error{Code: exit.Unverified, Err: err, Hints: []string{hint}}

@@ -13,7 +13,6 @@ import (
 	"officiant/ceremony/history"
 	"officiant/ceremony/next"
 	"officiant/ceremony/plan"
-	"officiant/ceremony/transcript"
 	"officiant/cmd/internal/exit"
 )
 
@@ -135,7 +134,7 @@ func readUpTo(name string, most int64) ([]byte, error) {
 // find looks for ceremonies in directories, and in folders that hold some.
 func find(paths []string) (*history.Archive, error) {
 	archive, err := history.Find(paths...)
-	var broken *transcript.Broken
+	var broken *history.Broken
 	if errors.As(err, &broken) {
 		return nil, &exit.Error{
 			Code:  exit.Refused,

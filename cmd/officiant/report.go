@@ -10,10 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"officiant/ceremony/audit"
 	"officiant/ceremony/report"
-	"officiant/ceremony/schedule"
-	"officiant/ceremony/transcript"
 	"officiant/cmd/internal/exit"
 )
 
@@ -44,7 +41,7 @@ The exit code is 4 when the directory does not verify.`,
 }
 
 func (o *reportOptions) run(dir string) error {
-	m, err := minutes(dir)
+	m, err := report.Directory(dir)
 	if err != nil {
 		return err
 	}
@@ -88,33 +85,4 @@ func (o *reportOptions) place(path string, page []byte) error {
 		return err
 	}
 	return o.Disk.Create(path, page, 0o644)
-}
-
-// minutes reads what a directory says. What does not read, the audit tells of.
-func minutes(dir string) (*report.Minutes, error) {
-	if _, err := os.Stat(filepath.Join(dir, "transcript.jsonl")); err != nil {
-		return nil, fmt.Errorf("%s is no ceremony directory: %w", dir, err)
-	}
-	found, err := audit.Verify(dir, audit.Options{})
-	if err != nil {
-		return nil, err
-	}
-	m := &report.Minutes{Audit: found}
-	data, err := os.ReadFile(filepath.Join(dir, "transcript.jsonl"))
-	if err != nil {
-		return nil, err
-	}
-	whole := data[:bytes.LastIndexByte(data, '\n')+1] // a killed process leaves a line without an end
-	if m.Record, err = transcript.Read("transcript.jsonl", whole); err != nil {
-		m.Record = nil
-		return m, nil
-	}
-	c, err := schedule.OpenFS(os.DirFS(dir), "plan.yaml", schedule.Options{Now: m.Open().NotBefore})
-	if err == nil && m.Open().Rehearsal {
-		c, err = c.Rehearsal()
-	}
-	if err == nil {
-		m.Plan = c
-	}
-	return m, nil
 }

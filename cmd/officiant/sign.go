@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -12,7 +11,7 @@ import (
 	"officiant/bundle/sshsig"
 	"officiant/ceremony/approval"
 	"officiant/ceremony/audit"
-	"officiant/ceremony/transcript"
+	"officiant/ceremony/history"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/terminal"
 )
@@ -73,7 +72,7 @@ func (o *signOptions) run(ctx context.Context, dir string) error {
 		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s does not verify, so nothing was signed: %s", dir, found[0]),
 			Hints: []string{"all that is wrong: officiant ceremony verify " + dir}}
 	}
-	head := record.Head()
+	head := record.Head
 	fmt.Fprintf(o.Stderr, "Ceremony %s of cluster %s, %s. Head of its record:\n  %s\n%s",
 		report.Name, report.Cluster, counted(report.Lines, "line"), head, indentLines(head.Lines()))
 	if err := writeQR(o.Stderr, head, o.qr); err != nil {
@@ -106,33 +105,32 @@ func (o *signOptions) run(ctx context.Context, dir string) error {
 }
 
 // record reads a closed record and the people in it.
-func (o *signOptions) record(dir string) (*transcript.Transcript, approval.People, error) {
-	path := filepath.Join(dir, "transcript.jsonl")
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, approval.People{}, err
-	}
-	t, err := transcript.Read(path, data)
-	if err != nil {
+func (o *signOptions) record(dir string) (*history.Record, approval.People, error) {
+	r, err := history.Read(history.Directory(dir))
+	var broken *history.Broken
+	switch {
+	case errors.As(err, &broken):
 		return nil, approval.People{}, &exit.Error{Code: exit.Unverified, Err: err}
+	case err != nil:
+		return nil, approval.People{}, err
+	case r.Closed == nil:
+		return nil, approval.People{}, &exit.Error{Code: exit.Refused,
+			Err: fmt.Errorf("%s: the ceremony is unfinished; a witness signs its end", dir)}
 	}
-	if !t.Closed() {
-		return nil, approval.People{}, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: the ceremony is unfinished; a witness signs its end", dir)}
-	}
-	people, err := peopleOf(t.Open())
+	people, err := peopleOf(r)
 	if err != nil {
-		return nil, approval.People{}, &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s:1: %w", path, err)}
+		return nil, approval.People{}, &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s:1: %w", r.Source.Name, err)}
 	}
-	return t, people, nil
+	return r, people, nil
 }
 
 // peopleOf are the people a record's first line names.
-func peopleOf(open transcript.Open) (approval.People, error) {
+func peopleOf(r *history.Record) (approval.People, error) {
 	var list []approval.Person
-	for _, p := range open.People {
+	for _, p := range r.Open.People {
 		list = append(list, approval.Person(p))
 	}
-	people, wrong := approval.New(list, open.Threshold)
+	people, wrong := approval.New(list, r.Open.Threshold)
 	if len(wrong) > 0 {
 		return approval.People{}, errors.New("people: " + wrong[0].Message)
 	}

@@ -113,6 +113,8 @@ var bounds = []bound{
 	{pkg: "ceremony/audit", never: []string{"ceremony/profile", "ceremony/issue", "ceremony/lint", "signer/pkcs11",
 		"signer/gcpkms", "signer/awskms"},
 		why: "what proves a ceremony must not share code with what carried it out, and needs no token"},
+	{pkg: "ceremony/plan", never: []string{"ceremony/transcript", "ceremony/history"},
+		why: "a plan is what people review, whatever is on record"},
 	{pkg: "ceremony/history",
 		only: []string{"ceremony/transcript", "ceremony/revocation", durable, "bundle/tree", "bundle/fingerprint"},
 		why:  "what is on record is read by nobody's rules but the record's own"},

@@ -1,0 +1,42 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"officiant/ceremony/audit"
+	"officiant/ceremony/schedule"
+	"officiant/ceremony/transcript"
+)
+
+// Directory reads what a ceremony directory says of its ceremony: of this one alone,
+// line by line, since minutes tell every line. What does not read, the audit tells of.
+func Directory(dir string) (*Minutes, error) {
+	if _, err := os.Stat(filepath.Join(dir, "transcript.jsonl")); err != nil {
+		return nil, fmt.Errorf("%s is no ceremony directory: %w", dir, err)
+	}
+	found, err := audit.Verify(dir, audit.Options{})
+	if err != nil {
+		return nil, err
+	}
+	m := &Minutes{Audit: found}
+	data, err := os.ReadFile(filepath.Join(dir, "transcript.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	whole := data[:bytes.LastIndexByte(data, '\n')+1] // a killed process leaves a line without an end
+	if m.Record, err = transcript.Read("transcript.jsonl", whole); err != nil {
+		m.Record = nil
+		return m, nil
+	}
+	c, err := schedule.OpenFS(os.DirFS(dir), "plan.yaml", schedule.Options{Now: m.Open().NotBefore})
+	if err == nil && m.Open().Rehearsal {
+		c, err = c.Rehearsal()
+	}
+	if err == nil {
+		m.Plan = c
+	}
+	return m, nil
+}
