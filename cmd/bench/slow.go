@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"officiant/signer"
@@ -35,10 +34,12 @@ func (b *bench) slowToken() error {
 			took, bare, ratio = append(took, issued), append(bare, alone), append(ratio, issued/alone)
 			bundles = append(bundles, seconds(c.took(bundleStep+plural(n, "bundle"))))
 		}
-		b.printf("  %-12d %9.3f %9.3f %9.3f %9.2f %9.2f %9.3f\n", k, floor, median(bare), median(took), median(took)/floor, median(ratio), median(bundles))
+		b.printf("  %-12d %9.3f %9.3f %9.3f %9.2f %9.2f %9.3f\n", k, floor, median(bare), median(took), median(took)/floor,
+			median(ratio), median(bundles))
 		worst, overBare = max(worst, median(took)/floor), max(overBare, median(ratio))
 	}
-	b.printf("  floor/k: %d × %d ms / sessions; bare: the same number of C_SignInit and C_Sign, on this machine now.\n", n, slowMicroseconds/1000)
+	b.printf("  floor/k: %d × %d ms / sessions; bare: the same number of C_SignInit and C_Sign, on this machine now.\n",
+		n, slowMicroseconds/1000)
 	b.mark("a 20 ms token with 1, 2, 4 and 8 sessions, over floor/k", worst, 1.1, "×")
 	b.mark("  the same over the bare token, on this machine now", overBare, 1.1, "×")
 	return nil
@@ -85,48 +86,8 @@ func (b *bench) wholeSet() error {
 			return err
 		}
 	}
-	b.printf("\nA whole set for one control-plane node with etcd, P-256, five keys made in the token: %.3f s (median of %d)\n", median(walls), setRounds)
+	b.printf("\nA whole set for one control-plane node with etcd, P-256, five keys made in the token: %.3f s (median "+
+		"of %d)\n", median(walls), setRounds)
 	b.mark("a whole one-node set", median(walls), 0.2, " s")
-	return nil
-}
-
-// memory measures the peak of a ceremony and of its audit, by size.
-func (b *bench) memory() error {
-	b.printf("\nPeak resident memory, P-256 CA, MiB\n")
-	b.printf("  %-12s %11s %11s %11s %11s %9s\n", "leaves", "read", "issued", "whole run", "verify", "run, s")
-	most := 0
-	for _, n := range b.sizes {
-		planFile, err := b.cluster.workers(n, signer.ECDSAP256)
-		if err != nil {
-			return err
-		}
-		t, err := b.newToken()
-		if err != nil {
-			return err
-		}
-		c, err := b.conduct(planFile, t)
-		if err != nil {
-			return err
-		}
-		v, err := b.verify(c)
-		if err != nil {
-			return err
-		}
-		read, issued := 0, 0
-		for i, s := range c.steps {
-			if i == 0 {
-				read = s.before
-			}
-			if s.is(issueStep) {
-				issued = s.peak
-			}
-		}
-		b.printf("  %-12s %11d %11d %11d %11d %9.2f\n", fmt.Sprint(n), read>>10, issued>>10, c.memory>>10, v.memory>>10, seconds(c.wall))
-		most = max(most, c.memory)
-		if err := t.remove(); err != nil {
-			return err
-		}
-	}
-	b.mark("peak resident memory, at every size", float64(most)/1024, 40, " MiB")
 	return nil
 }

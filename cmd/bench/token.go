@@ -55,13 +55,17 @@ func buildModule(folder string) (string, error) {
 }
 
 // newToken makes a token in a folder of its own, and a station for it.
-func (b *bench) newToken() (*token, error) {
-	folder, err := os.MkdirTemp(b.folder, "token-")
+func (b *bench) newToken() (*token, error) { return b.newTokenIn(b.folder) }
+
+func (b *bench) newTokenIn(place string) (*token, error) {
+	folder, err := os.MkdirTemp(place, "token-")
 	if err != nil {
 		return nil, err
 	}
-	t := &token{folder: folder, module: b.module, real: b.softhsm, station: filepath.Join(folder, "station.yaml"), pinFile: filepath.Join(folder, "pin")}
-	conf, made, err := softhsm.Init(filepath.Join(folder, "softhsm"), t.real, []softhsm.Token{{Label: "bench", SOPIN: []byte("12345678"), PIN: []byte(pin)}}, os.Setenv)
+	t := &token{folder: folder, module: b.module, real: b.softhsm, station: filepath.Join(folder, "station.yaml"),
+		pinFile: filepath.Join(folder, "pin")}
+	conf, made, err := softhsm.Init(filepath.Join(folder, "softhsm"), t.real, []softhsm.Token{{Label: "bench",
+		SOPIN: []byte("12345678"), PIN: []byte(pin)}}, os.Setenv)
 	if err != nil {
 		return nil, err
 	}

@@ -40,21 +40,34 @@ func TestVerifyCommand(t *testing.T) {
 		stdout string
 		stderr string
 	}{
-		"release key":        {[]string{dir, "--release-key", key}, exit.Done, "ceremony demo-1: verified; ", ""},
-		"root":               {[]string{dir, "--root", root}, exit.Done, "for the record, sealed secrets and bundles the release key does", ""},
-		"root, as read out":  {[]string{dir, "--root", result.Root.Grouped()}, exit.Done, "\n          as pinned\n", ""},
-		"people, of nobody":  {[]string{dir, "--root", root, "--people", other}, exit.Unverified, "FAIL  the people are the ones pinned", "does not verify: 1 finding"},
-		"people, not so":     {[]string{dir, "--people", "x"}, exit.Usage, "", "--people: "},
-		"both":               {[]string{dir, "--root", root, "--release-key", key}, exit.Done, "ceremony demo-1: verified; ", ""},
-		"no pin":             {[]string{dir}, exit.Unverified, "not checked: no pin was given", "consistent, origin not established"},
-		"another root":       {[]string{dir, "--root", other}, exit.Unverified, "FAIL  root and release key are the ones pinned", "does not verify: 1 finding"},
-		"key from inside":    {[]string{dir, "--release-key", filepath.Join(dir, "release.pub")}, exit.Done, "verified", "lies in the directory it is to vouch for"},
-		"not a fingerprint":  {[]string{dir, "--root", "x"}, exit.Usage, "", "--root: "},
-		"not a key":          {[]string{dir, "--release-key", filepath.Join(dir, "plan.yaml")}, exit.Failure, "", "plan.yaml"},
-		"no such format":     {[]string{dir, "-o", "xml"}, exit.Usage, "", "table or json"},
-		"no directory":       {nil, exit.Usage, "", "takes one ceremony directory"},
-		"absent directory":   {[]string{filepath.Join(dir, "absent")}, exit.Failure, "", "absent"},
-		"previous that lies": {[]string{dir, "--root", root, "--previous", dir}, exit.Unverified, "no ceremony here continues it", "does not verify"},
+		"release key": {[]string{dir, "--release-key", key}, exit.Done, "ceremony demo-1: verified; ", ""},
+		"release key, by its fingerprint": {[]string{dir, "--release-key", result.Release.String()}, exit.Done,
+			"ceremony demo-1: verified; ", ""},
+		"another release key, by its fingerprint": {[]string{dir, "--release-key", other}, exit.Unverified,
+			"FAIL  root and release key are the ones pinned", "does not verify: 1 finding"},
+		"root alone": {[]string{dir, "--root", root}, exit.Unverified,
+			"for the record, sealed secrets and bundles the release key does", "origin of the record not established"},
+		"root, as read out": {[]string{dir, "--root", result.Root.Grouped(), "--release-key", key}, exit.Done,
+			"\n          as pinned\n", ""},
+		"people, of nobody": {[]string{dir, "--root", root, "--people", other}, exit.Unverified,
+			"FAIL  the people are the ones pinned", "does not verify: 1 finding"},
+		"people, not so": {[]string{dir, "--people", "x"}, exit.Usage, "", "--people: "},
+		"both": {[]string{dir, "--root", root, "--release-key", key}, exit.Done,
+			"ceremony demo-1: verified; ", ""},
+		"no pin": {[]string{dir}, exit.Unverified, "not checked: no pin was given",
+			"consistent, origin not established"},
+		"another root": {[]string{dir, "--root", other}, exit.Unverified, "FAIL  root and release key are the " +
+			"ones pinned", "does not verify: 1 finding"},
+		"key from inside": {[]string{dir, "--release-key", filepath.Join(dir, "release.pub")}, exit.Done, "verified",
+			"lies in the directory it is to vouch for"},
+		"not a fingerprint": {[]string{dir, "--root", "x"}, exit.Usage, "", "--root: "},
+		"not a key": {[]string{dir, "--release-key", filepath.Join(dir, "plan.yaml")}, exit.Failure, "",
+			"plan.yaml"},
+		"no such format":   {[]string{dir, "-o", "xml"}, exit.Usage, "", "table or json"},
+		"no directory":     {nil, exit.Usage, "", "takes one ceremony directory"},
+		"absent directory": {[]string{filepath.Join(dir, "absent")}, exit.Failure, "", "absent"},
+		"previous that lies": {[]string{dir, "--root", root, "--previous", dir}, exit.Unverified,
+			"no ceremony here continues it", "does not verify"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := verified(c.args...)
@@ -64,7 +77,7 @@ func TestVerifyCommand(t *testing.T) {
 		})
 	}
 	t.Run("json", func(t *testing.T) {
-		_, stdout, _ := verified(dir, "--root", root, "-o", "json")
+		_, stdout, _ := verified(dir, "--root", root, "--release-key", key, "-o", "json")
 		var got struct {
 			Verdict string `json:"verdict"`
 			Root    string `json:"root"`
@@ -75,7 +88,8 @@ func TestVerifyCommand(t *testing.T) {
 				Verdict string `json:"verdict"`
 			} `json:"guarantees"`
 		}
-		if err := json.Unmarshal([]byte(stdout), &got); err != nil || got.Verdict != "verified" || got.Root != root || len(got.Checks) < 10 {
+		if err := json.Unmarshal([]byte(stdout), &got); err != nil || got.Verdict != "verified" || got.Root != root ||
+			len(got.Checks) < 10 {
 			t.Errorf("%v\n%s", err, stdout)
 		}
 		if g := got.Guarantees; len(g) != 6 || g[5].Number != 8 || g[5].Verdict != "holds" {
@@ -91,7 +105,8 @@ func TestVerifyCommand(t *testing.T) {
 		if err := os.WriteFile(path, data[:len(data)/2], 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if code, stdout, stderr := verified(dir, "--root", root); code != exit.Unverified || !strings.Contains(stderr, "the ceremony is unfinished") {
+		if code, stdout, stderr := verified(dir, "--root", root); code != exit.Unverified || !strings.Contains(stderr,
+			"the ceremony is unfinished") {
 			t.Errorf("exit %d\n%s\n%s", code, stdout, stderr)
 		}
 	})
