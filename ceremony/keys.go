@@ -84,6 +84,13 @@ func (r *tokens) obtain(ctx context.Context, name string) (signer.Key, error) {
 func (r *tokens) reopen(ctx context.Context, ref signer.Ref, name string, want fingerprint.SHA256) (signer.Key,
 	error) {
 	k, err := r.stores[name].Find(ctx, ref)
+	finder, byPublic := r.stores[name].(signer.PublicFinder)
+	if byPublic && (errors.Is(err, signer.ErrNotFound) || errors.Is(err, signer.ErrAmbiguous)) {
+		// What the plan and the record know for sure is the public key.
+		if other, missing := finder.FindPublic(ctx, ref, want); missing == nil {
+			k, err = other, nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

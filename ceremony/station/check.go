@@ -172,6 +172,11 @@ func taken(name, place string, used map[string]string) string {
 // attributes splits a pkcs11 URI and refuses what may not stand in a station.
 func attributes(name, path, query string) (map[string]string, string) {
 	out := map[string]string{}
+	for _, name := range []string{"module-path", "module-name", "pin-source"} {
+		if strings.HasPrefix(path, name+"=") || strings.Contains(path, ";"+name+"=") {
+			return nil, fmt.Sprintf("key %s: %s belongs after the question mark: pkcs11:token=LABEL?%[2]s=…", name, name)
+		}
+	}
 	parts := strings.Split(path, ";")
 	if query != "" {
 		parts = append(parts, strings.Split(query, "&")...)

@@ -68,7 +68,7 @@ func (s *store) findOn(h pkcs11.SessionHandle, label string, id []byte) (*key, e
 	case 1:
 		return s.keyOf(h, private[0], label, id)
 	}
-	return nil, fmt.Errorf("%w: at least %d", signer.ErrAmbiguous, len(private))
+	return nil, s.ambiguous(h, private)
 }
 
 // keyOf reads all there is to know of a private key, which must be the one of
@@ -92,14 +92,14 @@ func (s *store) read(h pkcs11.SessionHandle, private pkcs11.ObjectHandle) (*key,
 	if err != nil {
 		return k, err
 	}
-	k.info.Label = string(label)
+	k.info.Label = unpadded(label)
 	if k.info.ID, err = s.attribute(h, private, pkcs11.CKA_ID); err != nil {
 		return k, err
 	}
 	if k.info.Attributes, err = s.evidenceOf(h, private); err != nil {
 		return k, err
 	}
-	if k.public, err = s.publicOf(h, private, k.info.ID); err != nil {
+	if k.public, err = s.publicOf(h, private, k.info.ID, string(label)); err != nil {
 		return k, err
 	}
 	algorithm, err := signer.AlgorithmOf(k.public)
@@ -115,6 +115,9 @@ func (s *store) read(h pkcs11.SessionHandle, private pkcs11.ObjectHandle) (*key,
 // token that was killed left of one is none.
 func (s *store) privateKeys(h pkcs11.SessionHandle, label string, id []byte) ([]pkcs11.ObjectHandle, error) {
 	found, err := s.objects(h, pkcs11.CKO_PRIVATE_KEY, label, id)
+	if err == nil && len(found) == 0 && label != "" {
+		found, err = s.padded(h, label, id)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func TestList(t *testing.T) {
 	foreign(t, s, "a/p224", []byte{2}, pkcs11.CKM_EC_KEY_PAIR_GEN, p224)
 	foreign(t, s, "a/rsa1024", []byte{3}, pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN, pkcs11.NewAttribute(pkcs11.CKA_MODULUS_BITS, 1024))
 	destroyObject(t, s, foreign(t, s, "b/halved", []byte{4}, pkcs11.CKM_EC_KEY_PAIR_GEN, p256).public)
-	foreign(t, s, "b/no id", nil, pkcs11.CKM_EC_KEY_PAIR_GEN, p256)
+	destroyObject(t, s, foreign(t, s, "b/no id", nil, pkcs11.CKM_EC_KEY_PAIR_GEN, p256).public)
 	on(t, s, func(h pkcs11.SessionHandle) error {
 		_, err := s.lib.ctx.GenerateKey(h, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}, []*pkcs11.Attribute{
 			pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true), pkcs11.NewAttribute(pkcs11.CKA_VALUE_LEN, 32), pkcs11.NewAttribute(pkcs11.CKA_LABEL, "b/secret")})

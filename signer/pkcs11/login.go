@@ -157,7 +157,7 @@ func (s *store) sameToken() error {
 func (s *store) pin(ctx context.Context, d signer.Device) ([]byte, error) {
 	switch {
 	case s.pins.has:
-		pin, err := s.pins.read()
+		pin, err := s.pins.read(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", signer.ErrUnavailable, err)
 		}

@@ -4,10 +4,14 @@ package pkcs11
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"syscall"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,31 +19,52 @@ import (
 // maxPIN bounds what is read for a PIN, in bytes.
 const maxPIN = 1024
 
-// read returns the PIN of the source. The caller clears it.
-func (p pinSource) read() ([]byte, error) {
+// read returns the PIN of the source, and waits for one that others have yet to
+// write until ctx ends. The caller clears it. What is no PIN is refused here,
+// before it costs one of the token's tries.
+func (p pinSource) read(ctx context.Context) ([]byte, error) {
 	var pin []byte
 	var err error
 	if p.file != "" {
-		pin, err = readPINFile(p.file)
+		pin, err = readPINFile(ctx, p.file)
 	} else {
-		pin, err = readPINLine(p.fd)
+		pin, err = readPINLine(ctx, p.fd)
 	}
 	if err != nil {
 		clear(pin)
 		return nil, fmt.Errorf("pin-source: %w", err)
 	}
 	line := bytes.TrimSuffix(bytes.TrimSuffix(pin, []byte("\n")), []byte("\r"))
-	switch {
-	case len(line) == 0:
-		err = errors.New("holds no PIN")
-	case bytes.ContainsAny(line, "\n\r\x00"):
-		err = errors.New("holds more than one line")
-	}
-	if err != nil {
+	if err := plainPIN(line); err != nil {
 		clear(pin)
-		return nil, fmt.Errorf("pin-source %s: %w", p, err)
+		return nil, fmt.Errorf("pin-source %s: %w; no PIN was tried", p, err)
 	}
 	return line, nil
+}
+
+// plainPIN refuses what an editor or a shell has put around a PIN, and what
+// nobody can see that he typed.
+func plainPIN(line []byte) error {
+	switch {
+	case len(line) == 0:
+		return errors.New("holds no PIN")
+	case bytes.HasPrefix(line, []byte("\xef\xbb\xbf")):
+		return errors.New("begins with a byte order mark, as editors of Windows write it; save it as plain text (UTF-8 without BOM, ANSI)")
+	case bytes.HasPrefix(line, []byte("\xff\xfe")) || bytes.HasPrefix(line, []byte("\xfe\xff")) || bytes.IndexByte(line, 0) >= 0:
+		return errors.New("is UTF-16, as PowerShell writes it; save it as plain text (Set-Content -Encoding ascii)")
+	case bytes.ContainsAny(line, "\n\r"):
+		return errors.New("holds more than one line")
+	}
+	for rest := line; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		rest = rest[size:]
+		if size > 1 || r < utf8.RuneSelf {
+			if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.IsSpace(r) && r != ' ' {
+				return errors.New("holds a character that cannot be seen")
+			}
+		}
+	}
+	return nil
 }
 
 func (p pinSource) String() string {
@@ -49,10 +74,11 @@ func (p pinSource) String() string {
 	return fmt.Sprintf("fd:%d", p.fd)
 }
 
-// readPINFile refuses a file others may read, as ssh does with keys: the PIN
-// in it is no secret.
-func readPINFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+// readPINFile refuses a file that others may read, as ssh does with keys, or
+// own: the PIN in it is no secret, or not its user's.
+func readPINFile(ctx context.Context, path string) ([]byte, error) {
+	// A named pipe that nobody writes to would not open.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -61,36 +87,64 @@ func readPINFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if st.Mode().IsRegular() && st.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s: mode %04o lets others read the PIN; set 0600", path, st.Mode().Perm())
+	if err := ownPIN(path, st); err != nil {
+		return nil, err
 	}
-	buf := make([]byte, maxPIN+1)
-	n, err := io.ReadFull(f, buf)
-	if err == nil {
-		err = fmt.Errorf("%s: longer than %d bytes", path, maxPIN)
-	}
-	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return buf, err
-	}
-	return buf[:n], nil
+	return readPIN(ctx, path, int(f.Fd()), st.Mode()&os.ModeNamedPipe != 0, false)
 }
 
-// readPINLine reads one line byte by byte, so that the next token finds the
-// next line; an os.File would close the descriptor when it is collected.
-func readPINLine(fd int) ([]byte, error) {
-	buf := make([]byte, 0, maxPIN)
-	for len(buf) < maxPIN {
-		n, err := unix.Read(fd, buf[len(buf):len(buf)+1])
-		if errors.Is(err, unix.EINTR) {
+func ownPIN(path string, st os.FileInfo) error {
+	if st.IsDir() {
+		return fmt.Errorf("%s: is a directory", path)
+	}
+	sys, known := st.Sys().(*syscall.Stat_t)
+	if known && sys.Uid != 0 && int(sys.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s: belongs to user %d, who may read and change the PIN; chown it to who runs this", path, sys.Uid)
+	}
+	if perm := st.Mode().Perm(); perm&0o077 != 0 && (st.Mode().IsRegular() || st.Mode()&os.ModeNamedPipe != 0) {
+		return fmt.Errorf("%s: mode %04o lets others read the PIN; set 0600", path, perm)
+	}
+	return nil
+}
+
+// readPINLine reads one line, so that the next token finds the next line; an
+// os.File would close the descriptor when it is collected.
+func readPINLine(ctx context.Context, fd int) ([]byte, error) {
+	return readPIN(ctx, fmt.Sprintf("fd:%d", fd), fd, false, true)
+}
+
+// pollTime is how soon who gives up is heeded.
+const pollTime = 50 * time.Millisecond
+
+// readPIN reads byte by byte, to the end or to the end of a line. A named pipe
+// without a writer reads as ended: it is waited for.
+func readPIN(ctx context.Context, name string, fd int, pipe, line bool) ([]byte, error) {
+	buf := make([]byte, 0, maxPIN+1)
+	for {
+		if err := ctx.Err(); err != nil {
+			return buf, fmt.Errorf("%s: nobody wrote a PIN: %w", name, err)
+		}
+		polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if n, err := unix.Poll(polled, int(pollTime.Milliseconds())); n == 0 || errors.Is(err, unix.EINTR) {
 			continue
 		}
-		if err != nil {
-			return buf, fmt.Errorf("fd:%d: %w", fd, err)
-		}
-		buf = buf[:len(buf)+n]
-		if n == 0 || buf[len(buf)-1] == '\n' {
+		n, err := unix.Read(fd, buf[len(buf):len(buf)+1])
+		switch {
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):
+			continue
+		case err != nil:
+			return buf, fmt.Errorf("%s: %w", name, err)
+		case n == 0 && pipe && len(buf) == 0:
+			time.Sleep(pollTime)
+			continue
+		case n == 0:
 			return buf, nil
 		}
+		if buf = buf[:len(buf)+n]; line && buf[len(buf)-1] == '\n' {
+			return buf, nil
+		}
+		if len(buf) > maxPIN {
+			return buf, fmt.Errorf("%s: longer than %d bytes", name, maxPIN)
+		}
 	}
-	return buf, fmt.Errorf("fd:%d: longer than %d bytes", fd, maxPIN)
 }

@@ -30,20 +30,16 @@ var curves = map[signer.Algorithm]struct {
 }
 
 // publicOf returns the public half of a private key: the public key object of
-// its id or, without one, what the private key object tells itself.
-func (s *store) publicOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, id []byte) (crypto.PublicKey, error) {
-	if len(id) > 0 {
-		halves, err := s.objects(h, pkcs11.CKO_PUBLIC_KEY, "", id)
-		if err != nil {
-			return nil, err
-		}
-		switch len(halves) {
-		case 0:
-		case 1:
-			return s.publicFrom(h, private, halves[0])
-		default:
-			return nil, fmt.Errorf("%w: %d public keys have its id %x", signer.ErrAmbiguous, len(halves), id)
-		}
+// its id, of its id and label where several have the id, or of its label where
+// neither has an id and no other private key has the label. Without one it is
+// what the private key object tells itself. A signature shows whether it is.
+func (s *store) publicOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, id []byte, label string) (crypto.PublicKey, error) {
+	half, err := s.halfOf(h, id, label)
+	if err != nil {
+		return nil, err
+	}
+	if half != 0 {
+		return s.publicFrom(h, private, half)
 	}
 	if spki, err := s.attribute(h, private, pkcs11.CKA_PUBLIC_KEY_INFO); err != nil {
 		return nil, err
@@ -51,10 +47,63 @@ func (s *store) publicOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, id
 		return x509.ParsePKIXPublicKey(spki)
 	}
 	pub, err := s.publicFrom(h, private, private)
+	if err != nil && len(id) == 0 {
+		return nil, fmt.Errorf("it has no id by which its public key could be found, no public key without an id is called %q, "+
+			"and the private key does not tell it: give both halves one id (pkcs11-tool --set-id): %w", label, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("no public key object has its id %x, and it cannot be derived: %w", id, err)
 	}
 	return pub, nil
+}
+
+// halfOf finds the public key object that belongs to a private key; 0 when there
+// is none.
+func (s *store) halfOf(h pkcs11.SessionHandle, id []byte, label string) (pkcs11.ObjectHandle, error) {
+	if len(id) == 0 {
+		return s.halfByLabel(h, label)
+	}
+	halves, err := s.objects(h, pkcs11.CKO_PUBLIC_KEY, "", id)
+	if err != nil || len(halves) == 0 {
+		return 0, err
+	}
+	if len(halves) == 1 {
+		return halves[0], nil
+	}
+	named, err := s.objects(h, pkcs11.CKO_PUBLIC_KEY, label, id)
+	if err != nil {
+		return 0, err
+	}
+	pair, err := s.privateKeys(h, label, id)
+	if err != nil {
+		return 0, err
+	}
+	if label != "" && len(named) == 1 && len(pair) == 1 {
+		return named[0], nil
+	}
+	return 0, fmt.Errorf("%w: %d public keys have its id %x, and %d of them its label", signer.ErrAmbiguous,
+		len(halves), id, len(named))
+}
+
+// halfByLabel is the only public key object of a label without an id, when only
+// one private key has that label.
+func (s *store) halfByLabel(h pkcs11.SessionHandle, label string) (pkcs11.ObjectHandle, error) {
+	if label == "" {
+		return 0, nil
+	}
+	private, err := s.privateKeys(h, label, nil)
+	if err != nil || len(private) != 1 {
+		return 0, err
+	}
+	halves, err := s.objects(h, pkcs11.CKO_PUBLIC_KEY, label, nil)
+	if err != nil || len(halves) != 1 {
+		return 0, err
+	}
+	id, err := s.attribute(h, halves[0], pkcs11.CKA_ID)
+	if err != nil || len(id) > 0 {
+		return 0, err
+	}
+	return halves[0], nil
 }
 
 // publicFrom reads the public key out of object, which is either half.

@@ -42,8 +42,8 @@ func (l *library) find(a address) (token, error) {
 	case len(matching) == 1:
 		return matching[0], nil
 	case len(matching) > 1:
-		return token{}, fmt.Errorf("%w: %d tokens with %s in module %s: %s; name one by its serial",
-			signer.ErrUnavailable, len(matching), a, l.path, list(matching))
+		return token{}, fmt.Errorf("%w: %d tokens with %s in module %s: %s; %s",
+			signer.ErrUnavailable, len(matching), a, l.path, list(matching), apart(matching))
 	}
 	err = fmt.Errorf("%w: no token with %s in module %s, which has: %s", signer.ErrAbsent, a, l.path, list(others))
 	if unreadable != nil {
@@ -53,6 +53,31 @@ func (l *library) find(a address) (token, error) {
 		err = fmt.Errorf("%w; SoftHSM looks in the token directory of the file that SOFTHSM2_CONF names", err)
 	}
 	return token{}, err
+}
+
+// apart says how one of several tokens is named.
+func apart(tokens []token) string {
+	for _, by := range []struct {
+		name  string
+		value func(pkcs11.TokenInfo) string
+	}{
+		{"serial", func(t pkcs11.TokenInfo) string { return t.SerialNumber }},
+		{"token", func(t pkcs11.TokenInfo) string { return t.Label }},
+		{"model", func(t pkcs11.TokenInfo) string { return t.Model }},
+		{"manufacturer", func(t pkcs11.TokenInfo) string { return t.ManufacturerID }},
+	} {
+		values := map[string]bool{}
+		for _, t := range tokens {
+			if v := by.value(t.info); v != "" {
+				values[v] = true
+			}
+		}
+		if len(values) == len(tokens) {
+			return "name one by its " + map[bool]string{true: "label (token=)", false: by.name}[by.name == "token"]
+		}
+	}
+	return "nothing tells them apart: leave the one that is meant in, take all others out, and run the command again; " +
+		"work with one at a time"
 }
 
 func (a address) matches(t pkcs11.TokenInfo) bool {
@@ -68,7 +93,7 @@ func list(tokens []token) string {
 		case t.info.Flags&pkcs11.CKF_TOKEN_INITIALIZED == 0:
 			names = append(names, "one not initialized")
 		default:
-			names = append(names, fmt.Sprintf("%q (serial %s, %s %s)", t.info.Label, t.info.SerialNumber, t.info.ManufacturerID, t.info.Model))
+			names = append(names, fmt.Sprintf("%q (%s, %s %s)", t.info.Label, serial(t.info), t.info.ManufacturerID, t.info.Model))
 		}
 	}
 	if len(names) == 0 {
@@ -100,7 +125,14 @@ func (t token) unready() string {
 
 // String names the token for messages.
 func (t token) String() string {
-	return fmt.Sprintf("token %q (serial %s)", t.info.Label, t.info.SerialNumber)
+	return fmt.Sprintf("token %q (%s)", t.info.Label, serial(t.info))
+}
+
+func serial(t pkcs11.TokenInfo) string {
+	if t.SerialNumber == "" {
+		return "without a serial"
+	}
+	return "serial " + t.SerialNumber
 }
 
 func (t token) device(l *library) signer.Device {

@@ -89,6 +89,10 @@ func checkNames(rest string) error {
 			switch {
 			case name == "slot-id":
 				return errors.New("slot-id: slots are renumbered; name the token by its label or serial")
+			case !slices.Contains(known, name) && slices.Contains(queryAttributes, name):
+				return fmt.Errorf("%s belongs after the question mark: pkcs11:token=LABEL?%[1]s=…", name)
+			case !slices.Contains(known, name) && slices.Contains(pathAttributes, name):
+				return fmt.Errorf("%s belongs before the question mark: pkcs11:%[1]s=…?module-path=…", name)
 			case !slices.Contains(known, name):
 				return fmt.Errorf("unknown %s attribute %q: one of %s", kind, name, strings.Join(known, ", "))
 			case value == "":
