@@ -21,8 +21,8 @@ func newKMS(t *testing.T) *awskmstest.Server {
 // quick and soon are the limits of stores that are to wait little between tries,
 // and to give up.
 var (
-	quick = limits{request: 30 * time.Second, pause: 10 * time.Millisecond}
-	soon  = limits{request: 700 * time.Millisecond, pause: 10 * time.Millisecond}
+	quick = limits{request: 30 * time.Second, pause: 10 * time.Millisecond, retry: 100 * time.Millisecond}
+	soon  = limits{request: 700 * time.Millisecond, pause: 10 * time.Millisecond, retry: 100 * time.Millisecond}
 )
 
 // opened is a store on server.

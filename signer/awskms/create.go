@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"officiant/signer"
+	"officiant/signer/backoff"
 )
 
 // Create makes the key of ref with id as a tag, reads back what AWS made, and
@@ -85,7 +86,9 @@ func (s *store) make(ctx context.Context, label string, spec signer.Spec, id sig
 			{TagKey: aws.String(tagLabel), TagValue: aws.String(label)},
 		},
 	}
-	out, err := call(ctx, s, "CreateKey", label, s.client.CreateKey, in, once)
+	out, err := backoff.Do(ctx, s.again(), throttles, func() (*kms.CreateKeyOutput, error) {
+		return call(ctx, s, "CreateKey", label, s.client.CreateKey, in, once)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +136,10 @@ func (s *store) readBack(ctx context.Context, m *types.KeyMetadata, label string
 
 // alias gives a key its name, and remembers it: KMS itself may take a while.
 func (s *store) alias(ctx context.Context, alias, arn string) error {
-	_, err := call(ctx, s, "CreateAlias", alias, s.client.CreateAlias, &kms.CreateAliasInput{AliasName: &alias, TargetKeyId: &arn}, once)
+	_, err := backoff.Do(ctx, s.again(), throttles, func() (*kms.CreateAliasOutput, error) {
+		return call(ctx, s, "CreateAlias", alias, s.client.CreateAlias,
+			&kms.CreateAliasInput{AliasName: &alias, TargetKeyId: &arn}, once)
+	})
 	if err != nil {
 		return err
 	}

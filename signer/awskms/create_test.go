@@ -68,7 +68,7 @@ func TestCreateRefuses(t *testing.T) {
 		server.Fail("CreateKey", fault, -1)
 		_, err := s.Create(t.Context(), signer.Ref{URI: server.URI("alias/b"), Label: "demo/root"}, p256, testKey)
 		says(t, string(fault), err, signer.ErrUnavailable, want)
-		if n := server.Count("CreateKey") - before; n != 1 {
+		if n := server.Count("CreateKey") - before; (n > 1) != (fault == awskmstest.Throttle) { // nothing was done
 			t.Errorf("%s: asked %d times to make a key", fault, n)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"officiant/signer"
+	"officiant/signer/backoff"
 )
 
 // key is a private key in AWS KMS.
@@ -58,9 +59,11 @@ func (k *key) sign(ctx context.Context, digest []byte, opts crypto.SignerOpts) (
 		return nil, err
 	}
 	defer k.store.end()
-	out, err := call(ctx, k.store, "Sign", k.arn, k.store.client.Sign, &kms.SignInput{
-		KeyId: &k.arn, Message: digest, MessageType: types.MessageTypeDigest, SigningAlgorithm: algorithm,
-	}, once)
+	out, err := backoff.Do(ctx, k.store.again(), brief, func() (*kms.SignOutput, error) {
+		return call(ctx, k.store, "Sign", k.arn, k.store.client.Sign, &kms.SignInput{
+			KeyId: &k.arn, Message: digest, MessageType: types.MessageTypeDigest, SigningAlgorithm: algorithm,
+		}, once)
+	})
 	if err != nil {
 		return nil, err
 	}

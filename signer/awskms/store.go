@@ -15,6 +15,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"officiant/signer"
+	"officiant/signer/backoff"
 )
 
 const (
@@ -24,9 +25,11 @@ const (
 
 // limits is how long KMS may take to answer, whatever the caller's ctx allows,
 // and the longest pause between the tries of a read.
-type limits struct{ request, pause time.Duration }
+type limits struct{ request, pause, retry time.Duration }
 
-func patience() limits { return limits{request: 30 * time.Second, pause: 2 * time.Second} }
+func patience() limits {
+	return limits{request: 30 * time.Second, pause: 2 * time.Second, retry: 30 * time.Second}
+}
 
 // store is the KMS of one Region, under one endpoint, as one identity.
 type store struct {
@@ -217,6 +220,24 @@ func (s *store) String() string {
 		return "AWS KMS " + s.region + " at " + s.endpoint
 	}
 	return "AWS KMS " + s.region
+}
+
+// again is how long a signature is tried for: the same digest may be signed twice.
+func (s *store) again() backoff.Limits {
+	return backoff.Limits{First: s.limits.pause / 10, Most: s.limits.pause, Total: s.limits.retry}
+}
+
+// brief are failures that pass: KMS throttles, is ailing, or the connection broke.
+func brief(err error) bool {
+	var refused *callError
+	return errors.As(err, &refused) && refused.verdict().brief
+}
+
+// throttles are failures before anything was done, after which anything may be
+// asked again.
+func throttles(err error) bool {
+	var refused *callError
+	return errors.As(err, &refused) && refused.verdict() == throttled
 }
 
 // once is for requests that must not be made twice behind the caller's back.

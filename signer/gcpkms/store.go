@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,10 +14,12 @@ import (
 	"github.com/googleapis/gax-go/v2"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	"officiant/signer"
+	"officiant/signer/backoff"
 )
 
 // limits is how long things may take, whatever the caller's ctx allows.
@@ -24,10 +27,11 @@ type limits struct {
 	call     time.Duration // one call
 	generate time.Duration // Google says minutes for RSA-4096 in an HSM
 	poll     time.Duration // between two looks at a key that is being generated
+	retry    time.Duration // how long a call that fails for a moment is made again
 }
 
 func patience() limits {
-	return limits{call: time.Minute, generate: 5 * time.Minute, poll: time.Second}
+	return limits{call: time.Minute, generate: 5 * time.Minute, poll: time.Second, retry: time.Minute}
 }
 
 // sessions is how many signatures are asked for at once. One connection takes
@@ -84,8 +88,8 @@ func open(ctx context.Context, a address, l limits) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: Google Cloud KMS: no connection: %.300q; next: gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS", signer.ErrUnavailable, err.Error())
 	}
-	// The library repeats calls for as long as ctx lasts, in silence. Here a
-	// call is made once, and a failure is told.
+	// The library repeats calls for as long as ctx lasts, in silence. Here
+	// asked says which are repeated, and for how long.
 	client.CallOptions = &kms.KeyManagementCallOptions{}
 	s := &store{address: a, client: client, device: deviceOf(a), limits: l, tickets: make(chan struct{}, sessions)}
 	if _, err := s.hasRing(ctx); err != nil && !denied(err) {
@@ -144,8 +148,29 @@ func (s *store) place(ref signer.Ref) (place, error) {
 	return p, nil
 }
 
-// asked makes one call, once. name is the resource, for messages.
-func asked[Q, A any](ctx context.Context, s *store, call, name string, f func(context.Context, Q, ...gax.CallOption) (A, error), request Q) (A, error) {
+// brief are failures that pass: the project is throttled, Google fails, or the
+// connection was cut.
+func brief(err error) bool {
+	return throttled(err) || isCode(err, codes.Unavailable) || isCode(err, codes.Internal) || isCode(err, codes.Aborted)
+}
+
+// throttled are failures before anything was done.
+func throttled(err error) bool { return isCode(err, codes.ResourceExhausted) }
+
+// asked makes a call, and makes it again when it failed for a moment: reads and
+// signatures, which may be made twice, and the others when nothing was done.
+// name is the resource, for messages.
+func asked[Q, A any](ctx context.Context, s *store, call, name string, f func(context.Context, Q, ...gax.CallOption) (A, error),
+	request Q) (A, error) {
+	again := brief
+	if strings.HasPrefix(call, "Create") {
+		again = throttled
+	}
+	l := backoff.Limits{First: s.limits.poll / 5, Most: 5 * s.limits.poll, Total: s.limits.retry}
+	return backoff.Do(ctx, l, again, func() (A, error) { return askedOnce(ctx, s, call, name, f, request) })
+}
+
+func askedOnce[Q, A any](ctx context.Context, s *store, call, name string, f func(context.Context, Q, ...gax.CallOption) (A, error), request Q) (A, error) {
 	var none A
 	if err := ctx.Err(); err != nil {
 		return none, fmt.Errorf("%s: %w", name, err) // nothing was asked

@@ -32,7 +32,7 @@ func TestConformance(t *testing.T) {
 
 // quick makes waits short.
 func quick() limits {
-	return limits{call: 10 * time.Second, generate: 10 * time.Second, poll: time.Millisecond}
+	return limits{call: 10 * time.Second, generate: 10 * time.Second, poll: time.Millisecond, retry: 20 * time.Millisecond}
 }
 
 func openQuick(t *testing.T, uri string) *store {
