@@ -24,7 +24,6 @@ type callError struct {
 type verdict struct {
 	is         error
 	what, next string
-	brief      bool // it passes by itself
 }
 
 func (e *callError) Error() string {
@@ -78,43 +77,47 @@ func (e *callError) verdict() verdict {
 		}
 		var answer *smithyhttp.ResponseError
 		if errors.As(e.cause, &answer) && answer.HTTPStatusCode()/100 == 3 {
-			return verdict{signer.ErrUnavailable, fmt.Sprintf("the endpoint points to another place (HTTP %d), and is not followed", answer.HTTPStatusCode()), "correct the endpoint", false}
+			return verdict{signer.ErrUnavailable, fmt.Sprintf("the endpoint points to another place (HTTP %d), and is not followed", answer.HTTPStatusCode()), "correct the endpoint"}
 		}
 		if api.ErrorFault() == smithy.FaultServer {
 			return verdicts["KMSInternalException"]
 		}
-		return verdict{nil, "refused", "", false}
+		return verdict{nil, "refused", ""}
 	}
 	var sent *smithyhttp.RequestSendError
 	var network net.Error
 	if errors.As(e.cause, &sent) || errors.As(e.cause, &network) {
-		return verdict{signer.ErrUnavailable, "cannot be reached, or the connection broke", "look at network, proxy and endpoint, then run the same command again", true}
+		return unreachable
 	}
-	return verdict{signer.ErrUnavailable, "no answer that can be read", "run the same command again; if it stays, look at the endpoint", false}
+	return verdict{signer.ErrUnavailable, "no answer that can be read", "run the same command again; if it stays, look at the endpoint"}
 }
 
 var (
-	throttled = verdict{signer.ErrUnavailable, "throttled", "wait a minute and run the same command again; quotas are per account and Region", true}
-	strangers = verdict{signer.ErrUnavailable, "credentials not accepted", "look at the machine's clock, log in again (aws sso login), and try: aws sts get-caller-identity", false}
-	expired   = verdict{signer.ErrUnavailable, "the credentials have expired", "log in again (aws sso login), and try: aws sts get-caller-identity", false}
-	skewed    = verdict{signer.ErrUnavailable, "the machine's clock is wrong: AWS takes requests of its last five minutes", "set the clock (timedatectl), then run the same command again", false}
-	denied    = verdict{signer.ErrUnavailable, "denied", "allow ACTION on this key to this identity, in the key's policy or by IAM", false}
-	ailing    = verdict{signer.ErrUnavailable, "AWS KMS has failed", "run the same command again; status: https://health.aws.amazon.com", true}
-	useless   = verdict{signer.ErrUnsupported, "not for this key", "", false}
+	unreachable = verdict{signer.ErrUnavailable, "cannot be reached, or the connection broke",
+		"look at network, proxy and endpoint, then run the same command again"}
+	resting = verdict{signer.ErrUnavailable, "the key is not available now", "run the same command again"}
+
+	throttled = verdict{signer.ErrUnavailable, "throttled", "wait a minute and run the same command again; quotas are per account and Region"}
+	strangers = verdict{signer.ErrUnavailable, "credentials not accepted", "look at the machine's clock, log in again (aws sso login), and try: aws sts get-caller-identity"}
+	expired   = verdict{signer.ErrUnavailable, "the credentials have expired", "log in again (aws sso login), and try: aws sts get-caller-identity"}
+	skewed    = verdict{signer.ErrUnavailable, "the machine's clock is wrong: AWS takes requests of its last five minutes", "set the clock (timedatectl), then run the same command again"}
+	denied    = verdict{signer.ErrUnavailable, "denied", "allow ACTION on this key to this identity, in the key's policy or by IAM"}
+	ailing    = verdict{signer.ErrUnavailable, "AWS KMS has failed", "run the same command again; status: https://health.aws.amazon.com"}
+	useless   = verdict{signer.ErrUnsupported, "not for this key", ""}
 )
 
 // verdicts are the codes people meet (AWS KMS API Reference, the actions' own
 // and the common errors).
 var verdicts = map[string]verdict{
-	"NotFoundException":      {signer.ErrNotFound, "not found", "look at alias, Region and account: aws kms describe-key --key-id KEY", false},
-	"AlreadyExistsException": {signer.ErrExists, "the alias is taken", "look whose it is: aws kms describe-key --key-id KEY", false},
+	"NotFoundException":      {signer.ErrNotFound, "not found", "look at alias, Region and account: aws kms describe-key --key-id KEY"},
+	"AlreadyExistsException": {signer.ErrExists, "the alias is taken", "look whose it is: aws kms describe-key --key-id KEY"},
 
-	"DisabledException":          {signer.ErrUnavailable, "the key is disabled", "aws kms enable-key --key-id KEY", false},
-	"KMSInvalidStateException":   {signer.ErrUnavailable, "the key's state does not allow it", "it may be scheduled for deletion: aws kms describe-key --key-id KEY", false},
-	"KeyUnavailableException":    {signer.ErrUnavailable, "the key is not available now", "run the same command again", true},
+	"DisabledException":          {signer.ErrUnavailable, "the key is disabled", "aws kms enable-key --key-id KEY"},
+	"KMSInvalidStateException":   {signer.ErrUnavailable, "the key's state does not allow it", "it may be scheduled for deletion: aws kms describe-key --key-id KEY"},
+	"KeyUnavailableException":    resting,
 	"AccessDeniedException":      denied,
 	"AccessDenied":               denied,
-	"LimitExceededException":     {signer.ErrUnavailable, "a quota is used up", "ask for a higher quota in Service Quotas", false},
+	"LimitExceededException":     {signer.ErrUnavailable, "a quota is used up", "ask for a higher quota in Service Quotas"},
 	"ThrottlingException":        throttled,
 	"Throttling":                 throttled,
 	"RequestLimitExceeded":       throttled,
@@ -141,7 +144,7 @@ var verdicts = map[string]verdict{
 
 	"UnsupportedOperationException":    useless,
 	"InvalidKeyUsageException":         useless,
-	"MalformedPolicyDocumentException": {signer.ErrUnsupported, "the policy file is not one AWS takes", "look at the file behind policy=", false},
-	"TagException":                     {signer.ErrUnsupported, "the tags are not ones AWS takes", "", false},
-	"InvalidAliasNameException":        {signer.ErrUnsupported, "the alias is not one AWS takes", "", false},
+	"MalformedPolicyDocumentException": {signer.ErrUnsupported, "the policy file is not one AWS takes", "look at the file behind policy="},
+	"TagException":                     {signer.ErrUnsupported, "the tags are not ones AWS takes", ""},
+	"InvalidAliasNameException":        {signer.ErrUnsupported, "the alias is not one AWS takes", ""},
 }

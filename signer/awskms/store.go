@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -230,7 +231,7 @@ func (s *store) again() backoff.Limits {
 // brief are failures that pass: KMS throttles, is ailing, or the connection broke.
 func brief(err error) bool {
 	var refused *callError
-	return errors.As(err, &refused) && refused.verdict().brief
+	return errors.As(err, &refused) && slices.Contains([]verdict{throttled, ailing, unreachable, resting}, refused.verdict())
 }
 
 // throttles are failures before anything was done, after which anything may be

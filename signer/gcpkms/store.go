@@ -160,8 +160,8 @@ func throttled(err error) bool { return isCode(err, codes.ResourceExhausted) }
 // asked makes a call, and makes it again when it failed for a moment: reads and
 // signatures, which may be made twice, and the others when nothing was done.
 // name is the resource, for messages.
-func asked[Q, A any](ctx context.Context, s *store, call, name string, f func(context.Context, Q, ...gax.CallOption) (A, error),
-	request Q) (A, error) {
+func asked[Q, A any](ctx context.Context, s *store, call, name string,
+	f func(context.Context, Q, ...gax.CallOption) (A, error), request Q) (A, error) {
 	again := brief
 	if strings.HasPrefix(call, "Create") {
 		again = throttled
@@ -170,7 +170,8 @@ func asked[Q, A any](ctx context.Context, s *store, call, name string, f func(co
 	return backoff.Do(ctx, l, again, func() (A, error) { return askedOnce(ctx, s, call, name, f, request) })
 }
 
-func askedOnce[Q, A any](ctx context.Context, s *store, call, name string, f func(context.Context, Q, ...gax.CallOption) (A, error), request Q) (A, error) {
+func askedOnce[Q, A any](ctx context.Context, s *store, call, name string,
+	f func(context.Context, Q, ...gax.CallOption) (A, error), request Q) (A, error) {
 	var none A
 	if err := ctx.Err(); err != nil {
 		return none, fmt.Errorf("%s: %w", name, err) // nothing was asked

@@ -33,7 +33,8 @@ var curves = map[signer.Algorithm]struct {
 // its id, of its id and label where several have the id, or of its label where
 // neither has an id and no other private key has the label. Without one it is
 // what the private key object tells itself. A signature shows whether it is.
-func (s *store) publicOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, id []byte, label string) (crypto.PublicKey, error) {
+func (s *store) publicOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, id []byte, label string) (
+	crypto.PublicKey, error) {
 	half, err := s.halfOf(h, id, label)
 	if err != nil {
 		return nil, err
@@ -48,8 +49,8 @@ func (s *store) publicOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, id
 	}
 	pub, err := s.publicFrom(h, private, private)
 	if err != nil && len(id) == 0 {
-		return nil, fmt.Errorf("it has no id by which its public key could be found, no public key without an id is called %q, "+
-			"and the private key does not tell it: give both halves one id (pkcs11-tool --set-id): %w", label, err)
+		return nil, fmt.Errorf("it has no id by which its public key could be found, no public key without an id is "+
+			"called %q, and the private key does not tell it: give both halves one id (pkcs11-tool --set-id): %w", label, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("no public key object has its id %x, and it cannot be derived: %w", id, err)

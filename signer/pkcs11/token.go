@@ -93,7 +93,8 @@ func list(tokens []token) string {
 		case t.info.Flags&pkcs11.CKF_TOKEN_INITIALIZED == 0:
 			names = append(names, "one not initialized")
 		default:
-			names = append(names, fmt.Sprintf("%q (%s, %s %s)", t.info.Label, serial(t.info), t.info.ManufacturerID, t.info.Model))
+			names = append(names, fmt.Sprintf("%q (%s, %s %s)",
+				t.info.Label, serial(t.info), t.info.ManufacturerID, t.info.Model))
 		}
 	}
 	if len(names) == 0 {
