@@ -39,7 +39,9 @@
 //
 // # Requests
 //
-// Sign, CreateKey and CreateAlias are sent once: a second try could sign, or make
-// a key, twice. Reads are tried three times within seconds. Each request ends with
-// the caller's context, or after half a minute.
+// CreateKey and CreateAlias are sent again only when KMS throttles, since nothing
+// was done then. Sign is also when KMS fails or the connection breaks: the same
+// digest may be signed twice. Both for half a minute, with growing pauses. Reads
+// are tried three times within seconds. Each request ends with the caller's
+// context, or after half a minute.
 package awskms

@@ -231,7 +231,8 @@ func (s *store) again() backoff.Limits {
 // brief are failures that pass: KMS throttles, is ailing, or the connection broke.
 func brief(err error) bool {
 	var refused *callError
-	return errors.As(err, &refused) && slices.Contains([]verdict{throttled, ailing, unreachable, resting}, refused.verdict())
+	passing := []verdict{throttled, ailing, unreachable, resting}
+	return errors.As(err, &refused) && slices.Contains(passing, refused.verdict())
 }
 
 // throttles are failures before anything was done, after which anything may be

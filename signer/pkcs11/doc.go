@@ -17,8 +17,7 @@
 // # Login
 //
 // Flags first: a token that is locked or before its last try (signer.ErrFinalTry,
-// unless Options name it), or that other code in this process is logged in to,
-// is refused before a PIN is asked for. One PIN is tried once. Stores on one
+// unless Options name it), or that is logged in to already, is refused before a PIN is asked for. One PIN is tried once. Stores on one
 // token share a login. A PIN is cleared after use and never a Go string, except
 // with modules that give each caller a function list of its own (p11-kit's),
 // where miekg/pkcs11 copies it. A key with CKA_ALWAYS_AUTHENTICATE has its PIN
@@ -40,21 +39,19 @@
 //
 // # Deadlines
 //
-// A call into a device cannot be broken off. When ctx ends first, or the call's
-// own limit (Options.Timeout; five times that to make a key or to type at a
-// pad), the call is left behind in its goroutine; the caller and all later ones
-// of that Store get signer.ErrUnavailable, and Close does not wait. A person has
-// all the time there is to answer PINFunc.
+// A module has a process of its own (package module), and each call a limit:
+// Options.Timeout, or five times that to make a key or to type at a pad. When it
+// is over, or ctx ends first, the caller and all later ones of that Store get
+// signer.ErrUnavailable, with the call's name; Close ends the process, unless it
+// is in a call that may write to the token: it is left alone, and named. Whoever
+// cancels ctx while a key is made waits for the key. A person has all the time
+// there is to answer PINFunc.
 //
 // # Libraries
 //
 // miekg/pkcs11 is the base. crypto11 v1.2.5 builds key templates, and judges
-// our keys in the tests; it does not sign, because it must itself be the one to
-// initialize the module, before any login of ours; a failing Configure of its
-// finalizes the module under every other Store; it takes the first of two
-// tokens, and "already logged in" for a login; and its Close waits for a hanging
-// call. Both ask C_Sign twice, for the length first. A signature here is
-// C_SignInit and C_Sign in one step into C (native.go). Modules keep one state
-// in a process, so this package does too: loaded once, initialized by the first
-// Store, finalized by the last, unless it would not bear a second time.
+// our keys in the tests; it does not sign (decision 4). A signature is C_SignInit
+// and C_Sign in one step; those that wait for a session cross to the process
+// together. Stores on one module share its process, since a login is the
+// process's: started by the first, and given back by the last.
 package pkcs11

@@ -51,7 +51,8 @@ func plainPIN(line []byte) error {
 	case bytes.HasPrefix(line, []byte("\xef\xbb\xbf")):
 		return errors.New("begins with a byte order mark, as editors of Windows write it; " +
 			"save it as plain text (UTF-8 without BOM, ANSI)")
-	case bytes.HasPrefix(line, []byte("\xff\xfe")), bytes.HasPrefix(line, []byte("\xfe\xff")), bytes.IndexByte(line, 0) >= 0:
+	case bytes.HasPrefix(line, []byte("\xff\xfe")), bytes.HasPrefix(line, []byte("\xfe\xff")),
+		bytes.IndexByte(line, 0) >= 0:
 		return errors.New("is UTF-16, as PowerShell writes it; save it as plain text (Set-Content -Encoding ascii)")
 	case bytes.ContainsAny(line, "\n\r"):
 		return errors.New("holds more than one line")
