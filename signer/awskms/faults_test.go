@@ -47,17 +47,19 @@ var transient = map[awskmstest.Fault]bool{
 
 // TestBriefFaults: what fails for a moment is tried again, inside the time there is.
 func TestBriefFaults(t *testing.T) {
+	patient := quick
+	patient.retry = 20 * time.Second
 	for fault := range transient {
 		server := newKMS(t)
 		server.Add("alias/a", "ECC_NIST_P256")
-		k := find(t, opened(t, server, quick), server.URI("alias/a"))
+		k := find(t, opened(t, server, patient), server.URI("alias/a"))
 		server.Fail("Sign", fault, 3)
 		if _, err := k.SignContext(t.Context(), make([]byte, 32), crypto.SHA256); err != nil || server.Count("Sign") != 4 {
 			t.Errorf("%s: %v after %d requests", fault, err, server.Count("Sign"))
 		}
 	}
 	server := newKMS(t)
-	s := opened(t, server, quick)
+	s := opened(t, server, patient)
 	server.Fail("CreateKey", awskmstest.Throttle, 2)
 	server.Fail("CreateAlias", awskmstest.Throttle, 2)
 	ref := signer.Ref{URI: server.URI("alias/new"), Label: "demo/root"}

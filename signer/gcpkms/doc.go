@@ -24,9 +24,9 @@
 //
 // # Calls
 //
-// Each call ends within a minute. A read or a signature that fails for a moment is
-// asked for again for a minute, with growing pauses, and what makes something when
-// nothing was done; any other failure is told, with the next step. Answers must be about the resource
+// Each call ends within a minute. A signature that fails for a moment, and whatever
+// is throttled after the key ring was found, is asked for again for a minute, with
+// growing pauses; any other failure is told, with the next step. Answers must be about the resource
 // asked for; CRC32C goes both ways (digest, signature, PEM); a signature is
 // verified with the public key before it is returned. Create asks for key and
 // version 1 in one call, after the key ring if there is none, and waits up to

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -157,14 +156,14 @@ func brief(err error) bool {
 // throttled are failures before anything was done.
 func throttled(err error) bool { return isCode(err, codes.ResourceExhausted) }
 
-// asked makes a call, and makes it again when it failed for a moment: reads and
-// signatures, which may be made twice, and the others when nothing was done.
+// asked makes a call, and makes it again when nothing was done, or when a
+// signature, which may be made twice, failed for a moment.
 // name is the resource, for messages.
 func asked[Q, A any](ctx context.Context, s *store, call, name string,
 	f func(context.Context, Q, ...gax.CallOption) (A, error), request Q) (A, error) {
-	again := brief
-	if strings.HasPrefix(call, "Create") {
-		again = throttled
+	again := throttled
+	if call == "AsymmetricSign" {
+		again = brief
 	}
 	l := backoff.Limits{First: s.limits.poll / 5, Most: 5 * s.limits.poll, Total: s.limits.retry}
 	return backoff.Do(ctx, l, again, func() (A, error) { return askedOnce(ctx, s, call, name, f, request) })
@@ -191,7 +190,7 @@ func askedOnce[Q, A any](ctx context.Context, s *store, call, name string,
 // hasRing says whether the key ring is there.
 func (s *store) hasRing(ctx context.Context) (bool, error) {
 	name := s.address.ringName()
-	ring, err := asked(ctx, s, "GetKeyRing", name, s.client.GetKeyRing, &kmspb.GetKeyRingRequest{Name: name})
+	ring, err := askedOnce(ctx, s, "GetKeyRing", name, s.client.GetKeyRing, &kmspb.GetKeyRingRequest{Name: name})
 	switch {
 	case errors.Is(err, signer.ErrNotFound):
 		return false, nil
