@@ -17,12 +17,13 @@
 // # Login
 //
 // Flags first: a token that is locked or before its last try (signer.ErrFinalTry,
-// unless Options name it), or that is logged in to already, is refused before a PIN is asked for. One PIN is tried once. Stores on one
-// token share a login. A PIN is cleared after use and never a Go string, except
-// with modules that give each caller a function list of its own (p11-kit's),
-// where miekg/pkcs11 copies it. A key with CKA_ALWAYS_AUTHENTICATE has its PIN
-// asked for at each signature, one at a time and with the same rules; a
-// pin-source whose PIN was refused is not read again.
+// unless Options name it), or that is logged in to already, is refused before a
+// PIN is asked for. One PIN is tried once. Stores on one token share a login. A
+// PIN crosses to the module's process once and is cleared behind itself; it is
+// never a Go string, except there with modules that give each caller a function
+// list of its own (p11-kit's), where miekg/pkcs11 copies it. A key with
+// CKA_ALWAYS_AUTHENTICATE has its PIN asked for at each signature, one at a time
+// and with the same rules; a pin-source whose PIN was refused is not read again.
 //
 // # Keys
 //
