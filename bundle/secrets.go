@@ -2,12 +2,12 @@ package bundle
 
 import (
 	"bytes"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"iter"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/privatekey"
 )
 
 // privateKeys looks into every file for something that opens a door.
@@ -37,7 +37,7 @@ func (k *Checker) holdsPrivateKey(data []byte) bool {
 // holdsPrivateKey finds private keys by their PEM or age label, by what a PEM
 // block of another label holds, and inside base64, as kubeconfigs have it.
 func holdsPrivateKey(data []byte) bool {
-	if labelled(data) || derPrivateKey(data) {
+	if labelled(data) || privatekey.IsDER(data) {
 		return true
 	}
 	for rest := data; ; {
@@ -45,7 +45,7 @@ func holdsPrivateKey(data []byte) bool {
 		if block, rest = pem.Decode(rest); block == nil {
 			break
 		}
-		if derPrivateKey(block.Bytes) {
+		if privatekey.IsDER(block.Bytes) {
 			return true
 		}
 	}
@@ -54,7 +54,7 @@ func holdsPrivateKey(data []byte) bool {
 		if err != nil {
 			inner, err = base64.RawStdEncoding.DecodeString(string(bytes.TrimRight(run, "=")))
 		}
-		if err == nil && (labelled(inner) || derPrivateKey(inner)) {
+		if err == nil && (labelled(inner) || privatekey.IsDER(inner)) {
 			return true
 		}
 	}
@@ -92,18 +92,4 @@ var inBase64 = func() (in [256]bool) {
 
 func labelled(data []byte) bool {
 	return bytes.Contains(data, []byte("PRIVATE KEY-----")) || bytes.Contains(bytes.ToUpper(data), []byte("AGE-SECRET-KEY-"))
-}
-
-func derPrivateKey(der []byte) bool {
-	if len(der) < 32 || der[0] != 0x30 {
-		return false
-	}
-	if _, err := x509.ParsePKCS8PrivateKey(der); err == nil {
-		return true
-	}
-	if _, err := x509.ParseECPrivateKey(der); err == nil {
-		return true
-	}
-	_, err := x509.ParsePKCS1PrivateKey(der)
-	return err == nil
 }

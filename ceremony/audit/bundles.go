@@ -311,7 +311,7 @@ func (a *bundleAudit) inside(
 	found := map[string][]string{} // certificates by file
 	scan := func(path string, data []byte, certificates bool) {
 		var keys []string
-		layers(data, func(layer []byte) {
+		whole := layers(data, func(layer []byte) {
 			keys = leaks.inLayer(keys, layer)
 			if !certificates || len(layer) == 0 || layer[0] != 0x30 { // a SEQUENCE
 				return
@@ -325,6 +325,9 @@ func (a *bundleAudit) inside(
 			}
 			found[path] = append(found[path], string(layer))
 		})
+		if !whole {
+			keys = append(keys, beyond)
+		}
 		file := name + "/" + path
 		l.scanned[file] = nil
 		for _, key := range keys {

@@ -4,15 +4,13 @@ import (
 	"archive/tar"
 	"bytes"
 	"crypto"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/base64"
+	"fmt"
 	"io"
-	"math/big"
 	"slices"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/privatekey"
 )
 
 // leakAudit looks for private keys.
@@ -41,11 +39,14 @@ func (a *leakAudit) secrets(c *Check) {
 			found[i].problem("%v", err)
 			return
 		}
-		each(names[i], data, func(name string, data []byte) {
+		why := each(names[i], data, func(name string, data []byte) {
 			for _, what := range a.privateKeys(data) {
 				found[i].problem("%s: holds %s", name, what)
 			}
 		})
+		if why != "" {
+			found[i].problem("%s: %s", names[i], why)
+		}
 	})
 	for _, f := range found {
 		c.Problems = append(c.Problems, f.Problems...)
@@ -54,39 +55,54 @@ func (a *leakAudit) secrets(c *Check) {
 }
 
 // each calls look with a tar's entries and with what lies between them, or
-// with the whole of any other file.
-func each(name string, data []byte, look func(name string, data []byte)) {
+// with the whole of any other file. It says why it could not look at an entry:
+// entries that say they are longer than the file, as a sparse one of a few bytes
+// may be of terabytes, are not read.
+func each(name string, data []byte, look func(name string, data []byte)) (why string) {
 	const magic = 257 // where "ustar" stands in a tar's first block
 	if len(data) < magic+5 || string(data[magic:magic+5]) != "ustar" {
 		look(name, data)
-		return
+		return ""
 	}
 	between := slices.Clone(data)
 	source := bytes.NewReader(data)
+	left := int64(len(data))
 	for r := tar.NewReader(source); ; {
 		h, err := r.Next()
 		if err != nil {
 			break // its end, or not a tar from here on
 		}
 		start := len(data) - source.Len()
-		content, err := io.ReadAll(r)
+		if h.Size > left {
+			why = fmt.Sprintf("its entry %q says it has %d bytes, more than the file has left: it is not looked into",
+				h.Name, h.Size)
+			break
+		}
+		content, err := io.ReadAll(io.LimitReader(r, left))
 		if err != nil {
 			break
 		}
+		left -= int64(len(content))
 		look(name+": "+h.Name, content)
 		if end := start + len(content); end <= len(between) {
 			clear(between[start:end])
 		}
 	}
 	look(name, between)
+	return why
 }
 
 // privateKeys says which private keys data holds, and whose they are.
 func (a *leakAudit) privateKeys(data []byte) []string {
 	var out []string
-	layers(data, func(layer []byte) { out = a.inLayer(out, layer) })
+	if !layers(data, func(layer []byte) { out = a.inLayer(out, layer) }) {
+		out = append(out, beyond)
+	}
 	return out
 }
+
+// beyond is what is said of a file that is not looked into all the way.
+const beyond = "base64 in base64 beyond what is looked into; nothing of a ceremony is so"
 
 // inLayer adds to out what is in one layer, and not in out yet.
 func (a *leakAudit) inLayer(out []string, layer []byte) []string {
@@ -100,8 +116,8 @@ func (a *leakAudit) inLayer(out []string, layer []byte) []string {
 			add(m.what)
 		}
 	}
-	for _, public := range derKeys(layer) {
-		add(a.owner(public))
+	for _, key := range privatekey.Find(layer) {
+		add(a.owner(key.Public))
 	}
 	return out
 }
@@ -164,11 +180,28 @@ var marks = []mark{
 const maxDepth = 4
 
 // layers calls visit with data and with all that it holds as base64, at any
-// alignment, over one line or several.
-func layers(data []byte, visit func([]byte)) { peel(data, maxDepth, visit) }
+// alignment, over one line or several. Each layer has four readings, of three
+// quarters its length: what comes to more than workFactor times the data is not
+// looked at, and whole is false.
+func layers(data []byte, visit func([]byte)) (whole bool) {
+	p := &peeler{visit: visit, left: workFactor*len(data) + 1<<20}
+	p.peel(data, maxDepth)
+	return p.left >= 0
+}
 
-func peel(data []byte, depth int, visit func([]byte)) {
-	visit(data)
+// workFactor is above what kubeconfigs come to, base64 of PEM: 1 + 3 + 2.25.
+const workFactor = 10
+
+type peeler struct {
+	visit func([]byte)
+	left  int // bytes that may still be looked at; negative: it was more
+}
+
+func (p *peeler) peel(data []byte, depth int) {
+	if p.left -= len(data); p.left < 0 {
+		return
+	}
+	p.visit(data)
 	if depth == 0 {
 		return
 	}
@@ -182,9 +215,12 @@ func peel(data []byte, depth int, visit func([]byte)) {
 			if len(text)%4 == 1 {
 				text = text[:len(text)-1]
 			}
+			if p.left < 0 {
+				return
+			}
 			inner := make([]byte, base64.RawStdEncoding.DecodedLen(len(text)))
 			if n, err := base64.RawStdEncoding.Decode(inner, text); err == nil {
-				peel(inner[:n], depth-1, visit)
+				p.peel(inner[:n], depth-1)
 			}
 		}
 	}
@@ -246,91 +282,3 @@ var alphabet = func() (in [256]bool) {
 	}
 	return in
 }()
-
-// derKeys finds DER private keys anywhere in data: PKCS #8 and PKCS #1 begin
-// with a version 0, SEC 1 with a version 1 and an octet string. It returns
-// their public halves, nil where that is not known.
-func derKeys(data []byte) []crypto.PublicKey {
-	var out []crypto.PublicKey
-	end := 0 // of the last one: a PKCS #8 key has a SEC 1 or PKCS #1 key inside
-	for i := 0; i+3 <= len(data); i++ {
-		n := bytes.Index(data[i:], []byte("\x02\x01"))
-		if n < 0 {
-			break
-		}
-		i += n
-		if i < end || i+2 >= len(data) || data[i+2] > 1 {
-			continue
-		}
-		if start, stop := sequence(data, i); stop > 0 {
-			if public, ok := derKey(data[start:stop]); ok {
-				out = append(out, public)
-				end = stop
-			}
-		}
-	}
-	return out
-}
-
-// sequence returns where the DER SEQUENCE lies whose content begins at i; 0, 0
-// when there is none.
-func sequence(data []byte, i int) (start, stop int) {
-	for _, header := range []int{2, 3, 4, 5} {
-		start = i - header
-		if start < 0 || data[start] != 0x30 {
-			continue
-		}
-		length := int(data[start+1])
-		if header > 2 {
-			if length != 0x80+header-2 {
-				continue
-			}
-			length = 0
-			for _, b := range data[start+2 : i] {
-				length = length<<8 | int(b)
-			}
-		} else if length >= 0x80 {
-			continue
-		}
-		if length > 0 && i+length <= len(data) {
-			return start, i + length
-		}
-	}
-	return 0, 0
-}
-
-// derKey says whether der is a private key, whatever its algorithm.
-func derKey(der []byte) (public crypto.PublicKey, ok bool) {
-	type hasPublic interface{ Public() crypto.PublicKey }
-	if key, err := x509.ParsePKCS8PrivateKey(der); err == nil {
-		if k, ok := key.(hasPublic); ok {
-			return k.Public(), true
-		}
-		return nil, true
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
-		return key.Public(), true
-	}
-	if key, err := x509.ParseECPrivateKey(der); err == nil {
-		return key.Public(), true
-	}
-	var pkcs8 struct {
-		Version   int
-		Algorithm pkix.AlgorithmIdentifier
-		Key       []byte
-	}
-	var sec1 struct {
-		Version int
-		Key     []byte
-	}
-	var pkcs1 struct {
-		Version          int
-		N, E, D, P, Q, X *big.Int
-	}
-	for _, shape := range []any{&pkcs8, &sec1, &pkcs1} {
-		if _, err := asn1.Unmarshal(der, shape); err == nil {
-			return nil, shape != &sec1 || len(sec1.Key) >= 16
-		}
-	}
-	return nil, false
-}

@@ -60,7 +60,7 @@ var table = []row{
 	{"ceremony/history", []string{"ceremony/transcript", "ceremony/revocation"}},
 	{"ceremony/history/historytest", []string{"ceremony/transcript", durable}},
 	{"ceremony/audit", []string{"ceremony/transcript", "ceremony/history", "ceremony/plan", "ceremony/schedule",
-		"ceremony/approval", "ceremony/revocation", "bundle", "bundle/kubepki", durable}},
+		"ceremony/approval", "ceremony/revocation", "bundle", "bundle/kubepki", "bundle/privatekey", durable}},
 	{"ceremony/preflight", []string{"signer"}},
 	{"ceremony/placement", []string{"ceremony/schedule", "ceremony/station", "signer"}},
 	{"ceremony/progress", []string{"ceremony/transcript", "signer", durable}},
