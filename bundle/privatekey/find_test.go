@@ -39,7 +39,8 @@ func TestFind(t *testing.T) {
 		Key       []byte
 	}{0, pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 3}}, make([]byte, 5000)})
 	csr, _ := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, ec)
-	cert, _ := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)}, &x509.Certificate{SerialNumber: big.NewInt(1)}, ec.Public(), ec)
+	cert, _ := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)},
+		&x509.Certificate{SerialNumber: big.NewInt(1)}, ec.Public(), ec)
 	list, _ := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1)},
 		&x509.Certificate{KeyUsage: x509.KeyUsageCRLSign, SubjectKeyId: []byte{1}}, ec)
 	for name, row := range map[string]struct {
@@ -47,12 +48,17 @@ func TestFind(t *testing.T) {
 		public crypto.PublicKey
 		keys   int
 	}{
-		"SEC 1": {sec1, ec.Public(), 1}, "PKCS #8, EC": {inPKCS8(ec), ec.Public(), 1}, "PKCS #8, RSA": {inPKCS8(rsaKey), rsaKey.Public(), 1},
-		"PKCS #1": {x509.MarshalPKCS1PrivateKey(rsaKey), rsaKey.Public(), 1}, "PKCS #8, Ed25519": {inPKCS8(ed), ed.Public(), 1},
-		"an unknown algorithm": {unknown, nil, 1}, "CSR": {csr, nil, 0}, "certificate": {cert, nil, 0}, "list": {list, nil, 0},
-		"cut": {sec1[:len(sec1)-4], nil, 0}, "public": {x509.MarshalPKCS1PublicKey(&rsaKey.PublicKey), nil, 0}, "nothing": {nil, nil, 0},
+		"SEC 1": {sec1, ec.Public(), 1}, "PKCS #8, EC": {inPKCS8(ec), ec.Public(), 1},
+		"PKCS #8, RSA": {inPKCS8(rsaKey), rsaKey.Public(), 1},
+		"PKCS #1":      {x509.MarshalPKCS1PrivateKey(rsaKey), rsaKey.Public(), 1}, "PKCS #8, Ed25519": {inPKCS8(ed),
+			ed.Public(), 1},
+		"an unknown algorithm": {unknown, nil, 1}, "CSR": {csr, nil, 0}, "certificate": {cert, nil, 0}, "list": {list,
+			nil, 0},
+		"cut": {sec1[:len(sec1)-4], nil, 0}, "public": {x509.MarshalPKCS1PublicKey(&rsaKey.PublicKey), nil, 0},
+		"nothing": {nil, nil, 0},
 	} {
-		for _, data := range [][]byte{row.der, append([]byte("\x02\x01\x00\x30\x82 some text"), row.der...), append(bytes.Clone(row.der), "\x02\x01"...)} {
+		for _, data := range [][]byte{row.der, append([]byte("\x02\x01\x00\x30\x82 some text"), row.der...),
+			append(bytes.Clone(row.der), "\x02\x01"...)} {
 			found := privatekey.Find(data)
 			if len(found) != row.keys {
 				t.Errorf("%s: %d keys", name, len(found))
@@ -66,7 +72,8 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s: IsDER", name)
 		}
 	}
-	if found := privatekey.Find(bytes.Repeat(sec1, 40)); len(found) != 40 || found[15].Public == nil || found[16].Public != nil {
+	if found := privatekey.Find(bytes.Repeat(sec1, 40)); len(found) != 40 || found[15].Public == nil ||
+		found[16].Public != nil {
 		t.Errorf("%d keys of 40, or more of them read than is bounded", len(found))
 	}
 }
@@ -110,9 +117,10 @@ func TestWorstShapes(t *testing.T) {
 		"huge primes":             hugePrimes(t),
 		"integers":                bytes.Repeat([]byte{2, 1, 0}, 350_000),
 		"headers":                 bytes.Repeat([]byte{0x30, 0x82, 0xff, 0xf0, 2, 1, 0}, 150_000),
-		"shapes in each other":    bytes.Repeat([]byte{0x30, 0x82, 0x40, 0, 2, 1, 0, 2, 1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1, 2, 0x82, 0xff, 0}, 40_000),
-		"small keys":              bytes.Repeat(sec1, 1<<20/len(sec1)),
-		"large keys":              bytes.Repeat(pkcs1, 1<<20/len(pkcs1)),
+		"shapes in each other": bytes.Repeat([]byte{0x30, 0x82, 0x40, 0, 2, 1, 0, 2, 1, 1, 2, 1, 1, 2, 1, 1, 2, 1,
+			1, 2, 1, 1, 2, 0x82, 0xff, 0}, 40_000),
+		"small keys": bytes.Repeat(sec1, 1<<20/len(sec1)),
+		"large keys": bytes.Repeat(pkcs1, 1<<20/len(pkcs1)),
 	} {
 		limittest.Hold(t, name, func() { privatekey.Find(data); privatekey.IsDER(data) })
 	}

@@ -93,9 +93,10 @@ func TestWorstFiles(t *testing.T) {
 	const size = 1 << 20
 	a := &leakAudit{view: &view{}}
 	for name, data := range map[string][]byte{
-		"a sparse tar":                     sparse(1e12),
-		"many sparse entries":              bytes.Repeat(sparse(size)[:2048], size/2048),
-		"sequences":                        bytes.Repeat([]byte{0x30, 0x83, 0x0f, 0, 0, 2, 1, 0, 2, 0x83, 0x0e, 0, 0}, size/13),
+		"a sparse tar":        sparse(1e12),
+		"many sparse entries": bytes.Repeat(sparse(size)[:2048], size/2048),
+		"sequences": bytes.Repeat([]byte{0x30, 0x83, 0x0f, 0, 0, 2, 1, 0, 2, 0x83, 0x0e, 0, 0},
+			size/13),
 		"base64":                           bytes.Repeat([]byte("abcd"), size/4),
 		"base64 in base64":                 wrapped(size, false),
 		"base64 in base64, with line ends": wrapped(size, true),
@@ -108,7 +109,8 @@ func TestWorstFiles(t *testing.T) {
 			each(name, data, func(_ string, data []byte) { a.privateKeys(data) })
 		})
 	}
-	if found := a.privateKeys(bytes.Repeat([]byte("V"), 2*size)); !slices.Contains(found, beyond) { // base64 at every alignment
+	atEveryAlignment := bytes.Repeat([]byte("V"), 2*size)
+	if found := a.privateKeys(atEveryAlignment); !slices.Contains(found, beyond) {
 		t.Errorf("what is not looked into is not said: %v", found)
 	}
 	if found := a.privateKeys(wrapped(size, false)); len(found) > 0 {

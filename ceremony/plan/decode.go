@@ -76,8 +76,8 @@ func readable(r *Report) bool {
 	return true
 }
 
-// MaxSize is how many bytes a plan has at most.
-const MaxSize = 64 << 20
+// MaxSize is how many bytes a plan has at most: some 30,000 nodes.
+const MaxSize = 8 << 20
 
 // limits are above what any plan needs: its nodes are a list, and what grows with
 // them is no mapping.

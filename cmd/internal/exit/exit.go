@@ -61,7 +61,7 @@ func ExactArgs(n int, what string) cobra.PositionalArgs {
 func Group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return Usagef("unknown command %q for %q", args[0], c.CommandPath())
+			return unknown("command", c, args[0])
 		}
 		return nil
 	}
@@ -80,8 +80,12 @@ func Group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 // the code of errors that are not an *Error, and says what to do next.
 func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, outcome func(error) (int, []string)) int {
 	root.SilenceUsage, root.SilenceErrors = true, true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &Error{Code: Usage, Err: err} })
+	root.SetFlagErrorFunc(flagError)
+	asked := helpFor(root)
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = asked.err
+	}
 	if err == nil {
 		return Done
 	}
