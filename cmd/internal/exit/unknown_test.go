@@ -46,7 +46,8 @@ func TestUnknown(t *testing.T) {
 		if code != row.code || !strings.Contains(out.String(), row.want) {
 			t.Errorf("%s: exit code %d, %q; want %d, %q", row.args, code, out.String(), row.code, row.want)
 		}
-		if strings.Contains(row.want, "unknown") && !strings.HasSuffix(row.want, "?") && strings.Contains(out.String(), "did you mean") {
+		if strings.Contains(row.want, "unknown") && !strings.HasSuffix(row.want, "?") && strings.Contains(out.String(),
+			"did you mean") {
 			t.Errorf("%s: %q suggests what nobody meant", row.args, out.String())
 		}
 	}
