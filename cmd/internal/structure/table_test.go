@@ -123,6 +123,6 @@ var bounds = []bound{
 		why: "backends are chosen in the program alone"},
 	{pkg: "cmd/officiant-node", only: []string{"bundle/...", "ceremony/transcript", "cmd/internal/..."},
 		why: "the node's program cannot reach a CA key"},
-	{pkg: "cmd/internal/...", only: []string{"cmd/internal/...", "bundle/fingerprint"},
+	{pkg: "cmd/internal/...", only: []string{"cmd/internal/...", "bundle/fingerprint", "bundle/nearest"},
 		why: "both programs link it"},
 }
