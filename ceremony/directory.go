@@ -11,6 +11,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"officiant/bundle/durable"
+	"officiant/bundle/fingerprint"
 	"officiant/ceremony/schedule"
 )
 
@@ -85,7 +86,7 @@ func (d *directory) take(c *schedule.Ceremony) error {
 	if d.taken, err = os.Stat(d.path); err != nil {
 		return err
 	}
-	if err := d.foreign(c.Inputs); err != nil {
+	if err := d.foreign(c); err != nil {
 		return err
 	}
 	if err := d.removeLeftovers(); err != nil {
@@ -94,9 +95,13 @@ func (d *directory) take(c *schedule.Ceremony) error {
 	if err := d.ensure(schedule.ScheduleFile, c.Schedule); err != nil {
 		return err
 	}
-	for path, data := range c.Inputs {
+	for path := range c.Sums {
 		if path == planFile {
 			continue
+		}
+		data, err := c.Input(path)
+		if err != nil {
+			return err
 		}
 		if err := d.ensure(path, data); err != nil {
 			return err
@@ -108,10 +113,10 @@ func (d *directory) take(c *schedule.Ceremony) error {
 
 // foreign refuses a directory whose plan is another, or that holds files
 // without any plan.
-func (d *directory) foreign(inputs map[string][]byte) error {
+func (d *directory) foreign(c *schedule.Ceremony) error {
 	data, err := os.ReadFile(d.file(planFile))
 	if err == nil {
-		if string(data) != string(inputs[planFile]) {
+		if string(data) != string(c.Inputs[planFile]) {
 			return fmt.Errorf("%s: %w", d.path, ErrOtherCeremony)
 		}
 		return nil
@@ -126,7 +131,7 @@ func (d *directory) foreign(inputs map[string][]byte) error {
 		rel, _ := filepath.Rel(d.path, path)
 		rel = filepath.ToSlash(rel)
 		switch {
-		case ownPath(inputs, rel, e.IsDir()):
+		case ownPath(c.Sums, rel, e.IsDir()):
 			return nil
 		case rel == transcriptFile:
 			return fmt.Errorf("%s: there is a transcript but no plan: %w", d.path, ErrOtherCeremony)
@@ -137,7 +142,7 @@ func (d *directory) foreign(inputs map[string][]byte) error {
 
 // ownPath says whether a process that was killed before it had the plan copied may
 // have left a path.
-func ownPath(inputs map[string][]byte, rel string, folder bool) bool {
+func ownPath(inputs map[string]fingerprint.SHA256, rel string, folder bool) bool {
 	if folder {
 		for input := range inputs {
 			if strings.HasPrefix(input, rel+"/") {

@@ -219,8 +219,8 @@ func (r *run) copyPlan() error {
 		return err
 	}
 	// r.Plan was judged
-	c, err := schedule.OpenFS(os.DirFS(r.dir.path), planFile, schedule.Options{Now: r.now(), Opened: r.Plan.Requests,
-		Past: r.Plan.Past, Held: true})
+	c, err := schedule.OpenFS(os.DirFS(r.dir.path), planFile,
+		schedule.Options{Now: r.now(), Before: r.Plan, Past: r.Plan.Past, Held: true})
 	if err != nil {
 		return err
 	}

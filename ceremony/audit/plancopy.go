@@ -46,7 +46,7 @@ func (a *planAudit) planCopy(c *Check) {
 		c.note("the plan names nobody who had to approve it")
 	}
 	a.expect(planFile, scheduleFile)
-	for name := range p.Inputs {
+	for name := range p.Sums {
 		a.expect(name)
 	}
 }

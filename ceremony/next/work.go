@@ -100,12 +100,16 @@ func (w *work) granted(p *Previous, n plan.Node) (requester, error) {
 	if request == nil { // its keys were made for it
 		return requester{node: n}, nil
 	}
+	data, err := p.plan.Input(n.Request)
+	if err != nil {
+		return requester{}, err
+	}
 	n.Request = fmt.Sprintf("%s/%s.req", p.prefix, n.Name)
 	n.Renew = nil
 	for _, c := range request.CSRs {
 		n.Renew = append(n.Renew, c.Name)
 	}
-	return requester{node: n, request: request}, w.in.add(n.Request, request.Raw)
+	return requester{node: n, request: request}, w.in.add(n.Request, data)
 }
 
 // draft continues the last ceremony with the nodes gathered.

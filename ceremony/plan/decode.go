@@ -26,12 +26,30 @@ func Read(r *Report, data []byte) *Plan {
 	if !readable(r) {
 		return p
 	}
+	if len(data) > largeSize {
+		if large, ok := readLarge(r.lines); ok {
+			r.broken = false
+			return large
+		}
+	}
+	root, ok := body(r, data)
+	if !ok {
+		return p
+	}
+	r.root, r.broken = root, false
+	decoder{Report: r}.value(root, reflect.ValueOf(p).Elem(), "the plan")
+	r.root = nil
+	return p
+}
+
+// body parses a plan's one document.
+func body(r *Report, data []byte) (ast.Node, bool) {
 	file, bad := yamltree.Parse(data, limits)
 	if bad != nil {
 		r.Refuse(nil, "%s", bad.Problem)
 		at := &r.Problems[len(r.Problems)-1]
 		at.Line, at.Column, at.Excerpt = bad.Line, bad.Column, r.excerpt(bad.Line, bad.Column)
-		return p
+		return nil, false
 	}
 	var body ast.Node
 	for _, doc := range file.Docs {
@@ -47,12 +65,9 @@ func Read(r *Report, data []byte) *Plan {
 	}
 	if body == nil {
 		r.Refuse(nil, "the plan is empty")
-		return p
+		return nil, false
 	}
-	r.root, r.broken = body, false
-	d := decoder{Report: r}
-	d.value(body, reflect.ValueOf(p).Elem(), "the plan")
-	return p
+	return body, true
 }
 
 // readable refuses text that shows something else than it says: control
@@ -202,9 +217,9 @@ func (d decoder) structure(n ast.Node, dst reflect.Value, what string) {
 				continue
 			}
 			if d.meant == nil {
-				d.meant = map[*token.Token]string{}
+				d.meant = map[token.Position]string{}
 			}
-			d.meant[v.Key.GetToken()] = meant
+			d.meant[*v.Key.GetToken().Position] = meant
 			key, i = meant, fields[meant] // so that nothing is missed on its account
 		}
 		d.below(key).value(v.Value, dst.Field(i), key)

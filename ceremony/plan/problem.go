@@ -45,13 +45,13 @@ type Report struct {
 	File     string              // the plan's name in messages
 	Show     func(string) string // an input's name in messages
 	lines    []string            // of the plan
-	root     ast.Node            // of the plan; nil until it is parsed
+	root     ast.Node            // of the plan; nil until a place in it is asked for
 	Problems []Problem
 	Warnings []Problem
 
-	failed []At                    // values that could not be read
-	meant  map[*token.Token]string // keys that are misspelt
-	broken bool                    // more than values could not
+	failed []At                      // values that could not be read
+	meant  map[token.Position]string // keys that are misspelt
+	broken bool                      // more than values could not
 }
 
 // Broken says that a plan cannot be looked at any further.
@@ -118,10 +118,19 @@ func (r *Report) place(p *Problem, t *token.Token) {
 	p.Excerpt = r.excerpt(p.Line, p.Column)
 }
 
+// tree is the plan as YAML. It is far larger than the plan, and needed only for the
+// places of findings: it is let go when the plan is read, and made again for them.
+func (r *Report) tree() ast.Node {
+	if r.root == nil && len(r.lines) > 0 {
+		r.root, _ = body(&Report{}, []byte(strings.Join(r.lines, "\n")))
+	}
+	return r.root
+}
+
 // find descends to a place and stops early where the plan says nothing. A
 // section that is not there at all has no place.
 func (r *Report) find(where At) ast.Node {
-	n := r.root
+	n := r.tree()
 	for i, step := range where {
 		var next ast.Node
 		switch s := step.(type) {
@@ -148,7 +157,7 @@ func (r *Report) find(where At) ast.Node {
 
 // Says tells whether the plan has something at that very place.
 func (r *Report) Says(where At) bool {
-	n := r.root
+	n := r.tree()
 	for _, step := range where {
 		key, ok := step.(string)
 		if !ok {
@@ -167,7 +176,7 @@ func (r *Report) child(n ast.Node, key string) ast.Node {
 		return nil
 	}
 	for _, v := range m.Values {
-		if t := v.Key.GetToken(); t.Value == key || r.meant[t] == key {
+		if t := v.Key.GetToken(); t.Value == key || t.Position != nil && r.meant[*t.Position] == key {
 			return v.Value
 		}
 	}

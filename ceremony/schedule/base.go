@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"time"
 
+	"officiant/bundle/fingerprint"
 	"officiant/ceremony/plan"
 	"officiant/signer"
 )
@@ -21,8 +22,9 @@ type base struct {
 // files are the plan's inputs, each read once.
 type files struct {
 	fsys   fs.FS
-	read   map[string][]byte // by path
-	folded map[string]string // paths by their lower-case form
+	read   map[string][]byte             // by path: all but requests, which are let go once they are opened
+	sums   map[string]fingerprint.SHA256 // of all of them
+	folded map[string]string             // paths by their lower-case form
 }
 
 // outlives refuses what would be valid for longer than its issuer.

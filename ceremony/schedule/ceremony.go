@@ -60,11 +60,12 @@ type Entry struct {
 // Ceremony is a plan with all its inputs, checked and expanded.
 type Ceremony struct {
 	Plan     *plan.Plan
-	File     string            // name the plan was read from, for messages
-	Inputs   map[string][]byte // by path below the plan's folder; the plan itself is "plan.yaml"
+	File     string                        // name the plan was read from, for messages
+	Inputs   map[string][]byte             // by path below the plan's folder, but requests; the plan itself is "plan.yaml"
+	Sums     map[string]fingerprint.SHA256 // of all inputs, requests included; Input reads each
 	Cluster  kubepki.Cluster
 	Nodes    []kubepki.Node             // in the plan's order
-	Requests map[string]*request.Opened // by node
+	Requests map[string]*request.Opened // by node, reduced to what is needed yet: no file, of CSRs the keys
 	Vouched  map[string]Vouch           // by node: why its request is taken for its own
 	// Certificates of authorities the plan names rather than makes, by authority name.
 	Certificates map[string]*x509.Certificate
@@ -85,7 +86,8 @@ type Ceremony struct {
 	Past     *history.History // what the ceremonies that this one continues have on record
 	Warnings []plan.Problem
 
-	held       bool                        // the plan was opened as that of a ceremony that was held
+	held       bool // the plan was opened as that of a ceremony that was held
+	reread     func(name string) ([]byte, error)
 	algorithms map[string]signer.Algorithm // of keys, by name
 	leaves     map[string][]kubepki.Leaf   // by node: all it has, carried over or not
 }

@@ -121,7 +121,7 @@ func (b *listPass) requestFiles() {
 	if !external(b.p) {
 		return
 	}
-	for path := range b.files.read {
+	for path := range b.files.sums {
 		if first, _, _ := strings.Cut(path, "/"); strings.EqualFold(first, requestsFolder) {
 			b.RefuseInput(path, "%s belongs to the ceremony directory itself", first)
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"officiant/bundle/fingerprint"
 	"officiant/ceremony/plan"
 )
 
@@ -21,12 +22,21 @@ const (
 func (b base) input(name string, where plan.At) []byte { return b.inputUpTo(maxInput, name, where) }
 
 func (b base) inputUpTo(limit int64, name string, where plan.At) []byte {
+	if data, ok := b.files.read[name]; ok {
+		return data
+	}
+	data := b.passing(limit, name, where)
+	if data != nil {
+		b.files.read[name] = data
+	}
+	return data
+}
+
+// passing reads an input of which the schedule keeps its digest alone.
+func (b base) passing(limit int64, name string, where plan.At) []byte {
 	if err := plan.CheckInputPath(name); err != nil {
 		b.Refuse(where, "%v", err)
 		return nil
-	}
-	if data, ok := b.files.read[name]; ok {
-		return data
 	}
 	if other, ok := b.files.folded[strings.ToLower(name)]; ok && other != name {
 		b.Refuse(where, "%q and %q differ in case only, which not every file system can tell apart", name, other)
@@ -38,8 +48,33 @@ func (b base) inputUpTo(limit int64, name string, where plan.At) []byte {
 		b.Refuse(where, "%v", err)
 		return nil
 	}
-	b.files.read[name] = data
+	sum := fingerprint.Of(data)
+	if was, ok := b.files.sums[name]; ok && was != sum {
+		b.Refuse(where, "%s: it was changed while the plan was read", name)
+		return nil
+	}
+	b.files.sums[name] = sum
 	return data
+}
+
+// Input reads one of the plan's inputs again, by its path, and holds it against what
+// the digest has of it.
+func (c *Ceremony) Input(name string) ([]byte, error) {
+	if data, ok := c.Inputs[name]; ok {
+		return data, nil
+	}
+	want, ok := c.Sums[name]
+	if !ok {
+		return nil, fmt.Errorf("%s: is no input of %s", name, c.File)
+	}
+	data, err := c.reread(name)
+	if err != nil {
+		return nil, err
+	}
+	if sum := fingerprint.Of(data); sum != want {
+		return nil, fmt.Errorf("%s: it was changed since the plan was read: SHA-256 %s, not %s", name, sum, want)
+	}
+	return data, nil
 }
 
 // readFile reads a regular file of limited size.

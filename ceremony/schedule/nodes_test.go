@@ -150,7 +150,8 @@ func TestGenesis(t *testing.T) {
 			t.Errorf("entry %+v", e)
 		}
 	}
-	if got, want := slices.Sorted(maps.Keys(c.Inputs)), []string{"kubeadm.yaml", "plan.yaml", "requests/cp-1.req", "requests/worker-1.req"}; !slices.Equal(got, want) {
+	if got, want := slices.Sorted(maps.Keys(c.Sums)), []string{"kubeadm.yaml", "plan.yaml", "requests/cp-1.req",
+		"requests/worker-1.req"}; !slices.Equal(got, want) {
 		t.Errorf("inputs %q", got)
 	}
 }

@@ -22,12 +22,15 @@ type Options struct {
 	// must be valid then and outlive what they issue. For a ceremony of the
 	// past it is that ceremony's NotBefore.
 	Now time.Time
-	// Opened holds requests by node that this process has opened before. One of
-	// the very same bytes is not opened again.
+	// Opened holds requests by node that this process has opened before, with their
+	// files. One of the very same bytes is not opened again.
 	Opened map[string]*request.Opened
 	// Past is what this process has read of the ceremonies that the plan continues. A
 	// record of the very same bytes is not read again.
 	Past *history.History
+	// Before is the same plan as this process has read it before, perhaps from
+	// elsewhere: nor is a request of its, of the same digest.
+	Before *Ceremony
 	// Held says that a ceremony was held by the plan: what plans could have by
 	// then, and are refused for now, is a warning.
 	Held bool
@@ -46,7 +49,22 @@ func Open(path string, o Options) (*Ceremony, error) {
 		return nil, err
 	}
 	defer root.Close()
-	return open(root.FS(), name, path, func(input string) string { return filepath.Join(folder, filepath.FromSlash(input)) }, o)
+	c, err := open(root.FS(), name, path, func(input string) string {
+		return filepath.Join(folder,
+			filepath.FromSlash(input))
+	}, o)
+	if err != nil {
+		return nil, err
+	}
+	c.reread = func(input string) ([]byte, error) {
+		root, err := os.OpenRoot(folder)
+		if err != nil {
+			return nil, err
+		}
+		defer root.Close()
+		return readFile(root.FS(), input, maxInput)
+	}
+	return c, nil
 }
 
 // OpenFS is Open over a file system that has the plan in its top folder.
@@ -64,8 +82,11 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	if r.Broken() {
 		return nil, r.Invalid()
 	}
-	b := base{r, &files{fsys: fsys, read: map[string][]byte{plan.File: data},
-		folded: map[string]string{plan.File: plan.File}}, p, o.Now, o.Held}
+	sum := fingerprint.Of(data)
+	b := base{r, &files{
+		fsys: fsys, read: map[string][]byte{plan.File: data}, sums: map[string]fingerprint.SHA256{plan.File: sum},
+		folded: map[string]string{plan.File: plan.File},
+	}, p, o.Now, o.Held}
 	plan.CheckHeader(r, p)
 	facts := clusterOf(b)
 	past := recordsOf(b, o.Past)
@@ -73,7 +94,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	cas := authoritiesOf(b, facts, past)
 	releaseKeysOf(b, past, cas)
 	nodes := nodesOf(b, facts, past, cas)
-	sent := requestsOf(b, facts, past, cas, nodes, o.Opened)
+	sent := requestsOf(b, facts, past, cas, nodes, o)
 	if facts.hold {
 		identities{b, facts.cluster, nodes, nil}.check()
 	}
@@ -84,11 +105,12 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	}
 	facts.cluster.RevocationLists = lists.etcd != ""
 	c := &Ceremony{
-		Plan: p, File: file, Inputs: b.files.read, Cluster: facts.cluster, Nodes: nodes.list,
+		Plan: p, File: file, Inputs: b.files.read, Sums: b.files.sums, Cluster: facts.cluster, Nodes: nodes.list,
 		Requests: sent.requests, Vouched: sent.vouched, Carried: sent.carried,
 		Certificates: cas.certificates, Renewed: cas.renewed, Issuers: cas.issuers,
 		Lists: lists.carried, EtcdList: lists.etcd, Sequence: past.sequence, People: people, Former: former,
-		Past: past.History, held: o.Held, algorithms: cas.algorithms, leaves: nodes.leaves,
+		reread: func(input string) ([]byte, error) { return readFile(fsys, input, maxInput) },
+		Past:   past.History, held: o.Held, algorithms: cas.algorithms, leaves: nodes.leaves,
 	}
 	if c.Entries, err = entriesOf(c, lists.revoking); err != nil {
 		return nil, err

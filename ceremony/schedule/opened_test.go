@@ -1,6 +1,10 @@
 package schedule
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 )
@@ -18,11 +22,13 @@ func TestOpenedBefore(t *testing.T) {
 		for name, data := range requests {
 			fsys["requests/"+name+".req"] = &fstest.MapFile{Data: data}
 		}
-		return OpenFS(fsys, "plan.yaml", Options{Now: now, Opened: first.Requests})
+		return OpenFS(fsys, "plan.yaml", Options{Now: now, Before: first})
 	}
 	sent := map[string][]byte{}
-	for name, o := range first.Requests {
-		sent[name] = o.Raw
+	for name := range first.Requests {
+		if sent[name], err = first.Input("requests/" + name + ".req"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	second, err := again(sent)
 	if err != nil || second.Digest != first.Digest {
@@ -41,5 +47,53 @@ func TestOpenedBefore(t *testing.T) {
 		if _, err := again(requests); err == nil {
 			t.Errorf("%s was taken for the one opened before", what)
 		}
+	}
+}
+
+// TestInputAgain: what was let go is read again by its digest, and not what has
+// taken its place.
+func TestInputAgain(t *testing.T) {
+	text, inputs := planFor(t, honest(t), cp1, work)
+	fsys := fstest.MapFS{"plan.yaml": {Data: []byte(text)}}
+	for name, data := range inputs {
+		fsys[name] = &fstest.MapFile{Data: []byte(data)}
+	}
+	c, err := OpenFS(fsys, "plan.yaml", Options{Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "requests/worker-1.req"
+	if _, held := c.Inputs[name]; held || c.Requests["worker-1"].Raw != nil {
+		t.Error("the request is held")
+	}
+	if data, err := c.Input(name); err != nil || string(data) != inputs[name] {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+	fsys[name].Data = append([]byte(nil), fsys["requests/cp-1.req"].Data...)
+	if _, err := c.Input(name); err == nil || !strings.Contains(err.Error(), "it was changed since the plan was read") {
+		t.Errorf("another file: %v", err)
+	}
+	delete(fsys, name)
+	if _, err := c.Input(name); err == nil {
+		t.Error("a file that is gone was read")
+	}
+	if _, err := c.Input("other"); err == nil || !strings.Contains(err.Error(), "is no input of plan.yaml") {
+		t.Errorf("what is none: %v", err)
+	}
+	dir := t.TempDir()
+	for file, data := range inputs {
+		path := filepath.Join(dir, file)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(data), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "plan.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = Open(filepath.Join(dir, "plan.yaml"), Options{Now: now}); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := c.Input(name); err != nil || string(data) != inputs[name] {
+		t.Errorf("from a folder: %d bytes, %v", len(data), err)
 	}
 }

@@ -32,9 +32,10 @@ type requestPass struct {
 	cas    *cas
 	nodes  *nodeFacts
 	sent   *requestFacts
-	before map[string]*request.Opened
-	hosts  *KnownHosts       // nil when the plan names none
-	byHost map[string]string // nodes by their names in knownHosts, in lower case
+	opened map[string]*request.Opened // by this process, with their files
+	before *Ceremony                  // nil when this process has not read the plan before
+	hosts  *KnownHosts                // nil when the plan names none
+	byHost map[string]string          // nodes by their names in knownHosts, in lower case
 	// SSH keys that vouched for a node, in wire format
 	hostKeys map[string]string
 	wrong    causes // what requests say and the plan does not, by which they ask for something else
@@ -42,10 +43,13 @@ type requestPass struct {
 }
 
 func requestsOf(b base, facts *clusterFacts, past *records, cas *cas, nodes *nodeFacts,
-	before map[string]*request.Opened) *requestFacts {
-	pass := &requestPass{base: b, facts: facts, past: past, cas: cas, nodes: nodes, before: before,
+	o Options) *requestFacts {
+	pass := &requestPass{base: b, facts: facts, past: past, cas: cas, nodes: nodes, opened: o.Opened,
 		hostKeys: map[string]string{},
 		sent:     &requestFacts{map[string]*request.Opened{}, map[string]Vouch{}, map[string]map[string]*x509.Certificate{}}}
+	if o.Before != nil && o.Before.Sums[plan.File] == b.files.sums[plan.File] {
+		pass.before = o.Before
+	}
 	pass.knownHosts()
 	pass.check()
 	return pass.sent
@@ -63,28 +67,12 @@ func (s *requestFacts) recipient(p *plan.Plan, node string) string {
 	return p.Nodes[i].Keys.Recipient
 }
 
-// check opens the nodes' requests and holds them against the plan.
+// atOnce is how many requests are in memory at a time.
+const atOnce = 64
+
+// check opens the nodes' requests and holds them against the plan, some at a time:
+// each is read, proven, reduced to what is needed of it yet, and let go.
 func (b *requestPass) check() {
-	good := b.nodes.expanded
-	raw := make([][]byte, len(good))
-	for k, i := range good {
-		if b.p.Nodes[i].Keys.Create == "" {
-			raw[k] = b.input(b.p.Nodes[i].Request, plan.At{"nodes", i, "request"})
-		}
-	}
-	opened := make([]*request.Opened, len(good))
-	errs := make([]error, len(good))
-	parallel(len(good), func(k int) {
-		if raw[k] == nil {
-			return
-		}
-		in := b.p.Nodes[good[k]]
-		if o := b.before[in.Name]; o != nil && bytes.Equal(o.Raw, raw[k]) {
-			opened[k], raw[k] = o, o.Raw // one copy of the bytes is enough
-			return
-		}
-		opened[k], errs[k] = request.Parse(b.Show(in.Request), raw[k])
-	})
 	seen := keyUses{}
 	for name, c := range b.cas.certificates {
 		if spki, err := fingerprint.SPKI(c.PublicKey); err == nil {
@@ -94,19 +82,78 @@ func (b *requestPass) check() {
 	if f := b.p.Release.Key.Existing; f != (fingerprint.SHA256{}) {
 		seen[f] = "the release key"
 	}
-	for k, i := range good {
-		switch {
-		case errs[k] != nil:
-			b.refuseRequest(i, errs[k])
-		case opened[k] != nil && b.claims(i, opened[k]):
-			b.asked(i, opened[k], seen)
-			b.bringIn(i, opened[k])
-			b.files.read[b.p.Nodes[i].Request] = raw[k]
-			b.sent.requests[b.p.Nodes[i].Name] = opened[k]
+	for some := range slices.Chunk(b.nodes.expanded, atOnce) {
+		opened, errs := b.open(some)
+		for k, i := range some {
+			switch {
+			case errs[k] != nil:
+				b.refuseRequest(i, errs[k])
+			case opened[k] != nil && b.claims(i, opened[k]):
+				b.asked(i, opened[k], seen)
+				b.bringIn(i, opened[k])
+				if opened[k] != b.reduced(i) {
+					opened[k] = reduced(opened[k])
+				}
+				b.sent.requests[b.p.Nodes[i].Name] = opened[k]
+			}
 		}
 	}
 	b.wrong.refuse(b.base)
 	b.other.warn(b.base)
+}
+
+// open reads and proves some requests: one that is nil has none, or could not be had.
+func (b *requestPass) open(some []int) ([]*request.Opened, []error) {
+	raw, opened, errs := make([][]byte, len(some)), make([]*request.Opened, len(some)), make([]error, len(some))
+	for k, i := range some {
+		if b.p.Nodes[i].Keys.Create == "" {
+			raw[k] = b.passing(maxInput, b.p.Nodes[i].Request, plan.At{"nodes", i, "request"})
+		}
+	}
+	parallel(len(some), func(k int) {
+		in := b.p.Nodes[some[k]]
+		switch o := b.opened[in.Name]; {
+		case raw[k] == nil:
+		case o != nil && bytes.Equal(o.Raw, raw[k]):
+			opened[k] = o
+		case b.reduced(some[k]) != nil:
+			opened[k] = b.reduced(some[k])
+		default:
+			opened[k], errs[k] = request.Parse(b.Show(in.Request), raw[k])
+		}
+	})
+	return opened, errs
+}
+
+// reduced is a node's request as this process has read it before; nil when it has
+// not, or it was another.
+func (b *requestPass) reduced(i int) *request.Opened {
+	in := b.p.Nodes[i]
+	if b.before == nil || b.before.Sums[in.Request] != b.files.sums[in.Request] {
+		return nil
+	}
+	return b.before.Requests[in.Name]
+}
+
+// reduced is what is needed of a request once it was held against the plan: who it
+// is of, to whom secrets are sealed, its keys, and who signed it.
+func reduced(o *request.Opened) *request.Opened {
+	less := &request.Opened{
+		Request: request.Request{
+			Cluster: kubepki.Cluster{Name: o.Cluster.Name, KubernetesVersion: o.Cluster.KubernetesVersion},
+			Node:    o.Node, Created: o.Created, Previous: o.Previous, Adopted: o.Adopted,
+		},
+		Fingerprint: o.Fingerprint, Recipient: o.Recipient, Present: o.Present, HostKey: o.HostKey, Adoption: o.Adoption,
+		CSR: make(map[string]*x509.CertificateRequest, len(o.CSR)),
+	}
+	for _, part := range o.CSRs {
+		less.CSRs = append(less.CSRs, request.CSR{Name: part.Name, File: part.File})
+	}
+	for name, csr := range o.CSR {
+		less.CSR[name] = &x509.CertificateRequest{PublicKeyAlgorithm: csr.PublicKeyAlgorithm, PublicKey: csr.PublicKey,
+			RawSubjectPublicKeyInfo: slices.Clone(csr.RawSubjectPublicKeyInfo)} // a part of the file's bytes else
+	}
+	return less
 }
 
 // refuseRequest notes why a request file is not one.

@@ -103,7 +103,7 @@ func (b *listPass) listNames() {
 		}
 		seen[l.Authority] = true
 	}
-	for name := range b.files.read {
+	for name := range b.files.sums {
 		if first, _, _ := strings.Cut(strings.ToLower(name), "/"); first == "crls" && len(b.p.CRLs) > 0 {
 			b.Refuse(plan.At{"crls"}, "input %s: crls belongs to the ceremony directory itself, when there are lists", name)
 		}

@@ -173,8 +173,8 @@ func Usages(e Entry) []string {
 // bytewise: a line "HEX  PATH" each. Its SHA-256 is the digest.
 func (c *Ceremony) Listing() []byte {
 	lines := []string{fmt.Sprintf("%s  %s\n", fingerprint.Of(c.Schedule), ScheduleFile)}
-	for path, data := range c.Inputs {
-		lines = append(lines, fmt.Sprintf("%s  %s\n", fingerprint.Of(data), path))
+	for path, sum := range c.Sums {
+		lines = append(lines, fmt.Sprintf("%s  %s\n", sum, path))
 	}
 	slices.Sort(lines)
 	return []byte(strings.Join(lines, ""))
