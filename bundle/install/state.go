@@ -191,6 +191,27 @@ func (s *State) Key(name string) (crypto.Signer, error) {
 	return readKey(s.files, s.path(keyName(name)))
 }
 
+// mostAside is more often than a node gets new keys.
+const mostAside = 1000
+
+// SetKeysAside moves keys/ to keys-1/, or the next that is free, so that new ones are
+// made; empty when there were none. The former ones stay for what is in use by them.
+func (s *State) SetKeysAside() (to string, err error) {
+	if _, err := s.files.Lstat(s.path(keysDir)); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	for n := 1; n <= mostAside; n++ {
+		to = s.path(fmt.Sprintf("%s-%d", keysDir, n))
+		if _, err := s.files.Lstat(to); errors.Is(err, fs.ErrNotExist) {
+			if err := s.disk.RenameNoReplace(s.path(keysDir), to); err != nil {
+				return "", fmt.Errorf("node state: %w", err)
+			}
+			return to, s.disk.SyncDirs([]string{s.dir})
+		}
+	}
+	return "", fmt.Errorf("node state: %s has %d folders of former keys; take away what nothing uses", s.dir, mostAside)
+}
+
 func readKey(files *tree.Root, at string) (crypto.Signer, error) {
 	data, err := files.ReadFile(at)
 	if err != nil {

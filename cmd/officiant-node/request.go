@@ -26,6 +26,7 @@ type requestOptions struct {
 	flags             factFlags
 	algorithm         string
 	reuse, adopt      bool
+	newKeys           bool
 	signWith          string
 	extra             []string
 	identityKey       string
@@ -51,7 +52,8 @@ func newRequestCommand(o *options) *cobra.Command {
 			"them.\n\n" +
 			"For a renewal, a node that has a certificate of an earlier ceremony signs its request with\n" +
 			"that certificate's key, too; a plan that continues that ceremony then needs no fingerprint\n" +
-			"from a person. With --reuse-keys the keys in use below /etc/kubernetes stay.\n\n" +
+			"from a person. With --reuse-keys the keys in use below /etc/kubernetes stay; with --new-keys\n" +
+			"none stays, and those there are are moved to keys-1 beside them.\n\n" +
 			"With --adopt, a node of a running cluster that kubeadm made, with its CA keys on disk, is\n" +
 			"brought in. It keeps its keys; its present certificates go into the request, so that the\n" +
 			"first bundle carries them over. The authorities' private keys are not opened.\n\n" +
@@ -75,6 +77,7 @@ func newRequestCommand(o *options) *cobra.Command {
 	f.StringArrayVar(&r.kubeadm, "kubeadm", nil, "kubeadm configuration `FILE` of the node, or the cluster's kubeadm-config ConfigMap;\nmay be given twice")
 	f.StringVar(&r.csrDir, "csr-dir", "", "folder `kubeadm certs generate-csr` wrote, used in place of new keys")
 	f.BoolVar(&r.reuse, "reuse-keys", false, "keep the keys that are in use in /etc/kubernetes; for a renewal")
+	f.BoolVar(&r.newKeys, "new-keys", false, "make new keys although there are some, which are set aside; after a key was\ncompromised, or for another machine under the name")
 	f.BoolVar(&r.adopt, "adopt", false, "the node is one of a running cluster that kubeadm made and that is brought in:\nkeep its keys, and send the certificates it has")
 	f.StringSliceVar(&r.extra, "extra", nil, "certificates the plan allows this node beyond Kubernetes' own: kubelet-server,\nkube-proxy.conf, etcd/monitoring, alice.conf; several with commas")
 	f.StringVar(&r.signWith, "sign-with", "", "SSH host key `FILE` to sign the request with, such as /etc/ssh/ssh_host_ed25519_key")
@@ -146,7 +149,22 @@ func (r *requestOptions) run(ctx context.Context) error {
 	if err := r.removeTemps(state); err != nil {
 		return err
 	}
+	if err := r.setAside(state); err != nil {
+		return err
+	}
 	return r.make(ctx, state, f, leaves, in, host, standing)
+}
+
+// setAside moves the keys away that there are, where new ones were asked for.
+func (r *requestOptions) setAside(state *install.State) error {
+	if !r.newKeys {
+		return nil
+	}
+	to, err := state.SetKeysAside()
+	if err == nil && to != "" {
+		fmt.Fprintf(r.Stderr, "set the keys of an earlier run aside: %s; the certificates in use are theirs\n", to)
+	}
+	return err
 }
 
 // make makes what is missing in the state directory, then the request. in has
@@ -213,6 +231,9 @@ func (r *requestOptions) make(ctx context.Context, state *install.State, f *fact
 func (r *requestOptions) checkOut() error {
 	if r.reuse && r.csrDir != "" {
 		return exit.Usagef("--csr-dir has keys of its own: leave --reuse-keys out")
+	}
+	if r.newKeys && (r.reuse || r.adopt || r.csrDir != "") {
+		return exit.Usagef("--new-keys makes all keys anew: leave --reuse-keys, --adopt and --csr-dir out")
 	}
 	if r.adopt && r.csrDir != "" {
 		return exit.Usagef("--adopt takes the keys in use, and --csr-dir brings others: leave one out")
