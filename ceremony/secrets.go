@@ -115,7 +115,9 @@ func (r *secrets) carryNextServiceAccount(_ context.Context) error {
 // carried is what a predecessor's record says of a sealed file of the plan: as
 // the pair in use, or as the next one by then.
 func (r *secrets) carried(secret, file string) (transcript.Sealed, error) {
-	if r.plan.Sequence == 1 && r.plan.Plan.Adopts() && secret == transcript.ServiceAccount {
+	// Where there is no record of the pair, nodes that have it sealed it to each other.
+	unrecorded := r.plan.Sequence == 1 && r.plan.Plan.Adopts() || r.plan.Plan.Previous.Lost != nil
+	if unrecorded && secret == transcript.ServiceAccount {
 		return r.adoptedAccount()
 	}
 	sum := fingerprint.Of(r.plan.Inputs[file])

@@ -69,6 +69,9 @@ func (a *sealedAudit) succeeds(c *Check, now transcript.AccountKeys) {
 	if a.accountTaken(now.InUse.Recipients, now.InUse.SHA256, now.InUse.PublicKey) {
 		return // of a cluster that is brought in; there was no ceremony before
 	}
+	if a.accountKept(now.InUse.Recipients, now.InUse.File) && now.InUse.File == a.plan.Plan.ServiceAccount.Sealed {
+		return // the records are lost: nobody can hold it against one
+	}
 	before := a.past.accounts()
 	is := func(der []byte) func([]byte) bool { return func(o []byte) bool { return bytes.Equal(o, der) } }
 	switch used := now.InUse.PublicKey; {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
+	"slices"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -162,4 +163,18 @@ func (a *view) accountTaken(recipients []string, sealed fingerprint.SHA256, publ
 		return block != nil && bytes.Equal(block.Bytes, public) && fingerprint.Of(r.Adoption.AccountSealed) == sealed
 	}
 	return false
+}
+
+// accountKept says whether a sealed service-account key is one that a node sealed to
+// another, or to itself, after the records were lost: for one control-plane node of the
+// plan alone.
+func (a *view) accountKept(recipients []string, file string) bool {
+	if a.plan.Plan.Previous.Lost == nil || len(recipients) != 1 {
+		return false
+	}
+	kinds, ok := stanzas(a.plan.Inputs[file])
+	return ok && len(kinds) == 1 && kinds[0] == stanzaKind(recipients[0]) &&
+		slices.ContainsFunc(a.plan.Nodes, func(n kubepki.Node) bool {
+			return n.Has(kubepki.ControlPlane) && a.plan.Recipient(n.Name) == recipients[0]
+		})
 }

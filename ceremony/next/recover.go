@@ -3,6 +3,7 @@ package next
 import (
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 
 	"officiant/bundle/fingerprint"
@@ -28,7 +29,9 @@ func Recover(s *Survivors, reason string) (*Proposal, error) {
 		Public:   "recovered/" + release.Name + ".pub",
 		Evidence: p.Evidence,
 	}
-	p.ServiceAccount.Create = signer.ECDSAP256
+	if err := s.account(); err != nil {
+		return nil, err
+	}
 	der, err := x509.MarshalPKIXPublicKey(release.Public)
 	if err != nil {
 		return nil, err
@@ -38,6 +41,93 @@ func Recover(s *Survivors, reason string) (*Proposal, error) {
 	}
 	p.Lost = &plan.Lost{Sequence: s.Sequence, Reason: reason}
 	return s.draft.end(s.asked, s.Sequence+1)
+}
+
+// Keeps says whether every control-plane node sent the service-account key as it is
+// sealed to it, so that the pair stays.
+func (s *Survivors) Keeps() bool {
+	return !slices.ContainsFunc(s.draft.nodes, func(n requester) bool { return n.controlPlane() && n.node.Sealed == "" })
+}
+
+// account keeps the service-account pair where every control-plane node has a file that
+// is sealed to it beside its request; else the plan makes a new one.
+func (s *Survivors) account() error {
+	d := s.draft
+	var with, without []string
+	for _, n := range d.nodes {
+		switch {
+		case !n.controlPlane():
+		case n.node.Sealed == "":
+			without = append(without, n.node.Name)
+		default:
+			with = append(with, n.node.Name)
+		}
+	}
+	if len(with) == 0 {
+		d.p.ServiceAccount.Create = signer.ECDSAP256
+		return nil
+	}
+	if len(without) > 0 {
+		return &Refused{
+			Err: fmt.Errorf(
+				"the service-account key came sealed to %s, and not to %s: all control-plane nodes need it, or none",
+				Some(with),
+				Some(without),
+			),
+			Hints: []string{
+				"on a control-plane node: officiant-node share --to " + without[0] + ".req --out " + without[0] + SharedSuffix +
+					", then put that file beside its request",
+			},
+		}
+	}
+	public, former, err := s.signs()
+	if err != nil {
+		return err
+	}
+	sa := &d.p.ServiceAccount
+	for i := range d.nodes {
+		n := &d.nodes[i].node
+		if n.Sealed != "" && sa.Sealed == "" {
+			sa.Sealed, n.Sealed = n.Sealed, ""
+		}
+	}
+	sa.Public = "recovered/sa.pub"
+	if err := d.in.add(sa.Public, publicPEM(public)); err != nil {
+		return err
+	}
+	for i, der := range former {
+		file := fmt.Sprintf("recovered/sa.former-%d.pub", i+1)
+		if err := d.in.add(file, publicPEM(der)); err != nil {
+			return err
+		}
+		sa.Former = append(sa.Former, file)
+	}
+	return nil
+}
+
+// signs finds the public key of the pair by which control-plane nodes sign, and those
+// that they believe beside it.
+func (s *Survivors) signs() (public []byte, former [][]byte, err error) {
+	if s.accountKey == (fingerprint.SHA256{}) {
+		return nil, nil, refuse("no status of a control-plane node says which service-account key it signs with")
+	}
+	for _, der := range s.publics {
+		if fingerprint.Of(der) == s.accountKey {
+			public = der
+		} else if slices.Contains(s.believed, fingerprint.Of(der)) {
+			former = append(former, der)
+		}
+	}
+	if public == nil {
+		return nil, nil, &Refused{
+			Err: fmt.Errorf(
+				"the public half of the service-account key that nodes sign with, SHA-256 %s, is in none of the places given",
+				s.accountKey,
+			),
+			Hints: []string{"a control-plane node has it in etc/kubernetes/pki/sa.pub; add that file: --from"},
+		}
+	}
+	return public, former, nil
 }
 
 // authorities puts into the plan those that have a key and a certificate, and the

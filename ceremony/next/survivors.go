@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/install"
 )
 
 // Survivors are what is left of a cluster whose records are lost.
@@ -29,6 +30,9 @@ type Survivors struct {
 	asked         Asked
 	draft         *draft
 	root, release fingerprint.SHA256 // that nodes pinned
+	publics       [][]byte           // public keys in the places given, DER
+	accountKey    fingerprint.SHA256 // by which control-plane nodes sign tokens; zero: none says
+	believed      []fingerprint.SHA256
 }
 
 // SurvivingCertificate is an authority's certificate, and the first file it was in.
@@ -76,6 +80,9 @@ func (s *Survivors) seen(statuses Statuses) error {
 			return refuse("nodes %s and %s pinned different roots or release keys: bring them to the same bundles first, "+
 				"or leave one's status out and compare its words at install", oneLine(first), oneLine(node))
 		}
+		if err := s.accounts(node, statuses.of[node].ServiceAccount); err != nil {
+			return err
+		}
 		s.Nodes++
 		seen[node] = pins.HighestSequence
 	}
@@ -91,6 +98,23 @@ func (s *Survivors) seen(statuses Statuses) error {
 			),
 			Hints: []string{"on each node: officiant-node status -o json >NODE.json"},
 		}
+	}
+	return nil
+}
+
+// accounts takes by which service-account key a node signs, and which it believes.
+func (s *Survivors) accounts(node string, keys []install.ServiceAccountKey) error {
+	for i, k := range keys {
+		switch {
+		case i == 0 && s.accountKey == (fingerprint.SHA256{}):
+			s.accountKey = k.SPKI
+		case i == 0 && s.accountKey != k.SPKI:
+			return refuse(
+				"node %s signs tokens with another service-account key than the others: bring it to the same bundle first",
+				oneLine(node),
+			)
+		}
+		s.believed = append(s.believed, k.SPKI)
 	}
 	return nil
 }
@@ -159,6 +183,9 @@ func (s *Survivors) TakeFile(f File) error {
 // take keeps each authority's certificate once.
 func (s *Survivors) take(file string, data []byte) {
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "PUBLIC KEY" {
+			s.publics = append(s.publics, block.Bytes)
+		}
 		if block.Type != "CERTIFICATE" {
 			continue
 		}

@@ -74,25 +74,92 @@ func newRequestCommand(o *options) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringArrayVar(&r.kubeadm, "kubeadm", nil, "kubeadm configuration `FILE` of the node, or the cluster's kubeadm-config ConfigMap;\nmay be given twice")
+	f.StringArrayVar(
+		&r.kubeadm,
+		"kubeadm",
+		nil,
+		"kubeadm configuration `FILE` of the node, or the cluster's kubeadm-config ConfigMap;\nmay be given twice",
+	)
 	f.StringVar(&r.csrDir, "csr-dir", "", "folder `kubeadm certs generate-csr` wrote, used in place of new keys")
 	f.BoolVar(&r.reuse, "reuse-keys", false, "keep the keys that are in use in /etc/kubernetes; for a renewal")
-	f.BoolVar(&r.newKeys, "new-keys", false, "make new keys although there are some, which are set aside; after a key was\ncompromised, or for another machine under the name")
-	f.BoolVar(&r.adopt, "adopt", false, "the node is one of a running cluster that kubeadm made and that is brought in:\nkeep its keys, and send the certificates it has")
-	f.StringSliceVar(&r.extra, "extra", nil, "certificates the plan allows this node beyond Kubernetes' own: kubelet-server,\nkube-proxy.conf, etcd/monitoring, alice.conf; several with commas")
-	f.StringVar(&r.signWith, "sign-with", "", "SSH host key `FILE` to sign the request with, such as /etc/ssh/ssh_host_ed25519_key")
+	f.BoolVar(
+		&r.newKeys,
+		"new-keys",
+		false,
+		"make new keys although there are some, which are set aside; after a key was\ncompromised, or for another "+
+			"machine under the name",
+	)
+	f.BoolVar(
+		&r.adopt,
+		"adopt",
+		false,
+		"the node is one of a running cluster that kubeadm made and that is brought in:\nkeep its keys, and send the "+
+			"certificates it has",
+	)
+	f.StringSliceVar(
+		&r.extra,
+		"extra",
+		nil,
+		"certificates the plan allows this node beyond Kubernetes' own: kubelet-server,\nkube-proxy.conf, "+
+			"etcd/monitoring, alice.conf; several with commas",
+	)
+	f.StringVar(
+		&r.signWith,
+		"sign-with",
+		"",
+		"SSH host key `FILE` to sign the request with, such as /etc/ssh/ssh_host_ed25519_key",
+	)
 	f.StringVar(&r.root, "root", "/", "keep the node's state below this directory")
 	f.StringVar(&r.out, "out", "", "the request file to write; it must not exist")
 	f.StringSliceVar(&r.flags.roles, "roles", nil, "what the node is: control-plane, etcd, worker; several with commas")
 	f.StringVar(&r.flags.name, "name", "", "the node's name (default: kubeadm's nodeRegistration.name, or the host name)")
-	f.StringVar(&r.flags.address, "address", "", "IP address other nodes reach it at (default: kubeadm's advertiseAddress)")
-	f.BoolVar(&r.flags.first, "first", false, "it is the first control-plane node (default: when there is an InitConfiguration)")
+	f.StringVar(
+		&r.flags.address,
+		"address",
+		"",
+		"IP address other nodes reach it at (default: kubeadm's advertiseAddress)",
+	)
+	f.BoolVar(
+		&r.flags.first,
+		"first",
+		false,
+		"it is the first control-plane node (default: when there is an InitConfiguration)",
+	)
 	f.StringVar(&r.flags.cluster, "cluster", "", "the cluster's name (default: kubeadm's clusterName)")
-	f.StringVar(&r.flags.endpoint, "control-plane-endpoint", "", "host or host:port of the API servers (default: kubeadm's)")
-	f.StringVar(&r.flags.version, "kubernetes-version", "", "release of Kubernetes (default: kubeadm's kubernetesVersion)")
-	f.StringVar(&r.flags.naming, "naming", string(kubepki.NamingKubeadm), "whose names the certificates carry: kubeadm or docs")
-	f.StringVar(&r.identityKey, "identity", "", "SSH private key, such as /etc/ssh/ssh_host_ed25519_key, that opens what is sealed to\nthis node (default: an age identity made for that)")
-	f.StringVar(&r.algorithm, "key-algorithm", "", "of new keys: "+strings.Join(algorithmNames(), ", ")+"\n(default: kubeadm's encryptionAlgorithm, or "+defaultAlgorithm+")")
+	f.StringVar(
+		&r.flags.endpoint,
+		"control-plane-endpoint",
+		"",
+		"host or host:port of the API servers (default: kubeadm's)",
+	)
+	f.StringVar(
+		&r.flags.version,
+		"kubernetes-version",
+		"",
+		"release of Kubernetes (default: kubeadm's kubernetesVersion)",
+	)
+	f.StringVar(
+		&r.flags.naming,
+		"naming",
+		string(kubepki.NamingKubeadm),
+		"whose names the certificates carry: kubeadm or docs",
+	)
+	f.StringVar(
+		&r.identityKey,
+		"identity",
+		"",
+		"SSH private key, such as /etc/ssh/ssh_host_ed25519_key, that opens what is sealed to\nthis node (default: an "+
+			"age identity made for that)",
+	)
+	f.StringVar(
+		&r.algorithm,
+		"key-algorithm",
+		"",
+		"of new keys: "+strings.Join(
+			algorithmNames(),
+			", ",
+		)+"\n(default: kubeadm's encryptionAlgorithm, or "+defaultAlgorithm+")",
+	)
 	return c
 }
 
@@ -169,7 +236,15 @@ func (r *requestOptions) setAside(state *install.State) error {
 
 // make makes what is missing in the state directory, then the request. in has
 // the keys that are elsewhere, and the CSRs when kubeadm made them.
-func (r *requestOptions) make(ctx context.Context, state *install.State, f *facts, leaves []kubepki.Leaf, in *request.Folder, host ssh.Signer, standing *install.Standing) error {
+func (r *requestOptions) make(
+	ctx context.Context,
+	state *install.State,
+	f *facts,
+	leaves []kubepki.Leaf,
+	in *request.Folder,
+	host ssh.Signer,
+	standing *install.Standing,
+) error {
 	recipient, err := r.identity(state)
 	if err != nil {
 		return err
@@ -258,8 +333,11 @@ func (r *requestOptions) checkOut() error {
 }
 
 func (r *requestOptions) taken() error {
-	return &exit.Error{Code: exit.Failure, Err: fmt.Errorf("%s: exists already, and a request is never overwritten", r.out),
-		Hints: []string{"give another --out, or move the file away; keys that were made are kept and used again"}}
+	return &exit.Error{
+		Code:  exit.Failure,
+		Err:   fmt.Errorf("%s: exists already, and a request is never overwritten", r.out),
+		Hints: []string{"give another --out, or move the file away; keys that were made are kept and used again"},
+	}
 }
 
 // ownState refuses a state directory that is another node's, or this node's in
@@ -291,7 +369,10 @@ func (r *requestOptions) ownState(state *install.State, f *facts) error {
 func (r *requestOptions) refuseFolder(err error) error {
 	hints := []string{"no request was made, and nothing in " + r.csrDir + " was changed"}
 	if len(r.kubeadm) == 0 {
-		hints = append(hints, "names were taken from the folder alone; with --kubeadm FILE they come from where kubeadm had them")
+		hints = append(
+			hints,
+			"names were taken from the folder alone; with --kubeadm FILE they come from where kubeadm had them",
+		)
 	}
 	return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %w", r.csrDir, err), Hints: hints}
 }
@@ -323,13 +404,27 @@ func (r *requestOptions) write(state *install.State, node string, data []byte) e
 	return err
 }
 
-func (r *requestOptions) say(state *install.State, f *facts, keys *nodeKeys, in *request.Folder, opened *request.Opened) {
+func (r *requestOptions) say(
+	state *install.State,
+	f *facts,
+	keys *nodeKeys,
+	in *request.Folder,
+	opened *request.Opened,
+) {
 	w := r.Stderr
 	first := ""
 	if f.node.First {
 		first = ", its first control-plane node"
 	}
-	fmt.Fprintf(w, "node %s (%s) of cluster %s%s, Kubernetes %s\n", f.node.Name, roleNames(f.node.Roles), f.cluster.Name, first, f.cluster.KubernetesVersion)
+	fmt.Fprintf(
+		w,
+		"node %s (%s) of cluster %s%s, Kubernetes %s\n",
+		f.node.Name,
+		roleNames(f.node.Roles),
+		f.cluster.Name,
+		first,
+		f.cluster.KubernetesVersion,
+	)
 	if !kubepki.Known(f.cluster.KubernetesVersion) {
 		fmt.Fprintf(w, "  this release is newer than %s, the newest one known here; its facts are used\n", kubepki.Newest())
 	}

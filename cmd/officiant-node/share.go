@@ -22,6 +22,7 @@ import (
 type shareOptions struct {
 	*options
 	to, out, root, fingerprint string
+	self                       bool
 }
 
 func newShareCommand(o *options) *cobra.Command {
@@ -35,7 +36,9 @@ func newShareCommand(o *options) *cobra.Command {
 			"plan; nothing on this node changes.\n\n" +
 			"Whoever can open the file can speak for every service account. So the request's\n" +
 			"fingerprint is asked for, as the other node's operator reads it out, in words or hex;\n" +
-			"scripts give it with --fingerprint.",
+			"scripts give it with --fingerprint.\n\n" +
+			"When the records of a cluster's ceremonies are lost, its control-plane nodes share with each\n" +
+			"other, so that the pair stays (docs/recovery.md). One that is alone shares with itself: --self.",
 		Example: "  officiant-node share --to cp-2.req --out cp-2.sa.key.age",
 		Args:    exit.ExactArgs(0, "no arguments"),
 		RunE:    func(c *cobra.Command, _ []string) error { return s.run(c.Context()) },
@@ -45,6 +48,7 @@ func newShareCommand(o *options) *cobra.Command {
 	f.StringVar(&s.out, "out", "", "`FILE` to write; it must not exist (required)")
 	f.StringVar(&s.root, "root", "/", "the directory etc/kubernetes lies below")
 	f.StringVar(&s.fingerprint, "fingerprint", "", "the request's `FINGERPRINT` as its node shows it, in place of typing it")
+	f.BoolVar(&s.self, "self", false, "the request is this node's own, of a cluster whose records are lost")
 	return c
 }
 
@@ -96,7 +100,7 @@ func (s *shareOptions) accept(node *install.Node, to *request.Opened) error {
 		return fmt.Errorf("%w: no bundle is installed below %s", install.ErrNotShared, s.root)
 	case to.Cluster.Name != pins.Cluster:
 		why = fmt.Sprintf("is for cluster %s; this node is of cluster %s", to.Cluster.Name, pins.Cluster)
-	case to.Node.Name == pins.Node:
+	case to.Node.Name == pins.Node && !s.self:
 		why = fmt.Sprintf("is of this node, %s, itself", pins.Node)
 	case !to.Node.Has(kubepki.ControlPlane):
 		why = fmt.Sprintf("is of node %s, which is no control-plane node and needs no service-account key", to.Node.Name)

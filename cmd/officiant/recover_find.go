@@ -151,6 +151,12 @@ func tellSurvivors(w io.Writer, left *next.Survivors) error {
 
 // unknown says what can be known of the time before, and what cannot.
 func unknown(left *next.Survivors) string {
+	account := "The plan makes a new service-account pair: every token signed so far is refused once the\n" +
+		"bundles are installed. To keep the pair, have each control-plane node's key sealed to it, beside\n" +
+		"its request (officiant-node share --to NODE.req --out NODE.sa.key.age), and sa.pub under --from.\n"
+	if left.Keeps() {
+		account = "The service-account pair stays: it came sealed to each control-plane node.\n"
+	}
 	return fmt.Sprintf(`
 Known: %s pinned this root and this release key, and ceremony %d is the highest seen.
 A node whose status is not here may have seen a higher one: it refuses the new bundles.
@@ -160,8 +166,7 @@ Not known any more, and in no record from now on:
     stays valid until it ends, and none can be found in an inventory
   - what was revoked, and up to which number lists of revoked certificates went
   - who had to approve; the people of this plan are whom you name in it
-  - the sealed service-account key. Nodes have theirs; the plan makes a new pair, and
-    every token signed so far is refused once the bundles are installed
-
-`, counted(left.Nodes, "node"), left.Sequence)
+  - who can open the service-account key
+%s
+`, counted(left.Nodes, "node"), left.Sequence, account)
 }
