@@ -236,6 +236,9 @@ func TestContinuesRefused(t *testing.T) {
 		{name: "not the recorded pair", spoil: func(p *past) {
 			p.files["previous/demo-1/sa.pub"] = p.files["previous/demo-1/release.pub"]
 		}, want: []string{`previous/demo-1/sa.pub: is not the service-account key the last ceremony recorded`}},
+		{name: "another sealed file", spoil: func(p *past) {
+			p.files["previous/demo-1/sa.key.age"] = strings.Replace(sealedFile, "YWdl", "bmV4dA==", 1)
+		}, want: []string{`previous/demo-1/sa.key.age: is not the sealed file of any previous ceremony's record`}},
 		{
 			name:  "sealed file in the clear",
 			spoil: func(p *past) { p.files["previous/demo-1/sa.key.age"] = "-----BEGIN PRIVATE KEY-----\n" },

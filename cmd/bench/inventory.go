@@ -45,6 +45,9 @@ func (b *bench) inventory() error {
 		b.mark(fmt.Sprintf("%s of %d certificates", what, b.records), seconds(u.wall), 3, "s")
 		b.mark("the same, memory", float64(u.memory)/1024, 100, "MiB")
 	}
+	if err := b.opening(dir); err != nil {
+		return err
+	}
 	return os.RemoveAll(dir)
 }
 

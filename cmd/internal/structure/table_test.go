@@ -78,8 +78,9 @@ var table = []row{
 	{"cmd/officiant", []string{"bundle/...", "ceremony/...", "signer", "signer/pkcs11", "signer/pkcs11/module",
 		"signer/gcpkms", "signer/awskms", "softhsm", "cmd/internal/..."}},
 	{"cmd/officiant-node", []string{"bundle/...", "ceremony/transcript", "cmd/internal/..."}},
-	{"cmd/bench", []string{"bundle/...", "ceremony/plan", "ceremony/schedule", "ceremony/transcript", "signer",
-		"signer/pkcs11", "signer/pkcs11/module", "signer/awskms/...", "signer/gcpkms/...", "softhsm"}},
+	{"cmd/bench", []string{"bundle/...", "ceremony/plan", "ceremony/schedule", "ceremony/transcript",
+		"ceremony/history", "ceremony/inventory", "signer", "signer/pkcs11", "signer/pkcs11/module",
+		"signer/awskms/...", "signer/gcpkms/...", "softhsm"}},
 	// Help is folded as everything is; manual pages have the exit codes.
 	{"cmd/internal/...", []string{"cmd/internal/..."}},
 
