@@ -110,7 +110,8 @@ func (b *clusterPass) readKubeadm(name string) {
 		return
 	}
 	if dir := cfg.CertificatesDir; dir != "" && dir != "/etc/kubernetes/pki" {
-		b.RefuseInput(name, "certificatesDir is %s; bundles are made for /etc/kubernetes/pki", dir)
+		b.Warn(where, "certificatesDir is %s: on each node /etc/kubernetes/pki has to be a link to it, "+
+			"which officiant-node request looks for", dir)
 	}
 	for _, v := range []time.Duration{cfg.Validity, cfg.CAValidity} {
 		if v == 0 {

@@ -68,3 +68,21 @@ func TestBlocks(t *testing.T) {
 		}
 	}
 }
+
+// One warning is expected, and no other is taken for it.
+func TestWarnings(t *testing.T) {
+	const head = `W1129 19:14:46.510097   26733 kubeconfig.go:291] a kubeconfig file "/etc/kubernetes/`
+	const tail = ` exists already but has an unexpected API Server URL: ` +
+		`expected: https://api.demo.test:6443, got: https://`
+	for said, want := range map[string]bool{
+		"": false,
+		head + `kubelet.conf"` + tail + "10.0.0.11:6443\n":   false,
+		head + `kubelet.conf"` + tail + "10.0.0.12:6443\n":   true,
+		head + `scheduler.conf"` + tail + "10.0.0.11:6443\n": true,
+		"W1129 something else\n":                             true,
+	} {
+		if got := warnings(said) != ""; got != want {
+			t.Errorf("%q: %t", said, got)
+		}
+	}
+}

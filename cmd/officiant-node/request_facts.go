@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"officiant/bundle/install"
 	"officiant/bundle/kubeadm"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
@@ -86,6 +87,10 @@ func (f *facts) fromKubeadm(r *requestOptions, names []string) error {
 	}
 	for _, note := range c.Notes {
 		fmt.Fprintln(r.Stderr, exit.Plain(note.Error()))
+	}
+	node := &install.Node{Root: r.root, Disk: r.Disk, Now: r.Now}
+	if err := node.CertificatesDir(c.CertificatesDir); err != nil {
+		return &exit.Error{Code: exit.Refused, Err: err, Hints: []string{nothingMade}}
 	}
 	if c.HasCluster {
 		f.cluster = kubepki.Cluster{
