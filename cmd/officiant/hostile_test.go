@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"officiant/bundle/fingerprint"
 	"officiant/ceremony/inventory"
 	"officiant/signer"
 )
@@ -37,6 +38,7 @@ func TestHostileNames(t *testing.T) {
 		},
 		"run": func(o *options) error {
 			newWatcher(&options{Stderr: o.Stdout, Now: o.Now}).Say(bad)
+			newWatcher(&options{Stderr: o.Stdout, Now: o.Now}).Fingerprint(bad, fingerprint.Of(nil))
 			return nil
 		},
 		"inventory": func(o *options) error {

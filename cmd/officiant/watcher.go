@@ -23,7 +23,7 @@ func newWatcher(o *options) *watcher {
 
 func (w *watcher) Step(n, of int, title string) {
 	w.progress.End()
-	terminal.Hang(w.out, fmt.Sprintf("step %d of %d  ", n, of), title)
+	terminal.Hang(w.out, fmt.Sprintf("step %d of %d  ", n, of), exit.Line(title))
 }
 
 // Say prints a line, in which a token may have had a word.
@@ -34,7 +34,7 @@ func (w *watcher) Say(line string) {
 
 func (w *watcher) Fingerprint(what string, f fingerprint.SHA256) {
 	w.progress.End()
-	fmt.Fprintf(w.out, "    %s\n", what)
+	fmt.Fprintf(w.out, "    %s\n", exit.Line(what))
 	for _, l := range f.Lines() {
 		fmt.Fprintf(w.out, "      %s\n", l)
 	}

@@ -95,7 +95,7 @@ func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, outcome fun
 		fmt.Fprintf(stderr, "%s: %s\n", root.Name(), strings.ReplaceAll(strings.TrimRight(Plain(err.Error()), "\n"), "\n", "\n  "))
 	}
 	for _, h := range hints {
-		fmt.Fprintf(stderr, "  %s\n", h)
+		fmt.Fprintf(stderr, "  %s\n", Line(h)) // a subject, say, that others wrote
 	}
 	return code
 }

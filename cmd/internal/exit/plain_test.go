@@ -1,16 +1,24 @@
 package exit
 
-import "testing"
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
 
 func TestPlain(t *testing.T) {
 	for in, want := range map[string]string{
-		"":                            "",
-		"cp-1: 2 findings\n\ta “b” …": "cp-1: 2 findings\n\ta “b” …",
-		"a\x1b[2J\x1b[Hverdict":       `a\x1b[2J\x1b[Hverdict`,
-		"a\rb\x00\u009b2J":            `a\rb\x00\u009b2J`,
-		"\u202etxt.exe\u200b\ufeff":   `\u202etxt.exe\u200b\ufeff`,
-		"\xff\xfe \ufffd":             `\xff\xfe` + " \ufffd",
-		"a" + "\xc3" + "b\\x1b":       `a\xc3b\x1b`,
+		"":                                       "",
+		"cp-1: 2 findings\n\ta “b” …":            "cp-1: 2 findings\n\ta “b” …",
+		"a\x1b[2J\x1b[Hverdict":                  `a\x1b[2J\x1b[Hverdict`,
+		"a\rb\x00\u009b2J":                       `a\rb\x00\u009b2J`,
+		"\u202etxt.exe\u200b\ufeff":              `\u202etxt.exe\u200b\ufeff`,
+		"a\u115fb\u3164\uffa0\u2800\u034f\ufe0f": `a\u115fb\u3164\uffa0\u2800\u034f\ufe0f`,
+		"\xff\xfe \ufffd":                        `\xff\xfe` + " \ufffd",
+		"a" + "\xc3" + "b\\x1b":                  `a\xc3b\x1b`,
 	} {
 		if got := Plain(in); got != want {
 			t.Errorf("%q became %q, want %q", in, got, want)
@@ -20,6 +28,21 @@ func TestPlain(t *testing.T) {
 
 func TestLine(t *testing.T) {
 	if got, want := Line("box\n\tpin \x1b[2Jok"), `box\n\tpin \x1b[2Jok`; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestHints: what others wrote moves no cursor in a hint, and adds no line.
+func TestHints(t *testing.T) {
+	var said bytes.Buffer
+	root := &cobra.Command{Use: "x", RunE: func(*cobra.Command, []string) error {
+		return &Error{Code: Refused, Err: errors.New("no"), Hints: []string{"the root: CN=\x1b[2Jroot\nNo findings."}}
+	}}
+	root.SetArgs(nil)
+	if code := Run(context.Background(), root, &said, nil); code != Refused {
+		t.Errorf("exit %d", code)
+	}
+	if got, want := said.String(), "x: no\n  the root: CN=\\x1b[2Jroot\\nNo findings.\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
