@@ -379,3 +379,54 @@ func TestSuccessorIsAlike(t *testing.T) {
 		t.Errorf("the schedule has another subject: %+v", got)
 	}
 }
+
+// TestLeft: a node that has left is in no plan from then on, and comes back by a request.
+func TestLeft(t *testing.T) {
+	f, archive := held(t)
+	chain, err := next.OpenChain(archive, "", os.DirFS)
+	must(t, err)
+	folder := t.TempDir()
+	r, err := next.Renew(
+		chain,
+		0,
+		next.Changes{Desk: next.Desk{Folder: os.DirFS(folder), Dir: folder, Now: time.Now()}, Left: []string{"worker-1"}},
+	)
+	must(t, err)
+	if len(r.Document.Nodes) > 0 || !slices.Equal(r.Document.Left, []string{"worker-1"}) {
+		t.Fatalf("the plan has nodes %v, left %v", r.Document.Nodes, r.Document.Left)
+	}
+	for _, c := range r.Files {
+		full := filepath.Join(folder, c.Path)
+		must(t, os.MkdirAll(filepath.Dir(full), 0o755))
+		must(t, os.WriteFile(full, c.Data, 0o644))
+	}
+	text, err := plan.New(r.Document)
+	must(t, err)
+	f.Folder, f.PlanFile = folder, filepath.Join(folder, "plan.yaml")
+	must(t, os.WriteFile(f.PlanFile, text, 0o644))
+	f.Approve(t, "alice")
+	dir, _ := f.Run(t)
+	after, err := history.Find(dir, archive.Found[0].Dir)
+	must(t, err)
+	if chain, err = next.OpenChain(after, "", os.DirFS); err != nil {
+		t.Fatal(err)
+	}
+	all, err := next.Renew(chain, 400*24*time.Hour, next.Changes{Desk: desk(t)})
+	must(t, err)
+	for _, n := range all.Document.Nodes {
+		if n.Name == "worker-1" {
+			t.Error("who has left is certified again")
+		}
+	}
+	if len(all.Document.Nodes) != 2 {
+		t.Errorf("%d nodes are renewed, want cp-1 and worker-2", len(all.Document.Nodes))
+	}
+	_, err = next.Renew(chain, 0, next.Changes{Desk: desk(t), Nodes: []string{"worker-1"}})
+	if err == nil || !strings.Contains(err.Error(), "node worker-1 has left the cluster: named as gone by ceremony 2") {
+		t.Errorf("asked for by name: %v", err)
+	}
+	_, err = next.Renew(chain, 0, next.Changes{Desk: desk(t), Left: []string{"worker-1"}})
+	if err == nil || !strings.Contains(err.Error(), "has left already") {
+		t.Errorf("a second time: %v", err)
+	}
+}

@@ -40,7 +40,7 @@ func Renew(chain Chain, within time.Duration, changes Changes) (*Renewal, error)
 		return nil, err
 	}
 	w := changes.begin(chain, within)
-	if err := w.gather(); err != nil || len(w.nodes) == 0 {
+	if err := w.gather(); err != nil || len(w.nodes)+len(w.Left) == 0 {
 		return &Renewal{}, err
 	}
 	if err := w.draft(); err != nil {
@@ -56,7 +56,7 @@ func Renew(chain Chain, within time.Duration, changes Changes) (*Renewal, error)
 		return nil, err
 	}
 	out := &Renewal{Quiet: due.keep(w.p)}
-	if len(w.p.Nodes) == 0 {
+	if len(w.p.Nodes)+len(w.Left) == 0 {
 		return out, nil
 	}
 	w.leaves()

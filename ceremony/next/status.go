@@ -55,10 +55,13 @@ func (r *rolling) gate() ([]string, error) {
 	seen := map[string]bool{}
 	for _, p := range r.chain.all { // newest first
 		for _, n := range p.plan.Nodes {
-			if !r.concerns(n.Roles) || seen[n.Name] || slices.Contains(r.Without, n.Name) {
+			if !r.concerns(n.Roles) || seen[n.Name] || slices.Contains(r.Without, n.Name) || slices.Contains(r.Left, n.Name) {
 				continue
 			}
 			seen[n.Name] = true
+			if _, left := r.chain.Left(n.Name); left {
+				continue
+			}
 			nodes = append(nodes, n)
 			why := r.lags(p, r.Statuses.of[n.Name])
 			switch {
@@ -78,7 +81,9 @@ func (r *rolling) gate() ([]string, error) {
 	if behind != nil {
 		return nil, &Refused{Err: behind, Hints: []string{
 			"put that right on the node, and take its status again: officiant-node status -o json",
-			"a node that is gone is left out: --without NODE; one that has to go straight to this stage: --lagging NODE"}}
+			"a node that is gone for good: --left NODE; one that is away: --without NODE; one that has to go straight to " +
+				"this stage: --lagging NODE",
+		}}
 	}
 	if limited, ok := r.stage.(limited); ok {
 		return late, limited.mayLag(nodes, late)

@@ -21,7 +21,8 @@ type Changes struct {
 	Name     string        // the plan's; empty: CLUSTER-SEQUENCE
 	Requests *Requests     // of nodes that join, or get new keys; nil: none
 	Nodes    []string      // these alone; empty: all
-	Without  []string      // nodes that the plan leaves out
+	Without  []string      // nodes that the plan leaves out for now; they stay members
+	Left     []string      // nodes that have left the cluster for good, from now on
 	Kubeadm  *File         // the cluster's present facts; nil: those of the last ceremony
 	Validity plan.Duration // of new leaves; zero: as in the last ceremony
 }
@@ -65,7 +66,8 @@ func (w *work) gather() error {
 			}
 			seen[n.Name] = true
 			only := slices.Contains(w.Nodes, n.Name)
-			if asked[n.Name] || slices.Contains(w.Without, n.Name) || len(w.Nodes) > 0 && !only {
+			if asked[n.Name] || slices.Contains(w.Without, n.Name) || slices.Contains(w.Left, n.Name) ||
+				len(w.Nodes) > 0 && !only {
 				continue
 			}
 			if how, left := w.chain.Left(n.Name); left {
@@ -82,12 +84,28 @@ func (w *work) gather() error {
 			w.nodes = append(w.nodes, r)
 		}
 	}
-	for _, name := range slices.Concat(w.Nodes, w.Without) {
-		if !seen[name] && !asked[name] {
+	return w.named(seen, asked)
+}
+
+// named checks the nodes that are named one by one: each is known, and named for one thing.
+func (w *work) named(seen, asked map[string]bool) error {
+	for _, name := range slices.Concat(w.Nodes, w.Without, w.Left) {
+		out := slices.Contains(w.Without, name) || slices.Contains(w.Left, name)
+		switch {
+		case !seen[name] && !asked[name]:
 			return refuse("no node %s in these ceremonies", name)
-		}
-		if slices.Contains(w.Without, name) && (asked[name] || slices.Contains(w.Nodes, name)) {
+		case slices.Contains(w.Without, name) && slices.Contains(w.Left, name):
+			return refuse(
+				"node %s is to be left out for now (--without), and has left for good (--left): it is one of them",
+				name,
+			)
+		case slices.Contains(w.Left, name) && (asked[name] || slices.Contains(w.Nodes, name)):
+			return refuse("node %s has left for good (--left), and is asked for as well", name)
+		case out && (asked[name] || slices.Contains(w.Nodes, name)):
 			return refuse("node %s is to be left out (--without), and asked for as well", name)
+		}
+		if how, left := w.chain.Left(name); left && slices.Contains(w.Left, name) {
+			return refuse("node %s has left already: %s", name, how)
 		}
 	}
 	return nil
@@ -118,6 +136,7 @@ func (w *work) draft() error {
 	w.p = &plan.NewOptions{
 		Name:      w.Name,
 		OnlyThese: true,
+		Left:      w.Left,
 		Leaves:    plan.Leaves{Validity: candidate},
 		People:    last.plan.People,
 	}

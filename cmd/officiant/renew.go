@@ -17,6 +17,7 @@ type continuing struct {
 	*options
 	requests string
 	without  []string
+	left     []string
 	validity string
 	cluster  string
 	name     string
@@ -29,9 +30,19 @@ func clusterFlag(c *cobra.Command, name *string) {
 		"cluster's `NAME`")
 }
 
+// leavingFlags are about nodes that a plan has nothing for.
+func leavingFlags(c *cobra.Command, o *continuing) {
+	c.Flags().
+		StringSliceVar(&o.without, "without", nil, "leave this `NODE` out for now: it stays a member, and the next "+
+			"plan has it again; may be given again")
+	c.Flags().
+		StringSliceVar(&o.left, "left", nil, "this `NODE` has left for good: it goes on record, and comes back only by "+
+			"a new request; may be given again")
+}
+
 // changes reads what the flags name.
 func (o *continuing) changes() (c next.Changes, err error) {
-	c = next.Changes{Desk: o.desk(o.out), Name: o.name, Without: o.without}
+	c = next.Changes{Desk: o.desk(o.out), Name: o.name, Without: o.without, Left: o.left}
 	if o.validity != "" {
 		if err := c.Validity.UnmarshalText([]byte(o.validity)); err != nil {
 			return c, exit.Usagef("--validity: %v", err)
@@ -82,7 +93,7 @@ only those keys that sign. When nothing is to be renewed no plan is written.`,
 	f.StringVar(&r.within, "within", "", "renew what ends within `TIME` from now, such as 90d (required)")
 	f.StringVar(&r.requests, "requests", "", "`DIR` of new requests, *.req: of nodes that join, or get new keys")
 	f.StringSliceVar(&r.nodes, "node", nil, "renew certificates of this `NODE` only; may be given again")
-	f.StringSliceVar(&r.without, "without", nil, "leave this `NODE` out: it is gone, or has to wait; may be given again")
+	leavingFlags(c, &r.continuing)
 	f.StringVar(&r.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` with the cluster's present facts")
 	f.StringVar(
 		&r.validity,

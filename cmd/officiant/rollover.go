@@ -79,7 +79,7 @@ and nodes drop the old key by themselves. When it is lost, --lost stands in plac
 	f.StringVar(&r.status, "status", "", "`DIR` of every node's status, *.json (required)")
 	f.StringSliceVar(&r.lagging, "lagging", nil, "let this `NODE` go straight to this stage; may be given again")
 	f.StringVar(&r.requests, "requests", "", "`DIR` of new requests, *.req: of nodes that join, or get new keys")
-	f.StringSliceVar(&r.without, "without", nil, "leave this `NODE` out: it is gone; may be given again")
+	leavingFlags(c, &r.continuing)
 	f.StringVar(&r.validity, "validity", "", "how long new leaves are valid, with --same-key the certificate, as `TIME`")
 	clusterFlag(c, &r.cluster)
 	f.StringVar(&r.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
