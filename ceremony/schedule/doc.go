@@ -3,6 +3,12 @@
 // This page is the specification of schedule.txt and of the digest, version 1;
 // package plan has that of plan.yaml.
 //
+// Open is a row of passes, each with the results of those before it: the cluster's
+// facts, what is on record (package history), people, authorities, release keys,
+// nodes, what they sent in, whose names are whose, the service-account pair, lists,
+// entries. All that is wrong is found in one go. Requests are opened some at a time,
+// reduced to their keys and let go; Ceremony.Input reads an input again by its digest.
+//
 // # Schedule
 //
 // schedule.txt has a line for every signature, in this order: the roots, the

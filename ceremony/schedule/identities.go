@@ -20,6 +20,15 @@ type identities struct {
 	record  []reached // nodes on former records, which the plan may leave out
 }
 
+func identitiesOf(b base, facts *clusterFacts, past *records, nodes *nodeFacts) {
+	record, err := reachedOn(past, nodes.list)
+	if err != nil {
+		b.Refuse(plan.At{"previous"}, "%v", err)
+		return
+	}
+	identities{b, facts.cluster, nodes, record}.check()
+}
+
 func (d identities) check() {
 	var all []reached
 	for i, n := range d.nodes.list {
@@ -205,4 +214,43 @@ func (d identities) override(id string, usual kubepki.Leaf, others map[string][]
 // gives rights to, or could.
 func own(name string) bool {
 	return strings.HasPrefix(name, "system:") || strings.HasPrefix(name, "kubeadm:")
+}
+
+// servedAs are the certificates by which others know a node: Kubernetes' own servers,
+// and the kubelet. What else a node serves may be shared by several.
+var servedAs = []string{"apiserver", "etcd/server", "etcd/peer", "kubelet-server"}
+
+// reachedOn are the nodes on record that the plan leaves out and that have not left.
+func reachedOn(past *records, nodes []kubepki.Node) ([]reached, error) {
+	serves := func(e kubepki.Extra) bool { return e.Profile == kubepki.Serving }
+	if !slices.ContainsFunc(nodes, func(n kubepki.Node) bool { return slices.ContainsFunc(n.Extra, serves) }) {
+		return nil, nil
+	}
+	planned := map[string]bool{}
+	for _, n := range nodes {
+		planned[n.Name] = true
+	}
+	var all []reached
+	for _, node := range past.Members() {
+		if planned[node] {
+			continue
+		}
+		one := reached{node: node}
+		for _, name := range servedAs {
+			on, ok := past.Newest(node + "/" + name)
+			if !ok {
+				continue
+			}
+			c, err := on.Parse()
+			if err != nil {
+				return nil, err
+			}
+			one.names = append(one.names, c.DNSNames...)
+			for _, ip := range c.IPAddresses {
+				one.names = append(one.names, ip.String())
+			}
+		}
+		all = append(all, one)
+	}
+	return all, nil
 }

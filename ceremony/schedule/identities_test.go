@@ -193,3 +193,32 @@ func said(list []plan.Problem) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// TestNamesOnRecord: a plan of one node does not take the names of those that it
+// leaves out.
+func TestNamesOnRecord(t *testing.T) {
+	p := makePast(t, defaultCAs, genesisOpen, "closed", recipients["cp-1"])
+	p.recorded(append(p.certified(t, cp1, honest(t)["cp-1"], nil), p.certified(t, work, honest(t)["worker-1"], nil)...)...)
+	o := asking(t, nil, []string{"x"})["worker-1"]
+	for san, want := range map[string]string{
+		"cp-1": "cp-1 is a name of node cp-1", "10.0.0.11": "10.0.0.11 is a name of node cp-1",
+		"web.test": "", "worker-1": "",
+	} {
+		text := strings.Replace(p.continued(t, work), honest(t)["worker-1"].Fingerprint.String(), o.Fingerprint.String(), 1)
+		p.files["requests/worker-1.req"] = string(o.Raw)
+		text = strings.Replace(text, "    request: requests/worker-1.req\n",
+			"    extra: [{name: x, profile: serving, subject: {commonName: x}, sans: [\""+san+"\"]}]\n    request: "+
+				"requests/worker-1.req\n", 1)
+		_, err := opens(text, p.files)
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", san, err)
+		case want != "" && err == nil:
+			t.Errorf("%s: accepted", san)
+		case want != "":
+			if got := problems(t, err); len(got) != 1 || !strings.Contains(got[0], want) {
+				t.Errorf("%s: %q", san, got)
+			}
+		}
+	}
+}

@@ -96,7 +96,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	nodes := nodesOf(b, facts, past, cas)
 	sent := requestsOf(b, facts, past, cas, nodes, o)
 	if facts.hold {
-		identities{b, facts.cluster, nodes, nil}.check()
+		identitiesOf(b, facts, past, nodes)
 	}
 	accountOf(b, past, nodes, sent)
 	lists := listsOf(b, facts, past, cas, nodes, sent)
