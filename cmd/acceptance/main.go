@@ -138,6 +138,13 @@ func judged(ctx context.Context, o options, r *report, talk io.Writer) error {
 	judgeJoins(ctx, r, whole, stand)
 	r.check(csr.say("the keys in place are those kubeadm made"), kubeadmKeys(ctx, judge, csr.root(firstNode)))
 	judgeFirst(ctx, r, csr, csrRefusals)
+	compare, err := differential(o.node, filepath.Join(o.dir, "run-differential"))
+	if err != nil {
+		return err
+	}
+	for _, c := range compare {
+		r.check(c.name, c.run(ctx, judge, ""))
+	}
 	judgePage(ctx, r, whole, o.page)
 	return nil
 }
