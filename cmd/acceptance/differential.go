@@ -40,7 +40,8 @@ func differential(node, dir string) ([]check, error) {
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, check{"read as kubeadm reads it: " + name, func(ctx context.Context, k kubeadm, _ string) error {
+		checks = append(checks, check{"read as kubeadm reads it: " + name, func(ctx context.Context, k kubeadm,
+			_ string) error {
 			return compared(ctx, k, node, filepath.Join(dir, name), data, strings.HasPrefix(name, "refused-"))
 		}})
 	}
@@ -55,9 +56,11 @@ func compared(ctx context.Context, k kubeadm, node, dir string, data []byte, ref
 	if err := os.WriteFile(filepath.Join(dir, config), data, 0o644); err != nil {
 		return err
 	}
-	_, theirs := k.run(ctx, dir, "certs", "generate-csr", "--config", config, "--cert-dir", "/csr/pki", "--kubeconfig-dir", "/csr")
+	_, theirs := k.run(ctx, dir, "certs", "generate-csr", "--config", config, "--cert-dir", "/csr/pki",
+		"--kubeconfig-dir", "/csr")
 	request := filepath.Join(dir, "n.req")
-	cmd := exec.CommandContext(ctx, node, "request", "--kubeadm", filepath.Join(dir, config), "--roles", "control-plane,etcd",
+	cmd := exec.CommandContext(ctx, node, "request", "--kubeadm", filepath.Join(dir, config), "--roles",
+		"control-plane,etcd",
 		"--root", filepath.Join(dir, "root"), "--out", request)
 	said, ours := cmd.CombinedOutput()
 	switch {
