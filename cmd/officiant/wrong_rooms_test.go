@@ -15,7 +15,9 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/ceremonytest"
+	"officiant/ceremony/history/historytest"
 	"officiant/ceremony/schedule"
+	"officiant/ceremony/transcript"
 	"officiant/cmd/internal/exit"
 	"officiant/signer"
 	"officiant/softhsm"
@@ -275,7 +277,8 @@ func (w *wrongRoom) module(path string) {
 	w.place("etcd", strings.Replace(w.uri("etcd"), w.modulePath(), path, 1))
 }
 
-// existing has the plan use a release key that exists, but not in the room.
+// existing has the plan use a release key that exists, but not in the room: another
+// cluster's ceremony made it.
 func (w *wrongRoom) existing() {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(w.T, err)
@@ -285,6 +288,12 @@ func (w *wrongRoom) existing() {
 		Bytes: der})))
 	w.plan("release: {key: {create: ECDSA-P256}", fmt.Sprintf("release: {public: input.pub, key: {existing: %q}",
 		fingerprint.Of(der)))
+	r := historytest.Begin(w.T, time.Now().Add(-time.Hour), transcript.Open{Cluster: "prod"})
+	r.Key("release", key.Public(), true)
+	record, _ := r.Close(key, nil)
+	put(w.T, filepath.Join(w.f.Folder, "input.jsonl"), string(record))
+	w.plan("previous: none", fmt.Sprintf("previous: [{cluster: prod, sequence: 1, head: %q, transcript: input.jsonl}]",
+		historytest.Predecessor(w.T, record).Head))
 }
 
 // TestWrongRooms: a station, a plan or a room with a mistake is refused before there
