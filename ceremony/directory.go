@@ -95,20 +95,58 @@ func (d *directory) take(c *schedule.Ceremony) error {
 	if err := d.ensure(schedule.ScheduleFile, c.Schedule); err != nil {
 		return err
 	}
+	if err := d.copyInputs(c); err != nil {
+		return err
+	}
+	// The plan comes last: with it, the copy is whole.
+	return d.ensure(planFile, c.Inputs[planFile])
+}
+
+// copyInputs copies all but the plan: as a batch into a directory that has none of
+// them yet, where the file system allows it.
+func (d *directory) copyInputs(c *schedule.Ceremony) error {
+	var batch *durable.Batch
+	if d.without(c.Sums) {
+		var err error
+		if batch, err = d.disk.Batch(d.path); err != nil && !errors.Is(err, durable.ErrNoBatch) {
+			return err
+		}
+	}
 	for path := range c.Sums {
 		if path == planFile {
 			continue
 		}
 		data, err := c.Input(path)
+		switch {
+		case err != nil:
+		case batch == nil:
+			err = d.ensure(path, data)
+		default:
+			err = batch.Write(filepath.FromSlash(path), data, 0o644)
+		}
+		if err != nil && batch != nil {
+			err = errors.Join(err, batch.Abandon())
+		}
 		if err != nil {
 			return err
 		}
-		if err := d.ensure(path, data); err != nil {
-			return err
+	}
+	if batch == nil {
+		return nil
+	}
+	return batch.Commit()
+}
+
+// without says whether nothing in the directory has the name of an input, or of the
+// folder that one comes to lie in.
+func (d *directory) without(inputs map[string]fingerprint.SHA256) bool {
+	for path := range inputs {
+		top, _, _ := strings.Cut(path, "/")
+		if _, err := os.Lstat(d.file(top)); !errors.Is(err, fs.ErrNotExist) {
+			return false
 		}
 	}
-	// The plan comes last: with it, the copy is whole.
-	return d.ensure(planFile, c.Inputs[planFile])
+	return len(inputs) > 1
 }
 
 // foreign refuses a directory whose plan is another, or that holds files
@@ -131,6 +169,8 @@ func (d *directory) foreign(c *schedule.Ceremony) error {
 		rel, _ := filepath.Rel(d.path, path)
 		rel = filepath.ToSlash(rel)
 		switch {
+		case e.IsDir() && durable.IsTemp(rel): // a batch that was not committed
+			return fs.SkipDir
 		case ownPath(c.Sums, rel, e.IsDir()):
 			return nil
 		case rel == transcriptFile:

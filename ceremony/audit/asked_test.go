@@ -2,7 +2,9 @@ package audit
 
 import (
 	"crypto"
+	"crypto/rand"
 	"crypto/x509"
+	"math/big"
 	"net/netip"
 	"strings"
 	"testing"
@@ -114,8 +116,12 @@ func TestContinued(t *testing.T) {
 // TestOthersNames: what an extra certificate that serves may not say.
 func TestOthersNames(t *testing.T) {
 	for name, says := range map[string]string{
-		"web.example.com": "", "worker-1": "", "10.0.0.21": "", "worker-1.example.com": "", "xlocalhost": "",
-		"cp-1": "another node's, cp-1", "CP-1.": "another node's, cp-1", "gone-1": "another node's, gone-1",
+		"web.example.com": "",
+		"left-1":          "",
+		"gone-2":          "another node's, gone-2",
+		"only-there":      "another node's, gone-2", "worker-1": "", "10.0.0.21": "", "worker-1.example.com": "",
+		"xlocalhost": "",
+		"cp-1":       "another node's, cp-1", "CP-1.": "another node's, cp-1", "gone-1": "another node's, gone-1",
 		"10.0.0.11":        "another node's, cp-1",
 		"::ffff:10.0.0.11": "another node's, cp-1",
 		"fd00::11":         "another node's, cp-6",
@@ -159,6 +165,9 @@ func TestOthersNames(t *testing.T) {
 			ca := historytest.Root(t, time.Now())
 			r := historytest.Begin(t, time.Now(), transcript.Open{})
 			r.Issue("gone-1/kubelet.conf", "root", ca.Leaf(t, "gone-1", time.Now(), historytest.Key(t).Public()))
+			r.Issue("gone-2/apiserver", "root", servesAs(t, ca, "only-there"))
+			r.Issue("left-1/kubelet.conf", "root", ca.Leaf(t, "left-1", time.Now(), historytest.Key(t).Public()))
+			a.plan.Plan.Left = []string{"left-1"}
 			a.past.own = []*history.Record{must(history.Read(history.Text("before", r.Unfinished())))}
 			e := schedule.Entry{
 				N:          5,
@@ -255,4 +264,13 @@ func TestVouchers(t *testing.T) {
 			found(t, what, &c, old, tt.says)
 		}
 	}
+}
+
+// servesAs is a certificate of a name, with it among its DNS names.
+func servesAs(t *testing.T, ca *historytest.CA, name string) *x509.Certificate {
+	t.Helper()
+	c := &x509.Certificate{SerialNumber: big.NewInt(0x7fffffffffffff), DNSNames: []string{name},
+		NotBefore: time.Now(), NotAfter: time.Now().AddDate(1, 0, 0)}
+	der := must(x509.CreateCertificate(rand.Reader, c, ca.Certificate, historytest.Key(t).Public(), ca.Key))
+	return must(x509.ParseCertificate(der))
 }

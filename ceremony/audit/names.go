@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"officiant/ceremony/history"
 	"officiant/ceremony/schedule"
 )
 
@@ -79,16 +80,46 @@ func (a *nameAudit) owners() []owner {
 		}
 		all = append(all, node)
 	}
+	return append(all, a.before()...)
+}
+
+// before are the nodes on record that have not left: by their names, and by those in
+// their newest serving certificates. A node of the plan is among them, too, by what it
+// had before.
+func (a *nameAudit) before() (all []owner) {
 	known := map[string]bool{}
+	for _, n := range a.plan.Plan.Left {
+		known[n] = true
+	}
 	for _, r := range a.past.own {
+		for _, n := range r.Left {
+			known[n] = true
+		}
 		for cert := range r.Certificates() {
-			if n := cert.Node(); n != "" && !known[n] {
-				known[n] = true
-				all = append(all, owner{node: n, what: "another node's, " + n, names: []string{n}})
+			n := cert.Node()
+			if n == "" || known[n] {
+				continue
 			}
+			known[n] = true
+			o := owner{node: n, what: "another node's, " + n, names: []string{n}}
+			for _, file := range []string{"apiserver", "etcd/server", "etcd/peer"} {
+				if serving := a.past.certificate(n+"/"+file, history.Issued, history.Adopted); serving != nil {
+					o.serves(serving)
+				}
+			}
+			all = append(all, o)
 		}
 	}
 	return all
+}
+
+func (o *owner) serves(c *x509.Certificate) {
+	o.names = append(o.names, c.DNSNames...)
+	for _, raw := range c.IPAddresses {
+		if ip, ok := netip.AddrFromSlice(raw); ok {
+			o.ips = append(o.ips, ip.Unmap())
+		}
+	}
 }
 
 func (o *owner) add(name string) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image/color"
 	"image/png"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +19,10 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony"
 	"officiant/ceremony/ceremonytest"
+	"officiant/ceremony/history/historytest"
+	"officiant/ceremony/plan"
 	"officiant/ceremony/report"
+	"officiant/ceremony/revocation"
 	"officiant/ceremony/transcript"
 )
 
@@ -57,7 +61,9 @@ func browse(t *testing.T, path string, args ...string) []byte {
 // papers are both pages of a ceremony with two tokens, and of its failing copy.
 func papers(t *testing.T) map[string]string {
 	t.Helper()
-	f := ceremonytest.New(t, ceremonytest.Shape{Workers: 2, People: []string{"alice administrator", "bob officer", "carol officer", "eve witness"}, Approvals: 2})
+	f := ceremonytest.New(t, ceremonytest.Shape{Workers: 2,
+		People:    []string{"alice administrator", "bob officer", "carol officer", "eve witness"},
+		Approvals: 2, Lists: []string{"kubernetes"}})
 	f.Approve(t, "alice", "bob")
 	dir := filepath.Join(t.TempDir(), "ceremony")
 	cfg := f.Config(t, dir)
@@ -78,9 +84,31 @@ func papers(t *testing.T) map[string]string {
 	check(t, s.HTML(&script))
 	_, err = ceremony.Run(t.Context(), cfg)
 	check(t, err)
-	whole := page(t, dir)
+	whole, revoked := page(t, dir), revokedPage(t, dir)
 	flip(t, filepath.Join(dir, "bundles", "worker-1.tar"))
-	return map[string]string{"script": script.String(), "report": whole, "failing": page(t, dir)}
+	return map[string]string{"script": script.String(), "report": whole, "failing": page(t, dir), "revoked": revoked}
+}
+
+// revokedPage are the minutes as they are when a list has something on it.
+func revokedPage(t *testing.T, dir string) string {
+	t.Helper()
+	m := minutesOf(t, dir)
+	ca := historytest.Root(t, time.Now())
+	serial, _ := new(big.Int).SetString("7f3a1bc2d4e5f60718293a4b5c6d7e8f", 16)
+	for i, l := range m.Record.Lines {
+		if r, ok := l.Record.(transcript.CRL); ok {
+			r.List = ca.Revoke(t, 2, time.Now(), revocation.CessationOfOperation.Code(), serial, big.NewInt(0x1234)).Raw
+			m.Record.Lines[i].Record = r
+		}
+	}
+	m.Plan.Plan.Revocations = []plan.Revocation{{Serial: plan.Serial{Int: serial},
+		Comment: "the node was taken out of its rack, and its disk is not to be found anywhere"}}
+	var b bytes.Buffer
+	check(t, m.HTML(&b))
+	if !strings.Contains(b.String(), "cessationOfOperation") {
+		t.Fatal("what is revoked does not stand there")
+	}
+	return b.String()
 }
 
 // TestInBrowser looks at the pages in a real browser: nothing is wider than a
@@ -104,7 +132,7 @@ func TestInBrowser(t *testing.T) {
 			picture := filepath.Join(dir, "screen.png")
 			browse(t, write(t, dir, "screen.html", text), "--window-size=900,1150", "--screenshot="+picture)
 			seen(t, picture)
-			if *update {
+			if *update && name != "revoked" {
 				pictures(t, dir, name, text)
 			}
 		})
