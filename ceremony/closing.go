@@ -137,7 +137,7 @@ func (r *run) verifyDirectory(_ context.Context) error {
 	if c, ok := r.watch.(Counter); ok {
 		progress = c.Count
 	}
-	report, err := audit.Verify(r.dir.path, audit.Options{Progress: progress, Now: r.now(), Root: &r.result.Root,
+	report, err := audit.Verify(r.dir.path, audit.Options{Progress: progress, Now: r.atWork(), Root: &r.result.Root,
 		Release:   &r.result.Release,
 		Rehearsal: r.rehearsal})
 	if err != nil {

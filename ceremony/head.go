@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/transcript"
@@ -53,15 +52,6 @@ func (r *run) compareHead(ctx context.Context, path string) error {
 	}
 	if _, err := os.Stat(r.dir.file(signatureFile)); err == nil && t.Closed() {
 		return nil
-	}
-	if now, last := r.now().UTC(), t.Lines[len(t.Lines)-1].Time; now.Before(last.Add(-backdate)) {
-		return &Refused{[]string{
-			fmt.Sprintf("the clock says %s, and the record's last line is of %s", now.Format(time.RFC3339),
-				last.Format(time.RFC3339)),
-			"Set the clock, when it is wrong now. Was it ahead then, lines of a record have no earlier time than those " +
-				"before: " +
-				"to go on, run the same command after " + last.Format(time.RFC3339) + ".",
-		}}
 	}
 	known, fromFile, err := r.knownHead(ctx)
 	if err != nil {

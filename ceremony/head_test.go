@@ -9,13 +9,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony"
 	"officiant/ceremony/ceremonytest"
 	"officiant/ceremony/transcript"
-	"officiant/signer"
 )
 
 // elsewhere is a folder on another file system than the one of dir.
@@ -207,21 +205,4 @@ func TestHeadFile(t *testing.T) {
 		}
 	}
 	t.Fatal("no certificate right after its intent")
-}
-
-// TestClockWasAhead: a clock that stands before the record's last line is refused, and it
-// is said when the same command goes on.
-func TestClockWasAhead(t *testing.T) {
-	f := ceremonytest.New(t, ceremonytest.Shape{})
-	dir := filepath.Join(t.TempDir(), "ceremony")
-	cfg := f.Config(t, dir)
-	cfg.Now = func() time.Time { return time.Now().Add(time.Hour) }
-	cfg.Open = func(context.Context, signer.Ref, signer.PINFunc) (signer.Store, error) {
-		return nil, signer.ErrUnavailable
-	}
-	if _, err := ceremony.Run(t.Context(), cfg); !errors.Is(err, signer.ErrUnavailable) {
-		t.Fatal(err)
-	}
-	_, err := ceremony.Run(t.Context(), f.Config(t, dir))
-	refusedWith(t, err, "to go on, run the same command after "+readRecord(t, dir).Lines[0].Time.Format("2006-01-02T15"))
 }

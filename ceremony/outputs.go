@@ -173,7 +173,7 @@ func (r *outputs) bundle(s *shared, node string) (*bundle.Bundle, error) {
 // checkBundle refuses to sign what a node would refuse.
 func (r *outputs) checkBundle(s *shared, b *bundle.Bundle) error {
 	var reasons []string
-	for _, f := range s.checker.Check(b, bundle.CheckOptions{Now: r.now(), Rehearsal: r.rehearsal}) {
+	for _, f := range s.checker.Check(b, bundle.CheckOptions{Now: r.atWork(), Rehearsal: r.rehearsal}) {
 		reasons = append(reasons, fmt.Sprintf("bundle of %s: %s: %s", b.Node, f.File, f.Problem))
 	}
 	if len(reasons) > 0 {

@@ -114,6 +114,11 @@ func (r *run) resumeRecord(path string) error {
 	if resumed.Removed == nil {
 		resumed.Removed = []string{}
 	}
+	if at := r.now().UTC().Truncate(time.Second); at.Before(r.progress.Last()) {
+		resumed.Clock = &at
+		r.watch.Say("the clock is behind the record: it was ahead before; lines have the time of the last one until " +
+			r.progress.Last().Format(time.RFC3339))
+	}
 	records := []transcript.Record{resumed}
 	for _, seq := range r.progress.Interrupted() {
 		records = append(records, transcript.Abandoned{Intent: seq,

@@ -192,7 +192,13 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.inheritHistory(); err != nil {
 		return err
 	}
+	if err := r.inWindow(); err != nil {
+		return err
+	}
 	if err := r.openRecord(ctx, begins); err != nil {
+		return err
+	}
+	if err := r.bornExpired(); err != nil {
 		return err
 	}
 	if err := r.takeAttendance(); err != nil {

@@ -97,6 +97,7 @@ func (v *view) checks() []kind {
 	return []kind{
 		{8, "the record is whole, closed, and signed by its release key", nothing, (&recordAudit{v}).record, nil},
 		{1, "the plan and its schedule are the ones approved", aRecord, (&planAudit{v}).planCopy, nil},
+		{1, "the ceremony ran when the plan lets it", aPlan, (&planAudit{v}).window, (&planAudit{v}).hasWindow},
 		{1, "enough people approved exactly this digest", aPlan, people.approved, people.hasPeople},
 		{1, "attendance, and waivers by those present", aPlan, people.attended, people.hasPeople},
 		{8, "the ceremonies this one continues", aPlan, chain.predecessors, nil},

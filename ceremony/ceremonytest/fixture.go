@@ -209,6 +209,14 @@ func (f *Fixture) Tokens(t testing.TB) {
 	f.open = pkcs11.Open
 }
 
+// Append adds lines to the end of the fixture's plan.
+func (f *Fixture) Append(t testing.TB, lines string) {
+	t.Helper()
+	text, err := os.ReadFile(f.PlanFile)
+	check(t, err)
+	write(t, f.PlanFile, string(text)+lines)
+}
+
 // Config is a run of the fixture's plan into dir. The same fixture may run
 // again into the same directory: that is a resume.
 func (f *Fixture) Config(t testing.TB, dir string) ceremony.Config {

@@ -16,6 +16,7 @@ type Plan struct {
 	Kind           string         `yaml:"kind"`       // "Plan"
 	Name           string         `yaml:"name"`       // typed to confirm a run; RFC 1123 label
 	Cluster        Cluster        `yaml:"cluster"`
+	Window         Window         `yaml:"window"`   // when it may run; absent: at any time
 	Previous       Previous       `yaml:"previous"` // "none", or the ceremonies this one continues
 	Authorities    []Authority    `yaml:"authorities"`
 	Release        Release        `yaml:"release"`
@@ -193,6 +194,33 @@ type Node struct {
 	Sealed      string             `yaml:"sealed"`      // input file: sa.key as a sister node sealed it to this one
 	Fingerprint fingerprint.SHA256 `yaml:"fingerprint"` // of the request, received by another channel; absent when a known key vouches for it
 }
+
+// Window is when a plan may be carried out: from From until Until, both included.
+// Zero values are open ends.
+type Window struct {
+	From  Time `yaml:"from"`
+	Until Time `yaml:"until"`
+}
+
+// Holds says whether a clock that shows at is within the window.
+func (w Window) Holds(at time.Time) bool {
+	return !at.Before(w.From.Time) && (w.Until.IsZero() || !at.After(w.Until.Time))
+}
+
+func (w Window) String() string {
+	switch {
+	case w == Window{}:
+		return "at any time"
+	case w.Until.IsZero():
+		return "from " + w.From.String()
+	case w.From.IsZero():
+		return "until " + w.Until.String()
+	}
+	return "from " + w.From.String() + " until " + w.Until.String()
+}
+
+// Time is a moment as plans write it: RFC 3339, in UTC, whole seconds.
+type Time struct{ time.Time }
 
 // Duration is a validity: "1y" (365 days), "90d", "8760h".
 type Duration time.Duration

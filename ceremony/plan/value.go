@@ -39,6 +39,24 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// timeLayout is RFC 3339 in UTC, so that a moment has one spelling.
+const timeLayout = "2006-01-02T15:04:05Z"
+
+// UnmarshalText reads "2026-12-01T09:00:00Z".
+func (t *Time) UnmarshalText(text []byte) error {
+	at, err := time.Parse(timeLayout, string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a time in UTC, such as 2026-12-01T09:00:00Z", text)
+	}
+	t.Time = at
+	return nil
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (t Time) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+func (t Time) String() string { return t.UTC().Format(timeLayout) }
+
 func parseDuration(s string) (time.Duration, error) {
 	if m := longUnits.FindStringSubmatch(s); m != nil {
 		n, err := strconv.Atoi(m[1])

@@ -88,6 +88,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		folded: map[string]string{plan.File: plan.File},
 	}, p, o.Now, o.Held}
 	plan.CheckHeader(r, p)
+	windowOf(b)
 	facts := clusterOf(b)
 	past := recordsOf(b, o.Past)
 	people, former := peopleOf(b, past)

@@ -95,6 +95,9 @@ type Resumed struct {
 	Program Program             `json:"program"`
 	Host    Host                `json:"host"`
 	Removed []string            `json:"removed"` // leftovers of the interrupted process
+	// What the clock said when it stood behind the last line, whose time lines then
+	// have until it has caught up.
+	Clock *time.Time `json:"clock,omitempty"`
 }
 
 // Paused is written when people stop the ceremony.

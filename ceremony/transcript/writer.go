@@ -16,8 +16,14 @@ import (
 // mode of the transcript: it holds no secret, and auditors read it.
 const mode = 0o644
 
-// slack is how far the clock may stand behind the last line on Resume.
-const slack = 5 * time.Minute
+// slack is how far the clock may stand behind the last line on Resume: as far as a
+// clock that was a day or a time zone ahead is set right. Lines have the last line's
+// time until the clock has caught up. What is further off is another matter: its
+// certificates would begin in weeks or years.
+const slack = 26 * time.Hour
+
+// ErrClock is the error of Resume when the clock stands too far behind the record.
+var ErrClock = errors.New("the clock is behind the record")
 
 // Writer appends to a transcript. It is for one goroutine: whoever has several
 // workers collects their records first.
@@ -77,8 +83,9 @@ func Resume(d *durable.Disk, path string, now func() time.Time) (*Writer, *Trans
 		return nil, nil, nil, &Broken{path, len(t.Lines) + 1, "text after the closed line"}
 	}
 	if at := now(); !t.Closed() && at.Before(o.last.Add(-slack)) {
-		return nil, nil, nil, fmt.Errorf("%s: the clock says %s, before the last line's %s",
-			path, at.UTC().Format(timeLayout), o.last.Format(timeLayout))
+		return nil, nil, nil, fmt.Errorf("%s: %w: it says %s, and the last line is of %s; set it if it is wrong; "+
+			"if it was ahead when that line was written, the same command goes on after that time",
+			path, ErrClock, at.UTC().Format(timeLayout), o.last.Format(timeLayout))
 	}
 	log, err := d.OpenLog(path, mode)
 	if err != nil {

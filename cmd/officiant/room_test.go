@@ -100,14 +100,15 @@ func TestDoctorWithoutARecord(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "transcript.jsonl"), []byte("{}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := officiant(t, "doctor", "--previous", dir); code != exit.Failure || !strings.Contains(stderr, "transcript.jsonl") {
+	code, _, stderr := officiant(t, "doctor", "--previous", dir)
+	if code != exit.Refused || !strings.Contains(stderr, "transcript.jsonl") {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
 	empty := t.TempDir()
 	if err := os.WriteFile(filepath.Join(empty, "transcript.jsonl"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := officiant(t, "doctor", "--previous", empty); code != exit.Failure {
+	if code, _, stderr := officiant(t, "doctor", "--previous", empty); code != exit.Refused {
 		t.Errorf("an empty record: exit %d\n%s", code, stderr)
 	}
 }
