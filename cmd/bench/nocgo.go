@@ -16,3 +16,5 @@ func moduleVersion(string) (string, error) { return "", errNoCgo }
 func (t *token) rawRates(string, signer.Algorithm, time.Duration, ...int) ([]float64, error) {
 	return nil, errNoCgo
 }
+
+func (t *token) childRate(string, time.Duration) (float64, error) { return 0, errNoCgo }

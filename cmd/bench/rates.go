@@ -25,6 +25,7 @@ type round struct {
 	openssl usage
 	verify  usage
 	raw     []float64 // signatures in a second, by sessions
+	child   float64   // through the module's own process
 }
 
 // sessions are the numbers of sessions a token is measured with.
@@ -76,6 +77,9 @@ func (b *bench) round(a signer.Algorithm) (r round, err error) {
 	if r.raw, err = t.rawRates(t.real, a, rawTime, sessions...); err != nil {
 		return r, err
 	}
+	if r.child, err = t.childRate(t.real, rawTime); err != nil {
+		return r, err
+	}
 	return r, t.remove()
 }
 
@@ -94,6 +98,7 @@ func issueTime(r round) float64   { return seconds(r.ours.took(issueStep)) }
 func readTime(r round) float64    { return seconds(r.ours.read) }
 func bestRaw(r round) float64     { return slices.Max(r.raw) }
 func issueRate(r round) float64   { return float64(r.ours.leaves) / issueTime(r) }
+func byChild(r round) float64     { return bestRaw(r) / r.child }
 func perRaw(r round) float64      { return issueRate(r) / bestRaw(r) }
 func issueCPU(r round) float64    { return seconds(r.ours.worked(issueStep)) }
 func opensslTime(r round) float64 { return seconds(r.openssl.wall) }
@@ -112,12 +117,14 @@ func (b *bench) printRaw(all map[signer.Algorithm][]round) {
 	for _, n := range sessions {
 		b.printf(" %10s", plural(n, "session"))
 	}
+	b.printf(" %14s", "through child")
 	b.printf("\n")
 	for _, a := range algorithms {
 		b.printf("  %-12s", a)
 		for i := range sessions {
 			b.printf(" %10.0f", of(all[a], func(r round) float64 { return r.raw[i] }))
 		}
+		b.printf(" %14.0f", of(all[a], func(r round) float64 { return r.child }))
 		b.printf("\n")
 	}
 }
@@ -187,6 +194,7 @@ func (b *bench) rateMarks(all map[signer.Algorithm][]round) {
 			b.mark("  the same with reading the plan and the requests' proofs", of(all[m.a], allPerOpenssl), m.most, "×")
 		}
 	}
+	b.mark("the bare token's rate beside that through the module's process, P-256", of(all[signer.ECDSAP256], byChild), 1.05, "×")
 	worst := 0.0
 	for _, a := range algorithms {
 		worst = max(worst, of(all[a], callsEach))

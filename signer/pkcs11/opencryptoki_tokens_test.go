@@ -161,7 +161,7 @@ func withoutLogin(t *testing.T, token pkcs11test.Token) map[string]bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.sign(h, k, operation{mechanism: pkcs11.CKM_RSA_PKCS, data: make([]byte, 32)})
+		_, err = s.signOne(h, module.Operation{Key: k, Mechanism: pkcs11.CKM_RSA_PKCS, Data: make([]byte, 32)})
 		signs[string(label)] = err == nil
 	}
 	return signs
