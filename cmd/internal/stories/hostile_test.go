@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"officiant/ceremony/transcript"
 	"officiant/softhsm"
 )
 
@@ -61,6 +62,18 @@ func TestHostileModule(t *testing.T) {
 	})
 }
 
+// goesOn is the argument by which a ceremony goes on; none when it has yet to begin.
+func goesOn(ts *testscript.TestScript, file string) []string {
+	data, err := os.ReadFile(ts.MkAbs(file))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	ts.Check(err)
+	t, err := transcript.Read(file, data)
+	ts.Check(err)
+	return []string{"--head", t.Head().String()}
+}
+
 // suffer runs a ceremony on fresh tokens whose module follows an order, and again
 // without it.
 func suffer(ts *testscript.TestScript, i int, wrap, module, order, call string) {
@@ -78,7 +91,8 @@ func suffer(ts *testscript.TestScript, i int, wrap, module, order, call string) 
 
 	run := func() (int, string) {
 		c := exec.Command(filepath.Join(programs, "officiant"), "ceremony", "run", "plan/plan.yaml",
-			"--station", station, "--dir", dir, "--confirm", ts.Getenv("DIGEST"), "--head-file", dir+".head")
+			"--station", station, "--dir", dir, "--confirm", ts.Getenv("DIGEST"))
+		c.Args = append(c.Args, goesOn(ts, filepath.Join(dir, "transcript.jsonl"))...)
 		var said bytes.Buffer
 		c.Dir, c.Stderr, c.WaitDelay = ts.MkAbs("."), &said, time.Second
 		err := c.Run()

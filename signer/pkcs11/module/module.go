@@ -141,6 +141,7 @@ func (m *Module) register(r *request) (uint32, error) {
 	}
 	m.last++
 	m.pending[m.last] = r
+	atomic.StoreUint32(m.process.progress.at(m.last), waits)
 	return m.last, nil
 }
 
@@ -167,7 +168,7 @@ func (m *Module) send(id uint32, function byte, body out) error {
 func (m *Module) why(function byte, id uint32, sending error) error {
 	name := known[function].name
 	if sending == nil {
-		name = m.process.progress.function(id, function)
+		name = m.culprit(function, id)
 	}
 	how := m.process.end()
 	if how == "" {
@@ -180,6 +181,22 @@ func (m *Module) why(function byte, id uint32, sending error) error {
 		m.ended = err
 	}
 	return err
+}
+
+// culprit is the call in which the process ended: this one or, when the module
+// had not been asked for it yet, another one in hand.
+func (m *Module) culprit(function byte, id uint32) string {
+	p := m.process.progress
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !p.begun(id) {
+		for other, r := range m.pending {
+			if p.begun(other) {
+				return p.function(other, r.function)
+			}
+		}
+	}
+	return p.function(id, function)
 }
 
 // read hands the answers out until there are no more.

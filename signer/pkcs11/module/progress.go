@@ -56,6 +56,12 @@ func (p progress) at(id uint32) *uint32 {
 	return (*uint32)(unsafe.Pointer(&p[4*(id%progressSlots)]))
 }
 
+// waits is in the memory of a request that the module has not been asked yet.
+const waits = 1 << 8
+
+// begun tells whether the module has been asked.
+func (p progress) begun(id uint32) bool { return atomic.LoadUint32(p.at(id)) < functions }
+
 // function is the one that a request is in; asked is the one it was made for.
 func (p progress) function(id uint32, asked byte) string {
 	n := atomic.LoadUint32(p.at(id))
