@@ -194,7 +194,8 @@ func (b *bench) rateMarks(all map[signer.Algorithm][]round) {
 			b.mark("  the same with reading the plan and the requests' proofs", of(all[m.a], allPerOpenssl), m.most, "×")
 		}
 	}
-	b.mark("the bare token's rate beside that through the module's process, P-256", of(all[signer.ECDSAP256], byChild), 1.05, "×")
+	b.mark("the bare token's rate beside that through the module's process, P-256",
+		of(all[signer.ECDSAP256], byChild), 1.05, "×")
 	worst := 0.0
 	for _, a := range algorithms {
 		worst = max(worst, of(all[a], callsEach))

@@ -23,8 +23,10 @@ var hostileMoments = []struct {
 	n    int
 	what string
 }{
-	{"C_Initialize", 2, "exit"}, {"C_GetSlotList", 3, "segv"}, {"C_GetTokenInfo", 4, "hang"}, {"C_OpenSession", 2, "abort"},
-	{"C_Login", 2, "leave"}, {"C_GetSessionInfo", 2, "hang"}, {"C_FindObjectsInit", 9, "exit"}, {"C_FindObjects", 7, "hang"},
+	{"C_Initialize", 2, "exit"}, {"C_GetSlotList", 3, "segv"}, {"C_GetTokenInfo", 4, "hang"},
+	{"C_OpenSession", 2, "abort"},
+	{"C_Login", 2, "leave"}, {"C_GetSessionInfo", 2, "hang"}, {"C_FindObjectsInit", 9, "exit"},
+	{"C_FindObjects", 7, "hang"},
 	{"C_FindObjectsFinal", 8, "segv"}, {"C_GenerateKeyPair", 3, "exit"}, {"C_GetAttributeValue", 40, "abort"},
 	{"C_WrapKey", 1, "leave"}, {"C_DestroyObject", 2, "segv"}, {"C_SignInit", 5, "hang"}, {"C_Sign", 12, "exit"},
 }
