@@ -38,7 +38,8 @@ func TestHostileModule(t *testing.T) {
 	needSoftHSM(t)
 	wrap := filepath.Join(t.TempDir(), "wrap.so")
 	source := filepath.Join(source, "signer", "pkcs11", "testdata", "wrap.c")
-	if out, err := exec.Command("cc", "-shared", "-fPIC", "-O1", "-o", wrap, source, "-ldl", "-lpthread").CombinedOutput(); err != nil {
+	cc := exec.Command("cc", "-shared", "-fPIC", "-O1", "-o", wrap, source, "-ldl", "-lpthread")
+	if out, err := cc.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	module, err := softhsm.Find()
