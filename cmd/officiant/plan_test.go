@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
@@ -25,6 +27,7 @@ import (
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
 	"officiant/signer"
 )
 
@@ -134,7 +137,15 @@ func TestNewThenCheck(t *testing.T) {
 			t.Errorf("not shown: %s\n%s", want, stdout)
 		}
 	}
-	for line := range strings.Lines(stdout) {
+	// The same on a screen of 80 columns.
+	var shown strings.Builder
+	screen := terminal.NewScreen(&shown, "80")
+	execute(t.Context(), &options{Stdout: screen, Stderr: io.Discard, Disk: &durable.Disk{}, Rand: rand.Reader,
+		Now: time.Now}, []string{"ceremony", "check", file})
+	if err := screen.Flush(); err != nil || shown.String() == stdout {
+		t.Errorf("nothing is folded: %v", err)
+	}
+	for line := range strings.Lines(shown.String()) {
 		if n := len([]rune(strings.TrimRight(line, "\n"))); n > 80 && !strings.Contains(line, dir) {
 			t.Errorf("a line of %d columns: %s", n, line)
 		}

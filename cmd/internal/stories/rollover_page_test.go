@@ -17,7 +17,7 @@ func TestRolloverPage(t *testing.T) {
 		"kubernetes: kubernetes-2 issues, nodes trust kubernetes no more",
 		"kubectl -n kube-public patch configmap cluster-info",
 		"ceremony harbour-4: verified",
-		"\nkubernetes-2 release root\nkubernetes-2 release\nrelease\n",
+		"\nrelease root kubernetes-2\nkubernetes-2 release\nrelease\n",
 		"\nrefused\n",
 		"worker-1/kubelet.conf",
 	} {
