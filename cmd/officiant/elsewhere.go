@@ -68,6 +68,6 @@ func (o *runOptions) awaiting(wait *ceremony.Awaiting, planFile string) error {
 		fmt.Sprintf("the root they have to lead to: %s, SHA-256 %s", wait.Root.Subject, fingerprint.Of(wait.Root.Raw)),
 		"bring back, each in PEM with the CAs between it and the root after it: "+strings.Join(wait.Back, ", "),
 		"the record ends at "+wait.Head.String(), "  "+strings.Join(wait.Head.Words()[:8], " ")+" …",
-		fmt.Sprintf("to go on: officiant ceremony run %s --station %s --dir %s --certificates DIR", planFile, o.station, o.dir))
+		"to go on: "+o.again(planFile, &wait.Head)+" --certificates DIR")
 	return &exit.Error{Code: exit.Awaiting, Err: wait, Hints: hints}
 }

@@ -178,7 +178,7 @@ func (o *runOptions) begin(ctx context.Context, cfg *ceremony.Config) (err error
 
 // unfinished adds how to go on.
 func (o *runOptions) unfinished(err error, planFile string) error {
-	again := fmt.Sprintf("to go on: officiant ceremony run %s --station %s --dir %s", planFile, o.station, o.dir)
+	again := o.again(planFile, nil)
 	code, hints := outcome(err)
 	if own := (*exit.Error)(nil); errors.As(err, &own) {
 		code = own.Code
@@ -187,21 +187,36 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 	var stopped *ceremony.Stopped
 	switch {
 	case errors.As(err, &interrupted):
+		again = o.again(planFile, &interrupted.Head)
 		hints = append(headHints(hints, interrupted.Head),
 			fmt.Sprintf("to add to it: officiant ceremony note %s --by NAME [TEXT]", o.dir))
 	case errors.As(err, &stopped):
+		again = o.again(planFile, &stopped.Head)
 		hints = headHints(hints, stopped.Head)
 	}
 	if code == exit.Refused && o.received != "" {
 		hints = append(
 			hints,
-			"with what is right in its place: "+strings.TrimPrefix(again, "to go on: ")+" --certificates "+o.received,
+			"with what is right in its place: "+again+" --certificates "+o.received,
 		)
 	}
 	if code == exit.Unavailable || code == exit.Interrupted || code == exit.Failure {
-		hints = append(hints, again)
+		hints = append(hints, "to go on: "+again)
 	}
 	return &exit.Error{Code: code, Err: err, Hints: hints}
+}
+
+// again is the command that goes on, whole: with the digest that was confirmed, and
+// the head that was shown, where there is a record.
+func (o *runOptions) again(planFile string, head *fingerprint.SHA256) string {
+	command := fmt.Sprintf("officiant ceremony run %s --station %s --dir %s", planFile, o.station, o.dir)
+	if o.confirm != "" {
+		command += " --confirm " + o.confirm
+	}
+	if head != nil {
+		command += " --head " + head.String()
+	}
+	return command
 }
 
 func headHints(hints []string, head fingerprint.SHA256) []string {
