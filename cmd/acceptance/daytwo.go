@@ -67,7 +67,7 @@ func (s *site) turn(ctx context.Context, c change, m *machine) error {
 		m.stop(component)
 		var more []string
 		if component == etcd {
-			more = s.initialCluster(m) // what its static pod would say since it joined
+			more = membership{s}.initialCluster(m) // what its static pod would say since it joined
 		}
 		if err := m.start(ctx, component, more...); err != nil {
 			return err
@@ -123,7 +123,7 @@ func (s *site) reissued() []trial {
 				after: func(ctx context.Context, m *machine) error { return s.serves(ctx, m, "ceremony-2") },
 			})
 		}},
-		{"day two: etcd has its three members", s.memberList},
+		{"day two: etcd has its three members", membership{s}.memberList},
 		{"day two: the token from before is accepted by all", func(ctx context.Context) error {
 			for _, m := range s.machines {
 				if err := m.accepts(ctx, token); err != nil {

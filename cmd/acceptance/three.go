@@ -34,9 +34,15 @@ func threeNodes(ctx context.Context, o options, r *report) error {
 		}},
 		trial{"three nodes: super-admin.conf of cp-1 makes the bindings", s.bind(s.machines[0])},
 		trial{"three nodes: cp-1 uploads what kubeadm needs of the cluster for a join", s.upload},
-		trial{"not: a peer whose peer.crt another authority made joins etcd", func(ctx context.Context) error { return s.intrude(ctx, s.machines[1]) }},
-		trial{"cp-2 joins etcd over peer TLS and runs the rest", func(ctx context.Context) error { return s.enlist(ctx, s.machines[1]) }},
-		trial{"cp-3 joins etcd over peer TLS and runs the rest", func(ctx context.Context) error { return s.enlist(ctx, s.machines[2]) }},
+		trial{"not: a peer whose peer.crt another authority made joins etcd", func(ctx context.Context) error {
+			return membership{s}.intrude(ctx, s.machines[1])
+		}},
+		trial{"cp-2 joins etcd over peer TLS and runs the rest", func(ctx context.Context) error {
+			return membership{s}.enlist(ctx, s.machines[1])
+		}},
+		trial{"cp-3 joins etcd over peer TLS and runs the rest", func(ctx context.Context) error {
+			return membership{s}.enlist(ctx, s.machines[2])
+		}},
 	) {
 		return nil
 	}
@@ -59,8 +65,11 @@ func (m *machine) startAll(ctx context.Context) error {
 	return nil
 }
 
+// membership is who belongs to the etcd cluster of a site.
+type membership struct{ *site }
+
 // initialCluster are the flags with which etcd joins those that run, as kubeadm join writes them.
-func (s *site) initialCluster(m *machine) []string {
+func (s membership) initialCluster(m *machine) []string {
 	var peers []string
 	for _, each := range s.machines {
 		if each == m || each.running[etcd] != nil {
@@ -72,7 +81,7 @@ func (s *site) initialCluster(m *machine) []string {
 
 // addMember tells etcd of a member to come; once is enough. Until it is promoted
 // it has no vote, as with kubeadm join: without it the others go on.
-func (s *site) addMember(ctx context.Context, m *machine) error {
+func (s membership) addMember(ctx context.Context, m *machine) error {
 	id, err := s.memberID(ctx, m)
 	if err != nil || id != "" {
 		return err
@@ -85,7 +94,7 @@ func (s *site) addMember(ctx context.Context, m *machine) error {
 }
 
 // memberID is what etcd calls a machine's member; nothing when it knows none.
-func (s *site) memberID(ctx context.Context, m *machine) (string, error) {
+func (s membership) memberID(ctx context.Context, m *machine) (string, error) {
 	list, err := s.machines[0].etcdctl(ctx, "etcd/healthcheck-client", "member", "list")
 	for line := range strings.Lines(list) {
 		if strings.Contains(line, m.place(2380)) {
@@ -98,7 +107,7 @@ func (s *site) memberID(ctx context.Context, m *machine) (string, error) {
 
 // learn starts a machine's etcd as a learner; promote makes it a member that
 // votes, once it has caught up.
-func (s *site) learn(ctx context.Context, m *machine) (p *process, promote func() error, err error) {
+func (s membership) learn(ctx context.Context, m *machine) (p *process, promote func() error, err error) {
 	if err := s.addMember(ctx, m); err != nil {
 		return nil, nil, err
 	}
@@ -116,7 +125,7 @@ func (s *site) learn(ctx context.Context, m *machine) (p *process, promote func(
 }
 
 // enlist has a machine join: etcd first, then the rest.
-func (s *site) enlist(ctx context.Context, m *machine) error {
+func (s membership) enlist(ctx context.Context, m *machine) error {
 	if err := s.lay(m)(ctx); err != nil {
 		return err
 	}
@@ -135,7 +144,7 @@ func (s *site) enlist(ctx context.Context, m *machine) error {
 
 // intrude lets a machine try to join with a peer certificate of the same
 // content by an authority nobody trusts.
-func (s *site) intrude(ctx context.Context, m *machine) (err error) {
+func (s membership) intrude(ctx context.Context, m *machine) (err error) {
 	if err := s.lay(m)(ctx); err != nil {
 		return err
 	}
@@ -183,7 +192,7 @@ func (s *site) control() []trial {
 	}
 	first, last := s.machines[0], s.machines[len(s.machines)-1]
 	return append(trials,
-		trial{"etcd has three members, all started", func(ctx context.Context) error { return s.memberList(ctx) }},
+		trial{"etcd has three members, all started", membership{s}.memberList},
 		trial{"what cp-1 writes is read at cp-3", func(ctx context.Context) error {
 			if _, err := first.kubectl(ctx, "admin.conf", "create", "configmap", "-n", "default", "acceptance", "--from-literal=count=0"); err != nil {
 				return err
@@ -225,7 +234,7 @@ func (s *site) register(ctx context.Context, m *machine, name string) error {
 	return s.put(ctx, m, name, "PATCH", allNodes+"/"+name, label("example.test/a", "1"), 200, "example.test/a")
 }
 
-func (s *site) memberList(ctx context.Context) error {
+func (s membership) memberList(ctx context.Context) error {
 	said, err := s.machines[0].etcdctl(ctx, "etcd/healthcheck-client", "member", "list")
 	if err != nil {
 		return err

@@ -127,7 +127,6 @@ func prepare(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
-// digest PLAN puts the ceremony's digest into $DIGEST, as a script would.
 // head DIR sets HEAD to the head of a ceremony's record, which people wrote down when
 // it stopped: the SHA-256 of its last whole line.
 func head(ts *testscript.TestScript, _ bool, args []string) {
@@ -137,6 +136,7 @@ func head(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("HEAD", fmt.Sprintf("%x", sha256.Sum256([]byte(last))))
 }
 
+// digest PLAN puts the ceremony's digest into $DIGEST, as a script would.
 func digest(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Exec("officiant", "ceremony", "check", args[0], "-o", "json"))
 	m := digestField.FindStringSubmatch(ts.ReadFile("stdout"))
