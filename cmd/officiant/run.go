@@ -269,7 +269,7 @@ func afterwards(c *schedule.Ceremony) string {
 			fmt.Fprintf(&b, "  %-12s revocation list %d, of %s\n", e.Signer, e.Number, counted(len(e.Revoked), "certificate"))
 		}
 	}
-	fmt.Fprintf(&b, "  %d leaf certificates, in %d signed bundles\n", leaves, len(c.Nodes))
+	fmt.Fprintf(&b, "  %s, in %s\n", counted(leaves, "leaf certificate"), counted(len(c.Nodes), "signed bundle"))
 	return b.String()
 }
 

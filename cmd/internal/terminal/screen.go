@@ -98,7 +98,8 @@ func below(w io.Writer) io.Writer {
 }
 
 var (
-	typed    = regexp.MustCompile(`^\s*(Next:\s+|\$ |or\s+)?(officiant(-node)?|openssl|ssh-keygen|kubeadm|kubectl|sudo) `)
+	typed = regexp.MustCompile(`^\s*((Next|see|(to|all|or|with) [a-z ]+):\s+|\$ |or\s+)?` +
+		`(officiant(-node)?|openssl|ssh-keygen|kubeadm|kubectl|sudo) `)
 	machines = regexp.MustCompile(`^\s*([]{}[|]|"[^"]*": |"[^"]*",?$)`) // JSON, and tables of Markdown
 	gaps     = regexp.MustCompile(`\S {2,}`)
 )
