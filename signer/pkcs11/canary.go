@@ -54,7 +54,7 @@ func (c canary) live(ctx context.Context, told *signer.Canary, use func(context.
 	if err := c.do(ctx, s.limits.call, c.prepare); err != nil {
 		return err
 	}
-	made, err := within(ctx, s, s.limits.create, func(h pkcs11.SessionHandle) (pair, error) {
+	made, err := writing(ctx, s, s.limits.create, func(h pkcs11.SessionHandle) (pair, error) {
 		return s.generate(h, c.algorithm, c.label, c.id) // just as Create does
 	})
 	if err == nil {
@@ -69,7 +69,7 @@ func (c canary) live(ctx context.Context, told *signer.Canary, use func(context.
 }
 
 func (c canary) do(ctx context.Context, limit time.Duration, f func(pkcs11.SessionHandle) error) error {
-	_, err := within(ctx, c.store, limit, func(h pkcs11.SessionHandle) (struct{}, error) { return struct{}{}, f(h) })
+	_, err := writing(ctx, c.store, limit, func(h pkcs11.SessionHandle) (struct{}, error) { return struct{}{}, f(h) })
 	return err
 }
 
@@ -99,9 +99,11 @@ func (c canary) try(ctx context.Context, told *signer.Canary, use func(context.C
 		return err
 	}
 	told.Attributes = maps.Clone(k.info.Attributes)
-	all := func(tries ...func(trial) ([]signer.Trial, error)) error {
+	type runs func(context.Context, *store, time.Duration, func(pkcs11.SessionHandle) ([]signer.Trial, error)) (
+		[]signer.Trial, error)
+	all := func(run runs, tries ...func(trial) ([]signer.Trial, error)) error {
 		for _, try := range tries {
-			trials, err := within(ctx, s, s.limits.call, func(h pkcs11.SessionHandle) ([]signer.Trial, error) {
+			trials, err := run(ctx, s, s.limits.call, func(h pkcs11.SessionHandle) ([]signer.Trial, error) {
 				return try(trial{store: s, session: h, key: k})
 			})
 			told.Trials = append(told.Trials, trials...)
@@ -111,14 +113,17 @@ func (c canary) try(ctx context.Context, told *signer.Canary, use func(context.C
 		}
 		return nil
 	}
-	err = all(trial.read, trial.wrap,
-		func(t trial) ([]signer.Trial, error) { return t.set("CKA_EXTRACTABLE", pkcs11.CKA_EXTRACTABLE, true) },
-		func(t trial) ([]signer.Trial, error) { return t.set("CKA_SENSITIVE", pkcs11.CKA_SENSITIVE, false) })
+	err = all(within, trial.read, trial.wrap)
+	if err == nil {
+		err = all(writing,
+			func(t trial) ([]signer.Trial, error) { return t.set("CKA_EXTRACTABLE", pkcs11.CKA_EXTRACTABLE, true) },
+			func(t trial) ([]signer.Trial, error) { return t.set("CKA_SENSITIVE", pkcs11.CKA_SENSITIVE, false) })
+	}
 	if err == nil && use != nil {
 		err = use(ctx, k)
 	}
 	if err == nil {
-		err = all(trial.copy)
+		err = all(writing, trial.copy)
 	}
 	return err
 }

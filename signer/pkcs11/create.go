@@ -39,11 +39,14 @@ func (s *store) Create(ctx context.Context, ref signer.Ref, spec signer.Spec, id
 	if _, err := signer.ParseAlgorithm(string(spec.Algorithm)); err != nil {
 		return nil, fmt.Errorf("key %q: %w", label, err)
 	}
-	k, err := within(ctx, s, s.limits.create, func(h pkcs11.SessionHandle) (*key, error) {
+	k, err := writing(ctx, s, s.limits.create, func(h pkcs11.SessionHandle) (*key, error) {
 		if err := s.lib.canDo(s.token, spec); err != nil {
 			return nil, err
 		}
 		if err := s.assertNew(h, label, id[:]); err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil { // nothing is made yet
 			return nil, err
 		}
 		made, err := s.generate(h, spec.Algorithm, label, id[:])

@@ -45,8 +45,9 @@
 // is over, or ctx ends first, the caller and all later ones of that Store get
 // signer.ErrUnavailable, with the call's name; Close ends the process, unless it
 // is in a call that may write to the token: it is left alone, and named. Whoever
-// cancels ctx while a key is made waits for the key. A person has all the time
-// there is to answer PINFunc.
+// cancels ctx while a key is made, or a canary is changed or destroyed, waits for
+// the answer, though not past the limit or ctx's deadline. A person has all the
+// time there is to answer PINFunc.
 //
 // # Libraries
 //

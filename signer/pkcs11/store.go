@@ -145,7 +145,23 @@ func (s *store) Sessions() int { return cap(s.pool.tickets) }
 // within runs f on a session of the token, until ctx or the limit ends. An
 // answer that tells that the token is gone, and a deadline, make the store
 // unavailable for good: what a token holds after either is not known.
-func within[T any](ctx context.Context, s *store, limit time.Duration, f func(pkcs11.SessionHandle) (T, error)) (T, error) {
+func within[T any](ctx context.Context, s *store, limit time.Duration, f func(pkcs11.SessionHandle) (T, error)) (
+	T, error) {
+	return onSession(ctx, s, limit, func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return ctx, func() {}
+	}, f)
+}
+
+// writing is within for an f that may write to the token: once f has begun,
+// whoever cancels ctx waits for it, and its deadline and the limit hold.
+func writing[T any](ctx context.Context, s *store, limit time.Duration, f func(pkcs11.SessionHandle) (T, error)) (
+	T, error) {
+	return onSession(ctx, s, limit, unhurried, f)
+}
+
+// onSession waits for a session by ctx, and for f by what wait makes of it.
+func onSession[T any](ctx context.Context, s *store, limit time.Duration,
+	wait func(context.Context) (context.Context, context.CancelFunc), f func(pkcs11.SessionHandle) (T, error)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
 		return none, fmt.Errorf("%s: %w", s.token, err) // nothing was asked, nothing is lost
@@ -159,7 +175,9 @@ func within[T any](ctx context.Context, s *store, limit time.Duration, f func(pk
 		s.calls.Done()
 		return none, s.judge(err)
 	}
-	v, err := await(ctx, s.token.String(), func() (T, error) {
+	until, done := wait(ctx)
+	defer done()
+	v, err := await(until, s.token.String(), func() (T, error) {
 		defer s.calls.Done()
 		h, err := s.pool.take()
 		if err != nil {
