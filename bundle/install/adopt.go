@@ -37,7 +37,7 @@ type Standing struct {
 // and every certificate the node needs, by its family's authority, with its key.
 // A *Refused names all that is missing. No authority's private key is read.
 func (n *Node) Standing(c kubepki.Cluster, node kubepki.Node) (*Standing, error) {
-	if err := n.contained("var/lib/kubelet/pki"); err != nil {
+	if err := n.below().contained("var/lib/kubelet/pki"); err != nil {
 		return nil, err
 	}
 	leaves, err := kubepki.Leaves(c, node)
@@ -48,7 +48,7 @@ func (n *Node) Standing(c kubepki.Cluster, node kubepki.Node) (*Standing, error)
 	if err != nil {
 		return nil, err
 	}
-	r := &standing{Node: n, facts: node, external: c.ExternalEtcd,
+	r := &standing{credentials: n.credentials(), now: n.Now, facts: node, external: c.ExternalEtcd,
 		found: &Standing{Authorities: map[kubepki.Authority]*x509.Certificate{}, Leaves: map[string]*InUse{}}}
 	for _, f := range files {
 		switch f.Kind {
@@ -71,7 +71,8 @@ func (n *Node) Standing(c kubepki.Cluster, node kubepki.Node) (*Standing, error)
 
 // standing collects what a node has, and what is wrong with it.
 type standing struct {
-	*Node
+	credentials
+	now      func() time.Time
 	facts    kubepki.Node
 	external bool // etcd is
 	found    *Standing
@@ -83,7 +84,7 @@ func (r *standing) add(file, format string, args ...any) {
 }
 
 func (r *standing) authority(f kubepki.File) {
-	data, err := r.files().ReadFile(r.at(kubernetesDir + "/" + f.Path))
+	data, err := r.files.ReadFile(r.at(kubernetesDir + "/" + f.Path))
 	if errors.Is(err, fs.ErrNotExist) && f.Authority == kubepki.EtcdAuthority && r.external {
 		r.add(f.Path, "is not there. %s", externalEtcd)
 		return
@@ -101,7 +102,7 @@ func (r *standing) authority(f kubepki.File) {
 	case !bytes.Equal(list[0].RawSubject, list[0].RawIssuer):
 		r.add(f.Path, "%s is not self-signed: it is below the external authority %s, and no hierarchy of kubeadm's own",
 			list[0].Subject, list[0].Issuer)
-	case r.Now().After(list[0].NotAfter):
+	case r.now().After(list[0].NotAfter):
 		r.add(f.Path, "%s expired on %s: nothing in this cluster is valid any more", list[0].Subject, list[0].NotAfter.UTC().Format(time.DateOnly))
 	default:
 		r.found.Authorities[f.Authority] = list[0]
@@ -125,7 +126,7 @@ func (r *standing) apart() {
 }
 
 func (r *standing) leaf(l kubepki.Leaf) {
-	u, err := r.InUse(l)
+	u, err := r.inUse(l)
 	if err != nil && l.Kubeconfig != nil && r.rotates(l.File) {
 		u, err = r.rotated(l)
 	}
@@ -137,7 +138,7 @@ func (r *standing) leaf(l kubepki.Leaf) {
 		r.missing(l)
 	case u.Chain[0].IsCA:
 		r.add(l.File, "is a CA certificate")
-	case r.Now().After(u.Chain[0].NotAfter):
+	case r.now().After(u.Chain[0].NotAfter):
 		r.add(l.File, "expired on %s: renew it first, %s", u.Chain[0].NotAfter.UTC().Format(time.DateOnly), r.renew(l))
 	case issuer != nil && u.Chain[0].CheckSignatureFrom(issuer) != nil:
 		r.add(l.File, "was not signed by the %s authority this node trusts (%s): %v", l.Authority, issuer.Subject,
@@ -192,7 +193,7 @@ func (r *standing) renew(l kubepki.Leaf) string {
 
 // rotates says whether a kubeconfig names the file of a kubelet that rotates.
 func (r *standing) rotates(file string) bool {
-	data, err := r.files().ReadFile(r.at(kubernetesDir + "/" + file))
+	data, err := r.files.ReadFile(r.at(kubernetesDir + "/" + file))
 	defer clear(data)
 	return err == nil && bytes.Contains(data, []byte("/"+rotatedKubelet))
 }
@@ -201,7 +202,7 @@ var privateKeyPEM = regexp.MustCompile(`-----BEGIN ([A-Z]+ )?PRIVATE KEY-----`)
 
 // rotated reads certificate and key of a kubelet that rotates them.
 func (r *standing) rotated(l kubepki.Leaf) (*InUse, error) {
-	data, err := r.files().ReadFile(r.at(rotatedKubelet))
+	data, err := r.files.ReadFile(r.at(rotatedKubelet))
 	if err != nil {
 		return nil, plain(err)
 	}
@@ -224,7 +225,7 @@ func (r *standing) rotated(l kubepki.Leaf) (*InUse, error) {
 
 // account takes the service-account pair; kubeadm never looks whether it is one.
 func (r *standing) account(path string) {
-	data, err := r.files().ReadFile(r.at(kubernetesDir + "/" + path))
+	data, err := r.files.ReadFile(r.at(kubernetesDir + "/" + path))
 	if err != nil {
 		r.add(path, "%v", plain(err))
 		return
@@ -253,71 +254,9 @@ func plain(err error) error {
 	return err
 }
 
-// inPlaceAlready refuses a bundle that has this node trust an authority of a
-// cluster that is brought in, and which this node does not trust already: the
-// release key alone must not be able to add one that no ceremony made.
-func (n *Node) inPlaceAlready(a *accepted) error {
-	if len(a.facts.Adopted) == 0 {
-		return nil
-	}
-	before, err := n.adopted()
-	if err != nil {
-		return err
-	}
-	var findings []bundle.Finding
-	for _, f := range a.files {
-		want, ok := a.facts.Adopted[f.Authority]
-		if f.Kind != kubepki.TrustFile || !ok {
-			continue
-		}
-		now, err := n.read(kubernetesDir + "/" + f.Path)
-		if err != nil {
-			return err
-		}
-		if before[f.Authority] != want && (now == nil || !holdsCertificate(now.data, want)) {
-			findings = append(findings, bundle.Finding{File: f.Path, Problem: fmt.Sprintf(
-				"would have this node trust an authority that no ceremony made (SHA-256 %s), and that it does not trust now", want)})
-		}
-	}
-	if len(findings) > 0 {
-		return &Refused{nameOf(a.bundle), findings}
-	}
-	return nil
-}
-
-// adopted are the authorities that the bundle in place adopts; a file of it that
-// was lost can be put right.
-func (n *Node) adopted() (map[kubepki.Authority]fingerprint.SHA256, error) {
-	b, err := n.installed()
-	var refusal *bundle.Refusal
-	if errors.As(err, &refusal) || b == nil && err == nil {
-		return nil, nil // what is not whole says nothing
-	}
-	if err != nil {
-		return nil, err
-	}
-	facts, err := b.Facts()
-	if err != nil {
-		return nil, nil
-	}
-	return facts.Adopted, nil
-}
-
 func holdsCertificate(data []byte, want fingerprint.SHA256) bool {
 	list, err := chain(data)
 	return err == nil && slices.ContainsFunc(list, func(c *x509.Certificate) bool { return fingerprint.Of(c.Raw) == want })
-}
-
-// AuthorityKeyFiles names the files below the root that have an authority's
-// private key by kubeadm's names. They are not opened.
-func (n *Node) AuthorityKeyFiles() []string {
-	var found []string
-	for _, name := range slices.Sorted(maps.Keys(authorityKeyNames)) {
-		if _, err := n.files().Lstat(n.at(kubernetesDir + "/" + name)); err == nil {
-			found = append(found, kubernetesDir+"/"+name)
-		}
-	}
-	return found
 }
 
 func publicPEM(pub crypto.PublicKey) ([]byte, error) {

@@ -20,12 +20,18 @@ import (
 // maxKeyFile is above what any PEM file below /etc/kubernetes has.
 const maxKeyFile = 1 << 20
 
-// noAuthorityKeys refuses a node on which a CA's private key lies: kubeadm would
+// keySearch looks for private keys of authorities.
+type keySearch struct {
+	below
+	record
+}
+
+// none refuses a node on which a CA's private key lies: kubeadm would
 // not be in external CA mode there, and no such key belongs on any node. left are
 // those of a cluster that is being brought in, for as long as the bundle has its
 // authorities.
-func (n *Node) noAuthorityKeys(b *bundle.Bundle) (left []string, err error) {
-	findings, left, err := n.authorityKeys(b)
+func (s keySearch) none(b *bundle.Bundle) (left []string, err error) {
+	findings, left, err := s.all(b)
 	if err != nil {
 		return nil, err
 	}
@@ -35,15 +41,15 @@ func (n *Node) noAuthorityKeys(b *bundle.Bundle) (left []string, err error) {
 	return left, nil
 }
 
-// authorityKeys finds private keys of certificate authorities below
+// all finds private keys of certificate authorities below
 // /etc/kubernetes: by the names kubeadm gives them, and by what they hold. left
 // are files with those of authorities the bundle adopts.
-func (n *Node) authorityKeys(b *bundle.Bundle) (findings []bundle.Finding, left []string, err error) {
-	known, err := n.authorityPublicKeys(b)
+func (s keySearch) all(b *bundle.Bundle) (findings []bundle.Finding, left []string, err error) {
+	known, err := s.authorityPublicKeys(b)
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err := n.keyFiles(known)
+	found, err := s.keyFiles(known)
 	if err != nil {
 		return nil, nil, fmt.Errorf("looking for CA keys: %w", err)
 	}
@@ -77,10 +83,10 @@ func (f keyFile) finding() bundle.Finding {
 	return bundle.Finding{File: f.file, Problem: problem}
 }
 
-func (n *Node) keyFiles(known []authorityKey) ([]keyFile, error) {
+func (s keySearch) keyFiles(known []authorityKey) ([]keyFile, error) {
 	var files []keyFile
 	for i, folder := range []string{kubernetesDir, kubernetesDir + "/pki", kubernetesDir + "/pki/etcd"} {
-		info, err := n.files().Lstat(n.at(folder))
+		info, err := s.files.Lstat(s.at(folder))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return files, nil
@@ -89,7 +95,7 @@ func (n *Node) keyFiles(known []authorityKey) ([]keyFile, error) {
 		case i > 0 && info.Mode()&fs.ModeSymlink == 0:
 			continue // walked from above; a walk does not enter links, but kubeadm does
 		}
-		found, err := n.keysBelow(folder, known)
+		found, err := s.keysBelow(folder, known)
 		if err != nil {
 			return nil, err
 		}
@@ -104,10 +110,10 @@ var authorityKeyNames = map[string]kubepki.Authority{
 }
 
 // keysBelow is keyFiles for one folder, which may be a link.
-func (n *Node) keysBelow(folder string, known []authorityKey) ([]keyFile, error) {
-	top := n.at(folder)
+func (s keySearch) keysBelow(folder string, known []authorityKey) ([]keyFile, error) {
+	top := s.at(folder)
 	var files []keyFile
-	err := n.files().Walk(top, func(at string, e fs.DirEntry) error {
+	err := s.files.Walk(top, func(at string, e fs.DirEntry) error {
 		rel, err := filepath.Rel(top, at)
 		if err != nil || e.IsDir() {
 			return err
@@ -117,7 +123,7 @@ func (n *Node) keysBelow(folder string, known []authorityKey) ([]keyFile, error)
 			files = append(files, keyFile{file: path, family: family, named: true})
 			return nil
 		}
-		held := n.heldKey(at)
+		held := s.heldKey(at)
 		for _, k := range known {
 			if held != nil && sameKey(held, k.public) {
 				files = append(files, keyFile{file: path, family: k.family, foreign: k.foreign})
@@ -130,12 +136,12 @@ func (n *Node) keysBelow(folder string, known []authorityKey) ([]keyFile, error)
 
 // heldKey is the public half of the private key in a file; nil when there is none.
 // What cannot be read here cannot be judged here.
-func (n *Node) heldKey(at string) crypto.PublicKey {
-	info, err := n.files().Stat(at) // through a link, as whoever uses the key
+func (s keySearch) heldKey(at string) crypto.PublicKey {
+	info, err := s.files.Stat(at) // through a link, as whoever uses the key
 	if err != nil || !info.Mode().IsRegular() || info.Size() > maxKeyFile {
 		return nil
 	}
-	data, err := n.files().ReadFile(at)
+	data, err := s.files.ReadFile(at)
 	if err != nil {
 		return nil
 	}
@@ -159,12 +165,12 @@ type authorityKey struct {
 
 // authorityPublicKeys are those of the bundle, and of the bundle in place: when
 // the last stage of an adoption takes an authority away, its key is still looked for.
-func (n *Node) authorityPublicKeys(b *bundle.Bundle) ([]authorityKey, error) {
+func (s keySearch) authorityPublicKeys(b *bundle.Bundle) ([]authorityKey, error) {
 	keys, err := bundleKeys(b)
 	if err != nil {
 		return nil, err
 	}
-	before, _, err := n.since()
+	before, _, err := s.since()
 	if err != nil || before == nil || sumOf(before) == sumOf(b) {
 		return keys, nil // what is not whole is told elsewhere
 	}
@@ -197,4 +203,16 @@ func bundleKeys(b *bundle.Bundle) ([]authorityKey, error) {
 		}
 	}
 	return keys, nil
+}
+
+// named names the files below the root that have an authority's
+// private key by kubeadm's names. They are not opened.
+func (s keySearch) named() []string {
+	var found []string
+	for _, name := range slices.Sorted(maps.Keys(authorityKeyNames)) {
+		if _, err := s.files.Lstat(s.at(kubernetesDir + "/" + name)); err == nil {
+			found = append(found, kubernetesDir+"/"+name)
+		}
+	}
+	return found
 }

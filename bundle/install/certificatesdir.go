@@ -12,16 +12,17 @@ import (
 // /etc/kubernetes/pki, or a folder that pki is a link to, as kubespray has it. A
 // *Refused says how it becomes so. dir is absolute; "" is kubeadm's default.
 func (n *Node) CertificatesDir(dir string) error {
+	b := n.below()
 	const pki = kubernetesDir + "/pki"
 	at := strings.TrimPrefix(path.Clean("/"+dir), "/")
 	if dir == "" || at == pki {
 		return nil
 	}
-	own, err := n.files().Stat(n.at(pki))
+	own, err := b.files.Stat(b.at(pki))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	theirs, terr := n.files().Stat(n.at(at))
+	theirs, terr := b.files.Stat(b.at(at))
 	if terr != nil && !errors.Is(terr, fs.ErrNotExist) {
 		return terr
 	}

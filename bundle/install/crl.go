@@ -23,24 +23,24 @@ type RevocationList struct {
 
 // revocationList reads the list the node's etcd has now; nil when it has none, or
 // one that cannot be read, which tree says.
-func (n *Node) revocationList(files []kubepki.File) *RevocationList {
+func revocationList(b below, files []kubepki.File, now time.Time) *RevocationList {
 	for _, f := range files {
 		if f.Kind != kubepki.RevocationListFile {
 			continue
 		}
 		path := kubernetesDir + "/" + f.Path
-		now, err := n.read(path)
-		if err != nil || now == nil {
+		there, err := b.read(path)
+		if err != nil || there == nil {
 			return nil
 		}
-		list, err := bundle.ParseRevocationList(now.data)
+		list, err := bundle.ParseRevocationList(there.data)
 		if err != nil {
 			return nil
 		}
 		r := &RevocationList{
 			File: path, Issuer: list.Issuer.String(), Number: list.Number.String(), Revoked: []string{},
 			ThisUpdate: list.ThisUpdate.UTC(), NextUpdate: list.NextUpdate.UTC(),
-			DaysLeft: int(math.Floor(list.NextUpdate.Sub(n.Now()).Hours() / 24)),
+			DaysLeft: int(math.Floor(list.NextUpdate.Sub(now).Hours() / 24)),
 		}
 		for _, e := range list.RevokedCertificateEntries {
 			r.Revoked = append(r.Revoked, e.SerialNumber.Text(16))

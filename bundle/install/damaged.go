@@ -3,8 +3,6 @@ package install
 import (
 	"errors"
 	"fmt"
-
-	"officiant/bundle"
 )
 
 // Damaged says that a file of the state directory is not what this package writes,
@@ -34,14 +32,4 @@ var wayOn = map[string]string{
 func lost(err error) bool {
 	var d *Damaged
 	return errors.As(err, &d) && d.WayOn == ""
-}
-
-// since is the bundle in place, for who can go on without: a damaged one is none.
-func (n *Node) since() (b *bundle.Bundle, problem string, err error) {
-	b, err = n.installed()
-	var refusal *bundle.Refusal
-	if errors.As(err, &refusal) {
-		return nil, err.Error(), nil
-	}
-	return b, "", err
 }

@@ -1,7 +1,6 @@
 package install
 
 import (
-	"bytes"
 	"crypto"
 	"fmt"
 	"slices"
@@ -82,24 +81,24 @@ func (n *Node) Install(b *bundle.Bundle, o Options) (*Report, error) {
 		return nil, err
 	}
 	defer unlock()
-	pending, err := n.interrupted()
+	pending, err := n.record().interrupted()
 	if err != nil {
 		return nil, err
 	}
 	finished := ""
 	if pending != nil {
-		if finished, err = n.recover(); err != nil {
+		if finished, err = n.completion().recover(); err != nil {
 			return nil, err
 		}
 	}
-	a, err := n.accept(b, o)
+	a, err := n.preparation().accept(b, o)
 	if err != nil {
 		return &Report{Finished: finished}, err
 	}
-	if err := n.removeTemps(); err != nil {
+	if err := n.completion().removeTemps(); err != nil {
 		return nil, err
 	}
-	r, t, err := n.plan(a)
+	r, t, err := n.planner().install(a)
 	if err != nil {
 		return nil, err
 	}
@@ -107,91 +106,26 @@ func (n *Node) Install(b *bundle.Bundle, o Options) (*Report, error) {
 	if r.Already {
 		return r, nil
 	}
-	return r, n.apply(t)
+	return r, n.staging().apply(t)
 }
 
 func (n *Node) tryInstall(b *bundle.Bundle, o Options) (*Report, error) {
-	if err := n.contained(); err != nil {
+	if err := n.below().contained(); err != nil {
 		return nil, err
 	}
-	pending, err := n.interrupted()
+	pending, err := n.record().interrupted()
 	if err != nil {
 		return nil, err
 	}
 	if pending != nil {
 		return nil, fmt.Errorf("an interrupted %s has to be finished first: run install without --dry-run, or rollback", pending.Operation)
 	}
-	a, err := n.accept(b, o)
+	a, err := n.preparation().accept(b, o)
 	if err != nil {
 		return nil, err
 	}
-	r, _, err := n.plan(a)
+	r, _, err := n.planner().install(a)
 	return r, err
-}
-
-// plan says what placing an accepted bundle changes.
-func (n *Node) plan(a *accepted) (*Report, *transaction, error) {
-	before, problem, err := n.since()
-	if err != nil {
-		return nil, nil, err
-	}
-	archive, err := a.bundle.Tar()
-	if err != nil {
-		return nil, nil, err
-	}
-	r := &Report{Cluster: a.bundle.Cluster, Node: a.bundle.Node, Sequence: a.bundle.Sequence, First: a.first, Pins: a.pins,
-		Left: a.left, Unread: problem}
-	if a.before != nil && a.before.Root != a.pins.Root {
-		r.Unpinned = &a.before.Root
-	}
-	for _, c := range a.roots {
-		if f := fingerprint.Of(c.Raw); f != a.pins.Root {
-			r.Beside = append(r.Beside, f)
-		}
-	}
-	if a.before != nil && a.before.Release != a.pins.Release {
-		r.Retired = &a.before.Release
-	}
-	r.Next = a.next
-	t := &transaction{operation: "install", write: slices.Clone(a.tree)}
-	files := a.files
-	same := false
-	if before != nil {
-		r.Before = before.Sequence
-		same = bytes.Equal(before.Sums, a.bundle.Sums)
-		old, err := filesOf(before)
-		if err != nil {
-			return nil, nil, err
-		}
-		t.remove = gone(old, a.tree)
-		files = append(slices.Clone(files), old...)
-	}
-	if r.Changes, r.Same, err = n.changes(t); err != nil {
-		return nil, nil, err
-	}
-	r.Notices = notices(r.Changes, files)
-	if err := n.planKubelet(a, r, t); err != nil {
-		return nil, nil, err
-	}
-	r.Already = a.again && same && len(r.Changes) == 0 && len(t.renames) == 0
-	if err := n.addState(a, t, archive, before, same); err != nil {
-		return nil, nil, err
-	}
-	return r, t, nil
-}
-
-// planKubelet has what the kubelet would prefer to its new kubelet.conf put aside.
-func (n *Node) planKubelet(a *accepted, r *Report, t *transaction) error {
-	var err error
-	r.Kubelet, err = n.kubelet(a.files, configIn(t.write))
-	if err != nil || r.Kubelet == nil || r.Kubelet.Instead == nil {
-		return err
-	}
-	if t.renames, err = n.putAside(beforeSuffix, a.bundle.Sequence); err != nil {
-		return err
-	}
-	r.asides(t.renames)
-	return nil
 }
 
 // asides notes what is put aside or brought back: the kubelet has to be restarted for it.
@@ -212,59 +146,6 @@ func (r *Report) asides(renames []rename) {
 		at = slices.IndexFunc(r.Notices, func(n Notice) bool { return n.Component == "kubelet" })
 	}
 	r.Notices[at].Restart = append(r.Notices[at].Restart, "/"+kubelet.Current)
-}
-
-// addState adds the node's own files to a transaction.
-func (n *Node) addState(a *accepted, t *transaction, archive []byte, before *bundle.Bundle, same bool) error {
-	pins, err := document(a.pins)
-	if err != nil {
-		return err
-	}
-	known, err := n.origins()
-	if err != nil {
-		return err
-	}
-	if known, err = known.after(a.bundle); err != nil {
-		return err
-	}
-	from, err := document(known)
-	if err != nil {
-		return err
-	}
-	t.write = append(t.write,
-		placed{path: StateDir + "/" + installedFile, data: archive, mode: secretMode},
-		placed{path: StateDir + "/" + originsFile, data: from, mode: secretMode},
-		placed{path: StateDir + "/" + pinsFile, data: pins, mode: secretMode})
-	if same {
-		return nil // putting the same bundle right again does not change what the way back is
-	}
-	return n.keep(t, before, previousFile)
-}
-
-// keep adds an archive of everything the transaction touches, as it is now.
-func (n *Node) keep(t *transaction, before *bundle.Bundle, name string) error {
-	paths := slices.Clone(t.remove)
-	for _, p := range t.write {
-		if p.path != StateDir+"/"+pinsFile {
-			paths = append(paths, p.path)
-		}
-	}
-	slices.Sort(paths)
-	there, absent, err := n.snapshot(paths)
-	if err != nil {
-		return err
-	}
-	index := previousTree{Absent: absent, Renames: t.renames}
-	if before != nil {
-		sum := sumOf(before)
-		index.Bundle, index.Sequence = &sum, before.Sequence
-	}
-	data, err := pack(index, there)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	t.write = append(t.write, placed{path: StateDir + "/" + name, data: data, mode: secretMode})
-	return nil
 }
 
 func filesOf(b *bundle.Bundle) ([]kubepki.File, error) {

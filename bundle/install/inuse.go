@@ -10,6 +10,7 @@ import (
 
 	"officiant/bundle/kubeconfig"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/privatekey"
 )
 
 // InUse is a leaf as it stands below /etc/kubernetes, whoever put it there.
@@ -20,18 +21,21 @@ type InUse struct {
 	Lost  []string            // what of a kubeconfig a bundle's file in its place will not have
 }
 
-// InUse reads a leaf's certificate and key. A key that is not the certificate's
+// credentials reads keys and certificates where Kubernetes has them.
+type credentials struct{ below }
+
+// inUse reads a leaf's certificate and key. A key that is not the certificate's
 // is an error; so is a file that does not read.
-func (n *Node) InUse(l kubepki.Leaf) (*InUse, error) {
-	u := &InUse{File: n.at(kubernetesDir + "/" + l.File)}
-	data, err := n.files().ReadFile(u.File)
+func (h credentials) inUse(l kubepki.Leaf) (*InUse, error) {
+	u := &InUse{File: h.at(kubernetesDir + "/" + l.File)}
+	data, err := h.files.ReadFile(u.File)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	defer clear(data)
 	there := err == nil
 	if l.Kubeconfig != nil {
-		u.Key, err = n.configKey(u.File)
+		u.Key, err = h.configKey(u.File)
 		if there {
 			c, err := kubeconfig.Read(u.File, data)
 			if err != nil {
@@ -47,7 +51,7 @@ func (n *Node) InUse(l kubepki.Leaf) (*InUse, error) {
 			}
 		}
 	} else {
-		u.Key, err = n.readKey(n.at(kubernetesDir + "/" + l.KeyFile))
+		u.Key, err = h.readKey(h.at(kubernetesDir + "/" + l.KeyFile))
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -78,4 +82,30 @@ func chain(data []byte) ([]*x509.Certificate, error) {
 		}
 		list = append(list, c)
 	}
+}
+
+// readKey reads a private key from a file of its own.
+func (h credentials) readKey(at string) (crypto.Signer, error) { return readKey(h.files, at) }
+
+// configKey reads the private key out of a kubeconfig, as `kubeadm certs
+// generate-csr` leaves it there.
+func (h credentials) configKey(at string) (crypto.Signer, error) {
+	data, err := h.files.ReadFile(at)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(data)
+	c, err := kubeconfig.Read(at, data)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.Key) == 0 {
+		return nil, fmt.Errorf("%s: no private key in it: %w", at, fs.ErrNotExist)
+	}
+	defer clear(c.Key)
+	key, err := privatekey.Parse(c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", at, err)
+	}
+	return key, nil
 }

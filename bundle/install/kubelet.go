@@ -40,13 +40,16 @@ func (p *Presented) String() string {
 	return fmt.Sprintf("%s (serial %s by %s, until %s)", p.File, p.Serial, p.Issuer, p.NotAfter.Format(time.RFC3339))
 }
 
-// kubelet says what the kubelet uses beside the certificate of kubelet.conf; nil
+// kubeletUse looks after the kubelet's own files, which it may prefer to a bundle's.
+type kubeletUse struct{ below }
+
+// of says what the kubelet uses beside the certificate of kubelet.conf; nil
 // where the bundle brings no kubelet.conf.
-func (n *Node) kubelet(files []kubepki.File, config *x509.Certificate) (*Kubelet, error) {
+func (u kubeletUse) of(files []kubepki.File, config *x509.Certificate) (*Kubelet, error) {
 	if !slices.ContainsFunc(files, func(f kubepki.File) bool { return f.Path == kubeletConfig }) {
 		return nil, nil
 	}
-	s, err := kubelet.Rotation(n.readAny)
+	s, err := kubelet.Rotation(u.readAny)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +58,7 @@ func (n *Node) kubelet(files []kubepki.File, config *x509.Certificate) (*Kubelet
 		return k, nil // what is there it does not look at
 	}
 	for _, path := range kubelet.Preferred {
-		p, cert := n.presented(path)
+		p, cert := u.presented(path)
 		if p == nil {
 			continue
 		}
@@ -69,12 +72,12 @@ func (n *Node) kubelet(files []kubepki.File, config *x509.Certificate) (*Kubelet
 
 // presented reads the certificate in one of the kubelet's own files; nil when there
 // is no such file.
-func (n *Node) presented(path string) (*Presented, *x509.Certificate) {
-	if _, err := n.files().Lstat(n.at(path)); errors.Is(err, fs.ErrNotExist) {
+func (u kubeletUse) presented(path string) (*Presented, *x509.Certificate) {
+	if _, err := u.files.Lstat(u.at(path)); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	p := &Presented{File: path}
-	data, err := n.files().ReadFile(n.at(path))
+	data, err := u.files.ReadFile(u.at(path))
 	defer clear(data)
 	if err != nil {
 		p.Problem = plain(err).Error()
@@ -93,15 +96,6 @@ func (n *Node) presented(path string) (*Presented, *x509.Certificate) {
 	return p, c
 }
 
-// readAny reads a file below the root, through links; nil when there is none.
-func (n *Node) readAny(path string) ([]byte, error) {
-	data, err := n.files().ReadFile(n.at(path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return data, err
-}
-
 // kubeletFinding is what is to be said of a kubelet that uses something else.
 func kubeletFinding(k *Kubelet) []bundle.Finding {
 	if k == nil || k.Instead == nil {
@@ -116,13 +110,13 @@ func kubeletFinding(k *Kubelet) []bundle.Finding {
 			"restart the kubelet, and have it not rotate (--rotate-certificates=false)", k.Instead, by)}}
 }
 
-// inUseKubelet adds to a status or verification what the kubelet uses.
-func (n *Node) inUseKubelet(files []kubepki.File) (*Kubelet, []bundle.Finding) {
-	now, err := n.read(kubernetesDir + "/" + kubeletConfig)
+// inUse adds to a status or verification what the kubelet uses.
+func (u kubeletUse) inUse(files []kubepki.File) (*Kubelet, []bundle.Finding) {
+	now, err := u.read(kubernetesDir + "/" + kubeletConfig)
 	if err != nil || now == nil {
 		return nil, nil // told as that
 	}
-	k, err := n.kubelet(files, bundle.FirstCertificate(kubeletConfig, now.data))
+	k, err := u.of(files, bundle.FirstCertificate(kubeletConfig, now.data))
 	if err != nil {
 		return nil, []bundle.Finding{{File: kubernetesDir + "/" + kubeletConfig,
 			Problem: fmt.Sprintf("whether the kubelet uses it cannot be told: %v", err)}}

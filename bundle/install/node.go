@@ -1,12 +1,9 @@
 package install
 
 import (
-	"crypto"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -35,14 +32,8 @@ func (n *Node) files() *tree.Root {
 	return n.opened
 }
 
-// disk is the node's disk, on which nothing outside of the root is reached.
-func (n *Node) disk() *durable.Disk { return n.Disk.In(n.files()) }
-
 // State is the node's own directory.
 func (n *Node) State() *State { return stateBelow(n.Root, n.Disk, n.files()) }
-
-// at is where a path below the root lies.
-func (n *Node) at(path string) string { return filepath.Join(n.Root, filepath.FromSlash(path)) }
 
 // Refused says why a bundle, or what is on the node, is not accepted.
 type Refused struct {
@@ -68,28 +59,8 @@ func refusedf(what, file, format string, args ...any) error {
 
 func nameOf(b *bundle.Bundle) string { return "bundle of " + b.Node }
 
-// contained refuses a tree whose folders lead out of it, before anything is read.
-func (n *Node) contained(more ...string) error {
-	if _, err := os.Stat(n.Root); err != nil {
-		return fmt.Errorf("root: %w", err)
-	}
-	for _, folder := range append(n.folders(), more...) {
-		err := n.files().Folder(n.at(folder))
-		var outside *tree.Outside
-		switch {
-		case errors.As(err, &outside):
-			return refusedf("this node", folder, "%v", outside)
-		case tree.Dangling(err):
-			return refusedf("this node", folder, "%v", plain(err))
-		case err != nil:
-			return fmt.Errorf("%s: %w", folder, err)
-		}
-	}
-	return nil
-}
-
 // folders are those this package reads and writes in, below the root.
-func (n *Node) folders() []string {
+func folders() []string {
 	return []string{kubernetesDir, kubernetesDir + "/pki", kubernetesDir + "/pki/etcd",
 		StateDir, StateDir + "/" + keysDir, StateDir + "/" + keysDir + "/etcd", StateDir + "/previous"}
 }
@@ -97,7 +68,7 @@ func (n *Node) folders() []string {
 // lock keeps a second install, rollback or request out until unlock is called. It makes
 // no file: what is locked is the state directory itself.
 func (n *Node) lock() (unlock func(), err error) {
-	if err := n.contained(); err != nil {
+	if err := n.below().contained(); err != nil {
 		return nil, err
 	}
 	dir := n.State().Dir()
@@ -119,7 +90,7 @@ func (n *Node) Hold() (release func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	j, err := n.interrupted()
+	j, err := n.record().interrupted()
 	if err == nil && j != nil {
 		err = fmt.Errorf("%s: an interrupted %s has to be finished first: run install or rollback", n.State().Dir(), j.Operation)
 	}
@@ -142,36 +113,3 @@ type placed struct {
 
 // owner is the user and the group a file belongs to, by number.
 type owner struct{ uid, gid int }
-
-// read reads a file below the root; nil without error when there is none.
-// What is not a plain file is an error: it would be replaced, not filled.
-func (n *Node) read(path string) (*placed, error) {
-	info, err := n.files().Lstat(n.at(path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a plain file (%s)", n.at(path), info.Mode().Type())
-	}
-	data, err := n.files().ReadFile(n.at(path))
-	if err != nil {
-		return nil, err
-	}
-	return &placed{path: path, data: data, mode: info.Mode().Perm(), owner: ownerOf(info)}, nil
-}
-
-// key finds a node's private key for a leaf. It lies in the state directory, or,
-// when kubeadm made it, where Kubernetes reads it.
-func (n *Node) key(name, keyFile, configFile string) (crypto.Signer, error) {
-	key, err := n.State().Key(name)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return key, err
-	}
-	if keyFile != "" {
-		return n.readKey(n.at(kubernetesDir + "/" + keyFile))
-	}
-	return n.configKey(n.at(kubernetesDir + "/" + configFile))
-}

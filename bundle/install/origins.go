@@ -2,8 +2,6 @@ package install
 
 import (
 	"crypto/x509"
-	"errors"
-	"io/fs"
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
@@ -24,22 +22,6 @@ type origin struct {
 	SHA256   fingerprint.SHA256 `json:"sha256"` // of the DER certificate
 	Sequence int                `json:"sequence"`
 	Ceremony fingerprint.SHA256 `json:"ceremony"`
-}
-
-// origins reads origins.json; empty without error when there is none.
-func (n *Node) origins() (*origins, error) {
-	o := &origins{}
-	err := n.State().document(originsFile, o)
-	if errors.Is(err, fs.ErrNotExist) {
-		return o, nil
-	}
-	if lost(err) || err == nil && (o.APIVersion != apiVersion || o.Kind != originsKind) {
-		return &origins{}, nil // it only says what brought a certificate first
-	}
-	if err != nil {
-		return nil, err
-	}
-	return o, nil
 }
 
 func (o *origins) of(cert *x509.Certificate) (origin, bool) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
@@ -32,23 +33,32 @@ type accepted struct {
 	tree   []placed
 }
 
+// preparation checks a bundle for this node, and makes its files of it.
+type preparation struct {
+	credentials
+	record
+	trust  pinning
+	search keySearch
+	now    func() time.Time
+}
+
 // accept checks a bundle against release key, facts and this node. It writes nothing.
-func (n *Node) accept(b *bundle.Bundle, o Options) (*accepted, error) {
+func (p preparation) accept(b *bundle.Bundle, o Options) (*accepted, error) {
 	if err := b.CheckSignature(o.Release); err != nil {
 		return nil, err
 	}
 	facts, err := b.Facts()
 	if err != nil {
-		return nil, &Refused{nameOf(b), b.Check(bundle.CheckOptions{Now: n.Now()})}
+		return nil, &Refused{nameOf(b), b.Check(bundle.CheckOptions{Now: p.now()})}
 	}
-	if err := n.meant(b); err != nil {
+	if err := p.meant(b); err != nil {
 		return nil, err
 	}
 	a := &accepted{bundle: b, facts: facts}
 	if b.Sequence < o.MinSequence {
 		return nil, refusedf(nameOf(b), bundle.SumsFile, "sequence %d is older than %d, the least asked for", b.Sequence, o.MinSequence)
 	}
-	if err := n.pin(a, o); err != nil {
+	if err := p.trust.pin(a, o); err != nil {
 		return nil, err
 	}
 	leaves, err := kubepki.Leaves(facts.Cluster, facts.Node)
@@ -58,7 +68,7 @@ func (n *Node) accept(b *bundle.Bundle, o Options) (*accepted, error) {
 	if a.files, err = kubepki.Files(facts.Cluster, facts.Node); err != nil {
 		return nil, refusedf(nameOf(b), bundle.FactsFile, "%v", err)
 	}
-	keys, err := n.keys(leaves)
+	keys, err := p.keys(leaves)
 	if err != nil {
 		return nil, err
 	}
@@ -66,23 +76,23 @@ func (n *Node) accept(b *bundle.Bundle, o Options) (*accepted, error) {
 	for name, key := range keys {
 		public[name] = key.Public()
 	}
-	findings := b.Check(bundle.CheckOptions{Now: n.Now(), Root: &a.pins.Root, Keys: public})
+	findings := b.Check(bundle.CheckOptions{Now: p.now(), Root: &a.pins.Root, Keys: public})
 	if len(findings) > 0 {
 		return nil, &Refused{nameOf(b), findings}
 	}
-	if err := n.inPlaceAlready(a); err != nil {
+	if err := p.inPlaceAlready(a); err != nil {
 		return nil, err
 	}
-	if a.left, err = n.noAuthorityKeys(b); err != nil {
+	if a.left, err = p.search.none(b); err != nil {
 		return nil, err
 	}
-	a.tree, err = n.complete(a, keys)
+	a.tree, err = p.complete(a, keys)
 	return a, err
 }
 
 // meant refuses another node's bundle by name, before the certificates say it.
-func (n *Node) meant(b *bundle.Bundle) error {
-	asked, err := n.State().asked()
+func (p preparation) meant(b *bundle.Bundle) error {
+	asked, err := p.state.asked()
 	if err != nil {
 		return err
 	}
@@ -92,92 +102,12 @@ func (n *Node) meant(b *bundle.Bundle) error {
 	return nil
 }
 
-// pin compares the bundle with what earlier installs pinned, and says what is
-// pinned after this one.
-func (n *Node) pin(a *accepted, o Options) error {
-	b := a.bundle
-	roots, err := rootsOf(b)
-	if err != nil {
-		return err
-	}
-	if err := comparedRelease(b, o); err != nil {
-		return err
-	}
-	if err := comparedRoot(b, roots, o.NewRoot); err != nil {
-		return err
-	}
-	spki, err := fingerprint.SPKI(o.Release)
-	if err != nil {
-		return fmt.Errorf("release key: %w", err)
-	}
-	if a.next = announcedBy(b); a.next != nil && *a.next == spki {
-		return refusedf(nameOf(b), bundle.NextReleaseFile, "announces the very key that signed the bundle")
-	}
-	a.pins = &Pins{
-		APIVersion: apiVersion, Kind: pinsKind, Cluster: b.Cluster, Node: b.Node, Root: fingerprint.Of(roots[0].Raw), Release: spki,
-		HighestSequence: b.Sequence, HighestBundle: fingerprint.Of(b.Sums),
-	}
-	old, err := n.State().Pins()
-	if err != nil {
-		return err
-	}
-	a.roots = roots
-	if old == nil {
-		a.first = true
-		return nil
-	}
-	a.before = old
-	return n.follows(a, o)
-}
-
-// follows refuses what is not by those this node pinned, or older than what it
-// has seen; a root that follows the pinned one goes into the pins.
-func (n *Node) follows(a *accepted, o Options) error {
-	b, old := a.bundle, a.before
-	var f []bundle.Finding
-	add := func(file, format string, args ...any) {
-		f = append(f, bundle.Finding{File: file, Problem: fmt.Sprintf(format, args...)})
-	}
-	if b.Cluster != old.Cluster || b.Node != old.Node {
-		add(bundle.SumsFile, "is for node %s of cluster %s; this is node %s of cluster %s", b.Node, b.Cluster, old.Node, old.Cluster)
-	}
-	root, reason, err := n.rootAfter(old.Root, a.roots, o.NewRoot)
-	if err != nil {
-		return err
-	}
-	if reason != "" {
-		add(bundle.RootFile, "%s", reason)
-	}
-	a.pins.Root = root
-	if o.NewRelease == nil {
-		reason, err := n.Takes(o.Release)
-		if err != nil {
-			return err
-		}
-		if reason != "" {
-			add(bundle.SignatureFile, "%s", reason)
-		}
-	}
-	switch {
-	case b.Sequence < old.HighestSequence:
-		add(bundle.SumsFile, "sequence %d is older than %d, the newest this node has seen", b.Sequence, old.HighestSequence)
-	case b.Sequence == old.HighestSequence && a.pins.HighestBundle != old.HighestBundle:
-		add(bundle.SumsFile, "is another bundle of sequence %d than the one this node has seen", b.Sequence)
-	case b.Sequence == old.HighestSequence:
-		a.again = true
-	}
-	if len(f) > 0 {
-		return &Refused{nameOf(b), f}
-	}
-	return nil
-}
-
 // keys finds this node's private keys. Keys that are not there are left out:
 // Check names each.
-func (n *Node) keys(leaves []kubepki.Leaf) (map[string]crypto.Signer, error) {
+func (p preparation) keys(leaves []kubepki.Leaf) (map[string]crypto.Signer, error) {
 	keys := map[string]crypto.Signer{}
 	for _, l := range leaves {
-		key, err := n.key(l.Name, l.KeyFile, l.File)
+		key, err := p.key(l.Name, l.KeyFile, l.File)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -189,38 +119,12 @@ func (n *Node) keys(leaves []kubepki.Leaf) (map[string]crypto.Signer, error) {
 	return keys, nil
 }
 
-// readKey reads a private key from a file of its own.
-func (n *Node) readKey(at string) (crypto.Signer, error) { return readKey(n.files(), at) }
-
-// configKey reads the private key out of a kubeconfig, as `kubeadm certs
-// generate-csr` leaves it there.
-func (n *Node) configKey(at string) (crypto.Signer, error) {
-	data, err := n.files().ReadFile(at)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(data)
-	c, err := kubeconfig.Read(at, data)
-	if err != nil {
-		return nil, err
-	}
-	if len(c.Key) == 0 {
-		return nil, fmt.Errorf("%s: no private key in it: %w", at, fs.ErrNotExist)
-	}
-	defer clear(c.Key)
-	key, err := privatekey.Parse(c.Key)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", at, err)
-	}
-	return key, nil
-}
-
 // complete turns the bundle's files into the node's: keys from the node,
 // kubeconfigs with their keys, the service-account key opened.
-func (n *Node) complete(a *accepted, keys map[string]crypto.Signer) ([]placed, error) {
+func (p preparation) complete(a *accepted, keys map[string]crypto.Signer) ([]placed, error) {
 	var tree []placed
 	for _, f := range a.files {
-		data, err := n.content(a.bundle, f, keys)
+		data, err := p.content(a.bundle, f, keys)
 		if err != nil {
 			return nil, err
 		}
@@ -229,14 +133,14 @@ func (n *Node) complete(a *accepted, keys map[string]crypto.Signer) ([]placed, e
 	return tree, nil
 }
 
-func (n *Node) content(b *bundle.Bundle, f kubepki.File, keys map[string]crypto.Signer) ([]byte, error) {
+func (p preparation) content(b *bundle.Bundle, f kubepki.File, keys map[string]crypto.Signer) ([]byte, error) {
 	switch f.Kind {
 	case kubepki.KeyFile:
 		return privatekey.PEM(keys[f.Leaf])
 	case kubepki.KubeconfigFile:
 		return completed(b, f, keys[f.Leaf])
 	case kubepki.ServiceAccountKey:
-		return n.serviceAccountKey(b, f)
+		return p.serviceAccountKey(b, f)
 	}
 	return b.Files[f.Path], nil
 }
@@ -260,9 +164,9 @@ func completed(b *bundle.Bundle, f kubepki.File, key crypto.Signer) ([]byte, err
 
 // serviceAccountKey opens sa.key and demands that it belongs to sa.pub, which the
 // release key signed: whoever sealed something else to this node gets nowhere.
-func (n *Node) serviceAccountKey(b *bundle.Bundle, f kubepki.File) ([]byte, error) {
+func (p preparation) serviceAccountKey(b *bundle.Bundle, f kubepki.File) ([]byte, error) {
 	sealed := f.Path + bundle.SealedSuffix
-	identity, err := n.State().Identity()
+	identity, err := p.state.Identity()
 	if err != nil {
 		return nil, err
 	}
@@ -282,4 +186,68 @@ func (n *Node) serviceAccountKey(b *bundle.Bundle, f kubepki.File) ([]byte, erro
 		return nil, refusedf(nameOf(b), sealed, "the key sealed in it does not belong to sa.pub")
 	}
 	return secret, nil
+}
+
+// inPlaceAlready refuses a bundle that has this node trust an authority of a
+// cluster that is brought in, and which this node does not trust already: the
+// release key alone must not be able to add one that no ceremony made.
+func (p preparation) inPlaceAlready(a *accepted) error {
+	if len(a.facts.Adopted) == 0 {
+		return nil
+	}
+	before, err := p.adopted()
+	if err != nil {
+		return err
+	}
+	var findings []bundle.Finding
+	for _, f := range a.files {
+		want, ok := a.facts.Adopted[f.Authority]
+		if f.Kind != kubepki.TrustFile || !ok {
+			continue
+		}
+		now, err := p.read(kubernetesDir + "/" + f.Path)
+		if err != nil {
+			return err
+		}
+		if before[f.Authority] != want && (now == nil || !holdsCertificate(now.data, want)) {
+			findings = append(findings, bundle.Finding{File: f.Path, Problem: fmt.Sprintf(
+				"would have this node trust an authority that no ceremony made (SHA-256 %s), "+
+					"and that it does not trust now", want)})
+		}
+	}
+	if len(findings) > 0 {
+		return &Refused{nameOf(a.bundle), findings}
+	}
+	return nil
+}
+
+// adopted are the authorities that the bundle in place adopts; a file of it that
+// was lost can be put right.
+func (p preparation) adopted() (map[kubepki.Authority]fingerprint.SHA256, error) {
+	b, err := p.installed()
+	var refusal *bundle.Refusal
+	if errors.As(err, &refusal) || b == nil && err == nil {
+		return nil, nil // what is not whole says nothing
+	}
+	if err != nil {
+		return nil, err
+	}
+	facts, err := b.Facts()
+	if err != nil {
+		return nil, nil
+	}
+	return facts.Adopted, nil
+}
+
+// key finds a node's private key for a leaf. It lies in the state directory, or,
+// when kubeadm made it, where Kubernetes reads it.
+func (p preparation) key(name, keyFile, configFile string) (crypto.Signer, error) {
+	key, err := p.state.Key(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	if keyFile != "" {
+		return p.readKey(p.at(kubernetesDir + "/" + keyFile))
+	}
+	return p.configKey(p.at(kubernetesDir + "/" + configFile))
 }

@@ -3,7 +3,6 @@ package install
 import (
 	"archive/tar"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -63,24 +62,6 @@ func pack(index previousTree, files []placed) ([]byte, error) {
 		return nil, err
 	}
 	return out.Bytes(), nil
-}
-
-// previous reads previous/tree.tar; nil without error when there is none.
-func (n *Node) previous() (*previousTree, []placed, error) {
-	path := n.State().path(previousFile)
-	data, err := n.files().ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("node state: %w", err)
-	}
-	defer clear(data)
-	index, files, err := unpack(data)
-	if err != nil {
-		return nil, nil, &Damaged{path, err, wayOn[previousFile]}
-	}
-	return index, files, nil
 }
 
 // unpack reads what pack wrote, and nothing else.

@@ -1,34 +1,11 @@
 package install
 
 import (
-	"crypto"
-	"errors"
 	"fmt"
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
 )
-
-// whole is the bundle in place; nil when there is none, or what is there is not
-// one any more: that announces nothing, and makes nothing known.
-func (n *Node) whole() (*bundle.Bundle, error) {
-	b, err := n.installed()
-	var refusal *bundle.Refusal
-	if errors.As(err, &refusal) {
-		return nil, nil
-	}
-	return b, err
-}
-
-// announced is the release key that the bundle in place announces; nil when it
-// announces none. What is not whole announces nothing.
-func (n *Node) announced() (*fingerprint.SHA256, error) {
-	b, err := n.whole()
-	if b == nil {
-		return nil, err
-	}
-	return announcedBy(b), nil
-}
 
 // announcedBy is the release key a bundle announces; nil when it announces none.
 func announcedBy(b *bundle.Bundle) *fingerprint.SHA256 {
@@ -45,33 +22,6 @@ func announcedBy(b *bundle.Bundle) *fingerprint.SHA256 {
 
 // OtherRelease begins the problem of a bundle whose release key the node does not take.
 const OtherRelease = "is by another release key than this node pinned"
-
-// Takes says whether the node takes bundles by a release key: any when none is
-// pinned; else the pinned one, and the one that the bundle in place announces.
-// With the first bundle by that one the pin moves, and the key before is refused.
-// The reason is a finding's text; empty when it does.
-func (n *Node) Takes(release crypto.PublicKey) (reason string, err error) {
-	spki, err := fingerprint.SPKI(release)
-	if err != nil {
-		return "", fmt.Errorf("release key: %w", err)
-	}
-	pins, err := n.State().Pins()
-	if err != nil || pins == nil || spki == pins.Release {
-		return "", err
-	}
-	next, err := n.announced()
-	if err != nil {
-		return "", err
-	}
-	reason = fmt.Sprintf("%s: SHA-256 is %s, pinned is %s", OtherRelease, spki, pins.Release)
-	switch {
-	case next == nil:
-		return reason, nil
-	case *next == spki:
-		return "", nil
-	}
-	return reason + fmt.Sprintf(", announced is %s", next), nil
-}
 
 // comparedRelease refuses a release key that is not the one whose words people
 // compared.

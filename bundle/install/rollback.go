@@ -30,32 +30,32 @@ func (n *Node) Rollback(dryRun bool) (*Report, error) {
 	defer unlock()
 	finished := ""
 	if dryRun {
-		if j, err := n.interrupted(); err != nil {
+		if j, err := n.record().interrupted(); err != nil {
 			return nil, err
 		} else if j != nil {
 			return nil, fmt.Errorf("an interrupted %s has to be finished first: run rollback without --dry-run", j.Operation)
 		}
-	} else if finished, err = n.recover(); err != nil {
+	} else if finished, err = n.completion().recover(); err != nil {
 		return nil, err
 	}
 	if finished == "rollback" {
-		return n.rolledBack(finished) // that was this command's work; doing more would undo it
+		return n.planner().rolledBack(finished) // that was this command's work; doing more would undo it
 	}
-	r, t, err := n.planRollback()
+	r, t, err := n.planner().rollback()
 	if err != nil || dryRun {
 		return r, err
 	}
 	r.Finished = finished
-	return r, n.apply(t)
+	return r, n.staging().apply(t)
 }
 
 // rolledBack reports what an earlier process had begun.
-func (n *Node) rolledBack(finished string) (*Report, error) {
-	pins, err := n.State().Pins()
+func (pl planner) rolledBack(finished string) (*Report, error) {
+	pins, err := pl.state.Pins()
 	if err != nil {
 		return nil, err
 	}
-	b, _, err := n.since()
+	b, _, err := pl.since()
 	if err != nil {
 		return nil, err
 	}
@@ -69,35 +69,35 @@ func (n *Node) rolledBack(finished string) (*Report, error) {
 	return r, nil
 }
 
-func (n *Node) planRollback() (*Report, *transaction, error) {
-	index, files, err := n.previous()
+func (pl planner) rollback() (*Report, *transaction, error) {
+	index, files, err := pl.previous()
 	if err != nil {
 		return nil, nil, err
 	}
 	if index == nil {
 		return nil, nil, ErrNoWayBack
 	}
-	pins, err := n.State().Pins()
+	pins, err := pl.state.Pins()
 	if err != nil {
 		return nil, nil, err
 	}
 	if pins == nil {
 		return nil, nil, ErrNoWayBack
 	}
-	before, _, err := n.since()
+	before, _, err := pl.since()
 	if err != nil {
 		return nil, nil, err
 	}
 	r := &Report{Cluster: pins.Cluster, Node: pins.Node, Sequence: index.Sequence, Pins: pins}
 	t := &transaction{operation: "rollback", write: slices.Clone(files), remove: slices.Clone(index.Absent)}
-	known, err := n.knownFiles(before, files)
+	known, err := knownFiles(before, files)
 	if err != nil {
 		return nil, nil, err
 	}
 	if before != nil {
 		r.Before = before.Sequence
 	}
-	all, same, err := n.changes(t)
+	all, same, err := pl.changes(t)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -105,10 +105,10 @@ func (n *Node) planRollback() (*Report, *transaction, error) {
 	r.Same = slices.DeleteFunc(same, ours)
 	r.Changes = slices.DeleteFunc(all, func(c Change) bool { return ours(c.Path) })
 	r.Notices = notices(r.Changes, known)
-	if err := n.rollBackKubelet(index, r, t, known); err != nil {
+	if err := pl.rollBackKubelet(index, r, t, known); err != nil {
 		return nil, nil, err
 	}
-	if err := n.keep(t, before, rolledBackFile); err != nil {
+	if err := pl.keep(t, before, rolledBackFile); err != nil {
 		return nil, nil, err
 	}
 	t.remove = append(t.remove, StateDir+"/"+previousFile)
@@ -117,18 +117,18 @@ func (n *Node) planRollback() (*Report, *transaction, error) {
 
 // rollBackKubelet has the kubelet use again what it used before: what was put aside
 // comes back, and what it has made since, and would prefer, goes.
-func (n *Node) rollBackKubelet(index *previousTree, r *Report, t *transaction, known []kubepki.File) error {
+func (pl planner) rollBackKubelet(index *previousTree, r *Report, t *transaction, known []kubepki.File) error {
 	var err error
-	if t.renames, err = n.putBack(index.Renames, r.Before); err != nil {
+	if t.renames, err = pl.kubelet.putBack(index.Renames, r.Before); err != nil {
 		return err
 	}
 	if len(t.renames) == 0 {
-		k, err := n.kubelet(known, configIn(t.write))
+		k, err := pl.kubelet.of(known, configIn(t.write))
 		if err != nil {
 			return err
 		}
 		if k != nil && k.Instead != nil {
-			if t.renames, err = n.putAside(rolledBackSuffix, r.Before); err != nil {
+			if t.renames, err = pl.kubelet.putAside(rolledBackSuffix, r.Before); err != nil {
 				return err
 			}
 		}
@@ -149,7 +149,7 @@ func configIn(files []placed) *x509.Certificate {
 }
 
 // knownFiles are the files of the bundle in place and of the one to come back.
-func (n *Node) knownFiles(before *bundle.Bundle, files []placed) ([]kubepki.File, error) {
+func knownFiles(before *bundle.Bundle, files []placed) ([]kubepki.File, error) {
 	var known []kubepki.File
 	if before != nil {
 		list, err := filesOf(before)

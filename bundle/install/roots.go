@@ -3,7 +3,6 @@ package install
 import (
 	"bytes"
 	"crypto/x509"
-	"fmt"
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
@@ -14,52 +13,6 @@ func rootsOf(b *bundle.Bundle) ([]*x509.Certificate, error) {
 	roots, err := b.RootCertificates()
 	if err != nil {
 		return nil, refusedf(nameOf(b), bundle.RootFile, "%v", err)
-	}
-	return roots, nil
-}
-
-// rootAfter is the root that is pinned once a bundle with these roots is in place.
-// A pinned root stays pinned while bundles have it; when it is gone, the first one
-// follows it. The reason is a finding's text when there is a root this node has no
-// ground to believe in; empty when there is none such.
-//
-// A release key alone must not bring a new root: then whoever had stolen it could
-// bring authorities of his own. So a root that is not known to this node is one
-// whose words people compared.
-func (n *Node) rootAfter(pinned fingerprint.SHA256, roots []*x509.Certificate, compared *fingerprint.SHA256) (fingerprint.SHA256, string, error) {
-	known, err := n.knownRoots()
-	if err != nil {
-		return pinned, "", err
-	}
-	old := find(known, pinned)
-	if old == nil {
-		old = find(roots, pinned)
-	}
-	for _, c := range roots {
-		sum := fingerprint.Of(c.Raw)
-		switch {
-		case sum == pinned, find(known, sum) != nil, old != nil && sameAuthority(old, c), compared != nil && sum == *compared:
-		default:
-			return pinned, fmt.Sprintf("is not the root this node pinned, %s, nor one it knows: SHA-256 is %s; "+
-				"when people have compared its words: --new-root %s", pinned, sum, sum), nil
-		}
-	}
-	if find(roots, pinned) != nil {
-		return pinned, "", nil
-	}
-	return fingerprint.Of(roots[0].Raw), "", nil
-}
-
-// knownRoots are those of the bundle in place, which passed here. What is not
-// whole makes nothing known.
-func (n *Node) knownRoots() ([]*x509.Certificate, error) {
-	b, err := n.whole()
-	if b == nil {
-		return nil, err
-	}
-	roots, err := rootsOf(b)
-	if err != nil {
-		return nil, nil
 	}
 	return roots, nil
 }

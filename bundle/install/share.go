@@ -16,13 +16,14 @@ var ErrNotShared = errors.New("this node has no service-account key")
 // shares only the key that belongs to the installed bundle's sa.pub. Nothing on
 // the node changes.
 func (n *Node) Share(recipient string) (sealed []byte, err error) {
-	b, err := n.installed()
+	b, err := n.record().installed()
 	if err != nil {
 		return nil, err
 	}
 	if b == nil {
 		return nil, fmt.Errorf("%w: no bundle is installed below %s", ErrNotShared, n.Root)
 	}
+	below := n.below()
 	files, err := filesOf(b)
 	if err != nil {
 		return nil, err
@@ -32,17 +33,17 @@ func (n *Node) Share(recipient string) (sealed []byte, err error) {
 			continue
 		}
 		path := kubernetesDir + "/" + f.Path
-		now, err := n.read(path)
+		now, err := below.read(path)
 		if err != nil {
 			return nil, err
 		}
 		if now == nil {
-			return nil, fmt.Errorf("%w: %s is missing", ErrNotShared, n.at(path))
+			return nil, fmt.Errorf("%w: %s is missing", ErrNotShared, below.at(path))
 		}
 		defer clear(now.data)
 		key, err := privatekey.Parse(now.data)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", n.at(path), err)
+			return nil, fmt.Errorf("%s: %w", below.at(path), err)
 		}
 		public, err := b.ServiceAccountPublic()
 		if err != nil {

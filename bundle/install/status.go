@@ -67,18 +67,26 @@ type Certificate struct {
 	Ceremony  fingerprint.SHA256 `json:"ceremony"` // of that bundle
 }
 
-// Status reads what is there. It changes nothing and needs no release key.
-func (n *Node) Status() (*Status, error) {
-	s := &Status{Root: n.Root, Requests: []string{}, Certificates: []Certificate{}, Findings: []bundle.Finding{}}
-	if err := n.contained(); err != nil {
+// statusReader describes what is in place; whether it is right, comparison says.
+type statusReader struct {
+	below
+	record
+	compared comparison
+	now      func() time.Time
+}
+
+// status reads what is there. It changes nothing and needs no release key.
+func (r statusReader) status() (*Status, error) {
+	s := &Status{Root: r.root, Requests: []string{}, Certificates: []Certificate{}, Findings: []bundle.Finding{}}
+	if err := r.contained(); err != nil {
 		return nil, err
 	}
-	asked, err := n.State().asked()
+	asked, err := r.state.asked()
 	if err != nil {
 		return nil, err
 	}
 	s.Requests = append(s.Requests, asked...)
-	j, err := n.interrupted()
+	j, err := r.interrupted()
 	if err != nil {
 		return nil, err
 	}
@@ -86,21 +94,21 @@ func (n *Node) Status() (*Status, error) {
 		s.Interrupted = j.Operation
 	}
 	var damaged *Damaged
-	if s.Previous, err = n.wayBack(); errors.As(err, &damaged) {
+	if s.Previous, err = r.wayBack(); errors.As(err, &damaged) {
 		problem := fmt.Sprintf("is damaged: %v; %s", damaged.Reason, damaged.WayOn)
 		s.Findings = append(s.Findings, bundle.Finding{File: StateDir + "/" + previousFile, Problem: problem})
 	} else if err != nil {
 		return nil, err
 	}
-	if s.Pins, err = n.State().Pins(); err != nil {
+	if s.Pins, err = r.state.Pins(); err != nil {
 		return nil, err
 	}
-	return s, n.inPlace(s)
+	return s, r.inPlace(s)
 }
 
 // wayBack says what a rollback would bring back; nil when nothing.
-func (n *Node) wayBack() (*Previous, error) {
-	index, files, err := n.previous()
+func (r statusReader) wayBack() (*Previous, error) {
+	index, files, err := r.previous()
 	if err != nil || index == nil {
 		return nil, err
 	}
@@ -111,8 +119,8 @@ func (n *Node) wayBack() (*Previous, error) {
 }
 
 // inPlace adds what the installed bundle says, and what became of its files.
-func (n *Node) inPlace(s *Status) error {
-	b, err := n.installed()
+func (r statusReader) inPlace(s *Status) error {
+	b, err := r.installed()
 	var refusal *bundle.Refusal
 	if errors.As(err, &refusal) {
 		s.Findings = append(s.Findings, bundle.Finding{File: StateDir + "/" + installedFile, Problem: err.Error()})
@@ -123,21 +131,21 @@ func (n *Node) inPlace(s *Status) error {
 	}
 	s.Installed = &Installed{b.Cluster, b.Node, b.Sequence, b.Ceremony, b.NotAfter}
 	s.NextRelease = announcedBy(b)
-	if s.ServiceAccount, err = n.serviceAccountKeys(b); err != nil {
+	if s.ServiceAccount, err = r.serviceAccountKeys(b); err != nil {
 		return err
 	}
-	if err := n.certificates(s, b); err != nil {
+	if err := r.certificates(s, b); err != nil {
 		s.Findings = append(s.Findings, bundle.Finding{File: StateDir + "/" + installedFile, Problem: err.Error()})
 		return nil
 	}
 	v := &Verification{Bundle: b, Pins: s.Pins}
-	err = n.tree(v)
+	err = r.compared.tree(v)
 	s.Findings, s.AdoptedKeys, s.Kubelet = append(s.Findings, v.Findings...), v.Left, v.Kubelet
 	return err
 }
 
 // serviceAccountKeys are those that sa.pub in place holds, whoever put them there.
-func (n *Node) serviceAccountKeys(b *bundle.Bundle) (list []ServiceAccountKey, err error) {
+func (r statusReader) serviceAccountKeys(b *bundle.Bundle) (list []ServiceAccountKey, err error) {
 	files, err := filesOf(b)
 	if err != nil {
 		return nil, nil // told with the certificates
@@ -146,7 +154,7 @@ func (n *Node) serviceAccountKeys(b *bundle.Bundle) (list []ServiceAccountKey, e
 		if f.Kind != kubepki.ServiceAccountPublic {
 			continue
 		}
-		now, err := n.read(kubernetesDir + "/" + f.Path)
+		now, err := r.read(kubernetesDir + "/" + f.Path)
 		if err != nil || now == nil {
 			return nil, nil // tree says so
 		}
@@ -166,13 +174,13 @@ func (n *Node) serviceAccountKeys(b *bundle.Bundle) (list []ServiceAccountKey, e
 }
 
 // certificates adds those the node's files hold now, whoever brought them.
-func (n *Node) certificates(s *Status, b *bundle.Bundle) error {
+func (r statusReader) certificates(s *Status, b *bundle.Bundle) error {
 	files, err := filesOf(b)
 	if err != nil {
 		return err
 	}
-	s.Revocations = n.revocationList(files)
-	known, err := n.origins()
+	s.Revocations = revocationList(r.below, files, r.now())
+	known, err := r.origins()
 	if err != nil {
 		return err
 	}
@@ -181,7 +189,7 @@ func (n *Node) certificates(s *Status, b *bundle.Bundle) error {
 			continue
 		}
 		path := kubernetesDir + "/" + f.Path
-		now, err := n.read(path)
+		now, err := r.read(path)
 		if err != nil || now == nil {
 			continue // tree says so
 		}
@@ -192,7 +200,7 @@ func (n *Node) certificates(s *Status, b *bundle.Bundle) error {
 		c := Certificate{
 			Name: f.Leaf, File: path, Subject: cert.Subject.String(), Serial: fmt.Sprintf("%x", cert.SerialNumber),
 			NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(),
-			DaysLeft: int(math.Floor(cert.NotAfter.Sub(n.Now()).Hours() / 24)),
+			DaysLeft: int(math.Floor(cert.NotAfter.Sub(r.now()).Hours() / 24)),
 		}
 		if c.Name == "" {
 			c.Name = strings.TrimSuffix(strings.TrimPrefix(f.Path, "pki/"), ".crt")

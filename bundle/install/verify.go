@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"officiant/bundle"
+	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubeconfig"
 	"officiant/bundle/kubepki"
@@ -47,23 +47,32 @@ type VerifyOptions struct {
 	Allow    []string            // files below the root that are there besides the bundle's
 }
 
-// Verify holds the files of /etc/kubernetes against the bundle they came from,
+// verifier judges what is in place: by where it came from, by what it says, and by
+// what lies beside it.
+type verifier struct {
+	below
+	record
+	compared comparison
+	now      func() time.Time
+}
+
+// verify holds the files of /etc/kubernetes against the bundle they came from,
 // and, as they are now, against everything Check knows.
-func (n *Node) Verify(o VerifyOptions) (*Verification, error) {
-	if err := n.contained(); err != nil {
+func (r verifier) verify(o VerifyOptions) (*Verification, error) {
+	if err := r.contained(); err != nil {
 		return nil, err
 	}
 	v := &Verification{}
-	if j, err := n.interrupted(); err != nil {
+	if j, err := r.interrupted(); err != nil {
 		return nil, err
 	} else if j != nil {
 		v.add("", "an %s was interrupted; run install again to finish it", j.Operation)
 	}
 	var err error
-	if v.Pins, err = n.State().Pins(); err != nil {
+	if v.Pins, err = r.state.Pins(); err != nil {
 		return nil, err
 	}
-	v.Bundle, err = n.installed()
+	v.Bundle, err = r.installed()
 	var refusal *bundle.Refusal
 	switch {
 	case errors.As(err, &refusal):
@@ -72,7 +81,7 @@ func (n *Node) Verify(o VerifyOptions) (*Verification, error) {
 	case err != nil:
 		return nil, err
 	case v.Bundle == nil || v.Pins == nil:
-		v.add("", "no bundle is installed below %s", n.Root)
+		v.add("", "no bundle is installed below %s", r.root)
 		return v, nil
 	}
 	if err := v.origin(o.Release); err != nil {
@@ -81,18 +90,18 @@ func (n *Node) Verify(o VerifyOptions) (*Verification, error) {
 	if o.Root != nil && *o.Root != v.Pins.Root {
 		v.add(bundle.RootFile, "the root's SHA-256 is %s, not the one asked for", v.Pins.Root)
 	}
-	if err := n.contents(v, o); err != nil {
+	if err := r.contents(v, o); err != nil {
 		return nil, err
 	}
-	if err := n.unlisted(v, o.Allow); err != nil {
+	if err := r.unlisted(v, o.Allow); err != nil {
 		return nil, err
 	}
-	return v, n.tree(v)
+	return v, r.compared.tree(v)
 }
 
 // contents checks what the files in place say: names, usages, issuers, dates.
 // A file that was changed is judged as it is, so that one learns what it says.
-func (n *Node) contents(v *Verification, o VerifyOptions) error {
+func (r verifier) contents(v *Verification, o VerifyOptions) error {
 	files, err := filesOf(v.Bundle)
 	if err != nil {
 		files = nil // Check says so
@@ -105,7 +114,7 @@ func (n *Node) contents(v *Verification, o VerifyOptions) error {
 		if f.Kind == kubepki.KeyFile || f.Kind == kubepki.ServiceAccountKey {
 			continue
 		}
-		there, err := n.read(path)
+		there, err := r.read(path)
 		switch {
 		case err != nil: // tree says so
 		case there == nil:
@@ -121,7 +130,8 @@ func (n *Node) contents(v *Verification, o VerifyOptions) error {
 		}
 		v.Files[len(v.Files)-1].Certificate = bundle.FirstCertificate(f.Path, now[f.Path])
 	}
-	for _, f := range v.Bundle.With(now).Check(bundle.CheckOptions{Now: n.Now(), Root: &v.Pins.Root, ValidFor: o.ValidFor}) {
+	against := bundle.CheckOptions{Now: r.now(), Root: &v.Pins.Root, ValidFor: o.ValidFor}
+	for _, f := range v.Bundle.With(now).Check(against) {
 		if path, ok := paths[f.File]; ok {
 			f.File = path
 		}
@@ -160,67 +170,6 @@ func (v *Verification) origin(release crypto.PublicKey) error {
 		return err
 	}
 	return nil
-}
-
-// tree compares every file with what the bundle says of it.
-func (n *Node) tree(v *Verification) error {
-	files, err := filesOf(v.Bundle)
-	if err != nil {
-		return nil // Check has said so
-	}
-	leaves, err := v.Bundle.LeafCertificates()
-	if err != nil {
-		return nil // Check has said so
-	}
-	n.leavesInPlace(files, leaves)
-	for _, f := range files {
-		path := kubernetesDir + "/" + f.Path
-		now, err := n.read(path)
-		switch {
-		case err != nil:
-			v.add(path, "%v", err)
-		case now == nil:
-			v.add(path, "missing")
-		default:
-			if now.mode&^f.Mode != 0 {
-				v.add(path, "mode is %04o, must be %04o", now.mode, f.Mode)
-			}
-			if problem := holds(v.Bundle, f, leaves[f.Leaf], now.data); problem != "" {
-				v.add(path, "%s", problem)
-			}
-		}
-	}
-	if err := n.secretModes(v); err != nil {
-		return err
-	}
-	if err := n.owners(v, files); err != nil {
-		return err
-	}
-	uses, notUsed := n.inUseKubelet(files)
-	v.Kubelet, v.Findings = uses, append(v.Findings, notUsed...)
-	found, left, err := n.authorityKeys(v.Bundle)
-	v.Left = left
-	v.Findings = append(v.Findings, found...)
-	slices.SortStableFunc(v.Findings, func(a, b bundle.Finding) int { return strings.Compare(a.File, b.File) })
-	v.Findings = slices.Compact(v.Findings) // a missing file is missed twice
-	return err
-}
-
-// leavesInPlace puts the certificates the node has now in place of the bundle's:
-// a private key has to belong to the certificate beside it.
-func (n *Node) leavesInPlace(files []kubepki.File, leaves map[string]*x509.Certificate) {
-	for _, f := range files {
-		if f.Kind != kubepki.CertificateFile {
-			continue
-		}
-		now, err := n.read(kubernetesDir + "/" + f.Path)
-		if err != nil || now == nil {
-			continue
-		}
-		if cert := bundle.FirstCertificate(f.Path, now.data); cert != nil {
-			leaves[f.Leaf] = cert
-		}
-	}
 }
 
 const wasChanged = "was changed: it is not what the bundle holds"
@@ -286,41 +235,58 @@ func holdsConfig(b *bundle.Bundle, f kubepki.File, leaf *x509.Certificate, data 
 	return ""
 }
 
-// secretModes finds files of the state directory that others may read.
-func (n *Node) secretModes(v *Verification) error {
-	top := n.State().Dir()
-	look := func(at string, e fs.DirEntry) error {
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(n.Root, at)
-		if err != nil {
-			return err
-		}
-		if e.Type()&fs.ModeSymlink != 0 {
-			v.add(filepath.ToSlash(rel), "is a link, not a file")
-			return nil
-		}
-		if info.Mode().Perm()&0o077 == 0 {
-			return nil
-		}
-		want := secretMode
-		if e.IsDir() {
-			want = stateMode
-		}
-		v.add(filepath.ToSlash(rel), "mode is %04o, must be %04o", info.Mode().Perm(), want)
-		return nil
-	}
-	info, err := n.files().Stat(top)
+// unlisted finds what lies beside the bundle's files and might be taken for
+// credentials: everything below pki, and kubeconfigs. Certificate requests, which
+// kubeadm leaves there, are of no use to anybody.
+func (r verifier) unlisted(v *Verification, allow []string) error {
+	files, err := filesOf(v.Bundle)
 	if err != nil {
-		return err
+		return nil // Check has said so
 	}
-	if err := look(top, fs.FileInfoToDirEntry(info)); err != nil {
-		return err
+	known := map[string]bool{}
+	for _, f := range files {
+		known[kubernetesDir+"/"+f.Path] = true
 	}
-	return n.files().Walk(top, look)
+	for _, path := range allow {
+		known[strings.TrimPrefix(filepath.ToSlash(filepath.Clean(path)), "/")] = true
+	}
+	facts, err := v.Bundle.Facts()
+	if err != nil {
+		return nil // Check has said so
+	}
+	for name, family := range authorityKeyNames { // told apart as what they are
+		if _, ok := facts.Adopted[family]; ok {
+			known[kubernetesDir+"/"+name] = true
+		}
+	}
+	look := func(path string) {
+		if known[path] || strings.HasSuffix(path, ".csr") || durable.IsTemp(path) {
+			return
+		}
+		v.add(path, "is not from the bundle in place")
+	}
+	entries, err := r.files.ReadDir(r.at(kubernetesDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("looking for other files: %w", err)
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".conf") {
+			look(kubernetesDir + "/" + e.Name())
+		}
+	}
+	for _, folder := range []string{kubernetesDir + "/pki", kubernetesDir + "/pki/etcd"} {
+		info, err := r.files.Lstat(r.at(folder))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return fmt.Errorf("looking for other files: %w", err)
+		case strings.HasSuffix(folder, "/etcd") && info.Mode()&fs.ModeSymlink == 0:
+			continue // walked from above
+		}
+		if err := r.filesBelow(folder, look); err != nil {
+			return fmt.Errorf("looking for other files: %w", err)
+		}
+	}
+	return nil
 }
