@@ -55,7 +55,7 @@ func (b *Bundle) Check(o CheckOptions) []Finding { return new(Checker).Check(b, 
 
 // Check is Bundle.Check, for one of many bundles.
 func (k *Checker) Check(b *Bundle, o CheckOptions) []Finding {
-	c := &checker{Checker: k, b: b, o: o, authorities: map[kubepki.Authority]*x509.Certificate{}, trusted: map[kubepki.Authority][]*x509.Certificate{}, serials: map[string]sighting{}}
+	c := &checker{Checker: k, findings: &findings{}, b: b, o: o}
 	c.header()
 	c.privateKeys()
 	if facts, err := b.Facts(); err != nil {
@@ -63,33 +63,32 @@ func (k *Checker) Check(b *Bundle, o CheckOptions) []Finding {
 	} else {
 		c.node(facts)
 	}
-	slices.SortStableFunc(c.findings, func(x, y Finding) int {
+	slices.SortStableFunc(c.list, func(x, y Finding) int {
 		return cmp.Or(strings.Compare(x.File, y.File), strings.Compare(x.Problem, y.Problem))
 	})
-	return slices.Compact(c.findings)
+	return slices.Compact(c.list)
 }
 
-// checker collects findings about one bundle.
+// findings are what is said of one bundle, by whoever looks at a part of it.
+type findings struct{ list []Finding }
+
+func (c *findings) add(file, format string, args ...any) {
+	c.list = append(c.list, Finding{file, fmt.Sprintf(format, args...)})
+}
+
+// checker looks at one bundle as a whole: its header, which files it has, and those
+// that are no certificates. What certificates have to be, its parts know.
 type checker struct {
 	*Checker
-	b        *Bundle
-	o        CheckOptions
-	findings []Finding
+	*findings
+	b *Bundle
+	o CheckOptions
 
-	facts       *Facts
-	leaves      map[string]kubepki.Leaf
-	specs       map[kubepki.Authority]kubepki.AuthoritySpec
-	root        *x509.Certificate                         // the first
-	authorities map[kubepki.Authority]*x509.Certificate   // those that issue
-	trusted     map[kubepki.Authority][]*x509.Certificate // beside them, roots too
-	external    bool                                      // the root is somebody else's
-	issuers     []*x509.Certificate                       // between it and the authorities
-	serials     map[string]sighting                       // by serial number
-	earliest    time.Time
-}
-
-func (c *checker) add(file, format string, args ...any) {
-	c.findings = append(c.findings, Finding{file, fmt.Sprintf(format, args...)})
+	// Of which node this is has to be known for these.
+	leaves    map[string]kubepki.Leaf
+	authority *authorityCheck
+	trust     *trustCheck
+	leaf      *leafCheck
 }
 
 // about is an error's text without the name of the file it is about, which its
@@ -129,7 +128,6 @@ func (c *checker) header() {
 
 // node checks everything that depends on which node this is.
 func (c *checker) node(f *Facts) {
-	c.facts = f
 	c.stated(f)
 	files, err := kubepki.Files(f.Cluster, f.Node)
 	if err != nil {
@@ -145,33 +143,33 @@ func (c *checker) node(f *Facts) {
 	for _, l := range leaves {
 		c.leaves[l.Name] = l
 	}
-	c.specs = map[kubepki.Authority]kubepki.AuthoritySpec{}
-	for _, s := range kubepki.Authorities(f.Cluster) {
-		c.specs[s.Authority] = s
-	}
+	each := &certificateCheck{findings: c.findings, now: c.o.Now, validFor: c.o.ValidFor, serials: map[string]sighting{}}
+	c.authority = newAuthorityCheck(each, c.Checker, c.b, c.o.Root, f)
+	c.trust = &trustCheck{c.authority}
+	c.leaf = &leafCheck{c.authority, c.trust, c.o.Keys}
 	texts := map[string][]byte{}
 	if c.b.Format > 1 {
 		texts = kubernetesTexts(c.b.Format, f, leaves)
 	}
 	c.fileSet(f, files, texts)
 	c.texts(texts)
-	c.externalIssuers(f)
-	c.rootCertificate()
-	c.trust(files)
-	c.adoptedAreThere(files)
+	c.authority.externalIssuers(f)
+	c.authority.rootCertificate()
+	c.trust.loginFiles(files)
+	c.trust.adoptedAreThere(files)
 	for _, file := range files {
 		c.file(file)
 	}
-	c.between(files)
+	c.authority.between(files)
 	for _, file := range files {
 		if data, ok := c.b.Files[file.Path]; ok && file.Kind == kubepki.RevocationListFile {
 			c.revocationList(file, data)
 		}
 	}
-	c.sharedKeys()
+	c.authority.sharedKeys()
 	c.nextRelease()
-	if !c.earliest.IsZero() && c.b.NotAfter.After(c.earliest) {
-		c.add(SumsFile, "not-after is %s, but a certificate expires at %s", formatTime(c.b.NotAfter), formatTime(c.earliest))
+	if end := c.authority.earliest; !end.IsZero() && c.b.NotAfter.After(end) {
+		c.add(SumsFile, "not-after is %s, but a certificate expires at %s", formatTime(c.b.NotAfter), formatTime(end))
 	}
 }
 
@@ -268,11 +266,11 @@ func (c *checker) file(f kubepki.File) {
 	}
 	switch f.Kind {
 	case kubepki.CertificateFile:
-		c.certificateFile(f.Path, data, c.leaves[f.Leaf])
+		c.leaf.certificateFile(f.Path, data, c.leaves[f.Leaf])
 	case kubepki.KubeconfigFile:
-		c.kubeconfigFile(f.Path, data, c.leaves[f.Leaf])
+		c.leaf.kubeconfigFile(f.Path, data, c.leaves[f.Leaf])
 	case kubepki.ServerTrustFile:
-		c.serverTrust(f, data)
+		c.trust.serverTrust(f, data)
 	case kubepki.ServiceAccountPublic:
 		c.serviceAccount(f.Path, data)
 	}
@@ -302,7 +300,7 @@ func (c *checker) serviceAccount(path string, data []byte) {
 		if slices.ContainsFunc(keys[:i], func(k crypto.PublicKey) bool { return equalKeys(k, pub) }) {
 			c.add(path, "holds one key twice")
 		}
-		for family, list := range c.everyAuthority() {
+		for family, list := range c.authority.everyAuthority() {
 			if holdsKey(list, pub) {
 				c.add(path, "is the key of authority %s", family)
 			}
@@ -320,7 +318,7 @@ func (c *checker) nextRelease() {
 	if pub == nil {
 		return
 	}
-	for family, list := range c.everyAuthority() {
+	for family, list := range c.authority.everyAuthority() {
 		if holdsKey(list, pub) {
 			c.add(NextReleaseFile, "is the key of authority %s", family)
 		}
@@ -329,21 +327,6 @@ func (c *checker) nextRelease() {
 	if slices.ContainsFunc(tokens, func(k crypto.PublicKey) bool { return equalKeys(k, pub) }) {
 		c.add(NextReleaseFile, "is a key of pki/sa.pub")
 	}
-}
-
-// everyAuthority yields the roots and the intermediates the bundle has, by family.
-func (c *checker) everyAuthority() map[kubepki.Authority][]*x509.Certificate {
-	all := map[kubepki.Authority][]*x509.Certificate{}
-	for a, cert := range c.authorities {
-		all[a] = append(all[a], cert)
-	}
-	if c.root != nil {
-		all[kubepki.Root] = append(all[kubepki.Root], c.root)
-	}
-	for a, list := range c.trusted {
-		all[a] = append(all[a], list...)
-	}
-	return all
 }
 
 func holdsKey(list []*x509.Certificate, pub crypto.PublicKey) bool {

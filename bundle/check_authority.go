@@ -49,9 +49,38 @@ func certificates(data []byte) ([]*x509.Certificate, error) {
 	return list, nil
 }
 
+// authorityCheck checks roots, authorities and the CAs between them, and knows
+// them for whoever checks what they issued.
+type authorityCheck struct {
+	*certificateCheck
+	signatures  *Checker
+	b           *Bundle
+	pinned      *fingerprint.SHA256 // the root that must be there; nil when none is
+	facts       *Facts
+	specs       map[kubepki.Authority]kubepki.AuthoritySpec
+	root        *x509.Certificate                         // the first
+	authorities map[kubepki.Authority]*x509.Certificate   // those that issue
+	trusted     map[kubepki.Authority][]*x509.Certificate // beside them, roots too
+	external    bool                                      // the root is somebody else's
+	issuers     []*x509.Certificate                       // between it and the authorities
+}
+
+func newAuthorityCheck(
+	each *certificateCheck, signatures *Checker, b *Bundle, pinned *fingerprint.SHA256, f *Facts,
+) *authorityCheck {
+	specs := map[kubepki.Authority]kubepki.AuthoritySpec{}
+	for _, s := range kubepki.Authorities(f.Cluster) {
+		specs[s.Authority] = s
+	}
+	return &authorityCheck{certificateCheck: each, signatures: signatures, b: b, pinned: pinned, facts: f,
+		specs:       specs,
+		authorities: map[kubepki.Authority]*x509.Certificate{},
+		trusted:     map[kubepki.Authority][]*x509.Certificate{}}
+}
+
 // rootCertificate checks officiant/root.crt and the pin. A pinned root may stand
 // beside its successor until nothing it certified is in use.
-func (c *checker) rootCertificate() {
+func (c *authorityCheck) rootCertificate() {
 	data, ok := c.b.Files[RootFile]
 	if !ok {
 		return
@@ -66,16 +95,16 @@ func (c *checker) rootCertificate() {
 		return
 	}
 	c.root = list[0]
-	pinned := c.o.Root == nil
+	pinned := c.pinned == nil
 	for _, cert := range list {
-		pinned = pinned || fingerprint.Of(cert.Raw) == *c.o.Root
+		pinned = pinned || fingerprint.Of(cert.Raw) == *c.pinned
 		if err := kubepki.SelfSigned(cert); err != nil {
 			c.add(RootFile, "is not self-signed: it %v", err)
 		}
 		c.rootFields(cert)
 	}
 	if !pinned {
-		c.add(RootFile, "is not the pinned root: SHA-256 is %s, pinned is %s", fingerprint.Of(c.root.Raw), *c.o.Root)
+		c.add(RootFile, "is not the pinned root: SHA-256 is %s, pinned is %s", fingerprint.Of(c.root.Raw), *c.pinned)
 	}
 	c.common(RootFile, c.root, nil)
 	c.beside(RootFile, list, kubepki.Root)
@@ -83,7 +112,7 @@ func (c *checker) rootCertificate() {
 
 // beside takes the authorities of a file that issue nothing in this bundle. They
 // may end before it does: nothing in it depends on them.
-func (c *checker) beside(file string, list []*x509.Certificate, a kubepki.Authority) {
+func (c *authorityCheck) beside(file string, list []*x509.Certificate, a kubepki.Authority) {
 	for i, cert := range list[1:] {
 		if !c.adopts(cert, a) {
 			c.form(file, cert)
@@ -95,66 +124,9 @@ func (c *checker) beside(file string, list []*x509.Certificate, a kubepki.Author
 	}
 }
 
-// trust checks the files that say who may log in. With the root in them, or an
-// authority of another family, leaves of a sibling authority would log in too.
-func (c *checker) trust(files []kubepki.File) {
-	for _, f := range files {
-		data, ok := c.b.Files[f.Path]
-		if f.Kind != kubepki.TrustFile || !ok {
-			continue
-		}
-		list, err := certificates(data)
-		if err != nil {
-			c.add(f.Path, "%v", err)
-			continue
-		}
-		for _, cert := range list {
-			if c.adopts(cert, f.Authority) {
-				continue
-			}
-			if selfIssued(cert) || holdsKey(c.everyAuthority()[kubepki.Root], cert.PublicKey) {
-				c.add(f.Path, "holds the root or another self-signed certificate; leaves of every authority below it could log in")
-			}
-		}
-		if !c.listed(list, f.Authority) {
-			c.add(f.Path, "holds %d certificates; whoever any of them certifies could log in, so it must hold the %s intermediate, "+
-				"and those %s names beside it", len(list), f.Authority, FactsFile)
-			list = list[:1]
-		}
-		c.intermediate(f.Path, list[0], f.Authority)
-		for _, cert := range list[1:] {
-			c.authority(f.Path, cert, f.Authority)
-		}
-		c.beside(f.Path, list, f.Authority)
-	}
-}
-
-// configTrust checks a kubeconfig's CA data, which is what the family's trust
-// file holds: kubeadm hands it on to nodes that join.
-func (c *checker) configTrust(file string, data []byte, a kubepki.Authority) {
-	list, err := certificates(data)
-	if err != nil {
-		c.add(file, "certificate-authority-data: %v", err)
-		return
-	}
-	if !c.listed(list, a) {
-		c.add(file, "certificate-authority-data holds %d certificates, not what %s holds", len(list), c.specs[a].File)
-	}
-	for _, cert := range list {
-		if selfIssued(cert) && !c.adopts(cert, a) {
-			c.add(file, "certificate-authority-data holds the root or another self-signed certificate")
-			return
-		}
-	}
-	c.intermediate(file, list[0], a)
-	if v := c.facts.Cluster.KubernetesVersion; len(list) > 1 && !kubepki.SeveralInKubeconfig(v) {
-		c.add(file, "certificate-authority-data holds %d certificates, which kubeadm of %s does not take", len(list), v)
-	}
-}
-
 // listed says whether a file holds what node.json says: one authority that
 // issues, and after it those the node trusts beside it.
-func (c *checker) listed(list []*x509.Certificate, a kubepki.Authority) bool {
+func (c *authorityCheck) listed(list []*x509.Certificate, a kubepki.Authority) bool {
 	return slices.EqualFunc(list[1:], c.facts.Trusted[a], func(cert *x509.Certificate, f fingerprint.SHA256) bool {
 		return fingerprint.Of(cert.Raw) == f
 	})
@@ -162,7 +134,7 @@ func (c *checker) listed(list []*x509.Certificate, a kubepki.Authority) bool {
 
 // intermediate checks an issuing authority's certificate and takes it as the
 // issuer of this bundle's leaves.
-func (c *checker) intermediate(file string, cert *x509.Certificate, a kubepki.Authority) {
+func (c *authorityCheck) intermediate(file string, cert *x509.Certificate, a kubepki.Authority) {
 	if known, ok := c.authorities[a]; ok {
 		if !cert.Equal(known) {
 			c.add(file, "holds another %s authority than the rest of the bundle", a)
@@ -185,7 +157,7 @@ func (c *checker) intermediate(file string, cert *x509.Certificate, a kubepki.Au
 
 // authority checks an intermediate's fields, and that a root of this bundle
 // certified it: for the one that issues, the first.
-func (c *checker) authority(file string, cert *x509.Certificate, a kubepki.Authority) {
+func (c *authorityCheck) authority(file string, cert *x509.Certificate, a kubepki.Authority) {
 	if c.adopts(cert, a) {
 		c.adopted(file, cert)
 		return
@@ -204,7 +176,7 @@ func (c *checker) authority(file string, cert *x509.Certificate, a kubepki.Autho
 		}
 	}
 	if c.namesIssuer(file, cert, root, kubepki.Root) {
-		if err := c.authoritySigned(cert, root); err != nil {
+		if err := c.signatures.authoritySigned(cert, root); err != nil {
 			c.notSigned(file, kubepki.Root, err)
 		}
 	}
@@ -227,7 +199,7 @@ func (k *Checker) authoritySigned(cert, issuer *x509.Certificate) error {
 // signedOrNot is what a signature's check said.
 type signedOrNot struct{ error }
 
-func (c *checker) authorityFields(file string, cert *x509.Certificate, spec kubepki.AuthoritySpec) {
+func (c *authorityCheck) authorityFields(file string, cert *x509.Certificate, spec kubepki.AuthoritySpec) {
 	if !cert.BasicConstraintsValid || !cert.IsCA {
 		c.add(file, "is not a CA certificate")
 		return
@@ -247,7 +219,7 @@ func pathLen(cert *x509.Certificate) string {
 
 // namesIssuer checks that cert says of itself that the issuer issued it, by
 // name and key id; false means that its signature need not be looked at.
-func (c *checker) namesIssuer(file string, cert, issuer *x509.Certificate, a kubepki.Authority) bool {
+func (c *authorityCheck) namesIssuer(file string, cert, issuer *x509.Certificate, a kubepki.Authority) bool {
 	if issuer == nil {
 		c.add(file, "its issuer, authority %s, is not in the bundle", a)
 		return false
@@ -262,7 +234,7 @@ func (c *checker) namesIssuer(file string, cert, issuer *x509.Certificate, a kub
 	return true
 }
 
-func (c *checker) notSigned(file string, a kubepki.Authority, err error) {
+func (c *authorityCheck) notSigned(file string, a kubepki.Authority, err error) {
 	c.add(file, "signature is not authority %s's: %v", a, err)
 }
 
@@ -270,39 +242,9 @@ func selfIssued(cert *x509.Certificate) bool {
 	return bytes.Equal(cert.RawSubject, cert.RawIssuer)
 }
 
-// serverTrust checks the file for clients that need the chain up to the root.
-func (c *checker) serverTrust(f kubepki.File, data []byte) {
-	list, err := certificates(data)
-	if err != nil {
-		c.add(f.Path, "%v", err)
-		return
-	}
-	if c.external {
-		c.externalServerTrust(f, list)
-		return
-	}
-	beside := c.trusted[f.Authority]
-	roots := rootsOf(beside, c.trusted[kubepki.Root])
-	if len(list) != 2+len(beside)+len(roots) {
-		c.add(f.Path, "holds %d certificates, not the %s intermediate and the root", len(list), f.Authority)
-		return
-	}
-	c.intermediate(f.Path, list[0], f.Authority)
-	if !slices.EqualFunc(list[1:1+len(beside)], beside, (*x509.Certificate).Equal) {
-		c.add(f.Path, "does not hold the authorities of %s", c.specs[f.Authority].File)
-	}
-	list = list[1+len(beside):]
-	if c.root != nil && !list[0].Equal(c.root) {
-		c.add(f.Path, "its second certificate is not the root of this bundle")
-	}
-	if !slices.EqualFunc(list[1:], roots, (*x509.Certificate).Equal) {
-		c.add(f.Path, "does not end with the roots of the authorities it holds")
-	}
-}
-
 // sharedKeys finds authorities that are one key under two names: what one of
 // them issues, the other one's clients would take.
-func (c *checker) sharedKeys() {
+func (c *authorityCheck) sharedKeys() {
 	all := c.everyAuthority()
 	names := make([]kubepki.Authority, 0, len(all))
 	for a := range all {
@@ -319,11 +261,26 @@ func (c *checker) sharedKeys() {
 }
 
 // fileOf is where the first of these authorities that has a file of its own lies.
-func (c *checker) fileOf(authorities ...kubepki.Authority) string {
+func (c *authorityCheck) fileOf(authorities ...kubepki.Authority) string {
 	for _, a := range authorities {
 		if file := c.specs[a].File; file != "" {
 			return file
 		}
 	}
 	return RootFile
+}
+
+// everyAuthority yields the roots and the intermediates the bundle has, by family.
+func (c *authorityCheck) everyAuthority() map[kubepki.Authority][]*x509.Certificate {
+	all := map[kubepki.Authority][]*x509.Certificate{}
+	for a, cert := range c.authorities {
+		all[a] = append(all[a], cert)
+	}
+	if c.root != nil {
+		all[kubepki.Root] = append(all[kubepki.Root], c.root)
+	}
+	for a, list := range c.trusted {
+		all[a] = append(all[a], list...)
+	}
+	return all
 }

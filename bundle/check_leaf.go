@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
@@ -9,15 +10,21 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"officiant/bundle/kubeconfig"
 	"officiant/bundle/kubepki"
 )
 
+// leafCheck holds end-entity certificates against the fact table and their issuers.
+type leafCheck struct {
+	*authorityCheck
+	trust *trustCheck
+	keys  map[string]crypto.PublicKey // the node's own, by Leaf.Name; nil in the room
+}
+
 // certificateFile checks a file that holds a leaf and its issuing intermediate.
-func (c *checker) certificateFile(file string, data []byte, leaf kubepki.Leaf) {
+func (c *leafCheck) certificateFile(file string, data []byte, leaf kubepki.Leaf) {
 	list, err := certificates(data)
 	if err != nil {
 		c.add(file, "%v", err)
@@ -37,7 +44,7 @@ func (c *checker) certificateFile(file string, data []byte, leaf kubepki.Leaf) {
 }
 
 // kubeconfigFile checks names, server, CA and client certificate of a kubeconfig.
-func (c *checker) kubeconfigFile(file string, data []byte, leaf kubepki.Leaf) {
+func (c *leafCheck) kubeconfigFile(file string, data []byte, leaf kubepki.Leaf) {
 	k, err := kubeconfig.Parse(file, data)
 	if err != nil {
 		c.add(file, "%s", about(file, err))
@@ -61,12 +68,12 @@ func (c *checker) kubeconfigFile(file string, data []byte, leaf kubepki.Leaf) {
 			c.add(file, "%s is %q, must be %q", f.what, f.got, f.want)
 		}
 	}
-	c.configTrust(file, k.CA, leaf.Authority)
+	c.trust.configTrust(file, k.CA, leaf.Authority)
 	c.certificateFile(file, k.Certificate, leaf)
 }
 
 // leaf holds an end-entity certificate against its row of the fact table.
-func (c *checker) leaf(file string, cert *x509.Certificate, want kubepki.Leaf) {
+func (c *leafCheck) leaf(file string, cert *x509.Certificate, want kubepki.Leaf) {
 	issuer := c.authorities[want.Authority]
 	if c.byAdopted(want.Authority) {
 		c.carried(file, cert, want)
@@ -87,10 +94,10 @@ func (c *checker) leaf(file string, cert *x509.Certificate, want kubepki.Leaf) {
 			c.add(file, "has the key of authority %s", family)
 		}
 	}
-	if c.o.Keys == nil {
+	if c.keys == nil {
 		return
 	}
-	own, ok := c.o.Keys[want.Name]
+	own, ok := c.keys[want.Name]
 	if !ok {
 		c.add(file, "this node has no key %s", want.Name)
 	} else if !equalKeys(own, cert.PublicKey) {
@@ -98,7 +105,7 @@ func (c *checker) leaf(file string, cert *x509.Certificate, want kubepki.Leaf) {
 	}
 }
 
-func (c *checker) subject(file string, cert *x509.Certificate, want kubepki.Leaf) {
+func (c *leafCheck) subject(file string, cert *x509.Certificate, want kubepki.Leaf) {
 	commonNames := 0
 	for _, a := range cert.Subject.Names {
 		switch {
@@ -117,7 +124,7 @@ func (c *checker) subject(file string, cert *x509.Certificate, want kubepki.Leaf
 	}
 }
 
-func (c *checker) names(file string, cert *x509.Certificate, want kubepki.Leaf) {
+func (c *leafCheck) names(file string, cert *x509.Certificate, want kubepki.Leaf) {
 	if !sameSet(cert.DNSNames, want.DNSNames) {
 		c.add(file, "DNS names are %q, must be %q", cert.DNSNames, want.DNSNames)
 	}
@@ -161,117 +168,6 @@ func sameSet(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
-func (c *checker) usages(file string, cert *x509.Certificate, usage x509.KeyUsage, ext []x509.ExtKeyUsage) {
-	if cert.KeyUsage != usage {
-		c.add(file, "key usage is %s, must be %s", keyUsages(cert.KeyUsage), keyUsages(usage))
-	}
-	got, want := slices.Clone(cert.ExtKeyUsage), slices.Clone(ext)
-	slices.Sort(got)
-	slices.Sort(want)
-	if !slices.Equal(got, want) || len(cert.UnknownExtKeyUsage) > 0 {
-		c.add(file, "extended key usage is %s, must be %s", extKeyUsages(got, len(cert.UnknownExtKeyUsage)), extKeyUsages(want, 0))
-	}
-}
-
-var usageNames = []string{"digitalSignature", "contentCommitment", "keyEncipherment", "dataEncipherment",
-	"keyAgreement", "keyCertSign", "cRLSign", "encipherOnly", "decipherOnly"}
-
-func keyUsages(u x509.KeyUsage) string {
-	var names []string
-	for i, name := range usageNames {
-		if u&(1<<i) != 0 {
-			names = append(names, name)
-		}
-	}
-	return orNone(names)
-}
-
-func extKeyUsages(list []x509.ExtKeyUsage, unknown int) string {
-	var names []string
-	for _, u := range list {
-		switch u {
-		case x509.ExtKeyUsageServerAuth:
-			names = append(names, "serverAuth")
-		case x509.ExtKeyUsageClientAuth:
-			names = append(names, "clientAuth")
-		default:
-			names = append(names, fmt.Sprintf("usage %d", u))
-		}
-	}
-	if unknown > 0 {
-		names = append(names, fmt.Sprintf("%d unknown", unknown))
-	}
-	return orNone(names)
-}
-
-func orNone(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
-}
-
-// common checks what holds for every certificate: form, key, dates, serial.
-func (c *checker) common(file string, cert, issuer *x509.Certificate) {
-	c.form(file, cert)
-	c.until(cert)
-	if issuer != nil && cert.NotAfter.After(issuer.NotAfter) {
-		c.add(file, "expires at %s, after its issuer (%s)", formatTime(cert.NotAfter), formatTime(issuer.NotAfter))
-	}
-	c.dates(file, cert)
-}
-
-// until notes when the first certificate ends.
-func (c *checker) until(cert *x509.Certificate) {
-	if c.earliest.IsZero() || cert.NotAfter.Before(c.earliest) {
-		c.earliest = cert.NotAfter
-	}
-}
-
-// form is what holds for every certificate, however long it is valid.
-func (c *checker) form(file string, cert *x509.Certificate) {
-	if cert.Version != 3 {
-		c.add(file, "is an X.509 version %d certificate", cert.Version)
-	}
-	if len(cert.UnhandledCriticalExtensions) > 0 {
-		c.add(file, "has unknown critical extension %s", cert.UnhandledCriticalExtensions[0])
-	}
-	if problem := certifiedKeyKind(cert.PublicKey); problem != "" {
-		c.add(file, "%s", problem)
-	}
-	serial := cert.SerialNumber
-	if serial.Sign() <= 0 || serial.BitLen() > 159 {
-		c.add(file, "serial number is not a positive number of at most 20 octets")
-	}
-	// etcd's revocation check matches serials alone, so no two may be alike.
-	if other, ok := c.serials[serial.String()]; ok && (other.file != file || !other.cert.Equal(cert)) {
-		c.add(file, "has the same serial number as the certificate in %s", other.file)
-	}
-	c.serials[serial.String()] = sighting{file, cert}
-}
-
-// sighting is a certificate and the file it was first seen in.
-type sighting struct {
-	file string
-	cert *x509.Certificate
-}
-
-func (c *checker) dates(file string, cert *x509.Certificate) {
-	now := c.o.Now
-	if !cert.NotBefore.Before(cert.NotAfter) {
-		c.add(file, "is valid from %s to %s, which is never", formatTime(cert.NotBefore), formatTime(cert.NotAfter))
-	}
-	switch {
-	case now.IsZero():
-	case now.Before(cert.NotBefore):
-		c.add(file, "is not valid before %s; the clock here says %s", formatTime(cert.NotBefore), formatTime(now))
-	case now.After(cert.NotAfter):
-		c.add(file, "expired at %s", formatTime(cert.NotAfter))
-	case now.Add(c.o.ValidFor).After(cert.NotAfter):
-		c.add(file, "expires at %s, within %s", formatTime(cert.NotAfter), span(c.o.ValidFor))
-	}
-}
-
 // span writes a duration as people ask for it: in days, where it is whole days.
 func span(d time.Duration) string {
 	const day = 24 * time.Hour
@@ -283,10 +179,10 @@ func span(d time.Duration) string {
 
 // verify checks the signature, and asks Go's verifier, which Kubernetes and
 // etcd use, with exactly the trust they will have: the intermediate alone.
-func (c *checker) verify(file string, cert, issuer *x509.Certificate, want kubepki.Leaf) {
+func (c *leafCheck) verify(file string, cert, issuer *x509.Certificate, want kubepki.Leaf) {
 	pool := x509.NewCertPool()
 	pool.AddCert(issuer)
-	at := c.o.Now
+	at := c.now
 	if at.Before(cert.NotBefore) || at.After(cert.NotAfter) || at.Before(issuer.NotBefore) || at.After(issuer.NotAfter) {
 		at = latest(cert.NotBefore, issuer.NotBefore) // dates were judged elsewhere
 	}

@@ -39,7 +39,7 @@ func (c *checker) revocationList(f kubepki.File, data []byte) {
 		return
 	}
 	var signer *x509.Certificate
-	for _, cert := range c.everyAuthority()[f.Authority] {
+	for _, cert := range c.authority.everyAuthority()[f.Authority] {
 		if bytes.Equal(list.RawIssuer, cert.RawSubject) && bytes.Equal(list.AuthorityKeyId, cert.SubjectKeyId) {
 			signer = cert
 		}
@@ -54,7 +54,7 @@ func (c *checker) revocationList(f kubepki.File, data []byte) {
 		c.add(f.Path, "is dated %s; the clock here says %s", formatTime(list.ThisUpdate), formatTime(now))
 	}
 	for _, e := range list.RevokedCertificateEntries {
-		if seen, ok := c.serials[e.SerialNumber.String()]; ok {
+		if seen, ok := c.authority.serials[e.SerialNumber.String()]; ok {
 			c.add(f.Path, "revokes the certificate in %s (serial %x)", seen.file, e.SerialNumber)
 		}
 	}

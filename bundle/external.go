@@ -45,7 +45,7 @@ func (m *maker) above(a kubepki.Authority) ([]byte, error) {
 }
 
 // externalIssuers reads the CAs between an external root and the authorities.
-func (c *checker) externalIssuers(f *Facts) {
+func (c *authorityCheck) externalIssuers(f *Facts) {
 	c.external = f.External
 	if f.External && c.b.Format < externalRoots {
 		c.add(FactsFile, "says that the root is external, which format %d cannot be", c.b.Format)
@@ -70,7 +70,7 @@ func (c *checker) externalIssuers(f *Facts) {
 
 // rootFields checks what a root has to be: ours exactly what the table says,
 // somebody else's fit for what stands below it.
-func (c *checker) rootFields(cert *x509.Certificate) {
+func (c *authorityCheck) rootFields(cert *x509.Certificate) {
 	if !c.external {
 		c.authorityFields(RootFile, cert, c.specs[kubepki.Root])
 		return
@@ -82,7 +82,7 @@ func (c *checker) rootFields(cert *x509.Certificate) {
 
 // belowExternal checks an authority that an external root certified, or a CA
 // between the two.
-func (c *checker) belowExternal(file string, cert *x509.Certificate, a kubepki.Authority) {
+func (c *authorityCheck) belowExternal(file string, cert *x509.Certificate, a kubepki.Authority) {
 	spec := c.specs[a]
 	spec.KeyUsage |= cert.KeyUsage & x509.KeyUsageDigitalSignature // some companies' CAs add it
 	c.authorityFields(file, cert, spec)
@@ -90,7 +90,7 @@ func (c *checker) belowExternal(file string, cert *x509.Certificate, a kubepki.A
 		c.add(file, "its issuer, authority %s, is not in the bundle", kubepki.Root)
 		return
 	}
-	now := c.o.Now
+	now := c.now
 	if c.authorities[a] != cert {
 		now = time.Time{} // nothing here depends on what is only trusted
 	}
@@ -109,35 +109,18 @@ func (c *checker) belowExternal(file string, cert *x509.Certificate, a kubepki.A
 }
 
 // roots are the one above the issuing authorities, then those beside it.
-func (c *checker) roots() []*x509.Certificate {
+func (c *authorityCheck) roots() []*x509.Certificate {
 	return append([]*x509.Certificate{c.root}, c.trusted[kubepki.Root]...)
 }
 
 // family are a family's authorities: the one that issues, then those beside it.
-func (c *checker) family(a kubepki.Authority) []*x509.Certificate {
+func (c *authorityCheck) family(a kubepki.Authority) []*x509.Certificate {
 	return append([]*x509.Certificate{c.authorities[a]}, c.trusted[a]...)
-}
-
-// externalServerTrust wants the whole way up: the authorities of ca.crt, the CAs
-// between them and the roots, the roots.
-func (c *checker) externalServerTrust(f kubepki.File, list []*x509.Certificate) {
-	c.intermediate(f.Path, list[0], f.Authority)
-	if c.root == nil {
-		return
-	}
-	between, above, err := kubepki.Between(c.family(f.Authority), c.roots(), c.issuers)
-	if err != nil {
-		return // intermediate has said so
-	}
-	want := slices.Concat(c.family(f.Authority), between, above)
-	if !slices.EqualFunc(list, want, (*x509.Certificate).Equal) {
-		c.add(f.Path, "is not the authorities of %s, the CAs between them and the root, and the root", c.specs[f.Authority].File)
-	}
 }
 
 // between wants IssuersFile to hold the CAs that the authorities need, each
 // once, in their order, and no others: whoever trusts the root would use them.
-func (c *checker) between(files []kubepki.File) {
+func (c *authorityCheck) between(files []kubepki.File) {
 	if !c.external || c.root == nil {
 		return
 	}
