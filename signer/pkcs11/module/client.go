@@ -24,21 +24,6 @@ func (o *out) mechanism(m []*pkcs11.Mechanism) *out {
 	return o.number(m[0].Mechanism).bytes(m[0].Parameter)
 }
 
-// none calls a function that answers nothing but its code.
-func (m *Module) none(function byte, body *out) error {
-	_, err := m.call(function, body)
-	return err
-}
-
-// one calls a function that answers a number.
-func (m *Module) one(function byte, body *out) (uint, error) {
-	i, err := m.call(function, body)
-	if err != nil {
-		return 0, err
-	}
-	return i.number(), m.done(function, i)
-}
-
 // Initialize is C_Initialize, with locks of the system's.
 func (m *Module) Initialize() error { return m.turn(fnInitialize, true) }
 
@@ -46,47 +31,36 @@ func (m *Module) Initialize() error { return m.turn(fnInitialize, true) }
 func (m *Module) Finalize() error { return m.turn(fnFinalize, false) }
 
 func (m *Module) turn(function byte, ready bool) error {
-	err := m.none(function, &out{})
+	err := m.connection.none(function, &out{})
 	if err == nil {
-		m.mu.Lock()
-		m.ready = ready
-		m.mu.Unlock()
+		m.ready.Store(ready)
 	}
 	return err
 }
 
 // GetInfo is C_GetInfo: the maker's name, the library's description and version.
 func (m *Module) GetInfo() (pkcs11.Info, error) {
-	i, err := m.call(fnGetInfo, &out{})
+	i, err := m.connection.call(fnGetInfo, &out{})
 	if err != nil {
 		return pkcs11.Info{}, err
 	}
 	info := pkcs11.Info{ManufacturerID: i.text(), LibraryDescription: i.text()}
 	info.LibraryVersion = pkcs11.Version{Major: byte(i.number()), Minor: byte(i.number())}
-	return info, m.done(fnGetInfo, i)
+	return info, done(fnGetInfo, i)
 }
 
 // GetSlotList is C_GetSlotList: the slots that hold a token.
-func (m *Module) GetSlotList() ([]uint, error) { return m.list(fnGetSlotList, &out{}) }
+func (m *Module) GetSlotList() ([]uint, error) { return m.connection.list(fnGetSlotList, &out{}) }
 
 // GetMechanismList is C_GetMechanismList.
 func (m *Module) GetMechanismList(slot uint) ([]uint, error) {
-	return m.list(fnGetMechanismList, new(out).number(slot))
-}
-
-func (m *Module) list(function byte, body *out) ([]uint, error) {
-	i, err := m.call(function, body)
-	if err != nil {
-		return nil, err
-	}
-	all := i.numbers()
-	return all, m.done(function, i)
+	return m.connection.list(fnGetMechanismList, new(out).number(slot))
 }
 
 // GetTokenInfo is C_GetTokenInfo, of which it has names, flags, limits of
 // sessions, and the firmware's version.
 func (m *Module) GetTokenInfo(slot uint) (pkcs11.TokenInfo, error) {
-	i, err := m.call(fnGetTokenInfo, new(out).number(slot))
+	i, err := m.connection.call(fnGetTokenInfo, new(out).number(slot))
 	if err != nil {
 		return pkcs11.TokenInfo{}, err
 	}
@@ -95,43 +69,43 @@ func (m *Module) GetTokenInfo(slot uint) (pkcs11.TokenInfo, error) {
 		Flags: i.number(), MaxSessionCount: i.number(), MaxRwSessionCount: i.number(),
 	}
 	t.FirmwareVersion = pkcs11.Version{Major: byte(i.number()), Minor: byte(i.number())}
-	return t, m.done(fnGetTokenInfo, i)
+	return t, done(fnGetTokenInfo, i)
 }
 
 // GetMechanismInfo is C_GetMechanismInfo.
 func (m *Module) GetMechanismInfo(slot, mechanism uint) (pkcs11.MechanismInfo, error) {
-	i, err := m.call(fnGetMechanismInfo, new(out).number(slot).number(mechanism))
+	i, err := m.connection.call(fnGetMechanismInfo, new(out).number(slot).number(mechanism))
 	if err != nil {
 		return pkcs11.MechanismInfo{}, err
 	}
 	info := pkcs11.MechanismInfo{MinKeySize: i.number(), MaxKeySize: i.number(), Flags: i.number()}
-	return info, m.done(fnGetMechanismInfo, i)
+	return info, done(fnGetMechanismInfo, i)
 }
 
 // InitToken is C_InitToken.
 func (m *Module) InitToken(slot uint, pin []byte, label string) error {
-	return m.none(fnInitToken, new(out).number(slot).bytes(pin).text(label))
+	return m.connection.none(fnInitToken, new(out).number(slot).bytes(pin).text(label))
 }
 
 // InitPIN is C_InitPIN.
 func (m *Module) InitPIN(h pkcs11.SessionHandle, pin []byte) error {
-	return m.none(fnInitPIN, new(out).number(uint(h)).bytes(pin))
+	return m.connection.none(fnInitPIN, new(out).number(uint(h)).bytes(pin))
 }
 
 // OpenSession is C_OpenSession.
 func (m *Module) OpenSession(slot, flags uint) (pkcs11.SessionHandle, error) {
-	h, err := m.one(fnOpenSession, new(out).number(slot).number(flags))
+	h, err := m.connection.one(fnOpenSession, new(out).number(slot).number(flags))
 	return pkcs11.SessionHandle(h), err
 }
 
 // CloseSession is C_CloseSession.
 func (m *Module) CloseSession(h pkcs11.SessionHandle) error {
-	return m.none(fnCloseSession, new(out).number(uint(h)))
+	return m.connection.none(fnCloseSession, new(out).number(uint(h)))
 }
 
 // SessionState is what C_GetSessionInfo tells of it: CKS_….
 func (m *Module) SessionState(h pkcs11.SessionHandle) (uint, error) {
-	return m.one(fnGetSessionInfo, new(out).number(uint(h)))
+	return m.connection.one(fnGetSessionInfo, new(out).number(uint(h)))
 }
 
 // Login is C_Login; a nil pin leaves the asking to the token's own pad. The PIN
@@ -142,45 +116,45 @@ func (m *Module) Login(h pkcs11.SessionHandle, user uint, pin []byte) error {
 		pad = 1
 	}
 	body := make(out, 0, 64+len(pin)) // it does not grow, which would leave copies
-	return m.none(fnLogin, body.number(uint(h)).number(user).number(pad).bytes(pin))
+	return m.connection.none(fnLogin, body.number(uint(h)).number(user).number(pad).bytes(pin))
 }
 
 // Logout is C_Logout.
 func (m *Module) Logout(h pkcs11.SessionHandle) error {
-	return m.none(fnLogout, new(out).number(uint(h)))
+	return m.connection.none(fnLogout, new(out).number(uint(h)))
 }
 
 // CreateObject is C_CreateObject.
 func (m *Module) CreateObject(h pkcs11.SessionHandle, template []*pkcs11.Attribute) (pkcs11.ObjectHandle, error) {
-	o, err := m.one(fnCreateObject, new(out).number(uint(h)).attributes(template))
+	o, err := m.connection.one(fnCreateObject, new(out).number(uint(h)).attributes(template))
 	return pkcs11.ObjectHandle(o), err
 }
 
 // CopyObject is C_CopyObject.
 func (m *Module) CopyObject(h pkcs11.SessionHandle, o pkcs11.ObjectHandle, template []*pkcs11.Attribute) (
 	pkcs11.ObjectHandle, error) {
-	made, err := m.one(fnCopyObject, new(out).number(uint(h)).number(uint(o)).attributes(template))
+	made, err := m.connection.one(fnCopyObject, new(out).number(uint(h)).number(uint(o)).attributes(template))
 	return pkcs11.ObjectHandle(made), err
 }
 
 // DestroyObject is C_DestroyObject.
 func (m *Module) DestroyObject(h pkcs11.SessionHandle, o pkcs11.ObjectHandle) error {
-	return m.none(fnDestroyObject, new(out).number(uint(h)).number(uint(o)))
+	return m.connection.none(fnDestroyObject, new(out).number(uint(h)).number(uint(o)))
 }
 
 // GetAttribute is C_GetAttributeValue of one attribute.
 func (m *Module) GetAttribute(h pkcs11.SessionHandle, o pkcs11.ObjectHandle, code uint) ([]byte, error) {
-	i, err := m.call(fnGetAttributeValue, new(out).number(uint(h)).number(uint(o)).number(code))
+	i, err := m.connection.call(fnGetAttributeValue, new(out).number(uint(h)).number(uint(o)).number(code))
 	if err != nil {
 		return nil, err
 	}
 	value := i.bytes()
-	return value, m.done(fnGetAttributeValue, i)
+	return value, done(fnGetAttributeValue, i)
 }
 
 // SetAttributeValue is C_SetAttributeValue.
 func (m *Module) SetAttributeValue(h pkcs11.SessionHandle, o pkcs11.ObjectHandle, values []*pkcs11.Attribute) error {
-	return m.none(fnSetAttributeValue, new(out).number(uint(h)).number(uint(o)).attributes(values))
+	return m.connection.none(fnSetAttributeValue, new(out).number(uint(h)).number(uint(o)).attributes(values))
 }
 
 // Find is C_FindObjectsInit, C_FindObjects as often as it takes, and
@@ -188,43 +162,46 @@ func (m *Module) SetAttributeValue(h pkcs11.SessionHandle, o pkcs11.ObjectHandle
 // The name of the function that failed comes with a code.
 func (m *Module) Find(h pkcs11.SessionHandle, enough int, template []*pkcs11.Attribute) (
 	found []pkcs11.ObjectHandle, function string, err error) {
-	i, function, err := m.callNamed(fnFind, new(out).number(uint(h)).number(uint(enough)).attributes(template))
+	body := new(out).number(uint(h)).number(uint(enough)).attributes(template)
+	i, function, err := m.connection.callNamed(fnFind, body)
 	if err != nil {
 		return nil, function, err
 	}
 	for _, n := range i.numbers() {
 		found = append(found, pkcs11.ObjectHandle(n))
 	}
-	return found, function, m.done(fnFind, i)
+	return found, function, done(fnFind, i)
 }
 
 // GenerateKey is C_GenerateKey.
 func (m *Module) GenerateKey(h pkcs11.SessionHandle, how []*pkcs11.Mechanism, template []*pkcs11.Attribute) (
 	pkcs11.ObjectHandle, error) {
-	o, err := m.one(fnGenerateKey, new(out).number(uint(h)).mechanism(how).attributes(template))
+	o, err := m.connection.one(fnGenerateKey, new(out).number(uint(h)).mechanism(how).attributes(template))
 	return pkcs11.ObjectHandle(o), err
 }
 
 // GenerateKeyPair is C_GenerateKeyPair.
 func (m *Module) GenerateKeyPair(h pkcs11.SessionHandle, how []*pkcs11.Mechanism, public, private []*pkcs11.Attribute) (
 	pub, priv pkcs11.ObjectHandle, err error) {
-	i, err := m.call(fnGenerateKeyPair, new(out).number(uint(h)).mechanism(how).attributes(public).attributes(private))
+	body := new(out).number(uint(h)).mechanism(how).attributes(public).attributes(private)
+	i, err := m.connection.call(fnGenerateKeyPair, body)
 	if err != nil {
 		return 0, 0, err
 	}
 	pub, priv = pkcs11.ObjectHandle(i.number()), pkcs11.ObjectHandle(i.number())
-	return pub, priv, m.done(fnGenerateKeyPair, i)
+	return pub, priv, done(fnGenerateKeyPair, i)
 }
 
 // WrapKey is C_WrapKey.
 func (m *Module) WrapKey(h pkcs11.SessionHandle, how []*pkcs11.Mechanism, around, key pkcs11.ObjectHandle) (
 	[]byte, error) {
-	i, err := m.call(fnWrapKey, new(out).number(uint(h)).mechanism(how).number(uint(around)).number(uint(key)))
+	body := new(out).number(uint(h)).mechanism(how).number(uint(around)).number(uint(key))
+	i, err := m.connection.call(fnWrapKey, body)
 	if err != nil {
 		return nil, err
 	}
 	wrapped := i.bytes()
-	return wrapped, m.done(fnWrapKey, i)
+	return wrapped, done(fnWrapKey, i)
 }
 
 // Sign makes signatures one after the other on a session, each by C_SignInit,
@@ -242,7 +219,7 @@ func (m *Module) Sign(h pkcs11.SessionHandle, all []Operation) (signatures [][]b
 		body.operation(op)
 		writes = writes || op.Login
 	}
-	answer, err := m.ask(fnSign, &body, writes)
+	answer, err := m.connection.ask(fnSign, &body, writes)
 	if err != nil {
 		return nil, known[fnSign].name, err
 	}
@@ -250,7 +227,7 @@ func (m *Module) Sign(h pkcs11.SessionHandle, all []Operation) (signatures [][]b
 	want := len(all)
 	switch answer.kind {
 	case answerText:
-		return nil, known[fnSign].name, m.nonsense(i)
+		return nil, known[fnSign].name, spoken(i)
 	case answerCode:
 		function, want = known[byte(i.number())].name, want-1
 		err = pkcs11.Error(i.number())
@@ -258,7 +235,7 @@ func (m *Module) Sign(h pkcs11.SessionHandle, all []Operation) (signatures [][]b
 	for len(i.rest) > 0 && !i.bad && len(signatures) < want {
 		signatures = append(signatures, i.bytes())
 	}
-	if bad := m.done(fnSign, i); bad != nil {
+	if bad := done(fnSign, i); bad != nil {
 		return nil, known[fnSign].name, bad
 	}
 	if err == nil && len(signatures) != want {
@@ -268,7 +245,7 @@ func (m *Module) Sign(h pkcs11.SessionHandle, all []Operation) (signatures [][]b
 }
 
 // Limit is how long a call may take.
-func (m *Module) Limit() time.Duration { return time.Duration(m.limit.Load()) }
+func (m *Module) Limit() time.Duration { return time.Duration(m.connection.limit.Load()) }
 
 // trim cuts padding off: blanks by the standard, and NUL by some.
 func trim(s string) string {

@@ -25,7 +25,7 @@ func keep(m *Module) {
 	idle.Lock()
 	defer idle.Unlock()
 	if idle.modules = append(idle.modules, m); len(idle.modules) > mostIdle {
-		idle.modules[0].process.leave()
+		idle.modules[0].connection.process.leave()
 		idle.modules = idle.modules[1:]
 	}
 }
@@ -41,8 +41,8 @@ func kept(key string) *Module {
 		}
 		idle.modules = append(idle.modules[:i:i], idle.modules[i+1:]...)
 		select {
-		case <-m.over:
-			m.process.leave()
+		case <-m.connection.over:
+			m.connection.process.leave()
 		default:
 			return m
 		}
