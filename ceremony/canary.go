@@ -12,10 +12,13 @@ import (
 	"officiant/signer"
 )
 
-// canaries tries a throw-away key of each algorithm that is to be made in a
+// canaries are throw-away keys in tokens, of what is asked for there.
+type canaries struct{ asked }
+
+// try tries a throw-away key of each algorithm that is to be made in a
 // token, before the first real one is: a token's word about a key is tested
 // where it costs nothing. What was tried already stands in the record.
-func (r *tokens) canaries(ctx context.Context, p phase, store signer.Store, device signer.Device) error {
+func (r canaries) try(ctx context.Context, p phase, store signer.Store, device signer.Device) error {
 	prober, ok := store.(signer.Prober)
 	if !ok {
 		return nil
@@ -47,10 +50,10 @@ func (r *tokens) canaries(ctx context.Context, p phase, store signer.Store, devi
 
 // probe tries one canary. An intent that a killed process left is taken up, so
 // that its canary is found and destroyed.
-func (r *tokens) probe(ctx context.Context, p signer.Prober, ref signer.Ref, token transcript.Token,
+func (r canaries) probe(ctx context.Context, p signer.Prober, ref signer.Ref, token transcript.Token,
 	algorithm signer.Algorithm) (transcript.Canary, error) {
 	var none transcript.Canary
-	seq, id, err := r.canaryIntent(token, algorithm)
+	seq, id, err := r.intent(token, algorithm)
 	if err != nil {
 		return none, err
 	}
@@ -73,7 +76,7 @@ func (r *tokens) probe(ctx context.Context, p signer.Prober, ref signer.Ref, tok
 	return canary, nil
 }
 
-func (r *tokens) canaryIntent(token transcript.Token, algorithm signer.Algorithm) (seq int, id signer.ID, err error) {
+func (r canaries) intent(token transcript.Token, algorithm signer.Algorithm) (seq int, id signer.ID, err error) {
 	for seq, intent := range r.progress.CanaryIntents {
 		if intent.Token.ID() == token.ID() && intent.Algorithm == string(algorithm) {
 			id, err = progress.KeyID(intent.ID)
@@ -86,20 +89,6 @@ func (r *tokens) canaryIntent(token transcript.Token, algorithm signer.Algorithm
 	seq, err = r.progress.Record(transcript.CanaryIntent{Token: token, Algorithm: string(algorithm),
 		ID: hex.EncodeToString(id[:])})
 	return seq, id, err
-}
-
-// graded is the grade of a key and the reason for it, in the light of what its
-// token did with a canary of the same template.
-func (r *tokens) graded(info signer.Info, made bool) (signer.Grade, string) {
-	if !made {
-		return info.Grade, info.Reason
-	}
-	token := tokenRecord(info.Device)
-	if leak := leakOf(r.progress.Canaries[progress.Template{Token: token.ID(),
-		Algorithm: string(info.Algorithm)}]); leak != "" {
-		return signer.Unproven, leak
-	}
-	return info.Grade, info.Reason
 }
 
 // leakOf says in words what a canary's token let happen; empty when nothing.

@@ -174,27 +174,6 @@ func (r *tokens) recordKey(name string, k signer.Key, made bool) error {
 	return r.accept(name, grade, reason)
 }
 
-// accept refuses a key whose evidence is weaker than plan and station ask for.
-func (r *tokens) accept(name string, grade signer.Grade, reason string) error {
-	if least, who := r.least(name); !grade.AtLeast(least) {
-		return &Refused{[]string{fmt.Sprintf("evidence for the %s key is %q (%s), the %s asks for %q", name, grade,
-			reason, who, least)}}
-	}
-	return nil
-}
-
-// least is the weakest evidence that will do for a key, and who asks for it.
-func (r *tokens) least(name string) (signer.Grade, string) {
-	planned := keyOf(r.plan, name).Evidence
-	if r.rehearsal {
-		return planned, "rehearsal"
-	}
-	if wanted := r.station.Least(name); wanted != "" && !planned.AtLeast(wanted) {
-		return wanted, "station"
-	}
-	return planned, "plan"
-}
-
 // challenge proves that the handle and the expected public key belong together.
 func (r *tokens) challenge(ctx context.Context, intent transcript.ChallengeIntent, k signer.Key) error {
 	intent.Nonce = make([]byte, 32)
@@ -212,13 +191,6 @@ func (r *tokens) challenge(ctx context.Context, intent transcript.ChallengeInten
 	// The next record's sync carries this line; losing it costs one more challenge.
 	_, err = r.progress.Append(transcript.Challenge{Name: intent.Name, Intent: seq, Signature: sig})
 	return err
-}
-
-func (r *tokens) ref(name string) (signer.Ref, error) {
-	if r.rehearsal {
-		return signer.Ref{URI: r.uris[name], Label: r.plan.Plan.Cluster.Name + "/" + name}, nil
-	}
-	return r.station.Ref(r.plan.Plan.Cluster.Name, name)
 }
 
 // writeReleaseKey leaves the key that checks bundles and transcript.

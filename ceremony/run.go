@@ -209,8 +209,9 @@ func (r *run) open(ctx context.Context) error {
 }
 
 func (r *run) openRooms() {
+	wanted := asked{common: r.common, station: r.Station, uris: r.Rehearsal}
 	r.tokens = &tokens{
-		common: r.common, station: r.Station, uris: r.Rehearsal, opener: r.Open, ask: r.Ask, insertion: r.Insert,
+		asked: wanted, canaries: canaries{wanted}, opener: r.Open, ask: r.Ask, insertion: r.Insert,
 		resumed: r.resumed,
 		stores:  map[string]signer.Store{}, keys: map[string]signer.Key{}, proved: map[string]signer.Store{},
 	}

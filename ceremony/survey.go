@@ -125,7 +125,7 @@ func (r *tokens) enter(ctx context.Context, p phase, store signer.Store) error {
 	if _, err := r.progress.Record(tokenRecord(device)); err != nil {
 		return err
 	}
-	return r.canaries(ctx, p, store, device)
+	return r.canaries.try(ctx, p, store, device)
 }
 
 // free refuses a name in a token that a key to be made could not have. A key whose

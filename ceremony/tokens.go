@@ -8,16 +8,14 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/schedule"
-	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
 )
 
 // tokens are the room's tokens and KMS, and the keys that were found or made in them.
 type tokens struct {
-	common
-	station   *station.Station
-	uris      map[string]string // of throw-away tokens, by key, in a rehearsal
+	asked
+	canaries  canaries
 	opener    signer.Opener
 	ask       signer.PINFunc
 	insertion func(ctx context.Context, words string) (said string, err error) // Config.Insert
