@@ -52,30 +52,17 @@ var generators = map[string][]uint{
 	"RSA":   {pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN, pkcs11.CKM_RSA_X9_31_KEY_PAIR_GEN},
 }
 
-// attribute reads one attribute. A token that does not have it, or does not
-// tell it, gives nil.
-func (s *store) attribute(h pkcs11.SessionHandle, o pkcs11.ObjectHandle, code uint) ([]byte, error) {
-	v, err := s.lib.ctx.GetAttribute(h, o, code)
-	if err := called("C_GetAttributeValue", err); err != nil {
-		if isCode(err, pkcs11.CKR_ATTRIBUTE_TYPE_INVALID, pkcs11.CKR_ATTRIBUTE_SENSITIVE) {
-			return nil, nil
-		}
-		return nil, err
-	}
-	return v, nil
-}
-
 // evidenceOf reads back what the token says of a private key.
-func (s *store) evidenceOf(h pkcs11.SessionHandle, o pkcs11.ObjectHandle) (map[string]string, error) {
+func (in objects) evidenceOf(h pkcs11.SessionHandle, o pkcs11.ObjectHandle) (map[string]string, error) {
 	read := map[string]string{}
 	for _, e := range evidence {
-		v, err := s.attribute(h, o, e.code)
+		v, err := in.attribute(h, o, e.code)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.name, err)
 		}
 		read[e.name] = boolean(v)
 	}
-	v, err := s.attribute(h, o, pkcs11.CKA_KEY_GEN_MECHANISM)
+	v, err := in.attribute(h, o, pkcs11.CKA_KEY_GEN_MECHANISM)
 	if err != nil {
 		return nil, fmt.Errorf("CKA_KEY_GEN_MECHANISM: %w", err)
 	}

@@ -55,7 +55,7 @@ func (c canary) live(ctx context.Context, told *signer.Canary, use func(context.
 		return err
 	}
 	made, err := writing(ctx, s, s.limits.create, func(h pkcs11.SessionHandle) (pair, error) {
-		return s.generate(h, c.algorithm, c.label, c.id) // just as Create does
+		return s.maker.generate(h, c.algorithm, c.label, c.id) // just as Create does
 	})
 	if err == nil {
 		err = c.try(ctx, told, use)
@@ -83,7 +83,7 @@ func (c canary) prepare(h pkcs11.SessionHandle) error {
 	if err := s.lib.canDo(s.token, signer.Spec{Algorithm: c.algorithm}); err != nil {
 		return err
 	}
-	return s.assertNew(h, c.label, c.id)
+	return s.maker.assertNew(h, c.label, c.id)
 }
 
 // try reads the canary's attributes and then makes the trials: first on the key
@@ -132,16 +132,16 @@ func (c canary) try(ctx context.Context, told *signer.Canary, use func(context.C
 // anything else has the id.
 func (c canary) sweep(h pkcs11.SessionHandle) error {
 	s := c.store
-	found, err := s.search(h, enough, pkcs11.NewAttribute(pkcs11.CKA_ID, c.id))
+	found, err := s.objects.search(h, enough, pkcs11.NewAttribute(pkcs11.CKA_ID, c.id))
 	if err != nil {
 		return err
 	}
 	for _, o := range found {
-		label, err := s.attribute(h, o, pkcs11.CKA_LABEL)
+		label, err := s.objects.attribute(h, o, pkcs11.CKA_LABEL)
 		if err != nil {
 			return err
 		}
-		id, err := s.attribute(h, o, pkcs11.CKA_ID)
+		id, err := s.objects.attribute(h, o, pkcs11.CKA_ID)
 		if err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ func (c canary) bury(h pkcs11.SessionHandle, made pair) error {
 		return err
 	}
 	label := pkcs11.NewAttribute(pkcs11.CKA_LABEL, c.label)
-	left, err := c.store.search(h, enough, label)
+	left, err := c.store.objects.search(h, enough, label)
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (c canary) bury(h pkcs11.SessionHandle, made pair) error {
 		}
 	}
 	for _, name := range []*pkcs11.Attribute{label, pkcs11.NewAttribute(pkcs11.CKA_ID, c.id)} {
-		if left, err := c.store.search(h, enough, name); err != nil {
+		if left, err := c.store.objects.search(h, enough, name); err != nil {
 			return err
 		} else if len(left) > 0 {
 			return fmt.Errorf("%d objects are left of it", len(left))

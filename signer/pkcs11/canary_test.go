@@ -22,7 +22,7 @@ import (
 func count(t *testing.T, s *store) (n int) {
 	t.Helper()
 	on(t, s, func(h pkcs11.SessionHandle) error {
-		found, err := s.search(h, 1<<20)
+		found, err := s.objects.search(h, 1<<20)
 		n = len(found)
 		return err
 	})
@@ -165,7 +165,7 @@ func TestCanaryLeftover(t *testing.T) {
 		var left pair
 		on(t, s, func(h pkcs11.SessionHandle) error {
 			var err error
-			left, err = s.generate(h, signer.ECDSAP256, signer.CanaryLabel+hex.EncodeToString(id[:]), id[:])
+			left, err = s.maker.generate(h, signer.ECDSAP256, signer.CanaryLabel+hex.EncodeToString(id[:]), id[:])
 			return err
 		})
 		switch what {
@@ -198,7 +198,7 @@ func TestCanaryForeign(t *testing.T) {
 		"the label, but an id of its own": {signer.CanaryLabel + hex.EncodeToString(bytesOf(signer.ID{1})), signer.ID{2}},
 	} {
 		on(t, s, func(h pkcs11.SessionHandle) error {
-			_, err := s.generate(h, signer.ECDSAP256, c.label, c.id[:])
+			_, err := s.maker.generate(h, signer.ECDSAP256, c.label, c.id[:])
 			return err
 		})
 		told, err := s.Probe(t.Context(), r.ref(0, ""), spec, signer.ID{1}, nil)
@@ -210,7 +210,7 @@ func TestCanaryForeign(t *testing.T) {
 			t.Errorf("%s: was touched: %v, %d objects", name, err, count(t, s))
 		}
 		on(t, s, func(h pkcs11.SessionHandle) error {
-			found, err := s.search(h, enough)
+			found, err := s.objects.search(h, enough)
 			for _, o := range found {
 				err = errors.Join(err, s.lib.ctx.DestroyObject(h, o))
 			}

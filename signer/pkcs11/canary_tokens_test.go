@@ -39,7 +39,7 @@ func probe(t *testing.T, token pkcs11test.Token, a signer.Algorithm) signer.Cana
 	}
 	on(t, s, func(h pkcs11.SessionHandle) error {
 		for _, class := range []uint{pkcs11.CKO_PRIVATE_KEY, pkcs11.CKO_PUBLIC_KEY, pkcs11.CKO_SECRET_KEY} {
-			if found, err := s.objects(h, class, "", nil); err != nil || len(found) > 0 {
+			if found, err := s.objects.named(h, class, "", nil); err != nil || len(found) > 0 {
 				t.Errorf("%d objects of class %d are left, %v", len(found), class, err)
 			}
 		}

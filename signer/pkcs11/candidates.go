@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/miekg/pkcs11"
@@ -55,33 +54,6 @@ func escaped(id []byte) string {
 
 // unpadded is a label without the NULs that some tools end it with.
 func unpadded(label []byte) string { return string(bytes.TrimRight(label, "\x00")) }
-
-// padded finds private keys whose label ends with NULs, which a search for the
-// label does not find.
-func (s *store) padded(h pkcs11.SessionHandle, label string, id []byte) ([]pkcs11.ObjectHandle, error) {
-	all, err := s.search(h, math.MaxInt, pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PRIVATE_KEY))
-	if err != nil {
-		return nil, err
-	}
-	var found []pkcs11.ObjectHandle
-	for _, o := range all {
-		its, err := s.attribute(h, o, pkcs11.CKA_LABEL)
-		if err != nil {
-			return nil, err
-		}
-		if !bytes.HasSuffix(its, []byte{0}) || unpadded(its) != label {
-			continue
-		}
-		itsID, err := s.attribute(h, o, pkcs11.CKA_ID)
-		if err != nil {
-			return nil, err
-		}
-		if len(id) == 0 || bytes.Equal(itsID, id) {
-			found = append(found, o)
-		}
-	}
-	return found, nil
-}
 
 // FindPublic returns the key whose public half has this SHA-256 of its DER
 // SubjectPublicKeyInfo, whatever its label and id; ref names only the token.

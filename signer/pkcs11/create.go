@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/ThalesIgnite/crypto11"
 	"github.com/miekg/pkcs11"
@@ -43,19 +44,19 @@ func (s *store) Create(ctx context.Context, ref signer.Ref, spec signer.Spec, id
 		if err := s.lib.canDo(s.token, spec); err != nil {
 			return nil, err
 		}
-		if err := s.assertNew(h, label, id[:]); err != nil {
+		if err := s.maker.assertNew(h, label, id[:]); err != nil {
 			return nil, err
 		}
 		if err := ctx.Err(); err != nil { // nothing is made yet
 			return nil, err
 		}
-		made, err := s.generate(h, spec.Algorithm, label, id[:])
+		made, err := s.maker.generate(h, spec.Algorithm, label, id[:])
 		if err != nil {
 			return nil, err
 		}
 		k, err := s.readBack(h, spec.Algorithm, label, id[:])
 		if err != nil {
-			return nil, s.unmake(h, made, err)
+			return nil, s.maker.unmake(h, made, err)
 		}
 		return k, nil
 	})
@@ -80,35 +81,41 @@ func (s *store) readBack(h pkcs11.SessionHandle, algorithm signer.Algorithm, lab
 	return k, nil
 }
 
+// maker makes and destroys keys in a token, as it has found the token to take them.
+type maker struct {
+	objects objects
+	settled sync.Map // by algorithm: how much of the hardening the token takes
+}
+
 // assertNew refuses a label or an id that is taken. (NSS replaces a key by a
 // new one of its id, without a word.) A public key whose private half does not
 // exist is what a crash inside the token leaves; it is in nobody's way.
-func (s *store) assertNew(h pkcs11.SessionHandle, label string, id []byte) error {
+func (m *maker) assertNew(h pkcs11.SessionHandle, label string, id []byte) error {
 	for _, class := range []uint{pkcs11.CKO_PRIVATE_KEY, pkcs11.CKO_PUBLIC_KEY} { // shells too: the id is fresh
-		if found, err := s.objects(h, class, "", id); err != nil {
+		if found, err := m.objects.named(h, class, "", id); err != nil {
 			return err
 		} else if len(found) > 0 {
 			return fmt.Errorf("%w: the id is taken", signer.ErrExists)
 		}
 	}
-	if found, err := s.privateKeys(h, label, nil); err != nil {
+	if found, err := m.objects.privateKeys(h, label, nil); err != nil {
 		return err
 	} else if len(found) > 0 {
 		return signer.ErrExists
 	}
-	halves, err := s.objects(h, pkcs11.CKO_PUBLIC_KEY, label, nil)
+	halves, err := m.objects.named(h, pkcs11.CKO_PUBLIC_KEY, label, nil)
 	if err != nil {
 		return err
 	}
 	for _, half := range halves {
-		halfID, err := s.attribute(h, half, pkcs11.CKA_ID)
+		halfID, err := m.objects.attribute(h, half, pkcs11.CKA_ID)
 		if err != nil {
 			return err
 		}
 		if len(halfID) == 0 {
 			return fmt.Errorf("%w: a public key without an id", signer.ErrExists)
 		}
-		if owner, err := s.privateKeys(h, "", halfID); err != nil {
+		if owner, err := m.objects.privateKeys(h, "", halfID); err != nil {
 			return err
 		} else if len(owner) > 0 {
 			return fmt.Errorf("%w: the public key with id %x", signer.ErrExists, halfID)
@@ -138,8 +145,8 @@ type pair struct{ public, private pkcs11.ObjectHandle }
 // must have left nothing behind. The next key of the algorithm begins with the
 // choice that was taken: so it is made as its canary was, and tpm2-pkcs11 is
 // spared refusals, each of which costs it memory in the TPM.
-func (s *store) generate(h pkcs11.SessionHandle, algorithm signer.Algorithm, label string, id []byte) (pair, error) {
-	settled, _ := s.settled.Load(algorithm)
+func (m *maker) generate(h pkcs11.SessionHandle, algorithm signer.Algorithm, label string, id []byte) (pair, error) {
+	settled, _ := m.settled.Load(algorithm)
 	for choice, _ := settled.(uint); ; choice++ {
 		var off []uint
 		for i, code := range hardening {
@@ -147,26 +154,28 @@ func (s *store) generate(h pkcs11.SessionHandle, algorithm signer.Algorithm, lab
 				off = append(off, code)
 			}
 		}
-		made, err := s.generateWith(h, algorithm, label, id, off)
+		made, err := m.generateWith(h, algorithm, label, id, off)
 		if err == nil {
-			s.settled.Store(algorithm, choice)
+			m.settled.Store(algorithm, choice)
 		}
 		if len(off) == 0 || !isCode(err, refusals...) {
 			return made, err
 		}
-		if err := s.assertNew(h, label, id); err != nil {
+		if err := m.assertNew(h, label, id); err != nil {
 			return made, fmt.Errorf("after the token refused to make it: %w", err)
 		}
 	}
 }
 
-func (s *store) generateWith(h pkcs11.SessionHandle, algorithm signer.Algorithm, label string, id []byte, off []uint) (pair, error) {
+func (m *maker) generateWith(h pkcs11.SessionHandle, algorithm signer.Algorithm, label string, id []byte, off []uint) (
+	pair, error) {
 	public, private, mechanism, err := templates(algorithm, label, id, off)
 	if err != nil {
 		return pair{}, err
 	}
 	var made pair
-	made.public, made.private, err = s.lib.ctx.GenerateKeyPair(h, []*pkcs11.Mechanism{pkcs11.NewMechanism(mechanism, nil)}, public, private)
+	how := []*pkcs11.Mechanism{pkcs11.NewMechanism(mechanism, nil)}
+	made.public, made.private, err = m.objects.ctx.GenerateKeyPair(h, how, public, private)
 	return made, called("C_GenerateKeyPair", err)
 }
 

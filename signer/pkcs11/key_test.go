@@ -161,10 +161,10 @@ func TestTwinKeys(t *testing.T) {
 	s := r.open(t, 0)
 	first, second := newID(t), newID(t)
 	on(t, s, func(h pkcs11.SessionHandle) error {
-		if _, err := s.generate(h, signer.ECDSAP256, "demo/root", first[:]); err != nil {
+		if _, err := s.maker.generate(h, signer.ECDSAP256, "demo/root", first[:]); err != nil {
 			return err
 		}
-		_, err := s.generateWith(h, signer.ECDSAP256, "demo/root", second[:], hardening)
+		_, err := s.maker.generateWith(h, signer.ECDSAP256, "demo/root", second[:], hardening)
 		return err
 	})
 	if _, err := s.Find(t.Context(), r.ref(0, "demo/root")); !errors.Is(err, signer.ErrAmbiguous) {
@@ -199,7 +199,7 @@ func TestHalves(t *testing.T) {
 	s := r.open(t, 0)
 	destroy := func(class uint, label string) {
 		on(t, s, func(h pkcs11.SessionHandle) error {
-			found, err := s.objects(h, class, label, nil)
+			found, err := s.objects.named(h, class, label, nil)
 			if err != nil || len(found) != 1 {
 				t.Fatalf("%v, %d objects", err, len(found))
 			}

@@ -44,7 +44,7 @@ func (s *store) List(ctx context.Context) ([]signer.Info, error) {
 func (s *store) allKeys(h pkcs11.SessionHandle) ([]listed, error) {
 	var all []listed
 	for _, class := range []uint{pkcs11.CKO_PRIVATE_KEY, pkcs11.CKO_SECRET_KEY} {
-		found, err := s.search(h, math.MaxInt, pkcs11.NewAttribute(pkcs11.CKA_CLASS, class))
+		found, err := s.objects.search(h, math.MaxInt, pkcs11.NewAttribute(pkcs11.CKA_CLASS, class))
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func (s *store) entry(h pkcs11.SessionHandle, o listed) (signer.Info, error) {
 	}
 	half := false
 	if !o.secret {
-		if half, err = s.shell(h, o.handle); away(err) {
+		if half, err = s.objects.shell(h, o.handle); away(err) {
 			return k.info, err
 		}
 	}

@@ -30,7 +30,7 @@ func TestNSSLies(t *testing.T) {
 		if err := s.lib.ctx.SetAttributeValue(h, k.handle, local); err == nil {
 			t.Error("our key takes another CKA_LOCAL, though it is not modifiable")
 		}
-		soft, err := s.generateWith(h, signer.ECDSAP256, "demo/theirs", []byte{7}, nil)
+		soft, err := s.maker.generateWith(h, signer.ECDSAP256, "demo/theirs", []byte{7}, nil)
 		if err == nil {
 			err = s.lib.ctx.SetAttributeValue(h, soft.private, local)
 		}
@@ -67,7 +67,7 @@ func TestNSSReplaces(t *testing.T) {
 
 	// The trap itself, with our check left out.
 	on(t, s, func(h pkcs11.SessionHandle) error {
-		_, err := s.generateWith(h, signer.ECDSAP256, "demo/other", id[:], nil)
+		_, err := s.maker.generateWith(h, signer.ECDSAP256, "demo/other", id[:], nil)
 		return err
 	})
 	again, err := s.FindID(t.Context(), ref, id)

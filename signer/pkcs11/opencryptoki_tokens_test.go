@@ -145,19 +145,19 @@ func withoutLogin(t *testing.T, token pkcs11test.Token) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &store{lib: lib, token: found}
+	s := &store{lib: lib, token: found, objects: objects{lib.ctx}}
 	h, err := s.openSession()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lib.ctx.CloseSession(h)
-	keys, err := s.objects(h, pkcs11.CKO_PRIVATE_KEY, "", nil)
+	keys, err := s.objects.named(h, pkcs11.CKO_PRIVATE_KEY, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	signs := map[string]bool{}
 	for _, k := range keys {
-		label, err := s.attribute(h, k, pkcs11.CKA_LABEL)
+		label, err := s.objects.attribute(h, k, pkcs11.CKA_LABEL)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,7 +285,7 @@ func refusesKey(t *testing.T, s *store, token pkcs11test.Token, algorithms ...si
 		}
 		on(t, s, func(h pkcs11.SessionHandle) error {
 			for _, class := range []uint{pkcs11.CKO_PRIVATE_KEY, pkcs11.CKO_PUBLIC_KEY} {
-				if found, err := s.objects(h, class, ref.Label, nil); err != nil || len(found) > 0 {
+				if found, err := s.objects.named(h, class, ref.Label, nil); err != nil || len(found) > 0 {
 					t.Errorf("%s left behind %d objects of class %d, %v", a, len(found), class, err)
 				}
 			}

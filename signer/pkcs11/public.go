@@ -33,21 +33,21 @@ var curves = map[signer.Algorithm]struct {
 // its id, of its id and label where several have the id, or of its label where
 // neither has an id and no other private key has the label. Without one it is
 // what the private key object tells itself. A signature shows whether it is.
-func (s *store) publicOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, id []byte, label string) (
+func (in objects) publicOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, id []byte, label string) (
 	crypto.PublicKey, error) {
-	half, err := s.halfOf(h, id, label)
+	half, err := in.halfOf(h, id, label)
 	if err != nil {
 		return nil, err
 	}
 	if half != 0 {
-		return s.publicFrom(h, private, half)
+		return in.publicFrom(h, private, half)
 	}
-	if spki, err := s.attribute(h, private, pkcs11.CKA_PUBLIC_KEY_INFO); err != nil {
+	if spki, err := in.attribute(h, private, pkcs11.CKA_PUBLIC_KEY_INFO); err != nil {
 		return nil, err
 	} else if len(spki) > 0 {
 		return x509.ParsePKIXPublicKey(spki)
 	}
-	pub, err := s.publicFrom(h, private, private)
+	pub, err := in.publicFrom(h, private, private)
 	if err != nil && len(id) == 0 {
 		return nil, fmt.Errorf("it has no id by which its public key could be found, no public key without an id is "+
 			"called %q, and the private key does not tell it: give both halves one id (pkcs11-tool --set-id): %w", label, err)
@@ -60,22 +60,22 @@ func (s *store) publicOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, id
 
 // halfOf finds the public key object that belongs to a private key; 0 when there
 // is none.
-func (s *store) halfOf(h pkcs11.SessionHandle, id []byte, label string) (pkcs11.ObjectHandle, error) {
+func (in objects) halfOf(h pkcs11.SessionHandle, id []byte, label string) (pkcs11.ObjectHandle, error) {
 	if len(id) == 0 {
-		return s.halfByLabel(h, label)
+		return in.halfByLabel(h, label)
 	}
-	halves, err := s.objects(h, pkcs11.CKO_PUBLIC_KEY, "", id)
+	halves, err := in.named(h, pkcs11.CKO_PUBLIC_KEY, "", id)
 	if err != nil || len(halves) == 0 {
 		return 0, err
 	}
 	if len(halves) == 1 {
 		return halves[0], nil
 	}
-	named, err := s.objects(h, pkcs11.CKO_PUBLIC_KEY, label, id)
+	named, err := in.named(h, pkcs11.CKO_PUBLIC_KEY, label, id)
 	if err != nil {
 		return 0, err
 	}
-	pair, err := s.privateKeys(h, label, id)
+	pair, err := in.privateKeys(h, label, id)
 	if err != nil {
 		return 0, err
 	}
@@ -88,19 +88,19 @@ func (s *store) halfOf(h pkcs11.SessionHandle, id []byte, label string) (pkcs11.
 
 // halfByLabel is the only public key object of a label without an id, when only
 // one private key has that label.
-func (s *store) halfByLabel(h pkcs11.SessionHandle, label string) (pkcs11.ObjectHandle, error) {
+func (in objects) halfByLabel(h pkcs11.SessionHandle, label string) (pkcs11.ObjectHandle, error) {
 	if label == "" {
 		return 0, nil
 	}
-	private, err := s.privateKeys(h, label, nil)
+	private, err := in.privateKeys(h, label, nil)
 	if err != nil || len(private) != 1 {
 		return 0, err
 	}
-	halves, err := s.objects(h, pkcs11.CKO_PUBLIC_KEY, label, nil)
+	halves, err := in.named(h, pkcs11.CKO_PUBLIC_KEY, label, nil)
 	if err != nil || len(halves) != 1 {
 		return 0, err
 	}
-	id, err := s.attribute(h, halves[0], pkcs11.CKA_ID)
+	id, err := in.attribute(h, halves[0], pkcs11.CKA_ID)
 	if err != nil || len(id) > 0 {
 		return 0, err
 	}
@@ -108,18 +108,18 @@ func (s *store) halfByLabel(h pkcs11.SessionHandle, label string) (pkcs11.Object
 }
 
 // publicFrom reads the public key out of object, which is either half.
-func (s *store) publicFrom(h pkcs11.SessionHandle, private, object pkcs11.ObjectHandle) (crypto.PublicKey, error) {
-	kind, err := s.attribute(h, private, pkcs11.CKA_KEY_TYPE)
+func (in objects) publicFrom(h pkcs11.SessionHandle, private, object pkcs11.ObjectHandle) (crypto.PublicKey, error) {
+	kind, err := in.attribute(h, private, pkcs11.CKA_KEY_TYPE)
 	if err != nil {
 		return nil, err
 	}
-	if other, err := s.attribute(h, object, pkcs11.CKA_KEY_TYPE); err != nil || !bytes.Equal(kind, other) {
+	if other, err := in.attribute(h, object, pkcs11.CKA_KEY_TYPE); err != nil || !bytes.Equal(kind, other) {
 		return nil, errors.Join(errors.New("private and public key are of different types"), err)
 	}
 	read := func(codes ...uint) ([][]byte, error) {
 		var values [][]byte
 		for _, code := range codes {
-			v, err := s.attribute(h, object, code)
+			v, err := in.attribute(h, object, code)
 			if err != nil {
 				return nil, err
 			}

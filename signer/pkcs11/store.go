@@ -32,7 +32,8 @@ type store struct {
 	ask     signer.PINFunc
 	refused atomic.Bool // the token did not accept a PIN of pins
 
-	settled sync.Map // by algorithm: how much of the hardening the token takes
+	objects objects
+	maker   *maker
 
 	lost atomic.Pointer[loss] // set: the store is unavailable from now on
 
@@ -89,7 +90,7 @@ func (o Options) open(ctx context.Context, lib *library, a address, ask signer.P
 	}
 	s := &store{
 		lib: lib, options: o, limits: l, token: t, device: t.device(lib), login: lib.loginOf(t.slot),
-		pins: a.pin, ask: ask,
+		objects: objects{lib.ctx}, maker: &maker{objects: objects{lib.ctx}}, pins: a.pin, ask: ask,
 	}
 	first, err := bounded(ctx, l.call, t.String(), s.openSession)
 	if err != nil {

@@ -57,7 +57,7 @@ func (t trial) copy() ([]signer.Trial, error) {
 	made, err := s.lib.ctx.CopyObject(t.session, t.key.handle, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, true)})
 	reads := ""
 	if err == nil {
-		v, unread := s.attribute(t.session, made, pkcs11.CKA_EXTRACTABLE)
+		v, unread := s.objects.attribute(t.session, made, pkcs11.CKA_EXTRACTABLE)
 		if err := called("C_DestroyObject", s.lib.ctx.DestroyObject(t.session, made)); err != nil || unread != nil {
 			return nil, fmt.Errorf("a copy: %w", errors.Join(unread, err))
 		}
@@ -78,7 +78,7 @@ func (t trial) set(name string, code uint, to bool) ([]signer.Trial, error) {
 	err := s.lib.ctx.SetAttributeValue(t.session, t.key.handle, []*pkcs11.Attribute{pkcs11.NewAttribute(code, to)})
 	reads := ""
 	if err == nil {
-		v, err := s.attribute(t.session, t.key.handle, code)
+		v, err := s.objects.attribute(t.session, t.key.handle, code)
 		if err != nil {
 			return nil, err
 		}
