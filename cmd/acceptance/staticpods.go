@@ -54,11 +54,14 @@ func (s *site) init(ctx context.Context, m *machine) error {
 		m.kubeadm(ctx, "init", "phase", "etcd", "local", "--config", config))
 }
 
-// upload has the first node tell the cluster what kubeadm join asks it for. The
-// kubelet's part wants a node to note something on.
+// upload has the first node tell the cluster what kubeadm join asks it for: with a
+// file of its own, cluster-info, too. The kubelet's part wants a node to note
+// something on.
 func (s *site) upload(ctx context.Context) error {
 	first := s.machines[0]
-	return errors.Join(s.register(ctx, first, first.name), first.kubeadm(ctx, "init", "phase", "upload-config", "all", "--config", config))
+	return errors.Join(s.register(ctx, first, first.name),
+		first.kubeadm(ctx, "init", "phase", "upload-config", "all", "--config", config),
+		first.kubeadm(ctx, "init", "phase", "bootstrap-token", "--config", config))
 }
 
 // join is for the further nodes. Their etcd's command line is the first one's for
