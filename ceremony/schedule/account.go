@@ -139,7 +139,8 @@ func isKey(der []byte, pub crypto.PublicKey) bool {
 
 // sealedPair reads a pair that is carried over; nil for what cannot be had.
 func (b *accountPass) sealedPair(sealedFile, publicFile string, where plan.At) (sealed []byte, pub crypto.PublicKey) {
-	sealed, pub = b.input(sealedFile, append(slices.Clone(where), "sealed")), b.accountPublic(publicFile, append(slices.Clone(where), "public"))
+	sealed = b.input(sealedFile, append(slices.Clone(where), "sealed"))
+	pub = b.accountPublic(publicFile, append(slices.Clone(where), "public"))
 	if sealed != nil && !isAgeFile(sealed) {
 		b.RefuseInput(sealedFile, "not an armored age file")
 	}

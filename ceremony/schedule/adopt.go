@@ -121,7 +121,8 @@ func (b *requestPass) bringIn(i int, o *request.Opened) {
 		case a == nil:
 			bad("adopted/authority/%s.crt: the node trusts %s, and the plan adopts no %s authority", family, c.Subject, family)
 		case b.cas.certificates[a.Name] != nil && !c.Equal(b.cas.certificates[a.Name]):
-			bad("adopted/authority/%s.crt: is not %s, which the plan adopts: this node is of another cluster, or trusts another authority than the rest", family, a.Certificate)
+			bad("adopted/authority/%s.crt: is not %s, which the plan adopts: this node is of another cluster, "+
+				"or trusts another authority than the rest", family, a.Certificate)
 		}
 	}
 	carried := map[string]*x509.Certificate{}
@@ -151,7 +152,8 @@ func unfit(c, issuer *x509.Certificate, now time.Time, n kubepki.Node, l kubepki
 	}
 	// An audit asks as of the ceremony's NotBefore, which is a little before its time.
 	if now.After(c.NotAfter) || now.Add(time.Hour).Before(c.NotBefore) {
-		why = append(why, "is valid from "+c.NotBefore.UTC().Format(time.DateOnly)+" to "+c.NotAfter.UTC().Format(time.DateOnly))
+		why = append(why, "is valid from "+c.NotBefore.UTC().Format(time.DateOnly)+
+			" to "+c.NotAfter.UTC().Format(time.DateOnly))
 	}
 	return append(why, kubepki.NotOf(c, n, l)...)
 }

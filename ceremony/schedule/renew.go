@@ -133,7 +133,8 @@ func Differences(c *x509.Certificate, l kubepki.Leaf) []string {
 		wantIPs = append(wantIPs, ip.Unmap().String())
 	}
 	differ("IP addresses", ips, wantIPs)
-	differ("usages", Usages(Entry{KeyUsage: c.KeyUsage, ExtKeyUsage: c.ExtKeyUsage}), Usages(Entry{KeyUsage: l.KeyUsage, ExtKeyUsage: l.ExtKeyUsage}))
+	differ("usages", Usages(Entry{KeyUsage: c.KeyUsage, ExtKeyUsage: c.ExtKeyUsage}),
+		Usages(Entry{KeyUsage: l.KeyUsage, ExtKeyUsage: l.ExtKeyUsage}))
 	return out
 }
 

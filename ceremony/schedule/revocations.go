@@ -66,7 +66,8 @@ func (b *listPass) check() {
 	}
 	for _, f := range r.former {
 		for _, e := range f.List.RevokedCertificateEntries {
-			r.before[e.SerialNumber.Text(16)] = listed{Revoked{e.SerialNumber, revocation.OfCode(e.ReasonCode), e.RevocationTime}, f}
+			was := Revoked{e.SerialNumber, revocation.OfCode(e.ReasonCode), e.RevocationTime}
+			r.before[e.SerialNumber.Text(16)] = listed{was, f}
 		}
 	}
 	for i, v := range b.p.Revocations {

@@ -18,8 +18,8 @@ type Vouch string
 
 const (
 	ByFingerprint Vouch = "fingerprint" // a person compared it
-	ByPrevious    Vouch = "previous"    // the key of a certificate that this cluster's last ceremony gave the node signed it
-	ByRecord      Vouch = "record"      // its keys are those former ceremonies certified for this node: a renewal without a new request
+	ByPrevious    Vouch = "previous"    // the key of a certificate of this cluster's last ceremony signed it
+	ByRecord      Vouch = "record"      // its keys are those certified for this node before: renewal without a request
 	ByHostKey     Vouch = "host-key"    // the node's SSH host key signed it, and a known_hosts file says whose it is
 )
 
