@@ -98,7 +98,7 @@ func (c *authorityCheck) rootCertificate() {
 	pinned := c.pinned == nil
 	for _, cert := range list {
 		pinned = pinned || fingerprint.Of(cert.Raw) == *c.pinned
-		if err := kubepki.SelfSigned(cert); err != nil {
+		if err := c.signatures.selfSigned(cert); err != nil {
 			c.add(RootFile, "is not self-signed: it %v", err)
 		}
 		c.rootFields(cert)
@@ -187,11 +187,21 @@ type pair struct{ signed, issuer fingerprint.SHA256 }
 
 // authoritySigned is cert.CheckSignatureFrom(issuer), once for the same two.
 func (k *Checker) authoritySigned(cert, issuer *x509.Certificate) error {
+	return k.once(cert, issuer, func() error { return cert.CheckSignatureFrom(issuer) })
+}
+
+// selfSigned is kubepki.SelfSigned(cert), once for each: a thousand bundles have
+// one root.
+func (k *Checker) selfSigned(cert *x509.Certificate) error {
+	return k.once(cert, cert, func() error { return kubepki.SelfSigned(cert) })
+}
+
+func (k *Checker) once(cert, issuer *x509.Certificate, check func() error) error {
 	p := pair{fingerprint.Of(cert.Raw), fingerprint.Of(issuer.Raw)}
 	if known, ok := k.signed.Load(p); ok {
 		return known.(signedOrNot).error
 	}
-	err := cert.CheckSignatureFrom(issuer)
+	err := check()
 	k.signed.Store(p, signedOrNot{err})
 	return err
 }
