@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -22,8 +23,13 @@ type Heads struct {
 	// File holds the head on another file system. It is written each time lines are
 	// on disk, before anything they announce is signed; "" for none.
 	File string
-	// Ask asks people for the head that was shown last; ErrNobody when there is nobody.
-	Ask func(context.Context) (fingerprint.SHA256, error)
+	// Memory is a folder of this machine in which the head of each record is kept, to
+	// be compared when it goes on, and to be enough where there is nobody to ask; ""
+	// for none.
+	Memory string
+	// Ask asks people for the head that was shown last, and may ask again when the
+	// record has no line of it; ErrNobody when there is nobody.
+	Ask func(ctx context.Context, has func(fingerprint.SHA256) bool) (fingerprint.SHA256, error)
 	// Agree shows people what was signed since, and is an error when they do not agree.
 	Agree func(ctx context.Context, since []string) error
 }
@@ -50,27 +56,52 @@ func (r *run) compareHead(ctx context.Context, path string) error {
 	if err != nil || r.rehearsal {
 		return err
 	}
+	if len(t.Lines) > 0 {
+		r.memory.of(t.Lines[0].Hash)
+	}
 	if _, err := os.Stat(r.dir.file(signatureFile)); err == nil && t.Closed() {
 		return nil
 	}
-	known, fromFile, err := r.knownHead(ctx)
+	remembered, inMemory, err := r.remembered(t.Lines)
 	if err != nil {
 		return err
 	}
-	for i, l := range t.Lines {
-		if l.Hash == known {
-			return r.goneOn(ctx, t.Lines[i:], fromFile)
+	known, written, err := r.knownHead(ctx, t.Lines)
+	if errors.Is(err, ErrNobody) {
+		if !inMemory {
+			return &Refused{[]string{"a ceremony goes on only with the head of its record that was shown last; this " +
+				"machine remembers none, and there is nobody to ask for it: --head HEX, or --head-file FILE from the " +
+				"beginning"}}
 		}
+		r.watch.Say("this machine remembers the head of the record")
+		known, written, err = remembered, true, nil
 	}
-	return &Refused{[]string{
-		fmt.Sprintf("the record has no line of the head %s: lines were cut off it, or it is another record. "+
-			"Nothing is signed with it.", known),
-		"Keep the directory as it is, and look for a copy whose record has that line.",
-	}}
+	if err != nil {
+		return err
+	}
+	if i := lineOf(t.Lines, known); i >= 0 {
+		return r.goneOn(ctx, t.Lines[i:], written)
+	}
+	return cutOff(known)
 }
 
-// knownHead is the head that people gave, that the file holds, or that they are asked for.
-func (r *run) knownHead(ctx context.Context) (head fingerprint.SHA256, fromFile bool, err error) {
+// lineOf is the index of the line that has a hash; -1 for none.
+func lineOf(lines []transcript.Line, hash fingerprint.SHA256) int {
+	return slices.IndexFunc(lines, func(l transcript.Line) bool { return l.Hash == hash })
+}
+
+// cutOff refuses a record that lacks a head, and tells more of it.
+func cutOff(head fingerprint.SHA256, more ...string) error {
+	return &Refused{append(append([]string{
+		fmt.Sprintf("the record has no line of the head %s: lines were cut off it, or it is another record. "+
+			"Nothing is signed with it.", head),
+	}, more...), "Keep the directory as it is, and look for a copy whose record has that line.")}
+}
+
+// knownHead is the head that people gave, that the file holds, or that they are asked
+// for; ErrNobody when there is none of these.
+func (r *run) knownHead(ctx context.Context, lines []transcript.Line) (head fingerprint.SHA256, written bool,
+	err error) {
 	if len(r.Heads.Given) > 0 {
 		return r.Heads.Given[0], false, nil
 	}
@@ -78,22 +109,21 @@ func (r *run) knownHead(ctx context.Context) (head fingerprint.SHA256, fromFile 
 		head, err := ReadHead(r.Heads.File)
 		return head, true, err
 	}
-	if r.Heads.Ask != nil {
-		if head, err = r.Heads.Ask(ctx); !errors.Is(err, ErrNobody) {
-			return head, false, err
-		}
+	if r.Heads.Ask == nil {
+		return head, false, ErrNobody
 	}
-	return head, false, &Refused{[]string{"a ceremony goes on only with the head of its record that was shown last, " +
-		"and there is nobody to ask for it: --head HEX, or --head-file FILE from the beginning"}}
+	head, err = r.Heads.Ask(ctx, func(head fingerprint.SHA256) bool { return lineOf(lines, head) >= 0 })
+	return head, false, err
 }
 
 // goneOn has people agree to what a record says beyond the head they know. lines
-// begins with that head's.
-func (r *run) goneOn(ctx context.Context, lines []transcript.Line, fromFile bool) error {
+// begins with that head's. One that the process itself had written before it signed
+// anything more needs no agreement to the results of what it had announced.
+func (r *run) goneOn(ctx context.Context, lines []transcript.Line, written bool) error {
 	since := signedIn(lines[1:])
 	last := lines[len(lines)-1]
 	switch given := r.Heads.Given; {
-	case len(since) == 0, fromFile && announced(lines):
+	case len(since) == 0, written && announced(lines):
 		return nil
 	case len(given) > 1 && given[1] == last.Hash:
 		return nil
@@ -188,11 +218,16 @@ func (r *run) onDisk(head fingerprint.SHA256) error {
 	if err := r.dir.here(); err != nil {
 		return err
 	}
+	r.remember(head)
 	if r.Heads.File == "" {
 		return nil
 	}
-	text := head.String() + "\n\n" + strings.Join(head.Lines(), "\n") + "\n"
-	return r.dir.disk.Replace(r.Heads.File, []byte(text), 0o644)
+	return r.dir.disk.Replace(r.Heads.File, headText(head), 0o644)
+}
+
+// headText is a file that holds a head, in hex and in words.
+func headText(head fingerprint.SHA256) []byte {
+	return []byte(head.String() + "\n\n" + strings.Join(head.Lines(), "\n") + "\n")
 }
 
 // headFile refuses a file for the head that goes where the directory goes.

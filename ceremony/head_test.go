@@ -73,6 +73,11 @@ func refusedWith(t *testing.T, err error, want string) {
 	}
 }
 
+// typed is a head that people type.
+func typed(head fingerprint.SHA256) func(context.Context, func(fingerprint.SHA256) bool) (fingerprint.SHA256, error) {
+	return func(context.Context, func(fingerprint.SHA256) bool) (fingerprint.SHA256, error) { return head, nil }
+}
+
 func heads(given ...fingerprint.SHA256) ceremony.Heads { return ceremony.Heads{Given: given} }
 
 // TestRollback: with a head on another file system, a record that is cut at any line
@@ -104,7 +109,7 @@ func TestRollback(t *testing.T) {
 		cfg.Heads = ceremony.Heads{} // nobody to ask
 		_, err = ceremony.Run(t.Context(), cfg)
 		refusedWith(t, err, "there is nobody to ask for it")
-		cfg.Heads.Ask = func(context.Context) (fingerprint.SHA256, error) { return record.Head(), nil }
+		cfg.Heads.Ask = typed(record.Head())
 		_, err = ceremony.Run(t.Context(), cfg)
 		refusedWith(t, err, "lines were cut off")
 	}
@@ -147,7 +152,7 @@ func TestGoneOn(t *testing.T) {
 	var listed []string
 	no := errors.New("no")
 	cfg.Heads = ceremony.Heads{
-		Ask:   func(context.Context) (fingerprint.SHA256, error) { return first, nil },
+		Ask:   typed(first),
 		Agree: func(_ context.Context, since []string) error { listed = since; return no },
 	}
 	if _, err = ceremony.Run(t.Context(), cfg); !errors.Is(err, no) || !strings.Contains(strings.Join(listed, "\n"),

@@ -106,6 +106,7 @@ type run struct {
 	checker   *issue.Checker
 	approvals map[string][]byte
 	resumed   bool
+	memory    memory
 	rooms
 	result *Result
 }
@@ -136,7 +137,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if cfg.Workers == 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
-	r := &run{Config: cfg, checker: issue.NewChecker(cfg.Rand), common: common{
+	r := &run{Config: cfg, memory: memory{folder: cfg.Heads.Memory}, checker: issue.NewChecker(cfg.Rand), common: common{
 		plan: cfg.Plan, watch: cfg.Watch, rand: cfg.Rand, now: cfg.Now, rehearsal: cfg.Rehearsal != nil,
 		dir: &directory{path: cfg.Dir, disk: cfg.Disk, rehearsal: cfg.Rehearsal != nil},
 	}}

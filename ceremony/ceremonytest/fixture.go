@@ -233,8 +233,10 @@ func (f *Fixture) Config(t testing.TB, dir string) ceremony.Config {
 	}
 	return ceremony.Config{
 		Dir: dir, Plan: c, Station: st, Approvals: approvals, Present: present, Open: f.open, Disk: &durable.Disk{}, Now: time.Now, Rand: rand.Reader, Watch: silent{},
-		Ask:     func(context.Context, signer.Device) ([]byte, error) { return []byte("1234"), nil },
-		Heads:   ceremony.Heads{Ask: func(context.Context) (fingerprint.SHA256, error) { return headOf(dir) }},
+		Ask: func(context.Context, signer.Device) ([]byte, error) { return []byte("1234"), nil },
+		Heads: ceremony.Heads{Ask: func(context.Context, func(fingerprint.SHA256) bool) (fingerprint.SHA256, error) {
+			return headOf(dir)
+		}},
 		Program: transcript.Program{Version: "test"}, Host: transcript.Host{Interfaces: []string{}},
 		Look: func(context.Context, time.Time) ([]preflight.Result, error) {
 			return []preflight.Result{{Name: "network", Seen: "up: none; down: none", Level: preflight.Record}}, nil

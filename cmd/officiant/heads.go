@@ -16,6 +16,9 @@ import (
 // a file, or from people at the terminal.
 func (o *runOptions) recordHeads() (ceremony.Heads, error) {
 	heads := ceremony.Heads{Ask: o.askHead, Agree: o.agreeSince}
+	if o.State != "" {
+		heads.Memory = filepath.Join(o.State, "heads")
+	}
 	for _, text := range o.heads {
 		head, err := parseHead(text)
 		if err != nil {
@@ -44,20 +47,32 @@ func parseHead(text string) (fingerprint.SHA256, error) {
 	return head, fmt.Errorf("%q is neither 64 hex digits nor 32 words", text)
 }
 
-func (o *runOptions) askHead(ctx context.Context) (fingerprint.SHA256, error) {
+// headTries is how often people may type a head: 64 digits or 32 words are long.
+const headTries = 3
+
+// askHead asks for the head until what is typed is one that the record has. What the
+// right one is, or how near it was, nobody is told.
+func (o *runOptions) askHead(ctx context.Context, has func(fingerprint.SHA256) bool) (fingerprint.SHA256, error) {
 	p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
-	text, err := p.Line(ctx, "The head of the record as it was shown last, in hex or words:\n> ")
-	if errors.Is(err, terminal.ErrNoTerminal) {
-		return fingerprint.SHA256{}, ceremony.ErrNobody
+	for try := 1; ; try++ {
+		text, err := p.Line(ctx, "The head of the record as it was shown last, in hex or words:\n> ")
+		if errors.Is(err, terminal.ErrNoTerminal) {
+			return fingerprint.SHA256{}, ceremony.ErrNobody
+		}
+		if err != nil {
+			return fingerprint.SHA256{}, err
+		}
+		head, err := parseHead(text)
+		switch {
+		case err == nil && (has(head) || try == headTries):
+			return head, nil
+		case try == headTries:
+			return head, &exit.Error{Code: exit.Declined, Err: err}
+		case err == nil:
+			err = errors.New("the record has no line of that head")
+		}
+		fmt.Fprintf(o.Stderr, "%s. Look at what was written down, and type it again.\n", exit.Line(err.Error()))
 	}
-	if err != nil {
-		return fingerprint.SHA256{}, err
-	}
-	head, err := parseHead(text)
-	if err != nil {
-		return head, &exit.Error{Code: exit.Declined, Err: err}
-	}
-	return head, nil
 }
 
 func (o *runOptions) agreeSince(ctx context.Context, since []string) error {

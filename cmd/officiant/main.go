@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -33,9 +34,22 @@ func main() {
 	o := &options{
 		Stdin: os.Stdin, Stdout: stdout, Stderr: stderr,
 		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Setenv: os.Setenv,
+		State:   stateFolder(os.Getenv("XDG_STATE_HOME"), os.Getenv("HOME")),
 		NoColor: os.Getenv("NO_COLOR") != "", Version: version, busy: &sync.RWMutex{},
 	}
 	code := o.interruptible(ctx, func() int { return execute(ctx, o, os.Args[1:]) })
 	_ = errors.Join(stdout.Flush(), stderr.Flush()) // what has no end of line
 	os.Exit(code)
+}
+
+// stateFolder is where the program remembers things on this machine, as the XDG base
+// directory specification has it: paths that are not absolute are ignored.
+func stateFolder(state, home string) string {
+	switch {
+	case filepath.IsAbs(state):
+		return filepath.Join(state, "officiant")
+	case filepath.IsAbs(home):
+		return filepath.Join(home, ".local", "state", "officiant")
+	}
+	return ""
 }

@@ -25,6 +25,7 @@ type options struct {
 	Now            func() time.Time
 	Setenv         func(key, value string) error
 	NoColor        bool
+	State          string // folder in which this user's programs keep what they remember; "" for none
 	Version        string
 	busy           *sync.RWMutex // held by what has to come to an end by itself; nil: nothing cuts a command short
 }

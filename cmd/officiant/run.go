@@ -48,7 +48,8 @@ digest ("ceremony approve"), and who of them is here is asked, or told by --pres
 
 The same command goes on with a ceremony that was interrupted. It asks for the head
 of the record that was shown when it stopped, or takes it from --head or --head-file:
-a record that lines were cut off is not gone on with. Where the root
+a record that lines were cut off is not gone on with. Without a terminal and these
+flags, the head that this machine remembers has to be a line of it. Where the root
 lives elsewhere, the ceremony stops (exit code 8) once the intermediates have asked for
 their certificates, and goes on with --certificates DIR when they are there.`,
 		Args: exit.ExactArgs(1, "one plan"),

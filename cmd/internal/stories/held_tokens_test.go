@@ -30,6 +30,7 @@ func TestTokenHeld(t *testing.T) {
 		Files: []string{filepath.Join("testdata", "held.txtar")},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", programs+":"+env.Getenv("PATH"))
+			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -50,6 +50,7 @@ func TestHostileModule(t *testing.T) {
 		Files: []string{filepath.Join("testdata", "hostile.txtar")},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", programs+":"+env.Getenv("PATH"))
+			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -36,6 +36,9 @@ func run(m *testing.M) int {
 	}
 	if err == nil {
 		defer os.RemoveAll(programs)
+		err = os.Setenv("XDG_STATE_HOME", filepath.Join(programs, "state")) // and not this user's
+	}
+	if err == nil {
 		err = build("officiant", "1")
 	}
 	if err == nil {
@@ -66,6 +69,7 @@ func TestStories(t *testing.T) {
 			env.Setenv("PATH", programs+":"+env.Getenv("PATH"))
 			env.Setenv("SOURCE", source)
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -1,0 +1,90 @@
+package ceremony
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"officiant/bundle/durable"
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/transcript"
+)
+
+// memory is the head of one record, kept on this machine outside of the ceremony
+// directory: whoever holds the directory between two processes does not hold it. Its
+// file has the name of the hash of the record's first line, so that two directories
+// of one plan have a file each, and copies of one directory share theirs.
+type memory struct {
+	folder string // "" for a machine that keeps none
+	file   string // "" until the record's first line is known
+	failed bool   // people were told
+}
+
+// of has the memory be that of the record with a first line.
+func (m *memory) of(first fingerprint.SHA256) {
+	if m.folder != "" && m.file == "" {
+		m.file = filepath.Join(m.folder, first.String())
+	}
+}
+
+// read is the head that this machine remembers; false when there is none. A file that
+// a power cut left empty holds none.
+func (m *memory) read() (head fingerprint.SHA256, known bool, err error) {
+	if m.file == "" {
+		return head, false, nil
+	}
+	info, err := os.Stat(m.file)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return head, false, nil
+	}
+	if err == nil {
+		head, err = ReadHead(m.file)
+	}
+	return head, err == nil, err
+}
+
+// write keeps a head. Nothing is synced: the record is, and a head that a power cut
+// takes back is an older line of it.
+func (m *memory) write(head fingerprint.SHA256) error {
+	if m.file == "" {
+		return nil
+	}
+	if err := os.MkdirAll(m.folder, 0o700); err != nil {
+		return err
+	}
+	temp := filepath.Join(m.folder, durable.TempName(filepath.Base(m.file)))
+	if err := os.WriteFile(temp, headText(head), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temp, m.file)
+}
+
+// remember keeps the head of what is on disk. That it cannot is no reason to end a
+// ceremony: it is told once, and then people have to bring the head.
+func (r *run) remember(head fingerprint.SHA256) {
+	if r.rehearsal {
+		return // nothing asks for its head
+	}
+	r.memory.of(head) // of a record that begins, it is the first line's
+	err := r.memory.write(head)
+	if err != nil && !r.memory.failed {
+		r.watch.Say(fmt.Sprintf("this machine does not remember the head, so write it down: %v", err))
+	}
+	r.memory.failed = err != nil
+}
+
+// remembered is the head that this machine remembers of a record; a record that has
+// no such line is refused.
+func (r *run) remembered(lines []transcript.Line) (head fingerprint.SHA256, known bool, err error) {
+	head, known, err = r.memory.read()
+	if err != nil {
+		r.watch.Say(fmt.Sprintf("this machine remembers no head of the record: %v", err))
+		return head, false, nil
+	}
+	if known && lineOf(lines, head) < 0 {
+		return head, true, cutOff(head, "this machine remembers it, in "+r.memory.file)
+	}
+	return head, known, nil
+}
