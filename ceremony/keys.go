@@ -130,6 +130,10 @@ func (r *tokens) makeKey(ctx context.Context, ref signer.Ref, name string) (sign
 	algorithm := keyOf(r.plan, name).Create
 	intent := transcript.KeyIntent{Name: name, Label: ref.Label, Algorithm: string(algorithm),
 		ID: hex.EncodeToString(id[:])}
+	if d, ok := store.(signer.Describer); ok {
+		token := tokenRecord(d.Describe())
+		intent.Token = &token
+	}
 	if _, err := r.progress.Record(intent); err != nil {
 		return nil, err
 	}

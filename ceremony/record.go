@@ -140,8 +140,8 @@ func (r *run) sameCeremony() error {
 	case r.rehearsal && !open.Rehearsal:
 		return &Refused{[]string{"the directory holds a real ceremony: a rehearsal needs one of its own"}}
 	}
-	if open.Station != r.Station.Digest() {
-		return &Refused{[]string{"the ceremony began with another station file: " + open.Station.String()}}
+	if err := r.sameStation(); err != nil {
+		return err
 	}
 	if open.Steps != len(r.steps) {
 		return &Refused{[]string{fmt.Sprintf("the ceremony began with %d steps, and this program makes %d of it: go on with version %s of the program",

@@ -53,7 +53,9 @@ type Config struct {
 	// Certificates that others signed, by authority, as they came back; nil: none.
 	Received map[string][]byte
 	Heads    Heads // of the record, when a ceremony goes on
-	Workers  int   // certificates checked at once; 0 means one for each processor
+	// Correct lets it go on with another station file; nil: only with the one on record.
+	Correct *Correction
+	Workers int // certificates checked at once; 0 means one for each processor
 }
 
 // Watcher is told how the ceremony goes on.
@@ -107,6 +109,7 @@ type run struct {
 	approvals map[string][]byte
 	resumed   bool
 	memory    memory
+	corrected *transcript.StationChanged // people agreed to another station file; nil: it is the one on record
 	rooms
 	result *Result
 }
@@ -213,8 +216,8 @@ func (r *run) openRooms() {
 	wanted := asked{common: r.common, station: r.Station, uris: r.Rehearsal}
 	r.tokens = &tokens{
 		asked: wanted, canaries: canaries{wanted}, opener: r.Open, ask: r.Ask, insertion: r.Insert,
-		resumed: r.resumed,
-		stores:  map[string]signer.Store{}, keys: map[string]signer.Key{}, proved: map[string]signer.Store{},
+		resumed: r.resumed, corrected: r.corrected,
+		stores: map[string]signer.Store{}, keys: map[string]signer.Key{}, proved: map[string]signer.Store{},
 	}
 	r.secrets = &secrets{common: r.common, past: r.plan.Past}
 	r.issuing = &issuing{common: r.common, tokens: r.tokens, checker: r.checker, workers: r.Workers, brought: r.Received}

@@ -47,24 +47,26 @@ func (r *tokens) survey(ctx context.Context, turns []phase) error {
 	for _, p := range order {
 		if finished, err := r.finished(p); err != nil {
 			return err
-		} else if finished {
+		} else if finished && r.corrected == nil {
 			continue
 		}
 		if err := r.surveyToken(ctx, p); err != nil {
 			return err
 		}
 	}
-	return r.distinct()
+	if err := r.distinct(); err != nil {
+		return err
+	}
+	return r.takeCorrection()
 }
 
 func (r *tokens) surveyToken(ctx context.Context, p phase) error {
 	// Keys on record were seen before; their token is asked for when one of them signs.
 	wanted := slices.ContainsFunc(r.existing(p), func(name string) bool {
-		_,
-			recorded := r.progress.Keys[name]
+		_, recorded := r.progress.Keys[name]
 		return !recorded
 	})
-	store, err := r.openIfIn(ctx, p, wanted)
+	store, err := r.openIfIn(ctx, p, wanted || r.mustBeFound(p))
 	if err != nil || store == nil {
 		return err
 	}
@@ -115,6 +117,9 @@ func (r *tokens) enter(ctx context.Context, p phase, store signer.Store) error {
 	device, ok := r.described(store)
 	if !ok || r.progress.Closed {
 		return nil
+	}
+	if err := r.sameToken(p, tokenRecord(device)); err != nil {
+		return err
 	}
 	for _, name := range p.keys {
 		if least, who := r.least(name); device.Software && !signer.Software.AtLeast(least) {

@@ -20,7 +20,8 @@ type tokens struct {
 	ask       signer.PINFunc
 	insertion func(ctx context.Context, words string) (said string, err error) // Config.Insert
 	resumed   bool
-	stores    map[string]signer.Store // by key
+	corrected *transcript.StationChanged // until every key on record was found, and it is on record itself
+	stores    map[string]signer.Store    // by key
 	opened    []signer.Store
 	keys      map[string]signer.Key
 	proved    map[string]signer.Store // in which a key has answered this process's challenge

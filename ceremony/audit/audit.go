@@ -100,6 +100,8 @@ func (v *view) checks() []kind {
 		{1, "the ceremony ran when the plan lets it", aPlan, (&planAudit{v}).window, (&planAudit{v}).hasWindow},
 		{1, "enough people approved exactly this digest", aPlan, people.approved, people.hasPeople},
 		{1, "attendance, and waivers by those present", aPlan, people.attended, people.hasPeople},
+		{1, "another station file was agreed to, and every key found by it", aRecord, (&stationAudit{v}).stations,
+			(&stationAudit{v}).changes},
 		{8, "the ceremonies this one continues", aPlan, chain.predecessors, nil},
 		{1, "each key that was there before is continued by those who had it", aFinished,
 			holders.continued, holders.reopens},

@@ -18,6 +18,8 @@
 //   - A key that was there before is on the record of a ceremony that this one
 //     continues, and enough of the people who had it last approved (1).
 //   - Where people are named, those who waived a check of the room were there (1).
+//   - Where the ceremony went by another station file, enough people who were there
+//     agreed, and every key on record had answered a challenge by it (1).
 //   - Whoever signed the head as a witness is one of the plan's (8).
 //   - The ceremonies this one continues are the plan's, ended before this one
 //     began, and their directories, when given, verify themselves (8).

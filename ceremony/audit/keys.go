@@ -182,11 +182,28 @@ func (a *keyAudit) made(bad func(string, ...any), k keyLine) {
 			intent.ID,
 			intent.Algorithm,
 		)
+	case !a.inItsToken(k, *intent):
+		bad("is in token %s, serial %s; it was to be made in %s, serial %s, by its intent in line %d", k.Token.Label,
+			k.Token.Serial, intent.Token.Label, intent.Token.Serial, intent.seq)
 	case intent.Label != a.t.Open().Cluster+"/"+k.Name:
 		bad("its intent in line %d names it %s", intent.seq, intent.Label)
 	default:
 		a.tried(bad, k, intent.seq)
 	}
+}
+
+// inItsToken says whether a key is in the token that its intent names. A process that
+// goes on may reach the same one by another module.
+func (a *keyAudit) inItsToken(k keyLine, intent keyIntentLine) bool {
+	if intent.Token == nil {
+		return true // of before it was said
+	}
+	for _, l := range a.ledger.resumed {
+		if l.Seq > intent.seq && l.Seq < k.seq {
+			return intent.Token.ID() == k.Token.ID()
+		}
+	}
+	return *intent.Token == k.Token
 }
 
 func softHSM(t transcript.Token) bool {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"slices"
 	"sort"
 	"time"
 
@@ -16,8 +17,11 @@ import (
 // State is what the transcript says so far.
 type State struct {
 	Open      *transcript.Open
-	NotBefore time.Time // of every certificate to be made
-	step      int       // of the last step line
+	Station   fingerprint.SHA256  // of the file that the ceremony goes by
+	Modules   []transcript.Module // on record so far
+	Titles    map[int]string      // of the steps on record
+	NotBefore time.Time           // of every certificate to be made
+	step      int                 // of the last step line
 	// Canaries that were tried, and intents of those whose end is not on record, by seq.
 	Canaries      map[Template]transcript.Canary
 	CanaryIntents map[int]transcript.CanaryIntent
@@ -56,6 +60,7 @@ type Signature struct {
 
 func newState() *State {
 	return &State{
+		Titles:        map[int]string{},
 		Canaries:      map[Template]transcript.Canary{},
 		CanaryIntents: map[int]transcript.CanaryIntent{},
 		KeyIntents:    map[string]transcript.KeyIntent{},
@@ -82,8 +87,13 @@ func (s *State) apply(line transcript.Line) error {
 	switch r := line.Record.(type) {
 	case transcript.Open:
 		s.Open, s.NotBefore = &r, r.NotBefore
-	case transcript.Step, transcript.Resumed:
+		s.Station, s.Modules = r.Station, r.Modules
+	case transcript.Step:
+		s.step, s.Titles[line.Step] = line.Step, r.Title
+	case transcript.Resumed:
 		s.step = line.Step
+	case transcript.StationChanged:
+		s.Station, s.Modules = r.Station, slices.Concat(s.Modules, r.Modules)
 	case transcript.CanaryIntent:
 		s.CanaryIntents[seq] = r
 	case transcript.Canary:

@@ -161,7 +161,8 @@ type Event struct {
 	By   string
 }
 
-// Events are deviations, waivers, notes, interruptions, and what was left behind.
+// Events are deviations, waivers, other station files, notes, interruptions, and what
+// was left behind.
 func (m *Minutes) Events() []Event {
 	var out []Event
 	for _, l := range m.Record.Lines {
@@ -172,6 +173,9 @@ func (m *Minutes) Events() []Event {
 			if r.Waives != "" {
 				e.Kind = "waived: " + r.Waives
 			}
+		case transcript.StationChanged:
+			e.Kind, e.By = "another station file", strings.Join(r.By, ", ")
+			e.Text = fmt.Sprintf("from here on SHA-256 %s: %s", r.Station, r.Reason)
 		case transcript.Note:
 			e.Kind, e.Text, e.By = "note", r.Text, r.By
 		case transcript.Paused:

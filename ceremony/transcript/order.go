@@ -44,8 +44,9 @@ type order struct {
 	made              map[string]bool               // nodes whose keys were made
 	adopted           map[string]bool               // names
 	people            []Person
-	refused           []string // checks of the room that nobody waived
-	issued, abandoned int      // certificates
+	station           fingerprint.SHA256 // by which the ceremony goes
+	refused           []string           // checks of the room that nobody waived
+	issued, abandoned int                // certificates
 	issuing, closed   bool
 	received          bool // certificates that others signed came back
 }
@@ -106,7 +107,7 @@ func (o *order) start(first Open) error {
 	if l := first.Lost; l != nil && (l.Sequence < 1 || l.Sequence != first.Sequence-1 || l.Reason == "" || len(first.Predecessors) > 0) {
 		return errors.New("a chain that begins anew has no predecessors, a reason, and the number after the lost ones")
 	}
-	o.steps, o.people = first.Steps, first.People
+	o.steps, o.people, o.station = first.Steps, first.People, first.Station
 	return nil
 }
 
@@ -118,6 +119,8 @@ func (o *order) record(l *Line) error {
 		if r.Head != o.head {
 			return errors.New("resumed: head is not the hash of the line before")
 		}
+	case StationChanged:
+		return o.changeStation(r)
 	case CanaryIntent:
 		if !hexID(r.ID) {
 			return errors.New("canary-intent: id is not 16 bytes in lower-case hex")

@@ -154,7 +154,8 @@ type KeyIntent struct {
 	Name      string `json:"name"`  // "root", "kubernetes", …, "release"
 	Label     string `json:"label"` // CLUSTER/NAME
 	Algorithm string `json:"algorithm"`
-	ID        string `json:"id"` // hex, 16 bytes
+	ID        string `json:"id"`              // hex, 16 bytes
+	Token     *Token `json:"token,omitempty"` // it is to be made in; absent in records of before it was said
 }
 
 // Key is a key that was made or found, and what the device says of it.

@@ -22,12 +22,14 @@ func outcome(err error) (code int, hints []string) {
 	var unlinted *issue.Refused
 	var stopped *ceremony.Interrupted
 	var noPlan *next.Refused
+	var otherStation *ceremony.OtherStation
 	switch {
 	case errors.As(err, &noPlan):
 		return exit.Refused, noPlan.Hints
 	case errors.As(err, &stopped), errors.Is(err, context.Canceled):
 		return exit.Interrupted, nil
-	case errors.As(err, &invalid), errors.As(err, &misplaced), errors.As(err, &refused), errors.As(err, &unlinted):
+	case errors.As(err, &invalid), errors.As(err, &misplaced), errors.As(err, &refused), errors.As(err, &unlinted),
+		errors.As(err, &otherStation):
 		return exit.Refused, nil
 	case errors.Is(err, ceremony.ErrOtherCeremony):
 		return exit.Refused, []string{"choose a directory of its own for each ceremony: --dir"}

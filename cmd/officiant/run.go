@@ -33,6 +33,8 @@ type runOptions struct {
 	heads    []string
 	headFile string
 	waive    ceremony.Waiver
+	newFile  bool     // of the station
+	modules  []string // that are not on record, by digest
 }
 
 func newRunCommand(o *options) *cobra.Command {
@@ -49,7 +51,9 @@ digest ("ceremony approve"), and who of them is here is asked, or told by --pres
 The same command goes on with a ceremony that was interrupted. It asks for the head
 of the record that was shown when it stopped, or takes it from --head or --head-file:
 a record that lines were cut off is not gone on with. Without a terminal and these
-flags, the head that this machine remembers has to be a line of it. Where the root
+flags, the head that this machine remembers has to be a line of it. A station file that
+was corrected since is taken with --new-station, once every key on record was found by
+it. Where the root
 lives elsewhere, the ceremony stops (exit code 8) once the intermediates have asked for
 their certificates, and goes on with --certificates DIR when they are there.`,
 		Args: exit.ExactArgs(1, "one plan"),
@@ -71,6 +75,7 @@ their certificates, and goes on with --certificates DIR when they are there.`,
 			"and compared when the ceremony goes on")
 	finalTryFlag(c, &run.finalTry)
 	waiveFlags(c, &run.waive)
+	stationFlags(c, run)
 	return c
 }
 
@@ -78,13 +83,15 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if o.station == "" || o.dir == "" {
 		return exit.Usagef("ceremony run needs --station FILE and --dir DIR")
 	}
-	if err := checkWaiver(o.waive); err != nil {
+	correction, err := o.correction()
+	if err != nil {
 		return err
 	}
 	cfg, err := o.prepare(ctx, planFile)
 	if err != nil {
 		return err
 	}
+	cfg.Correct = correction
 	if err := o.begin(ctx, cfg); err != nil {
 		return err
 	}
@@ -194,6 +201,9 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 	case errors.As(err, &stopped):
 		again = o.again(planFile, &stopped.Head)
 		hints = headHints(hints, stopped.Head)
+	}
+	if other := (*ceremony.OtherStation)(nil); errors.As(err, &other) {
+		hints = append(hints, stationHints(again, other)...)
 	}
 	if code == exit.Refused && o.received != "" {
 		hints = append(
