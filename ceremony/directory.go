@@ -92,7 +92,7 @@ func (d *directory) take(c *schedule.Ceremony) error {
 	if err := d.removeLeftovers(); err != nil {
 		return err
 	}
-	if err := d.ensure(schedule.ScheduleFile, c.Schedule); err != nil {
+	if err := d.schedule(c); err != nil {
 		return err
 	}
 	if err := d.copyInputs(c); err != nil {
@@ -230,6 +230,27 @@ func (d *directory) ensure(name string, data []byte) error {
 		return err
 	}
 	return d.disk.Create(full, data, 0o644)
+}
+
+// schedule writes schedule.txt as it is expanded, or finds it there.
+func (d *directory) schedule(c *schedule.Ceremony) error {
+	if err := d.here(); err != nil {
+		return err
+	}
+	full := d.file(schedule.ScheduleFile)
+	found, err := os.Open(full)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d.disk.CreateFile(durable.File{Path: full, Mode: 0o644, Fill: c.WriteSchedule})
+	}
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	line, err := c.SameSchedule(found)
+	if err == nil && line > 0 {
+		err = fmt.Errorf("%s: there already, with other content: %w", full, ErrOtherCeremony)
+	}
+	return err
 }
 
 // replaceSecret writes a sealed file that is not on record yet, in place of what a

@@ -160,11 +160,7 @@ func (d *hierarchy) subject(e schedule.Entry) (crypto.PublicKey, error) {
 		return old.PublicKey, nil
 	}
 	if e.SubjectKey == "" {
-		csr, ok := d.plan.Requests[e.Node].CSR[e.Leaf.Name]
-		if !ok {
-			return nil, fmt.Errorf("no CSR named %s in the request", e.Leaf.Name)
-		}
-		return csr.PublicKey, nil
+		return d.plan.PublicKey(e)
 	}
 	if k, ok := d.keys[e.SubjectKey]; ok {
 		return k.Public(), nil

@@ -228,9 +228,5 @@ func (r *issuing) publicKey(e schedule.Entry) (crypto.PublicKey, error) {
 	if old := r.plan.Renewed[e.Name]; old != nil {
 		return old.PublicKey, nil
 	}
-	csr, ok := r.plan.Requests[e.Node].CSR[e.Leaf.Name]
-	if !ok {
-		return nil, fmt.Errorf("%s: no CSR", e.Name)
-	}
-	return csr.PublicKey, nil
+	return r.plan.PublicKey(e)
 }

@@ -50,6 +50,13 @@ func (r *outputs) signBundles(ctx context.Context) error {
 	for group := range slices.Chunk(unsigned, groupSize) {
 		sums := make([]fingerprint.SHA256, len(group))
 		err := parallel(r.workers, len(group), func(i int) error {
+			// The bundle answers the request that was proven: it is read again, and not
+			// what may lie in its place by now.
+			if file := shared.requests[group[i].Node]; file != "" {
+				if _, err := r.plan.Input(file); err != nil {
+					return err
+				}
+			}
 			b, err := r.bundle(shared, group[i].Node)
 			if err != nil {
 				return err
@@ -100,6 +107,7 @@ type shared struct {
 	adopted     map[kubepki.Authority]*x509.Certificate   // those of either that no ceremony made
 	nodes       map[string]kubepki.Node
 	leaves      map[string][]schedule.Entry // by node
+	requests    map[string]string           // files, by node
 	checker     bundle.Checker
 }
 
@@ -109,7 +117,10 @@ func (r *outputs) shared() (*shared, error) {
 		return nil, err
 	}
 	s := &shared{authorities: authorities, trusted: trusted, adopted: r.adopted(), issuers: r.issuers(),
-		nodes: map[string]kubepki.Node{}, leaves: map[string][]schedule.Entry{}}
+		nodes: map[string]kubepki.Node{}, leaves: map[string][]schedule.Entry{}, requests: map[string]string{}}
+	for _, n := range r.plan.Plan.Nodes {
+		s.requests[n.Name] = n.Request
+	}
 	for _, n := range r.plan.Nodes {
 		s.nodes[n.Name] = n
 	}

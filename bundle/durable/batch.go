@@ -71,7 +71,7 @@ func (b *Batch) Write(name string, data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(b.disk.fill(f, File{path, data, mode}), f.Close())
+	return errors.Join(b.disk.fill(f, File{Path: path, Data: data, Mode: mode}), f.Close())
 }
 
 // folders makes the folders above a file, and remembers what it is part of.

@@ -76,27 +76,35 @@ func (d *Disk) do(op Op, path string, act func() error) error {
 // Create writes a new file of exactly this mode. When path exists it fails with
 // fs.ErrExist and leaves the file as it is.
 func (d *Disk) Create(path string, data []byte, mode fs.FileMode) error {
+	return d.CreateFile(File{Path: path, Data: data, Mode: mode})
+}
+
+// CreateFile is Create, of a file that may be filled piece by piece.
+func (d *Disk) CreateFile(file File) error {
 	// Asked first so that a taken name costs nothing; the rename decides.
-	if _, err := d.files().Lstat(path); err == nil {
-		return &fs.PathError{Op: string(OpCreate), Path: path, Err: fs.ErrExist}
+	if _, err := d.files().Lstat(file.Path); err == nil {
+		return &fs.PathError{Op: string(OpCreate), Path: file.Path, Err: fs.ErrExist}
 	}
-	return d.place(path, data, mode, d.RenameNoReplace)
+	return d.place(file, d.RenameNoReplace)
 }
 
 // Replace writes a file of exactly this mode in place of whatever path was.
 func (d *Disk) Replace(path string, data []byte, mode fs.FileMode) error {
-	return d.place(path, data, mode, d.Rename)
+	return d.ReplaceFile(File{Path: path, Data: data, Mode: mode})
 }
 
-func (d *Disk) place(path string, data []byte, mode fs.FileMode, rename func(from, to string) error) error {
-	temp, err := d.Stage(path, data, mode)
+// ReplaceFile is Replace, of a file that may be filled piece by piece.
+func (d *Disk) ReplaceFile(file File) error { return d.place(file, d.Rename) }
+
+func (d *Disk) place(file File, rename func(from, to string) error) error {
+	temp, err := d.stage(file)
 	if err != nil {
 		return err
 	}
-	if err := rename(temp, path); err != nil {
-		return errors.Join(err, d.discard(temp, path))
+	if err := rename(temp, file.Path); err != nil {
+		return errors.Join(err, d.discard(temp, file.Path))
 	}
-	return d.SyncDir(filepath.Dir(path))
+	return d.SyncDir(filepath.Dir(file.Path))
 }
 
 // write is one gated write; a torn one leaves the first half of data.

@@ -1,7 +1,9 @@
 package durable
 
 import (
+	"bufio"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,13 +15,18 @@ type File struct {
 	Path string
 	Data []byte
 	Mode fs.FileMode
+	Fill func(io.Writer) error // writes what is in it piece by piece, in place of Data
 }
 
 // Stage writes data under a temporary name beside path, with its final mode,
 // synced, and returns that name. Rename or RenameNoReplace and SyncDir make it
 // path; IsTemp is true for it until then.
 func (d *Disk) Stage(path string, data []byte, mode fs.FileMode) (staged string, err error) {
-	names, err := d.StageAll([]File{{path, data, mode}})
+	return d.stage(File{Path: path, Data: data, Mode: mode})
+}
+
+func (d *Disk) stage(file File) (staged string, err error) {
+	names, err := d.StageAll([]File{file})
 	if err != nil {
 		return "", err
 	}
@@ -65,10 +72,33 @@ func (d *Disk) StageAll(files []File) (staged []string, err error) {
 }
 
 func (d *Disk) fill(f *os.File, file File) error {
-	if err := d.write(f, file.Path, file.Data); err != nil {
+	var err error
+	if file.Fill == nil {
+		err = d.write(f, file.Path, file.Data)
+	} else {
+		w := bufio.NewWriterSize(gated{d, f, file.Path}, 64<<10)
+		if err = file.Fill(w); err == nil {
+			err = w.Flush()
+		}
+	}
+	if err != nil {
 		return err
 	}
 	return d.do(OpChmod, file.Path, func() error { return f.Chmod(file.Mode) })
+}
+
+// gated is a file that is written piece by piece, each asked for.
+type gated struct {
+	disk *Disk
+	file *os.File
+	path string
+}
+
+func (g gated) Write(p []byte) (int, error) {
+	if err := g.disk.write(g.file, g.path, p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // SyncDirs is SyncDir for several folders, side by side.

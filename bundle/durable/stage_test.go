@@ -18,7 +18,7 @@ func TestStageAll(t *testing.T) {
 	d := &Disk{Gate: func(op Op, _ string) error { ops = append(ops, op); return nil }}
 	var list []File
 	for i := range 20 {
-		list = append(list, File{filepath.Join(dir, fmt.Sprint(i)), []byte(fmt.Sprint("content ", i)), 0o640})
+		list = append(list, File{Path: filepath.Join(dir, fmt.Sprint(i)), Data: []byte(fmt.Sprint("content ", i)), Mode: 0o640})
 	}
 	names, err := d.StageAll(list)
 	if err != nil {
@@ -55,7 +55,8 @@ func TestStageAllFails(t *testing.T) {
 			}
 			return nil
 		}}
-		list := []File{{filepath.Join(dir, "a"), []byte("a"), 0o600}, {filepath.Join(dir, "b"), []byte("b"), 0o600}, {filepath.Join(dir, "c"), nil, 0o600}}
+		list := []File{{Path: filepath.Join(dir, "a"), Data: []byte("a"), Mode: 0o600},
+			{Path: filepath.Join(dir, "b"), Data: []byte("b"), Mode: 0o600}, {Path: filepath.Join(dir, "c"), Mode: 0o600}}
 		if names, err := d.StageAll(list); !errors.Is(err, broken) || names != nil {
 			t.Errorf("operation %d: %v, %v", n, names, err)
 		}
@@ -64,7 +65,8 @@ func TestStageAllFails(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	if _, err := new(Disk).StageAll([]File{{filepath.Join(dir, "a"), nil, 0o600}, {filepath.Join(dir, "none", "b"), nil, 0o600}}); !errors.Is(err, fs.ErrNotExist) || temps(t, dir) != 0 {
+	files := []File{{Path: filepath.Join(dir, "a"), Mode: 0o600}, {Path: filepath.Join(dir, "none", "b"), Mode: 0o600}}
+	if _, err := new(Disk).StageAll(files); !errors.Is(err, fs.ErrNotExist) || temps(t, dir) != 0 {
 		t.Errorf("a folder that is not there: %v, %d left", err, temps(t, dir))
 	}
 }

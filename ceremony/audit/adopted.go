@@ -109,7 +109,7 @@ func (a *keptAudit) leavesTaken(c *Check, on map[string]adoptedLine) {
 			}
 			name := n.Name + "/" + l.Name
 			r := a.plan.Requests[n.Name]
-			if r == nil || r.Adoption == nil || r.Adoption.Leaves[l.Name] == nil || r.CSR[l.Name] == nil {
+			if r == nil || r.Adoption == nil || r.Adoption.Leaves[l.Name] == nil || r.Key(l.Name) == nil {
 				c.problem("%s: kept from before, and no request brings it along", name)
 				continue
 			}
@@ -120,7 +120,7 @@ func (a *keptAudit) leavesTaken(c *Check, on map[string]adoptedLine) {
 			}
 			a.kept[n.Name][l.Name] = cert
 			kept++
-			for _, p := range unlikely(cert, issuer, r.CSR[l.Name].RawSubjectPublicKeyInfo, a.t.Open().NotBefore) {
+			for _, p := range unlikely(cert, issuer, r.Key(l.Name), a.t.Open().NotBefore) {
 				c.problem("%s, kept from before: %s", name, p)
 			}
 			for _, p := range kubepki.NotOf(cert, n, l) {

@@ -12,7 +12,6 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
-	"officiant/bundle/request"
 	"officiant/ceremony/history"
 	"officiant/ceremony/history/historytest"
 	"officiant/ceremony/plan"
@@ -214,16 +213,14 @@ func TestVouchers(t *testing.T) {
 	superseded := []plan.Revocation{
 		{Serial: plan.Serial{Int: cert.SerialNumber}, Authority: "root", Reason: revocation.Superseded},
 	}
-	asks := func(by *x509.Certificate, name string) *request.Opened {
-		return &request.Opened{
-			Present: []*x509.Certificate{by},
-			Request: request.Request{Previous: &request.Previous{Name: name}},
-		}
+	asks := func(by *x509.Certificate, name string) *schedule.Request {
+		serial, _ := history.SerialOf(by.SerialNumber)
+		return &schedule.Request{Voucher: &schedule.Voucher{Name: name, SHA256: fingerprint.Of(by.Raw), Serial: serial}}
 	}
 	renews := plan.Node{Name: "cp-1", Renew: []string{"kubelet.conf"}}
 	for what, tt := range map[string]struct {
 		node    plan.Node
-		request *request.Opened
+		request *schedule.Request
 		revoked []plan.Revocation
 		listed  bool
 		says    string
@@ -239,14 +236,14 @@ func TestVouchers(t *testing.T) {
 			"no former record has that certificate under this name"},
 		"another's": {plan.Node{Name: "cp-2"}, asks(cert, "kubelet.conf"), nil, false,
 			"no former record has that certificate under this name"},
-		"nobody": {plan.Node{Name: "cp-1"}, &request.Opened{}, nil, false,
+		"nobody": {plan.Node{Name: "cp-1"}, &schedule.Request{}, nil, false,
 			"nobody vouches for its request"},
-		"a person": {plan.Node{Name: "cp-1", Fingerprint: fingerprint.Of(nil)}, &request.Opened{}, nil, false,
+		"a person": {plan.Node{Name: "cp-1", Fingerprint: fingerprint.Of(nil)}, &schedule.Request{}, nil, false,
 			""},
-		"renewed":                    {renews, &request.Opened{}, nil, false, ""},
-		"renewed, revoked before":    {renews, &request.Opened{}, nil, true, "is taken from certificate"},
-		"renewed, revoked by this":   {renews, &request.Opened{}, revoke, false, "is taken from certificate"},
-		"renewed, superseded before": {renews, &request.Opened{}, superseded, false, ""},
+		"renewed":                    {renews, &schedule.Request{}, nil, false, ""},
+		"renewed, revoked before":    {renews, &schedule.Request{}, nil, true, "is taken from certificate"},
+		"renewed, revoked by this":   {renews, &schedule.Request{}, revoke, false, "is taken from certificate"},
+		"renewed, superseded before": {renews, &schedule.Request{}, superseded, false, ""},
 	} {
 		for _, old := range []bool{false, true} {
 			at := since
@@ -257,7 +254,7 @@ func TestVouchers(t *testing.T) {
 			r := record(tt.listed)
 			a.past.own, a.past.records = []*history.Record{r}, map[string]*history.Record{"before": r}
 			a.plan.Plan.Nodes, a.plan.Plan.Revocations = []plan.Node{tt.node}, tt.revoked
-			a.plan.Requests = map[string]*request.Opened{tt.node.Name: tt.request}
+			a.plan.Requests = map[string]*schedule.Request{tt.node.Name: tt.request}
 			a.nodes = map[string][]schedule.Entry{"cp-1": {{Name: "cp-1/kubelet.conf"}}}
 			var c Check
 			(&vouchAudit{a}).vouchers(&c)

@@ -1,10 +1,10 @@
 package audit
 
 import (
+	"bytes"
 	"crypto/x509"
 	"fmt"
 
-	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
@@ -58,8 +58,7 @@ func (a *keptAudit) carriedOver(c *Check) {
 				c.problem("%s/%s: renewed or carried over, and no former record has it", n.Name, l.Name)
 				continue
 			}
-			if r := a.plan.Requests[n.Name]; r == nil || r.CSR[l.Name] == nil ||
-				fingerprint.Of(r.CSR[l.Name].RawSubjectPublicKeyInfo) != fingerprint.Of(cert.RawSubjectPublicKeyInfo) {
+			if r := a.plan.Requests[n.Name]; r == nil || !bytes.Equal(r.Key(l.Name), cert.RawSubjectPublicKeyInfo) {
 				c.problem("%s/%s: the key in its request is not that of its certificate on record", n.Name, l.Name)
 			}
 			if made[l.Name] {

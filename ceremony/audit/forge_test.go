@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
@@ -277,6 +278,13 @@ func (f *forger) account(r transcript.Sealed) {
 
 func publicPEM(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+}
+
+// scheduleOf is a plan's schedule.txt.
+func scheduleOf(c *schedule.Ceremony) []byte {
+	var b bytes.Buffer
+	_ = c.WriteSchedule(&b)
+	return b.Bytes()
 }
 
 func (f *forger) sign(sum fingerprint.SHA256) []byte {

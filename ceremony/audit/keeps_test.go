@@ -15,7 +15,6 @@ import (
 
 	"officiant/bundle/durable"
 	"officiant/bundle/kubepki"
-	"officiant/bundle/request"
 	"officiant/ceremony/history"
 	"officiant/ceremony/history/historytest"
 	"officiant/ceremony/plan"
@@ -72,11 +71,7 @@ func TestKeeps(t *testing.T) {
 // TestCarriedOver shows that what a node keeps has to be on a former record, for
 // the key in its request.
 func TestCarriedOver(t *testing.T) {
-	ask := func(key *ecdsa.PrivateKey) *x509.CertificateRequest {
-		return must(
-			x509.ParseCertificateRequest(must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key))),
-		)
-	}
+	ask := func(key *ecdsa.PrivateKey) []byte { return must(x509.MarshalPKIXPublicKey(key.Public())) }
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	c := &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour)}
 	issued := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, c, c, key.Public(), key))))
@@ -98,7 +93,7 @@ func TestCarriedOver(t *testing.T) {
 					ControlPlaneEndpoint: "api.example:6443",
 				},
 				Nodes:    []kubepki.Node{node},
-				Requests: map[string]*request.Opened{"w": {CSR: map[string]*x509.CertificateRequest{"kubelet.conf": ask(asked)}}},
+				Requests: map[string]*schedule.Request{"w": {Keys: []schedule.Key{{Name: "kubelet.conf", SPKI: ask(asked)}}}},
 			},
 			t:      &transcript.Transcript{Lines: []transcript.Line{{Seq: 1, Record: transcript.Open{Sequence: 2}}}},
 			ledger: &ledger{},

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bytes"
 	"errors"
 
 	"officiant/ceremony/plan"
@@ -37,17 +36,29 @@ func (a *planAudit) planCopy(c *Check) {
 	if p.Sequence != open.Sequence {
 		c.problem("%s: it is ceremony %d of its chain, the record's first line says %d", planFile, p.Sequence, open.Sequence)
 	}
-	if schedule, err := a.tree.read(scheduleFile); err != nil {
-		c.problem("%v", err)
-	} else if !bytes.Equal(schedule, p.Schedule) {
-		c.problem("%s: line %d is not what the plan expands to", scheduleFile, differs(schedule, p.Schedule))
-	}
+	a.schedule(c, p)
 	if p.People.Nobody() {
 		c.note("the plan names nobody who had to approve it")
 	}
 	a.expect(planFile, scheduleFile)
 	for name := range p.Sums {
 		a.expect(name)
+	}
+}
+
+// schedule holds schedule.txt against what the plan expands to.
+func (a *planAudit) schedule(c *Check, p *schedule.Ceremony) {
+	f, err := a.tree.open(scheduleFile)
+	if err != nil {
+		c.problem("%v", err)
+		return
+	}
+	defer f.Close()
+	switch line, err := p.SameSchedule(f); {
+	case err != nil:
+		c.problem("%s: %v", scheduleFile, err)
+	case line > 0:
+		c.problem("%s: line %d is not what the plan expands to", scheduleFile, line)
 	}
 }
 
@@ -80,17 +91,6 @@ func planProblems(err error) []string {
 		out = append(out, p.Place()+": "+p.Message)
 	}
 	return out
-}
-
-// differs returns the number of the first line in which two texts differ.
-func differs(a, b []byte) int {
-	x, y := bytes.SplitAfter(a, []byte("\n")), bytes.SplitAfter(b, []byte("\n"))
-	for i := range min(len(x), len(y)) {
-		if !bytes.Equal(x[i], y[i]) {
-			return i + 1
-		}
-	}
-	return min(len(x), len(y)) + 1
 }
 
 func isCertificate(k schedule.Kind) bool {

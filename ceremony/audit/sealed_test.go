@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"officiant/bundle/fingerprint"
-	"officiant/bundle/request"
 	"officiant/bundle/seal"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
@@ -61,7 +60,7 @@ func TestShared(t *testing.T) {
 			plan: &schedule.Ceremony{
 				Plan:     &plan.Plan{Nodes: []plan.Node{{Name: "cp-1"}, {Name: "cp-2", Sealed: file}}},
 				Inputs:   map[string][]byte{file: data},
-				Requests: map[string]*request.Opened{"cp-2": {Recipient: mine}},
+				Requests: map[string]*schedule.Request{"cp-2": {Recipient: mine}},
 			},
 			ledger: &ledger{carried: []sealedLine{{6, transcript.Sealed{Secret: "service-account", PublicKey: []byte("p")}}}},
 		}

@@ -27,16 +27,16 @@ func (a *vouchAudit) vouchers(c *Check) {
 			a.renewedKeys(c, n, revoked)
 			continue
 		}
-		if request.HostKey != nil {
+		if request.HostKey {
 			continue // known_hosts says whose that is; the plan's expansion has looked
 		}
-		if len(request.Present) == 0 {
+		cert := request.Voucher
+		if cert == nil {
 			a.requires(c, "node %s: nobody vouches for its request", n.Name)
 			continue
 		}
-		cert := request.Present[0]
-		name := n.Name + "/" + request.Request.Previous.Name
-		if !a.onRecordAs(cert.Raw, name) {
+		name := n.Name + "/" + cert.Name
+		if !a.onRecordAs(cert.SHA256, name) {
 			a.requires(
 				c,
 				"node %s: %s vouches for its request, and no former record has that certificate under this name",
@@ -44,12 +44,12 @@ func (a *vouchAudit) vouchers(c *Check) {
 				name,
 			)
 		}
-		if reason, ok := revoked[cert.SerialNumber.Text(16)]; ok {
+		if reason, ok := revoked[cert.Serial.String()]; ok {
 			a.requires(
 				c,
-				"node %s: the certificate %x vouches for its request, and is revoked (%s)",
+				"node %s: the certificate %s vouches for its request, and is revoked (%s)",
 				n.Name,
-				cert.SerialNumber,
+				cert.Serial,
 				reason,
 			)
 		}
@@ -95,9 +95,9 @@ func (a *vouchAudit) revokedSerials() map[string]plan.Reason {
 }
 
 // onRecordAs says whether a record of this cluster has a certificate under a name.
-func (a *vouchAudit) onRecordAs(der []byte, name string) bool {
+func (a *vouchAudit) onRecordAs(sum fingerprint.SHA256, name string) bool {
 	for _, r := range a.past.own {
-		if found, ok := r.WithSHA256(fingerprint.Of(der)); ok && found.Name == name {
+		if found, ok := r.WithSHA256(sum); ok && found.Name == name {
 			return true
 		}
 	}

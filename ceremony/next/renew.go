@@ -171,8 +171,7 @@ func (d *due) changes(c *schedule.Ceremony, e schedule.Entry) string {
 	if why == "" || why == "ends" {
 		why = "dates and serial number"
 	}
-	if r := c.Requests[e.Node]; r == nil ||
-		!bytes.Equal(r.CSR[e.Leaf.Name].RawSubjectPublicKeyInfo, now.RawSubjectPublicKeyInfo) {
+	if r := c.Requests[e.Node]; r == nil || !bytes.Equal(r.Key(e.Leaf.Name), now.RawSubjectPublicKeyInfo) {
 		return "key, " + why
 	}
 	return why

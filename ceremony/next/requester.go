@@ -61,17 +61,21 @@ func (r Requests) unused(nodes []requester) (notes []string, err error) {
 // requester is a node with the request it sent, or that it was granted before.
 type requester struct {
 	node     plan.Node
-	request  *request.Opened // nil: its keys are made for it
-	file     string          // as it was given; empty: it was granted before
-	compared bool            // the request's fingerprint stood in the list of nodes
+	request  *request.Opened   // that it sent now; nil: none
+	granted  *schedule.Request // what is kept of the one it has its certificates by
+	file     string            // as it was given; empty: it was granted before
+	compared bool              // the request's fingerprint stood in the list of nodes
 }
 
 // recipient is to whom the node's secrets are sealed.
 func (r requester) recipient() string {
-	if r.request == nil {
-		return r.node.Keys.Recipient
+	switch {
+	case r.request != nil:
+		return r.request.Recipient
+	case r.granted != nil:
+		return r.granted.Recipient
 	}
-	return r.request.Recipient
+	return r.node.Keys.Recipient // its keys are made for it
 }
 
 func (r requester) controlPlane() bool { return slices.Contains(r.node.Roles, kubepki.ControlPlane) }
@@ -180,7 +184,7 @@ func hostKeys(in *inputs, file File, nodes []requester, want string) (placed str
 	}
 	for i := range nodes {
 		n := &nodes[i]
-		if n.request.HostKey == nil || n.compared {
+		if n.request == nil || n.request.HostKey == nil || n.compared {
 			continue
 		}
 		if err := known.Vouches(n.node.KnownAs(), n.request.HostKey); err != nil {
@@ -219,7 +223,7 @@ func (c Chain) vouch(nodes []requester) {
 	}
 	for i := range nodes {
 		n, o := &nodes[i].node, nodes[i].request
-		if o.Present == nil || nodes[i].compared || c.revoked(o.Present[0]) {
+		if o == nil || o.Present == nil || nodes[i].compared || c.revoked(o.Present[0]) {
 			continue
 		}
 		had, ok := last.WithSHA256(fingerprint.Of(o.Present[0].Raw))

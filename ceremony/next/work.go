@@ -114,8 +114,8 @@ func (w *work) named(seen, asked map[string]bool) error {
 // granted is a node with the request it has its certificates by.
 func (w *work) granted(p *Previous, n plan.Node) (requester, error) {
 	n.Host, n.Fingerprint, n.Sealed = "", [32]byte{}, ""
-	request := p.plan.Requests[n.Name]
-	if request == nil { // its keys were made for it
+	granted := p.plan.Requests[n.Name]
+	if granted == nil { // its keys were made for it
 		return requester{node: n}, nil
 	}
 	data, err := p.plan.Input(n.Request)
@@ -124,10 +124,10 @@ func (w *work) granted(p *Previous, n plan.Node) (requester, error) {
 	}
 	n.Request = fmt.Sprintf("%s/%s.req", p.prefix, n.Name)
 	n.Renew = nil
-	for _, c := range request.CSRs {
-		n.Renew = append(n.Renew, c.Name)
+	for _, k := range granted.Keys {
+		n.Renew = append(n.Renew, k.Name)
 	}
-	return requester{node: n, request: request}, w.in.add(n.Request, data)
+	return requester{node: n, granted: granted}, w.in.add(n.Request, data)
 }
 
 // draft continues the last ceremony with the nodes gathered.
@@ -196,7 +196,9 @@ func (w *work) facts() error {
 func (w *work) opened() map[string]*request.Opened {
 	out := map[string]*request.Opened{}
 	for _, n := range w.nodes {
-		out[n.node.Name] = n.request
+		if n.request != nil {
+			out[n.node.Name] = n.request
+		}
 	}
 	return out
 }

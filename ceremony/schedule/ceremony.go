@@ -8,7 +8,6 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
-	"officiant/bundle/request"
 	"officiant/ceremony/approval"
 	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
@@ -64,9 +63,9 @@ type Ceremony struct {
 	Inputs   map[string][]byte             // by path below the plan's folder, but requests; the plan itself is "plan.yaml"
 	Sums     map[string]fingerprint.SHA256 // of all inputs, requests included; Input reads each
 	Cluster  kubepki.Cluster
-	Nodes    []kubepki.Node             // in the plan's order
-	Requests map[string]*request.Opened // by node, reduced to what is needed yet: no file, of CSRs the keys
-	Vouched  map[string]Vouch           // by node: why its request is taken for its own
+	Nodes    []kubepki.Node      // in the plan's order
+	Requests map[string]*Request // by node: what is kept of each
+	Vouched  map[string]Vouch    // by node: why its request is taken for its own
 	// Certificates of authorities the plan names rather than makes, by authority name.
 	Certificates map[string]*x509.Certificate
 	Renewed      map[string]*x509.Certificate            // what an authority had so far, by name
@@ -75,7 +74,6 @@ type Ceremony struct {
 	Lists        []FormerList                            // of former ceremonies, which no list of this one follows
 	EtcdList     string                                  // authority whose revocation list etcd gets; empty: it gets none
 	Entries      []Entry
-	Schedule     []byte // schedule.txt
 	Digest       fingerprint.SHA256
 	Sequence     int
 	People       approval.People // keys in their one spelling
@@ -86,8 +84,10 @@ type Ceremony struct {
 	Past     *history.History // what the ceremonies that this one continues have on record
 	Warnings []plan.Problem
 
-	held       bool // the plan was opened as that of a ceremony that was held
-	reread     func(name string) ([]byte, error)
-	algorithms map[string]signer.Algorithm // of keys, by name
-	leaves     map[string][]kubepki.Leaf   // by node: all it has, carried over or not
+	scheduleSum fingerprint.SHA256 // of schedule.txt, which WriteSchedule writes
+	rehearses   *Ceremony          // whose rehearsal this is
+	held        bool               // the plan was opened as that of a ceremony that was held
+	reread      func(name string) ([]byte, error)
+	algorithms  map[string]signer.Algorithm // of keys, by name
+	leaves      map[string][]kubepki.Leaf   // by node: all it has, carried over or not
 }

@@ -47,11 +47,17 @@ func (b *requestPass) csrs(i int, o *request.Opened, seen keyUses) {
 			bad("%v", err)
 			continue
 		}
-		if other, ok := seen[spki]; ok {
-			bad("its key is that of %s; every certificate has a key of its own", other)
-		}
-		seen[spki] = in.Name + "/" + part.Name
+		b.used(i, part.Name, spki, seen)
 	}
+}
+
+// used notes whose a key is, and refuses one that is another's already.
+func (b *requestPass) used(i int, name string, spki fingerprint.SHA256, seen keyUses) {
+	in := b.p.Nodes[i]
+	if other, ok := seen[spki]; ok {
+		b.RefuseInput(in.Request, "csr/%s.csr: its key is that of %s; every certificate has a key of its own", name, other)
+	}
+	seen[spki] = in.Name + "/" + name
 }
 
 // The extensions a CSR may ask for; what they ask is not taken over, and names

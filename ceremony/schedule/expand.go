@@ -92,11 +92,12 @@ func (b *entryPass) expandLeaves(f kubepki.Authority) error {
 				continue
 			}
 			var spki fingerprint.SHA256
-			var err error
 			if o := b.c.Requests[n.Name]; o != nil {
-				if spki, err = fingerprint.SPKI(o.CSR[l.Name].PublicKey); err != nil {
-					return fmt.Errorf("node %s: %s: %w", n.Name, l.Name, err)
+				key := o.Key(l.Name)
+				if key == nil {
+					return fmt.Errorf("node %s: its request has no key for %s", n.Name, l.Name)
 				}
+				spki = fingerprint.Of(key)
 			}
 			b.add(Entry{
 				Kind:         LeafCertificate,

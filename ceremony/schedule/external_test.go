@@ -42,7 +42,7 @@ func TestExternalRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "external.schedule.txt", c.Schedule)
+	golden(t, "external.schedule.txt", []byte(written(c)))
 	if got, want := strings.Join(c.KeysNeeded(), " "), "kubernetes etcd front-proxy release"; got != want {
 		t.Errorf("keys needed: %s, want %s", got, want)
 	}

@@ -98,7 +98,7 @@ func TestExtrasRefused(t *testing.T) {
 			text, inputs := extraPlan(t, requests, tt.cluster, tt.node)
 			c, err := opens(text, inputs)
 			if err == nil {
-				t.Fatalf("accepted:\n%s", c.Schedule)
+				t.Fatalf("accepted:\n%s", written(c))
 			}
 			if diff := cmp.Diff(tt.want, problems(t, err)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

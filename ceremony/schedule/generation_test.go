@@ -96,8 +96,8 @@ func TestGenerations(t *testing.T) {
 			if want := append(c.signs, "release signs bundle cp-1", "release signs transcript"); !slices.Equal(names, want) || keys != c.keys {
 				t.Errorf("%q with the keys %q; want %q with %q", names, keys, want, c.keys)
 			}
-			if got := strings.Join(o.Plan.Trusted(), ","); got != c.trusts || (c.trusts != "") != strings.Contains(string(o.Schedule), " trusts="+c.trusts+" ") {
-				t.Errorf("trusts %q:\n%s", got, o.Schedule)
+			if got := strings.Join(o.Plan.Trusted(), ","); got != c.trusts || (c.trusts != "") != strings.Contains(written(o), " trusts="+c.trusts+" ") {
+				t.Errorf("trusts %q:\n%s", got, written(o))
 			}
 			if again, err := opens(withAuthorities(c.text, c.authorities), p.files); err != nil || again.Digest != o.Digest {
 				t.Errorf("a second time: %v", err)
@@ -170,7 +170,7 @@ func TestGenerationsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o, err := opens(withAuthorities(text, c.authorities), p.files)
 			if err == nil {
-				t.Fatalf("accepted:\n%s", o.Schedule)
+				t.Fatalf("accepted:\n%s", written(o))
 			}
 			if !strings.Contains(err.Error(), c.want) {
 				t.Errorf("refused with %v", err)

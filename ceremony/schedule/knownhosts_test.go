@@ -152,8 +152,8 @@ func TestHostKeysVouch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Vouched["worker-1"] != ByHostKey || strings.Count(string(c.Schedule), " vouched=host-key sig=") != 2 {
-		t.Errorf("%v\n%s", c.Vouched, c.Schedule)
+	if c.Vouched["worker-1"] != ByHostKey || strings.Count(written(c), " vouched=host-key sig=") != 2 {
+		t.Errorf("%v\n%s", c.Vouched, written(c))
 	}
 	if _, ok := c.Inputs["known_hosts"]; !ok {
 		t.Error("known_hosts is no input, so the digest does not cover it")
@@ -196,7 +196,7 @@ func TestHostKeysDoNotVouch(t *testing.T) {
 			}
 			c, err := opens(strings.Replace(text, tt.old, tt.new, 1), inputs)
 			if err == nil {
-				t.Fatalf("accepted:\n%s", c.Schedule)
+				t.Fatalf("accepted:\n%s", written(c))
 			}
 			var got []string
 			for _, p := range problems(t, err) {
@@ -243,7 +243,7 @@ func TestSharedHostKey(t *testing.T) {
 			text = strings.Replace(text, tt.old, tt.new, 1) + "    fingerprint: \"" + second.Fingerprint.String() + "\"\n"
 			c, err := opens(text, inputs)
 			if err == nil {
-				t.Fatalf("accepted:\n%s", c.Schedule)
+				t.Fatalf("accepted:\n%s", written(c))
 			}
 			want := "an SSH key signed it, but in known_hosts that key is " + tt.other + "'s, too"
 			if got := problems(t, err); len(got) != 1 || !strings.HasSuffix(got[0], want) {

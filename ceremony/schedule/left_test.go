@@ -19,8 +19,8 @@ func TestLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(c.Schedule), "\n# left: worker-1\n0001 ") {
-		t.Errorf("the schedule does not say who leaves:\n%s", c.Schedule)
+	if !strings.Contains(written(c), "\n# left: worker-1\n0001 ") {
+		t.Errorf("the schedule does not say who leaves:\n%s", written(c))
 	}
 	for want, says := range map[string]string{
 		"node worker-1 is there twice":                                       "left: [worker-1, worker-1]\n",

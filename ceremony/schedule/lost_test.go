@@ -41,7 +41,7 @@ func TestLost(t *testing.T) {
 	}
 	// An authority whose key is gone, too, is made anew below the root.
 	c, err = opens(newAuthority(text), files)
-	if err != nil || !strings.Contains(string(c.Schedule), "etcd-2") {
+	if err != nil || !strings.Contains(written(c), "etcd-2") {
 		t.Errorf("a new authority below the root: %v", err)
 	}
 }

@@ -26,7 +26,7 @@ func TestNodeKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	schedule := string(c.Schedule)
+	schedule := written(c)
 	for _, want := range []string{
 		` leaf signer=kubernetes name=worker-1/kubelet.conf subject="CN=system:node:worker-1,O=system:nodes" usage=digitalSignature,keyEncipherment,clientAuth ca=false duration=8760h key=new:ECDSA-P384 sig=ECDSA-SHA256` + "\n",
 		` bundle signer=release name="bundle worker-1" recipient=` + to + ` sig=ECDSA-SHA256` + "\n",
@@ -76,7 +76,7 @@ func TestNodeKeysRefused(t *testing.T) {
 			text, inputs := made(t, tt.keys)
 			c, err := opens(text, inputs)
 			if err == nil {
-				t.Fatalf("accepted:\n%s", c.Schedule)
+				t.Fatalf("accepted:\n%s", written(c))
 			}
 			got := problems(t, err)
 			if len(got) != 1 || !strings.HasSuffix(got[0], ": "+tt.want) {

@@ -138,7 +138,7 @@ func TestGenesis(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "genesis.schedule.txt", []byte(shorten(string(c.Schedule))))
+	golden(t, "genesis.schedule.txt", []byte(shorten(written(c))))
 	if len(c.Warnings) > 0 {
 		t.Errorf("warnings: %v", c.Warnings)
 	}
@@ -197,7 +197,7 @@ func TestDigest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, ScheduleFile), c.Schedule, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, ScheduleFile), []byte(written(c)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	sh := exec.Command("sh", "-c", "sha256sum plan.yaml schedule.txt kubeadm.yaml requests/*.req | LC_ALL=C sort | sha256sum")
@@ -340,7 +340,7 @@ func TestRequestsRefused(t *testing.T) {
 			}
 			c, err := opens(changed, inputs)
 			if err == nil {
-				t.Fatalf("accepted:\n%s", c.Schedule)
+				t.Fatalf("accepted:\n%s", written(c))
 			}
 			got := problems(t, err)
 			if len(tt.want) == 1 && strings.HasSuffix(tt.want[0], ": …") && len(got) == 1 {

@@ -120,7 +120,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		return nil, r.Invalid()
 	}
 	c.Warnings = r.Warnings
-	c.Schedule = schedule(c)
+	c.scheduleSum = c.summed()
 	c.Digest = fingerprint.Of(c.Listing())
 	return c, nil
 }

@@ -111,7 +111,7 @@ func TestBare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "bare.schedule.txt", c.Schedule)
+	golden(t, "bare.schedule.txt", []byte(written(c)))
 	if got, want := strings.Join(c.KeysNeeded(), " "), "root kubernetes etcd front-proxy release"; got != want {
 		t.Errorf("keys needed: %s, want %s", got, want)
 	}
@@ -308,7 +308,7 @@ func TestRefused(t *testing.T) {
 			}
 			c, err := opens(text, map[string]string{"some/file": "x"})
 			if err == nil {
-				t.Fatalf("accepted:\n%s", c.Schedule)
+				t.Fatalf("accepted:\n%s", written(c))
 			}
 			got := problems(t, err)
 			for i := range got {
@@ -361,7 +361,7 @@ func FuzzOpen(f *testing.F) {
 		if err != nil || again.Digest != c.Digest {
 			t.Errorf("read twice: %v", err)
 		}
-		if n := strings.Count(string(c.Schedule), "\n"); n != len(c.Entries)+6 {
+		if n := strings.Count(written(c), "\n"); n != len(c.Entries)+6 {
 			t.Errorf("%d lines for %d entries", n, len(c.Entries))
 		}
 	})

@@ -279,7 +279,7 @@ func TestContinuesRefused(t *testing.T) {
 			}
 			c, err := opens(changed, p.files)
 			if err == nil {
-				t.Fatalf("accepted:\n%s", c.Schedule)
+				t.Fatalf("accepted:\n%s", written(c))
 			}
 			if diff := cmp.Diff(tt.want, problems(t, err)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

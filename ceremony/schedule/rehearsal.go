@@ -36,7 +36,7 @@ func (c *Ceremony) Rehearsal() (*Ceremony, error) {
 	p.Authorities = slices.Clone(p.Authorities)
 	p.Nodes = slices.Clone(p.Nodes)
 	out := *c
-	out.Plan = &p
+	out.Plan, out.rehearses = &p, c
 	out.Certificates = map[string]*x509.Certificate{}
 	out.Renewed = map[string]*x509.Certificate{}
 	out.Issuers = nil
@@ -132,7 +132,7 @@ func (c *Ceremony) everyLeafAsked() error {
 			if o == nil {
 				continue
 			}
-			if _, ok := o.CSR[l.Name]; !ok {
+			if o.Key(l.Name) == nil {
 				return fmt.Errorf("%s cannot be rehearsed: node %s keeps %s, and its request has no key for it to make one anew", c.File, n.Name, l.Name)
 			}
 		}

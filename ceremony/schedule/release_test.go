@@ -70,8 +70,8 @@ func TestReleaseSuccession(t *testing.T) {
 				t.Errorf("opens %q, not %q", got, tt.needs)
 			}
 			line := strings.Replace(tt.line, "FP", p.fingerprintOf(t, "release-2.pub").String(), 1)
-			if !strings.Contains(string(c.Schedule), line) || tt.line == "" && strings.Contains(string(c.Schedule), "successor") {
-				t.Errorf("no %q in\n%s", line, c.Schedule)
+			if !strings.Contains(written(c), line) || tt.line == "" && strings.Contains(written(c), "successor") {
+				t.Errorf("no %q in\n%s", line, written(c))
 			}
 			if tt.warns == "" && len(c.Warnings) > 0 || tt.warns != "" && (len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0].Message, tt.warns)) {
 				t.Errorf("warnings %v, want %q", c.Warnings, tt.warns)

@@ -103,8 +103,8 @@ func TestRenew(t *testing.T) {
 			t.Errorf("%s is another", h.name)
 		}
 	}
-	if line := ` vouched=record carried=admin.conf,apiserver-etcd-client,`; !strings.Contains(string(c.Schedule), line) {
-		t.Errorf("no %q in\n%s", line, c.Schedule)
+	if line := ` vouched=record carried=admin.conf,apiserver-etcd-client,`; !strings.Contains(written(c), line) {
+		t.Errorf("no %q in\n%s", line, written(c))
 	}
 }
 
@@ -118,7 +118,7 @@ func TestRenewNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := c.KeysNeeded(); !slices.Equal(got, []string{"release"}) || len(c.Entries) != 2 {
-		t.Errorf("opens the keys %q for\n%s", got, c.Schedule)
+		t.Errorf("opens the keys %q for\n%s", got, written(c))
 	}
 	if kept := c.Carried["cp-1"]; len(kept) != len(had) || c.Vouched["cp-1"] != ByRecord {
 		t.Errorf("carries %q over, vouched for by %q", c.CarriedNames("cp-1"), c.Vouched["cp-1"])
@@ -306,7 +306,7 @@ func TestRenewOtherRecipient(t *testing.T) {
 		p.files["requests/cp-1.req"] = string(o.Raw)
 		c, err := opens(withCreate(text), p.files)
 		if err == nil {
-			t.Fatalf("%s: a new service-account key would be sealed to %s:\n%s", what, c.Recipient("cp-1"), c.Schedule)
+			t.Fatalf("%s: a new service-account key would be sealed to %s:\n%s", what, c.Recipient("cp-1"), written(c))
 		}
 		want := "node cp-1: a new service-account key needs a new request: the record vouches for the keys in the old one, and not for its recipient"
 		if got := problems(t, err); len(got) != 1 || !strings.HasSuffix(got[0], want) {

@@ -18,7 +18,7 @@ import (
 
 // requestFacts are what the nodes sent in, and why it is taken for theirs.
 type requestFacts struct {
-	requests map[string]*request.Opened              // by node
+	requests map[string]*Request                     // by node
 	vouched  map[string]Vouch                        // by node
 	carried  map[string]map[string]*x509.Certificate // by node and Leaf.Name: what the bundle keeps
 }
@@ -46,16 +46,28 @@ func requestsOf(b base, facts *clusterFacts, past *records, cas *cas, nodes *nod
 	o Options) *requestFacts {
 	pass := &requestPass{base: b, facts: facts, past: past, cas: cas, nodes: nodes, opened: o.Opened,
 		hostKeys: map[string]string{},
-		sent:     &requestFacts{map[string]*request.Opened{}, map[string]Vouch{}, map[string]map[string]*x509.Certificate{}}}
-	if o.Before != nil && o.Before.Sums[plan.File] == b.files.sums[plan.File] {
+		sent:     &requestFacts{map[string]*Request{}, map[string]Vouch{}, map[string]map[string]*x509.Certificate{}}}
+	pass.knownHosts()
+	if o.Before != nil && sameInputs(o.Before.Sums, b.files.sums) {
 		pass.before = o.Before
 	}
-	pass.knownHosts()
 	pass.check()
 	return pass.sent
 }
 
-// recipient is the age recipient to which a node's secrets are sealed.
+// sameInputs says whether what was read so far, the plan and the records among it, is
+// what was read before: then each request of the same digest comes to the same.
+func sameInputs(before, now map[string]fingerprint.SHA256) bool {
+	for name, sum := range now {
+		if before[name] != sum {
+			return false
+		}
+	}
+	return true
+}
+
+// recipient is the age recipient to which a control-plane node's, or one whose keys
+// are made here, its secrets are sealed.
 func (s *requestFacts) recipient(p *plan.Plan, node string) string {
 	if o := s.requests[node]; o != nil {
 		return o.Recipient
@@ -71,7 +83,7 @@ func (s *requestFacts) recipient(p *plan.Plan, node string) string {
 const atOnce = 64
 
 // check opens the nodes' requests and holds them against the plan, some at a time:
-// each is read, proven, reduced to what is needed of it yet, and let go.
+// each is read, proven, reduced to what the schedule needs, and let go.
 func (b *requestPass) check() {
 	seen := keyUses{}
 	for name, c := range b.cas.certificates {
@@ -85,16 +97,15 @@ func (b *requestPass) check() {
 	for some := range slices.Chunk(b.nodes.expanded, atOnce) {
 		opened, errs := b.open(some)
 		for k, i := range some {
-			switch {
+			switch known := b.kept(i); {
 			case errs[k] != nil:
 				b.refuseRequest(i, errs[k])
+			case known != nil:
+				b.again(i, known, seen)
 			case opened[k] != nil && b.claims(i, opened[k]):
 				b.asked(i, opened[k], seen)
 				b.bringIn(i, opened[k])
-				if opened[k] != b.reduced(i) {
-					opened[k] = reduced(opened[k])
-				}
-				b.sent.requests[b.p.Nodes[i].Name] = opened[k]
+				b.sent.requests[b.p.Nodes[i].Name] = b.reduced(i, opened[k])
 			}
 		}
 	}
@@ -116,8 +127,7 @@ func (b *requestPass) open(some []int) ([]*request.Opened, []error) {
 		case raw[k] == nil:
 		case o != nil && bytes.Equal(o.Raw, raw[k]):
 			opened[k] = o
-		case b.reduced(some[k]) != nil:
-			opened[k] = b.reduced(some[k])
+		case b.kept(some[k]) != nil:
 		default:
 			opened[k], errs[k] = request.Parse(b.Show(in.Request), raw[k])
 		}
@@ -125,9 +135,9 @@ func (b *requestPass) open(some []int) ([]*request.Opened, []error) {
 	return opened, errs
 }
 
-// reduced is a node's request as this process has read it before; nil when it has
-// not, or it was another.
-func (b *requestPass) reduced(i int) *request.Opened {
+// kept is a node's request as this process has read it before, by the same plan and
+// the same other inputs; nil when it has not, or it was another.
+func (b *requestPass) kept(i int) *Request {
 	in := b.p.Nodes[i]
 	if b.before == nil || b.before.Sums[in.Request] != b.files.sums[in.Request] {
 		return nil
@@ -135,25 +145,17 @@ func (b *requestPass) reduced(i int) *request.Opened {
 	return b.before.Requests[in.Name]
 }
 
-// reduced is what is needed of a request once it was held against the plan: who it
-// is of, to whom secrets are sealed, its keys, and who signed it.
-func reduced(o *request.Opened) *request.Opened {
-	less := &request.Opened{
-		Request: request.Request{
-			Cluster: kubepki.Cluster{Name: o.Cluster.Name, KubernetesVersion: o.Cluster.KubernetesVersion},
-			Node:    o.Node, Created: o.Created, Previous: o.Previous, Adopted: o.Adopted,
-		},
-		Fingerprint: o.Fingerprint, Recipient: o.Recipient, Present: o.Present, HostKey: o.HostKey, Adoption: o.Adoption,
-		CSR: make(map[string]*x509.CertificateRequest, len(o.CSR)),
+// again takes over what was found of a request before. A key that was another's by now
+// is refused as ever.
+func (b *requestPass) again(i int, known *Request, seen keyUses) {
+	in := b.p.Nodes[i]
+	for _, k := range known.Keys {
+		b.used(i, k.Name, fingerprint.Of(k.SPKI), seen)
 	}
-	for _, part := range o.CSRs {
-		less.CSRs = append(less.CSRs, request.CSR{Name: part.Name, File: part.File})
+	b.sent.requests[in.Name], b.sent.vouched[in.Name] = known, b.before.Vouched[in.Name]
+	if carried, ok := b.before.Carried[in.Name]; ok {
+		b.sent.carried[in.Name] = carried
 	}
-	for name, csr := range o.CSR {
-		less.CSR[name] = &x509.CertificateRequest{PublicKeyAlgorithm: csr.PublicKeyAlgorithm, PublicKey: csr.PublicKey,
-			RawSubjectPublicKeyInfo: slices.Clone(csr.RawSubjectPublicKeyInfo)} // a part of the file's bytes else
-	}
-	return less
 }
 
 // refuseRequest notes why a request file is not one.

@@ -333,9 +333,8 @@ func (b *listPass) inUse() {
 				}
 				continue
 			}
-			if o := b.sent.requests[n.Name]; o != nil && o.CSR[l.Name] != nil {
-				spki, _ := fingerprint.SPKI(o.CSR[l.Name].PublicKey) // csrs has said what is wrong with it
-				if name := compromised[spki]; name != "" {
+			if o := b.sent.requests[n.Name]; o != nil && o.Key(l.Name) != nil {
+				if name := compromised[fingerprint.Of(o.Key(l.Name))]; name != "" {
 					b.Refuse(plan.At{"nodes", i}, "node %s: the key of %s in its request is compromised, by which %s was "+
 						"revoked: it needs a new request, with new keys", n.Name, l.Name, name)
 				}

@@ -74,8 +74,8 @@ func TestEmptyLists(t *testing.T) {
 		"\n0006 crl signer=etcd name=\"crl etcd\" number=1 duration=8760h sig=SHA256-RSA\n",
 		"# certificates: 4\n# signatures: 7\n",
 	} {
-		if !strings.Contains(string(c.Schedule), want) {
-			t.Errorf("no %q in\n%s", want, c.Schedule)
+		if !strings.Contains(written(c), want) {
+			t.Errorf("no %q in\n%s", want, written(c))
 		}
 	}
 	if !c.Cluster.RevocationLists {
@@ -97,8 +97,8 @@ func TestRevoke(t *testing.T) {
 	}
 	want := []string{serials["cp-1/etcd/server"] + ":keyCompromise", serials["cp-1/etcd/peer"] + ":superseded"}
 	slices.Sort(want)
-	if line := `0001 crl signer=etcd name="crl etcd" number=1 revoked=` + strings.Join(want, ",") + " duration=2160h sig=ECDSA-SHA384\n"; !strings.Contains(string(c.Schedule), line) {
-		t.Errorf("no %q in\n%s", line, c.Schedule)
+	if line := `0001 crl signer=etcd name="crl etcd" number=1 revoked=` + strings.Join(want, ",") + " duration=2160h sig=ECDSA-SHA384\n"; !strings.Contains(written(c), line) {
+		t.Errorf("no %q in\n%s", line, written(c))
 	}
 	if got := c.KeysNeeded(); !slices.Equal(got, []string{"etcd", "release"}) {
 		t.Errorf("opens the keys %q", got)
@@ -161,7 +161,7 @@ func TestRevokeMore(t *testing.T) {
 	if c, err = opens(p.renewing(t, cp1, "apiserver, etcd/peer"), p.files); err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Lists) != 2 || !c.Cluster.RevocationLists || strings.Contains(string(c.Schedule), " crl ") {
+	if len(c.Lists) != 2 || !c.Cluster.RevocationLists || strings.Contains(written(c), " crl ") {
 		t.Errorf("carries %d lists over; etcd has one: %t", len(c.Lists), c.Cluster.RevocationLists)
 	}
 	// What had ended when the former list was made has been on one after its end.

@@ -1,10 +1,13 @@
 package schedule
 
 import (
-	"bytes"
+	"bufio"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,10 +16,14 @@ import (
 	"officiant/ceremony/plan"
 )
 
-// schedule writes schedule.txt. Its every byte is part of the digest: it can
-// only change together with the version in its first line.
-func schedule(c *Ceremony) []byte {
-	var b bytes.Buffer
+// WriteSchedule writes schedule.txt line by line, as it is expanded: it is held
+// nowhere. Its every byte is part of the digest: it can only change together with
+// the version in its first line. Errors are those of w.
+func (c *Ceremony) WriteSchedule(w io.Writer) error {
+	if c.rehearses != nil {
+		return c.rehearses.WriteSchedule(w)
+	}
+	b := bufio.NewWriter(w)
 	certificates, signatures := 0, 0
 	for _, e := range c.Entries {
 		switch e.Kind {
@@ -27,16 +34,65 @@ func schedule(c *Ceremony) []byte {
 			signatures++
 		}
 	}
-	fmt.Fprintf(&b, "# officiant-schedule: v1\n# plan: %s\n# cluster: %s\n# sequence: %d\n# certificates: %d\n# signatures: %d\n",
+	fmt.Fprintf(b, "# officiant-schedule: v1\n# plan: %s\n# cluster: %s\n# sequence: %d\n# certificates: %d\n# signatures: %d\n",
 		c.Plan.Name, c.Plan.Cluster.Name, c.Sequence, certificates, signatures)
 	if len(c.Plan.Left) > 0 {
-		fmt.Fprintf(&b, "# left: %s\n", strings.Join(c.Plan.Left, ","))
+		fmt.Fprintf(b, "# left: %s\n", strings.Join(c.Plan.Left, ","))
 	}
 	for _, e := range c.Entries {
 		b.WriteString(c.Line(e))
 		b.WriteByte('\n')
 	}
-	return b.Bytes()
+	return b.Flush()
+}
+
+// SameSchedule compares a schedule.txt with this one. line is the number of the first
+// line in which they differ, from 1; 0 when they do not. Errors are those of r.
+func (c *Ceremony) SameSchedule(r io.Reader) (line int, err error) {
+	d := &differ{with: bufio.NewReader(r), line: 1}
+	if err := c.WriteSchedule(d); err != nil && !errors.Is(err, errDiffers) {
+		return 0, err
+	} else if err != nil {
+		return d.line, nil
+	}
+	switch _, err := d.with.ReadByte(); {
+	case err == nil:
+		return d.line, nil
+	case !errors.Is(err, io.EOF):
+		return 0, err
+	}
+	return 0, nil
+}
+
+var errDiffers = errors.New("differs")
+
+// differ compares what is written with what another has.
+type differ struct {
+	with *bufio.Reader
+	line int
+}
+
+func (d *differ) Write(p []byte) (int, error) {
+	for i, want := range p {
+		got, err := d.with.ReadByte()
+		switch {
+		case err != nil && !errors.Is(err, io.EOF):
+			return i, err
+		case err != nil || got != want:
+			return i, errDiffers
+		case got == '\n':
+			d.line++
+		}
+	}
+	return len(p), nil
+}
+
+// summed is the SHA-256 of schedule.txt.
+func (c *Ceremony) summed() (sum fingerprint.SHA256) {
+	h := sha256.New()
+	_ = c.WriteSchedule(h) // a hash refuses nothing
+	h.Sum(sum[:0])
+	return sum
 }
 
 // Line is an entry as schedule.txt has it, without the newline.
@@ -172,7 +228,7 @@ func Usages(e Entry) []string {
 // Listing is what `sha256sum` prints for plan, inputs and schedule, sorted
 // bytewise: a line "HEX  PATH" each. Its SHA-256 is the digest.
 func (c *Ceremony) Listing() []byte {
-	lines := []string{fmt.Sprintf("%s  %s\n", fingerprint.Of(c.Schedule), ScheduleFile)}
+	lines := []string{fmt.Sprintf("%s  %s\n", c.scheduleSum, ScheduleFile)}
 	for path, sum := range c.Sums {
 		lines = append(lines, fmt.Sprintf("%s  %s\n", sum, path))
 	}

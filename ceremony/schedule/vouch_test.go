@@ -112,10 +112,10 @@ func TestPreviousVouches(t *testing.T) {
 	}
 	if c.Vouched["worker-1"] != ByPrevious ||
 		!strings.Contains(
-			string(c.Schedule),
+			written(c),
 			` name="bundle worker-1" request=sha256:`+c.Requests["worker-1"].Fingerprint.String()+" vouched=previous sig=",
 		) {
-		t.Errorf("vouched %q\n%s", c.Vouched["worker-1"], c.Schedule)
+		t.Errorf("vouched %q\n%s", c.Vouched["worker-1"], written(c))
 	}
 	// A fingerprint that was compared goes before it.
 	with := text + "    fingerprint: \"" + c.Requests["worker-1"].Fingerprint.String() + "\"\n"
@@ -217,7 +217,7 @@ func TestHostKeyBringsNoNewRole(t *testing.T) {
 				return
 			}
 			if err == nil {
-				t.Fatalf("accepted:\n%s", c.Schedule)
+				t.Fatalf("accepted:\n%s", written(c))
 			}
 			if got := problems(t, err); len(got) != 1 || tt.want == "" || !strings.HasSuffix(got[0], tt.want) {
 				t.Errorf("%q", got)
@@ -305,7 +305,7 @@ func TestPreviousDoesNotVouch(t *testing.T) {
 			}
 			c, err := opens(unwritten(text), p.files)
 			if err == nil {
-				t.Fatalf("accepted:\n%s", c.Schedule)
+				t.Fatalf("accepted:\n%s", written(c))
 			}
 			if diff := cmp.Diff([]string{tt.want}, problems(t, err)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

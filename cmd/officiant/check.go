@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony"
 	"officiant/ceremony/approval"
@@ -224,11 +224,16 @@ func (o *checkOptions) schedule(result *checked, c *schedule.Ceremony) error {
 	folder := filepath.Dir(c.File)
 	path := filepath.Join(folder, schedule.ScheduleFile)
 	if _, err := os.Lstat(filepath.Join(folder, "transcript.jsonl")); err == nil {
-		found, err := os.ReadFile(path)
+		found, err := os.Open(path)
 		if err != nil {
 			return err
 		}
-		if !bytes.Equal(found, c.Schedule) {
+		defer found.Close()
+		line, err := c.SameSchedule(found)
+		if err != nil {
+			return err
+		}
+		if line > 0 {
 			result.Findings = append(result.Findings, checkedFinding{File: path,
 				Message: "is not the schedule this program makes of the plan"})
 		}
@@ -238,7 +243,7 @@ func (o *checkOptions) schedule(result *checked, c *schedule.Ceremony) error {
 	if len(result.Findings) > 0 {
 		return nil
 	}
-	if err := o.Disk.Replace(path, c.Schedule, 0o644); err != nil {
+	if err := o.Disk.ReplaceFile(durable.File{Path: path, Mode: 0o644, Fill: c.WriteSchedule}); err != nil {
 		// A stick that cannot be written to can be read, and judged.
 		result.Warnings = append(result.Warnings, checkedFinding{Message: fmt.Sprintf("the schedule is not written: %v",
 			err)})
