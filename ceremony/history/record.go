@@ -120,6 +120,15 @@ func (r *Record) Opened(spki fingerprint.SHA256) (Opening, bool) {
 	return r.Openings[i], true
 }
 
+// Opening finds the opening of a key by its name.
+func (r *Record) Opening(name string) (Opening, bool) {
+	i := slices.IndexFunc(r.Openings, func(o Opening) bool { return o.Name == name })
+	if i < 0 {
+		return Opening{}, false
+	}
+	return r.Openings[i], true
+}
+
 // Continues says whether the first line names another record's ceremony.
 func (r *Record) Continues(other *Record) bool {
 	return slices.Contains(r.Open.Predecessors, transcript.Predecessor{

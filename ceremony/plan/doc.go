@@ -121,7 +121,9 @@
 // comes again. Each existing key that the schedule opens, an authority's or the
 // release key, is on one of these records, of whichever cluster, or its record is
 // lost; of another cluster's ceremony that opened one last, enough people have to
-// approve as well. The sequence of lost records is at most a million.
+// approve as well. One that a record has as software is no better here. A key that is
+// made has a name that no ceremony of the cluster gave to a key before. The sequence of
+// lost records is at most a million.
 //
 // Below an external root, authorities that are created ask for their certificates:
 // validity is the most these may be valid, least (default: as long as leaves) what

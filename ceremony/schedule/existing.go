@@ -24,6 +24,7 @@ type keyPass struct {
 }
 
 func (b *keyPass) check() {
+	b.names()
 	var alone []string // keys of a plan that names no ceremony before it
 	for _, name := range b.c.KeysNeeded() {
 		spki, where := b.existing(name)
@@ -31,6 +32,7 @@ func (b *keyPass) check() {
 			continue
 		}
 		openers := b.past.Openers(spki)
+		b.proven(name, spki, openers, where)
 		switch {
 		case len(openers) > 0 || b.held || b.p.Previous.Lost != nil:
 		case len(b.p.Previous.Ceremonies) == 0:
