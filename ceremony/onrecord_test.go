@@ -91,7 +91,8 @@ var onRecord = map[string]recordCase{
 	"evidence": {spoil: func(s *scene) {
 		l := s.line("name: kubernetes,")
 		s.change(l, strings.Replace(l, ", evidence: software", "", 1))
-	}, says: []string{"the plan asks for evidence", "kubernetes key"}, run: `asks for evidence "consistent" of the kubernetes key`},
+	}, says: []string{"the plan asks for evidence", "kubernetes key"},
+		run: `asks for evidence "consistent" of the kubernetes key`},
 	"name": {spoil: func(s *scene) {
 		root, _ := s.past.Opening("root")
 		s.change("{name: root,", fmt.Sprintf("{name: root, key: {existing: %s}, evidence: software,", root.SPKI))

@@ -18,7 +18,10 @@ func TestStageAll(t *testing.T) {
 	d := &Disk{Gate: func(op Op, _ string) error { ops = append(ops, op); return nil }}
 	var list []File
 	for i := range 20 {
-		list = append(list, File{Path: filepath.Join(dir, fmt.Sprint(i)), Data: []byte(fmt.Sprint("content ", i)), Mode: 0o640})
+		list = append(
+			list,
+			File{Path: filepath.Join(dir, fmt.Sprint(i)), Data: []byte(fmt.Sprint("content ", i)), Mode: 0o640},
+		)
 	}
 	names, err := d.StageAll(list)
 	if err != nil {
@@ -29,7 +32,8 @@ func TestStageAll(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if read(t, name) != string(list[i].Data) || info.Mode().Perm() != 0o640 || !IsTemp(name) || filepath.Dir(name) != dir {
+		if read(t, name) != string(list[i].Data) || info.Mode().Perm() != 0o640 || !IsTemp(name) ||
+			filepath.Dir(name) != dir {
 			t.Errorf("%s is not as it was asked for", name)
 		}
 		if _, err := os.Stat(list[i].Path); !errors.Is(err, fs.ErrNotExist) {

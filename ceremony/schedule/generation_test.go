@@ -96,7 +96,8 @@ func TestGenerations(t *testing.T) {
 			if want := append(c.signs, "release signs bundle cp-1", "release signs transcript"); !slices.Equal(names, want) || keys != c.keys {
 				t.Errorf("%q with the keys %q; want %q with %q", names, keys, want, c.keys)
 			}
-			if got := strings.Join(o.Plan.Trusted(), ","); got != c.trusts || (c.trusts != "") != strings.Contains(written(o), " trusts="+c.trusts+" ") {
+			said := strings.Contains(written(o), " trusts="+c.trusts+" ")
+			if got := strings.Join(o.Plan.Trusted(), ","); got != c.trusts || (c.trusts != "") != said {
 				t.Errorf("trusts %q:\n%s", got, written(o))
 			}
 			if again, err := opens(withAuthorities(c.text, c.authorities), p.files); err != nil || again.Digest != o.Digest {

@@ -97,7 +97,9 @@ func TestRevoke(t *testing.T) {
 	}
 	want := []string{serials["cp-1/etcd/server"] + ":keyCompromise", serials["cp-1/etcd/peer"] + ":superseded"}
 	slices.Sort(want)
-	if line := `0001 crl signer=etcd name="crl etcd" number=1 revoked=` + strings.Join(want, ",") + " duration=2160h sig=ECDSA-SHA384\n"; !strings.Contains(written(c), line) {
+	line := `0001 crl signer=etcd name="crl etcd" number=1 revoked=` + strings.Join(want, ",") +
+		" duration=2160h sig=ECDSA-SHA384\n"
+	if !strings.Contains(written(c), line) {
 		t.Errorf("no %q in\n%s", line, written(c))
 	}
 	if got := c.KeysNeeded(); !slices.Equal(got, []string{"etcd", "release"}) {

@@ -34,7 +34,8 @@ func (c *Ceremony) WriteSchedule(w io.Writer) error {
 			signatures++
 		}
 	}
-	fmt.Fprintf(b, "# officiant-schedule: v1\n# plan: %s\n# cluster: %s\n# sequence: %d\n# certificates: %d\n# signatures: %d\n",
+	fmt.Fprintf(b, "# officiant-schedule: v1\n# plan: %s\n# cluster: %s\n# sequence: %d\n# certificates: %d\n"+
+		"# signatures: %d\n",
 		c.Plan.Name, c.Plan.Cluster.Name, c.Sequence, certificates, signatures)
 	if len(c.Plan.Left) > 0 {
 		fmt.Fprintf(b, "# left: %s\n", strings.Join(c.Plan.Left, ","))
