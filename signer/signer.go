@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"strings"
+	"time"
 )
 
 // Key is a private key that stays where it is. It is safe for concurrent use.
@@ -39,6 +40,16 @@ type IDFinder interface {
 // none. ref names only the token.
 type PublicFinder interface {
 	FindPublic(ctx context.Context, ref Ref, spki [32]byte) (Key, error)
+}
+
+// Destroyer is a Store that destroys a key. Every backend is one.
+type Destroyer interface {
+	// Destroy destroys the key that Create made with id, and what a killed process
+	// left of it, and nothing else. A key whose public half is another one than spki,
+	// the SHA-256 of its DER SubjectPublicKeyInfo, is refused (ErrOther). ErrNotFound:
+	// there is no such key any more. A KMS only schedules it: gone is when the key is
+	// gone, and zero when it is by now. Asked again, it answers the same.
+	Destroy(ctx context.Context, ref Ref, id ID, spki [32]byte) (gone time.Time, err error)
 }
 
 // Describer is a Store that says which device it is.
@@ -182,6 +193,7 @@ var (
 	ErrNotFound    = errors.New("no such key")
 	ErrAmbiguous   = errors.New("more than one key of this name")
 	ErrExists      = errors.New("a key of this name exists")
+	ErrOther       = errors.New("it is another key than the one that is meant")
 	ErrUnavailable = errors.New("token or KMS unavailable")
 	ErrPIN         = errors.New("PIN not accepted")
 	ErrFinalTry    = errors.New("one more wrong PIN locks it") // no PIN was tried

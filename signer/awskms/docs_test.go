@@ -28,7 +28,9 @@ func TestPage(t *testing.T) {
 	}
 	sign := []string{"kms:DescribeKey", "kms:GetPublicKey", "kms:ListResourceTags", "kms:Sign"}
 	want := [][]string{sign, append([]string{"kms:CreateAlias", "kms:CreateKey", "kms:ListKeys", "kms:TagResource"}, sign...),
-		{"kms:DescribeKey", "kms:GetPublicKey", "kms:ListKeys", "kms:ListResourceTags"}}
+		{"kms:DescribeKey", "kms:GetPublicKey", "kms:ListKeys", "kms:ListResourceTags"},
+		{"kms:DeleteAlias", "kms:DescribeKey", "kms:GetPublicKey", "kms:ListKeys", "kms:ListResourceTags",
+			"kms:ScheduleKeyDeletion"}}
 	policies := regexp.MustCompile("(?s)```json\n(.*?)```").FindAllStringSubmatch(string(text), -1)
 	if len(policies) != len(want) {
 		t.Fatalf("%d policies", len(policies))

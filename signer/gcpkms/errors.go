@@ -49,6 +49,8 @@ var permissions = map[string]string{
 	"ListCryptoKeyVersions": "cloudkms.cryptoKeyVersions.list",
 	"GetPublicKey":          "cloudkms.cryptoKeyVersions.viewPublicKey",
 	"AsymmetricSign":        "cloudkms.cryptoKeyVersions.useToSign",
+
+	"DestroyCryptoKeyVersion": "cloudkms.cryptoKeyVersions.destroy",
 }
 
 // told wraps what a call answered with what it means. Text from outside is

@@ -33,6 +33,7 @@ func Run(t *testing.T, newStore NewStore, algorithms ...signer.Algorithm) {
 	t.Run("absent", s.absent)
 	t.Run("duplicate", s.duplicate)
 	t.Run("list", s.list)
+	t.Run("destroy", s.destroy)
 	t.Run("unknown algorithm", s.unknownAlgorithm)
 	t.Run("another key", s.anotherKey)
 	t.Run("concurrent", s.concurrent)

@@ -17,6 +17,7 @@ var actions = map[string]func(s *Server, body []byte, f Fault) (any, error){
 	"DescribeKey": action((*Server).describeKey), "GetPublicKey": action((*Server).getPublicKey), "Sign": action((*Server).sign),
 	"CreateKey": action((*Server).createKey), "CreateAlias": action((*Server).createAlias),
 	"ListKeys": action((*Server).listKeys), "ListResourceTags": action((*Server).listResourceTags),
+	"ScheduleKeyDeletion": action((*Server).scheduleKeyDeletion), "DeleteAlias": action((*Server).deleteAlias),
 }
 
 // action decodes a request strictly: a field that is not expected is an error.
