@@ -7,6 +7,16 @@ import (
 	"officiant/ceremony/schedule"
 )
 
+// sinceBuilt refuses a clock that stands before the program was built: the machine's
+// battery is empty, say. Another machine's clock may have been a little ahead then.
+func (r *run) sinceBuilt() error {
+	if at := r.now(); at.Before(r.Built.Add(-backdate)) {
+		return &Refused{[]string{fmt.Sprintf("the clock says %s, and this program was built at %s, from a source that "+
+			"was not there before: set the clock", at.UTC().Format(time.RFC3339), r.Built.UTC().Format(time.RFC3339))}}
+	}
+	return nil
+}
+
 // inWindow refuses a clock that stands outside the time in which the plan may run.
 func (r *run) inWindow() error {
 	w, at := r.plan.Plan.Window, r.now()

@@ -104,6 +104,25 @@ func TestBornExpired(t *testing.T) {
 	}
 }
 
+// TestSinceBuilt: a clock that stands before the program was built signs nothing, and
+// one that is a little behind the builder's does.
+func TestSinceBuilt(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{})
+	dir := filepath.Join(t.TempDir(), "ceremony")
+	cfg := f.Config(t, dir)
+	cfg.Built = time.Now().Add(time.Hour)
+	_, err := ceremony.Run(context.Background(), cfg)
+	refusedWith(t, err, "and this program was built at")
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it left a directory behind: %v", err)
+	}
+	cfg = f.Config(t, dir)
+	cfg.Built = time.Now().Add(time.Minute)
+	if _, err := ceremony.Run(context.Background(), cfg); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestWindow: a plan runs within its window only, and audit holds the record to it.
 func TestWindow(t *testing.T) {
 	at := func(d time.Duration) string { return time.Now().Add(d).UTC().Format("2006-01-02T15:04:05Z") }

@@ -40,6 +40,7 @@ type Config struct {
 	Now     func() time.Time
 	Rand    io.Reader
 	Program transcript.Program
+	Built   time.Time // the program is not older than that; zero when not known
 	Host    transcript.Host
 	Modules []transcript.Module // the PKCS#11 modules the station's keys are reached by
 	Watch   Watcher
@@ -189,6 +190,9 @@ func (r *run) carryOut(ctx context.Context, s Step) error {
 // open makes the directory the ceremony's own and goes on with its copy of the
 // plan alone, begins the record or reads it, and opens the rooms.
 func (r *run) open(ctx context.Context) error {
+	if err := r.sinceBuilt(); err != nil {
+		return err
+	}
 	begins := begin(r.Plan, r.now())
 	if err := r.copyPlan(); err != nil {
 		return err

@@ -88,7 +88,8 @@ func (o *rehearseOptions) run(ctx context.Context, planFile string) error {
 	o.announce(c, rehearsed, st)
 	_, err = ceremony.Run(ctx, ceremony.Config{
 		Dir: o.dir, Plan: c, Station: st, Rehearsal: keys, Open: o.reach().open, Ask: askPIN(o.options), Disk: o.Disk,
-		Approvals: approvals, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Modules: used, Watch: newWatcher(o.options),
+		Approvals: approvals, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Built: builtAt(),
+		Modules: used, Watch: newWatcher(o.options),
 		Look: o.lookForRun(program, rehearsed, throwaway, o.reach(), o.dir, preflight.Watch{}),
 	})
 	if err != nil {

@@ -155,7 +155,7 @@ func (o *runOptions) prepare(ctx context.Context, planFile string) (*ceremony.Co
 	return &ceremony.Config{
 		Dir: o.dir, Heads: heads, Plan: c, Station: st, Open: byTurns(c, st, to), Disk: o.Disk, Approvals: approvals,
 		Received: received,
-		Now:      o.Now, Rand: o.Rand, Host: thisHost(), Modules: used, Waive: o.waive,
+		Now:      o.Now, Rand: o.Rand, Built: builtAt(), Host: thisHost(), Modules: used, Waive: o.waive,
 	}, nil
 }
 
