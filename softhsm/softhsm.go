@@ -11,6 +11,7 @@ import (
 
 	"github.com/miekg/pkcs11"
 
+	"officiant/bundle/visible"
 	"officiant/signer/pkcs11/module"
 )
 
@@ -42,6 +43,8 @@ func check(tokens []Token) error {
 		switch {
 		case t.Label == "" || len(t.Label) > 32 || strings.TrimSpace(t.Label) != t.Label:
 			return fmt.Errorf("token label %q: 1 to 32 bytes, no space around", t.Label)
+		case hidden(t.Label):
+			return fmt.Errorf("token label %q: has characters that nobody sees", t.Label)
 		case seen[t.Label]:
 			return fmt.Errorf("token label %q: twice", t.Label)
 		case len(t.PIN) < 4 || len(t.PIN) > 255 || len(t.SOPIN) < 4 || len(t.SOPIN) > 255:
@@ -143,4 +146,9 @@ func find(ctx *module.Module, is func(pkcs11.TokenInfo) bool) (uint, pkcs11.Toke
 		}
 	}
 	return 0, pkcs11.TokenInfo{}, errors.New("no such slot")
+}
+
+func hidden(label string) bool {
+	_, ok := visible.Hidden(label)
+	return !ok
 }

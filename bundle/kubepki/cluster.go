@@ -6,8 +6,9 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"officiant/bundle/visible"
 )
 
 // kubeadm's defaults, the same in v1beta3 and v1beta4.
@@ -184,10 +185,10 @@ func checkOverride(p *problems, id string, o Override) {
 
 // checkAttribute checks the text of a subject attribute.
 func checkAttribute(p *problems, field, s string) {
-	printable := utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+	_, printable := visible.Hidden(s)
 	switch {
 	case s == "" || strings.TrimSpace(s) != s || !printable:
-		p.add(field, "%q is empty, begins or ends with a space, or has unprintable characters", s)
+		p.add(field, "%q is empty, begins or ends with a space, or has characters that cannot be seen", s)
 	case utf8.RuneCountInString(s) > maxAttribute:
 		p.add(field, "has more than %d characters (RFC 5280 appendix A.1)", maxAttribute)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"officiant/bundle/nearest"
+	"officiant/bundle/visible"
 	"officiant/bundle/yamltree"
 )
 
@@ -271,9 +272,9 @@ func (d decoder) text(n ast.Node, what string) (string, bool) {
 	switch n := n.(type) {
 	case *ast.StringNode:
 		for _, c := range n.Value {
-			if !unicode.IsPrint(c) {
+			if !visible.Rune(c) {
 				d.unread()
-				d.refuseNode(n, "%s has the character %U", what, c)
+				d.refuseNode(n, "%s has the character %U, which nobody sees", what, c)
 				return "", false
 			}
 		}

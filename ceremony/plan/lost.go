@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
+
+	"officiant/bundle/visible"
 )
 
 // Said is a sentence of what is lost.
@@ -18,9 +19,10 @@ const MostCeremonies = 1_000_000
 
 // CheckLostReason refuses what cannot go on record as the reason why records are lost.
 func CheckLostReason(reason string) error {
-	bad := func(r rune) bool { return !unicode.IsPrint(r) }
-	if reason == "" || strings.TrimSpace(reason) != reason || len(reason) > 300 || strings.ContainsFunc(reason, bad) {
-		return errors.New("the reason goes on record as one line of 1 to 300 bytes: say what happened to the records")
+	_, seen := visible.Hidden(reason)
+	if reason == "" || strings.TrimSpace(reason) != reason || len(reason) > 300 || !seen {
+		return errors.New("the reason goes on record as one line of 1 to 300 bytes that can be seen: " +
+			"say what happened to the records")
 	}
 	return nil
 }

@@ -211,7 +211,8 @@ func TestRefused(t *testing.T) {
 			"kubelet: {commonName: x}", []string{`plan.yaml:8:14: cluster overrides.kubelet: no such certificate; known are …`}},
 		{"override in an id with a dot", "kubernetesVersion: v1.37.2", "kubernetesVersion: v1.37.2\n  overrides:\n    " +
 			"admin.conf:\n      organization: [\" x\"]", []string{`plan.yaml:9:22: cluster ` +
-			`overrides.admin.conf.organization[0]: " x" is empty, begins or ends with a space, or has unprintable characters`}},
+			`overrides.admin.conf.organization[0]: " x" is empty, begins or ends with a space, ` +
+			`or has characters that cannot be seen`}},
 		{"kubeadm file is not there", "  name: demo\n", "  kubeadm: kubeadm.yaml\n",
 			[]string{`plan.yaml:5:12: kubeadm.yaml: file does not exist`}},
 

@@ -3,6 +3,7 @@ package station
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"officiant/bundle/visible"
 	"officiant/signer"
 )
 
@@ -33,7 +35,12 @@ func (s *Station) check() (path []string, reason string) {
 	case s.Kind != kind:
 		return []string{"kind"}, fmt.Sprintf("kind is %q, not %s", s.Kind, kind)
 	case !label.MatchString(s.Name):
-		return []string{"name"}, fmt.Sprintf("name is %q; it is 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends", s.Name)
+		return []string{
+				"name",
+			}, fmt.Sprintf(
+				"name is %q; it is 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends",
+				s.Name,
+			)
 	case len(s.Keys) == 0:
 		return []string{"keys"}, "keys is empty: it says where each key lives"
 	}
@@ -187,10 +194,19 @@ func attributes(name, path, query string) (map[string]string, string) {
 			return nil, fmt.Sprintf("key %s: its URI has an attribute without a value", name)
 		}
 		if strings.HasPrefix(attribute, "slot-") {
-			return nil, fmt.Sprintf("key %s: its URI has %s; slots are numbered anew at each start, name the token by serial or token", name, attribute)
+			return nil, fmt.Sprintf(
+				"key %s: its URI has %s; slots are numbered anew at each start, name the token by serial or token",
+				name,
+				attribute,
+			)
 		}
 		if _, double := out[attribute]; double {
 			return nil, fmt.Sprintf("key %s: its URI has %s twice", name, attribute)
+		}
+		if text, err := url.PathUnescape(value); err == nil && attribute != "id" { // which is bytes
+			if r, ok := visible.Hidden(text); !ok {
+				return nil, fmt.Sprintf("key %s: %s of its URI has the character %U, which nobody sees", name, attribute, r)
+			}
 		}
 		out[attribute] = value
 	}

@@ -49,6 +49,9 @@ func (o *noteOptions) run(ctx context.Context, dir string, given []string) error
 	if o.deviation && len(o.by) < 2 {
 		return exit.Usagef("ceremony note --deviation needs --by NAME of two people")
 	}
+	if err := visibleNames("--by", o.by...); err != nil {
+		return err
+	}
 	text, err := o.text(ctx, given)
 	if err != nil {
 		return err

@@ -122,12 +122,13 @@ func TestWaiver(t *testing.T) {
 		t.Error(err)
 	}
 	for name, spoil := range map[string]func(*ceremony.Waiver){
-		"no reason":        func(w *ceremony.Waiver) { w.Reason = " " },
-		"one person":       func(w *ceremony.Waiver) { w.By = w.By[:1] },
-		"one person twice": func(w *ceremony.Waiver) { w.By = []string{"Kim Doe", " kim  doe"} },
-		"nobody":           func(w *ceremony.Waiver) { w.By = []string{"Kim", ""} },
-		"no such check":    func(w *ceremony.Waiver) { w.Checks = []string{"default"} },
-		"no check":         func(w *ceremony.Waiver) { w.Checks = nil },
+		"no reason":         func(w *ceremony.Waiver) { w.Reason = " " },
+		"one person":        func(w *ceremony.Waiver) { w.By = w.By[:1] },
+		"one person twice":  func(w *ceremony.Waiver) { w.By = []string{"Kim Doe", " kim  doe"} },
+		"nobody":            func(w *ceremony.Waiver) { w.By = []string{"Kim", ""} },
+		"one with a joiner": func(w *ceremony.Waiver) { w.By = []string{"Kim", "K\u200dim"} },
+		"no such check":     func(w *ceremony.Waiver) { w.Checks = []string{"default"} },
+		"no check":          func(w *ceremony.Waiver) { w.Checks = nil },
 	} {
 		w := ok
 		w.By = slices.Clone(ok.By)

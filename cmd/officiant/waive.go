@@ -2,10 +2,12 @@ package main
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/visible"
 	"officiant/ceremony"
 	"officiant/ceremony/preflight"
 	"officiant/cmd/internal/exit"
@@ -31,6 +33,9 @@ func checkWaiver(w ceremony.Waiver) error {
 			return exit.Usagef("--waive %q: there is no such check; there are %s", name, strings.Join(preflight.Names(), ", "))
 		}
 	}
+	if err := visibleNames("--by", w.By...); err != nil {
+		return err
+	}
 	people := map[string]bool{}
 	for _, p := range w.By {
 		people[strings.ToLower(strings.Join(strings.Fields(p), " "))] = true
@@ -38,6 +43,17 @@ func checkWaiver(w ceremony.Waiver) error {
 	delete(people, "")
 	if strings.TrimSpace(w.Reason) == "" || len(people) < 2 || len(people) < len(w.By) {
 		return exit.Usagef("--waive needs --reason TEXT, and --by PERSON of two people")
+	}
+	return nil
+}
+
+// visibleNames refuses names in which there is a character that nobody sees: they
+// go on record for people to compare.
+func visibleNames(flag string, names ...string) error {
+	for _, name := range names {
+		if r, ok := visible.Hidden(name); !ok {
+			return exit.Usagef("%s %s: has the character %U, which nobody sees", flag, strconv.QuoteToASCII(name), r)
+		}
 	}
 	return nil
 }

@@ -130,6 +130,8 @@ var wrongRooms = []wrong{
 	{"an attribute nobody knows", with(";library-version=2?"), `unknown path attribute "library-version"`,
 		exit.Refused, true, false},
 	{"a type that is no private key", with(";type=cert?"), "only private keys are opened", exit.Refused, true, false},
+	{"a label with a character nobody sees", with(";model=So%E2%80%8BftHSM?"),
+		"model of its URI has the character U+200B, which nobody sees", exit.Refused, true, false},
 	{"an empty attribute", with(";model=?"), "an attribute without a value", exit.Refused, true, false},
 	{"a broken escape", with(";model=%zz?"), "escape", exit.Refused, true, false},
 	{"an object for all", func(w *wrongRoom) { w.station("token=issuing", "object=x;token=issuing") },

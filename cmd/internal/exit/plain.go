@@ -3,8 +3,9 @@ package exit
 import (
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"officiant/bundle/visible"
 )
 
 // Plain writes out what a terminal would act on: escape sequences, invisible
@@ -15,7 +16,7 @@ func Plain(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
-		if r == '\n' || r == '\t' || seen(r) && (r != utf8.RuneError || size > 1) {
+		if r == '\n' || r == '\t' || visible.Rune(r) && (r != utf8.RuneError || size > 1) {
 			b.WriteString(s[i : i+size])
 		} else {
 			quoted := strconv.QuoteToASCII(s[i : i+size])
@@ -24,13 +25,6 @@ func Plain(s string) string {
 		i += size
 	}
 	return b.String()
-}
-
-// seen says whether a reader sees that a character is there. Fillers and the blank
-// of Braille count as printable and are not.
-func seen(r rune) bool {
-	return unicode.IsPrint(r) && r != '\u2800' &&
-		!unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // Line is Plain for what is one line: a token's label with a newline in it could

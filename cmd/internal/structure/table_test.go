@@ -22,7 +22,8 @@ var table = []row{
 	{"bundle/charset", nil},
 	{"bundle/nearest", nil},
 	{"bundle/yamltree", nil},
-	{"bundle/kubepki", nil},
+	{"bundle/visible", nil},
+	{"bundle/kubepki", []string{"bundle/visible"}},
 	{"bundle/privatekey", nil},
 	{"bundle/kubeconfig", []string{"bundle/privatekey"}},
 	{"bundle/kubeadm", nil},
@@ -47,10 +48,11 @@ var table = []row{
 	{"signer/pkcs11/pkcs11test", nil},
 
 	{"ceremony/revocation", nil},
-	{"ceremony/plan", []string{"bundle/kubepki", "bundle/nearest", "ceremony/approval", "ceremony/revocation", "signer"}},
+	{"ceremony/plan", []string{"bundle/kubepki", "bundle/nearest", "bundle/visible", "ceremony/approval",
+		"ceremony/revocation", "signer"}},
 	{"ceremony/schedule", []string{"ceremony/plan", "ceremony/history", "bundle/kubepki", "bundle/kubeadm",
 		"bundle/request", "ceremony/approval", "ceremony/revocation", "signer"}},
-	{"ceremony/station", []string{"ceremony/preflight", "signer", durable}},
+	{"ceremony/station", []string{"bundle/visible", "ceremony/preflight", "signer", durable}},
 	{"ceremony/approval", []string{"bundle/sshsig", durable}},
 	{"ceremony/profile", []string{"ceremony/schedule", "bundle/kubepki"}},
 	{"ceremony/lint", []string{"bundle/kubepki", "ceremony/revocation"}},
@@ -73,7 +75,7 @@ var table = []row{
 		"ceremony/audit", "bundle/kubepki", durable}},
 	{"ceremony", []string{"bundle/...", "ceremony/...", "signer"}},
 
-	{"softhsm", []string{"signer/pkcs11/module"}},
+	{"softhsm", []string{"bundle/visible", "signer/pkcs11/module"}},
 
 	{"cmd/officiant", []string{"bundle/...", "ceremony/...", "signer", "signer/pkcs11", "signer/pkcs11/module",
 		"signer/gcpkms", "signer/awskms", "softhsm", "cmd/internal/..."}},
@@ -82,7 +84,7 @@ var table = []row{
 		"ceremony/history", "ceremony/inventory", "signer", "signer/pkcs11", "signer/pkcs11/module",
 		"signer/awskms/...", "signer/gcpkms/...", "softhsm"}},
 	// Help is folded as everything is; manual pages have the exit codes.
-	{"cmd/internal/...", []string{"cmd/internal/..."}},
+	{"cmd/internal/...", []string{"bundle/visible", "cmd/internal/..."}},
 
 	{"bundle/limittest", nil},
 	{"bundle/bundletest", []string{"bundle", "bundle/kubepki", "bundle/seal", "bundle/request", "bundle/kubeconfig",
