@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/schedule"
@@ -147,7 +148,7 @@ func (r *tokens) announce(p phase) {
 
 func (r *tokens) openRef(ctx context.Context, p phase, ref signer.Ref) (signer.Store, error) {
 	r.announce(p)
-	for {
+	for asked := false; ; {
 		store, err := r.opener(ctx, ref, r.ask)
 		if err == nil {
 			r.opened = append(r.opened, store)
@@ -159,20 +160,32 @@ func (r *tokens) openRef(ctx context.Context, p phase, ref signer.Ref) (signer.S
 		if r.closeAbsent(ctx) {
 			continue // a module looks at its readers anew only when nothing in it is open
 		}
+		if asked {
+			r.watch.Say("it is not there yet" + instead(err))
+		}
+		asked = true
 		if err := r.insert(ctx, p, err); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// insert asks people for a token that is not there. Where nobody can be asked,
-// the same words are the error.
+// instead says which tokens are there in place of one that is not.
+func instead(absent error) string {
+	var other interface{ Instead() []string }
+	if !errors.As(absent, &other) || len(other.Instead()) == 0 {
+		return "; no other token is, either"
+	}
+	return "; there is " + strings.Join(other.Instead(), "; ")
+}
+
+// insert asks people for a token that is not there, in one sentence: a swap is what
+// was to be expected. Where nobody can be asked, the same words are the error.
 func (r *tokens) insert(ctx context.Context, p phase, absent error) error {
 	words := fmt.Sprintf("put in %s, which holds the key of %s", p.place, list(p.keys))
 	if r.insertion == nil {
 		return fmt.Errorf("%s: %w", words, absent)
 	}
-	r.watch.Say(absent.Error())
 	said, err := r.insertion(ctx, words)
 	switch {
 	case errors.Is(err, ErrNobody):
@@ -315,6 +328,7 @@ func (r *tokens) openClone(ctx context.Context, p phase, ref signer.Ref, spki fi
 		if !errors.Is(err, signer.ErrNotFound) {
 			return nil, nil, err
 		}
+		r.watch.Say(err.Error())
 		if err := r.insert(ctx, p, err); err != nil {
 			return nil, nil, err
 		}

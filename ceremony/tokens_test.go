@@ -101,8 +101,14 @@ func TestOneReader(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ceremony")
 	cfg := f.Config(t, dir)
 	cfg.Insert = r.insert
+	said := &teller{Watcher: cfg.Watch}
+	cfg.Watch = said
 	if _, err := ceremony.Run(t.Context(), cfg); err != nil {
 		t.Fatal(err)
+	}
+	if all := strings.Join(said.lines, "\n"); strings.Contains(all, "unavailable") ||
+		!strings.Contains(all, "it is not there yet; there is token \"issuing\" (serial ") {
+		t.Errorf("a swap as people do it is told as\n%s", all)
 	}
 	var asked []string
 	for _, w := range r.words {
@@ -129,6 +135,45 @@ func TestOneReader(t *testing.T) {
 	}
 	if want := []string{"issuing", "root", "issuing"}; !slices.Equal(opened, want) {
 		t.Errorf("on record are the tokens %q, want %q", opened, want)
+	}
+}
+
+// TestInterruptedSwap: who stops while root is awaited is asked for root when it goes
+// on, and not first for the token whose keys are all on record.
+func TestInterruptedSwap(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{Workers: 1})
+	r := newReader(t, f)
+	dir := filepath.Join(t.TempDir(), "ceremony")
+	ctx, stop := context.WithCancel(t.Context())
+	cfg := f.Config(t, dir)
+	cfg.Insert = func(ctx context.Context, words string) (string, error) {
+		if !strings.Contains(words, "put in token root,") {
+			t.Errorf("asked for: %s", words)
+		}
+		stop()
+		return "", ctx.Err()
+	}
+	_, err := ceremony.Run(ctx, cfg)
+	if interrupted := (*ceremony.Interrupted)(nil); !errors.As(err, &interrupted) {
+		t.Fatalf("%v", err)
+	}
+	r.out("issuing") // the reader is empty
+	var asked []string
+	cfg = f.Config(t, dir)
+	cfg.Insert = func(_ context.Context, words string) (string, error) {
+		wanted, _, _ := strings.Cut(strings.TrimPrefix(words, "put in token "), ",")
+		if len(asked) > 0 {
+			r.out(asked[len(asked)-1])
+		}
+		asked = append(asked, wanted)
+		r.in(wanted)
+		return "", nil
+	}
+	if _, err := ceremony.Run(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(asked, []string{"root", "issuing"}) {
+		t.Errorf("asked for %q", asked)
 	}
 }
 

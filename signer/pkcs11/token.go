@@ -52,7 +52,26 @@ func (l *library) find(a address) (token, error) {
 	if l.isSoftHSM() {
 		err = fmt.Errorf("%w; SoftHSM looks in the token directory of the file that SOFTHSM2_CONF names", err)
 	}
-	return token{}, err
+	return token{}, &absentError{err, others}
+}
+
+// absentError is a signer.ErrAbsent that tells which tokens are there instead.
+type absentError struct {
+	error
+	others []token
+}
+
+func (e *absentError) Unwrap() error { return e.error }
+
+// Instead names the module's other tokens that are initialized.
+func (e *absentError) Instead() []string {
+	var names []string
+	for _, t := range e.others {
+		if t.info.Flags&pkcs11.CKF_TOKEN_INITIALIZED != 0 {
+			names = append(names, t.String())
+		}
+	}
+	return names
 }
 
 // apart says how one of several tokens is named.
