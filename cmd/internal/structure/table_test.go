@@ -126,6 +126,6 @@ var bounds = []bound{
 		why: "backends are chosen in the program alone"},
 	{pkg: "cmd/officiant-node", only: []string{"bundle/...", "ceremony/transcript", "cmd/internal/..."},
 		why: "the node's program cannot reach a CA key"},
-	{pkg: "cmd/internal/...", only: []string{"cmd/internal/...", "bundle/fingerprint", "bundle/nearest"},
+	{pkg: "cmd/internal/...", only: []string{"cmd/internal/...", "bundle/fingerprint", "bundle/nearest", "bundle/visible"},
 		why: "both programs link it"},
 }
