@@ -61,6 +61,8 @@ var table = []row{
 	{"ceremony/transcript", []string{durable}},
 	{"ceremony/history", []string{"ceremony/transcript", "ceremony/revocation"}},
 	{"ceremony/history/historytest", []string{"ceremony/transcript", durable}},
+	{"ceremony/comparison", nil},
+	{"ceremony/status", []string{"ceremony/comparison", "ceremony/transcript", durable}},
 	{"ceremony/audit", []string{"ceremony/transcript", "ceremony/history", "ceremony/plan", "ceremony/schedule",
 		"ceremony/approval", "ceremony/revocation", "bundle", "bundle/kubepki", "bundle/privatekey", durable}},
 	{"ceremony/preflight", []string{"signer"}},
