@@ -100,7 +100,8 @@ func (w *work) due(all *schedule.Ceremony) (*due, error) {
 	d := &due{map[string]map[string]string{}, map[string]*x509.Certificate{}}
 	servers := w.chain.servers()
 	for _, e := range all.Entries {
-		if e.Kind != schedule.LeafCertificate {
+		if e.Kind != schedule.LeafCertificate ||
+			len(w.Families) > 0 && !slices.Contains(w.Families, e.Leaf.Authority) {
 			continue
 		}
 		now, err := w.chain.present(e.Name)

@@ -18,9 +18,12 @@ import (
 // ceremony before it.
 type Changes struct {
 	Desk
-	Name     string        // the plan's; empty: CLUSTER-SEQUENCE
-	Requests *Requests     // of nodes that join, or get new keys; nil: none
-	Nodes    []string      // these alone; empty: all
+	Name     string    // the plan's; empty: CLUSTER-SEQUENCE
+	Requests *Requests // of nodes that join, or get new keys; nil: none
+	Nodes    []string  // these alone; empty: all
+	// Families are those whose certificates are renewed; empty: all. Who sent a request
+	// gets everything by it.
+	Families []kubepki.Authority
 	Without  []string      // nodes that the plan leaves out for now; they stay members
 	Left     []string      // nodes that have left the cluster for good, from now on
 	Kubeadm  *File         // the cluster's present facts; nil: those of the last ceremony

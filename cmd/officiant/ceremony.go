@@ -8,6 +8,8 @@ import (
 
 func newCeremonyCommand(o *options) *cobra.Command {
 	return exit.Group(&cobra.Command{Use: "ceremony", Short: "Plan, check, approve, run and verify ceremonies"},
-		newNewCommand(o), newAdoptCommand(o), newRecoverCommand(o), newCheckCommand(o), newApproveCommand(o), newScriptCommand(o), newRehearseCommand(o), newRunCommand(o), newSignCommand(o), newNoteCommand(o), newVerifyCommand(o), newReportCommand(o),
-		newInventoryCommand(o), newExpiryCommand(o), newRenewCommand(o), newRolloverCommand(o), newRevokeCommand(o))
+		newNewCommand(o), newAdoptCommand(o), newRecoverCommand(o), newCheckCommand(o), newDiffCommand(o),
+		newApproveCommand(o), newScriptCommand(o), newRehearseCommand(o), newRunCommand(o), newStatusCommand(o),
+		newSignCommand(o), newNoteCommand(o), newVerifyCommand(o), newReportCommand(o), newInventoryCommand(o),
+		newExpiryCommand(o), newRenewCommand(o), newRolloverCommand(o), newRevokeCommand(o))
 }

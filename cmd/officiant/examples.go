@@ -8,6 +8,12 @@ officiant ceremony new --kubeadm kubeadm.yaml --requests requests --previous cer
 	"ceremony check": `
 officiant ceremony check plan.yaml --station station.yaml
 officiant ceremony check plan.yaml -o json`,
+	"ceremony diff": `
+officiant ceremony diff old/plan.yaml plan.yaml
+officiant ceremony diff ceremony plan.yaml`,
+	"ceremony status": `
+officiant ceremony status ceremony --station station.yaml
+officiant ceremony status ceremony -o json`,
 	"ceremony approve": `
 officiant ceremony approve plan.yaml --key ~/.ssh/id_ed25519`,
 	"ceremony script": `

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/kubepki"
 	"officiant/ceremony/next"
 	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
@@ -63,9 +65,10 @@ func (o *continuing) changes() (c next.Changes, err error) {
 
 type renewOptions struct {
 	continuing
-	within  string
-	nodes   []string
-	kubeadm string
+	within   string
+	nodes    []string
+	families []string
+	kubeadm  string
 }
 
 func newRenewCommand(o *options) *cobra.Command {
@@ -85,7 +88,8 @@ does one that is new. With --kubeadm the cluster's facts are those of another fi
 and what they change is made anew too. Nothing else differs from what is out there.
 
 The plan names the root by its certificate alone, and of the other authorities
-only those keys that sign. When nothing is to be renewed no plan is written.`,
+only those keys that sign. When nothing is to be renewed no plan is written, and the
+exit code is 9.`,
 		Args: someDirectories,
 		RunE: func(_ *cobra.Command, args []string) error { return r.run(args) },
 	}
@@ -93,6 +97,8 @@ only those keys that sign. When nothing is to be renewed no plan is written.`,
 	f.StringVar(&r.within, "within", "", "renew what ends within `TIME` from now, such as 90d (required)")
 	f.StringVar(&r.requests, "requests", "", "`DIR` of new requests, *.req: of nodes that join, or get new keys")
 	f.StringSliceVar(&r.nodes, "node", nil, "renew certificates of this `NODE` only; may be given again")
+	f.StringSliceVar(&r.families, "family", nil, "renew certificates of authorities of this `FAMILY` only; may be "+
+		"given again: kubernetes, etcd or front-proxy")
 	leavingFlags(c, &r.continuing)
 	f.StringVar(&r.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` with the cluster's present facts")
 	f.StringVar(
@@ -129,6 +135,9 @@ func (o *renewOptions) run(dirs []string) error {
 		return err
 	}
 	changes.Nodes = o.nodes
+	if changes.Families, err = families(o.families); err != nil {
+		return err
+	}
 	if changes.Kubeadm, err = inputIf(changes.Desk, o.kubeadm); err != nil {
 		return err
 	}
@@ -141,18 +150,35 @@ func (o *renewOptions) run(dirs []string) error {
 		return err
 	}
 	if r.Ceremony == nil {
-		fmt.Fprintf(
-			o.Stderr,
-			"Nothing of %s ends within %s, and nothing differs: no plan was written.\n",
-			counted(r.Quiet, "node"),
-			o.within,
-		)
-		return nil
+		fmt.Fprintf(o.Stderr, "%s: no plan was written.\n", o.nothingDue(r))
+		return &exit.Error{Code: exit.NothingDue}
 	}
 	if err := o.write(o.out, &r.Proposal); err != nil {
 		return err
 	}
 	return o.tell(r)
+}
+
+func (o *renewOptions) nothingDue(r *next.Renewal) string {
+	of := ""
+	if len(o.families) > 0 {
+		of = " of " + strings.Join(o.families, " and ")
+	}
+	return fmt.Sprintf("Nothing%s of %s ends within %s, and nothing differs", of, counted(r.Quiet, "node"), o.within)
+}
+
+// families are the families of leaf-issuing authorities that were named.
+func families(names []string) (list []kubepki.Authority, err error) {
+	for _, name := range names {
+		family := kubepki.Authority(name)
+		switch family {
+		case kubepki.KubernetesAuthority, kubepki.EtcdAuthority, kubepki.FrontProxyAuthority:
+			list = append(list, family)
+		default:
+			return nil, exit.Usagef("--family %q: kubernetes, etcd or front-proxy", name)
+		}
+	}
+	return list, nil
 }
 
 // tell shows what is renewed, and what becomes different by it.

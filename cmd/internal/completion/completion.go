@@ -36,7 +36,7 @@ func Add(root *cobra.Command, given map[string][]string) {
 }
 
 // choices end a usage: "FORMAT of the result: table, json or csv".
-var choices = regexp.MustCompile(`(?:^|: )([a-z0-9]+(?:, [a-z0-9]+)* or [a-z0-9]+)(?: \(|$)`)
+var choices = regexp.MustCompile(`(?:^|: )([a-z0-9-]+(?:, [a-z0-9-]+)* or [a-z0-9-]+)(?: \(|$)`)
 
 // Choices are the values that a usage says a flag takes; none when it says none.
 func Choices(usage string) []string {

@@ -19,6 +19,7 @@ func Codes() []Code {
 		{Declined, "declined at the prompt"},
 		{Expiring, "something expires within the asked limit"},
 		{Awaiting, "waiting for certificates that are signed elsewhere"},
+		{NothingDue, "nothing is due for renewal, no plan was written"},
 		{Interrupted, "interrupted"},
 	}
 }

@@ -23,6 +23,7 @@ const (
 	Declined    = 6
 	Expiring    = 7
 	Awaiting    = 8
+	NothingDue  = 9
 	Interrupted = 130
 )
 

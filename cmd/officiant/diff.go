@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"officiant/ceremony/comparison"
+	"officiant/ceremony/history"
+	"officiant/ceremony/schedule"
+	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/output"
+	"officiant/cmd/internal/terminal"
+)
+
+type diffOptions struct {
+	*options
+	output output.Format
+}
+
+func newDiffCommand(o *options) *cobra.Command {
+	d := &diffOptions{options: o}
+	c := &cobra.Command{
+		Use:   "diff PLAN|DIR PLAN|DIR",
+		Short: "Show what a plan would have signed otherwise than another plan, or than a ceremony",
+		Long: `Show in what the schedules of two plans or ceremonies differ: signatures that come or
+go, and of the others each field that says something else. What differs alike is told
+once, with all names; what is the same is counted.
+
+Of a plan the schedule is made anew; of a ceremony directory it is the schedule.txt in
+it, which "ceremony verify" proves. The exit code is 0 whether they differ or not.`,
+		Args: exit.ExactArgs(2, "two plans or ceremony directories"),
+		RunE: func(_ *cobra.Command, args []string) error { return d.run(args[0], args[1]) },
+	}
+	output.Flag(c, &d.output)
+	return c
+}
+
+func (o *diffOptions) run(before, after string) error {
+	was, err := o.scheduleOf(before)
+	if err != nil {
+		return err
+	}
+	is, err := o.scheduleOf(after)
+	if err != nil {
+		return err
+	}
+	c := comparison.Of(was, is)
+	if o.output.Fields() {
+		return o.output.Write(o.Stdout, c)
+	}
+	return o.write(c)
+}
+
+// scheduleOf reads the schedule of a ceremony directory, or makes that of a plan.
+func (o *diffOptions) scheduleOf(path string) (*comparison.Schedule, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, noSuch(err)
+	}
+	if info.IsDir() {
+		if _, err := os.Stat(filepath.Join(path, history.RecordFile)); errors.Is(err, fs.ErrNotExist) {
+			return nil, notCeremony(path)
+		}
+		file := filepath.Join(path, schedule.ScheduleFile)
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		return comparison.Parse(file, text)
+	}
+	c, err := schedule.Open(path, schedule.Options{Now: o.Now()})
+	if err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	if err := c.WriteSchedule(&text); err != nil {
+		return nil, err
+	}
+	return comparison.Parse(path, text.Bytes())
+}
+
+func (o *diffOptions) write(c *comparison.Comparison) error {
+	for _, d := range c.Header {
+		o.writeDifference("", d)
+	}
+	if len(c.Header) > 0 {
+		fmt.Fprintln(o.Stdout)
+	}
+	for _, change := range c.Changes {
+		terminal.Hang(o.Stdout, fmt.Sprintf("%-8s  ", change.What), exit.Line(entriesOf(change)))
+		for _, d := range change.Differences {
+			o.writeDifference("          ", d)
+		}
+	}
+	if len(c.Changes) > 0 {
+		fmt.Fprintln(o.Stdout)
+	}
+	_, err := fmt.Fprintln(o.Stdout, summary(c))
+	return err
+}
+
+// entriesOf says which entries a change is about, their kind once: some names begin with it.
+func entriesOf(c comparison.Change) string {
+	var names []string
+	for _, name := range c.Names {
+		names = append(names, strings.TrimPrefix(name, c.Kind+" "))
+	}
+	text := strings.Join(names, ", ")
+	switch n := len(names); {
+	case n > 1:
+		return fmt.Sprintf("%s, %d alike: %s", c.Kind, n, text)
+	case text == c.Kind: // the root, the transcript
+		return text
+	}
+	return c.Kind + " " + text
+}
+
+func (o *diffOptions) writeDifference(indent string, d comparison.Difference) {
+	text := fmt.Sprintf("%s → %s", given(d.Before), given(d.After))
+	if d.Before == "" && d.After == "" {
+		var parts []string
+		for _, s := range d.Gone {
+			parts = append(parts, "-"+s)
+		}
+		for _, s := range d.New {
+			parts = append(parts, "+"+s)
+		}
+		text = strings.Join(parts, " ")
+	}
+	terminal.Hang(o.Stdout, fmt.Sprintf("%s%-8s  ", indent, exit.Line(d.Field)), exit.Line(text))
+}
+
+func given(value string) string {
+	if value == "" {
+		return "(none)"
+	}
+	return value
+}
+
+// summary counts signatures: "9 changed, 13 same".
+func summary(c *comparison.Comparison) string {
+	text := fmt.Sprintf("%d changed, ", c.Changed)
+	if c.Added > 0 {
+		text += fmt.Sprintf("%d added, ", c.Added)
+	}
+	if c.Removed > 0 {
+		text += fmt.Sprintf("%d removed, ", c.Removed)
+	}
+	return text + fmt.Sprintf("%d same", c.Same)
+}
