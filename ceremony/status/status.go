@@ -145,6 +145,8 @@ func (r *reader) take(l transcript.Line) {
 	case transcript.Open:
 		r.Name, r.Cluster, r.Sequence, r.Rehearsal = d.Name, d.Cluster, d.Sequence, d.Rehearsal
 		r.Digest, r.Station, r.Steps, r.Began, r.State = d.Digest, d.Station, d.Steps, l.Time, Unfinished
+	case transcript.StationChanged:
+		r.Station = d.Station
 	case transcript.Step:
 		r.Title = d.Title
 	case transcript.Paused:

@@ -117,7 +117,7 @@ func (o *statusOptions) steps(s *shownStatus) error {
 	if data, err := os.ReadFile(o.station); err != nil {
 		return err
 	} else if sum := fingerprint.Of(data); sum != s.Station {
-		fmt.Fprintf(o.Stderr, "note: %s is not the station that the ceremony began with (SHA-256 %s)\n", o.station, s.Station)
+		fmt.Fprintf(o.Stderr, "note: %s is not the station that the ceremony goes by (SHA-256 %s)\n", o.station, s.Station)
 	}
 	c, err := schedule.Open(filepath.Join(s.Dir, "plan.yaml"), schedule.Options{Now: s.Began})
 	if err != nil {
