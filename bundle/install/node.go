@@ -22,6 +22,7 @@ type Node struct {
 	Now  func() time.Time
 
 	opened *tree.Root // what lies below Root; opened at its first use
+	taken  bool       // whoever uses it holds the lock already
 }
 
 // files is what lies below the root; everything is read and written through it.
@@ -71,16 +72,46 @@ func (n *Node) lock() (unlock func(), err error) {
 	if err := n.below().contained(); err != nil {
 		return nil, err
 	}
+	if n.taken {
+		return func() {}, nil
+	}
 	dir := n.State().Dir()
 	f, err := n.files().Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("node state: %w", err)
 	}
 	if err := tryLock(f); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: another install, rollback or request is at work: %w", dir, err), f.Close())
+		err = fmt.Errorf("%s: another install, rollback, sync or request is at work: %w", dir, err)
+		return nil, errors.Join(err, f.Close())
 	}
 	return func() { f.Close() }, nil
 }
+
+// Take is this node for one who does several operations that no other install,
+// rollback or request may come between, until release is called. It fails while one is
+// at work.
+func (n *Node) Take() (sole *Node, release func(), err error) {
+	if release, err = n.lock(); err != nil {
+		return nil, nil, err
+	}
+	own := *n
+	own.taken = true
+	return &own, release, nil
+}
+
+// Recover finishes an interrupted install or rollback, and removes what one left that
+// ended before its journal. It returns the name of what it finished.
+func (n *Node) Recover() (finished string, err error) {
+	unlock, err := n.lock()
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	return n.completion().recover()
+}
+
+// Bundle is the one whose files are in place; nil when there is none, or it is damaged.
+func (n *Node) Bundle() (*bundle.Bundle, error) { return n.record().whole() }
 
 // Hold keeps installs and rollbacks out until release is called. It fails while
 // one is at work, or was interrupted: what that one has staged in the state

@@ -257,6 +257,32 @@ func (s *State) asked() ([]string, error) {
 	return found, nil
 }
 
+// Keep writes a document of another package into the directory, in place of one of that
+// name.
+func (s *State) Keep(name string, v any) error {
+	data, err := document(v)
+	if err != nil {
+		return err
+	}
+	if err := s.disk.Replace(s.path(name), data, secretMode); err != nil {
+		return fmt.Errorf("node state: %w", err)
+	}
+	return nil
+}
+
+// Kept reads what Keep wrote, strictly; fs.ErrNotExist when there is none, a *Damaged
+// with wayOn when it is not that.
+func (s *State) Kept(name string, into any, wayOn string) error {
+	data, err := s.files.ReadFile(s.path(name))
+	if err != nil {
+		return fmt.Errorf("node state: %w", err)
+	}
+	if err := strict(data, into); err != nil {
+		return &Damaged{s.path(name), err, wayOn}
+	}
+	return nil
+}
+
 // Pins is pins.json: what the node's first install pinned, and the newest bundle it saw.
 type Pins struct {
 	APIVersion      string             `json:"apiVersion"` // officiant/v1

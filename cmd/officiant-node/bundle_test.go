@@ -69,7 +69,7 @@ func (d *desk) run(code int, want string, args ...string) {
 	var stdout, talk bytes.Buffer
 	o := &options{
 		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &talk, Disk: &durable.Disk{},
-		Now: func() time.Time { return bundletest.Now }, Version: "test", Rand: rand.Reader,
+		Now: func() time.Time { return bundletest.Now }, Version: "test", Rand: rand.Reader, Program: runProgram,
 	}
 	got := execute(context.Background(), o, args)
 	d.stdout, d.talk = stdout.String(), talk.String()

@@ -17,6 +17,10 @@ officiant-node rollback`,
 	"status": `
 officiant-node status
 officiant-node status -o json`,
+	"sync": `
+officiant-node sync --from https://bundles.demo.test/demo --release-key /etc/officiant/release.pub --once
+officiant-node sync --from /mnt/bundles --status-to /mnt/bundles/status \
+    --release-key /etc/officiant/release.pub --install`,
 	"share": `
 officiant-node share --to cp-2.req --out cp-2.sa.age`,
 	"unseal": `

@@ -25,7 +25,7 @@ func main() {
 	stdout, stderr := terminal.NewScreen(os.Stdout, columns), terminal.NewScreen(os.Stderr, columns)
 	o := &options{
 		Stdin: os.Stdin, Stdout: stdout, Stderr: stderr,
-		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Hostname: os.Hostname,
+		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Hostname: os.Hostname, Program: runProgram,
 		NoColor: os.Getenv("NO_COLOR") != "", Version: version,
 	}
 	code := execute(ctx, o, os.Args[1:])

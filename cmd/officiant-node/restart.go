@@ -8,14 +8,22 @@ import (
 	"strings"
 
 	"officiant/bundle/install"
+	"officiant/bundle/kubepki"
 )
 
-// staticPods are what kubeadm runs from manifests; the kubelet watches those.
-var staticPods = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+// staticPods are what kubeadm runs from manifests; the kubelet watches those. services
+// are everything that may run as a systemd unit. Both in the order of restarts.
+var staticPods, services = serviceNames()
 
-// services are everything that may run as a systemd unit, in the order in which
-// it is restarted.
-var services = append(staticPods[:len(staticPods):len(staticPods)], "kubelet", "kube-proxy")
+func serviceNames() (pods, all []string) {
+	for _, s := range kubepki.Services() {
+		if s.StaticPod {
+			pods = append(pods, s.Name)
+		}
+		all = append(all, s.Name)
+	}
+	return pods, all
+}
 
 // printRestarts gives the commands for what has to be restarted, in the layout
 // the node has; in both, where it cannot be told.

@@ -22,8 +22,10 @@ type options struct {
 	Rand           io.Reader
 	Now            func() time.Time
 	Hostname       func() (string, error)
-	NoColor        bool
-	Version        string
+	// Program runs a program of this machine, and returns what it printed.
+	Program func(ctx context.Context, name string, args ...string) ([]byte, error)
+	NoColor bool
+	Version string
 }
 
 func execute(ctx context.Context, o *options, args []string) int {
@@ -41,7 +43,8 @@ func newRootCommand(o *options) *cobra.Command {
 		Short: "A node's side of a Kubernetes signing ceremony",
 		Long: "Officiant-node makes the requests a node takes part in a signing ceremony with, and\n" +
 			"verifies and installs the bundle it gets back. The node's private keys stay on the node.",
-	}, newRequestCommand(o), newVerifyCommand(o), newInstallCommand(o), newRollbackCommand(o), newStatusCommand(o), newShareCommand(o), newUnsealCommand(o), newVersionCommand(o))
+	}, newRequestCommand(o), newVerifyCommand(o), newInstallCommand(o), newRollbackCommand(o), newStatusCommand(o),
+		newSyncCommand(o), newShareCommand(o), newUnsealCommand(o), newVersionCommand(o))
 	root.AddCommand(manual.Command(root, o.Version, "", exit.ExactArgs(1, "one folder")))
 	manual.Examples(root, examples)
 	manual.Help(root)

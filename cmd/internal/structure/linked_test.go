@@ -1,8 +1,10 @@
 package structure
 
 import (
+	"debug/elf"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -25,6 +27,93 @@ func TestNode(t *testing.T) {
 		}
 	}
 }
+
+// TestNodeNetwork holds what HTTP and TLS add to the node's program against a list: all of
+// it is the standard library's, and nothing of it listens.
+func TestNodeNetwork(t *testing.T) {
+	file := filepath.Join("testdata", "node-network.txt")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed, err := modules(string(text))
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	var linked []string
+	for _, p := range goList(t, "-deps", "./cmd/officiant-node") {
+		if p.Standard && network.MatchString(p.ImportPath) {
+			linked = append(linked, p.ImportPath)
+		}
+	}
+	for _, d := range differences(allowed, linked) {
+		t.Errorf("%s: %s", file, d)
+	}
+}
+
+// network are packages of the standard library that speak to others, or read what they say.
+var network = regexp.MustCompile(`^(net|mime|compress|crypto/(tls|hpke))(/|$)|^vendor/`)
+
+// maxNode is how large the node's program may be, in bytes, as make build makes it.
+const maxNode = 12 << 20
+
+// TestNodeIsSmall builds the node's program: it is static, and not large.
+func TestNodeIsSmall(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "officiant-node")
+	c := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./cmd/officiant-node")
+	c.Dir = filepath.Join("..", "..", "..")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	info, err := os.Stat(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() >= maxNode {
+		t.Errorf("officiant-node has %d bytes, and may have less than %d", info.Size(), maxNode)
+	}
+	t.Logf("officiant-node has %.1f MiB", float64(info.Size())/(1<<20))
+	f, err := elf.Open(program)
+	if err != nil {
+		t.Skip("no ELF file: ", err)
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			t.Error("officiant-node is not static")
+		}
+	}
+}
+
+// TestNodeDoesNotListen: no source that the node's program links of ours listens.
+func TestNodeDoesNotListen(t *testing.T) {
+	looked := 0
+	for _, p := range goList(t, "-deps", "./cmd/officiant-node") {
+		name, ok := relative(p.ImportPath)
+		if !ok {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join("..", "..", "..", filepath.FromSlash(name), "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if looked++; !strings.HasSuffix(file, "_test.go") && listens.Match(text) {
+				t.Errorf("%s listens: %s", file, listens.Find(text))
+			}
+		}
+	}
+	if looked < 100 || !listens.MatchString("net.Listen(") || !listens.MatchString("http.ListenAndServe(") {
+		t.Errorf("looked at %d files", looked)
+	}
+}
+
+var listens = regexp.MustCompile(`\.Listen\w*\(|http\.Serve\w*\(|http\.Server\b`)
 
 // TestGoogle holds what Google's SDK brings into the full program.
 func TestGoogle(t *testing.T) {

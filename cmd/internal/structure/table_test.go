@@ -35,6 +35,10 @@ var table = []row{
 	{"bundle/install", []string{
 		"bundle", "bundle/contents", "bundle/kubepki", "bundle/kubeconfig", "bundle/kubelet", "bundle/seal",
 		"bundle/privatekey", "bundle/tree", durable}},
+	{"bundle/fetch", []string{durable}},
+	{"bundle/service", []string{"bundle/kubepki", "bundle/kubeconfig", durable}},
+	{"bundle/statement", []string{"bundle", "bundle/install", "bundle/kubepki"}},
+	{"bundle/update", []string{"bundle", "bundle/fetch", "bundle/install", "bundle/kubepki", "bundle/statement"}},
 
 	{"signer", nil},
 	{"signer/pkcs11", []string{"signer", "signer/pkcs11/module"}},

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"officiant/bundle/fetch"
+	"officiant/bundle/install"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/service"
+	"officiant/bundle/statement"
+	"officiant/bundle/update"
+	"officiant/cmd/internal/exit"
+)
+
+type syncOptions struct {
+	*options
+	root, from, releaseKey, statusTo, textfile string
+	proxy, ca                                  string
+	interval, jitter, timeout, patience        time.Duration
+	once, dryRun, units                        bool
+}
+
+func newSyncCommand(o *options) *cobra.Command {
+	s := &syncOptions{options: o}
+	c := &cobra.Command{
+		Use:   "sync --from URL|DIR --release-key FILE",
+		Short: "Fetch this node's newest bundle, install it, and restart what it names",
+		Long: "Sync fetches NODE.tar from a web server or a mounted folder, which is trusted with nothing:\n" +
+			"it is accepted by the same rules as by install. A person installs the first bundle; from\n" +
+			"then on sync installs each newer one, restarts what it names, one service after the\n" +
+			"other, and asks each whether it is well. When one is not, the files of before come back,\n" +
+			"and that bundle is not tried again. etcd is restarted only while all other members are\n" +
+			"well, and on one node at a time. A run that was killed is gone on with by the next.\n\n" +
+			"--status-to leaves NODE.json there, what the node says of itself, signed by its own key.\n" +
+			"--prometheus writes metrics.\n\n" +
+			"--install writes a systemd service and timer with the flags given, and has systemd\n" +
+			"verify them. Exit code 4 means that what lies there was refused, 1 that it was rolled\n" +
+			"back or that nothing could be fetched.",
+		Args: exit.ExactArgs(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := s.flags(); err != nil {
+				return err
+			}
+			if s.units {
+				return s.install(c.Context())
+			}
+			return s.run(c.Context())
+		},
+	}
+	f := c.Flags()
+	f.StringVar(
+		&s.root,
+		"root",
+		"/",
+		"the directory etc/kubernetes lies below; below another one nothing is restarted by systemd",
+	)
+	f.StringVar(&s.from, "from", "", "`URL|DIR` that holds NODE.tar: https://HOST/PATH or a folder (required)")
+	f.StringVar(&s.releaseKey, "release-key", "", "the ceremony's release.pub, from where you trust it (required)")
+	f.StringVar(&s.statusTo, "status-to", "", "`URL|DIR` to leave NODE.json at: a folder, or a server that takes PUT")
+	f.StringVar(&s.textfile, "prometheus", "", "write metrics to this file (*.prom)")
+	f.StringVar(&s.proxy, "proxy", "", "`URL` of an HTTP proxy; none is taken from the environment")
+	f.StringVar(&s.ca, "ca", "", "PEM `FILE` of the CAs to verify the server by, in place of the system's")
+	f.DurationVar(&s.interval, "interval", time.Hour, "how long between two runs, without --once")
+	f.DurationVar(&s.jitter, "jitter", 10*time.Minute, "wait up to this much longer, so that not all nodes come at once")
+	f.DurationVar(&s.timeout, "timeout", fetch.DefaultTimeout, "for one file to be read whole")
+	f.DurationVar(&s.patience, "patience", 5*time.Minute, "for a service to be well after its restart")
+	f.BoolVar(&s.once, "once", false, "run once and end")
+	f.BoolVar(&s.dryRun, "dry-run", false, "fetch, check, and show what would be done; write nothing")
+	f.BoolVar(&s.units, "install", false, "write and verify a systemd service and timer, and run nothing")
+	return c
+}
+
+func (s *syncOptions) flags() error {
+	switch {
+	case s.from == "" || s.releaseKey == "":
+		return exit.Usagef("sync needs --from URL|DIR, and --release-key FILE")
+	case s.textfile != "" && filepath.Ext(s.textfile) != ".prom":
+		return exit.Usagef("--prometheus %s: node exporter reads files that end in .prom", s.textfile)
+	case s.interval < time.Minute || s.jitter < 0 || s.timeout <= 0 || s.patience < 0:
+		return exit.Usagef("--interval is a minute at least, --timeout above zero, --jitter and --patience are not negative")
+	}
+	return nil
+}
+
+// place opens a URL or folder with the flags' limits.
+func (s *syncOptions) place(flag, at string) (*fetch.Place, error) {
+	o := fetch.Options{Timeout: s.timeout, Proxy: s.proxy, Agent: "officiant-node/" + s.Version, Disk: s.Disk}
+	if s.ca != "" {
+		var err error
+		if o.CA, err = os.ReadFile(s.ca); err != nil {
+			return nil, fmt.Errorf("--ca: %w", err)
+		}
+	}
+	p, err := fetch.Open(at, o)
+	if err != nil {
+		return nil, exit.Usagef("%s: %v", flag, err)
+	}
+	return p, nil
+}
+
+// run runs once, or until it is stopped.
+func (s *syncOptions) run(ctx context.Context) error {
+	r, to, err := s.runner(ctx)
+	if err != nil {
+		return err
+	}
+	if s.once || s.dryRun {
+		return s.sync(ctx, r, to)
+	}
+	for {
+		if err := s.sync(ctx, r, to); err != nil && ctx.Err() == nil {
+			s.say("%v", err)
+		}
+		pause := s.interval
+		if s.jitter > 0 {
+			pause += rand.N(s.jitter)
+		}
+		if err := s.wait(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *syncOptions) runner(ctx context.Context) (r *update.Runner, to *fetch.Place, err error) {
+	key, err := readReleaseKey(s.releaseKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	from, err := s.place("--from", s.from)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.statusTo != "" {
+		if to, err = s.place("--status-to", s.statusTo); err != nil {
+			return nil, nil, err
+		}
+	}
+	r = &update.Runner{
+		Node: &install.Node{Root: s.root, Disk: s.Disk, Now: s.Now}, Place: from, Release: []crypto.PublicKey{key},
+		Patience: s.patience, DryRun: s.dryRun, Wait: s.wait, Say: s.say,
+		Services: func(n kubepki.Node) (update.Services, update.Members, error) {
+			m := &service.Machine{Root: s.root, Disk: s.Disk, Node: n, Run: s.Program, Wait: s.wait, Say: s.say}
+			if s.dryRun {
+				return m, &service.Members{Machine: m}, nil
+			}
+			return m, &service.Members{Machine: m}, m.Settle()
+		},
+	}
+	return r, to, ctx.Err()
+}
+
+// say is the log that a person follows: a line for each step.
+func (s *syncOptions) say(format string, args ...any) {
+	fmt.Fprintf(s.Stderr, "sync: %s\n", exit.Line(fmt.Sprintf(format, args...)))
+}
+
+func (s *syncOptions) wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// sync is one run, with what it leaves for others to read.
+func (s *syncOptions) sync(ctx context.Context, r *update.Runner, to *fetch.Place) error {
+	result, err := r.Run(ctx)
+	if errors.Is(err, update.ErrNotYet) {
+		return &exit.Error{
+			Code:  exit.Failure,
+			Err:   err,
+			Hints: []string{"officiant-node install NODE.tar --release-key release.pub"},
+		}
+	}
+	if result == nil {
+		return err
+	}
+	if !s.dryRun && ctx.Err() == nil {
+		err = errors.Join(err, s.leave(ctx, r, to, result))
+	}
+	if err != nil {
+		return err
+	}
+	return s.tell(result)
+}
+
+// leave writes metrics and the signed status.
+func (s *syncOptions) leave(ctx context.Context, r *update.Runner, to *fetch.Place, result *update.Result) error {
+	var errs []error
+	if s.textfile != "" {
+		errs = append(errs, s.Disk.Replace(s.textfile, r.Metrics(), 0o644))
+	}
+	if to != nil {
+		errs = append(errs, s.leaveStatus(ctx, r.Node, to, result.Outcome))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *syncOptions) leaveStatus(ctx context.Context, n *install.Node, to *fetch.Place, o statement.Outcome) error {
+	node, data, err := signedStatus(n, o, s.options)
+	if err != nil {
+		return fmt.Errorf("status: %w", err)
+	}
+	if err := to.Put(ctx, node+".json", data); err != nil {
+		return fmt.Errorf("the status could not be left at %s: %w", to, err)
+	}
+	s.say("left the status at %s", to)
+	return nil
+}
+
+// signedStatus is what the node says of itself, by its own key.
+func signedStatus(n *install.Node, o statement.Outcome, by *options) (node string, data []byte, err error) {
+	b, err := n.Bundle()
+	if err != nil {
+		return "", nil, err
+	}
+	if b == nil {
+		return "", nil, errors.New("the bundle in place is damaged or gone: install it again")
+	}
+	facts, err := b.Facts()
+	if err != nil {
+		return "", nil, err
+	}
+	leaves, err := kubepki.Leaves(facts.Cluster, facts.Node)
+	if err != nil {
+		return "", nil, err
+	}
+	leaf, ok := statement.Signer(leaves)
+	if !ok {
+		return "", nil, errors.New("this node has no key to sign a status with")
+	}
+	used, err := n.InUse(leaf)
+	if err != nil {
+		return "", nil, err
+	}
+	status, err := n.Status()
+	if err != nil {
+		return "", nil, err
+	}
+	data, err = statement.Make(b, status, o, by.Now(), used, by.Rand)
+	return b.Node, data, err
+}
+
+// tell says what a run came to.
+func (s *syncOptions) tell(r *update.Result) error {
+	if s.dryRun && r.Installed != nil {
+		if err := printInstall(s.Stdout, r.Installed, s.root, true); err != nil {
+			return err
+		}
+		return nil
+	}
+	line := string(r.State)
+	if r.Reason != "" {
+		line += ": " + r.Reason
+	}
+	switch r.State {
+	case statement.Current, statement.Installed, statement.Waiting:
+		_, err := fmt.Fprintln(s.Stdout, exit.Line(line))
+		return err
+	case statement.Refused:
+		return &exit.Error{Code: exit.Unverified, Err: errors.New(line), Hints: []string{"nothing on this node was changed"}}
+	}
+	return errors.New(line)
+}
