@@ -240,8 +240,9 @@ func checkVariable(name, value string) string {
 		return fmt.Sprintf("environment: %s looks like a secret, and a station holds none", name)
 	case machine.MatchString(name):
 		return fmt.Sprintf("environment: %s is not a PKCS#11 module's and cannot be set", name)
-	case !filepath.IsAbs(value):
-		return fmt.Sprintf("environment: %s is not an absolute path", name)
+	case value != inherited && !filepath.IsAbs(value):
+		return fmt.Sprintf("environment: %s is not an absolute path, nor %q for what is exported before the run", name,
+			inherited)
 	}
 	return ""
 }

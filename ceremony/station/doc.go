@@ -31,9 +31,11 @@
 //     "gcpkms:" and "awskms:" URIs name a key of a cloud KMS, or leave it out:
 //     a key ring or a Region, in which the key is called after its label.
 //   - environment: variables that are set before a PKCS#11 module is loaded. A
-//     value is an absolute path. PATH, LD_*, GO* and what has libraries load code,
-//     such as OPENSSL_CONF, cannot be set. A module gets what its maker says it
-//     reads (signer/pkcs11/module), whatever else is set.
+//     value is an absolute path, or "inherit" for what people export before the run.
+//     PATH, LD_*, GO* and what has libraries load code, such as OPENSSL_CONF, cannot
+//     be set. A module gets what its maker says it reads (signer/pkcs11/module), and
+//     what is named here. One that is not known gets nothing else where the policy
+//     heeds the check "environment", and without that all but loaders and secrets.
 //   - evidence: the least grade of evidence accepted here of a key, by its name or
 //     as "default": attested, consistent or software. The plan's holds when it is
 //     the higher one.

@@ -38,14 +38,16 @@ func TestPages(t *testing.T) {
 }
 
 func TestPageVariables(t *testing.T) {
+	const inherit = `, nor "inherit" for what is exported before the run`
 	for _, c := range []struct{ name, value, want string }{
 		{"YUBIHSM_PKCS11_CONF", "/etc/officiant/yubihsm_pkcs11.conf", ""},
 		{"TPM2_PKCS11_STORE", "/var/lib/officiant/tpm2", ""},
 		{"NFAST_HOME", "/opt/nfast", ""},
 		{"NFAST_KMDATA", "/opt/nfast/kmdata", ""},
 		{"ChrystokiConfigurationPath", "/etc/luna", `environment: "ChrystokiConfigurationPath" is not a name of upper-case letters, digits and _`},
-		{"CKNFAST_LOADSHARING", "1", `environment: CKNFAST_LOADSHARING is not an absolute path`},
-		{"TPM2_PKCS11_TCTI", "device:/dev/tpmrm0", `environment: TPM2_PKCS11_TCTI is not an absolute path`},
+		{"CKNFAST_LOADSHARING", "1", `environment: CKNFAST_LOADSHARING is not an absolute path` + inherit},
+		{"TPM2_PKCS11_TCTI", "device:/dev/tpmrm0", `environment: TPM2_PKCS11_TCTI is not an absolute path` + inherit},
+		{"TPM2_PKCS11_TCTI", "inherit", ""},
 	} {
 		if got := checkVariable(c.name, c.value); got != c.want {
 			t.Errorf("%s=%s: %q, want %q", c.name, c.value, got, c.want)

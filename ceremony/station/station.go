@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -184,6 +186,28 @@ func (s *Station) Least(name string) signer.Grade {
 		return g
 	}
 	return s.Evidence[defaultKey]
+}
+
+// inherited is the value of a variable that people export before the run.
+const inherited = "inherit"
+
+// Variables are those to be set before a module is loaded, without those that are
+// exported.
+func (s *Station) Variables() map[string]string {
+	set := map[string]string{}
+	for name, value := range s.Environment {
+		if value != inherited {
+			set[name] = value
+		}
+	}
+	return set
+}
+
+// Named are the variables that a module gets besides those of its kind, sorted; only
+// tells that one whose kind is not known gets no others. That holds where the
+// station's policy is more than to record what the environment is.
+func (s *Station) Named() (names []string, only bool) {
+	return slices.Sorted(maps.Keys(s.Environment)), s.Preflight.Heeds("environment")
 }
 
 // Patience is how long a token may take to answer; 0 when the station does not say.

@@ -151,7 +151,8 @@ func TestRefused(t *testing.T) {
 		{"timeout too short", "timeout: 30s", "timeout: 30ms", `s:17:1: timeout is "30ms"; it is from 1s to 1h, with a unit`},
 		{"timeout too long", "timeout: 30s", "timeout: 2h", `s:17:1: timeout is "2h"; it is from 1s to 1h, with a unit`},
 		{"timeout without a unit", "timeout: 30s", "timeout: 30", `s:17:1: timeout is "30"; it is from 1s to 1h, with a unit`},
-		{"relative variable", "/room/softhsm2.conf", "softhsm2.conf", `s:10:3: environment: SOFTHSM2_CONF is not an absolute path`},
+		{"relative variable", "/room/softhsm2.conf", "softhsm2.conf",
+			`s:10:3: environment: SOFTHSM2_CONF is not an absolute path, nor "inherit" for what is exported before the run`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -8,9 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
 	"officiant/signer"
 	"officiant/signer/pkcs11"
+	"officiant/signer/pkcs11/module"
 )
 
 // backend is one kind of place where keys live.
@@ -29,12 +31,25 @@ type reach struct {
 	finalTry string                    // serial of the token that may be logged in to though the next wrong PIN locks it
 	timeout  time.Duration             // for a token's answer; 0: the backend's own
 	said     func(module, line string) // gets what a module writes; nil drops it
+	allow    module.Allow              // variables that modules get besides those of their kind
+}
+
+// at is reach by a station's word.
+func (r reach) at(st *station.Station) reach {
+	r.timeout = st.Patience()
+	r.allow.Named, r.allow.Only = st.Named()
+	return r
+}
+
+// tokens is how PKCS#11 tokens are opened.
+func (r reach) tokens() pkcs11.Options {
+	return pkcs11.Options{FinalTry: r.finalTry, Timeout: r.timeout, Said: r.said, Allow: r.allow}
 }
 
 // backends is the table of all there are, by URI scheme. The cloud backends
 // join it in builds without the airgap tag: see clouds.
 func (r reach) backends() map[string]backend {
-	tokens := pkcs11.Options{FinalTry: r.finalTry, Timeout: r.timeout, Said: r.said}
+	tokens := r.tokens()
 	all := map[string]backend{
 		"pkcs11": {Open: tokens.Open, Supports: tokens.Supports, Module: pkcs11.Module, See: tokens.See},
 	}

@@ -178,7 +178,7 @@ func (o *checkOptions) places(ctx context.Context, result *checked, c *schedule.
 		}
 		return nil
 	}
-	report := placement.Look(ctx, c, st, c.KeysNeeded(), reach{timeout: st.Patience(), said: o.moduleSays}.place)
+	report := placement.Look(ctx, c, st, c.KeysNeeded(), o.reach().at(st).place)
 	for _, f := range report.Findings {
 		result.Findings = append(result.Findings, checkedFinding{Message: f})
 	}

@@ -63,7 +63,7 @@ func (d *doctorOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		keys, policy, to.timeout = st.Keys, st.Preflight, st.Patience()
+		keys, policy, to = st.Keys, st.Preflight, to.at(st)
 	}
 	previous, err := d.formerEnd()
 	if err != nil {

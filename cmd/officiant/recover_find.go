@@ -52,7 +52,8 @@ func (o *recoverOptions) keys(ctx context.Context, left *next.Survivors) error {
 	if err != nil {
 		return err
 	}
-	to := reach{finalTry: o.finalTry, timeout: st.Patience(), said: o.moduleSays}
+	to := o.reach().at(st)
+	to.finalTry = o.finalTry
 	opened := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(st.Keys)) {
 		token, err := signer.TokenOf(st.Keys[name])

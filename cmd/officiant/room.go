@@ -76,7 +76,7 @@ func (r reach) see(ctx context.Context, ref signer.Ref) (preflight.Token, *prefl
 		m.Trouble = err.Error()
 		return preflight.Token{Trouble: "its module cannot be read"}, &m
 	}
-	m.Environment, m.Withheld = environmentOf(m.Path)
+	m.Environment, m.Withheld = r.environmentOf(m.Path)
 	seen, err := b.See(ctx, ref)
 	if err != nil {
 		return preflight.Token{Trouble: err.Error()}, &m
@@ -87,12 +87,12 @@ func (r reach) see(ctx context.Context, ref signer.Ref) (preflight.Token, *prefl
 	return preflight.Token{Trouble: seen.Unready, Device: &seen.Device, Algorithms: seen.Algorithms}, &m
 }
 
-// environmentOf is what a module gets of this process's environment. Of a
-// module that is not known the values are not shown: they are whoever's.
-func environmentOf(path string) (passed, withheld []string) {
-	e := module.Variables(path, os.Environ())
+// environmentOf is what a module gets of this process's environment. Of one that
+// gets whatever is set the values are not shown: they are whoever's.
+func (r reach) environmentOf(path string) (passed, withheld []string) {
+	e := module.Variables(path, os.Environ(), r.allow)
 	for _, v := range e.Own() {
-		if name, _, _ := strings.Cut(v, "="); !e.Known {
+		if name, _, _ := strings.Cut(v, "="); e.Open {
 			v = name
 		}
 		passed = append(passed, v)

@@ -11,6 +11,7 @@ import (
 
 	"officiant/ceremony"
 	"officiant/ceremony/preflight"
+	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
 	"officiant/cmd/internal/exit"
 	"officiant/softhsm"
@@ -135,6 +136,34 @@ func TestWaiver(t *testing.T) {
 		spoil(&w)
 		if err := checkWaiver(w); err == nil {
 			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// TestModulesOfTheRoom: a module that is not known gets in a room what the station
+// names, and no more; at a desk it gets what is set.
+func TestModulesOfTheRoom(t *testing.T) {
+	t.Setenv("VENDOR_CONF", "/etc/vendor.conf")
+	t.Setenv("VENDOR_DEBUG", "1")
+	const desk = "apiVersion: officiant/v1\nkind: Station\nname: room\nkeys:\n" +
+		"  default: \"pkcs11:token=t?module-path=/opt/vendor/libvendor.so\"\nenvironment:\n  VENDOR_CONF: inherit\n"
+	for _, c := range []struct {
+		policy string
+		debug  bool
+	}{
+		{"", true},
+		{"preflight: {environment: record}\n", true},
+		{"preflight: {}\n", false},
+		{"preflight: {environment: refuse}\n", false},
+	} {
+		st, err := station.Parse("station.yaml", []byte(desk+c.policy))
+		if err != nil {
+			t.Fatal(err)
+		}
+		passed, _ := reach{}.at(st).environmentOf("/opt/vendor/libvendor.so")
+		all := strings.Join(passed, " ")
+		if !strings.Contains(all, "VENDOR_CONF") || strings.Contains(all, "VENDOR_DEBUG") != c.debug {
+			t.Errorf("policy %q: it gets %q", c.policy, all)
 		}
 	}
 }

@@ -160,7 +160,9 @@ func (o *runOptions) prepare(ctx context.Context, planFile string) (*ceremony.Co
 }
 
 func (o *runOptions) reach(st *station.Station) reach {
-	return reach{finalTry: o.finalTry, timeout: st.Patience(), said: o.moduleSays}
+	to := o.options.reach().at(st)
+	to.finalTry = o.finalTry
+	return to
 }
 
 // begin asks what people have to say before the first step: who is here, what the
@@ -294,7 +296,7 @@ func openStation(o *options, file string) (*station.Station, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, value := range st.Environment {
+	for name, value := range st.Variables() {
 		if err := o.Setenv(name, value); err != nil {
 			return nil, err
 		}

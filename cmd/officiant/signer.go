@@ -58,7 +58,7 @@ func (s *signerOptions) key(argument string) (signer.Ref, reach, error) {
 		return signer.Ref{}, to, err
 	}
 	if st != nil {
-		to.timeout = st.Patience()
+		to = to.at(st)
 	}
 	if strings.Contains(argument, ":") {
 		if _, err := signer.TokenOf(argument); err != nil {

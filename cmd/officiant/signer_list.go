@@ -78,7 +78,7 @@ func (s *signerListOptions) tokens(ctx context.Context) error {
 	}
 	to := pkcs11.Options{Said: s.moduleSays}
 	if st != nil {
-		to.Timeout = st.Patience()
+		to = s.reach().at(st).tokens()
 	}
 	listed := []listedModule{}
 	for _, path := range paths {

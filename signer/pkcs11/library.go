@@ -95,7 +95,8 @@ func (l *library) load(o Options) (err error) {
 	if l.sha256, err = fileSHA256(l.name); err != nil {
 		return err
 	}
-	if l.ctx, err = module.Open(l.name, module.Options{Limit: o.limits().call, Said: o.says(l.path)}); err != nil {
+	if l.ctx, err = module.Open(l.name, module.Options{
+		Limit: o.limits().call, Said: o.says(l.path), Allow: o.Allow}); err != nil {
 		return called("C_GetFunctionList", err)
 	}
 	if err = called("C_Initialize", l.ctx.Initialize()); err == nil {

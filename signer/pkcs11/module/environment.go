@@ -9,8 +9,11 @@ import (
 
 // Environment is what a module gets to see of its environment.
 type Environment struct {
-	// Known tells that it is a module whose variables are known, and gets no others.
+	// Known tells that it is a module whose variables are known, and gets no others
+	// than those and the ones named for it.
 	Known bool
+	// Open tells that it gets what is set, but for what libraries heed and secrets.
+	Open bool
 	// Passed are NAME=VALUE, by name.
 	Passed []string
 	// Withheld are the names of variables that are set, and that a library would
@@ -65,11 +68,18 @@ var foreign = regexp.MustCompile(`^(PATH|SHELL|IFS|ENV|BASH_.*|SHELLOPTS|GO[A-Z]
 var secrets = regexp.MustCompile(`(?i)PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|` +
 	`(^|_)(S?O?PIN|PASS|TOKEN|API_?KEY)(_|$)`)
 
+// Allow says which variables a module gets besides those of its kind.
+type Allow struct {
+	Named []string // by name
+	// Only has a module that is not known get no others than these; without it, it
+	// gets all but what makes libraries load code, and what looks like a secret.
+	Only bool
+}
+
 // Variables chooses what a module gets of an environment: of one that is known
-// what its maker says it reads, and of p11-kit, which loads others, what any
-// does. A module that is not known gets all but what makes libraries load code,
-// and what looks like a secret.
-func Variables(module string, environ []string) Environment {
+// what its maker says it reads, of p11-kit, which loads others, what any does, and
+// what is allowed besides. What makes libraries load code no module gets.
+func Variables(module string, environ []string, allow Allow) Environment {
 	base := strings.ToLower(filepath.Base(module))
 	var allowed []string
 	e := Environment{}
@@ -82,7 +92,8 @@ func Variables(module string, environ []string) Environment {
 	if strings.Contains(base, "p11-kit") {
 		allowed = append(allowed, "P11_KIT_*")
 	}
-	allowed = append(allowed, common...)
+	allowed = append(append(allowed, common...), allow.Named...)
+	e.Open = !e.Known && !allow.Only
 	seen := map[string]bool{}
 	for _, v := range slices.Backward(environ) { // the last one holds
 		name, _, ok := strings.Cut(v, "=")
@@ -94,7 +105,7 @@ func Variables(module string, environ []string) Environment {
 		case loaders.MatchString(name):
 			e.Withheld = append(e.Withheld, name)
 		case foreign.MatchString(name):
-		case matches(allowed, name) || !e.Known && !secrets.MatchString(name):
+		case matches(allowed, name) || e.Open && !secrets.MatchString(name):
 			e.Passed = append(e.Passed, v)
 		}
 	}

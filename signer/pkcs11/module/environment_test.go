@@ -16,18 +16,24 @@ func TestVariables(t *testing.T) {
 	withheld := []string{"GCONV_PATH", "LD_PRELOAD", "OPENSSL_CONF", "XDG_CONFIG_HOME"}
 	for _, c := range []struct {
 		module string
+		allow  Allow
 		known  bool
 		own    []string
 	}{
-		{"/usr/lib/softhsm/libsofthsm2.so", true, []string{"SOFTHSM2_CONF=/room/softhsm2.conf"}},
-		{"/usr/lib/x86_64-linux-gnu/pkcs11/libtpm2_pkcs11.so.1", true, []string{"TPM2_PKCS11_TCTI=tabrmd"}},
-		{"/usr/lib/x86_64-linux-gnu/p11-kit-proxy.so", true, []string{
+		{"/usr/lib/softhsm/libsofthsm2.so", Allow{}, true, []string{"SOFTHSM2_CONF=/room/softhsm2.conf"}},
+		{"/usr/lib/x86_64-linux-gnu/pkcs11/libtpm2_pkcs11.so.1", Allow{}, true, []string{"TPM2_PKCS11_TCTI=tabrmd"}},
+		{"/usr/lib/x86_64-linux-gnu/p11-kit-proxy.so", Allow{}, true, []string{
 			"P11_KIT_SERVER_ADDRESS=unix:path=/x", "SOFTHSM2_CONF=/room/softhsm2.conf", "TPM2_PKCS11_TCTI=tabrmd"}},
-		{"/opt/vendor/libvendor.so", false, []string{
+		{"/opt/vendor/libvendor.so", Allow{}, false, []string{
 			"FS_RULES=x", "P11_KIT_SERVER_ADDRESS=unix:path=/x", "SOFTHSM2_CONF=/room/softhsm2.conf",
 			"TPM2_PKCS11_TCTI=tabrmd"}},
+		{"/opt/vendor/libvendor.so", Allow{Only: true}, false, nil},
+		{"/opt/vendor/libvendor.so", Allow{Only: true, Named: []string{"FS_RULES", "OPENSSL_CONF", "PATH"}}, false,
+			[]string{"FS_RULES=x"}},
+		{"/usr/lib/softhsm/libsofthsm2.so", Allow{Only: true, Named: []string{"FS_RULES"}}, true,
+			[]string{"FS_RULES=x", "SOFTHSM2_CONF=/room/softhsm2.conf"}},
 	} {
-		e := Variables(c.module, environ)
+		e := Variables(c.module, environ, c.allow)
 		if e.Known != c.known || !slices.Equal(e.Own(), c.own) || !slices.Equal(e.Withheld, withheld) {
 			t.Errorf("%s: known %t, own %q, withheld %q", c.module, e.Known, e.Own(), e.Withheld)
 		}

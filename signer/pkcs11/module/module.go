@@ -77,7 +77,7 @@ func (m *Module) Writing() error { return m.connection.writing() }
 // back with the same file and environment.
 func Open(path string, o Options) (*Module, error) {
 	o = o.complete()
-	environment := Variables(path, o.Environ).Passed
+	environment := Variables(path, o.Environ, o.Allow).Passed
 	key := keyOf(path, environment)
 	if m := kept(key); m != nil {
 		m.SetLimit(o.Limit)
@@ -115,6 +115,8 @@ type Options struct {
 	Limit time.Duration
 	// Environ is the environment that Variables chooses from; nil is the process's.
 	Environ []string
+	// Allow says which variables it gets besides those of its kind.
+	Allow Allow
 	// Said gets each line that the module writes to stdout or stderr, as it
 	// wrote it; nil drops them.
 	Said func(line string)
