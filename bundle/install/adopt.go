@@ -9,12 +9,12 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"officiant/bundle"
+	"officiant/bundle/certfile"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/privatekey"
@@ -80,7 +80,10 @@ type standing struct {
 }
 
 func (r *standing) add(file, format string, args ...any) {
-	r.findings = append(r.findings, bundle.Finding{File: kubernetesDir + "/" + file, Problem: fmt.Sprintf(format, args...)})
+	r.findings = append(
+		r.findings,
+		bundle.Finding{File: kubernetesDir + "/" + file, Problem: fmt.Sprintf(format, args...)},
+	)
 }
 
 func (r *standing) authority(f kubepki.File) {
@@ -93,7 +96,7 @@ func (r *standing) authority(f kubepki.File) {
 		r.add(f.Path, "%v", plain(err))
 		return
 	}
-	list, err := chain(data)
+	list, err := certfile.PEM(data)
 	switch {
 	case err != nil:
 		r.add(f.Path, "%v", err)
@@ -103,7 +106,12 @@ func (r *standing) authority(f kubepki.File) {
 		r.add(f.Path, "%s is not self-signed: it is below the external authority %s, and no hierarchy of kubeadm's own",
 			list[0].Subject, list[0].Issuer)
 	case r.now().After(list[0].NotAfter):
-		r.add(f.Path, "%s expired on %s: nothing in this cluster is valid any more", list[0].Subject, list[0].NotAfter.UTC().Format(time.DateOnly))
+		r.add(
+			f.Path,
+			"%s expired on %s: nothing in this cluster is valid any more",
+			list[0].Subject,
+			list[0].NotAfter.UTC().Format(time.DateOnly),
+		)
 	default:
 		r.found.Authorities[f.Authority] = list[0]
 	}
@@ -118,8 +126,13 @@ func (r *standing) apart() {
 	for i, a := range families {
 		for _, b := range families[i+1:] {
 			if sameKey(all[a].PublicKey, all[b].PublicKey) {
-				r.add("pki", "the %s and %s authorities are one key: whoever has a certificate of one is taken by the other, so the cluster "+
-					"cannot be moved family by family. Give them authorities of their own first, as kubeadm makes them", a, b)
+				r.add(
+					"pki",
+					"the %s and %s authorities are one key: whoever has a certificate of one is taken by the other, so the cluster "+
+						"cannot be moved family by family. Give them authorities of their own first, as kubeadm makes them",
+					a,
+					b,
+				)
 			}
 		}
 	}
@@ -135,7 +148,7 @@ func (r *standing) leaf(l kubepki.Leaf) {
 	case err != nil:
 		r.add(l.File, "%v", err)
 	case len(u.Chain) == 0 || u.Key == nil:
-		r.missing(l)
+		r.missing(l, u)
 	case u.Chain[0].IsCA:
 		r.add(l.File, "is a CA certificate")
 	case r.now().After(u.Chain[0].NotAfter):
@@ -161,12 +174,25 @@ const externalEtcd = "The cluster's etcd is external: kubeadm makes no such file
 	"pki/etcd/ca.crt, and name these three in etcd.external and in the API server's manifest"
 
 // missing names what makes a leaf that is not there.
-func (r *standing) missing(l kubepki.Leaf) {
+func (r *standing) missing(l kubepki.Leaf, u *InUse) {
+	what, away := "is not there", ""
+	switch {
+	case len(u.Chain) > 0 && l.Kubeconfig != nil:
+		what, away = "has a certificate, and no private key", "move it away, and "
+	case len(u.Chain) > 0:
+		what, away = fmt.Sprintf("is there, and its private key %s is not", l.KeyFile), "move it away, and "
+	case u.Key != nil && l.Kubeconfig == nil:
+		what, away = fmt.Sprintf("is not there, and its private key %s is", l.KeyFile), "move that away, and "
+	default:
+		if there, _ := r.there(kubernetesDir + "/" + l.File); there {
+			what, away = "has neither a client certificate nor a private key", "move it away, and "
+		}
+	}
 	switch {
 	case r.external && l.Authority == kubepki.EtcdAuthority && !r.facts.Has(kubepki.Etcd):
-		r.add(l.File, "its certificate or its key is missing. %s", externalEtcd)
-	default:
-		r.add(l.File, "its certificate or its key is missing; while its authority's key is at hand, %s makes it", remake(l))
+		r.add(l.File, "%s. %s", what, externalEtcd)
+	default: // kubeadm keeps what is there, and stops at half of it
+		r.add(l.File, "%s; %swhile its authority's key is at hand, %s makes it", what, away, remake(l))
 	}
 }
 
@@ -198,8 +224,6 @@ func (r *standing) rotates(file string) bool {
 	return err == nil && bytes.Contains(data, []byte("/"+rotatedKubelet))
 }
 
-var privateKeyPEM = regexp.MustCompile(`-----BEGIN ([A-Z]+ )?PRIVATE KEY-----`)
-
 // rotated reads certificate and key of a kubelet that rotates them.
 func (r *standing) rotated(l kubepki.Leaf) (*InUse, error) {
 	data, err := r.files.ReadFile(r.at(rotatedKubelet))
@@ -208,19 +232,13 @@ func (r *standing) rotated(l kubepki.Leaf) (*InUse, error) {
 	}
 	defer clear(data)
 	u := &InUse{File: r.at(rotatedKubelet)}
-	if u.Chain, err = chain(data); err != nil {
-		return nil, err
+	if u.Chain, err = certfile.PEM(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", u.File, err)
 	}
-	if at := privateKeyPEM.FindIndex(data); at != nil {
-		_, rest := pem.Decode(data[at[0]:])
-		if u.Key, err = privatekey.Parse(data[at[0] : len(data)-len(rest)]); err != nil {
-			return nil, err
-		}
+	if u.Key, err = privatekey.Read(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", u.File, err)
 	}
-	if u.Key != nil && len(u.Chain) > 0 && !sameKey(u.Key.Public(), u.Chain[0].PublicKey) {
-		return nil, fmt.Errorf("%s: the private key of %s on this node is not its own", u.File, l.Name)
-	}
-	return u, nil
+	return u, u.matches(l)
 }
 
 // account takes the service-account pair; kubeadm never looks whether it is one.
@@ -230,7 +248,7 @@ func (r *standing) account(path string) {
 		r.add(path, "%v", plain(err))
 		return
 	}
-	key, err := privatekey.Parse(data)
+	key, err := privatekey.Read(data)
 	if err != nil {
 		clear(data)
 		r.add(path, "%v", err)
@@ -255,8 +273,9 @@ func plain(err error) error {
 }
 
 func holdsCertificate(data []byte, want fingerprint.SHA256) bool {
-	list, err := chain(data)
-	return err == nil && slices.ContainsFunc(list, func(c *x509.Certificate) bool { return fingerprint.Of(c.Raw) == want })
+	list, err := certfile.PEM(data)
+	return err == nil &&
+		slices.ContainsFunc(list, func(c *x509.Certificate) bool { return fingerprint.Of(c.Raw) == want })
 }
 
 func publicPEM(pub crypto.PublicKey) ([]byte, error) {

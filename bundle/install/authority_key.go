@@ -149,7 +149,7 @@ func (s keySearch) heldKey(at string) crypto.PublicKey {
 	if !bytes.Contains(data, []byte("PRIVATE KEY-----")) {
 		return nil
 	}
-	key, err := privatekey.Parse(data)
+	key, err := privatekey.Read(data)
 	if err != nil {
 		return nil
 	}
@@ -179,7 +179,10 @@ func (s keySearch) authorityPublicKeys(b *bundle.Bundle) ([]authorityKey, error)
 		return keys, nil
 	}
 	for _, k := range former {
-		if !slices.ContainsFunc(keys, func(have authorityKey) bool { return have.family == k.family && sameKey(have.public, k.public) }) {
+		if !slices.ContainsFunc(
+			keys,
+			func(have authorityKey) bool { return have.family == k.family && sameKey(have.public, k.public) },
+		) {
 			keys = append(keys, k)
 		}
 	}

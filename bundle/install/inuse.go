@@ -3,11 +3,13 @@ package install
 import (
 	"crypto"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
+	"strings"
 
+	"officiant/bundle/certfile"
 	"officiant/bundle/kubeconfig"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/privatekey"
@@ -27,65 +29,103 @@ type credentials struct{ below }
 // inUse reads a leaf's certificate and key. A key that is not the certificate's
 // is an error; so is a file that does not read.
 func (h credentials) inUse(l kubepki.Leaf) (*InUse, error) {
+	if l.Kubeconfig != nil {
+		return h.inConfig(l)
+	}
 	u := &InUse{File: h.at(kubernetesDir + "/" + l.File)}
 	data, err := h.files.ReadFile(u.File)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	if err == nil {
+		u.Chain, err = certificatesOf(u.File, data)
 	}
-	defer clear(data)
-	there := err == nil
-	if l.Kubeconfig != nil {
-		u.Key, err = h.configKey(u.File)
-		if there {
-			c, err := kubeconfig.Read(u.File, data)
-			if err != nil {
-				return nil, err
-			}
-			clear(c.Key)
-			if c.CertificateFile != "" {
-				return nil, fmt.Errorf("%s: has no certificate in it, but the path of one: %s", u.File, c.CertificateFile)
-			}
-			data, u.Lost = c.Certificate, c.Besides
-			if c.Others > 0 {
-				u.Lost = append(u.Lost, "what its current context does not use")
-			}
-		}
-	} else {
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		u.Key, err = h.readKey(h.at(kubernetesDir + "/" + l.KeyFile))
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if u.Chain, err = chain(data); err != nil {
-		return nil, fmt.Errorf("%s: %w", u.File, err)
-	}
-	if u.Key != nil && len(u.Chain) > 0 && !sameKey(u.Key.Public(), u.Chain[0].PublicKey) {
-		return nil, fmt.Errorf("%s: the private key of %s on this node is not its own", u.File, l.Name)
-	}
-	return u, nil
+	return u, u.matches(l)
 }
 
-// chain reads the certificates of a PEM file, which may be empty.
-func chain(data []byte) ([]*x509.Certificate, error) {
-	var list []*x509.Certificate
-	for {
-		var block *pem.Block
-		if block, data = pem.Decode(data); block == nil {
-			return list, nil
-		}
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		c, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("certificate %d: %w", len(list)+1, err)
-		}
-		list = append(list, c)
+// inConfig reads a kubeconfig's, as client-go does: what is not in the file is in the
+// files that it names.
+func (h credentials) inConfig(l kubepki.Leaf) (*InUse, error) {
+	u := &InUse{File: h.at(kubernetesDir + "/" + l.File)}
+	data, err := h.files.ReadFile(u.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return u, nil
 	}
+	if err != nil {
+		return nil, err
+	}
+	defer clear(data)
+	c, err := kubeconfig.Read(u.File, data)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(c.Key)
+	for _, named := range []string{c.CertificateFile, c.KeyFile} {
+		if strings.HasSuffix(named, "/"+rotatedKubelet) {
+			return nil, fmt.Errorf("%s: has no certificate in it, but the path of one: %s", u.File, named)
+		}
+	}
+	switch {
+	case c.CertificateFile != "":
+		u.File = h.named(c.CertificateFile)
+		certificates, err := h.files.ReadFile(u.File)
+		if err != nil {
+			return nil, fmt.Errorf("%s names a file: %w", l.File, err)
+		}
+		if u.Chain, err = certificatesOf(u.File, certificates); err != nil {
+			return nil, err
+		}
+	case c.Certificate != nil:
+		if u.Chain, err = certificatesOf(u.File, c.Certificate); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case c.KeyFile != "":
+		if u.Key, err = h.readKey(h.named(c.KeyFile)); err != nil {
+			return nil, fmt.Errorf("%s names a file: %w", l.File, err)
+		}
+	case c.Key != nil:
+		if u.Key, err = privatekey.Read(c.Key); err != nil {
+			return nil, fmt.Errorf("%s: %w", u.File, err)
+		}
+	}
+	if u.Lost = c.Besides; c.Others > 0 {
+		u.Lost = append(u.Lost, "what its current context does not use")
+	}
+	return u, u.matches(l)
+}
+
+// named is where a file lies that a kubeconfig in /etc/kubernetes names.
+func (h credentials) named(file string) string {
+	if path.IsAbs(file) {
+		return h.at(strings.TrimPrefix(path.Clean(file), "/"))
+	}
+	return h.at(path.Join(kubernetesDir, file))
+}
+
+func (u *InUse) matches(l kubepki.Leaf) error {
+	if u.Key != nil && len(u.Chain) > 0 && !sameKey(u.Key.Public(), u.Chain[0].PublicKey) {
+		return fmt.Errorf("%s: the private key of %s on this node is not its own", u.File, l.Name)
+	}
+	return nil
+}
+
+func certificatesOf(file string, data []byte) ([]*x509.Certificate, error) {
+	list, err := certfile.PEM(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return list, nil
 }
 
 // readKey reads a private key from a file of its own.
-func (h credentials) readKey(at string) (crypto.Signer, error) { return readKey(h.files, at) }
+func (h credentials) readKey(at string) (crypto.Signer, error) {
+	return readKey(h.files, at, privatekey.Read)
+}
 
 // configKey reads the private key out of a kubeconfig, as `kubeadm certs
 // generate-csr` leaves it there.
@@ -103,7 +143,7 @@ func (h credentials) configKey(at string) (crypto.Signer, error) {
 		return nil, fmt.Errorf("%s: no private key in it: %w", at, fs.ErrNotExist)
 	}
 	defer clear(c.Key)
-	key, err := privatekey.Parse(c.Key)
+	key, err := privatekey.Read(c.Key)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", at, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"officiant/bundle"
+	"officiant/bundle/certfile"
 	"officiant/bundle/kubelet"
 	"officiant/bundle/kubepki"
 )
@@ -83,10 +84,7 @@ func (u kubeletUse) presented(path string) (*Presented, *x509.Certificate) {
 		p.Problem = plain(err).Error()
 		return p, nil
 	}
-	list, err := chain(data)
-	if err == nil && len(list) == 0 {
-		err = errors.New("holds no certificate")
-	}
+	list, err := certfile.PEM(data)
 	if err != nil {
 		p.Problem = err.Error()
 		return p, nil

@@ -169,7 +169,7 @@ func TestKubeletThatUsesSomethingElse(t *testing.T) {
 		"nothing says": {func(m machine) { must(t, os.Remove(m.at(kubeletConfig))) }, "nothing says that it does not"},
 		"damaged": {func(m machine) {
 			bundletest.WriteFile(t, m.at(kubeletPKI+"kubelet-client-1.pem"), nil)
-		}, "holds no certificate"},
+		}, "is empty"},
 		"gone":            {func(m machine) { must(t, os.Remove(m.at(kubeletPKI+"kubelet-client-1.pem"))) }, kubeletPEM},
 		"flag says not":   {flagged(`A="--rotate-certificates=false"`), ""},
 		"config says not": {func(m machine) { m.rotates(t, false) }, ""},

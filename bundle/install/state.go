@@ -152,7 +152,11 @@ func (s *State) identity() (identity, recipient string, err error) {
 	if keyFile, ok := strings.CutPrefix(identity, sshKeyPrefix); ok {
 		key, err := os.ReadFile(keyFile)
 		if err != nil {
-			return "", "", fmt.Errorf("the SSH key that %s names: %v", s.path(identityFile), err) // its absence is not the identity's
+			return "", "", fmt.Errorf(
+				"the SSH key that %s names: %v",
+				s.path(identityFile),
+				err,
+			) // its absence is not the identity's
 		}
 		identity = string(key)
 	}
@@ -188,7 +192,7 @@ func (s *State) Key(name string) (crypto.Signer, error) {
 	if err := plainKeyName(name); err != nil {
 		return nil, err
 	}
-	return readKey(s.files, s.path(keyName(name)))
+	return readKey(s.files, s.path(keyName(name)), privatekey.Parse)
 }
 
 // mostAside is more often than a node gets new keys.
@@ -212,13 +216,14 @@ func (s *State) SetKeysAside() (to string, err error) {
 	return "", fmt.Errorf("node state: %s has %d folders of former keys; take away what nothing uses", s.dir, mostAside)
 }
 
-func readKey(files *tree.Root, at string) (crypto.Signer, error) {
+// readKey reads a key's file with parse, which is stricter for our own than for others'.
+func readKey(files *tree.Root, at string, parse func([]byte) (crypto.Signer, error)) (crypto.Signer, error) {
 	data, err := files.ReadFile(at)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(data)
-	key, err := privatekey.Parse(data)
+	key, err := parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", at, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 
+	"officiant/bundle/certfile"
 	"officiant/bundle/privatekey"
 )
 
@@ -52,21 +53,15 @@ func matches(certificate, key []byte) error {
 	return nil
 }
 
-// onlyCertificates takes the certificates out of PEM with text around them.
+// onlyCertificates takes the certificates out of PEM with whatever stands around them.
 func onlyCertificates(data []byte) ([]byte, error) {
-	var out []byte
-	for n := 1; ; n++ {
-		var block *pem.Block
-		if block, data = pem.Decode(data); block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("PEM block %d is %q, no certificate", n, block.Type)
-		}
-		out = append(out, pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})...)
+	list, err := certfile.PEM(data)
+	if err != nil {
+		return nil, err
 	}
-	if out == nil {
-		return nil, errors.New("no certificate in it")
+	var out []byte
+	for _, c := range list {
+		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
 	}
 	return out, nil
 }

@@ -2,16 +2,17 @@ package kubeconfig
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 
 	"officiant/bundle/charset"
 	"officiant/bundle/nearest"
+	"officiant/bundle/privatekey"
 	"officiant/bundle/yamltree"
 )
 
@@ -86,11 +87,12 @@ func Read(file string, data []byte) (*Current, error) {
 	if bad != nil {
 		return nil, fmt.Errorf("%s:%d:%d: %s", file, bad.Line, bad.Column, blob.ReplaceAllString(bad.Problem, "…"))
 	}
-	if len(tree.Docs) != 1 || tree.Docs[0].Body == nil {
-		return nil, fmt.Errorf("%s: not one YAML document", file)
+	i := slices.IndexFunc(tree.Docs, func(d *ast.DocumentNode) bool { return d.Body != nil })
+	if i < 0 {
+		return nil, fmt.Errorf("%s: is empty", file)
 	}
 	var d loose
-	if err := yaml.NodeToValue(tree.Docs[0].Body, &d); err != nil {
+	if err := yaml.NodeToValue(tree.Docs[i].Body, &d); err != nil { // client-go reads the first document alone
 		return nil, place(file, err)
 	}
 	c, err := d.current()
@@ -101,8 +103,9 @@ func Read(file string, data []byte) (*Current, error) {
 }
 
 func (d *loose) current() (*Current, error) {
-	if d.APIVersion != "v1" || d.Kind != "Config" {
-		return nil, fmt.Errorf("apiVersion %q, kind %q is not v1, Config", d.APIVersion, d.Kind)
+	if d.APIVersion != "v1" && d.APIVersion != "" ||
+		d.Kind != "Config" && d.Kind != "" { // client-go takes a file without
+		return nil, fmt.Errorf("apiVersion %q, kind %q is not v1, Config: kubectl reads no such file", d.APIVersion, d.Kind)
 	}
 	contexts, clusters, users := map[string]int{}, map[string]int{}, map[string]int{}
 	for i, c := range d.Contexts {
@@ -126,8 +129,8 @@ func (d *loose) current() (*Current, error) {
 	i, ok := contexts[d.CurrentContext]
 	switch {
 	case d.CurrentContext == "":
-		return nil, fmt.Errorf("current-context is empty, so it is not known which of the file's %d contexts is meant",
-			len(contexts))
+		return nil, fmt.Errorf("current-context is empty, so it is not known which of the file's %d contexts is meant; "+
+			"`kubectl config use-context NAME --kubeconfig FILE` sets it", len(contexts))
 	case !ok:
 		return nil, fmt.Errorf("current-context is %q, and there is no context of that name%s", d.CurrentContext,
 			nearest.Hint(d.CurrentContext, maps.Keys(contexts)))
@@ -152,10 +155,12 @@ func (d *loose) current() (*Current, error) {
 
 // take takes over the context's cluster and user.
 func (c *Current) take(cluster looseCluster, user looseUser) error {
-	if err := checkServer(cluster.Server); err != nil {
+	if c.Server = cluster.Server; c.Server != "" && !strings.Contains(c.Server, "://") {
+		c.Server = "https://" + c.Server // as client-go does where there is a certificate
+	}
+	if err := checkServer(c.Server); err != nil {
 		return fmt.Errorf("cluster %q: %w", c.Cluster, err)
 	}
-	c.Server = cluster.Server
 	for _, f := range []struct {
 		name, text, path string
 		to               *[]byte
@@ -190,8 +195,8 @@ func (c *Current) take(cluster looseCluster, user looseUser) error {
 	return c.checkRead()
 }
 
-// checkRead checks the PEM. Text around a certificate, which openssl writes and
-// client-go passes over, is left out.
+// checkRead checks the PEM. What stands around a certificate or a key and client-go
+// passes over is left out.
 func (c *Current) checkRead() error {
 	for _, f := range []struct {
 		name string
@@ -202,7 +207,7 @@ func (c *Current) checkRead() error {
 		}
 		certs, err := onlyCertificates(*f.data)
 		if err != nil {
-			return fmt.Errorf("%s: %w", f.name, err)
+			return inside(f.name, err)
 		}
 		*f.data = certs
 	}
@@ -210,9 +215,28 @@ func (c *Current) checkRead() error {
 		return fmt.Errorf("user %q of the current context has no client certificate (it has %s)", c.User,
 			strings.Join(c.Besides, ", "))
 	}
-	if c.Certificate == nil && c.Key != nil && c.CertificateFile != "" {
-		return errors.New("client-key-data is in the file, and client-certificate is a path: put both in the file, or " +
-			"neither")
+	if c.Key == nil {
+		return c.checkPEM()
+	}
+	if _, err := privatekey.Parse(c.Key); err == nil {
+		return c.checkPEM()
+	}
+	key, err := privatekey.Read(c.Key)
+	if err != nil {
+		return inside("client-key-data", err)
+	}
+	clear(c.Key)
+	if c.Key, err = privatekey.PEM(key); err != nil {
+		return fmt.Errorf("client-key-data: %w", err)
 	}
 	return c.checkPEM()
+}
+
+// inside is an error about what stands in the file as base64. A command in it is for
+// a file of its own.
+func inside(field string, err error) error {
+	if !strings.Contains(err.Error(), "FILE") {
+		return fmt.Errorf("%s: %w", field, err)
+	}
+	return fmt.Errorf("%s: %w (FILE is what base64 -d makes of it; put it back with base64 -w0)", field, err)
 }

@@ -122,7 +122,7 @@ func TestReadRefusals(t *testing.T) {
 		{"not base64", "authority-data: LS0t", "authority-data: '*'\n    x: LS0t",
 			"certificate-authority-data is not base64"},
 		{"no PEM", "authority-data: LS0t", "authority-data: AAAA\n    x: LS0t",
-			"certificate-authority-data: no certificate in it"},
+			"certificate-authority-data: holds no certificate"},
 	} {
 		if !strings.Contains(text, row.old) {
 			t.Fatalf("%q is not in the file", row.old)

@@ -30,15 +30,17 @@ func TestParse(t *testing.T) {
 		want crypto.Signer
 		err  string
 	}{
-		"PKCS #8":           {string(written), ec, ""},
-		"SEC 1":             {block("EC PRIVATE KEY", sec1), ec, ""},
-		"after parameters":  {block("EC PARAMETERS", []byte{5, 0}) + block("EC PRIVATE KEY", sec1), ec, ""},
-		"PKCS #1":           {block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey)), rsaKey, ""},
-		"empty":             {"", nil, "not one PEM private key"},
-		"a certificate":     {block("CERTIFICATE", sec1), nil, "not one PEM private key"},
-		"two keys":          {string(written) + string(written), nil, "not one PEM private key"},
-		"of the wrong form": {block("PRIVATE KEY", sec1), nil, "damaged private key"},
-		"cut off":           {block("EC PRIVATE KEY", sec1[:20]), nil, "damaged private key"},
+		"PKCS #8":          {string(written), ec, ""},
+		"SEC 1":            {block("EC PRIVATE KEY", sec1), ec, ""},
+		"after parameters": {block("EC PARAMETERS", []byte{5, 0}) + block("EC PRIVATE KEY", sec1), ec, ""},
+		"PKCS #1":          {block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey)), rsaKey, ""},
+		"empty":            {"", nil, "is empty"},
+		"a certificate":    {block("CERTIFICATE", sec1), nil, "holds a certificate and no private key"},
+		"two keys": {string(written) + string(written), nil,
+			"not one PEM private key: something stands behind the key"},
+		"of the wrong form": {block("PRIVATE KEY", sec1), nil,
+			"damaged private key: its PEM block has another name than the form it is in"},
+		"cut off": {block("EC PRIVATE KEY", sec1[:20]), nil, "damaged private key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := privatekey.Parse([]byte(c.text))

@@ -96,21 +96,55 @@ func readCSR(dir fs.FS, name string) (at string, data []byte, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return at, nil, missingError(at)
 	}
-	if err == nil {
-		data, err = charset.UTF8(data)
-	}
 	if err != nil {
 		return at, nil, fmt.Errorf("%s: %w", at, unnamed(err))
 	}
-	block, rest := pem.Decode(data)
-	if block == nil || len(bytes.TrimSpace(rest)) > 0 {
-		return at, nil, fmt.Errorf("%s: is not one PEM block %s", at, csrPEM)
+	if !bytes.HasPrefix(data, []byte{0x30}) { // DER is named as such
+		if data, err = charset.UTF8(data); err != nil {
+			return at, nil, fmt.Errorf("%s: %w", at, err)
+		}
 	}
-	if block.Type == "NEW CERTIFICATE REQUEST" { // what some programs call the same
-		block.Type = csrPEM
+	block, err := csrBlock(data)
+	if err != nil {
+		return at, nil, fmt.Errorf("%s: %w", at, err)
 	}
-	block.Headers = nil
 	return at, pem.EncodeToMemory(block), nil
+}
+
+// csrBlock finds the certificate request in a text that openssl or a person wrote
+// around it; some programs give it another name.
+func csrBlock(data []byte) (*pem.Block, error) {
+	var found *pem.Block
+	what := ""
+	for rest := data; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		switch {
+		case block.Type != csrPEM && block.Type != "NEW "+csrPEM:
+			what = block.Type
+		case found != nil:
+			return nil, errors.New("holds several certificate requests, and nothing says which is meant")
+		default:
+			found = &pem.Block{Type: csrPEM, Bytes: block.Bytes}
+		}
+	}
+	switch {
+	case found != nil:
+		return found, nil
+	case len(bytes.TrimSpace(data)) == 0:
+		return nil, errors.New("is empty")
+	case strings.HasSuffix(what, "PRIVATE KEY"):
+		return nil, errors.New("holds a private key and no certificate request")
+	case what == "CERTIFICATE":
+		return nil, errors.New("holds a certificate and no request for one")
+	case what != "":
+		return nil, errors.New("holds another kind of PEM block and no certificate request")
+	case bytes.HasPrefix(data, []byte{0x30}):
+		return nil, errors.New("is DER and not PEM; `openssl req -inform der -in FILE -out OTHER` makes PEM of it")
+	}
+	return nil, errors.New("is not one PEM block " + csrPEM)
 }
 
 // readKey reads BASE.key, or the key inside the kubeconfig BASE. A kubeconfig
@@ -131,18 +165,21 @@ func readKey(dir fs.FS, base string, inside bool) (key crypto.Signer, at string,
 		return nil, at, fmt.Errorf("%s: %w", at, unnamed(err))
 	}
 	defer clear(data)
-	text, err := charset.UTF8(data)
-	if err != nil {
-		return nil, at, fmt.Errorf("%s: %w", at, err)
+	text := data
+	if charset.Name(data) != "" && !bytes.HasPrefix(data, []byte{0x30}) { // DER is named as such
+		if text, err = charset.UTF8(data); err != nil {
+			return nil, at, fmt.Errorf("%s: %w", at, err)
+		}
+		defer clear(text)
 	}
-	defer clear(text)
-	if key, err = privatekey.Parse(text); err != nil {
+	if key, err = privatekey.Read(text); err != nil {
 		return nil, at, fmt.Errorf("%s: %w", at, err)
 	}
 	return key, at, nil
 }
 
-// configKey is the key inside a kubeconfig; nil when it has none.
+// configKey is the key of a kubeconfig, inside or in a file that it names; nil when it
+// has none.
 func configKey(dir fs.FS, at string) (crypto.Signer, error) {
 	data, err := fs.ReadFile(dir, at)
 	if err != nil {
@@ -150,13 +187,37 @@ func configKey(dir fs.FS, at string) (crypto.Signer, error) {
 	}
 	defer clear(data)
 	c, err := kubeconfig.Read(at, data)
-	if err != nil || c.Key == nil {
+	if err != nil {
 		return nil, err
+	}
+	if c.KeyFile != "" && !path.IsAbs(c.KeyFile) {
+		return namedKey(dir, at, path.Join(path.Dir(at), c.KeyFile))
+	}
+	if c.KeyFile != "" {
+		return nil, fmt.Errorf("%s: its client-key is the file %s; put that beside it as %s.key, or in it: "+
+			"kubectl config view --raw --flatten --kubeconfig %[1]s", at, c.KeyFile, path.Base(at))
+	}
+	if c.Key == nil {
+		return nil, nil
 	}
 	defer clear(c.Key)
 	key, err := privatekey.Parse(c.Key)
 	if err != nil {
 		return nil, fmt.Errorf("%s: client-key-data: %w", at, err)
+	}
+	return key, nil
+}
+
+// namedKey reads the key in a file that a kubeconfig names.
+func namedKey(dir fs.FS, config, at string) (crypto.Signer, error) {
+	data, err := fs.ReadFile(dir, at)
+	if err != nil {
+		return nil, fmt.Errorf("%s: its client-key is the file %s: %v", config, at, unnamed(err))
+	}
+	defer clear(data)
+	key, err := privatekey.Read(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: its client-key is the file %s, which %w", config, at, err)
 	}
 	return key, nil
 }

@@ -66,7 +66,8 @@ func TestFolderOfRealKubeadm(t *testing.T) {
 	check(t, err)
 	for _, l := range leaves {
 		csr := o.CSR[l.Name]
-		if len(csr.DNSNames) != len(l.DNSNames) || len(csr.IPAddresses) != len(l.IPAddresses) || len(csr.Subject.Organization) != len(l.Organization) {
+		if len(csr.DNSNames) != len(l.DNSNames) || len(csr.IPAddresses) != len(l.IPAddresses) ||
+			len(csr.Subject.Organization) != len(l.Organization) {
 			t.Errorf("%s: kubeadm asks for %v %v %v, we for %v %v %v", l.Name,
 				csr.Subject.Organization, csr.DNSNames, csr.IPAddresses, l.Organization, l.DNSNames, l.IPAddresses)
 		}
@@ -111,12 +112,18 @@ func TestGuess(t *testing.T) {
 	if c.Name != "demo" || c.ControlPlaneEndpoint != "api.demo.test:6443" || c.DNSDomain != "cluster.local" {
 		t.Errorf("cluster %+v", c)
 	}
-	if n.Name != "cp-1" || n.Address != netip.MustParseAddr("10.0.0.11") || !n.First || !n.Has(kubepki.Etcd) || !n.Has(kubepki.ControlPlane) {
+	if n.Name != "cp-1" || n.Address != netip.MustParseAddr("10.0.0.11") || !n.First || !n.Has(kubepki.Etcd) ||
+		!n.Has(kubepki.ControlPlane) {
 		t.Errorf("node %+v", n)
 	}
 
 	// Without an endpoint admin.conf points at the node itself.
-	dir["admin.conf"].Data = bytes.Replace(dir["admin.conf"].Data, []byte("api.demo.test:6443"), []byte("10.0.0.11:8443"), 1)
+	dir["admin.conf"].Data = bytes.Replace(
+		dir["admin.conf"].Data,
+		[]byte("api.demo.test:6443"),
+		[]byte("10.0.0.11:8443"),
+		1,
+	)
 	c, n, err = Guess(dir)
 	check(t, err)
 	if c.ControlPlaneEndpoint != "" || n.BindPort != 8443 {
@@ -228,7 +235,7 @@ func TestBadFolders(t *testing.T) {
 		"broken key": {func(dir fstest.MapFS) { dir["pki/apiserver.key"].Data = []byte("secretsecret") }, []string{"pki/apiserver.key: not one PEM private key"}},
 		"two keys": {func(dir fstest.MapFS) {
 			dir["pki/apiserver.key"].Data = append(bytes.Clone(dir["pki/apiserver.key"].Data), dir["pki/etcd/peer.key"].Data...)
-		}, []string{"pki/apiserver.key: not one PEM private key"}},
+		}, []string{"pki/apiserver.key: holds several private keys"}},
 		"two faults": {func(dir fstest.MapFS) { delete(dir, "pki/apiserver.csr"); delete(dir, "admin.conf.csr") },
 			[]string{"apiserver.csr: is missing", "admin.conf.csr: is missing"}},
 	} {

@@ -1,7 +1,9 @@
 package next
 
 import (
+	"crypto/x509"
 	"fmt"
+	"slices"
 
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
@@ -49,8 +51,12 @@ func (d *draft) lists(next plan.Duration) {
 // externalRoot makes the plan's root one that lives elsewhere.
 func (d *draft) externalRoot(f File) error {
 	list, err := schedule.ParseCertificates(f.Data)
-	if err == nil && len(list) != 1 {
-		err = fmt.Errorf("holds %d certificates, not the root alone", len(list))
+	if err == nil && len(list) > 1 { // a company's chain has its root in it
+		list = slices.DeleteFunc(list, func(c *x509.Certificate) bool { return kubepki.SelfSigned(c) != nil })
+		if len(list) != 1 {
+			err = fmt.Errorf("holds several certificates, %d of them self-signed, and it is not known which is the root: "+
+				"leave that one alone in the file", len(list))
+		}
 	}
 	if err != nil {
 		return refuse("%s: %w", f.Name, err)

@@ -101,16 +101,15 @@ func (x Expected) own(e schedule.Entry, list []*x509.Certificate) (*x509.Certifi
 	return list[i], slices.Delete(slices.Clone(list), i, i+1)
 }
 
-// chain finds the way up to the root among what came with the certificate.
+// chain finds the way up to the root among what came with the certificate. What else
+// came, such as a cross-certificate of the root, is passed over: a company's PKCS #7 is
+// a set, and nothing of it goes on record but the way.
 func chain(d *differences, root *x509.Certificate, now time.Time, with []*x509.Certificate) []*x509.Certificate {
 	pool := slices.DeleteFunc(slices.Clone(with), root.Equal)
 	issuers, err := kubepki.Chain(d.cert, root, pool)
 	if err != nil {
 		d.add("%v", err)
 		return nil
-	}
-	if len(issuers) < len(pool) {
-		d.add("%d certificates came with it that are not between it and the root", len(pool)-len(issuers))
 	}
 	for _, problem := range kubepki.Chained(d.cert, root, issuers, now) {
 		d.add("%s", problem)
@@ -167,7 +166,8 @@ func (d *differences) subject() {
 		}
 	}
 	want := slices.Sorted(slices.Values(d.entry.Organization))
-	if !slices.Equal(names, []string{d.entry.CommonName}) || !slices.Equal(slices.Sorted(slices.Values(organizations)), want) {
+	if !slices.Equal(names, []string{d.entry.CommonName}) ||
+		!slices.Equal(slices.Sorted(slices.Values(organizations)), want) {
 		subject := pkix.Name{CommonName: d.entry.CommonName, Organization: d.entry.Organization}
 		d.add("subject is %q, the schedule says %q", d.cert.Subject, subject)
 	}
@@ -205,7 +205,11 @@ func (d *differences) usages() {
 	}
 	got, want := slices.Sorted(slices.Values(c.ExtKeyUsage)), slices.Sorted(slices.Values(e.ExtKeyUsage))
 	if !slices.Equal(got, want) || len(c.UnknownExtKeyUsage) > 0 {
-		d.add("extended key usage is %s, the schedule says %s", extended(c), extended(&x509.Certificate{ExtKeyUsage: e.ExtKeyUsage}))
+		d.add(
+			"extended key usage is %s, the schedule says %s",
+			extended(c),
+			extended(&x509.Certificate{ExtKeyUsage: e.ExtKeyUsage}),
+		)
 	}
 }
 
@@ -279,7 +283,12 @@ func (d *differences) lifetime(now time.Time) {
 		d.add("is not valid before %s, and it is %s", stamp(c.NotBefore), stamp(now))
 	}
 	if end := now.Add(e.Least); end.After(c.NotAfter) {
-		d.add("ends on %s, and %s from now have to be left of it: until %s", stamp(c.NotAfter), plan.Duration(e.Least), stamp(end))
+		d.add(
+			"ends on %s, and %s from now have to be left of it: until %s",
+			stamp(c.NotAfter),
+			plan.Duration(e.Least),
+			stamp(end),
+		)
 	}
 }
 

@@ -1,16 +1,14 @@
 package schedule
 
 import (
-	"bytes"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"officiant/bundle/charset"
-	"officiant/bundle/fingerprint"
+	"officiant/bundle/certfile"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
 )
@@ -158,50 +156,14 @@ func (c *Ceremony) Awaited() []Entry {
 	return out
 }
 
-// ParseCertificates reads one PEM certificate or more. Text between them is what
-// others' tools write for people to read; it is passed over.
+// ParseCertificates reads one certificate or more, as a company's CA sends them: PEM,
+// DER or PKCS #7, with whatever people are to read around.
 func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
-	var list []*x509.Certificate
-	seen := map[fingerprint.SHA256]bool{}
-	if bytes.HasPrefix(data, []byte{0x30, 0x82}) || bytes.HasPrefix(data, []byte{0x30, 0x83}) {
-		return nil, errors.New("is DER and not PEM; `openssl x509 -inform der -in FILE -out OTHER` turns a certificate " +
-			"into PEM, " +
-			"`openssl pkcs7 -inform der -print_certs -in FILE -out OTHER` a .p7b")
+	list, err := certfile.All(data)
+	if err == nil && len(list) > maxCertificates {
+		err = fmt.Errorf("holds %d certificates, more than the %d of any company's chain", len(list), maxCertificates)
 	}
-	data, err := charset.UTF8(data)
-	if err != nil {
-		return nil, err
-	}
-	for rest := bytes.TrimSpace(data); len(rest) > 0; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if block.Type == "PKCS7" {
-			return nil, errors.New("is a PKCS #7 file; `openssl pkcs7 -print_certs -in FILE -out OTHER` writes its " +
-				"certificates out")
-		}
-		if block.Type != "CERTIFICATE" {
-			return nil, errors.New("holds a PEM block of type " + block.Type + "; only certificates belong here")
-		}
-		c, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, err
-		}
-		if sum := fingerprint.Of(c.Raw); seen[sum] {
-			return nil, errors.New("holds the certificate of " + c.Subject.String() + " twice")
-		} else {
-			seen[sum] = true
-		}
-		list = append(list, c)
-	}
-	switch {
-	case len(list) == 0:
-		return nil, errors.New("holds no PEM certificate")
-	case len(list) > maxCertificates:
-		return nil, errors.New("holds too many certificates")
-	}
-	return list, nil
+	return list, err
 }
 
 // maxCertificates bounds what one file of a company's CAs holds.

@@ -29,25 +29,56 @@ func (o *runOptions) readReceived(c *schedule.Ceremony) (map[string][]byte, erro
 	}
 	out := map[string][]byte{}
 	for _, e := range awaited {
-		file := filepath.Join(o.received, e.Name+".crt")
-		info, err := os.Stat(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // which are missing is said with what is wrong with the others
-		}
+		file, info, err := receivedFile(o.received, e.Name)
 		if err != nil {
 			return nil, err
 		}
+		if file == "" {
+			continue // which are missing is said with what is wrong with the others
+		}
 		if !info.Mode().IsRegular() || info.Size() > maxReceived {
-			return nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: not a file of at most %d KiB", file, maxReceived>>10)}
+			return nil, &exit.Error{
+				Code: exit.Refused,
+				Err:  fmt.Errorf("%s: not a file of at most %d KiB", file, maxReceived>>10),
+			}
 		}
 		if out[e.Name], err = os.ReadFile(file); err != nil {
 			return nil, err
 		}
 	}
 	if len(out) == 0 {
-		return nil, exit.Usagef("--certificates: %s holds none of %s", o.received, strings.Join(backNames(awaited), ", "))
+		return nil, exit.Usagef("--certificates: %s holds none of %s (%s may stand in place of .crt)", o.received,
+			strings.Join(backNames(awaited), ", "), strings.Join(endings[1:], ", "))
 	}
 	return out, nil
+}
+
+// endings are the ends of names that companies give to certificates. What is in a file
+// is told by its content.
+var endings = []string{".crt", ".pem", ".cer", ".der", ".p7b", ".p7c", ".p7"}
+
+// receivedFile finds an authority's file among those that came back; "" when there is
+// none.
+func receivedFile(dir, authority string) (file string, info fs.FileInfo, err error) {
+	for _, ending := range endings {
+		at := filepath.Join(dir, authority+ending)
+		there, err := os.Stat(at)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return "", nil, err
+		case file != "":
+			return "", nil, &exit.Error{
+				Code: exit.Refused,
+				Err: fmt.Errorf("%s and %s are both there, and it is not known which "+
+					"is meant", file, at),
+				Hints: []string{"leave the one that is meant in the folder"},
+			}
+		}
+		file, info = at, there
+	}
+	return file, info, nil
 }
 
 func backNames(awaited []schedule.Entry) []string {
@@ -66,7 +97,7 @@ func (o *runOptions) awaiting(wait *ceremony.Awaiting, planFile string) error {
 	}
 	hints = append(hints,
 		fmt.Sprintf("the root they have to lead to: %s, SHA-256 %s", wait.Root.Subject, fingerprint.Of(wait.Root.Raw)),
-		"bring back, each in PEM with the CAs between it and the root after it: "+strings.Join(wait.Back, ", "),
+		"bring back, each with the CAs between it and the root (PEM, DER or .p7b): "+strings.Join(wait.Back, ", "),
 		"the record ends at "+wait.Head.String(), "  "+strings.Join(wait.Head.Words()[:8], " ")+" …",
 		"to go on: "+o.again(planFile, &wait.Head)+" --certificates DIR")
 	return &exit.Error{Code: exit.Awaiting, Err: wait, Hints: hints}

@@ -25,7 +25,8 @@ var table = []row{
 	{"bundle/visible", nil},
 	{"bundle/kubepki", []string{"bundle/visible"}},
 	{"bundle/privatekey", nil},
-	{"bundle/kubeconfig", []string{"bundle/privatekey"}},
+	{"bundle/certfile", nil},
+	{"bundle/kubeconfig", []string{"bundle/certfile", "bundle/privatekey"}},
 	{"bundle/kubeadm", nil},
 	{"bundle/seal", nil},
 	{"bundle/sshsig", nil},
@@ -33,7 +34,8 @@ var table = []row{
 	{"bundle", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", "bundle/request", "bundle/privatekey", durable}},
 	{"bundle/contents", []string{"bundle", "bundle/kubeconfig", "bundle/privatekey"}},
 	{"bundle/install", []string{
-		"bundle", "bundle/contents", "bundle/kubepki", "bundle/kubeconfig", "bundle/kubelet", "bundle/seal",
+		"bundle", "bundle/certfile", "bundle/contents", "bundle/kubepki", "bundle/kubeconfig", "bundle/kubelet",
+		"bundle/seal",
 		"bundle/privatekey", "bundle/tree", durable}},
 	{"bundle/fetch", []string{durable}},
 	{"bundle/service", []string{"bundle/kubepki", "bundle/kubeconfig", durable}},
@@ -54,7 +56,8 @@ var table = []row{
 	{"ceremony/revocation", nil},
 	{"ceremony/plan", []string{"bundle/kubepki", "bundle/nearest", "bundle/visible", "ceremony/approval",
 		"ceremony/revocation", "signer"}},
-	{"ceremony/schedule", []string{"ceremony/plan", "ceremony/history", "bundle/kubepki", "bundle/kubeadm",
+	{"ceremony/schedule", []string{"ceremony/plan", "ceremony/history", "bundle/certfile", "bundle/kubepki",
+		"bundle/kubeadm",
 		"bundle/request", "ceremony/approval", "ceremony/revocation", "signer"}},
 	{"ceremony/station", []string{"bundle/visible", "ceremony/preflight", "signer", durable}},
 	{"ceremony/approval", []string{"bundle/sshsig", durable}},
@@ -93,6 +96,7 @@ var table = []row{
 	{"cmd/internal/...", []string{"bundle/visible", "cmd/internal/..."}},
 
 	{"bundle/limittest", nil},
+	{"bundle/refusaltest", nil},
 	{"bundle/bundletest", []string{"bundle", "bundle/kubepki", "bundle/seal", "bundle/request", "bundle/kubeconfig",
 		durable}},
 	{"ceremony/ceremonytest", []string{"bundle/...", "ceremony/...", "signer", "signer/pkcs11", "signer/pkcs11/module",
@@ -103,7 +107,8 @@ var table = []row{
 // them: no program has it in it.
 var testsOnly = []string{
 	"cmd/bench", "signer/signertest", "signer/awskms/awskmstest", "signer/gcpkms/gcpkmstest", "signer/pkcs11/pkcs11test",
-	"bundle/bundletest", "ceremony/ceremonytest", "ceremony/history/historytest",
+	"bundle/bundletest", "bundle/limittest", "bundle/refusaltest", "ceremony/ceremonytest",
+	"ceremony/history/historytest",
 }
 
 // bound says what a package may reach through others. Of our packages it

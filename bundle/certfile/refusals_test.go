@@ -1,0 +1,138 @@
+package certfile_test
+
+import (
+	"strings"
+	"testing"
+
+	"officiant/bundle/certfile"
+	"officiant/bundle/refusaltest"
+)
+
+// TestRefusals is the catalogue of what a certificate's file is refused with.
+func TestRefusals(t *testing.T) {
+	dir := t.TempDir()
+	sh := func(script string) string { return refusaltest.Shell(t, dir, script) }
+	sh(
+		`openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -subj /CN=a -days 2 -out crt.pem
+		openssl req -x509 -key key.pem -subj "/CN=b" -days 2 -out b.pem
+		openssl req -new -key key.pem -subj "/CN=a" -out csr.pem
+		touch index; echo 01 >number
+		printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index\ncrlnumber=number\ndefault_md=sha256\n' >c.cnf
+		openssl ca -gencrl -config c.cnf -cert crt.pem -keyfile key.pem -crldays 2 -out crl.pem
+		openssl crl2pkcs7 -in crl.pem -certfile b.pem -certfile crt.pem -certfile b.pem -out all.p7b
+		openssl pkcs7 -in all.p7b -outform der -out der.p7b
+		openssl crl2pkcs7 -in crl.pem -out none.p7b`,
+	)
+	crt, p7b := sh("cat crt.pem"), sh("cat all.p7b")
+	der := sh("openssl x509 -in crt.pem -outform der")
+	pass := "-passout 'pass:" + refusaltest.Passphrase + "'"
+	p12 := sh("openssl pkcs12 -export -in crt.pem -inkey key.pem " + pass)
+	pem := func(data []byte) error { _, err := certfile.PEM(data); return err }
+	all := func(data []byte) error { _, err := certfile.All(data); return err }
+	// Lengths that are not known before, as a CA in Java writes them: 26 bytes of headers
+	// stand before the SEQUENCE that is signed.
+	derP7B := sh("cat der.p7b")
+	ber := "\x30\x80" + derP7B[4:15] + "\xa0\x80" + derP7B[19:] + "\x00\x00\x00\x00"
+	p7bs := map[string]string{"PEM": p7b, "DER": sh("cat der.p7b"), "with CRLs": sh("cat crl.pem all.p7b")}
+	for name, data := range p7bs {
+		list, err := certfile.All([]byte(data))
+		if err != nil || len(list) != 2 {
+			t.Errorf("PKCS #7, %s: %d certificates, %v", name, len(list), err)
+		}
+	}
+	refusaltest.Hold(
+		t,
+		refusaltest.Table{Read: pem, Sources: []string{"certfile.go", "kind.go", "pkcs7.go"}, Rows: []refusaltest.Row{
+			{Of: "what pkcs7 -print_certs writes, with lists", Data: sh("openssl pkcs7 -print_certs -in all.p7b"), Read: all},
+			{Of: "with its key", Data: sh("cat key.pem crt.pem")},
+			{Of: "with the text of openssl", Data: sh("openssl x509 -in crt.pem -text")},
+			{Of: "CR LF", Data: strings.ReplaceAll(crt, "\n", "\r\n")},
+			{Of: "nothing", Data: "\n", Says: "is empty", Not: crt},
+			{Of: "trusted", Data: sh("openssl x509 -in crt.pem -trustout"), Says: "TRUSTED CERTIFICATE", Not: crt},
+			{Of: "an old name", Data: strings.ReplaceAll(crt, " CERTIFICATE", " X509 CERTIFICATE"), Says: "an old name"},
+			{Of: "headers", Data: strings.Replace(crt, "-----\n", "-----\nHost: a\n\n", 1), Says: "with headers", Read: nil},
+			{
+				Of:   "PKCS #7",
+				Data: p7b,
+				Says: "holds PKCS #7 and no certificate",
+				Not:  sh("openssl pkcs7 -print_certs -in all.p7b"),
+			},
+			{Of: "CMS", Data: strings.ReplaceAll(p7b, "PKCS7", "CMS"), Says: "PKCS #7 (CMS)"},
+			{Of: "PKCS #7 in DER", Data: sh("cat der.p7b"), Says: "PKCS #7 in DER", Not: der, Instead: "is DER and not PEM"},
+			{
+				Of:      "DER",
+				Data:    der,
+				Says:    "is DER and not PEM",
+				Not:     sh("openssl pkey -in key.pem -outform der"),
+				Instead: "a private key",
+			},
+			{Of: "PKCS #12", Data: p12, Says: "PKCS #12"},
+			{
+				Of:   "a request",
+				Data: sh("cat csr.pem"),
+				Says: "take the certificate that a CA made of it",
+				Not:  sh("cat csr.pem crt.pem"),
+			},
+			{Of: "a list", Data: sh("cat crl.pem"), Says: "a revocation list", Not: sh("cat crl.pem crt.pem")},
+			{Of: "parameters", Data: sh("openssl ecparam -name prime256v1"), Says: "parameters of a key"},
+			{Of: "a public key", Data: sh("openssl pkey -in key.pem -pubout -outform der"), Says: "a public key"},
+			{
+				Of:   "a key",
+				Data: sh("cat key.pem"),
+				Says: "holds a private key and no certificate",
+				Not:  sh("cat key.pem crt.pem"),
+			},
+			{Of: "another block", Data: "-----BEGIN X-----\nAAAA\n-----END X-----\n", Says: "a PEM block of another kind"},
+			{
+				Of:      "UTF-16",
+				Data:    sh("iconv -t UTF-16 crt.pem"),
+				Says:    "is PEM in UTF-16",
+				Not:     sh("iconv -t UTF-16 c.cnf"),
+				Instead: "neither PEM nor DER",
+			},
+			{Of: "a mark", Data: "\ufeff" + crt, Says: "is PEM in UTF-8 with a byte order mark", Not: "\ufeff\n" + crt},
+			{
+				Of:      "indented",
+				Data:    strings.ReplaceAll(crt, "\n", "\n    "),
+				Says:    "its PEM is damaged",
+				Not:     "not found\n",
+				Instead: "neither PEM nor DER",
+			},
+			{Of: "no certificate in the block", Data: strings.Replace(crt, "MII", "MIJ", 1), Says: "certificate 1: x509"},
+			{Of: "too many", Data: strings.Repeat(crt, 300), Says: "more than 256 certificates", Not: strings.Repeat(crt, 10)},
+
+			{
+				Of:   "a company's: with a key",
+				Data: sh("cat crt.pem key.pem"),
+				Says: "only certificates belong here",
+				Not:  sh("cat crt.pem crl.pem"),
+				Read: all,
+			},
+			{Of: "a company's: UTF-16", Data: sh("iconv -t UTF-16 crt.pem"), Read: all},
+			{Of: "a company's: DER", Data: der, Not: der[:len(der)-1], Instead: "is DER, and no certificate", Read: all},
+			{Of: "a company's: PKCS #12", Data: p12, Says: "PKCS #12", Read: all},
+			{
+				Of:      "a company's: DER of something",
+				Data:    "\x30\x03\x02\x01\x05",
+				Says:    "a private key",
+				Not:     "\x30\x02\x05\x00",
+				Instead: "is DER, and no certificate that can be read",
+				Read:    all,
+			},
+			{
+				Of:   "a company's: lists alone",
+				Data: sh("cat none.p7b"),
+				Says: "is PKCS #7 and holds no certificate",
+				Not:  p7b,
+				Read: all,
+			},
+			{Of: "a company's: BER", Data: ber, Says: "in a form that is not read here", Not: derP7B, Read: all},
+			{
+				Of:   "a company's: a bad one",
+				Data: strings.Replace(sh("cat der.p7b"), "\xa0\x03\x02\x01\x02", "\xa0\x03\x02\x01\x09", 1),
+				Says: "certificate 1 of the PKCS #7",
+				Read: all,
+			},
+		}, Except: map[string]string{"\x06\t*": "the DER of an object identifier"}},
+	)
+}
