@@ -38,7 +38,11 @@ func (r *run) lookAtRoom(ctx context.Context) error {
 	var waived []transcript.Record
 	var reasons, recorded []string
 	for _, c := range results {
-		seen.Checks = append(seen.Checks, transcript.RoomCheck{Name: c.Name, Seen: c.Seen, Wrong: c.Wrong, Level: string(c.Level)})
+		check := transcript.RoomCheck{Name: c.Name, Seen: c.Seen, Wrong: c.Wrong, Level: string(c.Level)}
+		for _, f := range c.Files {
+			check.Files = append(check.Files, transcript.File(f))
+		}
+		seen.Checks = append(seen.Checks, check)
 		switch what := c.Name + ": " + c.Wrong; {
 		case c.Wrong == "":
 		case c.Refused() && slices.Contains(r.Waive.Checks, c.Name):

@@ -39,7 +39,10 @@ type Module struct {
 }
 
 // Library is a file with code that a module has loaded.
-type Library struct{ Path, SHA256 string }
+type Library struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256,omitempty"` // empty when it cannot be read
+}
 
 // Token is a token or KMS that a station names.
 type Token struct {
@@ -56,6 +59,8 @@ type Result struct {
 	Seen  string `json:"seen"`
 	Wrong string `json:"wrong,omitempty"` // empty when it is as it should be
 	Level Level  `json:"level"`           // what the policy makes of it when it is wrong
+	// Files are the modules that were looked at, or what they have loaded.
+	Files []Library `json:"files,omitempty"`
 }
 
 // Refused says that the check found something that the policy does not allow.
@@ -74,7 +79,14 @@ func Look(r Room, p Policy) []Result {
 	var all []Result
 	for _, c := range Checks {
 		seen, wrong := c.look(&r)
-		all = append(all, Result{Name: c.Name, Seen: seen, Wrong: wrong, Level: p.level(c)})
+		result := Result{Name: c.Name, Seen: seen, Wrong: wrong, Level: p.level(c)}
+		switch c.Name {
+		case "modules":
+			result.Files = r.moduleFiles()
+		case "libraries":
+			result.Files = r.libraryFiles()
+		}
+		all = append(all, result)
 	}
 	return all
 }

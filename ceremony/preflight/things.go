@@ -26,11 +26,34 @@ func modules(r *Room) (seen, wrong string) {
 	for _, m := range r.Modules {
 		if m.Trouble != "" {
 			troubles = append(troubles, m.Trouble)
-			continue
 		}
-		all = append(all, m.Path+" SHA-256 "+m.SHA256)
+	}
+	for _, f := range r.moduleFiles() {
+		all = append(all, f.Path+" SHA-256 "+f.SHA256)
 	}
 	return listed(all), strings.Join(troubles, "; ")
+}
+
+// moduleFiles are the modules that could be read.
+func (r *Room) moduleFiles() (files []Library) {
+	for _, m := range r.Modules {
+		if m.Trouble == "" {
+			files = append(files, Library{m.Path, m.SHA256})
+		}
+	}
+	return files
+}
+
+// libraryFiles are what all modules have loaded, each file once.
+func (r *Room) libraryFiles() (files []Library) {
+	for _, m := range r.Modules {
+		for _, l := range m.Libraries {
+			if !slices.Contains(files, l) {
+				files = append(files, l)
+			}
+		}
+	}
+	return files
 }
 
 // environment is what each module gets of it, and what is withheld.
@@ -57,13 +80,11 @@ func environment(r *Room) (seen, wrong string) {
 // what a configuration has it load.
 func libraries(r *Room) (seen, wrong string) {
 	var all, unread []string
-	for _, m := range r.Modules {
-		for _, l := range m.Libraries {
-			if l.SHA256 == "" {
-				unread = append(unread, l.Path+" cannot be read")
-			} else if line := l.Path + " SHA-256 " + l.SHA256; !slices.Contains(all, line) {
-				all = append(all, line)
-			}
+	for _, l := range r.libraryFiles() {
+		if l.SHA256 == "" {
+			unread = append(unread, l.Path+" cannot be read")
+		} else {
+			all = append(all, l.Path+" SHA-256 "+l.SHA256)
 		}
 	}
 	return listed(all), strings.Join(unread, "; ")

@@ -341,6 +341,15 @@ type RoomCheck struct {
 	Seen  string `json:"seen"`
 	Wrong string `json:"wrong,omitempty"` // empty: it is as it should be
 	Level string `json:"level"`           // "record", "warn" or "refuse": what the station makes of it when it is wrong
+	// Files are what the check was of, where that is files: modules, and libraries
+	// that they loaded. Records of before have them in Seen alone.
+	Files []File `json:"files,omitempty"`
+}
+
+// File is a file of the room's machine; SHA256 is empty when it cannot be read.
+type File struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // Note is text people dictate.

@@ -66,6 +66,14 @@ func TestTokensOfTheRoom(t *testing.T) {
 			}
 		}
 	}
+	if f := r["modules"].Files; len(f) != 1 || f[0].Path != module || len(f[0].SHA256) != 64 {
+		t.Errorf("files of modules: %+v", f)
+	}
+	if f := r["libraries"].Files; len(f) < 3 || !slices.ContainsFunc(f, func(l preflight.Library) bool {
+		return l.SHA256 == r["modules"].Files[0].SHA256
+	}) {
+		t.Errorf("files of libraries: %+v", f)
+	}
 	if n := strings.Count(r["tokens"].Seen, "there"); n != 1 {
 		t.Errorf("a token of two keys is shown %d times: %s", n, r["tokens"].Seen)
 	}
