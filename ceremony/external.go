@@ -49,7 +49,7 @@ func (s *script) addGate() {
 		gate := s.add(fmt.Sprintf("Receive %s signed elsewhere", count(n, "certificate")),
 			inIssuing(func(r *issuing, _ context.Context) error { return r.receive() }))
 		gate.People = "Write the head down and take the requests to the root; tokens go back into their safe. When " +
-			"the certificates are there, run the same command with --certificates DIR, and compare the head."
+			"the certificates are there, run the same command with the folder they lie in, and compare the head."
 		gate.Failure = "What came back is not what the schedule says. Nothing was signed with it: have it corrected " +
 			"there, and run the same command again."
 	}

@@ -69,9 +69,8 @@ func (r *run) compareHead(ctx context.Context, path string) error {
 	known, written, err := r.knownHead(ctx, t.Lines)
 	if errors.Is(err, ErrNobody) {
 		if !inMemory {
-			return &Refused{[]string{"a ceremony goes on only with the head of its record that was shown last; this " +
-				"machine remembers none, and there is nobody to ask for it: --head HEX, or --head-file FILE from the " +
-				"beginning"}}
+			return &Missing{&Refused{[]string{"a ceremony goes on only with the head of its record that was shown last; " +
+				"this machine remembers none, and there is nobody to ask for it"}}, TheHead, nil}
 		}
 		r.watch.Say("this machine remembers the head of the record")
 		known, written, err = remembered, true, nil
@@ -130,10 +129,8 @@ func (r *run) goneOn(ctx context.Context, lines []transcript.Line, written bool)
 	case len(given) == 0 && r.Heads.Agree != nil:
 		return r.Heads.Agree(ctx, since)
 	}
-	return &Refused{append(append([]string{"the record has gone on since that head was shown; it says that this " +
-		"was signed since:"}, since...),
-		fmt.Sprintf("To agree to it, give the head it has now as a second one: --head %s --head %s", lines[0].Hash,
-			last.Hash))}
+	return &Missing{&Refused{append([]string{"the record has gone on since that head was shown; it says that this " +
+		"was signed since:"}, since...)}, BothHeads, []string{lines[0].Hash.String(), last.Hash.String()}}
 }
 
 // announced says whether all that was signed in the lines after the first was
@@ -239,12 +236,11 @@ func (r *run) headFile(begun bool) error {
 	parent = parent[:strings.LastIndexByte(parent, '/')+1] + "."
 	there, err := os.Stat(parent)
 	if err != nil {
-		return fmt.Errorf("--head-file: %w", err)
+		return fmt.Errorf("the file for the head: %w", err)
 	}
 	if sameDevice(there, r.dir.taken) {
-		return &Refused{[]string{r.Heads.File +
-			" is on the file system of the ceremony directory: whoever holds the one holds the other. " +
-			"Put --head-file on another."}}
+		return &Missing{&Refused{[]string{r.Heads.File +
+			" is on the file system of the ceremony directory: whoever holds the one holds the other"}}, AnotherPlace, nil}
 	}
 	if _, err := os.Stat(r.Heads.File); err == nil && !begun {
 		return &Refused{[]string{r.Heads.File + " holds the head of another ceremony: take a new file"}}

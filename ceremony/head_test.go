@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -145,7 +146,11 @@ func TestGoneOn(t *testing.T) {
 	cfg.Heads = heads(first)
 	_, err = ceremony.Run(t.Context(), cfg)
 	refusedWith(t, err, "signed: root")
-	refusedWith(t, err, "--head "+first.String()+" --head "+record.Head().String())
+	var missing *ceremony.Missing
+	if !errors.As(err, &missing) || missing.What != ceremony.BothHeads ||
+		!slices.Equal(missing.Of, []string{first.String(), record.Head().String()}) {
+		t.Errorf("asks for %+v (%v)", missing, err)
+	}
 	cfg.Heads = heads(first, record.Lines[3].Hash)
 	_, err = ceremony.Run(t.Context(), cfg)
 	refusedWith(t, err, "signed: root")

@@ -45,6 +45,7 @@ var beforeKeys = map[string]string{
 	`Attended: nobody is present who may conduct`:                          byPeople,
 	`ofThePlan: %q %s and is none of the plan's people`:                    byPeople,
 	`ofThePlan: %s %s twice`:                                               byPeople,
+	`sinceBuilt: the clock says %s, and this program was built`:            atRoom,
 	`lookAtRoom: by the station's preflight policy`:                        atRoom,
 	`free: the plan has the %s key made: %v`:                               atRoom,
 	`distinct: the station's places of %s and %s are one`:                  atStation,

@@ -63,7 +63,8 @@ func (r *run) lookAtRoom(ctx context.Context) error {
 		return err
 	}
 	if len(reasons) > 0 {
-		return &Refused{append(reasons, "by the station's preflight policy; put it right, or let two people waive it:", "  --waive NAME --reason TEXT --by PERSON --by PERSON")}
+		return &Missing{&Refused{append(reasons, "by the station's preflight policy; put it right, or let two people "+
+			"waive it")}, AWaiver, nil}
 	}
 	return nil
 }

@@ -43,8 +43,9 @@ func TestRefusedRoom(t *testing.T) {
 		for _, other := range []ceremony.Waiver{{}, {Checks: []string{"swap"}, Reason: "no", By: []string{"kim", "lee"}}} {
 			cfg.Waive = other
 			_, err := ceremony.Run(context.Background(), cfg)
-			var refused *ceremony.Refused
-			if !errors.As(err, &refused) || !strings.Contains(err.Error(), "network: eth0 is up") || !strings.Contains(err.Error(), "--waive NAME") {
+			var missing *ceremony.Missing
+			if !errors.As(err, &missing) || !strings.Contains(err.Error(), "network: eth0 is up") ||
+				missing.What != ceremony.AWaiver {
 				t.Fatalf("a room with a network: %v", err)
 			}
 			if opened != 0 {

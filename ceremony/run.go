@@ -91,6 +91,26 @@ func (e *Refused) Error() string {
 	return s
 }
 
+// Missing is a *Refused for want of something that people may say or give when they run
+// the command again; with which option, the command says.
+type Missing struct {
+	*Refused
+	What Want
+	Of   []string // heads, where they have to be given
+}
+
+func (m *Missing) Unwrap() error { return m.Refused }
+
+// Want is what is missing.
+type Want string
+
+const (
+	TheHead      Want = "the head of the record"
+	BothHeads    Want = "both heads of the record" // the one known, and the one it has now
+	AnotherPlace Want = "another place for the head"
+	AWaiver      Want = "two people's waiver"
+)
+
 // Interrupted says that people stopped the ceremony, and where the record stands.
 type Interrupted struct {
 	Head  fingerprint.SHA256

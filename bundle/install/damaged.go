@@ -21,7 +21,8 @@ func (d *Damaged) Unwrap() error { return d.Reason }
 // done without: the next install writes them anew.
 var wayOn = map[string]string{
 	pinsFile: "without it this node does not know which root and release key it pinned, nor the newest bundle " +
-		"it has seen: move it away, compare both keys again, and install the newest bundle with --min-sequence",
+		"it has seen: move it away, compare both keys again, and install the newest bundle, with the least " +
+		"sequence it may have",
 	journalFile: "it says what an interrupted operation had still to do: " +
 		"move it away and install the newest bundle again, which puts every file right",
 	previousFile: "what was in place before the last install cannot be brought back; " +

@@ -118,7 +118,8 @@ func (n *Node) tryInstall(b *bundle.Bundle, o Options) (*Report, error) {
 		return nil, err
 	}
 	if pending != nil {
-		return nil, fmt.Errorf("an interrupted %s has to be finished first: run install without --dry-run, or rollback", pending.Operation)
+		return nil, fmt.Errorf("an interrupted %s has to be finished first, which a dry run does not: install, or "+
+			"roll back", pending.Operation)
 	}
 	a, err := n.preparation().accept(b, o)
 	if err != nil {

@@ -132,6 +132,10 @@ func (p pinning) announced() (*fingerprint.SHA256, error) {
 	return announcedBy(b), nil
 }
 
+// OtherRoot is in the finding of a root that the node has no ground to believe in,
+// before the root's fingerprint.
+const OtherRoot = "nor one it knows: SHA-256 is "
+
 // rootAfter is the root that is pinned once a bundle with these roots is in place.
 // A pinned root stays pinned while bundles have it; when it is gone, the first one
 // follows it. The reason is a finding's text when there is a root this node has no
@@ -156,8 +160,7 @@ func (p pinning) rootAfter(
 		switch {
 		case sum == pinned, find(known, sum) != nil, old != nil && sameAuthority(old, c), compared != nil && sum == *compared:
 		default:
-			return pinned, fmt.Sprintf("is not the root this node pinned, %s, nor one it knows: SHA-256 is %s; "+
-				"when people have compared its words: --new-root %s", pinned, sum, sum), nil
+			return pinned, fmt.Sprintf("is not the root this node pinned, %s, %s%s", pinned, OtherRoot, sum), nil
 		}
 	}
 	if find(roots, pinned) != nil {

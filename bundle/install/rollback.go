@@ -33,7 +33,8 @@ func (n *Node) Rollback(dryRun bool) (*Report, error) {
 		if j, err := n.record().interrupted(); err != nil {
 			return nil, err
 		} else if j != nil {
-			return nil, fmt.Errorf("an interrupted %s has to be finished first: run rollback without --dry-run", j.Operation)
+			return nil, fmt.Errorf("an interrupted %s has to be finished first, which a dry run does not: roll back",
+				j.Operation)
 		}
 	} else if finished, err = n.completion().recover(); err != nil {
 		return nil, err

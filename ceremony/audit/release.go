@@ -151,7 +151,7 @@ func (a *originAudit) whereAnnounced(pinned fingerprint.SHA256) string {
 		before.Signer != pinned {
 		return ""
 	}
-	return "; the last ceremony announced it under that key, which its own directory proves (--previous DIR)"
+	return "; the last ceremony announced it under that key, which its own directory proves, given as a previous one"
 }
 
 func shown(f *fingerprint.SHA256) string {

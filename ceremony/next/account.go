@@ -33,7 +33,7 @@ func (c Chain) serviceAccount(p *plan.NewOptions, in *inputs, nodes []requester)
 	if err := c.Whole(); err != nil {
 		return &Refused{
 			Err:   fmt.Errorf("none of these ceremonies says anything of the service-account key; an earlier one may: %w", err),
-			Hints: []string{allOfThem},
+			Hints: plainly(allOfThem),
 		}
 	}
 	// No control-plane node before: this ceremony makes the cluster's first pair.
@@ -120,11 +120,7 @@ func (c Chain) shared(in *inputs, n *requester, public []byte) error {
 			c.last().Dir,
 			n.recipient(),
 		),
-		Hints: []string{
-			"a node that kept its identity sends the same recipient: officiant-node request",
-			"for a node that joins: on a control-plane node, officiant-node share --to " + filepath.Base(
-				n.node.Request,
-			) + " --out " + n.node.Name + SharedSuffix + ", then put that file beside its request",
-		},
+		Hints: append(plainly("a node that kept its identity sends the same recipient: officiant-node request"),
+			Hint{Way: ShareJoining, Of: []string{filepath.Base(n.node.Request), n.node.Name + SharedSuffix}}),
 	}
 }

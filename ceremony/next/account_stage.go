@@ -33,8 +33,10 @@ func (r *rolling) accountStage() (stage, error) {
 		return trustAccount{base, algorithm}, err
 	case Issue:
 		if keys.Next == nil {
-			return nil, refuse(
-				"--stage issue: the last ceremony made no next service-account key; the first stage is --stage trust",
+			return nil, stageRefused(
+				Trust,
+				"stage issue: the last ceremony made no next service-account key; the first stage is "+
+					"trust",
 			)
 		}
 		return issueAccount{base}, nil
@@ -80,11 +82,8 @@ func (a trustAccount) lags(*Previous, *install.Status) string { return "" }
 func (a trustAccount) apply(p *plan.NewOptions) error {
 	opens := func(n plan.Node) bool { return slices.Contains(a.keys.Next.Recipients, a.chain.recipient(n.Name)) }
 	if a.keys.Next != nil && !slices.ContainsFunc(p.Nodes, func(n plan.Node) bool { return !opens(n) }) {
-		return refuse(
-			"--stage trust: the next key, %s, is made already, and all these nodes can open it; the next stage is --stage "+
-				"issue",
-			keyID(a.keys.Next.PublicKey),
-		)
+		return stageRefused(Issue, "stage trust: the next key, %s, is made already, and all these nodes can open it; the "+
+			"next stage is issue", keyID(a.keys.Next.PublicKey))
 	}
 	p.ServiceAccount.Next = plan.NextAccount{Create: a.algorithm}
 	for _, n := range p.Nodes {
@@ -95,8 +94,7 @@ func (a trustAccount) apply(p *plan.NewOptions) error {
 						"its old request: it has to send a new one",
 					n.Name,
 				),
-				Hints: []string{"on the node: officiant-node request --reuse-keys …, which its present key vouches for",
-					"then: --requests DIR, with a request of every control-plane node"},
+				Hints: by(ReuseKeys),
 			}
 		}
 	}
@@ -156,7 +154,7 @@ type dropAccount struct{ account }
 func (r *rolling) dropAccount(base account) (stage, error) {
 	keys := base.keys
 	if len(keys.InUse.Former) == 0 {
-		return nil, refuse("--stage drop: API servers believe no former service-account key")
+		return nil, refuse("stage drop: API servers believe no former service-account key")
 	}
 	made := r.chain.signsSince(keys.InUse.PublicKey)
 	if end := made.Ended.Add(r.TokenLife); r.Now.Before(end) {
@@ -168,13 +166,8 @@ func (r *rolling) dropAccount(base account) (stage, error) {
 				plan.Duration(r.TokenLife),
 				made.Open.Sequence,
 			),
-			Hints: []string{
-				"count from when the last control-plane node was restarted with it; --token-life is " +
-					"--service-account-max-token-expiration of kube-apiserver, " +
-					"or 1y while it extends tokens (--service-account-extend-token-expiration, its default)",
-				"when every such token was replaced, and none is left that was written down: --token-life 0",
-				"tokens of Secrets never end: docs/succession.md finds and replaces them",
-			},
+			Hints: append(by(TokensHaveEnded), plainly("tokens of Secrets never end: docs/succession.md finds and replaces "+
+				"them")...),
 		}
 	}
 	return dropAccount{base}, nil
@@ -218,7 +211,7 @@ func (a dropAccount) mayLag(_ []kubepki.Node, late []string) error {
 		return nil
 	}
 	return refuse(
-		"--lagging %s: its tokens were signed with the former key until now, and would end at once: bring it to the "+
+		"node %s lags: its tokens were signed with the former key until now, and would end at once: bring it to the "+
 			"stage before, and wait again",
 		strings.Join(late, ", "),
 	)

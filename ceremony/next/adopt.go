@@ -42,7 +42,7 @@ func holdsSeveral(version string) error {
 				"until the last stage kubeconfigs hold two",
 			v,
 		),
-		Hints: []string{"upgrade the cluster to v1.31.0 or later first, then make the requests and this plan anew"},
+		Hints: plainly("upgrade the cluster to v1.31.0 or later first, then make the requests and this plan anew"),
 	}
 }
 
@@ -54,10 +54,8 @@ func (d *draft) adopt(evidence signer.Grade) error {
 		if nodes[i].request.Adoption == nil {
 			return &Refused{
 				Err: fmt.Errorf("%s: does not bring along what node %s has", nodes[i].node.Request, nodes[i].node.Name),
-				Hints: []string{
-					"on the node: officiant-node request --adopt …",
-					"for a node that is not part of the cluster yet: bring the cluster in first, then let it join",
-				},
+				Hints: append(by(AdoptRequest), plainly("for a node that is not part of the cluster yet: bring the cluster in "+
+					"first, then let it join")...),
 			}
 		}
 	}
@@ -114,9 +112,9 @@ func formerOf(nodes []requester, family kubepki.Authority) (*x509.Certificate, e
 					oneLine(c.Subject.String()),
 					c.SerialNumber,
 				),
-				Hints: []string{
+				Hints: plainly(
 					"a node that is of another cluster, or was missed by an earlier change, has to be put right first",
-				},
+				),
 			}
 		}
 	}

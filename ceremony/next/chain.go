@@ -32,7 +32,7 @@ func OpenChain(a *history.Archive, cluster string, dirs func(dir string) fs.FS) 
 	case cluster == "" && len(clusters) > 1:
 		return Chain{}, &Refused{
 			Err:   fmt.Errorf("there are ceremonies of several clusters here: %s", oneLine(strings.Join(clusters, ", "))),
-			Hints: []string{"say whose the plan is: --cluster NAME"},
+			Hints: by(NameCluster),
 		}
 	case cluster == "":
 		cluster = clusters[0]
@@ -55,7 +55,7 @@ func openChain(a *history.Archive, h *history.History, dirs func(dir string) fs.
 	for _, r := range h.Records() {
 		p, err := readPrevious(r, dirs(r.Source.Dir))
 		if err != nil {
-			return c, &Refused{Err: err, Hints: []string{"see what is wrong with: officiant ceremony verify " + r.Source.Dir}}
+			return c, &Refused{Err: err, Hints: plainly("see what is wrong with: officiant ceremony verify " + r.Source.Dir)}
 		}
 		c.all = append(c.all, p)
 	}
@@ -67,17 +67,17 @@ func ofRecords(err error) error {
 	refused := &Refused{Err: err}
 	switch {
 	case errors.Is(err, history.ErrGap):
-		refused.Hints = []string{allOfThem}
+		refused.Hints = plainly(allOfThem)
 	case errors.Is(err, history.ErrRehearsal):
-		refused.Hints = []string{"rehearsals lie in a folder of their own: move it, or name the ceremonies one by one"}
+		refused.Hints = plainly("rehearsals lie in a folder of their own: move it, or name the ceremonies one by one")
 	case errors.Is(err, history.ErrUnfinished):
-		refused.Hints = []string{"`officiant ceremony run` with its plan and station goes on with it"}
+		refused.Hints = plainly("`officiant ceremony run` with its plan and station goes on with it")
 	case errors.Is(err, history.ErrFork):
-		refused.Hints = []string{
+		refused.Hints = plainly(
 			"one of them may be a copy that was altered: officiant ceremony verify tells; keep the true one",
-		}
+		)
 	default:
-		refused.Hints = []string{"see what is wrong with: officiant ceremony verify DIR"}
+		refused.Hints = plainly("see what is wrong with: officiant ceremony verify DIR")
 	}
 	return refused
 }

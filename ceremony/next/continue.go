@@ -123,7 +123,7 @@ func (c Chain) rootsLast() ([]*Previous, error) {
 			return nil, err
 		case other.spki != root.spki:
 			return nil, &Refused{Err: fmt.Errorf("%s and %s are below different roots", all[0].Where(), p.Where()),
-				Hints: []string{"give the ceremonies of those clusters alone whose root the new one is to have"}}
+				Hints: plainly("give the ceremonies of those clusters alone whose root the new one is to have")}
 		}
 	}
 	if root.external {
@@ -154,10 +154,8 @@ func notOpened(all []*Previous) error {
 	for _, p := range all {
 		names = append(names, p.Where())
 		for _, before := range p.Open.Predecessors {
-			refused.Hints = append(
-				refused.Hints,
-				fmt.Sprintf("%s continues ceremony %d of cluster %s", p.Where(), before.Sequence, before.Cluster),
-			)
+			refused.Hints = append(refused.Hints, Hint{Text: fmt.Sprintf("%s continues ceremony %d of cluster %s", p.Where(),
+				before.Sequence, before.Cluster)})
 		}
 	}
 	slices.Sort(names)

@@ -107,10 +107,7 @@ func (g generation) next(m Move, root string) (plan.Authority, error) {
 					name,
 					g.now.Add(left+day).UTC().Format(time.DateOnly),
 				),
-				Hints: []string{
-					"replace the root, and all below it: --authority root",
-					"or give it a later end: --authority " + name + " --same-key",
-				},
+				Hints: append(by(WithRoot), by(SameKeyLater, name)...),
 			}
 		}
 		life = min(life, left.Truncate(day))

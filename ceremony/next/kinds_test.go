@@ -282,7 +282,7 @@ func TestRefused(t *testing.T) {
 			o := next.RolloverOptions{Authority: "etcd", Stage: next.Issue}
 			_, err := next.RolloverStage(chain, o, next.Changes{Desk: desk(t)})
 			return err
-		}, "the first stage is --stage trust"},
+		}, "the first stage is trust"},
 		"no statuses": {func() error {
 			o := next.RolloverOptions{Authority: "etcd", Stage: next.Trust}
 			_, err := next.RolloverStage(chain, o, next.Changes{Desk: desk(t)})

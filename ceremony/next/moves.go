@@ -35,11 +35,7 @@ func (r *rolling) moves() ([]Move, error) {
 					"during a rollover kubeconfigs hold two",
 				version,
 			),
-			Hints: []string{
-				"upgrade the cluster to v1.31.0 or later first, and take the new version into a plan: officiant ceremony " +
-					"renew --kubeadm FILE",
-				"etcd and front-proxy stand in no kubeconfig, and can be replaced now: --authority etcd",
-			},
+			Hints: append(by(UpgradeFirst), by(EtcdFirst)...),
 		}
 	}
 	return moves, nil
@@ -69,10 +65,11 @@ func (r *rolling) families() ([]kubepki.Authority, error) {
 	if a.Family != kubepki.Root || same {
 		return []kubepki.Authority{a.Family}, nil
 	}
-	return nil, refuse(
-		"%s is a root: its successor certifies intermediates of its own, so they go together: --authority root",
-		r.Authority,
-	)
+	return nil, &Refused{
+		Err: fmt.Errorf("%s is a root: its successor certifies intermediates of its own, so they go together",
+			r.Authority),
+		Hints: by(WithRoot),
+	}
 }
 
 // move is one family's, by what the last plan has of it.
@@ -87,34 +84,37 @@ func (r *rolling) move(family kubepki.Authority) (Move, error) {
 	}
 	if r.Stage == SameKey {
 		if slices.Contains(trusted, r.Authority) {
-			return Move{}, refuse("%s is only trusted; --same-key is for one that issues", r.Authority)
+			return Move{}, refuse(
+				"%s is only trusted; a later end for the key there is, only one that issues gets",
+				r.Authority,
+			)
 		}
 		return Move{family, issuing, ""}, nil
 	}
-	refused := func(format string, args ...any) (Move, error) {
-		return Move{}, refuse("--stage %s: %s", r.Stage, fmt.Sprintf(format, args...))
+	refused := func(next Stage, format string, args ...any) (Move, error) {
+		return Move{}, stageRefused(next, "stage %s: %s", r.Stage, fmt.Sprintf(format, args...))
 	}
 	switch {
 	case len(trusted) > 1:
-		return refused("beside %s nodes trust %s; finish one rollover at a time", issuing, strings.Join(trusted, ", "))
+		return refused("", "beside %s nodes trust %s; finish one rollover at a time", issuing, strings.Join(trusted, ", "))
 	case len(trusted) == 0 && r.Stage == Trust:
 		return Move{family, issuing, r.chain.successor(issuing)}, nil
 	case len(trusted) == 0:
-		return refused("nodes trust none beside %s; the first stage is --stage trust", issuing)
+		return refused(Trust, "nodes trust none beside %s; the first stage is trust", issuing)
 	}
 	other := trusted[0]
 	comes := r.chain.madeBefore(issuing, other) // else it goes
 	switch {
 	case r.Stage == Trust && comes:
-		return refused("nodes trust %s already; the next stage is --stage issue", other)
+		return refused(Issue, "nodes trust %s already; the next stage is issue", other)
 	case r.Stage == Trust:
-		return refused("nodes still trust %s; finish that rollover first: --stage drop", other)
+		return refused(Drop, "nodes still trust %s; finish that rollover first", other)
 	case r.Stage == Issue && comes:
 		return Move{family, issuing, other}, nil
 	case r.Stage == Issue:
-		return refused("%s issues already; the next stage is --stage drop", issuing)
+		return refused(Drop, "%s issues already; the next stage is drop", issuing)
 	case comes:
-		return refused("leaves are by %s still; the next stage is --stage issue", issuing)
+		return refused(Issue, "leaves are by %s still; the next stage is issue", issuing)
 	}
 	return Move{family, other, issuing}, nil
 }
@@ -137,4 +137,13 @@ func (c Chain) madeBefore(a, b string) bool {
 	}
 	x, y := last.certificate(a), last.certificate(b)
 	return x != nil && y != nil && x.NotBefore.Before(y.NotBefore)
+}
+
+// stageRefused refuses a stage, and names the one that comes first; empty: none does.
+func stageRefused(next Stage, format string, args ...any) error {
+	refused := &Refused{Err: fmt.Errorf(format, args...)}
+	if next != "" {
+		refused.Hints = by(NextStage, string(next))
+	}
+	return refused
 }

@@ -142,7 +142,7 @@ func (d *draft) otherNaming() {
 		d.notes = append(
 			d.notes,
 			fmt.Sprintf("naming: the plan has the names of %s, and the requests of %s were made for others: "+
-				"one naming goes for all (--naming), here and in officiant-node request", naming(d.p.Cluster.Naming), Some(names)),
+				"one naming goes for all, here and in officiant-node request", naming(d.p.Cluster.Naming), Some(names)),
 		)
 	}
 }
@@ -155,7 +155,7 @@ func clusterConfig(f File) (*kubeadm.Config, error) {
 	}
 	if !config.HasCluster {
 		return nil, &Refused{Err: fmt.Errorf("%s: has no ClusterConfiguration", f.Name),
-			Hints: []string{"a cluster that runs keeps it: kubectl -n kube-system get cm kubeadm-config -o yaml"}}
+			Hints: plainly("a cluster that runs keeps it: kubectl -n kube-system get cm kubeadm-config -o yaml")}
 	}
 	return config, nil
 }

@@ -74,10 +74,7 @@ func (s *Survivors) account() error {
 				Some(with),
 				Some(without),
 			),
-			Hints: []string{
-				"on a control-plane node: officiant-node share --to " + without[0] + ".req --out " + without[0] + SharedSuffix +
-					", then put that file beside its request",
-			},
+			Hints: by(ShareKey, without[0]+".req", without[0]+SharedSuffix),
 		}
 	}
 	public, former, err := s.signs()
@@ -124,7 +121,7 @@ func (s *Survivors) signs() (public []byte, former [][]byte, err error) {
 				"the public half of the service-account key that nodes sign with, SHA-256 %s, is in none of the places given",
 				s.accountKey,
 			),
-			Hints: []string{"a control-plane node has it in etc/kubernetes/pki/sa.pub; add that file: --from"},
+			Hints: by(AddPublic),
 		}
 	}
 	return public, former, nil
@@ -177,7 +174,7 @@ func (s *Survivors) pinnedRoot() (*SurvivingCertificate, error) {
 			"the certificate of the root that nodes pinned, SHA-256 %s, is in none of the places given",
 			s.root,
 		),
-		Hints: []string{"a control-plane node has it in etc/kubernetes/pki/server-ca.crt; add the folder: --from"},
+		Hints: by(AddRoot),
 	}
 }
 
@@ -208,7 +205,7 @@ func (s *Survivors) only(family kubepki.Authority) (*SurvivingKey, error) {
 					"nobody knows its name, and what it issued has no chain",
 				strings.Join(bare, ", "),
 			),
-			Hints: []string{"nodes trust it, so they have it: add etc/kubernetes of a control-plane node with --from"},
+			Hints: by(AddAuthorities),
 		}
 	}
 	return nil, &Refused{
@@ -218,10 +215,10 @@ func (s *Survivors) only(family kubepki.Authority) (*SurvivingKey, error) {
 			s.Cluster,
 			family,
 		),
-		Hints: []string{
+		Hints: plainly(
 			"look into the tokens: officiant signer list URI",
 			"with the key gone too, the cluster gets a new authority: docs/recovery.md",
-		},
+		),
 	}
 }
 
@@ -237,6 +234,6 @@ func (s *Survivors) pinnedRelease() (*SurvivingKey, error) {
 			"the release key that nodes pinned, SHA-256 %s, is in none of the station's tokens: nodes would take no bundle",
 			s.release,
 		),
-		Hints: []string{"with that key gone a new one is made, and its words are compared on each node: docs/recovery.md"},
+		Hints: plainly("with that key gone a new one is made, and its words are compared on each node: docs/recovery.md"),
 	}
 }

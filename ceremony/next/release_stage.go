@@ -1,6 +1,7 @@
 package next
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,21 +21,18 @@ func (r *rolling) releaseStage() (stage, error) {
 		return lostRelease{was, next, last.plan.Algorithm(was.Name)}, nil
 	case r.Stage == Drop:
 		return nil, refuse(
-			"--stage drop: each node leaves the old release key by itself, with the first bundle by the new one",
+			"stage drop: each node leaves the old release key by itself, with the first bundle by the new one",
 		)
 	case r.Stage == Trust && was.Successor.Name != "":
-		return nil, refuse(
-			"--stage trust: the last ceremony announced %s already; the next stage is --stage issue",
-			was.Successor.Name,
-		)
+		return nil, stageRefused(Issue, "stage trust: the last ceremony announced %s already; the next stage is issue",
+			was.Successor.Name)
 	case r.Stage == Trust:
 		return trustRelease{was, next, last.plan.Algorithm(was.Name)}, nil
 	case was.Successor.Name == "":
-		return nil, refuse(
-			"--stage issue: the last ceremony announced no release key; the first stage is --stage trust. When %s is "+
-				"lost: --lost",
-			was.Name,
-		)
+		return nil, &Refused{
+			Err:   errors.New("stage issue: the last ceremony announced no release key; the first stage is trust"),
+			Hints: append(by(NextStage, string(Trust)), Hint{Way: ReleaseLost, Of: []string{was.Name}}),
+		}
 	}
 	s := was.Successor
 	return issueRelease{was.Name, s.Name, fingerprint.Of(last.releaseKey(s.Name, s.Key, s.Public))}, nil

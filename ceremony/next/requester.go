@@ -44,10 +44,10 @@ func (r Requests) unused(nodes []requester) (notes []string, err error) {
 		if o, err := request.Parse(f.Name, f.Data); err == nil {
 			return nil, &Refused{
 				Err: fmt.Errorf("%s: is a request of node %s, and its name does not end in .req", f.Name, o.Node.Name),
-				Hints: []string{
-					"to have the node in the plan: mv " + f.Name + " " + strings.TrimSuffix(f.Name, filepath.Ext(f.Name)) + ".req",
+				Hints: plainly(
+					"to have the node in the plan: mv "+f.Name+" "+strings.TrimSuffix(f.Name, filepath.Ext(f.Name))+".req",
 					"to leave it out: keep it in another folder",
-				},
+				),
 			}
 		}
 		names = append(names, filepath.Base(f.Name))
@@ -119,7 +119,7 @@ func (r Requests) requesters(in *inputs) (nodes []requester, notes []string, err
 	}
 	if len(nodes) == 0 {
 		return nil, nil, &Refused{Err: fmt.Errorf("%s: no request (*.req) in it", r.Dir),
-			Hints: []string{"requests are made on the nodes, by officiant-node request"}}
+			Hints: plainly("requests are made on the nodes, by officiant-node request")}
 	}
 	slices.SortFunc(nodes, func(a, b requester) int {
 		return cmp.Or(cmp.Compare(rank(a.node), rank(b.node)), cmp.Compare(a.node.Name, b.node.Name))

@@ -131,8 +131,8 @@ func (w *revoking) targets() ([]Revoked, error) {
 	for _, what := range slices.Concat(w.Serials, w.Of, w.MadeBy) {
 		if !hit[what] {
 			return nil, &Refused{Err: fmt.Errorf("%s: no certificate of that on these records", what),
-				Hints: []string{"an older ceremony may have issued it: " + allOfThem,
-					"see what there is:  officiant ceremony inventory DIR..."}}
+				Hints: plainly("an older ceremony may have issued it: "+allOfThem,
+					"see what there is:  officiant ceremony inventory DIR...")}
 		}
 	}
 	if len(found) == 0 {
@@ -193,7 +193,7 @@ func (w *revoking) target(c history.Certificate) (Revoked, error) {
 	switch {
 	case c.CA && c.SelfIssued:
 		return t, &Refused{Err: fmt.Errorf("%s (%s) is a root: no list can say that of it", t.Name, t.Serial),
-			Hints: []string{"it has to be replaced: officiant ceremony rollover (docs/rollover.md)"}}
+			Hints: plainly("it has to be replaced: officiant ceremony rollover (docs/rollover.md)")}
 	case c.State == history.Received, by != nil && by.External:
 		return t, refuse("%s (%s) was certified by a root that lives elsewhere: it is revoked there", t.Name, t.Serial)
 	case by == nil:

@@ -33,7 +33,7 @@ func ParseStatuses(dir string, files []File) (Statuses, error) {
 			err = fmt.Errorf("%s: not a node's status", f.Name)
 		}
 		if err != nil {
-			return out, &Refused{Err: err, Hints: []string{"on the node: officiant-node status -o json"}}
+			return out, &Refused{Err: err, Hints: plainly("on the node: officiant-node status -o json")}
 		}
 		if s.Installed == nil {
 			continue // its node is named where it is missed
@@ -75,15 +75,13 @@ func (r *rolling) gate() ([]string, error) {
 	}
 	for _, name := range r.Lagging {
 		if !slices.Contains(late, name) {
-			return nil, refuse("--lagging %s: it does not lag behind, or is no node of these ceremonies", oneLine(name))
+			return nil, refuse("node %s does not lag behind, or is no node of these ceremonies", oneLine(name))
 		}
 	}
 	if behind != nil {
-		return nil, &Refused{Err: behind, Hints: []string{
-			"put that right on the node, and take its status again: officiant-node status -o json",
-			"a node that is gone for good: --left NODE; one that is away: --without NODE; one that has to go straight to " +
-				"this stage: --lagging NODE",
-		}}
+		return nil, &Refused{Err: behind, Hints: append(
+			plainly("put that right on the node, and take its status again: officiant-node status -o json"),
+			Hint{Way: WayOfLaggards})}
 	}
 	if limited, ok := r.stage.(limited); ok {
 		return late, limited.mayLag(nodes, late)
@@ -149,7 +147,7 @@ func oneAtATime(nodes []kubepki.Node, late []string) error {
 				"nodes %s lag behind together: whichever installs first, the other does not trust it",
 				strings.Join(others, ", "),
 			),
-			Hints: []string{"bring all but one to the stage before: its bundles are in that ceremony's directory"},
+			Hints: plainly("bring all but one to the stage before: its bundles are in that ceremony's directory"),
 		}
 	}
 	return nil

@@ -96,7 +96,7 @@ func (s *Survivors) seen(statuses Statuses) error {
 					"to begin",
 				statuses.Dir,
 			),
-			Hints: []string{"on each node: officiant-node status -o json >NODE.json"},
+			Hints: plainly("on each node: officiant-node status -o json >NODE.json"),
 		}
 	}
 	return nil
@@ -147,10 +147,10 @@ func (s *Survivors) highest(seen map[string]int) error {
 				s.Sequence,
 				others,
 			),
-			Hints: []string{
+			Hints: plainly(
 				"find out what happened to that node; without its status its bundle is refused there, and it has to be set " +
 					"up anew",
-			},
+			),
 		}
 	}
 	return nil

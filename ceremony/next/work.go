@@ -76,7 +76,7 @@ func (w *work) gather() error {
 			if how, left := w.chain.Left(n.Name); left {
 				if only {
 					return &Refused{Err: fmt.Errorf("node %s has left the cluster: %s", n.Name, how),
-						Hints: []string{"it comes back by a new request: officiant-node request, and --requests"}}
+						Hints: by(NewRequests)}
 				}
 				continue
 			}
@@ -99,13 +99,13 @@ func (w *work) named(seen, asked map[string]bool) error {
 			return refuse("no node %s in these ceremonies", name)
 		case slices.Contains(w.Without, name) && slices.Contains(w.Left, name):
 			return refuse(
-				"node %s is to be left out for now (--without), and has left for good (--left): it is one of them",
+				"node %s is to be left out for now, and has left for good: it is one of them",
 				name,
 			)
 		case slices.Contains(w.Left, name) && (asked[name] || slices.Contains(w.Nodes, name)):
-			return refuse("node %s has left for good (--left), and is asked for as well", name)
+			return refuse("node %s has left for good, and is asked for as well", name)
 		case out && (asked[name] || slices.Contains(w.Nodes, name)):
-			return refuse("node %s is to be left out (--without), and asked for as well", name)
+			return refuse("node %s is to be left out, and asked for as well", name)
 		}
 		if how, left := w.chain.Left(name); left && slices.Contains(w.Left, name) {
 			return refuse("node %s has left already: %s", name, how)
@@ -221,10 +221,7 @@ func (w *work) open() (*schedule.Ceremony, error) {
 	if !errors.As(err, &invalid) {
 		return c, err
 	}
-	refused := &Refused{Hints: []string{
-		"a node whose names, roles or certificates became more sends a new request: officiant-node request, and --requests",
-		"names that the cluster has now come from its kubeadm file: --kubeadm",
-		"a node that is to wait, such as for a new request after its key was compromised: --without NODE"}}
+	refused := &Refused{Hints: []Hint{{Way: NewRequests}, {Way: NewKubeadm}, {Way: LeaveOut}}}
 	for _, problem := range invalid.Problems {
 		refused.Err = errors.Join(refused.Err, errors.New(problem.Message))
 	}
@@ -296,9 +293,8 @@ func (w *work) issuers(all *schedule.Ceremony) error {
 			return &Refused{
 				Err: fmt.Errorf("authority %s ends on %s, before a certificate of %s made now would: renewal cannot help there",
 					a.Name, c.NotAfter.UTC().Format(time.DateOnly), plan.Duration(life)),
-				Hints: []string{
-					"it needs a successor, which nodes learn to trust first: officiant ceremony rollover (docs/rollover.md)",
-					"until then, certificates that end sooner: --validity TIME"}}
+				Hints: append(plainly("it needs a successor, which nodes learn to trust first: officiant ceremony rollover "+
+					"(docs/rollover.md)"), Hint{Way: ShorterLeaves})}
 		}
 	}
 	return nil

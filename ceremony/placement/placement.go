@@ -175,7 +175,8 @@ func (l *look) token(name string, t Token) {
 	switch {
 	case t.Device.PINLocked:
 	case t.Device.PINFinalTry:
-		warning = called + ": one more wrong PIN locks it, so it is not logged in to without --final-try and its serial"
+		warning = called + ": one more wrong PIN locks it, so it is logged in to only when its serial is given for a " +
+			"final try"
 	case t.Device.PINCountLow:
 		warning = called + ": a wrong PIN was entered before"
 	}

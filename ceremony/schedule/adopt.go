@@ -112,7 +112,8 @@ func (b *requestPass) bringIn(i int, o *request.Opened) {
 	}
 	bad := func(format string, args ...any) { b.RefuseInput(in.Request, format, args...) }
 	if o.Adoption == nil {
-		bad("does not bring along what the node has; make it on node %s with officiant-node request --adopt", in.Name)
+		bad("does not bring along what the node has; make it on node %s, as that of a node that is adopted "+
+			"(docs/adoption.md)", in.Name)
 		return
 	}
 	for family, c := range o.Adoption.Authorities {

@@ -166,7 +166,7 @@ func (b *releasePass) releaseSucceeds(where plan.At) {
 		b.Refuse(append(where, "lost"), "the release key of the last ceremony is %s, not this", before.Present)
 	case lost:
 		b.Warn(where, "nodes pinned the release key %s, and nothing of it vouches for this one: they refuse it until "+
-			"its words are compared (officiant-node install --new-release-key)", r.Lost)
+			"its words are compared as those of a new release key", r.Lost)
 	case !same && !announced:
 		b.afterwards(where, "the release key is another than the last ceremony's, %s, and was not announced by it: "+
 			"nodes would refuse its bundles. Announce a successor under the present key; or, when that "+

@@ -97,6 +97,10 @@ func refused(err error) error {
 			hints = append(hints, "a key that followed the pinned one is taken after the bundle that announces it; when the pinned one is lost,",
 				"compare its words by another way than its file came: --new-release-key")
 		}
+		if _, sum, other := strings.Cut(err.Error(), install.OtherRoot); other {
+			sum, _, _ = strings.Cut(sum, "\n")
+			hints = append(hints, "a root is taken when people have compared its words: --new-root "+sum)
+		}
 		return &exit.Error{Code: exit.Unverified, Err: err, Hints: hints}
 	}
 	return err

@@ -21,11 +21,14 @@ func outcome(err error) (code int, hints []string) {
 	var refused *ceremony.Refused
 	var unlinted *issue.Refused
 	var stopped *ceremony.Interrupted
+	var missing *ceremony.Missing
 	var noPlan *next.Refused
 	var otherStation *ceremony.OtherStation
 	switch {
+	case errors.As(err, &missing):
+		return exit.Refused, []string{filled(wants[missing.What], missing.Of)}
 	case errors.As(err, &noPlan):
-		return exit.Refused, noPlan.Hints
+		return exit.Refused, hintLines(noPlan.Hints)
 	case errors.As(err, &stopped), errors.Is(err, context.Canceled):
 		return exit.Interrupted, nil
 	case errors.As(err, &invalid), errors.As(err, &misplaced), errors.As(err, &refused), errors.As(err, &unlinted),
