@@ -19,6 +19,7 @@ type Entry struct {
 	Kind   string
 	Name   string
 	Fields []Field // but the name, in the line's order
+	Line   string  // the whole, without its newline
 }
 
 // Field is a key and its value, without quotes.
@@ -75,6 +76,7 @@ func (s *Schedule) header(text string) error {
 
 // ParseEntry reads one line of a schedule, without its newline.
 func ParseEntry(line string) (e Entry, err error) {
+	e.Line = line
 	number, rest, _ := strings.Cut(line, " ")
 	if e.N, err = strconv.Atoi(number); err != nil {
 		return e, errors.New("line has no number")

@@ -46,6 +46,7 @@ func newRootCommand(o *options) *cobra.Command {
 	}, newRequestCommand(o), newVerifyCommand(o), newInstallCommand(o), newRollbackCommand(o), newStatusCommand(o),
 		newSyncCommand(o), newShareCommand(o), newUnsealCommand(o), newVersionCommand(o))
 	root.AddCommand(manual.Command(root, o.Version, "", exit.ExactArgs(1, "one folder")))
+	exit.Program(root, o.Version, &o.Stderr)
 	manual.Examples(root, examples)
 	manual.Help(root)
 	completion.Add(root, nil)

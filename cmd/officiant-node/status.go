@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -13,10 +12,15 @@ import (
 
 	"officiant/bundle/install"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/output"
 )
 
+// prometheus is the format that node exporter reads.
+const prometheus output.Format = "prometheus"
+
 func newStatusCommand(o *options) *cobra.Command {
-	var root, output, textfile string
+	var root, textfile string
+	var format output.Format
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show what is installed on this node, and until when it is valid",
@@ -26,9 +30,6 @@ func newStatusCommand(o *options) *cobra.Command {
 			"node exporter's textfile folder, whole or not at all, and prints nothing.",
 		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			if output != "table" && output != "json" && output != "prometheus" {
-				return exit.Usagef("-o is table, json or prometheus, not %q", output)
-			}
 			if textfile != "" && filepath.Ext(textfile) != ".prom" {
 				return exit.Usagef("--prometheus %s: node exporter reads files that end in .prom", textfile)
 			}
@@ -40,23 +41,20 @@ func newStatusCommand(o *options) *cobra.Command {
 			if textfile != "" {
 				return o.Disk.Replace(textfile, metrics(s, o.Now()), 0o644)
 			}
-			return o.printStatus(s, output)
+			return o.printStatus(s, format)
 		},
 	}
 	c.Flags().StringVar(&root, "root", "/", "the directory etc/kubernetes lies below")
-	c.Flags().StringVarP(&output, "output", "o", "table", "table, json or prometheus")
+	output.Flag(c, &format, prometheus)
 	c.Flags().StringVar(&textfile, "prometheus", "", "write metrics to this file (*.prom), and print nothing")
 	return c
 }
 
-func (o *options) printStatus(s *install.Status, output string) error {
-	switch output {
-	case "json":
-		e := json.NewEncoder(o.Stdout)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(s)
-	case "prometheus":
+func (o *options) printStatus(s *install.Status, format output.Format) error {
+	switch format {
+	case output.JSON, output.YAML:
+		return format.Write(o.Stdout, s)
+	case prometheus:
 		_, err := o.Stdout.Write(metrics(s, o.Now()))
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/output"
 )
 
 // file adds a file to the table.
@@ -40,13 +40,10 @@ func (v *verdict) count() {
 	}
 }
 
-func (v *verdict) print(w io.Writer, output string) error {
+func (v *verdict) print(w io.Writer, format output.Format) error {
 	v.count()
-	if output == "json" {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(v)
+	if format.Fields() {
+		return format.Write(w, v)
 	}
 	fmt.Fprintf(w, "%-14s %s\n", "verifying", exit.Plain(v.What))
 	if v.Node != "" {

@@ -15,6 +15,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/output"
 )
 
 // Verdicts of verify; the second means that nothing was found, but nobody
@@ -27,8 +28,9 @@ const (
 
 type verifyOptions struct {
 	*options
-	root, releaseKey, rootCA, validFor, output string
-	allow                                      []string
+	root, releaseKey, rootCA, validFor string
+	output                             output.Format
+	allow                              []string
 }
 
 func newVerifyCommand(o *options) *cobra.Command {
@@ -49,9 +51,6 @@ func newVerifyCommand(o *options) *cobra.Command {
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			if v.output != "table" && v.output != "json" {
-				return exit.Usagef("-o is table or json, not %q", v.output)
-			}
 			return v.run(args)
 		},
 	}
@@ -60,7 +59,7 @@ func newVerifyCommand(o *options) *cobra.Command {
 	c.Flags().StringVar(&v.rootCA, "root-ca", "", "SHA-256 the root certificate must have, hex")
 	c.Flags().StringVar(&v.validFor, "valid-for", "", "everything must be valid this much longer: 30d, 720h")
 	c.Flags().StringSliceVar(&v.allow, "allow", nil, "with --root: a file below /etc/kubernetes that is there besides the bundle's; may be repeated")
-	c.Flags().StringVarP(&v.output, "output", "o", "table", "table or json")
+	output.Flag(c, &v.output)
 	return c
 }
 

@@ -13,6 +13,7 @@ import (
 	"officiant/bundle/contents"
 	"officiant/bundle/fingerprint"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/output"
 	"officiant/cmd/internal/terminal"
 )
 
@@ -43,7 +44,7 @@ type shownFile struct {
 }
 
 func newBundleInspectCommand(o *options) *cobra.Command {
-	var output string
+	var format output.Format
 	c := &cobra.Command{
 		Use:   "inspect BUNDLE",
 		Short: "Show what a bundle holds",
@@ -51,21 +52,18 @@ func newBundleInspectCommand(o *options) *cobra.Command {
 			"in it says. It checks the list of sums and no signature: \"bundle verify\" does.",
 		Args: exit.ExactArgs(1, "one bundle"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := tableOrJSON(output); err != nil {
-				return err
-			}
 			b, err := openBundle(args[0])
 			if err != nil {
 				return err
 			}
-			return inspectBundle(o, b, output)
+			return inspectBundle(o, b, format)
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	output.Flag(c, &format)
 	return c
 }
 
-func inspectBundle(o *options, b *bundle.Bundle, output string) error {
+func inspectBundle(o *options, b *bundle.Bundle, format output.Format) error {
 	shown := shownBundle{
 		Cluster: b.Cluster, Node: b.Node, Format: b.Format, Sequence: b.Sequence, Ceremony: b.Ceremony,
 		Rehearsal: b.Rehearsal, NotAfter: b.NotAfter, Files: []shownFile{},
@@ -77,8 +75,8 @@ func inspectBundle(o *options, b *bundle.Bundle, output string) error {
 		}
 		shown.Files = append(shown.Files, f)
 	}
-	if output == "json" {
-		return writeIndented(o.Stdout, shown)
+	if format.Fields() {
+		return format.Write(o.Stdout, shown)
 	}
 	fmt.Fprintf(o.Stdout, "bundle       node %s of cluster %s\n", exit.Line(b.Node), exit.Line(b.Cluster))
 	if b.Rehearsal {
@@ -101,7 +99,7 @@ func firstOf(values []string) string {
 }
 
 func newBundleDiffCommand(o *options) *cobra.Command {
-	var output string
+	var format output.Format
 	c := &cobra.Command{
 		Use:   "diff BUNDLE BUNDLE",
 		Short: "Show what a later bundle changes",
@@ -109,9 +107,6 @@ func newBundleDiffCommand(o *options) *cobra.Command {
 			"them says otherwise: serial numbers, dates, names, keys. It checks no signature.",
 		Args: exit.ExactArgs(2, "two bundles"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := tableOrJSON(output); err != nil {
-				return err
-			}
 			before, err := openBundle(args[0])
 			if err != nil {
 				return err
@@ -120,17 +115,17 @@ func newBundleDiffCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return diffBundles(o, before, after, output)
+			return diffBundles(o, before, after, format)
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	output.Flag(c, &format)
 	return c
 }
 
-func diffBundles(o *options, before, after *bundle.Bundle, output string) error {
+func diffBundles(o *options, before, after *bundle.Bundle, format output.Format) error {
 	d := contents.CompareBundles(before, after)
-	if output == "json" {
-		return writeIndented(o.Stdout, d)
+	if format.Fields() {
+		return format.Write(o.Stdout, d)
 	}
 	if before.Node != after.Node || before.Cluster != after.Cluster {
 		fmt.Fprintf(o.Stdout, "other node   %s of %s → %s of %s\n", exit.Line(before.Node), exit.Line(before.Cluster),
@@ -160,7 +155,8 @@ type bundleVerdict struct {
 }
 
 func newBundleVerifyCommand(o *options) *cobra.Command {
-	var release, output string
+	var release string
+	var format output.Format
 	c := &cobra.Command{
 		Use:   "verify BUNDLE --release-key FILE",
 		Short: "Verify a bundle from its signature down to each certificate",
@@ -169,18 +165,15 @@ func newBundleVerifyCommand(o *options) *cobra.Command {
 			"have. Without --release-key the bundle may be anybody's: exit code 4.",
 		Args: exit.ExactArgs(1, "one bundle"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := tableOrJSON(output); err != nil {
-				return err
-			}
-			return verifyBundle(o, args[0], release, output)
+			return verifyBundle(o, args[0], release, format)
 		},
 	}
 	c.Flags().StringVar(&release, "release-key", "", "the ceremony's release.pub, `FILE` from where you trust it")
-	c.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	output.Flag(c, &format)
 	return c
 }
 
-func verifyBundle(o *options, path, release, output string) error {
+func verifyBundle(o *options, path, release string, format output.Format) error {
 	b, err := bundle.Open(path)
 	if refusals := bundle.Refusals(err); refusals != nil {
 		return &exit.Error{Code: exit.Unverified, Err: err}
@@ -202,7 +195,7 @@ func verifyBundle(o *options, path, release, output string) error {
 	default:
 		v.Verdict = "verified"
 	}
-	if err := v.write(o, output); err != nil || v.Verdict == "verified" {
+	if err := v.write(o, format); err != nil || v.Verdict == "verified" {
 		return err
 	}
 	return &exit.Error{Code: exit.Unverified}
@@ -227,9 +220,9 @@ func signedBy(b *bundle.Bundle, file string) (string, error) {
 	return "ok", nil
 }
 
-func (v *bundleVerdict) write(o *options, output string) error {
-	if output == "json" {
-		return writeIndented(o.Stdout, v)
+func (v *bundleVerdict) write(o *options, format output.Format) error {
+	if format.Fields() {
+		return format.Write(o.Stdout, v)
 	}
 	fmt.Fprintf(o.Stdout, "bundle     node %s of cluster %s, sequence %d\nsignature  %s\n",
 		exit.Line(v.Node), exit.Line(v.Cluster), v.Sequence, v.Signed)
@@ -247,11 +240,4 @@ func openBundle(path string) (*bundle.Bundle, error) {
 		return nil, &exit.Error{Code: exit.Unverified, Err: err}
 	}
 	return b, err
-}
-
-func tableOrJSON(output string) error {
-	if output != "table" && output != "json" {
-		return exit.Usagef("-o is table or json, not %q", output)
-	}
-	return nil
 }

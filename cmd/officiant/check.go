@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -14,12 +13,14 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony"
 	"officiant/ceremony/approval"
+	"officiant/ceremony/comparison"
 	"officiant/ceremony/issue"
 	"officiant/ceremony/placement"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/output"
 	"officiant/cmd/internal/terminal"
 	"officiant/signer"
 )
@@ -27,8 +28,9 @@ import (
 type checkOptions struct {
 	*options
 	station string
-	output  string
+	output  output.Format
 	all     bool
+	alone   bool // the digest, and nothing else
 }
 
 func newCheckCommand(o *options) *cobra.Command {
@@ -54,7 +56,8 @@ have as well, stands by itself. schedule.txt has a line for each.`,
 	}
 	c.Flags().StringVar(&check.station, "station", "", "station `FILE`: check that each key has a place that can hold it")
 	c.Flags().BoolVar(&check.all, "all", false, "show every node by itself, also those that are alike")
-	c.Flags().StringVarP(&check.output, "output", "o", "table", "`FORMAT` of the result: table or json")
+	c.Flags().BoolVar(&check.alone, "digest", false, "print the digest alone, for --confirm and for scripts")
+	output.Flag(c, &check.output)
 	return c
 }
 
@@ -68,7 +71,7 @@ type checked struct {
 	Words      []string            `json:"words,omitempty"`
 	Schedule   string              `json:"schedule,omitempty"` // the file
 	Keys       []checkedKey        `json:"keys"`
-	Signatures []checkedEntry      `json:"signatures"`
+	Signatures []comparison.Entry  `json:"signatures"`
 	Findings   []checkedFinding    `json:"findings"`
 	Warnings   []checkedFinding    `json:"warnings"`
 	People     *checkedPeople      `json:"people,omitempty"` // absent when there are findings
@@ -83,13 +86,6 @@ type checkedKey struct {
 	Evidence  signer.Grade     `json:"evidence"`
 }
 
-type checkedEntry struct {
-	N    int           `json:"n"`
-	Kind schedule.Kind `json:"kind"`
-	Name string        `json:"name"`
-	Line string        `json:"line"` // as in schedule.txt
-}
-
 type checkedFinding struct {
 	File    string `json:"file,omitempty"`
 	Line    int    `json:"line,omitempty"`
@@ -99,10 +95,10 @@ type checkedFinding struct {
 }
 
 func (o *checkOptions) run(ctx context.Context, path string) error {
-	if o.output != "table" && o.output != "json" {
-		return exit.Usagef("-o %q: table or json", o.output)
+	if o.alone && o.output.Fields() {
+		return exit.Usagef("--digest goes without -o %s, which has the digest, too", o.output)
 	}
-	result := &checked{Plan: path, Keys: []checkedKey{}, Signatures: []checkedEntry{}, Findings: []checkedFinding{},
+	result := &checked{Plan: path, Keys: []checkedKey{}, Signatures: []comparison.Entry{}, Findings: []checkedFinding{},
 		Warnings: []checkedFinding{}}
 	c, err := schedule.Open(path, schedule.Options{Now: o.Now()})
 	var invalid *plan.Invalid
@@ -116,8 +112,8 @@ func (o *checkOptions) run(ctx context.Context, path string) error {
 			return err
 		}
 	}
-	if o.output == "json" {
-		err = o.writeJSON(result)
+	if o.output.Fields() {
+		err = o.output.Write(o.Stdout, result)
 	} else {
 		err = o.writeText(result, c)
 	}
@@ -145,8 +141,10 @@ func (o *checkOptions) examine(ctx context.Context, result *checked, c *schedule
 		k, _ := c.Plan.KeyOf(name)
 		result.Keys = append(result.Keys, checkedKey{name, c.Algorithm(name), k.Creates(), k.Evidence})
 	}
-	for _, e := range c.Entries {
-		result.Signatures = append(result.Signatures, checkedEntry{e.N, e.Kind, e.Name, c.Line(e)})
+	if o.output.Fields() {
+		if err := result.sign(c); err != nil {
+			return err
+		}
 	}
 	// Every certificate is made in memory with throw-away keys, and linted.
 	err := ceremony.DryRun(issue.NewChecker(o.Rand), c, o.Now().UTC().Truncate(1e9), o.Rand)
@@ -167,6 +165,18 @@ func (o *checkOptions) examine(ctx context.Context, result *checked, c *schedule
 		return nil
 	}
 	return o.places(ctx, result, c)
+}
+
+// sign lists what would be signed, with the fields of schedule.txt.
+func (r *checked) sign(c *schedule.Ceremony) error {
+	for _, e := range c.Entries {
+		entry, err := comparison.ParseEntry(c.Line(e))
+		if err != nil {
+			return fmt.Errorf("%s: line %d: %w", schedule.ScheduleFile, e.N, err)
+		}
+		r.Signatures = append(r.Signatures, entry)
+	}
+	return nil
 }
 
 // places looks at where the station puts the plan's keys.
@@ -268,15 +278,8 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-func (o *checkOptions) writeJSON(result *checked) error {
-	enc := json.NewEncoder(o.Stdout)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(result)
-}
-
 func (o *checkOptions) writeText(result *checked, c *schedule.Ceremony) error {
-	if c != nil {
+	if c != nil && !o.alone {
 		if err := writeCeremony(o.Stdout, c, o.all, terminal.Width(o.Stdout)); err != nil {
 			return err
 		}
@@ -287,8 +290,12 @@ func (o *checkOptions) writeText(result *checked, c *schedule.Ceremony) error {
 	for _, f := range result.Findings {
 		fmt.Fprintf(o.Stderr, "finding: %s\n", f)
 	}
-	if result.Digest == nil {
+	switch {
+	case result.Digest == nil || o.alone && len(result.Findings) > 0:
 		return nil
+	case o.alone:
+		_, err := fmt.Fprintln(o.Stdout, result.Digest)
+		return err
 	}
 	if result.Schedule != "" {
 		fmt.Fprintf(o.Stdout, "\nschedule  %s", result.Schedule)

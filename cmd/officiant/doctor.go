@@ -13,6 +13,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/preflight"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/output"
 	"officiant/cmd/internal/terminal"
 )
 
@@ -22,7 +23,13 @@ type doctorOptions struct {
 	station  string
 	dir      string
 	previous string
-	output   string
+	output   output.Format
+}
+
+// lookedAt is what doctor prints. Its JSON is a promise to scripts.
+type lookedAt struct {
+	Checks  []preflight.Result `json:"checks"`
+	Refused bool               `json:"refused"`
 }
 
 func newDoctorCommand(o *options) *cobra.Command {
@@ -47,14 +54,11 @@ refused. "ceremony run" makes the same checks before it opens a token.`,
 		StringVar(&d.previous, "previous", "", "`DIR` of the previous ceremony, or of several: the clock cannot stand "+
 			"before the end of any")
 	clockFlag(c, &d.clock)
-	c.Flags().StringVarP(&d.output, "output", "o", "table", "`FORMAT` of the result: table or json")
+	output.Flag(c, &d.output)
 	return c
 }
 
 func (d *doctorOptions) run(ctx context.Context) error {
-	if d.output != "table" && d.output != "json" {
-		return exit.Usagef("-o %q: table or json", d.output)
-	}
 	var keys map[string]string
 	var policy preflight.Policy
 	to := d.reach()
@@ -83,8 +87,8 @@ func (d *doctorOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.output == "json" {
-		err = writeIndented(d.Stdout, map[string]any{"checks": results, "refused": len(preflight.Refusals(results)) > 0})
+	if d.output.Fields() {
+		err = d.output.Write(d.Stdout, lookedAt{results, len(preflight.Refusals(results)) > 0})
 	} else {
 		err = writeResults(d.Stdout, results, terminal.Width(d.Stdout))
 		fmt.Fprintln(d.Stderr, "\nCompare the clock with a witness's watch, and each SHA-256 with what other media say.")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,7 @@ import (
 	"officiant/ceremony/inventory"
 	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/output"
 	"officiant/cmd/internal/terminal"
 )
 
@@ -30,7 +32,7 @@ type inventoryOptions struct {
 	nodes, authorities []string
 	kind, state        string
 	within             string
-	output             string
+	output             output.Format
 	expiry             bool // only what is in use, soonest end first
 }
 
@@ -97,7 +99,7 @@ func (o *inventoryOptions) flags(c *cobra.Command, within string) {
 		"only certificates of this `STATE`: current, superseded, dropped, left, abandoned or revoked"+only,
 	)
 	f.StringVar(&o.within, "within", "", within)
-	f.StringVarP(&o.output, "output", "o", "table", "`FORMAT` of the result: table, json or csv")
+	output.Flag(c, &o.output, "csv")
 }
 
 func (o *inventoryOptions) run(dirs []string) error {
@@ -140,7 +142,7 @@ func (o *inventoryOptions) run(dirs []string) error {
 	if o.expiry {
 		slices.SortStableFunc(list, func(a, b *inventory.Entry) int { return a.End().Compare(b.End()) })
 	}
-	if len(list) == 0 && o.output == "table" {
+	if len(list) == 0 && o.output == output.Table {
 		fmt.Fprintln(o.Stderr, "No certificate.")
 		return nil
 	}
@@ -158,9 +160,6 @@ func (o *inventoryOptions) run(dirs []string) error {
 
 // until checks the flags; nil when nothing is asked about the end.
 func (o *inventoryOptions) until() (*time.Time, error) {
-	if !slices.Contains([]string{"table", "json", "csv"}, o.output) {
-		return nil, exit.Usagef("-o %q: table, json or csv", o.output)
-	}
 	if !slices.Contains(
 		[]inventory.Kind{"", inventory.Root, inventory.Intermediate, inventory.Leaf, inventory.CRL},
 		inventory.Kind(o.kind),
@@ -231,8 +230,10 @@ func unverified(err error) error {
 
 func (o *inventoryOptions) write(items iter.Seq[inventory.Item]) error {
 	switch o.output {
-	case "json":
+	case output.JSON:
 		return writeJSON(o.Stdout, items)
+	case output.YAML:
+		return writeYAML(o.Stdout, items)
 	case "csv":
 		return writeCSV(o.Stdout, items)
 	}
@@ -275,6 +276,31 @@ func writeJSON(w io.Writer, items iter.Seq[inventory.Item]) error {
 		between, end = ",", "\n  ]\n}\n"
 	}
 	b.WriteString(end)
+	return b.Flush()
+}
+
+// writeYAML writes the same, one after the other.
+func writeYAML(w io.Writer, items iter.Seq[inventory.Item]) error {
+	b := bufio.NewWriter(w)
+	b.WriteString("certificates:")
+	none := true
+	for i := range items {
+		var text bytes.Buffer
+		if err := output.YAML.Write(&text, []inventory.Item{i}); err != nil {
+			return err
+		}
+		if none {
+			b.WriteByte('\n')
+		}
+		none = false
+		for line := range bytes.Lines(text.Bytes()) {
+			b.WriteString("  ")
+			b.Write(line)
+		}
+	}
+	if none {
+		b.WriteString(" []\n")
+	}
 	return b.Flush()
 }
 

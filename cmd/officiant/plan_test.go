@@ -259,8 +259,8 @@ func TestCheckFindings(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "schedule.txt")); err == nil {
 		t.Error("a schedule was written for a plan with findings")
 	}
-	if code, _, _ := officiant(t, "ceremony", "check", file, "-o", "yaml"); code != exit.Usage {
-		t.Errorf("-o yaml: exit %d", code)
+	if code, _, _ := officiant(t, "ceremony", "check", file, "-o", "xml"); code != exit.Usage {
+		t.Errorf("-o xml: exit %d", code)
 	}
 	if code, _, _ := officiant(t, "ceremony", "check", file+"x"); code != exit.Failure {
 		t.Errorf("no plan: exit %d", code)

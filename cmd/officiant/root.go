@@ -52,6 +52,7 @@ func newRootCommand(o *options) *cobra.Command {
 	}, newCeremonyCommand(o), newSignerCommand(o), newBundleCommand(o), newSoftHSMCommand(o), newDoctorCommand(o),
 		newSchemaCommand(o), newVersionCommand(o))
 	root.AddCommand(manual.Command(root, o.Version, built, exit.ExactArgs(1, "one folder")))
+	exit.Program(root, o.Version+airgapSuffix, &o.Stderr)
 	manual.Examples(root, examples)
 	manual.Help(root)
 	completion.Add(root, map[string][]string{"waive": preflight.Names(), "qr": qrStyles})

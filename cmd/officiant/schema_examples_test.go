@@ -5,98 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"officiant/cmd/internal/commandtest"
 )
-
-// violations holds a value against a schema. It knows what our schemas use, and
-// fails on anything else.
-func violations(t *testing.T, root, schema object, v any, at string) []string {
-	t.Helper()
-	var out []string
-	bad := func(format string, args ...any) { out = append(out, at+": "+fmt.Sprintf(format, args...)) }
-	for key, want := range schema {
-		switch key {
-		case "$schema", "title", "description", "$defs":
-		case "$ref":
-			name := strings.TrimPrefix(want.(string), "#/$defs/")
-			out = append(out, violations(t, root, root["$defs"].(object)[name].(object), v, at)...)
-		case "const":
-			if !reflect.DeepEqual(v, want) {
-				bad("is %v, not %v", v, want)
-			}
-		case "enum":
-			if !slices.Contains(want.([]any), v) {
-				bad("%v is none of %v", v, want)
-			}
-		case "pattern":
-			if s, ok := v.(string); ok && !regexp.MustCompile(want.(string)).MatchString(s) {
-				bad("%q does not match %s", s, want)
-			}
-		case "type":
-			if !isA(v, want.(string)) {
-				bad("%v is no %s", v, want)
-			}
-		case "required":
-			for _, name := range want.([]any) {
-				if fields, ok := v.(object); ok && fields[name.(string)] == nil {
-					bad("has no %s", name)
-				}
-			}
-		case "items":
-			list, _ := v.([]any)
-			for i, item := range list {
-				out = append(out, violations(t, root, want.(object), item, fmt.Sprintf("%s[%d]", at, i))...)
-			}
-		case "oneOf":
-			if !slices.ContainsFunc(want.([]any), func(s any) bool { return len(violations(t, root, s.(object), v, at)) == 0 }) {
-				bad("is none of the alternatives")
-			}
-		case "properties", "additionalProperties": // together, below
-		default:
-			t.Fatalf("the schema has %q, which this test does not know", key)
-		}
-	}
-	fields, _ := v.(object)
-	known, _ := schema["properties"].(object)
-	for name, value := range fields {
-		switch other := schema["additionalProperties"].(type) {
-		case object:
-			if known[name] == nil {
-				out = append(out, violations(t, root, other, value, at+"."+name)...)
-			}
-		case bool:
-			if known[name] == nil {
-				bad("has a field %s", name)
-			}
-		}
-		if s, ok := known[name].(object); ok {
-			out = append(out, violations(t, root, s, value, at+"."+name)...)
-		}
-	}
-	return out
-}
-
-func isA(v any, kind string) bool {
-	switch v.(type) {
-	case string:
-		return kind == "string"
-	case bool:
-		return kind == "boolean"
-	case uint64, int64, int:
-		return kind == "integer"
-	case []any:
-		return kind == "array"
-	case object:
-		return kind == "object"
-	}
-	return false
-}
 
 // schemas are those that the program prints, by the kind of file.
 func schemas(t *testing.T) map[string]object {
@@ -157,7 +73,7 @@ func held(t *testing.T, known map[string]object, text string) []string {
 	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
 		return []string{err.Error()}
 	}
-	return violations(t, known[kind], known[kind], v, kind)
+	return commandtest.Violations(known[kind], known[kind], v, kind)
 }
 
 // TestSchemasRefuse shows that the schemas say no.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/output"
 	"officiant/cmd/internal/terminal"
 	"officiant/signer"
 )
@@ -32,12 +32,12 @@ type signerOptions struct {
 	station  string
 	label    string
 	finalTry string
-	output   string
+	output   output.Format
 }
 
 func (s *signerOptions) flags(c *cobra.Command) {
 	c.Flags().StringVar(&s.station, "station", "", "station `FILE`: sets its environment, and names keys as CLUSTER/NAME")
-	c.Flags().StringVarP(&s.output, "output", "o", "table", "`FORMAT` of the result: table or json")
+	output.Flag(c, &s.output)
 	finalTryFlag(c, &s.finalTry)
 }
 
@@ -50,9 +50,6 @@ the URI's pin-source.`
 // key is the key an argument names, and how far one may go to reach it.
 func (s *signerOptions) key(argument string) (signer.Ref, reach, error) {
 	to := reach{finalTry: s.finalTry, said: s.moduleSays}
-	if s.output != "table" && s.output != "json" {
-		return signer.Ref{}, to, exit.Usagef("-o %q: table or json", s.output)
-	}
 	st, err := s.openStation()
 	if err != nil {
 		return signer.Ref{}, to, err
@@ -211,11 +208,4 @@ func shortened(value string) string {
 		return value
 	}
 	return fmt.Sprintf("%s… (%d characters; -o json has them all)", value[:longest], len(value))
-}
-
-func writeIndented(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }

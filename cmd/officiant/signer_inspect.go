@@ -48,8 +48,8 @@ func (s *signerOptions) writeKey(info signer.Info, public crypto.PublicKey) erro
 	}
 	shown := showKey(info)
 	shown.SPKI = &spki
-	if s.output == "json" {
-		return writeIndented(s.Stdout, shown)
+	if s.output.Fields() {
+		return s.output.Write(s.Stdout, shown)
 	}
 	return writeKey(s.Stdout, shown, terminal.Width(s.Stdout))
 }

@@ -58,6 +58,16 @@ type listedModule struct {
 	Tokens []listedToken `json:"tokens"`
 }
 
+// listedModules and listedKeys are what list prints.
+type listedModules struct {
+	Modules []listedModule `json:"modules"`
+}
+
+type listedKeys struct {
+	Token shownToken `json:"token"`
+	Keys  []shownKey `json:"keys"`
+}
+
 type listedToken struct {
 	shownToken
 	Unready string `json:"unready,omitempty"` // why it cannot be opened
@@ -65,9 +75,6 @@ type listedToken struct {
 
 // tokens lists what can be seen without a login. A module that fails hides no other.
 func (s *signerListOptions) tokens(ctx context.Context) error {
-	if s.output != "table" && s.output != "json" {
-		return exit.Usagef("-o %q: table or json", s.output)
-	}
 	st, err := s.openStation()
 	if err != nil {
 		return err
@@ -85,8 +92,8 @@ func (s *signerListOptions) tokens(ctx context.Context) error {
 		listed = append(listed, look(ctx, path, to))
 	}
 	switch {
-	case s.output == "json":
-		err = writeIndented(s.Stdout, map[string][]listedModule{"modules": listed})
+	case s.output.Fields():
+		err = s.output.Write(s.Stdout, listedModules{listed})
 	case len(listed) == 0:
 		fmt.Fprintln(s.Stderr, "No PKCS#11 module where they are usually installed; name one with --module PATH.")
 	default:
@@ -161,7 +168,12 @@ func (s *signerListOptions) writeModules(listed []listedModule) error {
 			if token.Unready != "" {
 				pin = token.Unready
 			}
-			t.Add("  "+exit.Line(token.Label), exit.Line(token.Serial), exit.Line(token.Model+", "+token.Firmware), exit.Line(pin))
+			t.Add(
+				"  "+exit.Line(token.Label),
+				exit.Line(token.Serial),
+				exit.Line(token.Model+", "+token.Firmware),
+				exit.Line(pin),
+			)
 		}
 		if err := t.Write(s.Stdout, terminal.Width(s.Stdout)); err != nil {
 			return err
@@ -197,12 +209,12 @@ func (s *signerListOptions) keys(ctx context.Context, argument string) error {
 }
 
 func (s *signerListOptions) writeKeys(token shownToken, infos []signer.Info) error {
-	if s.output == "json" {
+	if s.output.Fields() {
 		keys := []shownKey{}
 		for _, i := range infos {
 			keys = append(keys, showKey(i))
 		}
-		return writeIndented(s.Stdout, map[string]any{"token": token, "keys": keys})
+		return s.output.Write(s.Stdout, listedKeys{token, keys})
 	}
 	fmt.Fprintf(s.Stdout, "token %s\n", exit.Line(token.String()))
 	if len(infos) == 0 {

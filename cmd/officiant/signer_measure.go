@@ -91,8 +91,8 @@ func (s *signerTestOptions) run(ctx context.Context, argument string) error {
 	if err != nil {
 		return err
 	}
-	if s.output == "json" {
-		err = writeIndented(s.Stdout, t)
+	if s.output.Fields() {
+		err = s.output.Write(s.Stdout, t)
 	} else {
 		err = t.write(s.Stdout, terminal.Width(s.Stdout))
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +17,7 @@ import (
 	"officiant/ceremony/audit"
 	"officiant/ceremony/history"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/output"
 	"officiant/cmd/internal/terminal"
 )
 
@@ -27,7 +27,7 @@ type verifyOptions struct {
 	releaseKey string
 	root       string
 	people     string
-	output     string
+	output     output.Format
 }
 
 func newVerifyCommand(o *options) *cobra.Command {
@@ -57,14 +57,11 @@ ceremony before, against their fingerprint; it is no pin of the other two.`,
 	c.Flags().StringVar(&verify.root, "root", "", "SHA-256 `FINGERPRINT` of the root certificate")
 	c.Flags().
 		StringVar(&verify.people, "people", "", "`FINGERPRINT` of the people who may approve, as ceremony check shows it")
-	c.Flags().StringVarP(&verify.output, "output", "o", "table", "`FORMAT` of the result: table or json")
+	output.Flag(c, &verify.output)
 	return c
 }
 
 func (o *verifyOptions) run(dir string) error {
-	if o.output != "table" && o.output != "json" {
-		return exit.Usagef("-o %q: table or json", o.output)
-	}
 	pins, err := o.pins(dir)
 	if err != nil {
 		return err
@@ -85,8 +82,8 @@ func (o *verifyOptions) run(dir string) error {
 	if err != nil {
 		return err
 	}
-	if o.output == "json" {
-		err = o.writeJSON(report)
+	if o.output.Fields() {
+		err = o.output.Write(o.Stdout, verdictOf(report))
 	} else {
 		err = o.writeText(report)
 	}
@@ -207,16 +204,16 @@ func (o *verifyOptions) outcome(dir string, r *audit.Report) error {
 	return &exit.Error{Code: exit.Unverified, Err: err}
 }
 
-func (o *verifyOptions) writeJSON(r *audit.Report) error {
-	enc := json.NewEncoder(o.Stdout)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(struct {
-		Verdict    audit.Verdict     `json:"verdict"`
-		Findings   int               `json:"findings"`
-		Guarantees []audit.Guarantee `json:"guarantees"`
-		*audit.Report
-	}{r.Verdict(), len(r.Findings()), r.Guarantees(), r})
+// verifiedCeremony is what verify prints. Its JSON is a promise to scripts.
+type verifiedCeremony struct {
+	Verdict    audit.Verdict     `json:"verdict"`
+	Findings   int               `json:"findings"`
+	Guarantees []audit.Guarantee `json:"guarantees"`
+	*audit.Report
+}
+
+func verdictOf(r *audit.Report) verifiedCeremony {
+	return verifiedCeremony{r.Verdict(), len(r.Findings()), r.Guarantees(), r}
 }
 
 func (o *verifyOptions) writeText(r *audit.Report) error {

@@ -63,7 +63,7 @@ func TestVerifyCommand(t *testing.T) {
 		"not a fingerprint": {[]string{dir, "--root", "x"}, exit.Usage, "", "--root: "},
 		"not a key": {[]string{dir, "--release-key", filepath.Join(dir, "plan.yaml")}, exit.Failure, "",
 			"plan.yaml"},
-		"no such format":   {[]string{dir, "-o", "xml"}, exit.Usage, "", "table or json"},
+		"no such format":   {[]string{dir, "-o", "xml"}, exit.Usage, "", "table, json or yaml"},
 		"no directory":     {nil, exit.Usage, "", "takes one ceremony directory"},
 		"absent directory": {[]string{filepath.Join(dir, "absent")}, exit.Failure, "", "absent"},
 		"previous that lies": {[]string{dir, "--root", root, "--previous", dir}, exit.Unverified,

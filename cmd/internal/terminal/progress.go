@@ -39,7 +39,8 @@ func (p *Progress) At(done, of int) {
 	if p.began.IsZero() || p.of != of { // other work has begun
 		p.began, p.of = now, of
 	}
-	live := IsTerminal(p.Out)
+	_, hushed := p.Out.(*Quiet)
+	live := !hushed && IsTerminal(p.Out)
 	pause := elsewhere
 	if live {
 		pause = onTerminal

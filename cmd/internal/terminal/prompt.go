@@ -31,7 +31,7 @@ func (p *Prompter) Line(ctx context.Context, question string) (string, error) {
 	p.show(question)
 	line, err := until(ctx, fd, func() (string, error) { return bufio.NewReader(p.In).ReadString('\n') })
 	if err != nil && line == "" {
-		fmt.Fprintln(p.Out)
+		fmt.Fprintln(loud(p.Out))
 		return "", err
 	}
 	return strings.TrimSpace(line), nil
@@ -53,13 +53,16 @@ func (p *Prompter) Secret(ctx context.Context, question string) ([]byte, error) 
 	p.show(question)
 	secret, err := until(ctx, fd, func() ([]byte, error) { return term.ReadPassword(fd) })
 	err = errors.Join(err, term.Restore(fd, shown))
-	fmt.Fprintln(p.Out)
+	fmt.Fprintln(loud(p.Out))
 	return secret, err
 }
 
 func (p *Prompter) show(question string) {
-	fmt.Fprint(p.Out, question)
-	flush(p.Out)
+	if q, ok := p.Out.(*Quiet); ok {
+		q.release()
+	}
+	fmt.Fprint(loud(p.Out), question)
+	flush(loud(p.Out))
 }
 
 // terminal is standard input, when people sit at it.

@@ -17,7 +17,7 @@ const (
 // Width is how many columns people see of what is written to w, 0 where nothing is
 // to be folded: in a pipe, in a file.
 func Width(w io.Writer) int {
-	if s, ok := w.(*Screen); ok {
+	if s, ok := loud(w).(*Screen); ok {
 		return s.width
 	}
 	return 0

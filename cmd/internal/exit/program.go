@@ -1,0 +1,22 @@
+package exit
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"officiant/cmd/internal/terminal"
+)
+
+// Program gives a program's root command --version, and every command --quiet, which
+// holds back what goes to talk. Errors, questions and warnings are said all the same.
+func Program(root *cobra.Command, version string, talk *io.Writer) {
+	root.Version = version
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	quiet := root.PersistentFlags().Bool("quiet", false, "print data, warnings, questions and errors only")
+	root.PersistentPreRun = func(*cobra.Command, []string) {
+		if *quiet {
+			*talk = terminal.NewQuiet(*talk)
+		}
+	}
+}
