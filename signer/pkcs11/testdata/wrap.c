@@ -82,7 +82,10 @@ static void note(const char *file, const char *sign, const char *name) {
 	snprintf(path, sizeof path, "%s/%s", folder, file);
 	pthread_mutex_lock(&lock);
 	FILE *f = fopen(path, "a");
-	fprintf(f, "%s%s\n", sign, name);
+	if (*sign)
+		fprintf(f, "%s%s@%d\n", sign, name, (int)getpid());
+	else
+		fprintf(f, "%s\n", name);
 	fclose(f);
 	pthread_mutex_unlock(&lock);
 }
