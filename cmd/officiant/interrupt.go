@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"officiant/cmd/internal/exit"
+	"officiant/signer/pkcs11/module"
 )
 
 // readers are the commands that read much and write little, in whole files, and
@@ -26,6 +30,26 @@ var readers = map[string]bool{
 	"officiant ceremony status":    true,
 	"officiant ceremony verify":    true,
 	"officiant doctor":             true,
+}
+
+// untilSignalled is a context that ends at the first SIGINT, SIGTERM or SIGHUP. The
+// second one ends this process as it would any, and the modules' processes before it:
+// what is on disk can be gone on from, and nothing writes to a token unseen.
+func untilSignalled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	heard := make(chan os.Signal, 2)
+	signal.Notify(heard, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		<-heard
+		cancel()
+		again := <-heard
+		module.EndAll()
+		signal.Reset()
+		if s, ok := again.(syscall.Signal); ok {
+			_ = syscall.Kill(os.Getpid(), s)
+		}
+	}()
+	return ctx
 }
 
 // grace is how long a command may take to end by itself after a signal.

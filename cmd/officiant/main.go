@@ -2,14 +2,11 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"officiant/bundle/durable"
@@ -26,9 +23,7 @@ func main() {
 	if code, ok := module.Serve(os.Args); ok {
 		os.Exit(code)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal kills: what is on disk can be gone on from
+	ctx := untilSignalled()
 	columns := os.Getenv("COLUMNS")
 	stdout, stderr := terminal.NewScreen(os.Stdout, columns), terminal.NewScreen(os.Stderr, columns)
 	o := &options{

@@ -62,9 +62,42 @@ func start(module string, environment []string, o Options) (*process, error) {
 	if err := p.command.Start(); err != nil {
 		return nil, errors.Join(err, ours.Close(), reader.Close())
 	}
+	started(p)
 	go p.said.read(reader)
 	go p.wait()
 	return p, nil
+}
+
+// running are the processes that were started and not waited for.
+var running struct {
+	sync.Mutex
+	all map[*process]bool
+}
+
+func started(p *process) {
+	running.Lock()
+	defer running.Unlock()
+	if running.all == nil {
+		running.all = map[*process]bool{}
+	}
+	running.all[p] = true
+}
+
+func over(p *process) {
+	running.Lock()
+	defer running.Unlock()
+	delete(running.all, p)
+}
+
+// EndAll ends every module's process at once, also one in a call that writes to its
+// token. It is for a program that is about to end itself, when people insist: what a
+// token makes of a key that was half written is found when it is opened again.
+func EndAll() {
+	running.Lock()
+	defer running.Unlock()
+	for p := range running.all {
+		_ = p.command.Process.Kill() // it may have ended
+	}
 }
 
 // executable is this program, also when its file was replaced since.
@@ -96,6 +129,7 @@ func socketPair() (ours, theirs *os.File, err error) {
 // process of the module's own may hold the other end open.
 func (p *process) wait() {
 	_ = p.command.Wait() // how it ended stands in its state
+	over(p)
 	close(p.exited)
 	_ = p.socket.SetReadDeadline(time.Now().Add(drain))
 }
