@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/bundle/seal"
@@ -33,14 +35,20 @@ type Running struct {
 func NewRunning(t testing.TB) *Running {
 	t.Helper()
 	r := &Running{
-		Cluster:     kubepki.Cluster{Name: "demo", KubernetesVersion: kubepki.Newest(), ControlPlaneEndpoint: "api.demo.test:6443"}.Complete(),
+		Cluster: kubepki.Cluster{
+			Name:                 "demo",
+			KubernetesVersion:    kubepki.Newest(),
+			ControlPlaneEndpoint: "api.demo.test:6443",
+		}.Complete(),
 		Authorities: map[kubepki.Authority]*x509.Certificate{}, Keys: map[kubepki.Authority]crypto.Signer{}, account: newKey(t),
 	}
 	for _, spec := range kubepki.Authorities(r.Cluster)[1:] {
 		key := newKey(t)
 		c := &x509.Certificate{
 			SerialNumber: serial(t), Subject: pkix.Name{CommonName: spec.CommonName}, DNSNames: []string{spec.CommonName},
-			NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().AddDate(9, 0, 0), IsCA: true, BasicConstraintsValid: true,
+			NotBefore: time.Now().
+				AddDate(-1, 0, 0),
+			NotAfter: time.Now().AddDate(9, 0, 0), IsCA: true, BasicConstraintsValid: true,
 			KeyUsage: x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		}
 		r.Keys[spec.Authority] = key
@@ -53,8 +61,12 @@ func NewRunning(t testing.TB) *Running {
 func (r *Running) Leaf(t testing.TB, l kubepki.Leaf, public crypto.PublicKey) *x509.Certificate {
 	t.Helper()
 	c := &x509.Certificate{
-		SerialNumber: serial(t), Subject: pkix.Name{CommonName: l.CommonName, Organization: l.Organization}, DNSNames: l.DNSNames,
-		NotBefore: time.Now().AddDate(0, -1, 0), NotAfter: time.Now().AddDate(0, 11, 0), KeyUsage: l.KeyUsage, ExtKeyUsage: l.ExtKeyUsage,
+		SerialNumber: serial(
+			t,
+		), Subject: pkix.Name{CommonName: l.CommonName, Organization: l.Organization}, DNSNames: l.DNSNames,
+		NotBefore: time.Now().
+			AddDate(0, -1, 0),
+		NotAfter: time.Now().AddDate(0, 11, 0), KeyUsage: l.KeyUsage, ExtKeyUsage: l.ExtKeyUsage,
 		BasicConstraintsValid: true,
 	}
 	for _, a := range l.IPAddresses {
@@ -84,7 +96,10 @@ func (r *Running) Adoption(t testing.TB, n kubepki.Node, keys request.Keys, reci
 	}
 	secret, err := x509.MarshalPKCS8PrivateKey(r.account)
 	check(t, err)
-	a.AccountSealed, err = seal.Seal([]string{recipient}, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
+	a.AccountSealed, err = seal.Seal(
+		[]string{recipient},
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}),
+	)
 	check(t, err)
 	public, err := x509.MarshalPKIXPublicKey(r.account.Public())
 	check(t, err)
@@ -96,7 +111,12 @@ func (r *Running) Adoption(t testing.TB, n kubepki.Node, keys request.Keys, reci
 // workers. Without tokens: Tokens makes them. change may spoil what a node sends.
 func (r *Running) Adopting(t testing.TB, workers int, change func(node string, a *request.Adoption)) *Fixture {
 	t.Helper()
-	f := &Fixture{Folder: t.TempDir(), Identities: map[string]string{}, Keys: map[string]request.Keys{}}
+	f := &Fixture{
+		Folder:     t.TempDir(),
+		SSH:        map[string]ssh.Signer{},
+		Identities: map[string]string{},
+		Keys:       map[string]request.Keys{},
+	}
 	f.PlanFile = filepath.Join(f.Folder, "plan.yaml")
 	var list strings.Builder
 	for _, n := range (Shape{Workers: workers}).nodes() {
@@ -106,8 +126,18 @@ func (r *Running) Adopting(t testing.TB, workers int, change func(node string, a
 	for _, spec := range kubepki.Authorities(r.Cluster)[1:] {
 		name := string(spec.Authority)
 		write(t, filepath.Join(f.Folder, "adopted", name+".crt"), string(PEM(r.Authorities[spec.Authority])))
-		fmt.Fprintf(&authorities, "  - {name: %s-former, family: %s, adopted: true, certificate: adopted/%s.crt}\n", name, name, name)
-		fmt.Fprintf(&authorities, "  - {name: %s, use: trust, key: {create: ECDSA-P256}, evidence: software, validity: 10y}\n", name)
+		fmt.Fprintf(
+			&authorities,
+			"  - {name: %s-former, family: %s, adopted: true, certificate: adopted/%s.crt}\n",
+			name,
+			name,
+			name,
+		)
+		fmt.Fprintf(
+			&authorities,
+			"  - {name: %s, use: trust, key: {create: ECDSA-P256}, evidence: software, validity: 10y}\n",
+			name,
+		)
 	}
 	write(t, f.PlanFile, fmt.Sprintf(adoptedPlan, r.Cluster.KubernetesVersion, authorities.String())+list.String())
 	return f
@@ -130,7 +160,12 @@ nodes:
 `
 
 // adoptedNode makes a node's request with what it has, and returns its entry.
-func (f *Fixture) adoptedNode(t testing.TB, r *Running, n kubepki.Node, change func(string, *request.Adoption)) string {
+func (f *Fixture) adoptedNode(
+	t testing.TB,
+	r *Running,
+	n kubepki.Node,
+	change func(string, *request.Adoption),
+) string {
 	t.Helper()
 	leaves, err := kubepki.Leaves(r.Cluster, n)
 	check(t, err)
@@ -144,7 +179,16 @@ func (f *Fixture) adoptedNode(t testing.TB, r *Running, n kubepki.Node, change f
 	if change != nil {
 		change(n.Name, a)
 	}
-	data, err := request.Make(r.Cluster, n, leaves, keys, recipient, time.Now().UTC().Truncate(time.Second), rand.Reader, a)
+	data, err := request.Make(
+		r.Cluster,
+		n,
+		leaves,
+		keys,
+		recipient,
+		time.Now().UTC().Truncate(time.Second),
+		rand.Reader,
+		a,
+	)
 	check(t, err)
 	opened, err := request.Parse(n.Name+".req", data)
 	check(t, err)
@@ -154,7 +198,13 @@ func (f *Fixture) adoptedNode(t testing.TB, r *Running, n kubepki.Node, change f
 		write(t, filepath.Join(f.Folder, "adopted", n.Name+".sa.key.age"), string(a.AccountSealed))
 		write(t, filepath.Join(f.Folder, "adopted", "sa.pub"), string(a.AccountPublic))
 	}
-	entry := fmt.Sprintf("  - name: %s\n    roles: [%s]\n    request: requests/%s.req\n    fingerprint: %s\n", n.Name, roles(n), n.Name, opened.Fingerprint)
+	entry := fmt.Sprintf(
+		"  - name: %s\n    roles: [%s]\n    request: requests/%s.req\n    fingerprint: %s\n",
+		n.Name,
+		roles(n),
+		n.Name,
+		opened.Fingerprint,
+	)
 	if n.Address.IsValid() {
 		entry += fmt.Sprintf("    address: %s\n", n.Address)
 	}
@@ -183,7 +233,12 @@ func serial(t testing.TB) *big.Int {
 	return n
 }
 
-func sign(t testing.TB, template, parent *x509.Certificate, public crypto.PublicKey, key crypto.Signer) *x509.Certificate {
+func sign(
+	t testing.TB,
+	template, parent *x509.Certificate,
+	public crypto.PublicKey,
+	key crypto.Signer,
+) *x509.Certificate {
 	t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
 	check(t, err)

@@ -56,10 +56,13 @@ type Shape struct {
 	Version      kubepki.Version  // default the newest known
 	Nodes        []kubepki.Node   // in place of cp-1 and the workers
 	ExternalEtcd bool
-	Lists        []string              // authorities that sign a revocation list
-	People       []string              // "alice officer", "eve witness"
-	Approvals    int                   // how many of them have to approve
-	SSH          map[string]ssh.Signer // keys that some of them have already
+	// Of the requests; the plan that is to say the same, the test changes.
+	DNSDomain     string
+	ServiceSubnet string
+	Lists         []string              // authorities that sign a revocation list
+	People        []string              // "alice officer", "eve witness"
+	Approvals     int                   // how many of them have to approve
+	SSH           map[string]ssh.Signer // keys that some of them have already
 }
 
 // New makes a fixture: cp-1 (first control-plane node, with etcd) and workers.
@@ -83,6 +86,7 @@ func New(t testing.TB, s Shape) *Fixture {
 	}
 	cluster := kubepki.Cluster{
 		Name: s.Cluster, KubernetesVersion: s.Version, ControlPlaneEndpoint: "api." + s.Cluster + ".test:6443", ExternalEtcd: s.ExternalEtcd,
+		DNSDomain: s.DNSDomain, ServiceSubnet: s.ServiceSubnet,
 	}.Complete()
 	var list strings.Builder
 	for _, n := range s.nodes() {

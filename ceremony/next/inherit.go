@@ -20,7 +20,7 @@ func (d *draft) inherit(last *Previous) {
 	}
 	c.Overrides, c.Extra = was.Cluster.Overrides, was.Cluster.Extra
 	d.p.Leaves, d.notes = leavesFor(d.kubeadm, was.Leaves, d.notes)
-	d.notes = append(d.notes, forgotten(d.kubeadm, last)...)
+	d.notes = append(d.notes, keep(c, d.kubeadm, last)...)
 }
 
 // leavesFor is how long new leaves are valid: as long as a kubeadm file says, which
@@ -47,31 +47,53 @@ func leafLife(config *kubeadm.Config, leaves plan.Leaves) time.Duration {
 	return time.Duration(leaves.Validity)
 }
 
-// forgotten names the facts that the last ceremony had and the kubeadm file does not:
-// they may have stood in its plan alone.
-func forgotten(config *kubeadm.Config, last *Previous) (notes []string) {
-	was := last.plan.Plan.Cluster
+// keep carries on, in the plan itself, each fact of the cluster that the last ceremony had
+// and the new kubeadm file does not say: it may have stood in a plan alone. Of a list
+// that the file says, what is not on it any more is told.
+func keep(c *plan.Cluster, config *kubeadm.Config, last *Previous) (notes []string) {
+	was, defaults := last.plan.Plan.Cluster, kubepki.Cluster{}.Complete()
+	kept := func(field, value string) {
+		notes = append(notes, fmt.Sprintf("cluster.%s: %s carries on in the plan, for the kubeadm file does not say it",
+			field, oneLine(value)))
+	}
 	for _, f := range []struct {
-		what     string
-		has, had []string
+		field         string
+		said, had, by string // by the file, in the last ceremony, by default
+		to            *string
 	}{
-		{"certSANs", config.CertSANs, was.CertSANs},
-		{"etcdServerCertSANs", config.EtcdServerCertSANs, was.EtcdServerCertSANs},
-		{"etcdPeerCertSANs", config.EtcdPeerCertSANs, was.EtcdPeerCertSANs},
+		{"kubernetesVersion", config.KubernetesVersion, was.KubernetesVersion, "", &c.KubernetesVersion},
+		{"controlPlaneEndpoint", config.ControlPlaneEndpoint, was.ControlPlaneEndpoint, "", &c.ControlPlaneEndpoint},
+		{"serviceSubnet", config.ServiceSubnet, was.ServiceSubnet, defaults.ServiceSubnet, &c.ServiceSubnet},
+		{"dnsDomain", config.DNSDomain, was.DNSDomain, defaults.DNSDomain, &c.DNSDomain},
 	} {
-		var gone []string
-		for _, name := range f.had {
-			if !slices.Contains(f.has, name) {
-				gone = append(gone, name)
-			}
+		if f.said == "" && f.had != f.by {
+			*f.to = f.had
+			kept(f.field, f.had)
 		}
-		if len(gone) > 0 {
+	}
+	for _, f := range []struct {
+		field     string
+		said, had []string
+		to        *[]string
+	}{
+		{"certSANs", config.CertSANs, was.CertSANs, &c.CertSANs},
+		{"etcdServerCertSANs", config.EtcdServerCertSANs, was.EtcdServerCertSANs, &c.EtcdServerCertSANs},
+		{"etcdPeerCertSANs", config.EtcdPeerCertSANs, was.EtcdPeerCertSANs, &c.EtcdPeerCertSANs},
+	} {
+		gone := slices.DeleteFunc(slices.Clone(f.had), func(name string) bool { return slices.Contains(f.said, name) })
+		switch {
+		case len(gone) == 0:
+		case len(f.said) == 0:
+			*f.to = f.had
+			kept(f.field, Some(f.had))
+		default:
 			notes = append(notes, fmt.Sprintf("cluster.%s: the last ceremony had %s, and the kubeadm file does not; "+
-				"what is to stay goes there, or into the plan", f.what, oneLine(Some(gone))))
+				"what is to stay goes there, or into the plan", f.field, oneLine(Some(gone))))
 		}
 	}
 	if was.ExternalEtcd && !config.ExternalEtcd {
-		notes = append(notes, "cluster.externalEtcd: the last ceremony had it, and the kubeadm file does not")
+		c.ExternalEtcd = true
+		kept("externalEtcd", "an etcd of its own")
 	}
 	return notes
 }

@@ -185,9 +185,9 @@ func (w *work) facts() error {
 		return err
 	}
 	w.file = config
-	w.notes = append(w.notes, forgotten(config, last)...)
 	c := w.p.Cluster
 	w.p.Cluster = plan.Cluster{Name: c.Name, Naming: c.Naming, Overrides: c.Overrides, Extra: c.Extra}
+	w.notes = append(w.notes, keep(&w.p.Cluster, config, last)...)
 	if config.ClusterName != "" && config.ClusterName != c.Name {
 		return refuse("%s: is of cluster %s, these ceremonies are of %s", w.Kubeadm.Name, config.ClusterName, c.Name)
 	}

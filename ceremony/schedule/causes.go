@@ -75,7 +75,7 @@ func differs(o *request.Opened, planned kubepki.Cluster, n kubepki.Node, i int) 
 	said := o.Cluster
 	texts := func(list []string) string { return strings.Join(slices.Sorted(slices.Values(list)), ", ") }
 	for _, f := range []cause{
-		{"naming", string(said.Naming), string(planned.Naming), -1},
+		{"naming", string(cmp.Or(said.Naming, kubepki.NamingKubeadm)), string(planned.Naming), -1},
 		{"kubernetesVersion", version(said.KubernetesVersion), version(planned.KubernetesVersion), -1},
 		{"dnsDomain", said.DNSDomain, planned.DNSDomain, -1},
 		{"serviceSubnet", said.ServiceSubnet, planned.ServiceSubnet, -1},

@@ -62,3 +62,21 @@ func TestOneCause(t *testing.T) {
 		})
 	}
 }
+
+// TestOneCauseOfRoles: roles that a request has otherwise are one finding, too, and not
+// every certificate that follows from them.
+func TestOneCauseOfRoles(t *testing.T) {
+	o := map[string]*request.Opened{"cp-1": makeRequest(t, facts, cp1, nil)}
+	other := cp2
+	other.Roles = []kubepki.Role{kubepki.Worker}
+	o["cp-2"] = makeRequest(t, facts, other, nil)
+	text, inputs := planFor(t, o, cp1, cp2)
+	_, err := opens(text, inputs)
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	const want = "claims the roles worker, and the plan gives node cp-2 control-plane,etcd"
+	if got := problems(t, err); len(got) != 1 || !strings.Contains(got[0], want) {
+		t.Errorf("%q, want one: %s", got, want)
+	}
+}
