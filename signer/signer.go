@@ -57,6 +57,13 @@ type Describer interface {
 	Describe() Device
 }
 
+// PINChanger is a Store on a device whose user can give it another PIN.
+type PINChanger interface {
+	// ChangePIN sets the PIN of the user who is logged in. The caller clears both.
+	// ErrPIN: old is not the PIN, or the device does not take pin; it has the old one.
+	ChangePIN(ctx context.Context, old, pin []byte) error
+}
+
 // Parallel is a Store that says how many signatures it makes at once; more
 // callers than that wait for each other.
 type Parallel interface {

@@ -46,7 +46,9 @@ func (k *key) signAsked(ctx context.Context, op module.Operation) ([]byte, error
 		return sig, err
 	}
 	s.refused.Store(s.pins.has)
-	left, _ := within(ctx, s, s.limits.call, func(pkcs11.SessionHandle) (string, error) { return s.triesLeft(), nil })
+	left, _ := within(ctx, s, s.limits.call, func(pkcs11.SessionHandle) (string, error) {
+		return s.lib.triesLeft(s.token.slot), nil
+	})
 	return nil, fmt.Errorf("%w: %w; tried once; %s", signer.ErrPIN, err, left)
 }
 

@@ -111,7 +111,9 @@ func (s *store) firstLogin(ctx context.Context, first pkcs11.SessionHandle) erro
 	if !isCode(err, wrongPIN...) {
 		return fmt.Errorf("%w: %s: %w", signer.ErrUnavailable, s.token, err)
 	}
-	left, _ := bounded(ctx, s.limits.call, s.token.String(), func() (string, error) { return s.triesLeft(), nil })
+	left, _ := bounded(ctx, s.limits.call, s.token.String(), func() (string, error) {
+		return s.lib.triesLeft(s.token.slot), nil
+	})
 	return fmt.Errorf("%s: %w: %w; tried once; %s", s.token, signer.ErrPIN, err, left)
 }
 
@@ -179,8 +181,8 @@ func (s *store) pin(ctx context.Context, d signer.Device) ([]byte, error) {
 }
 
 // triesLeft says in words what the token's flags tell after a wrong PIN.
-func (s *store) triesLeft() string {
-	info, err := s.lib.ctx.GetTokenInfo(s.token.slot)
+func (l *library) triesLeft(slot uint) string {
+	info, err := l.ctx.GetTokenInfo(slot)
 	switch {
 	case err != nil:
 		return "the token does not say how many tries are left"

@@ -108,6 +108,11 @@ func (c *calls) initPIN(i *in, _ *out, _ *uint32) error {
 	return then(i, func() error { return c.ctx.InitPIN(h, pin) })
 }
 
+func (c *calls) setPIN(i *in, _ *out, _ *uint32) error {
+	h, old, pin := session(i), i.text(), i.text()
+	return then(i, func() error { return c.ctx.SetPIN(h, old, pin) })
+}
+
 func (c *calls) openSession(i *in, to *out, _ *uint32) error {
 	slot, flags := i.number(), i.number()
 	return then(i, func() error {

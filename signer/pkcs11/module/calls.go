@@ -70,6 +70,7 @@ var table = map[byte]func(c *calls, i *in, to *out, at *uint32) error{
 	fnGetMechanismInfo:  (*calls).getMechanismInfo,
 	fnInitToken:         (*calls).initToken,
 	fnInitPIN:           (*calls).initPIN,
+	fnSetPIN:            (*calls).setPIN,
 	fnOpenSession:       (*calls).openSession,
 	fnCloseSession:      (*calls).closeSession,
 	fnGetSessionInfo:    (*calls).getSessionInfo,

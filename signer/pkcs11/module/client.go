@@ -92,6 +92,12 @@ func (m *Module) InitPIN(h pkcs11.SessionHandle, pin []byte) error {
 	return m.connection.none(fnInitPIN, new(out).number(uint(h)).bytes(pin))
 }
 
+// SetPIN is C_SetPIN, by the user who is logged in. Both PINs are the caller's to clear.
+func (m *Module) SetPIN(h pkcs11.SessionHandle, old, pin []byte) error {
+	body := make(out, 0, 64+len(old)+len(pin)) // it does not grow, which would leave copies
+	return m.connection.none(fnSetPIN, body.number(uint(h)).bytes(old).bytes(pin))
+}
+
 // OpenSession is C_OpenSession.
 func (m *Module) OpenSession(slot, flags uint) (pkcs11.SessionHandle, error) {
 	h, err := m.connection.one(fnOpenSession, new(out).number(slot).number(flags))

@@ -15,6 +15,7 @@ const (
 	fnGetMechanismInfo  = 8
 	fnInitToken         = 9
 	fnInitPIN           = 10
+	fnSetPIN            = 11
 	fnOpenSession       = 12
 	fnCloseSession      = 13
 	fnGetSessionInfo    = 15
@@ -56,6 +57,7 @@ var known = map[byte]function{
 	fnGetMechanismInfo:  {name: "C_GetMechanismInfo"},
 	fnInitToken:         {name: "C_InitToken", writes: true, long: true},
 	fnInitPIN:           {name: "C_InitPIN", writes: true, long: true},
+	fnSetPIN:            {name: "C_SetPIN", writes: true, long: true},
 	fnOpenSession:       {name: "C_OpenSession"},
 	fnCloseSession:      {name: "C_CloseSession"},
 	fnGetSessionInfo:    {name: "C_GetSessionInfo"},

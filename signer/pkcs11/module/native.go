@@ -43,7 +43,7 @@ func nonsense(function byte, format string, arguments ...any) error {
 
 // optional are the functions without which a token's keys can be used.
 var optional = []byte{
-	fnInitToken, fnInitPIN, fnCreateObject, fnCopyObject, fnSetAttributeValue, fnGenerateKey,
+	fnInitToken, fnInitPIN, fnSetPIN, fnCreateObject, fnCopyObject, fnSetAttributeValue, fnGenerateKey,
 	fnGenerateKeyPair, fnWrapKey, fnDestroyObject,
 }
 
