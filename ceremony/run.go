@@ -32,6 +32,9 @@ type Config struct {
 	Present []string
 	Open    signer.Opener // over all backends
 	Ask     signer.PINFunc
+	// Shared says which PINs that Ask gave were put together from shares, since it was
+	// asked last; may be nil.
+	Shared func() []transcript.PINShares
 	// Insert asks people for a token that is not there, in the words given, and
 	// returns when they say that it is, with what else they want on record;
 	// ErrNobody when there is nobody to ask.
@@ -242,6 +245,9 @@ func (r *run) openRooms() {
 		asked: wanted, canaries: canaries{wanted}, opener: r.Open, ask: r.Ask, insertion: r.Insert,
 		resumed: r.resumed, corrected: r.corrected,
 		stores: map[string]signer.Store{}, keys: map[string]signer.Key{}, proved: map[string]signer.Store{},
+	}
+	if r.Shared != nil {
+		r.tokens.opener = r.tokens.recordingShares(r.Open, r.Shared)
 	}
 	r.secrets = &secrets{common: r.common, past: r.plan.Past}
 	r.issuing = &issuing{common: r.common, tokens: r.tokens, checker: r.checker, workers: r.Workers, brought: r.Received}

@@ -102,6 +102,7 @@ func (v *view) checks() []kind {
 		{1, "attendance, and waivers by those present", aPlan, people.attended, people.hasPeople},
 		{1, "another station file was agreed to, and every key found by it", aRecord, (&stationAudit{v}).stations,
 			(&stationAudit{v}).changes},
+		{1, "each PIN in shares was opened by those who had them", aRecord, (&shareAudit{v}).opened, (&shareAudit{v}).any},
 		{8, "the ceremonies this one continues", aPlan, chain.predecessors, nil},
 		{1, "each key that was there before is continued by those who had it", aFinished,
 			holders.continued, holders.reopens},

@@ -20,6 +20,8 @@
 //   - Where people are named, those who waived a check of the room were there (1).
 //   - Where the ceremony went by another station file, enough people who were there
 //     agreed, and every key on record had answered a challenge by it (1).
+//   - Where a PIN was put together from shares, enough of its set's people proved theirs,
+//     for this token and this ceremony (1).
 //   - Whoever signed the head as a witness is one of the plan's (8).
 //   - The ceremonies this one continues are the plan's, ended before this one
 //     began, and their directories, when given, verify themselves (8).

@@ -173,6 +173,13 @@ func (m *Minutes) Events() []Event {
 			if r.Waives != "" {
 				e.Kind = "waived: " + r.Waives
 			}
+		case transcript.PINShares:
+			e.Kind, e.Text = "PIN by shares", "of token "+r.Label+", serial "+r.Serial
+			var by []string
+			for _, p := range r.Proofs {
+				by = append(by, p.Person)
+			}
+			e.By = strings.Join(by, ", ")
 		case transcript.StationChanged:
 			e.Kind, e.By = "another station file", strings.Join(r.By, ", ")
 			e.Text = fmt.Sprintf("from here on SHA-256 %s: %s", r.Station, r.Reason)

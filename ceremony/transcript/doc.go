@@ -63,6 +63,8 @@
 //   - "attendance" names people of the first line, in its order, each once, and
 //     somebody.
 //   - A "resumed" line's head is the hash of the line before it.
+//   - A "pin-shares" line has a set and two shares or more, in the order of their numbers,
+//     each once.
 //   - A "station-changed" line names as former the station of the first line, or of the
 //     last such line; it has a reason, and who agreed, each once.
 //

@@ -119,6 +119,8 @@ func (o *order) record(l *Line) error {
 		if r.Head != o.head {
 			return errors.New("resumed: head is not the hash of the line before")
 		}
+	case PINShares:
+		return o.pinShares(r)
 	case StationChanged:
 		return o.changeStation(r)
 	case CanaryIntent:

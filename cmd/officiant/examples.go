@@ -63,6 +63,17 @@ officiant bundle inspect ceremony/bundles/cp-1.tar`,
 officiant bundle verify ceremony/bundles/cp-1.tar --release-key release.pub`,
 	"bundle diff": `
 officiant bundle diff ceremony/bundles/cp-1.tar ceremony-2/bundles/cp-1.tar`,
+	"pin split": `
+officiant pin split --change demo/root --station station.yaml --threshold 2 \
+    --person kim=kim.pub --person alice=alice.pub --person bob --out set`,
+	"pin check": `
+officiant pin check set set/share-1-kim.age --identity kim`,
+	"pin drill": `
+officiant pin drill set --out drill.txt`,
+	"pin show": `
+officiant pin show set drill.txt`,
+	"pin reshare": `
+officiant pin reshare set --threshold 2 --person kim=kim.pub --person noor --out set-2`,
 	"softhsm init": `
 officiant softhsm init --dir room --station station.yaml`,
 	"doctor": `

@@ -32,7 +32,12 @@ func writeQR(w io.Writer, f fingerprint.SHA256, style string) error {
 	if style == "none" {
 		return nil
 	}
-	code, err := qr.Encode(strings.ToUpper(f.String()), qr.L)
+	return drawQR(w, strings.ToUpper(f.String()), style)
+}
+
+// drawQR draws a text.
+func drawQR(w io.Writer, text, style string) error {
+	code, err := qr.Encode(text, qr.L)
 	if err != nil {
 		return err
 	}

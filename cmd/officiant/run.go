@@ -17,8 +17,6 @@ import (
 	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
 	"officiant/cmd/internal/exit"
-	"officiant/cmd/internal/terminal"
-	"officiant/signer"
 )
 
 type runOptions struct {
@@ -96,7 +94,9 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 		return err
 	}
 	watch := newWatcher(o.options)
-	cfg.Watch, cfg.Ask, cfg.Insert, cfg.Why = watch, watch.before(askPIN(o.options)), askToken(o.options), o.why
+	prompt := &pinPrompt{options: o.options, ceremony: cfg.Plan.Digest}
+	cfg.Watch, cfg.Ask, cfg.Shared = watch, watch.before(prompt.ask), prompt.shared
+	cfg.Insert, cfg.Why = askToken(o.options), o.why
 	end := o.finishes()
 	result, err := ceremony.Run(ctx, *cfg)
 	end()
@@ -328,37 +328,4 @@ func modules(c *schedule.Ceremony, st *station.Station, to reach) ([]transcript.
 		}
 	}
 	return out, nil
-}
-
-// askPIN asks for a token's PIN on the terminal, naming the token.
-func askPIN(o *options) signer.PINFunc {
-	return func(ctx context.Context, d signer.Device) ([]byte, error) {
-		p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
-		pin, err := p.Secret(ctx, pinQuestion(d))
-		if errors.Is(err, terminal.ErrNoTerminal) {
-			return nil, fmt.Errorf("PIN of token %s: %w; the station's URI can name a pin-source", d.Label, err)
-		}
-		return pin, err
-	}
-}
-
-// pinQuestion names the token a PIN is for, what for, and what the token tells of
-// tries. It is two lines, of which the second is the question.
-func pinQuestion(d signer.Device) string {
-	tries, purpose := "it tells of no wrong PIN", "to log in"
-	if d.PINCountLow {
-		tries = "a wrong PIN was entered before"
-	}
-	if d.PINFinalTry {
-		tries = "FINAL TRY: a wrong PIN locks the token"
-	}
-	if d.PINFor != "" {
-		purpose = "for one signature by " + d.PINFor
-	}
-	// What a token calls itself must not write a question of its own.
-	return exit.Line(
-		fmt.Sprintf("token %s, serial %s, %s", d.Label, d.Serial, d.Model),
-	) + "\n" + exit.Line(
-		fmt.Sprintf("PIN, %s (%s): ", purpose, tries),
-	)
 }

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"officiant/bundle/seal"
+	"officiant/ceremony/quorum"
+	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
+)
+
+// dealing is what the commands that deal shares have in common.
+type dealing struct {
+	*options
+	persons   []string
+	threshold int
+	out       string
+}
+
+func (d *dealing) flags(c *cobra.Command) {
+	c.Flags().StringArrayVar(&d.persons, "person", nil, "`NAME` of somebody who gets a share on paper, or NAME=FILE "+
+		"with an SSH public key or age recipient to seal it to; in the order of their numbers")
+	c.Flags().IntVar(&d.threshold, "threshold", 0, "how many shares open the PIN, a `NUMBER` from 2 on (required)")
+	c.Flags().StringVar(&d.out, "out", "", "new `FOLDER` for the set and the sealed shares (required)")
+}
+
+// people takes --person apart.
+func (d *dealing) people() (names, recipients []string, err error) {
+	if d.out == "" || d.threshold == 0 || len(d.persons) == 0 {
+		return nil, nil, exit.Usagef("needs --person for each share, --threshold and --out")
+	}
+	if _, err := os.Lstat(d.out); err == nil {
+		return nil, nil, exit.Usagef("--out %s is there already; the shares of a set have a folder of their own", d.out)
+	}
+	for _, p := range d.persons {
+		name, file, sealed := strings.Cut(p, "=")
+		recipient := ""
+		if sealed {
+			if recipient, err = recipientOf(file); err != nil {
+				return nil, nil, exit.Usagef("--person %s: %v", name, err)
+			}
+		} else if err := d.printable(); err != nil {
+			return nil, nil, err
+		}
+		names, recipients = append(names, name), append(recipients, recipient)
+	}
+	return names, recipients, nil
+}
+
+// recipientOf is the first recipient in a file.
+func recipientOf(file string) (string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(data)) {
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if f := strings.Fields(line); len(f) > 2 { // an SSH key's comment
+			line = f[0] + " " + f[1]
+		}
+		return line, seal.ValidRecipient(line)
+	}
+	return "", fmt.Errorf("%s holds no SSH public key and no age recipient", file)
+}
+
+// printable refuses to print shares into a file.
+func (d *dealing) printable() error {
+	f, ok := d.Stdout.(*os.File)
+	if !ok {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	return exit.Usagef("standard output is a file: a share in the clear does not lie on a disk; print to the terminal, " +
+		"pipe it to a printer, or seal it: --person NAME=FILE")
+}
+
+// deal deals a PIN, writes the folder, and prints the shares that go on paper.
+func (d *dealing) deal(token string, people, recipients []string, pin []byte) (*quorum.Set, error) {
+	set, list, err := quorum.Deal(d.Rand, token, people, d.threshold, pin)
+	if err != nil {
+		return nil, refusedPIN(err)
+	}
+	defer func() {
+		for _, s := range list {
+			s.Clear()
+		}
+	}()
+	files := map[string][]byte{quorum.SetFile: set.Text(), quorum.SealedFile: quorum.SealedText(list[0].Sealed)}
+	for i, s := range list {
+		if recipients[i] == "" {
+			continue
+		}
+		if files[quorum.ShareFile(s)], err = quorum.Hand(s, recipients[i]); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.Disk.MkdirAll(d.out, 0o700); err != nil {
+		return nil, err
+	}
+	for name, data := range files {
+		if err := d.Disk.Create(filepath.Join(d.out, name), data, 0o600); err != nil {
+			return nil, errors.Join(err, d.Disk.RemoveAll(d.out))
+		}
+	}
+	for i, s := range list {
+		if recipients[i] == "" {
+			if err := writePaper(d.Stdout, set, s); err != nil {
+				return nil, errors.Join(err, d.Disk.RemoveAll(d.out))
+			}
+		}
+	}
+	return set, nil
+}
+
+func (d *dealing) dealt(set *quorum.Set) error {
+	terminal.Hang(
+		d.Stderr,
+		"",
+		exit.Line(fmt.Sprintf("%s: the set, public; %s: the sealed PIN, which stays with the shares and "+
+			"goes nowhere else", quorum.SetFile, quorum.SealedFile)),
+	)
+	showSet(d.Stderr, set)
+	_, err := fmt.Fprintln(d.Stdout, d.out)
+	return err
+}
+
+// writePaper prints a share as it goes into an envelope.
+func writePaper(w io.Writer, set *quorum.Set, s *quorum.Share) error {
+	words := s.Words()
+	text := fmt.Sprintf(
+		"PIN share %d of %d, for %s\ntoken %s, opens with %d shares\nset   %s\n\n",
+		s.Index,
+		len(set.People),
+		exit.Line(s.Person),
+		exit.Line(set.Token),
+		set.Threshold,
+		set.ID().Grouped()[:19],
+	)
+	for line := range 8 {
+		text += fmt.Sprintf("  %-12s%-12s%-12s%s\n", words[4*line], words[4*line+1], words[4*line+2], words[4*line+3])
+	}
+	text += fmt.Sprintf("  check %s\n\n", words[32])
+	if _, err := io.WriteString(w, text); err != nil {
+		return err
+	}
+	if err := drawQR(w, s.Digits(), "blocks"); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\f")
+	return err
+}
