@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 const ecdsaP256 = "ECDSA-P256"
@@ -84,8 +85,16 @@ func (r *reader) duration(d *document, path string) time.Duration {
 		return 0
 	}
 	validity, err := time.ParseDuration(v.text)
-	if err != nil || validity <= 0 {
-		r.refuse(v.node, d.kind+"."+path, "%q is not a duration such as 8760h", v.text)
+	switch {
+	case err != nil:
+		r.refuse(v.node, d.kind+"."+path, "%q is not a duration such as 8760h (hours are the longest unit)", v.text)
+	case validity <= 0:
+		r.refuse(
+			v.node,
+			d.kind+"."+path,
+			"%q is no time that a certificate could be valid for; leave it out for kubeadm's default",
+			v.text,
+		)
 	}
 	return validity
 }
@@ -103,7 +112,10 @@ func Release(s string) (string, error) {
 	case m != nil:
 		return m[1], nil
 	case label.MatchString(s):
-		return "", fmt.Errorf("%q is a label that only the network resolves; it does not name one release such as v1.37.2", s)
+		return "", fmt.Errorf(
+			"%q is a label that only the network resolves; it does not name one release such as v1.37.2",
+			s,
+		)
 	}
 	return "", fmt.Errorf("%q does not name one release such as v1.37.2", s)
 }
@@ -127,7 +139,7 @@ func checkAlgorithm(s string) (string, error) {
 
 func checkDomain(s string) (string, error) {
 	if !isSubdomain(s) {
-		return "", fmt.Errorf("%q is not a lower-case DNS name", s)
+		return "", fmt.Errorf("%q %s", s, notAName(s))
 	}
 	return s, nil
 }
@@ -135,7 +147,7 @@ func checkDomain(s string) (string, error) {
 func checkNodeName(s string) (string, error) {
 	name := strings.ToLower(strings.TrimSpace(s))
 	if !isSubdomain(name) {
-		return "", fmt.Errorf("%q is not a DNS name, which a node's name has to be", s)
+		return "", fmt.Errorf("%q %s; a node's name has to be a DNS name", s, notAName(name))
 	}
 	return name, nil
 }
@@ -148,6 +160,7 @@ func checkSubnets(s string) (string, error) {
 	for i, p := range parts {
 		host, bits, _ := strings.Cut(p, "/")
 		a, ok := parseAddr(host)
+		bits = cmp.Or(strings.TrimLeft(bits, "0"), bits) // kubeadm takes /012 for /12
 		prefix, err := netip.ParsePrefix(a.String() + "/" + bits)
 		if !ok || err != nil {
 			return "", fmt.Errorf("%q is not a subnet such as 10.96.0.0/12", p)
@@ -160,8 +173,14 @@ func checkSubnets(s string) (string, error) {
 func checkEndpoint(s string) (string, error) {
 	host := s
 	if h, p, err := net.SplitHostPort(s); err == nil {
-		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
-			return "", fmt.Errorf("%q is not host or host:port", s)
+		n, err := strconv.ParseUint(p, 10, 16)
+		switch {
+		case p == "": // "api.test:" is api.test to kubeadm
+			s = strings.TrimSuffix(s, ":")
+		case strings.Contains(s, "/"):
+			return "", fmt.Errorf("%q %s", s, notAName(s))
+		case err != nil || n == 0:
+			return "", fmt.Errorf("%q has the port %q, which is none of 1 to 65535", s, p)
 		}
 		host = h
 	}
@@ -171,8 +190,11 @@ func checkEndpoint(s string) (string, error) {
 		}
 		return s, nil
 	}
-	if strings.HasPrefix(host, "*") || checkSAN(host) != nil {
-		return "", fmt.Errorf("%q is not host or host:port", s)
+	if strings.HasPrefix(host, "*") {
+		return "", fmt.Errorf("%q is a wildcard, and nobody can connect to that; name the host, or host:port", s)
+	}
+	if checkSAN(host) != nil {
+		return "", fmt.Errorf("%q %s", s, notAName(host))
 	}
 	return s, nil
 }
@@ -181,16 +203,52 @@ func checkEndpoint(s string) (string, error) {
 // name that ends in a number is a mistyped address.
 func checkSAN(s string) error {
 	name := strings.TrimPrefix(s, "*.")
-	last := name[strings.LastIndexByte(name, '.')+1:]
-	switch {
-	case isSubdomain(strings.ToLower(name)) && !isSubdomain(name):
-		return fmt.Errorf("%q has capitals, which kubeadm takes in apiServer.certSANs alone; write %s", s, strings.ToLower(s))
-	case !isSubdomain(name):
-		return fmt.Errorf("%q is not an IP address, a lower-case DNS name, or *. before one", s)
-	case strings.Trim(last, "0123456789") == "":
-		return fmt.Errorf("%q looks like an IP address and is not one, nor a lower-case DNS name", s)
+	if !isSubdomain(name) || endsInNumber(name) {
+		return fmt.Errorf("%q %s", s, notAName(s))
 	}
 	return nil
+}
+
+// endsInNumber tells an address that is none: no top-level domain is a number.
+func endsInNumber(name string) bool {
+	return strings.Trim(name[strings.LastIndexByte(name, '.')+1:], "0123456789") == ""
+}
+
+// notAName says why a text is neither a host's name nor an address. It is asked only
+// about what is not.
+func notAName(s string) string {
+	lower, _, port := strings.Cut(s, ":")
+	switch {
+	case s == "":
+		return "is empty"
+	case strings.TrimSpace(s) != s:
+		return "has spaces around it"
+	case strings.Contains(s, "://"):
+		return "is a URL: leave the scheme out, and what follows the host"
+	case strings.Contains(s, "/"):
+		return "has a slash: a subnet or a path, where one name or address belongs"
+	case strings.Contains(s, "%"):
+		return "has a zone, which means something on one machine alone"
+	case strings.ContainsAny(s, "[]"):
+		return "stands in brackets, which only an address with a port has"
+	case port && isSubdomain(strings.ToLower(lower)):
+		return "has a port, where a name alone belongs"
+	case strings.Contains(strings.TrimPrefix(s, "*."), "*"):
+		return "has a * elsewhere than in place of the first label: *.NAME"
+	case strings.HasSuffix(s, "."):
+		return "ends in a dot: leave that out"
+	case strings.Contains(s, "_"):
+		return "has an underscore, which no host's name has (RFC 1123)"
+	case strings.IndexFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) >= 0:
+		return "is not ASCII: write the xn-- form of the name"
+	case isSubdomain(strings.ToLower(strings.TrimPrefix(s, "*."))) && strings.ToLower(s) != s:
+		return "has capitals, which kubeadm takes in apiServer.certSANs alone; write " + strings.ToLower(s)
+	case len(s) > 253 || slices.ContainsFunc(strings.Split(s, "."), func(l string) bool { return len(l) > 63 }):
+		return "is longer than DNS has names: 63 characters between dots, 253 in all"
+	case endsInNumber(s):
+		return "looks like an IP address and is none: no name ends in a number"
+	}
+	return "is neither an IP address nor a lower-case DNS name"
 }
 
 var subdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$`)

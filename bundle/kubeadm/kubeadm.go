@@ -206,7 +206,17 @@ func (r *reader) document(body ast.Node, data []byte) (*document, error) {
 	}
 	fields, ok := kinds[kind]
 	if !ok {
-		r.refuse(body, "", "%s has no kind %s%s", apiVersion, kind, nearest.Hint(kind, maps.Keys(kinds)))
+		near := nearest.Hint(kind, maps.Keys(kinds))
+		for known := range kinds {
+			if strings.HasPrefix(known, kind) { // ClusterConfig
+				near = fmt.Sprintf("; did you mean %s?", known)
+			}
+		}
+		if near != "" {
+			r.refuse(body, "", "%s has no kind %s%s", apiVersion, kind, near)
+			return nil, nil
+		}
+		r.note(body, "", "%s has no kind %s: the document is left out, as kubeadm leaves it out", apiVersion, kind)
 		return nil, nil
 	}
 	d := &document{kind: kind, version: version(v), from: r.from, body: body, values: make(map[string]value)}
@@ -246,7 +256,12 @@ func (r *reader) cluster(c *Config, d *document) {
 
 	if gate := d.values["featureGates.PublicKeysECDSA"]; gate.on {
 		if c.EncryptionAlgorithm != "" && c.EncryptionAlgorithm != ecdsaP256 {
-			r.refuse(gate.node, clusterKind+".featureGates.PublicKeysECDSA", "contradicts encryptionAlgorithm %s", c.EncryptionAlgorithm)
+			r.refuse(
+				gate.node,
+				clusterKind+".featureGates.PublicKeysECDSA",
+				"contradicts encryptionAlgorithm %s",
+				c.EncryptionAlgorithm,
+			)
 		}
 		c.EncryptionAlgorithm = ecdsaP256
 	}
@@ -272,10 +287,19 @@ func (r *reader) node(c *Config, init, join *document) {
 		}
 		r.from = from.doc.from
 		r.agree(from.doc, "nodeRegistration.name", &c.NodeName, r.checked(from.doc, "nodeRegistration.name", checkNodeName))
-		r.agree(from.doc, from.endpoint+"advertiseAddress", &c.AdvertiseAddress, r.address(from.doc, from.endpoint+"advertiseAddress"))
+		r.agree(
+			from.doc,
+			from.endpoint+"advertiseAddress",
+			&c.AdvertiseAddress,
+			r.address(from.doc, from.endpoint+"advertiseAddress"),
+		)
 		if port, ok := from.doc.values[from.endpoint+"bindPort"]; ok {
-			if port.number < 0 || port.number > 65535 || c.BindPort != 0 && c.BindPort != port.number {
-				r.refuse(port.node, from.doc.kind+"."+from.endpoint+"bindPort", "%d is not a port, or not the InitConfiguration's", port.number)
+			where := from.doc.kind + "." + from.endpoint + "bindPort"
+			switch {
+			case port.number < 0 || port.number > 65535:
+				r.refuse(port.node, where, "%d is no port: 1 to 65535, or left out for 6443", port.number)
+			case c.BindPort != 0 && c.BindPort != port.number:
+				r.refuse(port.node, where, "%d, but the InitConfiguration says %d", port.number, c.BindPort)
 			}
 			c.BindPort = port.number
 		}

@@ -110,13 +110,15 @@ func TestRefusals(t *testing.T) {
 		{"YAML 1.1", clusterHead + "clusterName: on\n", "f:3:14: ClusterConfiguration.clusterName: on is true or false to " +
 			"kubeadm, where text is expected"},
 		{"relative directory", clusterHead + "certificatesDir: pki\n", `f:3:18: ClusterConfiguration.certificatesDir: "pki" is not an absolute path`},
-		{"endpoint URL", clusterHead + "controlPlaneEndpoint: https://a:6443\n", `f:3:23: ClusterConfiguration.controlPlaneEndpoint: "https://a:6443" is not host or host:port`},
-		{"endpoint port", clusterHead + "controlPlaneEndpoint: a:65536\n", "is not host or host:port"},
-		{"endpoint wildcard", clusterHead + "controlPlaneEndpoint: '*.a.test'\n", "is not host or host:port"},
+		{"endpoint URL", clusterHead + "controlPlaneEndpoint: https://a:6443\n",
+			`f:3:23: ClusterConfiguration.controlPlaneEndpoint: "https://a:6443" is a URL`},
+		{"endpoint port", clusterHead + "controlPlaneEndpoint: a:65536\n", "has the port \"65536\""},
+		{"endpoint wildcard", clusterHead + "controlPlaneEndpoint: '*.a.test'\n", "is a wildcard"},
 		{"subnet", clusterHead + "networking:\n  serviceSubnet: 10.96.0.0/33\n", `f:4:18: ClusterConfiguration.networking.serviceSubnet: "10.96.0.0/33" is not a subnet such as 10.96.0.0/12`},
 		{"three subnets", clusterHead + "networking: {serviceSubnet: '10.1.0.0/16,10.2.0.0/16,10.3.0.0/16'}\n", "more than two subnets"},
-		{"domain", clusterHead + "networking: {dnsDomain: Cluster.local}\n", `"Cluster.local" is not a lower-case DNS name`},
-		{"bad SAN", clusterHead + "apiServer:\n  certSANs:\n  - ok.test\n  - foo_bar\n", `f:6:5: ClusterConfiguration.apiServer.certSANs[1]: "foo_bar" is not an IP address, a lower-case DNS name, or *. before one`},
+		{"domain", clusterHead + "networking: {dnsDomain: Cluster.local}\n", `"Cluster.local" has capitals`},
+		{"bad SAN", clusterHead + "apiServer:\n  certSANs:\n  - ok.test\n  - foo_bar\n",
+			`f:6:5: ClusterConfiguration.apiServer.certSANs[1]: "foo_bar" has an underscore`},
 		{"inner wildcard", clusterHead + "apiServer: {certSANs: [a.*.test]}\n", "certSANs[0]"},
 		{"mistyped address", clusterHead + "apiServer: {certSANs: [10.0.0.256]}\n", "certSANs[0]"},
 		{"SAN list is text", clusterHead + "apiServer: {certSANs: a.test}\n", "text where a list is expected"},
@@ -137,12 +139,13 @@ func TestRefusals(t *testing.T) {
 		{"gate and algorithm", clusterHead + "encryptionAlgorithm: RSA-4096\nfeatureGates: {PublicKeysECDSA: true}\n", "f:4:33: ClusterConfiguration.featureGates.PublicKeysECDSA: contradicts encryptionAlgorithm RSA-4096"},
 		{"gate is text", clusterHead + "featureGates: {PublicKeysECDSA: 'true'}\n", "text where true or false is expected"},
 		{"duration", clusterHead + "certificateValidityPeriod: 1y\n", `f:3:28: ClusterConfiguration.certificateValidityPeriod: "1y" is not a duration such as 8760h`},
-		{"negative duration", clusterHead + "caCertificateValidityPeriod: -1h\n", "is not a duration"},
+		{"negative duration", clusterHead + "caCertificateValidityPeriod: -1h\n", "is no time"},
 
-		{"node name", initHead + "nodeRegistration: {name: cp_1}\n", `f:3:26: InitConfiguration.nodeRegistration.name: "cp_1" is not a DNS name`},
+		{"node name", initHead + "nodeRegistration: {name: cp_1}\n",
+			`f:3:26: InitConfiguration.nodeRegistration.name: "cp_1" has an underscore`},
 		{"address", initHead + "localAPIEndpoint:\n  advertiseAddress: 10.0.0\n", `f:4:21: InitConfiguration.localAPIEndpoint.advertiseAddress: "10.0.0" is not an IP address`},
 		{"port is text", initHead + "localAPIEndpoint: {bindPort: '6443'}\n", "InitConfiguration.localAPIEndpoint.bindPort: text where a small number is expected"},
-		{"port", initHead + "localAPIEndpoint: {bindPort: 65536}\n", "65536 is not a port"},
+		{"port", initHead + "localAPIEndpoint: {bindPort: 65536}\n", "65536 is no port"},
 		{"huge port", initHead + "localAPIEndpoint: {bindPort: 99999999999}\n", "a number where a small number is expected"},
 		{"join address", joinHead + "controlPlane: {localAPIEndpoint: {advertiseAddress: x}}\n", "JoinConfiguration.controlPlane.localAPIEndpoint.advertiseAddress"},
 		{"init field in join", joinHead + "localAPIEndpoint: {}\n", `JoinConfiguration: unknown field "localAPIEndpoint"`},
@@ -164,7 +167,11 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestLineEndsAndMark(t *testing.T) {
-	text := "\ufeff" + strings.ReplaceAll("---\n"+clusterHead+"clusterName: a\n---\n"+initHead+"nodeRegistration: {name: b}\n", "\n", "\r\n")
+	text := "\ufeff" + strings.ReplaceAll(
+		"---\n"+clusterHead+"clusterName: a\n---\n"+initHead+"nodeRegistration: {name: b}\n",
+		"\n",
+		"\r\n",
+	)
 	c, err := Parse("f", []byte(text))
 	if err != nil || c.ClusterName != "a" || c.NodeName != "b" || c.Join {
 		t.Errorf("%+v, %v", c, err)

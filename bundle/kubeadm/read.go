@@ -138,6 +138,9 @@ func (r *reader) parse(data []byte) (ast.Node, error) {
 		case d.Body == nil || d.Body.Type() == ast.DirectiveType:
 		case body == nil:
 			body = d.Body
+		case bytes.IndexByte(data, '\n') < 0 && bytes.IndexByte(data, '\r') >= 0:
+			r.refuse(d.Body, "", "its lines end in CR alone, and kubeadm reads but the first document of it; save it with LF")
+			return nil, errors.Join(r.errs...)
 		default:
 			r.refuse(d.Body, "", "a second document without --- before it")
 			return nil, errors.Join(r.errs...)

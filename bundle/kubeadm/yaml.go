@@ -104,7 +104,7 @@ func (r *reader) entries(node ast.Node, path string) ([]entry, bool) {
 			return nil, false
 		}
 		if seen[key.Value] {
-			r.refuse(v.Key, path, "%q is there twice", key.Value)
+			r.refuse(v.Key, path, "%q is there twice; kubeadm takes the last", key.Value)
 			return nil, false
 		}
 		seen[key.Value] = true

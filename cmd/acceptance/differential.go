@@ -26,9 +26,12 @@ import (
 //go:embed testdata/corpus/*.yaml
 var corpus embed.FS
 
+const readAs = "read as kubeadm reads it: "
+
 // differential gives each configuration of the corpus to kubeadm and to
-// officiant-node, and compares what each would have certified, name by name.
-func differential(node, dir string) ([]check, error) {
+// the two programs, and compares what each asks for, name by name, and what each makes
+// of it: certificates and kubeconfigs, field by field.
+func differential(officiant, node, dir string) ([]check, error) {
 	entries, err := fs.ReadDir(corpus, "testdata/corpus")
 	if err != nil {
 		return nil, err
@@ -40,9 +43,12 @@ func differential(node, dir string) ([]check, error) {
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, check{"read as kubeadm reads it: " + name, func(ctx context.Context, k kubeadm,
-			_ string) error {
-			return compared(ctx, k, node, filepath.Join(dir, name), data, strings.HasPrefix(name, "refused-"))
+		at, refused := filepath.Join(dir, name), strings.HasPrefix(name, "refused-")
+		checks = append(checks, check{readAs + name, func(ctx context.Context, k kubeadm, _ string) error {
+			if err := compared(ctx, k, node, at, data, refused); err != nil || refused {
+				return err
+			}
+			return installed{officiant: officiant, node: node, dir: at}.compare(ctx, k)
 		}})
 	}
 	return checks, nil
@@ -100,8 +106,8 @@ func same(want, got map[string]*x509.CertificateRequest) error {
 		}
 		for what, pair := range map[string][2]string{
 			"subject":      {w.Subject.String(), g.Subject.String()},
-			"DNS names":    {dnsNames(w), dnsNames(g)},
-			"IP addresses": {addresses(w), addresses(g)},
+			"DNS names":    {dnsNames(w.DNSNames), dnsNames(g.DNSNames)},
+			"IP addresses": {addresses(w.IPAddresses), addresses(g.IPAddresses)},
 			"usages asked": {fmt.Sprint(len(w.EmailAddresses) + len(w.URIs)), fmt.Sprint(len(g.EmailAddresses) + len(g.URIs))},
 		} {
 			if pair[0] != pair[1] {
@@ -114,15 +120,15 @@ func same(want, got map[string]*x509.CertificateRequest) error {
 
 // dnsNames leaves out what is an address: kubeadm asks so for a node's name, too,
 // and no client looks for one there (RFC 6125 section 6.4.2).
-func dnsNames(c *x509.CertificateRequest) string {
-	names := slices.DeleteFunc(slices.Clone(c.DNSNames), func(s string) bool { return net.ParseIP(s) != nil })
+func dnsNames(list []string) string {
+	names := slices.DeleteFunc(slices.Clone(list), func(s string) bool { return net.ParseIP(s) != nil })
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), " ")
 }
 
-func addresses(c *x509.CertificateRequest) string {
+func addresses(list []net.IP) string {
 	var all []string
-	for _, ip := range c.IPAddresses {
+	for _, ip := range list {
 		all = append(all, ip.String())
 	}
 	slices.Sort(all)

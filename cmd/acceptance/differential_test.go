@@ -16,21 +16,21 @@ func TestDifferential(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := kubeadm{path: filepath.Join(top, "acceptance", "bin", "kubeadm-"+kubernetesVersion)}
-	node := filepath.Join(top, "officiant-node")
-	for _, program := range []string{k.path, node} {
+	officiant, node := filepath.Join(top, "officiant"), filepath.Join(top, "officiant-node")
+	for _, program := range []string{k.path, officiant, node} {
 		if _, err := os.Stat(program); err != nil {
 			t.Skip("not built: make build and make acceptance do")
 		}
 	}
-	checks, err := differential(node, t.TempDir())
+	checks, err := differential(officiant, node, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(checks) < 48 {
+	if len(checks) < 75 {
 		t.Errorf("the corpus has %d configurations", len(checks))
 	}
 	for _, c := range checks {
-		t.Run(strings.TrimPrefix(c.name, "read as kubeadm reads it: "), func(t *testing.T) {
+		t.Run(strings.TrimPrefix(c.name, readAs), func(t *testing.T) {
 			if err := c.run(t.Context(), k, ""); err != nil {
 				t.Error(err)
 			}

@@ -55,7 +55,12 @@ func main() {
 	flag.StringVar(&o.module, "module", "cmd/acceptance", "the folder of this module")
 	flag.StringVar(&o.page, "page", "docs/kubeadm.md", "the page whose commands are typed")
 	flag.StringVar(&o.dir, "dir", "build/acceptance", "where built programs are kept and the run's files go")
-	flag.StringVar(&o.own, "programs", "", "a folder with programs (kube-apiserver, etcd, …) to use in place of built ones")
+	flag.StringVar(
+		&o.own,
+		"programs",
+		"",
+		"a folder with programs (kube-apiserver, etcd, …) to use in place of built ones",
+	)
 	flag.StringVar(&o.only, "only", "kubeadm,one,kubelet,three", "which parts to run")
 	flag.StringVar(&o.inside, "inside", "", "internal: the scenario to run in these namespaces")
 	flag.Parse()
@@ -125,20 +130,37 @@ func judged(ctx context.Context, o options, r *report, talk io.Writer) error {
 		return err
 	}
 	defer stand.close()
-	whole := &conduct{officiant: o.officiant, node: o.node, judge: judge, dir: filepath.Join(o.dir, "run"), members: wholeCluster, port: stand.port()}
-	csr := &conduct{officiant: o.officiant, node: o.node, judge: judge, dir: filepath.Join(o.dir, "run-csr"), members: wholeCluster[:1], ownCSRs: true}
+	whole := &conduct{
+		officiant: o.officiant,
+		node:      o.node,
+		judge:     judge,
+		dir:       filepath.Join(o.dir, "run"),
+		members:   wholeCluster,
+		port:      stand.port(),
+	}
+	csr := &conduct{
+		officiant: o.officiant,
+		node:      o.node,
+		judge:     judge,
+		dir:       filepath.Join(o.dir, "run-csr"),
+		members:   wholeCluster[:1],
+		ownCSRs:   true,
+	}
 	for _, c := range []*conduct{whole, csr} {
 		if c.carryOut(ctx, r) != nil {
 			return nil // the report says what and why; without it there is nothing to judge
 		}
 	}
 	judgeFirst(ctx, r, whole, refusals)
-	r.check(worker+" holds its trust file and its kubelet's identity, nothing else", onlyFiles(whole.root(worker), "kubelet.conf", "pki/ca.crt"))
+	r.check(
+		worker+" holds its trust file and its kubelet's identity, nothing else",
+		onlyFiles(whole.root(worker), "kubelet.conf", "pki/ca.crt"),
+	)
 	judgeTexts(ctx, r, whole)
 	judgeJoins(ctx, r, whole, stand)
 	r.check(csr.say("the keys in place are those kubeadm made"), kubeadmKeys(ctx, judge, csr.root(firstNode)))
 	judgeFirst(ctx, r, csr, csrRefusals)
-	compare, err := differential(o.node, filepath.Join(o.dir, "run-differential"))
+	compare, err := differential(o.officiant, o.node, filepath.Join(o.dir, "run-differential"))
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func (f *facts) fromKubeadm(r *requestOptions, names []string) error {
 	}
 	c, err := r.flags.given().ParseFiles(files...)
 	if err != nil {
-		return &exit.Error{Code: exit.Refused, Err: err, Hints: []string{nothingMade}}
+		return &exit.Error{Code: exit.Refused, Err: err, Hints: append(waysOn(err), nothingMade)}
 	}
 	for _, note := range c.Notes {
 		fmt.Fprintln(r.Stderr, exit.Plain(note.Error()))
@@ -101,7 +101,10 @@ func (f *facts) fromKubeadm(r *requestOptions, names []string) error {
 		}
 		if c.KubernetesVersion != "" {
 			if f.cluster.KubernetesVersion, err = kubepki.ParseVersion(c.KubernetesVersion); err != nil {
-				return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: kubernetesVersion: %w", strings.Join(names, ", "), err)}
+				return &exit.Error{
+					Code: exit.Refused,
+					Err:  fmt.Errorf("%s: kubernetesVersion: %w", strings.Join(names, ", "), err),
+				}
 			}
 		}
 	}
@@ -128,6 +131,7 @@ var ways = map[string]string{
 	"controlPlaneEndpoint": "--control-plane-endpoint HOST:PORT goes before the file's",
 	"kubernetesVersion":    "--kubernetes-version VERSION goes before the file's",
 	"address":              "--address IP goes before the file's advertiseAddress",
+	"node":                 "--name NAME goes before the file's nodeRegistration.name",
 }
 
 // waysOn are the hints for what is wrong with facts.
@@ -137,6 +141,15 @@ func waysOn(err error) []string {
 	case *kubepki.FieldError:
 		if way, ok := ways[e.Field]; ok {
 			hints = append(hints, way)
+		}
+	case *kubeadm.Error:
+		for end, fact := range map[string]string{
+			".kubernetesVersion": "kubernetesVersion", ".controlPlaneEndpoint": "controlPlaneEndpoint",
+			".clusterName": "name", ".advertiseAddress": "address", ".nodeRegistration.name": "node",
+		} {
+			if strings.HasSuffix(e.Field, end) {
+				hints = append(hints, ways[fact])
+			}
 		}
 	case interface{ Unwrap() []error }:
 		for _, part := range e.Unwrap() {
@@ -245,7 +258,10 @@ func (f *facts) missing(r *requestOptions) error {
 	add(f.cluster.Name == "", "--cluster NAME")
 	add(serves && !f.node.Address.IsValid(), "--address IP, where other nodes reach it")
 	add(serves && f.cluster.KubernetesVersion == kubepki.Version{}, "--kubernetes-version VERSION")
-	add(f.node.Has(kubepki.Worker) && !serves && f.cluster.ControlPlaneEndpoint == "", "--control-plane-endpoint HOST:PORT")
+	add(
+		f.node.Has(kubepki.Worker) && !serves && f.cluster.ControlPlaneEndpoint == "",
+		"--control-plane-endpoint HOST:PORT",
+	)
 	if len(flags) > 0 {
 		where := "neither flags nor a kubeadm configuration say"
 		if len(r.kubeadm) > 0 {
