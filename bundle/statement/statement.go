@@ -102,6 +102,39 @@ func Signer(leaves []kubepki.Leaf) (kubepki.Leaf, bool) {
 	return kubepki.Leaf{}, false
 }
 
+// Of is what a node says of itself now, and the node's name.
+func Of(n *install.Node, o Outcome, rand io.Reader) (node string, data []byte, err error) {
+	b, err := n.Bundle()
+	if err != nil {
+		return "", nil, err
+	}
+	if b == nil {
+		return "", nil, errors.New("the bundle in place is damaged or gone: install it again")
+	}
+	facts, err := b.Facts()
+	if err != nil {
+		return "", nil, err
+	}
+	leaves, err := kubepki.Leaves(facts.Cluster, facts.Node)
+	if err != nil {
+		return "", nil, err
+	}
+	leaf, ok := Signer(leaves)
+	if !ok {
+		return "", nil, errors.New("this node has no key to sign a status with")
+	}
+	used, err := n.InUse(leaf)
+	if err != nil {
+		return "", nil, err
+	}
+	status, err := n.Status()
+	if err != nil {
+		return "", nil, err
+	}
+	data, err = Make(b, status, o, n.Now(), used, rand)
+	return b.Node, data, err
+}
+
 // Make signs what a node says, by the key of what is in use. b is the bundle in place.
 func Make(
 	b *bundle.Bundle,
@@ -172,7 +205,7 @@ func Parse(data []byte) (*Signed, error) {
 	i := s.Statement.Status
 	if i == nil || i.Installed == nil || i.Installed.Node != s.Node || i.Installed.Cluster != s.Cluster ||
 		i.Installed.Sequence != s.Sequence {
-		return nil, errors.New("its status is not that of the bundle it speaks of")
+		return nil, errors.New("the status in it is of another node, or of another bundle")
 	}
 	return s, s.signed()
 }
@@ -203,6 +236,15 @@ func (s *Signed) Old(now time.Time, life time.Duration) bool {
 func (s *Signed) Check(b *bundle.Bundle) error {
 	if b.Cluster != s.Cluster || b.Node != s.Node || fingerprint.Of(b.Sums) != s.Bundle {
 		return fmt.Errorf("it is about another bundle than ceremony %d made for node %s", b.Sequence, b.Node)
+	}
+	return s.SignedFor(b)
+}
+
+// SignedFor wants a statement to be signed by the key that a bundle certifies for its
+// node. The bundle it speaks of may be another one, which is alike.
+func (s *Signed) SignedFor(b *bundle.Bundle) error {
+	if b.Cluster != s.Cluster || b.Node != s.Node {
+		return fmt.Errorf("it is of node %.100q of cluster %.100q", s.Node, s.Cluster)
 	}
 	facts, err := b.Facts()
 	if err != nil {

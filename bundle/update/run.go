@@ -126,7 +126,7 @@ func (r *Runner) run(ctx context.Context, result *Result) error {
 		if r.DryRun {
 			return stop(
 				statement.Waiting,
-				"sequence %d was interrupted; a run that is no dry one goes on with it",
+				"sequence %d was interrupted; the next run that may write goes on with it",
 				r.memory.Pending.Sequence,
 			)
 		}

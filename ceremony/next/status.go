@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
+	"officiant/bundle"
 	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/statement"
 )
 
 // MaxStatus is above what any node says of itself, in bytes.
@@ -17,21 +21,17 @@ const MaxStatus = 4 << 20
 
 // Statuses are what nodes say of themselves, by node.
 type Statuses struct {
-	Dir string // where they lie, for messages
-	of  map[string]*install.Status
+	Dir    string // where they lie, for messages
+	of     map[string]*install.Status
+	signed map[string]*statement.Signed // those that nodes signed
 }
 
-// ParseStatuses reads what `officiant-node status -o json` printed on each node.
+// ParseStatuses reads what `officiant-node status -o json` printed on each node, or
+// `officiant-node sync --status-to` left, signed. Whose signature that is, each use says.
 func ParseStatuses(dir string, files []File) (Statuses, error) {
-	out := Statuses{dir, map[string]*install.Status{}}
+	out := Statuses{dir, map[string]*install.Status{}, map[string]*statement.Signed{}}
 	for _, f := range files {
-		s := &install.Status{}
-		var err error
-		if len(f.Data) > MaxStatus {
-			err = fmt.Errorf("%s: too long for a node's status", f.Name)
-		} else if json.Unmarshal(f.Data, s) != nil || s.Root == "" {
-			err = fmt.Errorf("%s: not a node's status", f.Name)
-		}
+		s, signed, err := parseStatus(f)
 		if err != nil {
 			return out, &Refused{Err: err, Hints: plainly("on the node: officiant-node status -o json")}
 		}
@@ -42,8 +42,79 @@ func ParseStatuses(dir string, files []File) (Statuses, error) {
 			return out, refuse("%s: a second status of node %s; keep the newer one", f.Name, oneLine(s.Installed.Node))
 		}
 		out.of[s.Installed.Node] = s
+		if signed != nil {
+			out.signed[s.Installed.Node] = signed
+		}
 	}
 	return out, nil
+}
+
+func parseStatus(f File) (*install.Status, *statement.Signed, error) {
+	if len(f.Data) > MaxStatus {
+		return nil, nil, fmt.Errorf("%s: too long for a node's status", f.Name)
+	}
+	if statement.Is(f.Data) {
+		signed, err := statement.Parse(f.Data)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		return signed.Status, signed, nil
+	}
+	s := &install.Status{}
+	if json.Unmarshal(f.Data, s) != nil || s.Root == "" {
+		return nil, nil, fmt.Errorf("%s: not a node's status", f.Name)
+	}
+	return s, nil, nil
+}
+
+// bundle is what a ceremony made for a node; nil when its directory has none.
+func (l *Previous) bundle(node string) (*bundle.Bundle, error) {
+	name := "bundles/" + node + ".tar"
+	data, err := fs.ReadFile(l.folder, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return bundle.Parse(filepath.Join(l.Dir, name), data)
+}
+
+// unproven says why a signed status does not count; empty when it does, or when a person
+// took it on the node.
+func (r *rolling) unproven(has *Previous, node string) string {
+	s := r.Statuses.signed[node]
+	if s == nil {
+		return ""
+	}
+	if s.Old(r.Now, statement.Life) {
+		return fmt.Sprintf("its status is of %s, and counts no more", s.Time.Format(time.RFC3339))
+	}
+	b, err := has.bundle(node)
+	if err == nil && b == nil {
+		err = fmt.Errorf("%s has no bundle of it to hold its status against", has.Dir)
+	}
+	if err == nil {
+		err = s.Check(b)
+	}
+	if err != nil {
+		return "its status does not count: " + oneLine(err.Error())
+	}
+	if s.Sync.State == statement.RolledBack {
+		return "it went back to what it has: " + oneLine(s.Sync.Reason)
+	}
+	return ""
+}
+
+// alike says whether what two ceremonies made for a node is the same to it: then it does
+// not have to install the newer bundle.
+func alike(a, b *Previous, node string) bool {
+	x, err := a.bundle(node)
+	if err != nil || x == nil {
+		return false
+	}
+	y, err := b.bundle(node)
+	return err == nil && y != nil && bundle.Alike(x, y)
 }
 
 // gate holds every node against the stage before, and returns those that are let
@@ -110,7 +181,11 @@ func (r *rolling) lags(made *Previous, s *install.Status) string {
 	if i < 0 {
 		return fmt.Sprintf("ceremony %d, which its bundle is of, is none of those given", s.Installed.Sequence)
 	}
-	if has := r.chain.all[i]; has != made {
+	has := r.chain.all[i]
+	if why := r.unproven(has, s.Installed.Node); why != "" {
+		return why
+	}
+	if has != made && !alike(has, made, made.node(s.Installed.Node)) {
 		return fmt.Sprintf(
 			"it has the bundle of ceremony %d installed; install that of ceremony %d, %s",
 			has.Open.Sequence,

@@ -207,7 +207,7 @@ func (s *syncOptions) leave(ctx context.Context, r *update.Runner, to *fetch.Pla
 }
 
 func (s *syncOptions) leaveStatus(ctx context.Context, n *install.Node, to *fetch.Place, o statement.Outcome) error {
-	node, data, err := signedStatus(n, o, s.options)
+	node, data, err := statement.Of(n, o, s.Rand)
 	if err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
@@ -216,39 +216,6 @@ func (s *syncOptions) leaveStatus(ctx context.Context, n *install.Node, to *fetc
 	}
 	s.say("left the status at %s", to)
 	return nil
-}
-
-// signedStatus is what the node says of itself, by its own key.
-func signedStatus(n *install.Node, o statement.Outcome, by *options) (node string, data []byte, err error) {
-	b, err := n.Bundle()
-	if err != nil {
-		return "", nil, err
-	}
-	if b == nil {
-		return "", nil, errors.New("the bundle in place is damaged or gone: install it again")
-	}
-	facts, err := b.Facts()
-	if err != nil {
-		return "", nil, err
-	}
-	leaves, err := kubepki.Leaves(facts.Cluster, facts.Node)
-	if err != nil {
-		return "", nil, err
-	}
-	leaf, ok := statement.Signer(leaves)
-	if !ok {
-		return "", nil, errors.New("this node has no key to sign a status with")
-	}
-	used, err := n.InUse(leaf)
-	if err != nil {
-		return "", nil, err
-	}
-	status, err := n.Status()
-	if err != nil {
-		return "", nil, err
-	}
-	data, err = statement.Make(b, status, o, by.Now(), used, by.Rand)
-	return b.Node, data, err
 }
 
 // tell says what a run came to.

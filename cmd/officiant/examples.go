@@ -74,6 +74,11 @@ officiant pin drill set --out drill.txt`,
 officiant pin show set drill.txt`,
 	"pin reshare": `
 officiant pin reshare set --threshold 2 --person kim=kim.pub --person noor --out set-2`,
+	"fleet publish": `
+officiant fleet publish ceremonies --to /srv/bundles --wave canary=worker-1 --wave control=cp-1,cp-2,cp-3`,
+	"fleet status": `
+officiant fleet status /srv/bundles
+officiant fleet status /srv/bundles -o json`,
 	"softhsm init": `
 officiant softhsm init --dir room --station station.yaml`,
 	"doctor": `

@@ -13,8 +13,8 @@ import (
 	"officiant/cmd/internal/exit"
 )
 
-// fleet is a folder with a kubeadm file and the requests of cp-1 and n workers.
-func fleet(t *testing.T, n int) (dir string, prints map[string]fingerprint.SHA256) {
+// fleetOf is a folder with a kubeadm file and the requests of cp-1 and n workers.
+func fleetOf(t *testing.T, n int) (dir string, prints map[string]fingerprint.SHA256) {
 	t.Helper()
 	dir, prints = t.TempDir(), map[string]fingerprint.SHA256{}
 	put(t, filepath.Join(dir, "kubeadm.yaml"), demoKubeadm)
@@ -36,7 +36,7 @@ func planOf(t *testing.T, dir string, more ...string) (code int, stdout, stderr 
 
 // TestNodeLists holds requests against lists of either kind.
 func TestNodeLists(t *testing.T) {
-	dir, prints := fleet(t, 2)
+	dir, prints := fleetOf(t, 2)
 	list := filepath.Join(dir, "nodes.csv")
 	const kubectl = `{"kind": "List", "items": [
 		{"kind": "Node", "metadata": {"name": "worker-2"}, "status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.22"}]}},
@@ -106,7 +106,7 @@ func TestNodeLists(t *testing.T) {
 
 // TestAlike shows like nodes as one, and what differs by itself.
 func TestAlike(t *testing.T) {
-	dir, _ := fleet(t, 5)
+	dir, _ := fleetOf(t, 5)
 	odd := kubepki.Node{Name: "etcd-1", Roles: []kubepki.Role{kubepki.Etcd}, Address: netip.MustParseAddr("10.0.0.31")}
 	sendRequest(t, filepath.Join(dir, "requests"), odd)
 	if code, _, stderr := planOf(t, dir); code != exit.Done {
@@ -141,7 +141,7 @@ func TestAlike(t *testing.T) {
 // TestFoldHidesNobody: who stands behind a sign is told, and who has a name or an
 // address of somebody else stands alone.
 func TestFoldHidesNobody(t *testing.T) {
-	dir, _ := fleet(t, 11)
+	dir, _ := fleetOf(t, 11)
 	requests := filepath.Join(dir, "requests")
 	for _, name := range []string{"kubernetes", "api.demo.test", "kube-apiserver", "worker-0-of-other"} {
 		sendRequest(t, requests, kubepki.Node{Name: name, Roles: []kubepki.Role{kubepki.Worker}})

@@ -30,6 +30,8 @@ var readers = map[string]bool{
 	"officiant ceremony status":    true,
 	"officiant ceremony verify":    true,
 	"officiant doctor":             true,
+	"officiant fleet publish":      true,
+	"officiant fleet status":       true,
 }
 
 // untilSignalled is a context that ends at the first SIGINT, SIGTERM or SIGHUP. The

@@ -47,6 +47,9 @@ Give the directories of the cluster's ceremonies as for "ceremony renew", and wi
 
   officiant-node status -o json >NODE.json
 
+Or the folder that nodes leave signed statuses in (officiant-node sync --status-to); one
+that is a week old, or of a node that went back, does not count.
+
 A stage is refused while a node lags behind the stage before. A node that has to go
 straight to this stage is named with --lagging, and installs before all others: any
 number of workers, or one other node. The first stage may take any.

@@ -49,7 +49,7 @@ func newRootCommand(o *options) *cobra.Command {
 		Short: "Root signing ceremonies for Kubernetes",
 		Long: "Officiant conducts root signing ceremonies for Kubernetes: CA keys stay in a PKCS#11\n" +
 			"token or a cloud KMS, signed node bundles come out.",
-	}, newCeremonyCommand(o), newSignerCommand(o), newBundleCommand(o), newPINCommand(o),
+	}, newCeremonyCommand(o), newSignerCommand(o), newBundleCommand(o), newPINCommand(o), newFleetCommand(o),
 		newSoftHSMCommand(o), newDoctorCommand(o),
 		newSchemaCommand(o), newVersionCommand(o))
 	root.AddCommand(manual.Command(root, o.Version, built, exit.ExactArgs(1, "one folder")))

@@ -33,13 +33,15 @@ var first, second = netip.MustParseAddr("10.0.0.11"), netip.MustParseAddr("10.0.
 
 // year is a cluster, the desk and the room of its people, and their clock.
 type year struct {
-	t       *testing.T
-	now     time.Time
-	dir     string
-	done    []string // ceremony directories, the last one first
-	nodes   map[string]*machine
-	kubeadm *kubeadmJudge
-	etcd    *etcdJudge
+	t        *testing.T
+	now      time.Time
+	dir      string
+	done     []string // ceremony directories, the last one first
+	nodes    map[string]*machine
+	kubeadm  *kubeadmJudge
+	etcd     *etcdJudge
+	typed    int    // commands at the desk and in the room
+	machines string // where nodes' roots lie; empty: in dir
 }
 
 // machine is a node: its files lie below a root of its own.
@@ -73,6 +75,7 @@ func (y *year) types(args ...string) (code int, stdout, stderr string) {
 		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &talk, Disk: &durable.Disk{}, Rand: rand.Reader, Now: y.clock,
 		Setenv: func(key, value string) error { y.t.Setenv(key, value); return nil }, NoColor: true, Version: "test",
 	}
+	y.typed++
 	code = execute(y.t.Context(), o, args)
 	return code, out.String(), talk.String()
 }
@@ -135,7 +138,12 @@ func (y *year) folder(name string) string {
 // place.
 func (y *year) add(n kubepki.Node) {
 	y.t.Helper()
-	m := &machine{n, &install.Node{Root: y.folder(n.Name), Disk: &durable.Disk{}, Now: y.clock}}
+	root := y.folder(n.Name)
+	if y.machines != "" {
+		root = filepath.Join(y.machines, filepath.Base(root))
+		must(y.t, os.Mkdir(root, 0o755))
+	}
+	m := &machine{n, &install.Node{Root: root, Disk: &durable.Disk{}, Now: y.clock}}
 	identity, recipient, err := seal.NewIdentity()
 	must(y.t, err)
 	must(y.t, m.State().Init())
@@ -231,9 +239,21 @@ func (y *year) clientOf(node string) tls.Certificate {
 	return pair
 }
 
-// conduct checks the plan of a folder, carries it out, proves it, and brings the
-// bundles to their nodes, each of which is looked at before the next one.
+// conduct carries a plan out, and brings the bundles to their nodes, each of which is
+// looked at before the next one.
 func (y *year) conduct(next string) {
+	y.t.Helper()
+	bundles, err := filepath.Glob(filepath.Join(y.ceremony(next), "bundles", "*.tar"))
+	must(y.t, err)
+	for _, file := range bundles {
+		y.install(file)
+		y.etcd.restarts(y.nodes[strings.TrimSuffix(filepath.Base(file), ".tar")])
+		y.tokensHold()
+	}
+}
+
+// ceremony checks the plan of a folder, carries it out, and proves it.
+func (y *year) ceremony(next string) (dir string) {
 	y.t.Helper()
 	plan, dir := filepath.Join(next, "plan.yaml"), y.at("ceremonies/"+filepath.Base(next))
 	_, result, stderr := checkJSON(y.t, plan, "--station", y.at("station.yaml"))
@@ -253,13 +273,7 @@ func (y *year) conduct(next string) {
 	)
 	y.done = slices.Insert(y.done, 0, dir)
 	y.officiant("ceremony", "verify", dir, "--previous", y.at("ceremonies"), "--release-key", y.release())
-	bundles, err := filepath.Glob(filepath.Join(dir, "bundles", "*.tar"))
-	must(y.t, err)
-	for _, file := range bundles {
-		y.install(file)
-		y.etcd.restarts(y.nodes[strings.TrimSuffix(filepath.Base(file), ".tar")])
-		y.tokensHold()
-	}
+	return dir
 }
 
 // verified proves the last ceremony, with those before it.

@@ -17,7 +17,7 @@ func Codes() []Code {
 		{Unverified, "verification failed, or origin not established"},
 		{Unavailable, "token or KMS unavailable, or PIN not accepted"},
 		{Declined, "declined at the prompt"},
-		{Expiring, "something expires within the asked limit"},
+		{Expiring, "something expires within the asked limit, or a node lags"},
 		{Awaiting, "waiting for certificates that are signed elsewhere"},
 		{NothingDue, "nothing is due for renewal, no plan was written"},
 		{Interrupted, "interrupted"},
