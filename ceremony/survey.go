@@ -42,9 +42,7 @@ func (r *tokens) survey(ctx context.Context, turns []phase) error {
 	if r.progress.Closed {
 		return nil
 	}
-	order := slices.Clone(turns)
-	slices.SortStableFunc(order, func(a, b phase) int { return len(r.existing(b)) - len(r.existing(a)) })
-	for _, p := range order {
+	for _, p := range r.inTurn(turns) {
 		if finished, err := r.finished(p); err != nil {
 			return err
 		} else if finished && r.corrected == nil {
@@ -75,16 +73,26 @@ func (r *tokens) surveyToken(ctx context.Context, p phase) error {
 	}
 	existing := r.existing(p)
 	for _, name := range p.keys {
-		if slices.Contains(existing, name) {
-			err = r.key(ctx, name)
-		} else {
-			err = r.free(ctx, name)
-		}
-		if err != nil {
+		if err := r.lookFor(ctx, name, slices.Contains(existing, name)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// lookFor has a key that exists answer a challenge, and finds no other.
+func (r *tokens) lookFor(ctx context.Context, name string, exists bool) error {
+	if exists {
+		return r.key(ctx, name)
+	}
+	return r.free(ctx, name)
+}
+
+// inTurn is the order in which tokens are looked at: those with keys that exist first.
+func (r *tokens) inTurn(turns []phase) []phase {
+	order := slices.Clone(turns)
+	slices.SortStableFunc(order, func(a, b phase) int { return len(r.existing(b)) - len(r.existing(a)) })
+	return order
 }
 
 // openIfIn opens a phase's token. One that is not in is waited for when it is
@@ -129,6 +137,9 @@ func (r *tokens) enter(ctx context.Context, p phase, store signer.Store) error {
 	}
 	if _, err := r.progress.Record(tokenRecord(device)); err != nil {
 		return err
+	}
+	if r.look {
+		return nil // it makes nothing
 	}
 	return r.canaries.try(ctx, p, store, device)
 }

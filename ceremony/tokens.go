@@ -21,6 +21,7 @@ type tokens struct {
 	ask       signer.PINFunc
 	insertion func(ctx context.Context, words string) (said string, err error) // Config.Insert
 	resumed   bool
+	look      bool                       // nothing is made, and there is no directory
 	corrected *transcript.StationChanged // until every key on record was found, and it is on record itself
 	stores    map[string]signer.Store    // by key
 	opened    []signer.Store
@@ -172,11 +173,15 @@ func (r *tokens) openRef(ctx context.Context, p phase, ref signer.Ref) (signer.S
 
 // instead says which tokens are there in place of one that is not.
 func instead(absent error) string {
-	var other interface{ Instead() []string }
+	var other interface{ Instead() []signer.Device }
 	if !errors.As(absent, &other) || len(other.Instead()) == 0 {
 		return "; no other token is, either"
 	}
-	return "; there is " + strings.Join(other.Instead(), "; ")
+	var there []string
+	for _, d := range other.Instead() {
+		there = append(there, fmt.Sprintf("token %s, serial %s", d.Label, d.Serial))
+	}
+	return "; there is " + strings.Join(there, "; ")
 }
 
 // insert asks people for a token that is not there, in one sentence: a swap is what

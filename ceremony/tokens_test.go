@@ -107,7 +107,7 @@ func TestOneReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	if all := strings.Join(said.lines, "\n"); strings.Contains(all, "unavailable") ||
-		!strings.Contains(all, "it is not there yet; there is token \"issuing\" (serial ") {
+		!strings.Contains(all, "it is not there yet; there is token issuing, serial ") {
 		t.Errorf("a swap as people do it is told as\n%s", all)
 	}
 	var asked []string

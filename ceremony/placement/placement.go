@@ -142,6 +142,9 @@ func (l *look) algorithm(ctx context.Context, name string, ref signer.Ref, b Bac
 	switch {
 	case errors.Is(err, signer.ErrAbsent):
 		l.report.Absent = append(l.report.Absent, err)
+		if near := Near(l.station, err, ref); near != "" {
+			l.warn(fmt.Sprintf("key %s: its token is not in, and %s: is the station right?", name, near))
+		}
 		return
 	case err != nil && !errors.Is(err, signer.ErrUnavailable):
 		l.finding("key %s: %v", name, err)
@@ -180,7 +183,13 @@ func (l *look) token(name string, t Token) {
 	case t.Device.PINCountLow:
 		warning = called + ": a wrong PIN was entered before"
 	}
-	if warning != "" && !slices.Contains(l.report.Warnings, warning) {
+	if warning != "" {
+		l.warn(warning)
+	}
+}
+
+func (l *look) warn(warning string) {
+	if !slices.Contains(l.report.Warnings, warning) {
 		l.report.Warnings = append(l.report.Warnings, warning)
 	}
 }

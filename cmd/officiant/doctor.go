@@ -12,6 +12,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/preflight"
+	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/output"
 	"officiant/cmd/internal/terminal"
@@ -23,6 +24,8 @@ type doctorOptions struct {
 	station  string
 	dir      string
 	previous string
+	plan     string
+	finalTry string
 	output   output.Format
 }
 
@@ -30,21 +33,28 @@ type doctorOptions struct {
 type lookedAt struct {
 	Checks  []preflight.Result `json:"checks"`
 	Refused bool               `json:"refused"`
+	Tokens  []lookedToken      `json:"tokens,omitempty"` // of the plan, when it is given
 }
 
 func newDoctorCommand(o *options) *cobra.Command {
 	d := &doctorOptions{options: o}
 	c := &cobra.Command{
-		Use:   "doctor [--station STATION] [--dir DIR] [--previous DIR]",
+		Use:   "doctor [--station STATION] [--plan PLAN] [--dir DIR] [--previous DIR]",
 		Short: "Look at the room's machine: network, clock, swap, disk, program, tokens",
 		Long: `Look at the machine a ceremony is to run on: network interfaces, routes and
 radios, clock, swap and core dumps, where the ceremony directory lies, the program
 and the PKCS#11 modules, the tokens and what they tell of their PINs.
 
-Nothing is changed, no PIN is asked for, and no connection is opened. The station's
+Nothing is changed and, without a plan, no PIN is asked for and no connection is
+opened. The station's
 preflight policy says of each check whether what is wrong is recorded, warned of, or
 refused; without one, everything is recorded. The exit code is 3 when something is
-refused. "ceremony run" makes the same checks before it opens a token.`,
+refused. "ceremony run" makes the same checks before it opens a token.
+
+With --plan, it then looks at the plan's tokens as a run does before its first key,
+one after the other: each is asked for if it is not in and, with its PIN, keys that
+exist are found and answer a challenge, and names of those to be made are free.
+Nothing is made. An empty PIN, or "leave", goes on without a token: exit code 5.`,
 		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
 	}
@@ -53,6 +63,8 @@ refused. "ceremony run" makes the same checks before it opens a token.`,
 	c.Flags().
 		StringVar(&d.previous, "previous", "", "`DIR` of the previous ceremony, or of several: the clock cannot stand "+
 			"before the end of any")
+	c.Flags().StringVar(&d.plan, "plan", "", "`FILE` of a plan, to look for its keys in the station's tokens")
+	finalTryFlag(c, &d.finalTry)
 	clockFlag(c, &d.clock)
 	output.Flag(c, &d.output)
 	return c
@@ -62,9 +74,13 @@ func (d *doctorOptions) run(ctx context.Context) error {
 	var keys map[string]string
 	var policy preflight.Policy
 	to := d.reach()
+	var st *station.Station
+	if d.plan != "" && d.station == "" {
+		return exit.Usagef("--plan needs --station: it says where the plan's keys live")
+	}
 	if d.station != "" {
-		st, err := openStation(d.options, d.station)
-		if err != nil {
+		var err error
+		if st, err = openStation(d.options, d.station); err != nil {
 			return err
 		}
 		keys, policy, to = st.Keys, st.Preflight, to.at(st)
@@ -87,17 +103,36 @@ func (d *doctorOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.output.Fields() {
-		err = d.output.Write(d.Stdout, lookedAt{results, len(preflight.Refusals(results)) > 0})
-	} else {
+	return d.tell(ctx, results, st)
+}
+
+// tell prints what was seen of the room and, with a plan, looks at its tokens.
+func (d *doctorOptions) tell(ctx context.Context, results []preflight.Result, st *station.Station) (err error) {
+	refused := preflight.Refusals(results)
+	if !d.output.Fields() {
 		err = writeResults(d.Stdout, results, terminal.Width(d.Stdout))
 		fmt.Fprintln(d.Stderr, "\nCompare the clock with a witness's watch, and each SHA-256 with what other media say.")
 	}
-	if refused := preflight.Refusals(results); err == nil && len(refused) > 0 {
+	var tokens []lookedToken
+	if d.plan != "" && err == nil {
+		if tokens, err = d.tokensOf(ctx, st); err != nil {
+			return err
+		}
+		if !d.output.Fields() {
+			err = writeTokens(d.Stdout, tokens, terminal.Width(d.Stdout))
+		}
+	}
+	if d.output.Fields() {
+		err = d.output.Write(d.Stdout, lookedAt{results, len(refused) > 0, tokens})
+	}
+	if err == nil && len(refused) > 0 {
 		return &exit.Error{
 			Code: exit.Refused,
 			Err:  fmt.Errorf("the room is not ready, by the policy of %s: %s", d.station, strings.Join(refused, ", ")),
 		}
+	}
+	if err == nil {
+		err = verdict(d.plan, tokens)
 	}
 	return err
 }

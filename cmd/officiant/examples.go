@@ -82,7 +82,8 @@ officiant fleet status /srv/bundles -o json`,
 	"softhsm init": `
 officiant softhsm init --dir room --station station.yaml`,
 	"doctor": `
-officiant doctor --station station.yaml`,
+officiant doctor --station station.yaml
+officiant doctor --station station.yaml --plan plan.yaml`,
 	"schema": `
 officiant schema plan`,
 	"man": `

@@ -327,6 +327,19 @@ func TestWrongRooms(t *testing.T) {
 			if !strings.Contains(out, "digest    "+plan.Digest.String()) {
 				t.Errorf("check prints no digest:\n%s", out)
 			}
+			if c.late && !strings.Contains(said, "is the station right?") {
+				t.Errorf("check does not name the token that is near:\n%s", said)
+			}
+			if c.late {
+				return // there are keys by now
+			}
+			code, out, said = officiant(t, "doctor", "--plan", w.f.PlanFile, "--station", w.f.Station)
+			if code == exit.Done {
+				t.Errorf("doctor finds nothing wrong:\n%s\n%s", out, said)
+			}
+			if n := w.objects(); n != before {
+				t.Errorf("doctor made %d objects of %d", n, before)
+			}
 		})
 	}
 }

@@ -64,14 +64,14 @@ type absentError struct {
 func (e *absentError) Unwrap() error { return e.error }
 
 // Instead names the module's other tokens that are initialized.
-func (e *absentError) Instead() []string {
-	var names []string
+func (e *absentError) Instead() []signer.Device {
+	var devices []signer.Device
 	for _, t := range e.others {
 		if t.info.Flags&pkcs11.CKF_TOKEN_INITIALIZED != 0 {
-			names = append(names, t.String())
+			devices = append(devices, signer.Device{Label: t.info.Label, Serial: t.info.SerialNumber})
 		}
 	}
-	return names
+	return devices
 }
 
 // apart says how one of several tokens is named.

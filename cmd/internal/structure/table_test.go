@@ -75,7 +75,7 @@ var table = []row{
 		"ceremony/transcript", "ceremony/history", "ceremony/plan", "ceremony/schedule",
 		"ceremony/approval", "ceremony/revocation", "bundle", "bundle/kubepki", "bundle/privatekey", durable}},
 	{"ceremony/preflight", []string{"signer"}},
-	{"ceremony/placement", []string{"ceremony/schedule", "ceremony/station", "signer"}},
+	{"ceremony/placement", []string{"bundle/nearest", "ceremony/schedule", "ceremony/station", "signer"}},
 	{"ceremony/progress", []string{"ceremony/transcript", "signer", durable}},
 	{"ceremony/fleet", []string{"bundle", "bundle/statement", "ceremony/history", durable}},
 	{"ceremony/inventory", []string{"ceremony/history", "ceremony/transcript", "ceremony/revocation"}},

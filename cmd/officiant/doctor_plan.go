@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"officiant/ceremony"
+	"officiant/ceremony/placement"
+	"officiant/ceremony/schedule"
+	"officiant/ceremony/station"
+	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/terminal"
+	"officiant/signer"
+)
+
+// lookedToken is what doctor found of one of a plan's tokens.
+type lookedToken struct {
+	Place  string      `json:"place"` // as people name it
+	Keys   []string    `json:"keys"`
+	Token  *shownToken `json:"token,omitempty"` // absent when it was not opened
+	Result string      `json:"result"`          // ready, not-opened or wrong
+	Reason string      `json:"reason,omitempty"`
+}
+
+const (
+	ready     = "ready"
+	notOpened = "not-opened"
+	isWrong   = "wrong"
+)
+
+// tokensOf looks at the tokens of a plan, one after the other: first what they tell
+// without a PIN, then, with one, for every key.
+func (d *doctorOptions) tokensOf(ctx context.Context, st *station.Station) ([]lookedToken, error) {
+	c, err := schedule.Open(d.plan, schedule.Options{Now: d.Now()})
+	if err != nil {
+		return nil, err
+	}
+	to := d.reach().at(st)
+	to.finalTry = d.finalTry
+	if _, err := placed(ctx, c, st, c.KeysNeeded(), to.place); err != nil {
+		return nil, err
+	}
+	defer d.finishes()()
+	watch := newWatcher(d.options)
+	found, err := ceremony.LookAhead(ctx, ceremony.Lookahead{
+		Plan: c, Station: st, Open: byTurns(c, st, to), Ask: d.orNoPIN(watch.before(askPIN(d.options))),
+		Insert: d.insertOrLeave, Watch: watch, Now: d.Now, Rand: d.Rand,
+	})
+	var all []lookedToken
+	for _, l := range found {
+		all = append(all, d.judged(c, st, l))
+	}
+	return all, err
+}
+
+// errNoPIN and errLeftOut say that people leave a token for the day itself.
+var (
+	errNoPIN   = errors.New("no PIN was entered, so what is in it is not known")
+	errLeftOut = errors.New("it was left out")
+)
+
+// orNoPIN has nobody at the terminal, and an empty PIN, leave a token unopened.
+func (d *doctorOptions) orNoPIN(ask signer.PINFunc) signer.PINFunc {
+	return func(ctx context.Context, device signer.Device) ([]byte, error) {
+		pin, err := ask(ctx, device)
+		if errors.Is(err, terminal.ErrNoTerminal) || err == nil && len(pin) == 0 {
+			return nil, errNoPIN
+		}
+		return pin, err
+	}
+}
+
+func (d *doctorOptions) insertOrLeave(ctx context.Context, words string) (string, error) {
+	p := terminal.Prompter{In: d.Stdin, Out: d.Stderr}
+	terminal.Hang(d.Stderr, "    ", exit.Line(words)+".")
+	said, err := p.Line(ctx, "    Then press Enter; or type \"leave\" to go on without it.\n    > ")
+	switch {
+	case errors.Is(err, terminal.ErrNoTerminal):
+		return "", ceremony.ErrNobody
+	case err == nil && strings.EqualFold(said, "leave"):
+		return "", errLeftOut
+	}
+	return "", err
+}
+
+func (d *doctorOptions) judged(c *schedule.Ceremony, st *station.Station, l ceremony.Looked) lookedToken {
+	one := lookedToken{Place: l.Place, Keys: l.Keys, Result: ready}
+	if l.Device != nil {
+		token := showToken(*l.Device)
+		one.Token = &token
+	}
+	if l.Err == nil {
+		return one
+	}
+	one.Result, one.Reason = isWrong, l.Err.Error()
+	if errors.Is(l.Err, signer.ErrAbsent) || errors.Is(l.Err, errNoPIN) || errors.Is(l.Err, errLeftOut) {
+		one.Result = notOpened
+	}
+	if ref, err := st.Ref(c.Cluster.Name, l.Keys[0]); err == nil && errors.Is(l.Err, signer.ErrAbsent) {
+		one.Reason = "it is not in"
+		if near := placement.Near(st, l.Err, ref); near != "" {
+			one.Result, one.Reason = isWrong, "it is not in, and "+near+": is the station right?"
+		}
+	}
+	return one
+}
+
+// verdict is an error when a plan's tokens are not all as a ceremony needs them.
+func verdict(plan string, tokens []lookedToken) error {
+	wrong, unopened := 0, 0
+	for _, t := range tokens {
+		switch t.Result {
+		case isWrong:
+			wrong++
+		case notOpened:
+			unopened++
+		}
+	}
+	switch {
+	case wrong > 0:
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s not as its keys need", plan,
+			counted(wrong, "token"))}
+	case unopened > 0:
+		return &exit.Error{Code: exit.Unavailable, Err: fmt.Errorf("%s: %s not looked into", plan,
+			counted(unopened, "token"))}
+	}
+	return nil
+}
+
+func writeTokens(w io.Writer, tokens []lookedToken, width int) error {
+	t := &terminal.Table{Header: []string{"TOKEN", "KEYS", "RESULT"}}
+	for _, one := range tokens {
+		t.Add(exit.Line(one.Place), strings.Join(one.Keys, ", "), one.Result)
+		for line := range strings.Lines(one.Reason) {
+			t.Add("", "", exit.Line(strings.TrimSpace(line)))
+		}
+	}
+	fmt.Fprintln(w)
+	return t.Write(w, width)
+}
