@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,12 +23,18 @@ import (
 func officiant(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, talk bytes.Buffer
-	o := &options{
-		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &talk, Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now,
-		Setenv: func(key, value string) error { t.Setenv(key, value); return nil }, NoColor: true, Version: "test",
-	}
+	o := testOptions(t, &talk)
+	o.Stdout = &out
 	code = execute(t.Context(), o, args)
 	return code, out.String(), talk.String()
+}
+
+// testOptions are those of a program with nobody at its terminal.
+func testOptions(t *testing.T, said io.Writer) *options {
+	return &options{
+		Stdin: strings.NewReader(""), Stdout: said, Stderr: said, Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now,
+		Setenv: func(key, value string) error { t.Setenv(key, value); return nil }, NoColor: true, Version: "test",
+	}
 }
 
 func needSoftHSM(t *testing.T) {
