@@ -118,7 +118,7 @@ func (r *tokens) makeKey(ctx context.Context, ref signer.Ref, name string) (sign
 			return nil, err
 		}
 		gone := transcript.KeyAbandoned{Name: name, ID: intent.ID,
-			Reason: "no key of this id in the token when the ceremony was resumed" + r.halfMade(ctx, store, intent)}
+			Reason: "no key of this id in the token when the ceremony was resumed" + halfMade(ctx, r.watch, store, intent)}
 		if _, err := r.progress.Append(gone); err != nil {
 			return nil, err
 		}
@@ -146,7 +146,7 @@ func (r *tokens) makeKey(ctx context.Context, ref signer.Ref, name string) (sign
 
 // halfMade tells people of what a process that was killed in the midst of making a key
 // left in its place, and what the record is to say of it; empty when nothing is there.
-func (r *tokens) halfMade(ctx context.Context, store signer.Store, intent transcript.KeyIntent) string {
+func halfMade(ctx context.Context, watch Watcher, store signer.Store, intent transcript.KeyIntent) string {
 	lister, ok := store.(signer.Lister)
 	if !ok {
 		return ""
@@ -157,7 +157,7 @@ func (r *tokens) halfMade(ctx context.Context, store signer.Store, intent transc
 	}
 	for _, info := range all {
 		if hex.EncodeToString(info.ID) == intent.ID {
-			r.watch.Say(fmt.Sprintf("the token has an object %s of id %s: %s. It is in nobody's way, and can be removed "+
+			watch.Say(fmt.Sprintf("the token has an object %s of id %s: %s. It is in nobody's way, and can be removed "+
 				"by its id with the token's own tool", info.Label, intent.ID, info.Reason))
 			return "; what is there is " + info.Reason
 		}

@@ -51,9 +51,9 @@ func LookAhead(ctx context.Context, l Lookahead) ([]Looked, error) {
 	r.tokens.look = true
 	defer r.tokens.close()
 	var all []Looked
-	for _, p := range r.tokens.inTurn(turns) {
+	for _, p := range inTurn(r.tokens, turns) {
 		one := Looked{Place: p.place, Keys: p.keys}
-		one.Err = r.tokens.lookAt(ctx, p)
+		one.Err = lookAt(ctx, r.tokens, p)
 		if ctx.Err() != nil {
 			return all, ctx.Err()
 		}
@@ -67,7 +67,7 @@ func LookAhead(ctx context.Context, l Lookahead) ([]Looked, error) {
 }
 
 // lookAt looks at one token, and says of each of its keys what was found.
-func (r *tokens) lookAt(ctx context.Context, p phase) error {
+func lookAt(ctx context.Context, r *tokens, p phase) error {
 	store, err := r.open(ctx, p)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func (r *tokens) lookAt(ctx context.Context, p phase) error {
 	existing := r.existing(p)
 	var all []error
 	for _, name := range p.keys {
-		if err := r.lookFor(ctx, name, slices.Contains(existing, name)); err != nil {
+		if err := lookFor(ctx, r, name, slices.Contains(existing, name)); err != nil {
 			all = append(all, err)
 			continue
 		}

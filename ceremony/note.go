@@ -12,6 +12,7 @@ import (
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/transcript"
+	"officiant/signer"
 )
 
 // Dictation is what people say for the record of a ceremony that is paused.
@@ -93,6 +94,12 @@ func (r *run) stopped(ctx context.Context, s Step, cause error) error {
 	err := fmt.Errorf("step %d of %d, %s: %w", s.N, len(r.steps), s.Title, cause)
 	if !r.progress.Begun() {
 		return err
+	}
+	if errors.Is(cause, signer.ErrPIN) && !r.progress.Closed {
+		// For whoever takes the token in hand next, on whatever machine.
+		if _, e := r.progress.Append(transcript.Note{Text: "a PIN was not accepted: " + cause.Error()}); e != nil {
+			err = errors.Join(err, e)
+		}
 	}
 	if ctx.Err() == nil {
 		// When that fails, too, it is the head of what was on disk before.

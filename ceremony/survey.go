@@ -42,7 +42,7 @@ func (r *tokens) survey(ctx context.Context, turns []phase) error {
 	if r.progress.Closed {
 		return nil
 	}
-	for _, p := range r.inTurn(turns) {
+	for _, p := range inTurn(r, turns) {
 		if finished, err := r.finished(p); err != nil {
 			return err
 		} else if finished && r.corrected == nil {
@@ -73,7 +73,7 @@ func (r *tokens) surveyToken(ctx context.Context, p phase) error {
 	}
 	existing := r.existing(p)
 	for _, name := range p.keys {
-		if err := r.lookFor(ctx, name, slices.Contains(existing, name)); err != nil {
+		if err := lookFor(ctx, r, name, slices.Contains(existing, name)); err != nil {
 			return err
 		}
 	}
@@ -81,7 +81,7 @@ func (r *tokens) surveyToken(ctx context.Context, p phase) error {
 }
 
 // lookFor has a key that exists answer a challenge, and finds no other.
-func (r *tokens) lookFor(ctx context.Context, name string, exists bool) error {
+func lookFor(ctx context.Context, r *tokens, name string, exists bool) error {
 	if exists {
 		return r.key(ctx, name)
 	}
@@ -89,7 +89,7 @@ func (r *tokens) lookFor(ctx context.Context, name string, exists bool) error {
 }
 
 // inTurn is the order in which tokens are looked at: those with keys that exist first.
-func (r *tokens) inTurn(turns []phase) []phase {
+func inTurn(r *tokens, turns []phase) []phase {
 	order := slices.Clone(turns)
 	slices.SortStableFunc(order, func(a, b phase) int { return len(r.existing(b)) - len(r.existing(a)) })
 	return order

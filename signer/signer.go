@@ -179,6 +179,8 @@ type Device struct {
 	Software     bool   // SoftHSM and its like
 	// The PIN's state as the token tells it before a login.
 	PINCountLow, PINFinalTry, PINLocked, PINPad bool
+	// PINWrong is how many wrong PINs this machine remembers since the last right one.
+	PINWrong int
 	// PINFor is the label of the key whose next signature a PIN is asked for
 	// (CKA_ALWAYS_AUTHENTICATE); empty when it is for the login.
 	PINFor string

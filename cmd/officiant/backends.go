@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"officiant/ceremony/station"
@@ -31,6 +33,7 @@ type reach struct {
 	finalTry string                    // serial of the token that may be logged in to though the next wrong PIN locks it
 	timeout  time.Duration             // for a token's answer; 0: the backend's own
 	said     func(module, line string) // gets what a module writes; nil drops it
+	tries    pkcs11.Tries              // remembers wrong PINs; nil: nobody does
 	allow    module.Allow              // variables that modules get besides those of their kind
 }
 
@@ -43,7 +46,7 @@ func (r reach) at(st *station.Station) reach {
 
 // tokens is how PKCS#11 tokens are opened.
 func (r reach) tokens() pkcs11.Options {
-	return pkcs11.Options{FinalTry: r.finalTry, Timeout: r.timeout, Said: r.said, Allow: r.allow}
+	return pkcs11.Options{FinalTry: r.finalTry, Timeout: r.timeout, Said: r.said, Allow: r.allow, Tries: r.tries}
 }
 
 // backends is the table of all there are, by URI scheme. The cloud backends
@@ -78,7 +81,13 @@ func (r reach) open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (si
 }
 
 // reach is that of a command without a station.
-func (o *options) reach() reach { return reach{said: o.moduleSays} }
+func (o *options) reach() reach {
+	r := reach{said: o.moduleSays}
+	if o.State != "" {
+		r.tries = pinTries{filepath.Join(o.State, "wrong-pins"), o.Stderr, &sync.Once{}}
+	}
+	return r
+}
 
 // moduleSays shows a line that a PKCS#11 module wrote to its stdout or stderr.
 func (o *options) moduleSays(module, line string) {

@@ -86,6 +86,9 @@ func askPIN(o *options) signer.PINFunc { return (&pinPrompt{options: o}).ask }
 // tries. It is two lines, of which the second is the question.
 func pinQuestion(d signer.Device) string {
 	tries, purpose := "it tells of no wrong PIN", "to log in"
+	if d.PINWrong > 0 {
+		tries = counted(d.PINWrong, "wrong PIN") + " as far as this machine knows"
+	}
 	if d.PINCountLow {
 		tries = "a wrong PIN was entered before"
 	}

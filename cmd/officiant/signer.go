@@ -49,7 +49,8 @@ the URI's pin-source.`
 
 // key is the key an argument names, and how far one may go to reach it.
 func (s *signerOptions) key(argument string) (signer.Ref, reach, error) {
-	to := reach{finalTry: s.finalTry, said: s.moduleSays}
+	to := s.reach()
+	to.finalTry = s.finalTry
 	st, err := s.openStation()
 	if err != nil {
 		return signer.Ref{}, to, err

@@ -33,6 +33,7 @@ func (k *key) signAsked(ctx context.Context, op module.Operation) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
+	d = s.options.remembered(d)
 	if err := s.pinAllowed(d); err != nil {
 		return nil, err
 	}
@@ -41,13 +42,17 @@ func (k *key) signAsked(ctx context.Context, op module.Operation) ([]byte, error
 		return nil, fmt.Errorf("%s: %w", s.token, err)
 	}
 	op.Login = true
-	sig, err := s.signOnce(ctx, k, op)
-	if !isCode(err, wrongPIN...) {
+	var sig []byte
+	err = s.options.tryPIN(d, isWrongPIN, func() (err error) {
+		sig, err = s.signOnce(ctx, k, op)
+		return err
+	})
+	if !isWrongPIN(err) {
 		return sig, err
 	}
 	s.refused.Store(s.pins.has)
 	left, _ := within(ctx, s, s.limits.call, func(pkcs11.SessionHandle) (string, error) {
-		return s.lib.triesLeft(s.token.slot), nil
+		return s.lib.triesLeft(s.token.slot, s.options, d), nil
 	})
 	return nil, fmt.Errorf("%w: %w; tried once; %s", signer.ErrPIN, err, left)
 }

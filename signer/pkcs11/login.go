@@ -81,27 +81,15 @@ func (s *store) firstLogin(ctx context.Context, first pkcs11.SessionHandle) erro
 	if state != pkcs11.CKS_RW_PUBLIC_SESSION {
 		return fmt.Errorf("%w: %s: other code in this process is logged in; the PIN could not be checked", signer.ErrUnavailable, s.token)
 	}
-	if err := s.pinAllowed(s.device); err != nil {
+	device := s.options.remembered(s.device)
+	if err := s.pinAllowed(device); err != nil {
 		return err
 	}
-	pin, err := s.pin(ctx, s.device)
+	pin, err := s.pin(ctx, device)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.token, err)
 	}
-	limit := s.limits.call
-	if pin == nil { // it is typed at the token's pad
-		limit = s.limits.pad
-	}
-	_, err = bounded(ctx, limit, s.token.String(), func() (struct{}, error) {
-		defer clear(pin)
-		if err := ctx.Err(); err != nil {
-			return struct{}{}, err
-		}
-		if err := s.sameToken(); err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, called("C_Login", s.lib.ctx.Login(first, pkcs11.CKU_USER, pin))
-	})
+	err = s.options.tryPIN(device, isWrongPIN, func() error { return logIn(ctx, s, first, pin) })
 	if err == nil {
 		_, err = bounded(ctx, s.limits.call, s.token.String(), func() (struct{}, error) { return struct{}{}, s.sameToken() })
 	}
@@ -112,10 +100,31 @@ func (s *store) firstLogin(ctx context.Context, first pkcs11.SessionHandle) erro
 		return fmt.Errorf("%w: %s: %w", signer.ErrUnavailable, s.token, err)
 	}
 	left, _ := bounded(ctx, s.limits.call, s.token.String(), func() (string, error) {
-		return s.lib.triesLeft(s.token.slot), nil
+		return s.lib.triesLeft(s.token.slot, s.options, device), nil
 	})
 	return fmt.Errorf("%s: %w: %w; tried once; %s", s.token, signer.ErrPIN, err, left)
 }
+
+// logIn tries a PIN once and clears it.
+func logIn(ctx context.Context, s *store, first pkcs11.SessionHandle, pin []byte) error {
+	limit := s.limits.call
+	if pin == nil { // it is typed at the token's pad
+		limit = s.limits.pad
+	}
+	_, err := bounded(ctx, limit, s.token.String(), func() (struct{}, error) {
+		defer clear(pin)
+		if err := ctx.Err(); err != nil {
+			return struct{}{}, err
+		}
+		if err := s.sameToken(); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, called("C_Login", s.lib.ctx.Login(first, pkcs11.CKU_USER, pin))
+	})
+	return err
+}
+
+func isWrongPIN(err error) bool { return isCode(err, wrongPIN...) }
 
 // pinAllowed refuses the try that could lock the token for good, unless it is
 // the token that was named for it.
@@ -130,6 +139,12 @@ func (s *store) pinAllowed(d signer.Device) error {
 			"To go on, enter the right PIN once in another program, which sets the count back: pkcs11-tool --module %s --token-label %s --login --list-objects; "+
 			"or have it tried here all the same, by the token's serial",
 			signer.ErrUnavailable, s.token, signer.ErrFinalTry, inShell(s.lib.path), inShell(d.Label))
+	case risky(d) && (d.Serial == "" || d.Serial != s.options.FinalTry):
+		return fmt.Errorf("%w: %s: %w, as far as this machine knows: it remembers %d wrong PINs since the last right one, "+
+			"and the token does not tell of any; no PIN was tried. "+
+			"To go on, enter the right PIN once in another program, which sets the token's count back: "+
+			"pkcs11-tool --module %s --token-label %s --login --list-objects; then have it tried here, by the token's serial",
+			signer.ErrUnavailable, s.token, signer.ErrFinalTry, d.PINWrong, inShell(s.lib.path), inShell(d.Label))
 	}
 	return nil
 }
@@ -180,9 +195,14 @@ func (s *store) pin(ctx context.Context, d signer.Device) ([]byte, error) {
 	return pin, nil
 }
 
-// triesLeft says in words what the token's flags tell after a wrong PIN.
-func (l *library) triesLeft(slot uint) string {
+// triesLeft says in words what the token's flags tell after a wrong PIN. Of one that
+// tells, nothing has to be remembered.
+func (l *library) triesLeft(slot uint, o Options, d signer.Device) string {
+	const tells = pkcs11.CKF_USER_PIN_LOCKED | pkcs11.CKF_USER_PIN_FINAL_TRY | pkcs11.CKF_USER_PIN_COUNT_LOW
 	info, err := l.ctx.GetTokenInfo(slot)
+	if err == nil && info.Flags&tells != 0 && o.Tries != nil {
+		o.Tries.Remember(d, 0)
+	}
 	switch {
 	case err != nil:
 		return "the token does not say how many tries are left"
@@ -192,6 +212,10 @@ func (l *library) triesLeft(slot uint) string {
 		return "ONE TRY IS LEFT before the token locks"
 	case info.Flags&pkcs11.CKF_USER_PIN_COUNT_LOW != 0:
 		return "the count of tries left is low: at least one wrong PIN since the last right one"
+	}
+	if o.Tries != nil {
+		return fmt.Sprintf("the token does not tell how many tries are left; wrong PINs since the last right one, as far "+
+			"as this machine knows: %d", d.PINWrong+1)
 	}
 	return "the token does not report a low count of tries"
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -298,4 +299,55 @@ func TestPINDescriptor(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
+}
+
+// tries is a machine's memory of wrong PINs.
+type tries map[string]int
+
+func (m tries) Wrong(d signer.Device) int           { return m[d.Serial] }
+func (m tries) Remember(d signer.Device, wrong int) { m[d.Serial] = wrong }
+
+// TestTries: of a token that tells nothing of wrong PINs, two are tried and no third,
+// whoever asks in a loop; by its serial one is, and a right one counts from the start.
+func TestTries(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	w := r.wrap(t)
+	w.order(t, "noflags 0x70000")
+	memory := tries{}
+	o := Options{Tries: memory}
+	var told []int
+	wrong := func(_ context.Context, d signer.Device) ([]byte, error) {
+		told = append(told, d.PINWrong)
+		return []byte("not-the-pin-77"), nil
+	}
+	for n := range 5 {
+		_, err := o.Open(t.Context(), r.ref(0, ""), wrong)
+		if n < 2 && (!errors.Is(err, signer.ErrPIN) || !strings.Contains(err.Error(), "as far as this machine knows")) ||
+			n >= 2 && (!errors.Is(err, signer.ErrFinalTry) || errors.Is(err, signer.ErrPIN)) {
+			t.Errorf("try %d: %v", n+1, err)
+		}
+	}
+	if n := w.calls(t)["C_Login"]; n != 2 || !slices.Equal(told, []int{0, 1}) {
+		t.Errorf("%d logins, told of %v", n, told)
+	}
+	o.FinalTry = r.made[0].Serial
+	s, err := o.Open(t.Context(), r.ref(0, ""), r.ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := memory[r.made[0].Serial]; n != 0 {
+		t.Errorf("after the right PIN %d wrong ones are remembered", n)
+	}
+
+	// One that tells is asked itself, since the count may be set back elsewhere.
+	w.order(t)
+	if _, err := o.Open(t.Context(), r.ref(0, ""), wrong); !errors.Is(err, signer.ErrPIN) {
+		t.Errorf("%v", err)
+	}
+	if n := memory[r.made[0].Serial]; n != 0 {
+		t.Errorf("%d wrong PINs are remembered of a token that tells of them", n)
+	}
 }

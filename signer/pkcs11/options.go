@@ -18,6 +18,8 @@ type Options struct {
 	// Said gets each line that a module writes to its stdout or stderr, as it
 	// wrote it; nil drops them.
 	Said func(module, line string)
+	// Tries remembers wrong PINs; nil: none are remembered.
+	Tries Tries
 	// Allow says which variables of the environment a module gets besides those of
 	// its kind.
 	Allow module.Allow

@@ -31,27 +31,8 @@ func until(t *testing.T, what string, so func() bool) {
 // ends the program, and the module's process with it.
 func TestSecondSignal(t *testing.T) {
 	needSoftHSM(t)
-	dir := t.TempDir()
-	wrap := filepath.Join(dir, "wrap.so")
-	cc := exec.Command("cc", "-shared", "-fPIC", "-O1", "-o", wrap,
-		filepath.Join(source, "signer", "pkcs11", "testdata", "wrap.c"), "-ldl", "-lpthread")
-	if out, err := cc.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	module, err := softhsm.Find()
-	check(t, err)
-	check(t, os.Symlink(module, filepath.Join(dir, "real.so")))
-	check(t, os.WriteFile(filepath.Join(dir, "control"), []byte("hang C_GenerateKeyPair\n"), 0o600))
-	station := filepath.Join(dir, "station.yaml")
 	officiant := filepath.Join(programs, "officiant")
-	init := exec.Command(officiant, "softhsm", "init", "--dir", filepath.Join(dir, "room"), "--station", station)
-	if out, err := init.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	text, err := os.ReadFile(station)
-	check(t, err)
-	check(t, os.WriteFile(station, []byte(strings.ReplaceAll(string(text), module, wrap)), 0o600))
-
+	dir, wrap, station := wrapped(t, "hang C_GenerateKeyPair")
 	c := exec.Command(officiant, "signer", "create", "demo/root", "--station", station, "--algorithm", "ECDSA-P256",
 		"--evidence", "software")
 	check(t, c.Start())
@@ -69,12 +50,39 @@ func TestSecondSignal(t *testing.T) {
 	case <-time.After(1500 * time.Millisecond):
 	}
 	check(t, c.Process.Signal(syscall.SIGTERM))
-	err = <-ended
+	err := <-ended
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || !exit.Sys().(syscall.WaitStatus).Signaled() {
 		t.Errorf("the second signal: %v", err)
 	}
 	until(t, "the module's process goes on", func() bool { return errors.Is(syscall.Kill(child, 0), syscall.ESRCH) })
+}
+
+// wrapped makes a room whose module follows an order, and tells in the file calls of
+// its folder what was called.
+func wrapped(t *testing.T, order string) (dir, wrap, station string) {
+	t.Helper()
+	dir = t.TempDir()
+	wrap = filepath.Join(dir, "wrap.so")
+	cc := exec.Command("cc", "-shared", "-fPIC", "-O1", "-o", wrap,
+		filepath.Join(source, "signer", "pkcs11", "testdata", "wrap.c"), "-ldl", "-lpthread")
+	if out, err := cc.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	module, err := softhsm.Find()
+	check(t, err)
+	check(t, os.Symlink(module, filepath.Join(dir, "real.so")))
+	check(t, os.WriteFile(filepath.Join(dir, "control"), []byte(order+"\n"), 0o600))
+	station = filepath.Join(dir, "station.yaml")
+	init := exec.Command(filepath.Join(programs, "officiant"), "softhsm", "init", "--dir", filepath.Join(dir, "room"),
+		"--station", station)
+	if out, err := init.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(station)
+	check(t, err)
+	check(t, os.WriteFile(station, []byte(strings.ReplaceAll(string(text), module, wrap)), 0o600))
+	return dir, wrap, station
 }
 
 // processOf is the process that a module was given.
@@ -98,5 +106,28 @@ func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestTriesRemembered: of a token that tells nothing of wrong PINs, a script in a loop
+// tries two, and not the third, which locks the strictest.
+func TestTriesRemembered(t *testing.T) {
+	needSoftHSM(t)
+	dir, _, station := wrapped(t, "noflags 0x70000")
+	pin := filepath.Join(dir, "room", "root.pin")
+	check(t, os.WriteFile(pin, []byte("not-the-pin-77\n"), 0o600))
+	for n := range 5 {
+		c := exec.Command(filepath.Join(programs, "officiant"), "signer", "list", "demo/root", "--station", station)
+		c.Env = append(os.Environ(), "XDG_STATE_HOME="+filepath.Join(dir, "state"))
+		out, err := c.CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 5 || n >= 2 != strings.Contains(string(out), "no PIN was tried") {
+			t.Errorf("try %d: %v\n%s", n+1, err, out)
+		}
+	}
+	calls, err := os.ReadFile(filepath.Join(dir, "calls"))
+	check(t, err)
+	if n := strings.Count(string(calls), "C_Login\n"); n != 2 {
+		t.Errorf("%d PINs were tried", n)
 	}
 }

@@ -17,6 +17,7 @@
 //	another curve           C_GenerateKeyPair makes keys on P-384, whatever was asked for
 //	any label               C_FindObjectsInit does not look at labels
 //	flags 0x40000           C_GetTokenInfo adds these flags
+//	noflags 0x70000         C_GetTokenInfo leaves these flags out
 //	sessions 4              C_GetTokenInfo says so, and C_OpenSession holds to it
 //	limit 2                 C_OpenSession holds to it, and C_GetTokenInfo does not say so
 //	hardware                call the token "Example HSM"
@@ -238,6 +239,8 @@ static word answer(int i, const char *name, word a, word b, word c, word d, word
 		word *flags = (word *)(info + 96), *max = flags + 1, *max_rw = flags + 3;
 		if (order("flags", NULL, rest))
 			*flags |= strtoul(rest, NULL, 0);
+		if (order("noflags", NULL, rest))
+			*flags &= ~strtoul(rest, NULL, 0);
 		if (order("sessions", NULL, rest))
 			*max = *max_rw = strtoul(rest, NULL, 0);
 		if (order("serial", NULL, rest))

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"officiant/bundle/fingerprint"
+	"officiant/cmd/internal/exit"
+	"officiant/signer"
+)
+
+// pinTries are the wrong PINs that this machine remembers, a file for each token that
+// had one since its last right PIN. Files that cannot be written are told of once.
+type pinTries struct {
+	folder string
+	said   io.Writer
+	once   *sync.Once
+}
+
+func (p pinTries) file(d signer.Device) string {
+	name := fingerprint.Of([]byte(strings.Join([]string{d.Manufacturer, d.Model, d.Label, d.Serial}, "\x00")))
+	return filepath.Join(p.folder, hex.EncodeToString(name[:]))
+}
+
+func (p pinTries) Wrong(d signer.Device) int {
+	data, err := os.ReadFile(p.file(d))
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(data), "\n")
+	n, err := strconv.Atoi(first)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+func (p pinTries) Remember(d signer.Device, wrong int) {
+	err := p.remember(d, wrong)
+	if err != nil && !os.IsNotExist(err) {
+		p.once.Do(func() {
+			fmt.Fprintf(p.said, "wrong PINs are not remembered: %s\n", exit.Line(err.Error()))
+		})
+	}
+}
+
+func (p pinTries) remember(d signer.Device, wrong int) error {
+	if wrong == 0 {
+		return os.Remove(p.file(d))
+	}
+	if err := os.MkdirAll(p.folder, 0o700); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%d\ntoken %q, serial %q\n", wrong, d.Label, d.Serial)
+	next := p.file(d) + ".next"
+	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, p.file(d))
+}
