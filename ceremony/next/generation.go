@@ -232,7 +232,7 @@ func (g sameKey) apply(p *plan.NewOptions) error {
 func (c Chain) successor(name string) string {
 	base, n := name, 1
 	if i := strings.LastIndexByte(name, '-'); i > 0 {
-		if k, err := strconv.Atoi(name[i+1:]); err == nil && k > 0 {
+		if k, err := strconv.Atoi(name[i+1:]); err == nil && k > 0 && k < plan.MostCeremonies {
 			base, n = name[:i], k
 		}
 	}

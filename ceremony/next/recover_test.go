@@ -157,6 +157,8 @@ func TestHighestSequence(t *testing.T) {
 		"one node": {map[string]int{"cp-1": 12}, ""},
 		"stands out": {map[string]int{"cp-1": 12, "worker-1": 2147483646}, "node worker-1 says that it has seen " +
 			"ceremony 2147483646, and all others at most 12"},
+		"nothing": {map[string]int{"cp-1": 12, "worker-1": -2147483648}, "node worker-1 says that it has seen ceremony " +
+			"-2147483648, and there is none"},
 		"one node, absurd": {map[string]int{"cp-1": 2147483646}, "node cp-1 says"},
 	} {
 		s := &Survivors{}

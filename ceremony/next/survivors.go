@@ -133,6 +133,10 @@ func (s *Survivors) highest(seen map[string]int) error {
 	if len(nodes) == 0 {
 		return nil
 	}
+	if low := nodes[len(nodes)-1]; seen[low] < 1 {
+		return refuse("node %s says that it has seen ceremony %d, and there is none: what it says is not its state",
+			oneLine(low), seen[low])
+	}
 	s.Sequence = seen[nodes[0]]
 	others := 0
 	if len(nodes) > 1 {

@@ -161,7 +161,8 @@
 // authorities and revoked keys vouch for none, nor does one key for two nodes,
 // whether it signed for both or the file has it for both. Of a node that a ceremony
 // named here knew, it vouches for no role that is new.
-// Neither key vouches for a request made before the last ceremony began, nor for a
+// Neither key vouches for a request made before the last ceremony began, or for a time
+// more than a day to come, nor for a
 // node one of whose present keys is revoked as compromised, here or on any list; nor
 // does a certificate that is revoked, for whatever reason, or whose authority is, or
 // whose node has left.

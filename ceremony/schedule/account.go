@@ -99,6 +99,9 @@ func (b *accountPass) carryAccount(where plan.At) {
 		b.adoptAccount(pub)
 	}
 	keys := b.past.Accounts()
+	if keys == nil && b.p.Previous.Lost == nil && !(b.past.genesis() && b.p.Adopts()) {
+		b.unrecorded(where)
+	}
 	if sealed == nil || pub == nil || keys == nil {
 		return
 	}
@@ -120,6 +123,16 @@ func (b *accountPass) carryAccount(where plan.At) {
 		b.RefuseInput(sa.Sealed, "is not the sealed file of any previous ceremony's record")
 	}
 	b.opens(sealed, recorded)
+}
+
+// unrecorded refuses a pair that no ceremony named here has on record: it is some
+// cluster's, whose people would not be asked, and no audit takes it.
+func (b *accountPass) unrecorded(where plan.At) {
+	if b.past.broken {
+		return
+	}
+	b.afterwards(where, "no ceremony named here has a service-account pair on record: create one, or name the ceremony "+
+		"that has this one, and those after it (previous)")
 }
 
 // is says whether a record is of the pair with that public key; a record that is
@@ -186,6 +199,9 @@ func (b *accountPass) nextAccount(where plan.At) crypto.PublicKey {
 	}
 	sealed, pub := b.sealedPair(next.Sealed, next.Public, where)
 	keys := b.past.Accounts()
+	if keys == nil && b.p.Previous.Lost == nil { // where records are lost, it is refused there
+		b.unrecorded(where)
+	}
 	if sealed != nil && pub != nil && keys != nil &&
 		!(is(keys.Next, pub) && keys.Next.SHA256 == fingerprint.Of(sealed)) {
 		b.RefuseInput(next.Public, "is not the next service-account pair the last ceremony recorded")

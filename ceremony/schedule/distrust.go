@@ -133,11 +133,18 @@ func (b base) notBelieved(past *records, check func(*distrust) error) error {
 	return check(past.distrust)
 }
 
+// ahead is how far a node's clock may be before the room's.
+const ahead = 24 * time.Hour
+
 // fresh says why a key signed a request too early: an old one, whose keys may be
 // anywhere by now, is signed as well as ever. Those of the last ceremony were all made
 // before it began.
-func (r *records) fresh(created time.Time) error {
-	last := r.Last()
+func (b *requestPass) fresh(created time.Time) error {
+	if created.After(b.now.Add(ahead)) && !b.held {
+		return fmt.Errorf("it says that it was made at %s, which is to come: one made for later may be sent by anybody",
+			created.Format(time.RFC3339))
+	}
+	last := b.past.Last()
 	if last == nil || !created.Before(last.Began.Truncate(time.Second)) { // as requests say when they were made
 		return nil
 	}

@@ -88,7 +88,8 @@ func TestExternalRootRefused(t *testing.T) {
 		{"least above the root's life", "name: etcd\n", "name: etcd\n    validity: 30y\n    least: 20y\n", -1, "authority etcd would be valid until"},
 		{"a root of one's own beside it", "    external: true\n", "    external: true\n  - {name: own, family: root, use: trust, key: {create: ECDSA-P256}, evidence: software}\n", -1, "one ceremony waits, and another certifies"},
 		{"path length", "", "", 0, "path length 0"},
-		{"no PEM", "external: true\n", "external: true\n    issuers: spki\n", -1, "spki: holds no PEM certificate"},
+		{"no PEM", "external: true\n", "external: true\n    issuers: spki\n", -1,
+			"spki: holds no certificate: neither PEM nor DER is in it"},
 		{"in the way", "cluster:\n", "cluster:\n  kubeadm: csrs/kubeadm.yaml\n", -1, "csrs belongs to the ceremony directory itself"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -21,7 +21,9 @@ type recordPass struct {
 
 func recordsOf(b base, known *history.History) *records {
 	pass := &recordPass{b, &records{History: &history.History{}, sequence: 1}, cmp.Or(known, &history.History{})}
+	before := len(b.Problems)
 	pass.check()
+	pass.past.broken = len(b.Problems) > before
 	return pass.past
 }
 
@@ -87,6 +89,9 @@ func (b *recordPass) predecessor(p plan.Predecessor, where plan.At) []*history.R
 		b.Refuse(append(where, "cluster"), "%s is of cluster %s, not %s", p.Transcript, r.Open.Cluster, p.Cluster)
 	case r.Open.Sequence != p.Sequence:
 		b.Refuse(append(where, "sequence"), "%s is of ceremony %d, not %d", p.Transcript, r.Open.Sequence, p.Sequence)
+	case r.Open.Sequence >= plan.MostCeremonies && !b.held:
+		b.RefuseInput(p.Transcript, "is of ceremony %d, and no cluster has %d: its chain cannot be counted on",
+			r.Open.Sequence, plan.MostCeremonies)
 	case r.Closed == nil:
 		b.RefuseInput(p.Transcript, "the ceremony is unfinished: only a finished one can be continued")
 	}

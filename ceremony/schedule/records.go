@@ -11,6 +11,7 @@ type records struct {
 	*history.History                 // never nil
 	sequence         int             // of this ceremony
 	people           *approval.Group // whom the cluster's last ceremony had on record; nil: nobody
+	broken           bool            // what the plan names cannot all be read, which is said already
 	distrust         *distrust       // what vouches for nobody; nil before it is asked
 }
 

@@ -20,6 +20,9 @@ type FormerList struct {
 	List   *x509.RevocationList
 }
 
+// mostLists is above the number of any list.
+var mostLists = big.NewInt(plan.MostCeremonies)
+
 // by says whether an authority signed the list: one name may have had two keys.
 func (f FormerList) by(c *x509.Certificate) bool {
 	return bytes.Equal(f.List.RawIssuer, c.RawSubject) && bytes.Equal(f.List.AuthorityKeyId, c.SubjectKeyId)
@@ -37,6 +40,10 @@ func (b *listPass) formerLists() []FormerList {
 	for _, r := range b.past.Ends() {
 		for _, l := range r.Lists {
 			f := FormerList{Signer: l.Signer, Family: kubepki.Authority(l.Family), DER: l.DER, List: l.RevocationList}
+			if f.List.Number.Cmp(mostLists) > 0 && !b.held {
+				b.RefuseInput(r.Source.Name, "its revocation list of %s has the number %d, which no authority reaches: the "+
+					"next one could not be counted", l.Signer, f.List.Number)
+			}
 			own := r.Open.Cluster == b.facts.cluster.Name
 			for _, a := range b.p.Authorities {
 				if c := b.cas.present(a.Name); c != nil && f.by(c) {

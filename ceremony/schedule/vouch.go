@@ -54,7 +54,7 @@ func (b *requestPass) vouched(i int, o *request.Opened) bool {
 		}
 		err := way.check(in, o)
 		if err == nil {
-			if late := b.past.fresh(o.Created); late != nil {
+			if late := b.fresh(o.Created); late != nil {
 				err = fmt.Errorf("a key signed it (%s), but %w", way.how, late)
 			}
 		}

@@ -66,7 +66,9 @@ func (p *past) recordedAt(day string, list ...issued) {
 }
 
 // signedBy is a worker's request signed by the key of a certificate, too.
-func signedBy(t *testing.T, n kubepki.Node, h *held) *request.Opened {
+func signedBy(t *testing.T, n kubepki.Node, h *held) *request.Opened { return signedAt(t, now, n, h) }
+
+func signedAt(t *testing.T, at time.Time, n kubepki.Node, h *held) *request.Opened {
 	t.Helper()
 	leaves, err := kubepki.Leaves(facts, n)
 	if err != nil {
@@ -77,7 +79,7 @@ func signedBy(t *testing.T, n kubepki.Node, h *held) *request.Opened {
 		keys[l.Name] = newKey(t)
 	}
 	by := &request.Present{Leaf: "kubelet.conf", Chain: []*x509.Certificate{h.certificate}, Key: h.key}
-	data, err := request.Make(facts, n, leaves, keys, recipients["worker-1"], now, rand.Reader, by)
+	data, err := request.Make(facts, n, leaves, keys, recipients["worker-1"], at, rand.Reader, by)
 	if err != nil {
 		t.Fatal(err)
 	}
