@@ -1,6 +1,7 @@
 package install
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -14,6 +15,9 @@ type Notice struct {
 	Restart   []string `json:"restart"` // it has to be restarted for these
 	Live      []string `json:"live"`    // it notices these by itself
 	PerUse    []string `json:"perUse"`  // it reads these each time
+	// It would notice these by itself, but the manifest it runs by lacks the flags that
+	// name them, which stand behind each: it does not read them.
+	Unread []string `json:"unread,omitempty"`
 }
 
 func (n Notice) String() string {
@@ -25,6 +29,7 @@ func (n Notice) String() string {
 		{"restart it for ", n.Restart},
 		{"reloads by itself ", n.Live},
 		{"reads at each use ", n.PerUse},
+		{"its manifest does not name, so that it does not read ", n.Unread},
 	} {
 		if len(p.files) > 0 {
 			parts = append(parts, p.what+strings.Join(p.files, ", "))
@@ -81,4 +86,68 @@ func readers(path string, files []kubepki.File) map[string]kubepki.Reload {
 		}
 	}
 	return all
+}
+
+// named looks into the manifests that static pods run by. A file that a component would
+// notice by itself it does not read where its manifest lacks the flag for it, as with
+// the first revocation list.
+func (b below) named(list []Notice, files []kubepki.File) error {
+	for i := range list {
+		n := &list[i]
+		if len(n.Live) == 0 {
+			continue
+		}
+		manifest, err := b.readAny(kubernetesDir + "/manifests/" + n.Component + ".yaml")
+		if err != nil {
+			return err
+		}
+		if manifest == nil {
+			continue // it runs otherwise, or not yet
+		}
+		var live []string
+		for _, path := range n.Live {
+			has, lacks := flagsOf(string(manifest), n.Component, path, files)
+			if has || len(lacks) == 0 {
+				live = append(live, path)
+			}
+			if len(lacks) > 0 {
+				n.Unread = append(n.Unread, fmt.Sprintf("%s (%s)", path, strings.Join(lacks, ", ")))
+			}
+		}
+		n.Live = live
+	}
+	return nil
+}
+
+// flagsOf says whether a manifest names a file by any flag that a component would read it
+// by, and by which it does not.
+func flagsOf(manifest, component, path string, files []kubepki.File) (has bool, lacks []string) {
+	for _, f := range files {
+		if f.Path != path {
+			continue
+		}
+		for _, c := range f.Consumers {
+			switch {
+			case c.Component != component || !strings.HasPrefix(c.Flag, "--") || slices.Contains(lacks, c.Flag):
+			case flagNames(manifest, c.Flag, path):
+				has = true
+			default:
+				lacks = append(lacks, c.Flag)
+			}
+		}
+	}
+	return has, lacks
+}
+
+// flagNames looks for --flag=PATH. The folder may be another than pki, which is a link to
+// it then.
+func flagNames(manifest, flag, path string) bool {
+	end := "/" + strings.TrimPrefix(path, "pki/")
+	for line := range strings.Lines(manifest) {
+		word := strings.Trim(strings.TrimPrefix(strings.TrimSpace(line), "- "), "\"'")
+		if value, ok := strings.CutPrefix(word, flag+"="); ok && strings.HasSuffix(value, end) {
+			return true
+		}
+	}
+	return false
 }

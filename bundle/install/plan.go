@@ -58,6 +58,9 @@ func (pl planner) install(a *accepted) (*Report, *transaction, error) {
 		return nil, nil, err
 	}
 	r.Notices = notices(r.Changes, files)
+	if err := pl.named(r.Notices, files); err != nil {
+		return nil, nil, err
+	}
 	if err := pl.planKubelet(a, r, t); err != nil {
 		return nil, nil, err
 	}

@@ -106,6 +106,9 @@ func (pl planner) rollback() (*Report, *transaction, error) {
 	r.Same = slices.DeleteFunc(same, ours)
 	r.Changes = slices.DeleteFunc(all, func(c Change) bool { return ours(c.Path) })
 	r.Notices = notices(r.Changes, known)
+	if err := pl.named(r.Notices, known); err != nil {
+		return nil, nil, err
+	}
 	if err := pl.rollBackKubelet(index, r, t, known); err != nil {
 		return nil, nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -130,8 +131,6 @@ func (y *fleetYear) firstInstall(name string) {
 func (y *fleetYear) hour() {
 	y.t.Helper()
 	y.now = y.now.Add(time.Hour)
-	to, err := fetch.Open(y.server.URL+"/demo/status", fetch.Options{Timeout: time.Minute})
-	must(y.t, err)
 	for _, name := range slices.Sorted(maps.Keys(y.fleet)) {
 		f := y.fleet[name]
 		r, err := f.Run(y.t.Context())
@@ -140,10 +139,17 @@ func (y *fleetYear) hour() {
 			y.installs++
 			f.installs++
 		}
-		node, data, err := statement.Of(f.Node, r.Outcome, rand.Reader)
-		must(y.t, err)
-		must(y.t, to.Put(y.t.Context(), node+".json", data))
+		y.leaveStatus(name, r.Outcome)
 	}
+}
+
+func (y *fleetYear) leaveStatus(name string, o statement.Outcome) {
+	y.t.Helper()
+	to, err := fetch.Open(y.server.URL+"/demo/status", fetch.Options{Timeout: time.Minute})
+	must(y.t, err)
+	node, data, err := statement.Of(y.fleet[name].Node, o, rand.Reader)
+	must(y.t, err)
+	must(y.t, to.Put(y.t.Context(), node+".json", data))
 }
 
 var waves = []string{"--wave", "canary=worker-1,worker-2", "--wave", "control=cp-1,cp-2,cp-3"}
@@ -296,6 +302,9 @@ func (y *fleetYear) etcdRollsOver() {
 	}
 	for _, stage := range []string{"trust", "issue", "drop"} {
 		y.pass(1)
+		if stage == "issue" {
+			y.kubeletUsesAnother(stage)
+		}
 		next := y.folder("rollover-" + stage)
 		y.plan("rollover", next, "--authority", "etcd", "--stage", stage, "--status", filepath.Join(y.published, "status"))
 		y.ceremony(next)
@@ -314,6 +323,27 @@ func (y *fleetYear) etcdRollsOver() {
 	y.pass(8)
 	y.refused(exit.Refused, "counts no more", "ceremony", "rollover", y.at("ceremonies"), "--authority", "etcd-2",
 		"--stage", "trust", "--status", filepath.Join(y.published, "status"), "--out", y.at("never.yaml"))
+}
+
+// kubeletUsesAnother: a node whose kubelet asks by another certificate than the installed
+// one does not count as done, until it is set right.
+func (y *fleetYear) kubeletUsesAnother(stage string) {
+	y.t.Helper()
+	lib := filepath.Join(y.nodes["worker-7"].Root, "var/lib/kubelet")
+	put(y.t, filepath.Join(lib, "config.yaml"), "kind: KubeletConfiguration\nrotateCertificates: true\n")
+	other := y.certificate("worker-8", "kubelet.conf")
+	put(y.t, filepath.Join(lib, "pki/kubelet-client-current.pem"),
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: other.Raw})))
+	y.leaveStatus("worker-7", statement.Outcome{State: statement.Current})
+	y.refused(exit.Refused, "node worker-7: its files are not as they were installed: etc/kubernetes/kubelet.conf: "+
+		"the kubelet does not use it", "ceremony", "rollover", y.at("ceremonies"), "--authority", "etcd", "--stage", stage,
+		"--status", filepath.Join(y.published, "status"), "--out", y.at("never.yaml"))
+	y.hour() // which moves it aside, and restarts the kubelet
+	if _, err := os.Stat(filepath.Join(lib, "pki/kubelet-client-current.pem")); !errors.Is(err, os.ErrNotExist) {
+		y.t.Errorf("the kubelet would still use another certificate: %v", err)
+	}
+	must(y.t, os.RemoveAll(lib))
+	y.fleet["worker-7"].installs--
 }
 
 func (y *fleetYear) oneJoins() {
