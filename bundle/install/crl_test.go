@@ -41,6 +41,7 @@ func TestRevocationList(t *testing.T) {
 
 	parts.RevocationList = p.Authorities[kubepki.EtcdAuthority].List(t, 2, bundletest.Now, big.NewInt(0x5b2f))
 	two := build(2)
+	must(t, os.WriteFile(m.at("etc/kubernetes/manifests/etcd.yaml"), []byte(etcdManifest), 0o600))
 	r, err := m.Install(two, install.Options{Release: p.Release.Public(), DryRun: true})
 	must(t, err)
 	for _, want := range []string{"changed\n", "number: 1 -> 2", "revoked:  -> 5b2f"} {
@@ -67,3 +68,9 @@ func TestRevocationList(t *testing.T) {
 		t.Errorf("removed: %v, %v", err, s.Findings)
 	}
 }
+
+// etcdManifest is a static pod's, with the flags for revocation lists.
+const etcdManifest = `    - etcd
+    - --client-crl-file=/etc/kubernetes/pki/etcd/ca.crl
+    - --peer-crl-file=/etc/kubernetes/pki/etcd/ca.crl
+`

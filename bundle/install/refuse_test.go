@@ -241,7 +241,7 @@ func TestOneInstallAtATime(t *testing.T) {
 func (m machine) refuses2(t *testing.T, act func() error) {
 	t.Helper()
 	before := tree(t, m.Root)
-	if err := act(); err == nil || !strings.Contains(err.Error(), "another install, rollback or request") {
+	if err := act(); err == nil || !strings.Contains(err.Error(), "another install, rollback, sync or request") {
 		t.Errorf("error %v", err)
 	}
 	if d := unlike(before, tree(t, m.Root)); len(d) > 0 {
