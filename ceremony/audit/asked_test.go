@@ -196,14 +196,14 @@ func TestOthersNames(t *testing.T) {
 
 // TestVouchers: what is revoked vouches for no request, here or on any list before.
 func TestVouchers(t *testing.T) {
-	ca := historytest.Root(t, time.Now())
-	cert := ca.Leaf(t, "cp-1", time.Now(), historytest.Key(t).Public())
-	stranger := ca.Leaf(t, "cp-1", time.Now(), historytest.Key(t).Public())
+	ca := historytest.Root(t, since.Add(-time.Hour))
+	cert := ca.Leaf(t, "cp-1", since.Add(-time.Hour), historytest.Key(t).Public())
+	stranger := ca.Leaf(t, "cp-1", since.Add(-time.Hour), historytest.Key(t).Public())
 	record := func(revoked bool) *history.Record {
-		r := historytest.Begin(t, time.Now(), transcript.Open{})
+		r := historytest.Begin(t, since.Add(-time.Hour), transcript.Open{})
 		r.Issue("cp-1/kubelet.conf", "root", cert)
 		if revoked {
-			r.List("root", "root", ca.Revoke(t, 1, time.Now(), revocation.KeyCompromise.Code(), cert.SerialNumber))
+			r.List("root", "root", ca.Revoke(t, 1, since.Add(-time.Hour), revocation.KeyCompromise.Code(), cert.SerialNumber))
 		}
 		return must(history.Read(history.Text("before", r.Unfinished())))
 	}

@@ -283,3 +283,19 @@ func TestLeft(t *testing.T) {
 		t.Errorf("a second time: %v", err)
 	}
 }
+
+// TestListsReachEtcd: a new list of etcd's authority comes with bundles for its nodes,
+// which keep what they have.
+func TestListsReachEtcd(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{Workers: 1, Lists: []string{"etcd"}})
+	dir, _ := f.Run(t)
+	archive, err := history.Find(dir)
+	must(t, err)
+	chain, err := next.OpenChain(archive, "", os.DirFS)
+	must(t, err)
+	r, err := next.Revoke(chain, next.RevokeOptions{Refresh: true}, next.Changes{Desk: desk(t)})
+	must(t, err)
+	if n := r.Document.Nodes; len(n) != 1 || n[0].Name != "cp-1" || !n[0].Renews() {
+		t.Errorf("bundles for %+v, want cp-1's", n)
+	}
+}

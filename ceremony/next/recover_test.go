@@ -10,12 +10,19 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/ceremony/history"
+	"officiant/ceremony/history/historytest"
+	"officiant/ceremony/plan"
+	"officiant/ceremony/transcript"
 )
 
 // leftAuthority makes an authority's key and certificate, signed by a parent; nil: by itself.
@@ -167,6 +174,71 @@ func TestHighestSequence(t *testing.T) {
 		if tt.want == "" && (err != nil || s.Sequence != 12) ||
 			tt.want != "" && (!errors.As(err, &refused) || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: %d, %v", name, s.Sequence, err)
+		}
+	}
+}
+
+// TestAccountForSome: a service-account key that came sealed to one control-plane node
+// and not to the other is no pair that the cluster could go on with.
+func TestAccountForSome(t *testing.T) {
+	controlPlane := []kubepki.Role{kubepki.ControlPlane}
+	s := &Survivors{draft: &draft{nodes: []requester{
+		{node: plan.Node{Name: "cp-1", Roles: controlPlane, Sealed: "requests/cp-1.sa.key.age"}},
+		{node: plan.Node{Name: "cp-2", Roles: controlPlane}},
+		{node: plan.Node{Name: "worker-1", Roles: []kubepki.Role{kubepki.Worker}}},
+	}}}
+	err := s.account()
+	var refused *Refused
+	const want = "the service-account key came sealed to cp-1, and not to cp-2: all control-plane nodes need it, or none"
+	if !errors.As(err, &refused) || err.Error() != want {
+		t.Fatal(err)
+	}
+	if h := refused.Hints[0]; h.Way != ShareKey || h.Of[0] != "cp-2.req" {
+		t.Errorf("%+v", h)
+	}
+}
+
+// TestRecordsRefused: a chain that forks, or whose last ceremony is unfinished, has no
+// next plan, and it is said which records those are.
+func TestRecordsRefused(t *testing.T) {
+	begin := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	key := historytest.Key(t)
+	held := func(sequence int, at time.Time, before ...transcript.Predecessor) ([]byte, []byte) {
+		r := historytest.Begin(t, at, transcript.Open{Sequence: sequence, Predecessors: before})
+		r.Key("release", key.Public(), sequence == 1)
+		return r.Close(key, nil)
+	}
+	one, sig := held(1, begin)
+	first := historytest.Predecessor(t, one)
+	two, twoSig := held(2, begin.AddDate(0, 1, 0), first)
+	other, otherSig := held(2, begin.AddDate(0, 2, 0), first)
+	half := historytest.Begin(t, begin.AddDate(0, 1, 0), transcript.Open{Sequence: 2,
+		Predecessors: []transcript.Predecessor{first}}).Unfinished()
+	for what, tt := range map[string]struct {
+		records [][2][]byte
+		is      error
+		names   []string
+	}{
+		"fork":       {[][2][]byte{{two, twoSig}, {other, otherSig}}, history.ErrFork, []string{"dir-0", "dir-1"}},
+		"unfinished": {[][2][]byte{{half, nil}}, history.ErrUnfinished, []string{"dir-0"}},
+	} {
+		folder := t.TempDir()
+		historytest.Directory(t, filepath.Join(folder, "first"), one, sig)
+		for i, r := range tt.records {
+			historytest.Directory(t, filepath.Join(folder, fmt.Sprintf("dir-%d", i)), r[0], r[1])
+		}
+		a, err := history.Find(folder)
+		must(t, err)
+		_, err = OpenChain(a, "", os.DirFS)
+		var refused *Refused
+		if !errors.As(err, &refused) || !errors.Is(err, tt.is) || len(refused.Hints) == 0 {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		for _, name := range tt.names {
+			if !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: %q is not named: %v", what, name, err)
+			}
 		}
 	}
 }

@@ -231,7 +231,7 @@ func (w *revoking) etcdNodes() (left []string, err error) {
 	for _, n := range w.nodes {
 		switch {
 		case !slices.Contains(n.node.Roles, kubepki.Etcd):
-		case w.hasRevoked(n.node.Name, revokes) || n.request == nil:
+		case w.hasRevoked(n.node.Name, revokes) || n.request == nil && n.granted == nil:
 			left = append(left, n.node.Name)
 		default:
 			n.node.Renew = []string{}
