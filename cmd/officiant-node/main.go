@@ -26,7 +26,7 @@ func main() {
 	o := &options{
 		Stdin: os.Stdin, Stdout: stdout, Stderr: stderr,
 		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Hostname: os.Hostname, Program: runProgram,
-		NoColor: os.Getenv("NO_COLOR") != "", Version: version,
+		NoColor: os.Getenv("NO_COLOR") != "", Version: version, Getenv: os.Getenv,
 	}
 	code := execute(ctx, o, os.Args[1:])
 	_ = errors.Join(stdout.Flush(), stderr.Flush()) // what has no end of line

@@ -26,7 +26,11 @@ type options struct {
 	Program func(ctx context.Context, name string, args ...string) ([]byte, error)
 	NoColor bool
 	Version string
+	Getenv  func(key string) string // nil: nothing is in the environment
 }
+
+// variables stand in for flags that are the same in each command on a node.
+var variables = []exit.Variable{{Name: "OFFICIANT_RELEASE_KEY", Flag: "release-key"}}
 
 func execute(ctx context.Context, o *options, args []string) int {
 	root := newRootCommand(o)
@@ -47,6 +51,7 @@ func newRootCommand(o *options) *cobra.Command {
 		newSyncCommand(o), newShareCommand(o), newUnsealCommand(o), newVersionCommand(o))
 	root.AddCommand(manual.Command(root, o.Version, "", exit.ExactArgs(1, "one folder")))
 	exit.Program(root, o.Version, &o.Stderr)
+	exit.Variables(root, variables, o.Getenv, &o.Stderr)
 	manual.Examples(root, examples)
 	manual.Help(root)
 	completion.Add(root, nil)

@@ -40,12 +40,12 @@ const inventoryHelp = `
 
 Only the records are read, each with its whole chain of lines; whose they are,
 "officiant ceremony verify" tells. Give the directory of every ceremony: one that
-is continued and not there is named.`
+is continued and not there is named.` + directoriesHelp
 
 func newInventoryCommand(o *options) *cobra.Command {
 	i := &inventoryOptions{options: o}
 	c := &cobra.Command{
-		Use:   "inventory DIR...",
+		Use:   "inventory [DIR...]",
 		Short: "List everything ever issued, read from the records of ceremonies",
 		Long: `List every certificate that was ever to be signed, by any authority, as the
 records of these ceremonies tell it: current ones, those made anew since
@@ -53,8 +53,8 @@ records of these ceremonies tell it: current ones, those made anew since
 result was lost (abandoned: they may exist, and count as issued), and those on a
 revocation list (revoked); and the lists. JSON and CSV have serial numbers, subjects,
 names and hashes.` + inventoryHelp,
-		Args: someDirectories,
-		RunE: func(_ *cobra.Command, args []string) error { return i.run(args) },
+		Args: o.someDirectories,
+		RunE: func(_ *cobra.Command, args []string) error { return i.run(o.directories(args)) },
 	}
 	i.flags(c, "list only what ends within `TIME` from now, such as 90d; exit code 7 when there is any")
 	return c
@@ -63,24 +63,17 @@ names and hashes.` + inventoryHelp,
 func newExpiryCommand(o *options) *cobra.Command {
 	i := &inventoryOptions{options: o, expiry: true}
 	c := &cobra.Command{
-		Use:   "expiry DIR...",
+		Use:   "expiry [DIR...]",
 		Short: "List what is in use by its end, soonest first",
 		Long: `List the current certificates by their end, soonest first: authorities and
 leaves, the newest of each name, and revocation lists by when the next is due.
 What is revoked is not in use; --state revoked lists it. With --within the exit code is 7 when something
 ends within that time, or has ended, so that a timer can ask.` + inventoryHelp,
-		Args: someDirectories,
-		RunE: func(_ *cobra.Command, args []string) error { return i.run(args) },
+		Args: o.someDirectories,
+		RunE: func(_ *cobra.Command, args []string) error { return i.run(o.directories(args)) },
 	}
 	i.flags(c, "list only what ends within `TIME` from now, such as 90d; exit code 7 when there is any")
 	return c
-}
-
-func someDirectories(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return exit.Usagef("%s takes one ceremony directory or more", c.CommandPath())
-	}
-	return nil
 }
 
 func (o *inventoryOptions) flags(c *cobra.Command, within string) {

@@ -28,7 +28,7 @@ func main() {
 	stdout, stderr := terminal.NewScreen(os.Stdout, columns), terminal.NewScreen(os.Stderr, columns)
 	o := &options{
 		Stdin: os.Stdin, Stdout: stdout, Stderr: stderr,
-		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Setenv: os.Setenv,
+		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Setenv: os.Setenv, Getenv: os.Getenv,
 		State:   stateFolder(os.Getenv("XDG_STATE_HOME"), os.Getenv("HOME")),
 		NoColor: os.Getenv("NO_COLOR") != "", Version: version, busy: &sync.RWMutex{},
 	}

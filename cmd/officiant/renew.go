@@ -74,7 +74,7 @@ type renewOptions struct {
 func newRenewCommand(o *options) *cobra.Command {
 	r := &renewOptions{continuing: continuing{options: o}}
 	c := &cobra.Command{
-		Use:   "renew DIR... --within TIME --out plan.yaml",
+		Use:   "renew [DIR...] --within TIME --out plan.yaml",
 		Short: "Write the plan that renews what ends soon; the root stays closed",
 		Long: `Write a plan that makes anew what of the nodes' certificates ends within a time,
 each for the key it has, and carries over the rest: bundles stay complete. Give the
@@ -89,9 +89,9 @@ and what they change is made anew too. Nothing else differs from what is out the
 
 The plan names the root by its certificate alone, and of the other authorities
 only those keys that sign. When nothing is to be renewed no plan is written, and the
-exit code is 9.`,
-		Args: someDirectories,
-		RunE: func(_ *cobra.Command, args []string) error { return r.run(args) },
+exit code is 9.` + directoriesHelp,
+		Args: o.someDirectories,
+		RunE: func(_ *cobra.Command, args []string) error { return r.run(o.directories(args)) },
 	}
 	f := c.Flags()
 	f.StringVar(&r.within, "within", "", "renew what ends within `TIME` from now, such as 90d (required)")

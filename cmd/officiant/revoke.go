@@ -32,7 +32,7 @@ type revokeOptions struct {
 func newRevokeCommand(o *options) *cobra.Command {
 	r := &revokeOptions{options: o}
 	c := &cobra.Command{
-		Use:   "revoke DIR... (--serial HEX | --node NAME | --request FINGERPRINT) --reason NAME --out plan.yaml",
+		Use:   "revoke [DIR...] (--serial HEX | --node NAME | --request FINGERPRINT) --reason NAME --out plan.yaml",
 		Short: "Write the plan that revokes certificates: revocation lists, and etcd's new bundles",
 		Long: `Write a plan that revokes certificates: by serial number, all of a node, or all that
 were made by one request; what has ended is left out. Give the directories of the
@@ -48,9 +48,9 @@ to do in its place.
 Reasons are ` + reasonNames() + `.
 
 With --refresh the lists there are made anew, for another while, and nothing more is
-revoked.`,
-		Args: someDirectories,
-		RunE: func(_ *cobra.Command, args []string) error { return r.run(args) },
+revoked.` + directoriesHelp,
+		Args: o.someDirectories,
+		RunE: func(_ *cobra.Command, args []string) error { return r.run(o.directories(args)) },
 	}
 	f := c.Flags()
 	f.StringSliceVar(

@@ -29,7 +29,7 @@ type rolloverOptions struct {
 func newRolloverCommand(o *options) *cobra.Command {
 	r := &rolloverOptions{continuing: continuing{options: o}}
 	c := &cobra.Command{
-		Use:   "rollover DIR... --authority NAME|all|root --stage trust|issue|drop --status DIR --out plan.yaml",
+		Use:   "rollover [DIR...] --authority NAME|all|root --stage trust|issue|drop --status DIR --out plan.yaml",
 		Short: "Write the plan of the next stage in which authorities, or other keys, are replaced",
 		Long: `Write the plan of one stage in which an authority is replaced, after Kubernetes' own
 procedure. Each stage is a ceremony, and an install on every node:
@@ -62,9 +62,9 @@ tokens. Its stages are about the control-plane nodes; the first needs a new requ
 of each, the last waits for --token-life since the second. --release-key is the key
 that signs bundles: "trust" announces its successor under it, "issue" signs by that,
 and nodes drop the old key by themselves. When it is lost, --lost stands in place of
---stage: nobody announced the new one, and its words are compared on every node.`,
-		Args: someDirectories,
-		RunE: func(_ *cobra.Command, args []string) error { return r.run(args) },
+--stage: nobody announced the new one, and its words are compared on every node.` + directoriesHelp,
+		Args: o.someDirectories,
+		RunE: func(_ *cobra.Command, args []string) error { return r.run(o.directories(args)) },
 	}
 	f := c.Flags()
 	f.StringVar(&r.authority, "authority", "", "`NAME` of the authority to replace, all or root")

@@ -27,7 +27,8 @@ type options struct {
 	NoColor        bool
 	State          string // folder in which this user's programs keep what they remember; "" for none
 	Version        string
-	busy           *sync.RWMutex // held by what has to come to an end by itself; nil: nothing cuts a command short
+	Getenv         func(key string) string // nil: nothing is in the environment
+	busy           *sync.RWMutex           // held by what has to come to an end by itself; nil: nothing cuts a command short
 }
 
 func execute(ctx context.Context, o *options, args []string) int {
@@ -54,6 +55,7 @@ func newRootCommand(o *options) *cobra.Command {
 		newSchemaCommand(o), newVersionCommand(o))
 	root.AddCommand(manual.Command(root, o.Version, built, exit.ExactArgs(1, "one folder")))
 	exit.Program(root, o.Version+airgapSuffix, &o.Stderr)
+	exit.Variables(root, variables, o.Getenv, &o.Stderr)
 	manual.Examples(root, examples)
 	manual.Help(root)
 	completion.Add(root, map[string][]string{"waive": preflight.Names(), "qr": qrStyles})

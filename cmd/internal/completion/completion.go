@@ -69,7 +69,7 @@ func arguments(use string) cobra.CompletionFunc {
 	if len(words) < 2 {
 		return cobra.NoFileCompletions
 	}
-	switch strings.TrimSuffix(words[1], "...") {
+	switch strings.TrimSuffix(strings.Trim(words[1], "[]"), "...") {
 	case "PLAN":
 		return cobra.FixedCompletions([]string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt)
 	case "DIR":
