@@ -30,6 +30,10 @@ type Found struct {
 	read *Record
 }
 
+// ErrNoCeremony says that there is no ceremony at a path.
+var ErrNoCeremony = errors.New("no " + RecordFile +
+	" in it, nor in a folder below it: neither a ceremony directory nor a folder of such")
+
 // deepest is how far below a path ceremonies are looked for.
 const deepest = 4
 
@@ -44,11 +48,7 @@ func Find(paths ...string) (*Archive, error) {
 			return nil, err
 		}
 		if len(a.Found) == before {
-			return nil, fmt.Errorf(
-				"%s: no %s in it, nor in a folder below it: neither a ceremony directory nor a folder of such",
-				path,
-				RecordFile,
-			)
+			return nil, fmt.Errorf("%s: %w", path, ErrNoCeremony)
 		}
 	}
 	return a, nil

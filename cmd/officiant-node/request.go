@@ -325,14 +325,14 @@ func (r *requestOptions) checkOut() error {
 	}
 	dir := filepath.Dir(r.out)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("--out %s: there is no folder %s", r.out, dir)
+		return exit.Usagef("--out %s: there is no folder %s", r.out, dir)
 	}
 	return nil
 }
 
 func (r *requestOptions) taken() error {
 	return &exit.Error{
-		Code:  exit.Failure,
+		Code:  exit.Usage,
 		Err:   fmt.Errorf("%s: exists already, and a request is never overwritten", r.out),
 		Hints: []string{"give another --out, or move the file away; keys that were made are kept and used again"},
 	}

@@ -57,7 +57,7 @@ func (s *shareOptions) run(ctx context.Context) error {
 		return exit.Usagef("share needs --to REQUEST and --out FILE")
 	}
 	if _, err := os.Lstat(s.out); err == nil {
-		return fmt.Errorf("%s: exists already, and is not overwritten", s.out)
+		return exit.Exists("%s: exists already, and is not overwritten", s.out)
 	}
 	data, err := os.ReadFile(s.to)
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *shareOptions) run(ctx context.Context) error {
 		return err
 	}
 	if err := s.Disk.Create(s.out, sealed, 0o644); errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s: exists already, and is not overwritten", s.out)
+		return exit.Exists("%s: exists already, and is not overwritten", s.out)
 	} else if err != nil {
 		return err
 	}

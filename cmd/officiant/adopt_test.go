@@ -44,7 +44,7 @@ func TestAdopt(t *testing.T) {
 			t.Errorf("not shown: %q\n%s", want, stdout)
 		}
 	}
-	if code, stderr := adoptPlan(t, dir); code != exit.Failure || !strings.Contains(stderr, "plans are not overwritten") {
+	if code, stderr := adoptPlan(t, dir); code != exit.Usage || !strings.Contains(stderr, "plans are not overwritten") {
 		t.Errorf("a second time: exit %d\n%s", code, stderr)
 	}
 }

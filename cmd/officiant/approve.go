@@ -52,7 +52,7 @@ func (o *approveOptions) run(ctx context.Context, path string) error {
 	if (o.key == "") == !o.print {
 		return exit.Usagef("ceremony approve needs either --key FILE or --print")
 	}
-	c, err := schedule.Open(path, schedule.Options{Now: o.Now()})
+	c, err := openPlan(path, schedule.Options{Now: o.Now()})
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func placeSignature(o *options, path string, signature []byte) error {
 	}
 	err := o.Disk.Create(path, signature, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s is there already; it is never replaced", path),
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s is there already; it is never replaced", path),
 			Hints: []string{"if it is of something else, move it away first"}}
 	}
 	return err

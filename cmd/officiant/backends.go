@@ -67,8 +67,12 @@ func (r reach) backend(ref signer.Ref) (backend, error) {
 	if b, ok := all[scheme]; ok {
 		return b, nil
 	}
-	return backend{}, fmt.Errorf("%s: no backend for %q in this build%s; it has %s", ref.Label, scheme, airgapSuffix,
-		strings.Join(slices.Sorted(maps.Keys(all)), ", "))
+	what := "key URI"
+	if ref.Label != "" {
+		what = ref.Label
+	}
+	return backend{}, signer.BadURI(fmt.Errorf("%s: no backend for %q in this build%s; it has %s", what, scheme,
+		airgapSuffix, strings.Join(slices.Sorted(maps.Keys(all)), ", ")))
 }
 
 // open opens any backend's store.

@@ -198,7 +198,14 @@ func verifyBundle(o *options, path, release string, format output.Format) error 
 	if err := v.write(o, format); err != nil || v.Verdict == "verified" {
 		return err
 	}
-	return &exit.Error{Code: exit.Unverified}
+	hints := []string{}
+	if release == "" {
+		hints = append(
+			hints,
+			fmt.Sprintf("officiant bundle verify %s --release-key FILE, with the ceremony's release.pub", path),
+		)
+	}
+	return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: %s", path, v.Verdict), Hints: hints}
 }
 
 func signedBy(b *bundle.Bundle, file string) (string, error) {

@@ -100,7 +100,7 @@ func (o *checkOptions) run(ctx context.Context, path string) error {
 	}
 	result := &checked{Plan: path, Keys: []checkedKey{}, Signatures: []comparison.Entry{}, Findings: []checkedFinding{},
 		Warnings: []checkedFinding{}}
-	c, err := schedule.Open(path, schedule.Options{Now: o.Now()})
+	c, err := openPlan(path, schedule.Options{Now: o.Now()})
 	var invalid *plan.Invalid
 	switch {
 	case errors.As(err, &invalid):

@@ -2,9 +2,7 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/ceremony/comparison"
-	"officiant/ceremony/history"
 	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/output"
@@ -62,11 +59,11 @@ func (o *diffOptions) run(before, after string) error {
 func (o *diffOptions) scheduleOf(path string) (*comparison.Schedule, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, noSuch(err)
+		return nil, err
 	}
 	if info.IsDir() {
-		if _, err := os.Stat(filepath.Join(path, history.RecordFile)); errors.Is(err, fs.ErrNotExist) {
-			return nil, notCeremony(path)
+		if err := isCeremony(path); err != nil {
+			return nil, err
 		}
 		file := filepath.Join(path, schedule.ScheduleFile)
 		text, err := os.ReadFile(file)
@@ -75,7 +72,7 @@ func (o *diffOptions) scheduleOf(path string) (*comparison.Schedule, error) {
 		}
 		return comparison.Parse(file, text)
 	}
-	c, err := schedule.Open(path, schedule.Options{Now: o.Now()})
+	c, err := openPlan(path, schedule.Options{Now: o.Now()})
 	if err != nil {
 		return nil, err
 	}

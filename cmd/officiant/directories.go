@@ -4,21 +4,50 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 
+	"officiant/ceremony/history"
+	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
 )
 
-// noSuch makes a file or directory that a command line names and that is not there a
-// wrong argument.
-func noSuch(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return &exit.Error{Code: exit.Usage, Err: err, Hints: []string{}}
+// isCeremony refuses an argument that is no ceremony directory: a wrong argument, unless
+// it has what a ceremony leaves, and only its record is gone.
+func isCeremony(dir string) error {
+	if _, err := os.Stat(dir); err != nil {
+		return err
 	}
-	return err
+	_, err := os.Lstat(filepath.Join(dir, history.RecordFile))
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	case leftOver(dir):
+		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: no %s in it, and other files of a ceremony: its "+
+			"record was taken away", dir, history.RecordFile)}
+	}
+	return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s: no %s in it: not a ceremony directory", dir,
+		history.RecordFile), Hints: []string{}}
 }
 
-// notCeremony says that an argument names a directory, and none of a ceremony.
-func notCeremony(dir string) error {
-	return &exit.Error{Code: exit.Usage, Hints: []string{},
-		Err: fmt.Errorf("%s: no transcript.jsonl in it: not a ceremony directory", dir)}
+// leftOver says whether a directory without a record has what a ceremony leaves.
+func leftOver(dir string) bool {
+	for _, name := range []string{history.SignatureFile, "release.pub", "authorities", "bundles", "witnesses"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// openPlan opens a plan; a file that is not there, or is no file, is a wrong argument.
+func openPlan(path string, o schedule.Options) (*schedule.Ceremony, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s: a directory, and no plan", path), Hints: []string{}}
+	}
+	return schedule.Open(path, o)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -32,7 +33,7 @@ type publishOptions struct {
 func newFleetPublishCommand(o *options) *cobra.Command {
 	p := &publishOptions{options: o}
 	c := &cobra.Command{
-		Use:   "publish CEREMONY... --to DIR [--wave NAME=NODE,...]",
+		Use:   "publish [CEREMONY...] --to DIR [--wave NAME=NODE,...]",
 		Short: "Lay out the newest bundles for nodes that fetch them, wave by wave",
 		Long: `Lay out what a web server or a share hands to "officiant-node sync": a file NODE.tar
 for each node of the cluster, from the newest of these ceremonies that made one for it.
@@ -43,9 +44,9 @@ Waves come in the order given. The bundles of a wave are laid out when every nod
 waves before it is well by its signed status, in DIR/status or --status; nodes that no
 wave names come last. So the command is given again until nobody waits: exit code 7 says
 that somebody does. A node that failed is waited for until a newer bundle helps it, or
---lagging names it. DIR is of one cluster.`,
-		Args: someDirectories,
-		RunE: func(_ *cobra.Command, args []string) error { return p.run(args) },
+--lagging names it. DIR is of one cluster.` + directoriesHelp,
+		Args: o.someDirectories,
+		RunE: func(_ *cobra.Command, args []string) error { return p.run(o.directories(args)) },
 	}
 	f := c.Flags()
 	f.StringVar(&p.to, "to", "", "`DIR` to lay bundles out in (required)")
@@ -163,6 +164,9 @@ waits, it went back, nothing is known of it. A status that is a week old counts 
 Exit code 7 means that some node is not well.`,
 		Args: exit.ExactArgs(1, "one published folder"),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if _, err := os.Stat(args[0]); err != nil {
+				return err
+			}
 			folder := &fleet.Folder{Dir: args[0], Status: status, Disk: o.Disk, Now: o.Now()}
 			cluster, nodes, err := folder.Statuses()
 			if errors.Is(err, fs.ErrNotExist) {

@@ -99,7 +99,7 @@ func TestNodeLists(t *testing.T) {
 			t.Errorf("%s: a plan was written", want)
 		}
 	}
-	if code, _, _ := planOf(t, dir, "--nodes", filepath.Join(dir, "none")); code != exit.Failure {
+	if code, _, _ := planOf(t, dir, "--nodes", filepath.Join(dir, "none")); code != exit.Usage {
 		t.Errorf("a list that is not there: exit %d", code)
 	}
 }

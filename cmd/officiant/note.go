@@ -43,6 +43,9 @@ the plan names people, it is their names. Without TEXT it is asked for.
 }
 
 func (o *noteOptions) run(ctx context.Context, dir string, given []string) error {
+	if err := isCeremony(dir); err != nil {
+		return err
+	}
 	if len(o.by) == 0 {
 		return exit.Usagef("ceremony note needs --by NAME")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"officiant/ceremony"
+	"officiant/ceremony/history"
 	"officiant/ceremony/issue"
 	"officiant/ceremony/next"
 	"officiant/ceremony/plan"
@@ -23,6 +24,7 @@ func outcome(err error) (code int, hints []string) {
 	var stopped *ceremony.Interrupted
 	var missing *ceremony.Missing
 	var noPlan *next.Refused
+	var malformed *signer.URIError
 	var otherStation *ceremony.OtherStation
 	switch {
 	case errors.As(err, &missing):
@@ -32,8 +34,10 @@ func outcome(err error) (code int, hints []string) {
 	case errors.As(err, &stopped), errors.Is(err, context.Canceled):
 		return exit.Interrupted, nil
 	case errors.As(err, &invalid), errors.As(err, &misplaced), errors.As(err, &refused), errors.As(err, &unlinted),
-		errors.As(err, &otherStation):
+		errors.As(err, &otherStation), errors.As(err, &malformed):
 		return exit.Refused, nil
+	case errors.Is(err, history.ErrNoCeremony):
+		return exit.Usage, nil
 	case errors.Is(err, ceremony.ErrOtherCeremony):
 		return exit.Refused, []string{"choose a directory of its own for each ceremony: --dir"}
 	case errors.Is(err, signer.ErrPIN):

@@ -33,6 +33,7 @@ var outputs = map[string]any{
 	"ceremony expiry": listedCertificates{}, "bundle inspect": shownBundle{}, "bundle verify": bundleVerdict{},
 	"bundle diff": contents.Changes{}, "signer list": listedModules{}, "signer list URI": listedKeys{},
 	"signer inspect": shownKey{}, "signer create": shownKey{}, "signer test": tested{}, "doctor": lookedAt{},
+	"fleet status": shownFleet{},
 }
 
 // spelled are the schemas of types that spell themselves.
@@ -74,6 +75,10 @@ func TestOutputs(t *testing.T) {
 	if err != nil || len(tars) < 2 {
 		t.Fatal(tars, err)
 	}
+	published := filepath.Join(room, "published")
+	if code, _, talk := officiant(t, "fleet", "publish", dir, "--to", published); code != 0 {
+		t.Fatal(talk)
+	}
 	key := []string{"demo/root", "--station", st}
 	seen := map[string]bool{}
 	for _, c := range []struct {
@@ -91,7 +96,7 @@ func TestOutputs(t *testing.T) {
 		{"signer create", append([]string{"--algorithm", "ECDSA-P256", "--evidence", "software"}, key...), 0},
 		{"signer inspect", key, 0}, {"signer test", append([]string{"--seconds", "0.01"}, key...), 0},
 		{"signer list URI", key, 0}, {"signer list", []string{"--station", st}, 0},
-		{"doctor", []string{"--station", st}, 0},
+		{"doctor", []string{"--station", st}, 0}, {"fleet status", []string{published}, 7},
 	} {
 		seen[strings.TrimSuffix(c.name, " URI")] = true
 		words := append(strings.Fields(strings.TrimSuffix(c.name, " URI")), c.args...)

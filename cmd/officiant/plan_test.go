@@ -190,7 +190,7 @@ func TestNewCopies(t *testing.T) {
 	}
 
 	// Again: the plan is there. And with another file where a copy would go.
-	if code, _, stderr := newPlan(t, dir, out); code != exit.Failure || !strings.Contains(stderr, "there already") {
+	if code, _, stderr := newPlan(t, dir, out); code != exit.Usage || !strings.Contains(stderr, "there already") {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
 	put(t, filepath.Join(filepath.Dir(out), "requests/cp-1.req"), "other")
@@ -262,7 +262,7 @@ func TestCheckFindings(t *testing.T) {
 	if code, _, _ := officiant(t, "ceremony", "check", file, "-o", "xml"); code != exit.Usage {
 		t.Errorf("-o xml: exit %d", code)
 	}
-	if code, _, _ := officiant(t, "ceremony", "check", file+"x"); code != exit.Failure {
+	if code, _, _ := officiant(t, "ceremony", "check", file+"x"); code != exit.Usage {
 		t.Errorf("no plan: exit %d", code)
 	}
 }

@@ -21,7 +21,7 @@ func noPlanAt(file string) error {
 	_, err := os.Lstat(file)
 	switch {
 	case err == nil:
-		return &exit.Error{Code: exit.Failure, Err: fmt.Errorf("%s: there already; plans are not overwritten", file)}
+		return exit.Exists("%s: there already; plans are not overwritten", file)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	}

@@ -51,7 +51,7 @@ func (o *rehearseOptions) run(ctx context.Context, planFile string) error {
 	if o.station == "" || o.dir == "" {
 		return exit.Usagef("ceremony rehearse needs --station FILE and --dir DIR")
 	}
-	c, err := schedule.Open(planFile, schedule.Options{Now: o.Now()})
+	c, err := openPlan(planFile, schedule.Options{Now: o.Now()})
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,9 @@ The exit code is 4 when the directory does not verify.`,
 }
 
 func (o *reportOptions) run(dir string) error {
+	if err := isCeremony(dir); err != nil {
+		return err
+	}
 	m, err := report.Directory(dir)
 	if err != nil {
 		return err
@@ -79,7 +82,7 @@ func (o *reportOptions) place(path string, page []byte) error {
 		fmt.Fprintln(o.Stderr, "It is there already, as the directory gives it.")
 		return nil
 	case err == nil:
-		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s is there, and is not what the directory gives now", path),
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s is there, and is not what the directory gives now", path),
 			Hints: []string{"a witness may have signed since, or somebody changed one of the two; remove it, or choose another file: --out FILE"}}
 	case !errors.Is(err, fs.ErrNotExist):
 		return err

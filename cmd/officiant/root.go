@@ -28,7 +28,8 @@ type options struct {
 	State          string // folder in which this user's programs keep what they remember; "" for none
 	Version        string
 	Getenv         func(key string) string // nil: nothing is in the environment
-	busy           *sync.RWMutex           // held by what has to come to an end by itself; nil: nothing cuts a command short
+	// busy is held by what has to come to an end by itself; nil: nothing cuts a command short.
+	busy *sync.RWMutex
 }
 
 func execute(ctx context.Context, o *options, args []string) int {

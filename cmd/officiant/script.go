@@ -43,7 +43,7 @@ func (o *scriptOptions) run(planFile string) error {
 	if o.output != "text" && o.output != "html" {
 		return exit.Usagef("-o %s: there are text and html", o.output)
 	}
-	c, err := schedule.Open(planFile, schedule.Options{Now: o.Now()})
+	c, err := openPlan(planFile, schedule.Options{Now: o.Now()})
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func (s *signerOptions) key(argument string) (signer.Ref, reach, error) {
 	}
 	if strings.Contains(argument, ":") {
 		if _, err := signer.TokenOf(argument); err != nil {
-			return signer.Ref{}, to, exit.Usagef("%v", err)
+			return signer.Ref{}, to, signer.BadURI(err)
 		}
 		return signer.Ref{URI: argument, Label: s.label}, to, nil
 	}

@@ -77,7 +77,7 @@ func (s *softHSMOptions) run(ctx context.Context) error {
 	}
 	for _, path := range []string{s.station, filepath.Join(dir, "softhsm2.conf"), filepath.Join(dir, "tokens")} {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			return &exit.Error{Code: exit.Failure, Err: fmt.Errorf("%s: there already; tokens and stations are not overwritten", path)}
+			return exit.Exists("%s: there already; tokens and stations are not overwritten", path)
 		}
 	}
 	tokens, err := s.tokens(ctx)

@@ -73,11 +73,11 @@ func TestSoftHSMInit(t *testing.T) {
 		openKeys(t, file)
 
 		code, _, stderr = officiant(t, "softhsm", "init", "--dir", dir, "--station", file+".other")
-		if code != exit.Failure || !strings.Contains(stderr, "there already") {
+		if code != exit.Usage || !strings.Contains(stderr, "there already") {
 			t.Errorf("again: exit %d\n%s", code, stderr)
 		}
 		code, _, stderr = officiant(t, "softhsm", "init", "--dir", dir+"-other", "--station", file)
-		if _, err := os.Stat(dir + "-other"); code != exit.Failure || !strings.Contains(stderr, "there already") || err == nil {
+		if _, err := os.Stat(dir + "-other"); code != exit.Usage || !strings.Contains(stderr, "there already") || err == nil {
 			t.Errorf("again: exit %d, %v\n%s", code, err, stderr)
 		}
 	}

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,14 +58,11 @@ type shownStep struct {
 }
 
 func (o *statusOptions) run(dir string) error {
-	if _, err := os.Stat(dir); err != nil {
-		return noSuch(err)
+	if err := isCeremony(dir); err != nil {
+		return err
 	}
 	found, err := status.Read(dir, os.DirFS(dir))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return notCeremony(dir)
-	case err != nil:
+	if err != nil {
 		return unverified(err)
 	}
 	shown := &shownStatus{Dir: dir, Status: found, Next: []shownStep{}}
@@ -119,7 +114,7 @@ func (o *statusOptions) steps(s *shownStatus) error {
 	} else if sum := fingerprint.Of(data); sum != s.Station {
 		fmt.Fprintf(o.Stderr, "note: %s is not the station that the ceremony goes by (SHA-256 %s)\n", o.station, s.Station)
 	}
-	c, err := schedule.Open(filepath.Join(s.Dir, "plan.yaml"), schedule.Options{Now: s.Began})
+	c, err := openPlan(filepath.Join(s.Dir, "plan.yaml"), schedule.Options{Now: s.Began})
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,8 @@ package main
 
 import (
 	"crypto"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,14 +64,8 @@ func (o *verifyOptions) run(dir string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(dir); err != nil {
+	if err := isCeremony(dir); err != nil {
 		return err
-	}
-	if _, err := os.Lstat(filepath.Join(dir, "transcript.jsonl")); errors.Is(err, fs.ErrNotExist) {
-		return &exit.Error{
-			Code: exit.Unverified,
-			Err:  fmt.Errorf("%s: no transcript.jsonl in it: not a ceremony directory, or its record was taken away", dir),
-		}
 	}
 	progress := terminal.Progress{Out: o.Stderr, Now: o.Now}
 	pins.Progress = progress.At

@@ -65,7 +65,7 @@ func TestVerifyCommand(t *testing.T) {
 			"plan.yaml"},
 		"no such format":   {[]string{dir, "-o", "xml"}, exit.Usage, "", "table, json or yaml"},
 		"no directory":     {nil, exit.Usage, "", "takes one ceremony directory"},
-		"absent directory": {[]string{filepath.Join(dir, "absent")}, exit.Failure, "", "absent"},
+		"absent directory": {[]string{filepath.Join(dir, "absent")}, exit.Usage, "", "absent"},
 		"previous that lies": {[]string{dir, "--root", root, "--previous", dir}, exit.Unverified,
 			"no ceremony here continues it", "does not verify"},
 	} {

@@ -216,9 +216,9 @@ var wrongRooms = []wrong{
 		must(w.T, os.Remove(w.pin()))
 		must(w.T, os.Symlink("/nowhere", w.pin()))
 	}, "pin-source: stat", exit.Refused, true, false},
-	{"a station that is a folder", func(w *wrongRoom) { w.f.Station = w.f.Room }, "is a directory", exit.Failure,
+	{"a station that is a folder", func(w *wrongRoom) { w.f.Station = w.f.Room }, "is a directory", exit.Usage,
 		false, false},
-	{"a station that is not there", func(w *wrongRoom) { w.f.Station += "x" }, "no such file", exit.Failure, false,
+	{"a station that is not there", func(w *wrongRoom) { w.f.Station += "x" }, "no such file", exit.Usage, false,
 		false},
 	{"software where hardware is asked for", func(w *wrongRoom) {
 		w.station("keys:",

@@ -32,6 +32,11 @@ var (
 // parseURI takes a URI apart. Errors name attributes and never their values,
 // which may hold what they should not.
 func parseURI(uri string) (address, error) {
+	a, err := takeApart(uri)
+	return a, signer.BadURI(err)
+}
+
+func takeApart(uri string) (address, error) {
 	scheme, rest, _ := strings.Cut(uri, ":")
 	rest, slashes := strings.CutPrefix(rest, "///")
 	if !strings.EqualFold(scheme, "awskms") || !slashes {

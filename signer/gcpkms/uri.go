@@ -50,6 +50,11 @@ var parts = []struct {
 // parseURI takes a URI apart. Nothing in it is escaped but the path of a file:
 // no name needs it.
 func parseURI(uri string) (address, error) {
+	a, err := takeApart(uri)
+	return a, signer.BadURI(err)
+}
+
+func takeApart(uri string) (address, error) {
 	rest, ok := strings.CutPrefix(uri, "gcpkms://")
 	if !ok {
 		return address{}, errors.New("gcpkms URI: does not begin with \"gcpkms://\"")

@@ -161,7 +161,8 @@ func (a address) module() (string, error) {
 	folders := moduleFolders
 	switch {
 	case a.modulePath == "" && a.moduleName == "":
-		return "", fmt.Errorf("pkcs11 URI: names no module: add ?module-path=/path/to/module.so, the PKCS#11 library of the token's maker")
+		return "", signer.BadURI(errors.New("pkcs11 URI: names no module: add ?module-path=/path/to/module.so, " +
+			"the PKCS#11 library of the token's maker"))
 	case a.modulePath != "":
 		st, err := os.Stat(a.modulePath)
 		if err == nil && !st.IsDir() {

@@ -42,6 +42,11 @@ var (
 // parseURI takes a URI apart. Errors name attributes and never the URI itself,
 // which may hold what it should not.
 func parseURI(uri string) (address, error) {
+	a, err := takeApart(uri)
+	return a, signer.BadURI(err)
+}
+
+func takeApart(uri string) (address, error) {
 	scheme, rest, _ := strings.Cut(uri, ":")
 	if !strings.EqualFold(scheme, "pkcs11") {
 		return address{}, errors.New("pkcs11 URI: does not begin with \"pkcs11:\"")

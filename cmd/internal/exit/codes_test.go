@@ -17,7 +17,7 @@ func TestCodesPage(t *testing.T) {
 	rows := map[string]bool{}
 	for line := range strings.Lines(string(page)) {
 		cells := strings.Split(line, "|")
-		if len(cells) > 3 && strings.TrimSpace(cells[1]) != "Code" && !strings.Contains(line, "---") {
+		if len(cells) > 4 && strings.TrimSpace(cells[1]) != "Code" && !strings.Contains(line, "---") {
 			rows[strings.TrimSpace(cells[1])+": "+strings.TrimSpace(cells[2])] = true
 		}
 	}

@@ -48,6 +48,11 @@ func Usagef(format string, args ...any) error {
 	return &Error{Code: Usage, Err: fmt.Errorf(format, args...)}
 }
 
+// Exists says that a file a command is to write is there already.
+func Exists(format string, args ...any) error {
+	return &Error{Code: Usage, Err: fmt.Errorf(format, args...), Hints: []string{}}
+}
+
 // ExactArgs refuses a wrong number of arguments as a usage error.
 func ExactArgs(n int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
@@ -83,7 +88,8 @@ func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, outcome fun
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetFlagErrorFunc(flagError)
 	asked := helpFor(root)
-	err := root.ExecuteContext(ctx)
+	usageArgs(root)
+	c, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		err = asked.err
 	}
@@ -91,14 +97,38 @@ func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, outcome fun
 		return Done
 	}
 	code, hints := Of(root, err, outcome)
+	if code == Failure && names(c, err) {
+		code = Usage
+	}
 	var own *Error
 	if !errors.As(err, &own) || own.Err != nil {
-		fmt.Fprintf(stderr, "%s: %s\n", root.Name(), strings.ReplaceAll(strings.TrimRight(Plain(err.Error()), "\n"), "\n", "\n  "))
+		fmt.Fprintf(
+			stderr,
+			"%s: %s\n",
+			root.Name(),
+			strings.ReplaceAll(strings.TrimRight(Plain(err.Error()), "\n"), "\n", "\n  "),
+		)
 	}
 	for _, h := range hints {
 		fmt.Fprintf(stderr, "  %s\n", Line(h)) // a subject, say, that others wrote
 	}
 	return code
+}
+
+// usageArgs makes what cobra itself says of a number of arguments a usage error.
+func usageArgs(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			err := check(c, args)
+			if own := (*Error)(nil); err != nil && !errors.As(err, &own) {
+				return Usagef("%s: %v", c.CommandPath(), err)
+			}
+			return err
+		}
+	}
+	for _, sub := range c.Commands() {
+		usageArgs(sub)
+	}
 }
 
 // Of returns an error's exit code and hints.

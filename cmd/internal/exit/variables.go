@@ -21,7 +21,8 @@ type Variable struct {
 func (v Variable) of(c *cobra.Command) *pflag.Flag {
 	path := strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
 	f := c.Flags().Lookup(v.Flag)
-	if f == nil || f.Value.Type() == "bool" || slices.Contains(v.Except, path) || len(v.Of) > 0 && !slices.Contains(v.Of, path) {
+	if f == nil || f.Value.Type() == "bool" || slices.Contains(v.Except, path) ||
+		len(v.Of) > 0 && !slices.Contains(v.Of, path) {
 		return nil
 	}
 	return f

@@ -85,7 +85,12 @@ officiant ceremony run plan.yaml --station station.yaml --dir ceremony --confirm
 cp ceremony/release.pub release.pub
 `)
 	for _, node := range sixNodes {
-		fmt.Fprintf(&b, "officiant-node install ceremony/bundles/%s.tar --release-key release.pub --root nodes/%s\n", node, node)
+		fmt.Fprintf(
+			&b,
+			"officiant-node install ceremony/bundles/%s.tar --release-key release.pub --root nodes/%s\n",
+			node,
+			node,
+		)
 	}
 	return b.String()
 }

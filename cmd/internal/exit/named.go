@@ -1,0 +1,48 @@
+package exit
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// inCeremony are the files by which a directory is seen to be none of a ceremony.
+var inCeremony = []string{"transcript.jsonl", ".lock"}
+
+// names says whether an error is about a file or directory that the command line names
+// and that is not there, or is the other of the two: a wrong argument. What is missing
+// elsewhere is no fault of the command line.
+func names(c *cobra.Command, err error) bool {
+	var of *fs.PathError
+	if !errors.As(err, &of) || c == nil ||
+		!errors.Is(of, fs.ErrNotExist) && !errors.Is(of, syscall.EISDIR) && !errors.Is(of, syscall.ENOTDIR) {
+		return false
+	}
+	path := filepath.Clean(of.Path)
+	for _, word := range words(c) {
+		word = filepath.Clean(word)
+		if path == word || slices.Contains(inCeremony, filepath.Base(path)) && filepath.Dir(path) == word {
+			return true
+		}
+	}
+	return false
+}
+
+// words are the arguments of a command line and the values of its flags.
+func words(c *cobra.Command) []string {
+	list := slices.Clone(c.Flags().Args())
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if many, ok := f.Value.(pflag.SliceValue); ok {
+			list = append(list, many.GetSlice()...)
+			return
+		}
+		list = append(list, f.Value.String())
+	})
+	return slices.DeleteFunc(list, func(s string) bool { return strings.TrimSpace(s) == "" })
+}
