@@ -134,6 +134,7 @@ func pins(r *Room) (seen, wrong string) {
 			{t.Device.PINLocked, "locked"},
 			{t.Device.PINFinalTry, "one more wrong PIN locks it"},
 			{t.Device.PINCountLow, "a wrong PIN was entered"},
+			{t.Device.PINWrong > 0, "a wrong PIN was entered, as this machine remembers"},
 		} {
 			if flag.set {
 				state = flag.text

@@ -84,6 +84,9 @@ func (r reach) see(ctx context.Context, ref signer.Ref) (preflight.Token, *prefl
 	for _, l := range seen.Libraries {
 		m.Libraries = append(m.Libraries, preflight.Library(l))
 	}
+	if r.tries != nil {
+		seen.Device.PINWrong = r.tries.Wrong(seen.Device)
+	}
 	return preflight.Token{Trouble: seen.Unready, Device: &seen.Device, Algorithms: seen.Algorithms}, &m
 }
 

@@ -125,6 +125,11 @@ func TestTriesRemembered(t *testing.T) {
 			t.Errorf("try %d: %v\n%s", n+1, err, out)
 		}
 	}
+	doctor := exec.Command(filepath.Join(programs, "officiant"), "doctor", "--station", station)
+	doctor.Env = append(os.Environ(), "XDG_STATE_HOME="+filepath.Join(dir, "state"), "COLUMNS=200")
+	if out, err := doctor.Output(); err != nil || !strings.Contains(string(out), "as this machine remembers") {
+		t.Errorf("doctor does not tell of them: %v\n%s", err, out)
+	}
 	calls, err := os.ReadFile(filepath.Join(dir, "calls"))
 	check(t, err)
 	if n := strings.Count(string(calls), "C_Login\n"); n != 2 {
