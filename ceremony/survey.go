@@ -98,7 +98,7 @@ func inTurn(r *tokens, turns []phase) []phase {
 // openIfIn opens a phase's token. One that is not in is waited for when it is
 // wanted; otherwise there is no store, and no error.
 func (r *tokens) openIfIn(ctx context.Context, p phase, wanted bool) (signer.Store, error) {
-	if wanted {
+	if wanted || !p.removable { // a KMS has no turn: it is there or it is not
 		return r.open(ctx, p)
 	}
 	ref, err := r.ref(p.keys[0])

@@ -155,14 +155,20 @@ func (r *tokens) openRef(ctx context.Context, p phase, ref signer.Ref) (signer.S
 			r.opened = append(r.opened, store)
 			return store, nil
 		}
-		if !errors.Is(err, signer.ErrAbsent) {
+		switch {
+		case errors.Is(err, signer.ErrAbsent):
+			if r.closeAbsent(ctx) {
+				continue // a module looks at its readers anew only when nothing in it is open
+			}
+			if asked {
+				r.watch.Say("it is not there yet" + instead(err))
+			}
+		case !p.removable && errors.Is(err, signer.ErrUnavailable) && ctx.Err() == nil:
+			if asked {
+				r.watch.Say("it does not answer yet: " + err.Error())
+			}
+		default:
 			return nil, err
-		}
-		if r.closeAbsent(ctx) {
-			continue // a module looks at its readers anew only when nothing in it is open
-		}
-		if asked {
-			r.watch.Say("it is not there yet" + instead(err))
 		}
 		asked = true
 		if err := r.insert(ctx, p, err); err != nil {
@@ -188,6 +194,9 @@ func instead(absent error) string {
 // was to be expected. Where nobody can be asked, the same words are the error.
 func (r *tokens) insert(ctx context.Context, p phase, absent error) error {
 	words := fmt.Sprintf("put in %s, which holds the key of %s", p.place, list(p.keys))
+	if !p.removable {
+		words = fmt.Sprintf("let this machine reach %s, which holds the key of %s", p.place, list(p.keys))
+	}
 	if r.insertion == nil {
 		return fmt.Errorf("%s: %w", words, absent)
 	}

@@ -9,11 +9,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"officiant/ceremony"
 	"officiant/ceremony/ceremonytest"
+	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
+	"officiant/signer"
 	"officiant/signer/awskms/awskmstest"
 	"officiant/signer/gcpkms/gcpkmstest"
 )
@@ -96,4 +99,47 @@ func TestBadAttestation(t *testing.T) {
 	if n := google.Calls("AsymmetricSign"); n > 0 {
 		t.Errorf("it signed %d times", n)
 	}
+}
+
+// TestKMSAskedFor: a KMS that cannot be reached when its turn comes is asked for in one
+// sentence, and the ceremony goes on when it can; where nobody is, that is the error.
+func TestKMSAskedFor(t *testing.T) {
+	amazon, google := awskmstest.New(t), gcpkmstest.New(t)
+	amazon.Setenv(t)
+	t.Setenv("AWS_MAX_ATTEMPTS", "1")
+	dir, cfg := mixed(t, amazon, google)
+	reached, asked := false, 0
+	open := cfg.Open
+	cfg.Open = func(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
+		if !reached {
+			ref.URI = strings.Replace(ref.URI, amazon.Endpoint(), "https://127.0.0.1:1", 1)
+		}
+		return open(ctx, ref, ask)
+	}
+	if _, err := ceremony.Run(context.Background(), cfg); !errors.Is(err, signer.ErrUnavailable) ||
+		!strings.Contains(err.Error(), "let this machine reach KMS awskms:") {
+		t.Errorf("nobody is there: %v", err)
+	}
+	cfg.Plan, cfg.Insert = planIn(t, dir), func(_ context.Context, words string) (string, error) {
+		if !strings.HasPrefix(words, "let this machine reach KMS awskms:") || !strings.HasSuffix(words, "kubernetes") {
+			t.Errorf("asked for: %s", words)
+		}
+		asked++
+		reached = asked > 1
+		return "", nil
+	}
+	if _, err := ceremony.Run(context.Background(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if asked != 2 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
+// planIn reads the plan of a directory again: a run takes it over.
+func planIn(t *testing.T, dir string) *schedule.Ceremony {
+	t.Helper()
+	c, err := schedule.Open(filepath.Join(dir, "plan.yaml"), schedule.Options{Now: time.Now()})
+	must(t, err)
+	return c
 }
