@@ -138,6 +138,9 @@ func (m *etcdMember) members() *service.Members {
 // down nobody may restart another.
 func TestRealEtcd(t *testing.T) {
 	program := realEtcd(t)
+	if d := time.Since(bundletest.Now); d < 0 || d > 360*24*time.Hour {
+		t.Skip("the real etcd has the real clock, by which this test's certificates are not valid")
+	}
 	p := bundletest.New(t, bundletest.Cluster())
 	var all []*etcdMember
 	var cluster []string

@@ -31,6 +31,7 @@ type Machine struct {
 	// Run runs a program and returns what it printed; fs.ErrNotExist, or exec.ErrNotFound,
 	// when there is none of that name.
 	Run  func(ctx context.Context, name string, args ...string) ([]byte, error)
+	Now  func() time.Time // by which servers' certificates are judged; nil: the clock
 	Wait func(ctx context.Context, d time.Duration) error
 	Say  func(format string, args ...any)
 }

@@ -74,7 +74,7 @@ func (m *Machine) identify(settings *tls.Config, h kubepki.Health) error {
 		if err != nil {
 			return err
 		}
-		settings.RootCAs = x509.NewCertPool()
+		settings.RootCAs, settings.Time = x509.NewCertPool(), m.Now
 		if !settings.RootCAs.AppendCertsFromPEM(roots) {
 			return fmt.Errorf("%s holds no certificate", trustFiles[h.Trust])
 		}
