@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
 GO       ?= go
-FUZZTIME ?= 10s
+FUZZTIME ?= 100000x
 # More for make acceptance, such as "-only one".
 ACCEPTANCE ?=
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -74,7 +74,7 @@ lint: ## formatting and go vet, both modules
 	$(GO) vet ./...
 	cd cmd/acceptance && $(GO) vet .
 
-fuzz: ## every fuzzer, FUZZTIME (10s) each
+fuzz: ## every fuzzer, FUZZTIME (100,000 executions) each
 	@.ci/fuzz $(FUZZTIME)
 
 acceptance: ## real Kubernetes judges and lives on what is installed; builds it once, about a quarter of an hour

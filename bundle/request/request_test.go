@@ -155,26 +155,18 @@ func FuzzParse(f *testing.F) {
 }
 
 // FuzzRequestJSON changes the one file, under signatures that fit.
+// FuzzRequestJSON: what is accepted is written as encode writes it. FuzzParse has the
+// whole file, whose signatures take a thousand times as long as this part of it.
 func FuzzRequestJSON(f *testing.F) {
 	m := kept(f)
-	e := entries(f, m.data)
-	f.Add(e[requestFile])
+	f.Add(entries(f, m.data)[requestFile])
 	f.Add([]byte(`{"apiVersion":"officiant/v1","kind":"Request"}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if len(raw) > maxSize/2 {
+		var r Request
+		if r.decode(raw) != nil || r.check() != nil {
 			return
 		}
-		changed := map[string][]byte{}
-		for name, content := range e {
-			changed[name] = content
-		}
-		changed[requestFile] = raw
-		m.signAll(t, changed)
-		o, err := Parse("f", repack(t, changed))
-		if err != nil {
-			return
-		}
-		again, err := o.Request.encode()
+		again, err := r.encode()
 		if err != nil || !bytes.Equal(again, raw) {
 			t.Errorf("%v: accepted\n%s\nread as\n%s", err, raw, again)
 		}
