@@ -84,14 +84,29 @@ type missingError string
 func (e missingError) Error() string { return string(e) + ": is missing, also in pki" }
 func (e missingError) Unwrap() error { return fs.ErrNotExist }
 
+// maxFile bounds each file of the folder.
+const maxFile = 1 << 20
+
+// readFile reads a file of the folder that is no larger than any of them.
+func readFile(dir fs.FS, name string) ([]byte, error) {
+	info, err := fs.Stat(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxFile {
+		return nil, fmt.Errorf("is no plain file of at most %d bytes", maxFile)
+	}
+	return fs.ReadFile(dir, name)
+}
+
 // readCSR finds a CSR by the name kubeadm gives it, and returns its PEM with
 // nothing around it.
 func readCSR(dir fs.FS, name string) (at string, data []byte, err error) {
 	at = "pki/" + name + ".csr"
-	data, err = fs.ReadFile(dir, at)
+	data, err = readFile(dir, at)
 	if errors.Is(err, fs.ErrNotExist) {
 		at = name + ".csr"
-		data, err = fs.ReadFile(dir, at)
+		data, err = readFile(dir, at)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return at, nil, missingError(at)
@@ -157,7 +172,7 @@ func readKey(dir fs.FS, base string, inside bool) (key crypto.Signer, at string,
 			return key, base, err
 		}
 	}
-	data, err := fs.ReadFile(dir, at)
+	data, err := readFile(dir, at)
 	if inside && errors.Is(err, fs.ErrNotExist) {
 		return nil, base, fmt.Errorf("%s: has no client-key-data, and there is no %s beside it", base, at)
 	}
@@ -181,7 +196,7 @@ func readKey(dir fs.FS, base string, inside bool) (key crypto.Signer, at string,
 // configKey is the key of a kubeconfig, inside or in a file that it names; nil when it
 // has none.
 func configKey(dir fs.FS, at string) (crypto.Signer, error) {
-	data, err := fs.ReadFile(dir, at)
+	data, err := readFile(dir, at)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +225,7 @@ func configKey(dir fs.FS, at string) (crypto.Signer, error) {
 
 // namedKey reads the key in a file that a kubeconfig names.
 func namedKey(dir fs.FS, config, at string) (crypto.Signer, error) {
-	data, err := fs.ReadFile(dir, at)
+	data, err := readFile(dir, at)
 	if err != nil {
 		return nil, fmt.Errorf("%s: its client-key is the file %s: %v", config, at, unnamed(err))
 	}

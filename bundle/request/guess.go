@@ -62,7 +62,7 @@ func Guess(dir fs.FS) (kubepki.Cluster, kubepki.Node, error) {
 // control-plane node's admin.conf, or the one file that a worker has.
 func guessCluster(dir fs.FS, cluster *kubepki.Cluster, node *kubepki.Node) error {
 	for _, name := range []string{"admin.conf", "kubelet.conf"} {
-		data, err := fs.ReadFile(dir, name)
+		data, err := readFile(dir, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -168,6 +168,7 @@ func TestFolderRefusals(t *testing.T) {
 			Instead: "file does not exist",
 			Read:    confs,
 		},
+		{Of: "too large", Data: csr + strings.Repeat("#", 1<<20), Says: "is no plain file of at most", Not: csr},
 		{Of: "nothing of a node", Says: "is missing, also in pki", Read: without("pki/etcd/server.csr", "kubelet.conf.csr")},
 	}, Except: map[string]string{
 		"its RSA key has %d bits, more": "openssl makes such a key for a minute; TestWeakRSA has one",

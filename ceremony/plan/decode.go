@@ -28,10 +28,16 @@ func Read(r *Report, data []byte) *Plan {
 		return p
 	}
 	if len(data) > largeSize {
-		if large, ok := readLarge(r.lines); ok {
+		large, bad, ok := r.readLarge()
+		if ok {
 			r.broken = false
 			return large
 		}
+		if len(data) > maxTree {
+			r.refuseLarge(bad)
+			return p
+		}
+		r.pieces = nil
 	}
 	root, ok := body(r, data)
 	if !ok {
@@ -92,12 +98,13 @@ func readable(r *Report) bool {
 	return true
 }
 
-// MaxSize is how many bytes a plan has at most: some 30,000 nodes.
+// MaxSize is how many bytes a plan has at most: some 14,000 nodes, of which Kubernetes
+// supports 5,000 in a cluster.
 const MaxSize = 8 << 20
 
-// limits are above what any plan needs: its nodes are a list, and what grows with
-// them is no mapping.
-var limits = yamltree.Limits{Bytes: MaxSize, Depth: 64, Entries: 1000, Keys: 4 << 20, Documents: 8}
+// limits are above what any plan needs: its nodes are a list, which is read in pieces,
+// with empty lines in place of the others.
+var limits = yamltree.Limits{Bytes: 2 * maxTree, Depth: 64, Entries: 1000, Keys: 64 << 10, Documents: 8}
 
 func printable(c rune) bool { return c == '\t' || unicode.IsPrint(c) }
 

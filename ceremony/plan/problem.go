@@ -45,7 +45,10 @@ type Report struct {
 	File     string              // the plan's name in messages
 	Show     func(string) string // an input's name in messages
 	lines    []string            // of the plan
-	root     ast.Node            // of the plan; nil until a place in it is asked for
+	pieces   []piece             // of a large plan's nodes; it is never one tree
+	part     ast.Node            // the last of them that a place was asked for in
+	partItem int
+	root     ast.Node // of the plan; nil until a place in it is asked for
 	Problems []Problem
 	Warnings []Problem
 
@@ -122,7 +125,11 @@ func (r *Report) place(p *Problem, t *token.Token) {
 // places of findings: it is let go when the plan is read, and made again for them.
 func (r *Report) tree() ast.Node {
 	if r.root == nil && len(r.lines) > 0 {
-		r.root, _ = body(&Report{}, []byte(strings.Join(r.lines, "\n")))
+		text := strings.Join(r.lines, "\n")
+		if r.pieces != nil {
+			text = r.besides(r.pieces[0].begin, r.pieces[len(r.pieces)-1].end)
+		}
+		r.root, _ = body(&Report{}, []byte(text))
 	}
 	return r.root
 }
@@ -130,7 +137,12 @@ func (r *Report) tree() ast.Node {
 // find descends to a place and stops early where the plan says nothing. A
 // section that is not there at all has no place.
 func (r *Report) find(where At) ast.Node {
-	n := r.tree()
+	var n ast.Node
+	if len(where) > 1 && where[0] == "nodes" && r.pieces != nil {
+		n, where = r.inPiece(where)
+	} else {
+		n = r.tree()
+	}
 	for i, step := range where {
 		var next ast.Node
 		switch s := step.(type) {
@@ -211,7 +223,13 @@ func (r *Report) excerpt(line, column int) string {
 		text = text[:width]
 	}
 	number := fmt.Sprintf("%5d | ", line)
-	return fmt.Sprintf("%s%s\n%s%s^", number, string(text), strings.Repeat(" ", len(number)-2)+"| ", strings.Repeat(" ", mark))
+	return fmt.Sprintf(
+		"%s%s\n%s%s^",
+		number,
+		string(text),
+		strings.Repeat(" ", len(number)-2)+"| ",
+		strings.Repeat(" ", mark),
+	)
 }
 
 // Invalid returns the problems in the order of the plan's lines, those of

@@ -165,7 +165,7 @@ func (r *requestOptions) run(ctx context.Context) error {
 	if err := r.checkOut(); err != nil {
 		return err
 	}
-	f, err := r.facts()
+	f, err := r.facts(ctx)
 	if err != nil {
 		return err
 	}

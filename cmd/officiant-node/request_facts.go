@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/netip"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 )
 
 // factFlags are the flags that say what the node is; they go before the files.
@@ -31,7 +33,7 @@ type facts struct {
 
 // facts puts together what files, flags and the machine say, and stops at what
 // none of them does.
-func (r *requestOptions) facts() (*facts, error) {
+func (r *requestOptions) facts(ctx context.Context) (*facts, error) {
 	f := &facts{algorithm: defaultAlgorithm}
 	if r.csrDir != "" {
 		if err := f.fromFolder(r); err != nil {
@@ -39,7 +41,7 @@ func (r *requestOptions) facts() (*facts, error) {
 		}
 	}
 	if len(r.kubeadm) > 0 {
-		if err := f.fromKubeadm(r, r.kubeadm); err != nil {
+		if err := f.fromKubeadm(ctx, r, r.kubeadm); err != nil {
 			return nil, err
 		}
 	}
@@ -72,10 +74,13 @@ func (f *facts) fromFolder(r *requestOptions) error {
 	return nil
 }
 
-func (f *facts) fromKubeadm(r *requestOptions, names []string) error {
+// maxKubeadm is what is read of a kubeadm file: its limit as UTF-8, written in UTF-16.
+const maxKubeadm = 1 << 19
+
+func (f *facts) fromKubeadm(ctx context.Context, r *requestOptions, names []string) error {
 	var files []kubeadm.File
 	for _, name := range names {
-		data, err := os.ReadFile(name)
+		data, err := infile.ReadFile(ctx, name, maxKubeadm)
 		if err != nil {
 			return fmt.Errorf("--kubeadm: %w", err)
 		}

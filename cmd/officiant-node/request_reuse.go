@@ -1,10 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -15,6 +15,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 )
 
 // inUse finds the keys of the leaves that stand below /etc/kubernetes. That
@@ -77,7 +78,7 @@ func (r *requestOptions) hostKey() (ssh.Signer, error) {
 	if r.signWith == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(r.signWith)
+	data, err := infile.ReadFile(context.Background(), r.signWith, 64<<10)
 	if err != nil {
 		return nil, fmt.Errorf("--sign-with: %w", err)
 	}

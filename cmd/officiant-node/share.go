@@ -16,6 +16,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 	"officiant/cmd/internal/terminal"
 )
 
@@ -47,7 +48,12 @@ func newShareCommand(o *options) *cobra.Command {
 	f.StringVar(&s.to, "to", "", "request `FILE` of the node that joins (required)")
 	f.StringVar(&s.out, "out", "", "`FILE` to write; it must not exist (required)")
 	f.StringVar(&s.root, "root", "/", "the directory etc/kubernetes lies below")
-	f.StringVar(&s.fingerprint, "fingerprint", "", "the request's `FINGERPRINT` as its node shows it, in place of typing it")
+	f.StringVar(
+		&s.fingerprint,
+		"fingerprint",
+		"",
+		"the request's `FINGERPRINT` as its node shows it, in place of typing it",
+	)
 	f.BoolVar(&s.self, "self", false, "the request is this node's own, of a cluster whose records are lost")
 	return c
 }
@@ -59,7 +65,7 @@ func (s *shareOptions) run(ctx context.Context) error {
 	if _, err := os.Lstat(s.out); err == nil {
 		return exit.Exists("%s: exists already, and is not overwritten", s.out)
 	}
-	data, err := os.ReadFile(s.to)
+	data, err := infile.ReadFile(ctx, s.to, 1<<20)
 	if err != nil {
 		return fmt.Errorf("--to: %w", err)
 	}
@@ -83,8 +89,13 @@ func (s *shareOptions) run(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Stderr, "sealed the service-account key to node %s: %s\nit goes beside the request into the next plan, as %s.sa.key.age\n",
-		to.Node.Name, s.out, strings.TrimSuffix(filepath.Base(s.to), ".req"))
+	fmt.Fprintf(
+		s.Stderr,
+		"sealed the service-account key to node %s: %s\nit goes beside the request into the next plan, as %s.sa.key.age\n",
+		to.Node.Name,
+		s.out,
+		strings.TrimSuffix(filepath.Base(s.to), ".req"),
+	)
 	return nil
 }
 
@@ -115,12 +126,23 @@ func (s *shareOptions) accept(node *install.Node, to *request.Opened) error {
 func (s *shareOptions) confirmed(ctx context.Context, to *request.Opened) error {
 	typed, how := s.fingerprint, "--fingerprint"
 	if typed == "" {
-		fmt.Fprintf(s.Stderr, "%s is a request of node %s (%s) of cluster %s.\n", s.to, to.Node.Name, roleNames(to.Node.Roles), to.Cluster.Name)
+		fmt.Fprintf(
+			s.Stderr,
+			"%s is a request of node %s (%s) of cluster %s.\n",
+			s.to,
+			to.Node.Name,
+			roleNames(to.Node.Roles),
+			to.Cluster.Name,
+		)
 		var err error
 		p := terminal.Prompter{In: s.Stdin, Out: s.Stderr}
 		typed, err = p.Line(ctx, "Its fingerprint, as "+to.Node.Name+"'s operator reads it, in words or hex, on one line: ")
 		if errors.Is(err, terminal.ErrNoTerminal) {
-			return &exit.Error{Code: exit.Usage, Err: errors.New("there is no terminal to ask on"), Hints: []string{"in scripts: --fingerprint, as the node that joins shows it"}}
+			return &exit.Error{
+				Code:  exit.Usage,
+				Err:   errors.New("there is no terminal to ask on"),
+				Hints: []string{"in scripts: --fingerprint, as the node that joins shows it"},
+			}
 		}
 		if err != nil {
 			return err
@@ -133,8 +155,17 @@ func (s *shareOptions) confirmed(ctx context.Context, to *request.Opened) error 
 	}
 	if given != to.Fingerprint {
 		return &exit.Error{Code: exit.Refused,
-			Err:   fmt.Errorf("%s: its fingerprint is %s, not %s: it is not the request that node %s made", s.to, to.Fingerprint, given, to.Node.Name),
-			Hints: []string{"nothing was sealed", "have the operator read it again: officiant-node status shows which request the node made"}}
+			Err: fmt.Errorf(
+				"%s: its fingerprint is %s, not %s: it is not the request that node %s made",
+				s.to,
+				to.Fingerprint,
+				given,
+				to.Node.Name,
+			),
+			Hints: []string{
+				"nothing was sealed",
+				"have the operator read it again: officiant-node status shows which request the node made",
+			}}
 	}
 	return nil
 }

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"context"
 	"crypto"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -17,6 +17,7 @@ import (
 	"officiant/bundle/request"
 	"officiant/bundle/seal"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 )
 
 func newUnsealCommand(o *options) *cobra.Command {
@@ -108,7 +109,13 @@ func pinned(node *install.Node, b *bundle.Bundle, release crypto.PublicKey) erro
 	}
 	switch {
 	case b.Cluster != pins.Cluster || b.Node != pins.Node:
-		err = fmt.Errorf("the bundle is for node %s of cluster %s; this is node %s of cluster %s", b.Node, b.Cluster, pins.Node, pins.Cluster)
+		err = fmt.Errorf(
+			"the bundle is for node %s of cluster %s; this is node %s of cluster %s",
+			b.Node,
+			b.Cluster,
+			pins.Node,
+			pins.Cluster,
+		)
 	case reason != "":
 		err = fmt.Errorf("the bundle %s", reason)
 	default:
@@ -161,7 +168,7 @@ func sealedKeys(b *bundle.Bundle, identity string) (request.Keys, error) {
 
 // readIdentity reads a file as age-keygen writes it: comments, and one identity.
 func readIdentity(file string) (identity, recipient string, err error) {
-	data, err := os.ReadFile(file)
+	data, err := infile.ReadFile(context.Background(), file, 64<<10)
 	if err != nil {
 		return "", "", fmt.Errorf("--identity: %w", err)
 	}

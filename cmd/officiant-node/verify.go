@@ -1,10 +1,10 @@
 package main
 
 import (
+	"context"
 	"crypto"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +15,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 	"officiant/cmd/internal/output"
 )
 
@@ -245,7 +246,7 @@ func findings(refusals []*bundle.Refusal) []bundle.Finding {
 }
 
 func readReleaseKey(file string) (crypto.PublicKey, error) {
-	data, err := os.ReadFile(file)
+	data, err := infile.ReadFile(context.Background(), file, 64<<10)
 	if err != nil {
 		return nil, fmt.Errorf("release key: %w", err)
 	}

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
@@ -13,6 +13,7 @@ import (
 	"officiant/bundle/contents"
 	"officiant/bundle/fingerprint"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 	"officiant/cmd/internal/output"
 	"officiant/cmd/internal/terminal"
 )
@@ -209,7 +210,7 @@ func verifyBundle(o *options, path, release string, format output.Format) error 
 }
 
 func signedBy(b *bundle.Bundle, file string) (string, error) {
-	data, err := os.ReadFile(file)
+	data, err := infile.ReadFile(context.Background(), file, 64<<10)
 	if err != nil {
 		return "", fmt.Errorf("release key: %w", err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"officiant/ceremony/next"
 	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 )
 
 // noPlanAt refuses to write a plan over what is there.
@@ -36,7 +38,7 @@ func (o *options) desk(out string) next.Desk {
 
 // input reads a file that a plan may name.
 func input(desk next.Desk, file string) (next.File, error) {
-	data, err := os.ReadFile(file)
+	data, err := infile.ReadFile(context.Background(), file, 2<<20)
 	return next.File{Name: file, Data: data, Below: below(desk.Dir, file)}, err
 }
 

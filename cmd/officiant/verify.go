@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"officiant/ceremony/audit"
 	"officiant/ceremony/history"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 	"officiant/cmd/internal/output"
 	"officiant/cmd/internal/terminal"
 )
@@ -150,7 +152,7 @@ func previousDirs(dir string, paths []string) ([]string, error) {
 }
 
 func readReleaseKey(file string) (crypto.PublicKey, error) {
-	data, err := os.ReadFile(file)
+	data, err := infile.ReadFile(context.Background(), file, 64<<10)
 	if err != nil {
 		return nil, err
 	}
