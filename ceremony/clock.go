@@ -49,7 +49,8 @@ func (r *run) bornExpired() error {
 		if end := begins.Add(e.Duration); !end.After(at) {
 			return &Refused{[]string{fmt.Sprintf("%s would have ended at %s, and the clock says %s: the record's "+
 				"certificates begin at %s. Set the clock if it is wrong; if it was wrong when the ceremony began, "+
-				"this ceremony cannot be finished: conduct another one, in a directory of its own",
+				"this ceremony cannot be finished: `officiant ceremony abandon DIR` closes it and destroys the "+
+				"keys that it made, and the plan begins anew in a directory of its own",
 				e.Name, end.UTC().Format(time.RFC3339), at.UTC().Format(time.RFC3339),
 				begins.UTC().Format(time.RFC3339))}}
 		}

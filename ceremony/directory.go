@@ -72,6 +72,9 @@ func lock(dir string) (func() error, error) {
 	}, nil
 }
 
+// Lock keeps every other process out of a ceremony directory until unlock is called.
+func Lock(dir string) (unlock func() error, err error) { return lock(dir) }
+
 // take makes the directory this process's own, and has plan and inputs copied
 // into it, or finds them there.
 func (d *directory) take(c *schedule.Ceremony) error {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/transcript"
@@ -55,6 +56,11 @@ func (r *run) compareHead(ctx context.Context, path string) error {
 	t, err := transcript.Read(path, data[:bytes.LastIndexByte(data, '\n')+1])
 	if err != nil || r.rehearsal {
 		return err
+	}
+	if l, ok := t.Abandonment(); ok {
+		return &Refused{[]string{fmt.Sprintf("%s: people abandoned this ceremony at %s: %s. It does not go on; the plan can "+
+			"begin anew in another directory", r.dir.path, l.Time.Format(time.RFC3339),
+			l.Record.(transcript.Abandonment).Reason)}}
 	}
 	if len(t.Lines) > 0 {
 		r.memory.of(t.Lines[0].Hash)

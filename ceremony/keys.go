@@ -123,13 +123,18 @@ func (r *tokens) makeKey(ctx context.Context, ref signer.Ref, name string) (sign
 			return nil, err
 		}
 	}
-	var id signer.ID
-	if _, err := io.ReadFull(r.rand, id[:]); err != nil {
+	salt := make([]byte, transcript.SaltSize)
+	if _, err := io.ReadFull(r.rand, salt); err != nil {
+		return nil, err
+	}
+	// No other record can name the key as its own: see ceremony/abandon.
+	bound := transcript.BoundID(r.progress.First, name, salt)
+	id, err := progress.KeyID(bound)
+	if err != nil {
 		return nil, err
 	}
 	algorithm := keyOf(r.plan, name).Create
-	intent := transcript.KeyIntent{Name: name, Label: ref.Label, Algorithm: string(algorithm),
-		ID: hex.EncodeToString(id[:])}
+	intent := transcript.KeyIntent{Name: name, Label: ref.Label, Algorithm: string(algorithm), ID: bound, Salt: salt}
 	if d, ok := store.(signer.Describer); ok {
 		token := tokenRecord(d.Describe())
 		intent.Token = &token

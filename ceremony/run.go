@@ -112,6 +112,10 @@ const (
 	BothHeads    Want = "both heads of the record" // the one known, and the one it has now
 	AnotherPlace Want = "another place for the head"
 	AWaiver      Want = "two people's waiver"
+	KnownHead    Want = "the head that people know"
+	AReason      Want = "a reason"
+	TwoPeople    Want = "two people who agree"
+	SameRecords  Want = "the same reason and other records"
 )
 
 // Interrupted says that people stopped the ceremony, and where the record stands.

@@ -160,9 +160,9 @@ func (r *tokens) free(ctx context.Context, name string) error {
 		return nil
 	case err == nil:
 		return &Refused{[]string{fmt.Sprintf("the plan has the %s key made, and a key %s is in its token already: %s. "+
-			"Whose is it? Of a ceremony that was given up, destroy it with the token's own tool, or have the plan use it "+
-			"by its fingerprint; "+
-			"otherwise it is the wrong token, or the wrong station", name, k.Info().Label, spkiOf(k))}}
+			"Whose is it? Of a ceremony that will not be finished: `officiant ceremony abandon DIR` destroys "+
+			"what that one made, and nothing else. The cluster's own: have the plan use it by its fingerprint. "+
+			"Otherwise it is the wrong token, or the wrong station", name, k.Info().Label, spkiOf(k))}}
 	case errors.Is(err, signer.ErrAmbiguous):
 		return &Refused{[]string{fmt.Sprintf("the plan has the %s key made: %v", name, err)}}
 	}

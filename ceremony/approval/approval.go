@@ -82,12 +82,30 @@ func (v *Verdict) Enough() bool {
 	return !slices.ContainsFunc(v.Tallies, func(t Tally) bool { return !t.Enough() })
 }
 
+// AbandonNamespace is what an agreement to abandon a ceremony is signed for.
+const AbandonNamespace = "officiant-abandon"
+
+// AbandonMessage is what is signed to abandon a ceremony: the digest is of the
+// statement that names it, its head and its keys.
+func AbandonMessage(digest fingerprint.SHA256) []byte {
+	return fmt.Appendf(nil, "officiant abandonment v1\n%s\n", digest)
+}
+
 // Judge reads approvals, by file name, of exactly this digest.
 func Judge(digest fingerprint.SHA256, files map[string][]byte, groups ...Group) *Verdict {
+	return judge(PlanNamespace, PlanMessage(digest), files, groups)
+}
+
+// JudgeAbandonment reads agreements, by file name, to exactly this statement.
+func JudgeAbandonment(digest fingerprint.SHA256, files map[string][]byte, groups ...Group) *Verdict {
+	return judge(AbandonNamespace, AbandonMessage(digest), files, groups)
+}
+
+func judge(namespace string, message []byte, files map[string][]byte, groups []Group) *Verdict {
 	v := &Verdict{}
 	approved := map[string]bool{} // keys
 	for _, file := range slices.Sorted(maps.Keys(files)) {
-		key, err := sshsig.Verify(files[file], PlanNamespace, PlanMessage(digest))
+		key, err := sshsig.Verify(files[file], namespace, message)
 		if errors.Is(err, sshsig.ErrOther) {
 			err = errors.New("is not an approval of this digest: it is of another, or damaged")
 		}

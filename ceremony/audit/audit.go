@@ -103,6 +103,8 @@ func (v *view) checks() []kind {
 		{1, "another station file was agreed to, and every key found by it", aRecord, (&stationAudit{v}).stations,
 			(&stationAudit{v}).changes},
 		{1, "each PIN in shares was opened by those who had them", aRecord, (&shareAudit{v}).opened, (&shareAudit{v}).any},
+		{1, "its people abandoned it, and only keys of its own were destroyed", aRecord,
+			(&abandonmentAudit{v}).abandoned, (&abandonmentAudit{v}).given},
 		{8, "the ceremonies this one continues", aPlan, chain.predecessors, nil},
 		{1, "each key that was there before is continued by those who had it", aFinished,
 			holders.continued, holders.reopens},
@@ -132,6 +134,8 @@ func (v *view) perform(k kind) Check {
 		c.Skipped = "the record does not read"
 	case k.needs >= aPlan && v.plan == nil:
 		c.Skipped = "the plan's copy does not expand"
+	case k.needs >= aFinished && v.abandonment() != nil:
+		c.Skipped = "the ceremony was abandoned"
 	case k.needs >= aFinished && !v.t.Closed():
 		c.Skipped = "the ceremony is unfinished"
 	default:

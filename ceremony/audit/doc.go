@@ -22,6 +22,9 @@
 //     agreed, and every key on record had answered a challenge by it (1).
 //   - Where a PIN was put together from shares, enough of its set's people proved theirs,
 //     for this token and this ceremony (1).
+//   - A ceremony that was abandoned was so by enough of its people, and each key that
+//     was destroyed had an id that follows from the record's first line, no bundle that
+//     it vouched for, and its end announced (1).
 //   - Whoever signed the head as a witness is one of the plan's (8).
 //   - The ceremonies this one continues are the plan's, ended before this one
 //     began, and their directories, when given, verify themselves (8).

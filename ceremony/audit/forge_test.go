@@ -40,6 +40,7 @@ type forger struct {
 	t    testing.TB
 	plan *schedule.Ceremony
 	acts []*act
+	head fingerprint.SHA256 // of the first line, from which ids follow
 
 	parts   func(*bundle.Header, *bundle.Parts) // changes what a bundle is made of
 	files   func(b *bundle.Bundle)              // changes what is in it
@@ -57,6 +58,7 @@ func (s *scene) forge(t testing.TB) *forger {
 	f.readPlan()
 	f.release = s.key(f.plan.ReleaseKey())
 	record := must(transcript.Read("transcript.jsonl", f.read("transcript.jsonl")))
+	f.head = record.Lines[0].Hash
 	for _, l := range record.Lines {
 		a := &act{step: l.Step, at: l.Time, record: l.Record}
 		if n := refers(l.Record); n > 0 {
@@ -177,6 +179,7 @@ func (f *forger) write() error {
 	}
 	defer w.Close()
 	f.acts[0].seq = 1
+	f.rebind(w.Head())
 	var closing *fingerprint.SHA256
 	for i = 1; i < len(f.acts); i++ {
 		a := f.acts[i]

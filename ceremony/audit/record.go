@@ -46,6 +46,10 @@ func (a *recordAudit) record(c *Check) {
 		c.note("line %d: deviation, agreed by %v: %s", l.Seq, l.Record.(transcript.Deviation).By,
 			l.Record.(transcript.Deviation).Text)
 	}
+	if a.abandonment() != nil {
+		c.Detail += ", closed by an abandonment, which no release key signs"
+		return
+	}
 	if !t.Closed() {
 		c.problem("%s", a.unfinished(torn))
 		return
@@ -119,6 +123,9 @@ func (a *recordAudit) take(t *transcript.Transcript, g *ledger) {
 	r.Name, r.Cluster, r.Sequence = open.Name, open.Cluster, open.Sequence
 	r.Digest, r.Head = &open.Digest, &head
 	r.Lines, r.Finished = len(t.Lines), t.Closed()
+	if l := a.abandonment(); l != nil {
+		r.Abandonment = l.Record.(transcript.Abandonment).Reason
+	}
 	for _, s := range a.ledger.certificates {
 		switch {
 		case s.issued != nil:

@@ -123,6 +123,10 @@ func (s *scene) evidence(
 			k.Grade, k.Token, k.Attributes = grade, token, attributes
 			a.record = k
 		}
+		if in, ok := a.record.(transcript.KeyIntent); ok && in.Name == "root" {
+			in.Token = &token
+			a.record = in
+		}
 	}
 	if err := f.write(); err != nil {
 		t.Fatal(err)

@@ -38,6 +38,10 @@ type Report struct {
 	Abandoned    int  `json:"abandoned"`    // certificates whose signing has no result on record
 	Bundles      int  `json:"bundles"`
 	Finished     bool `json:"finished"`
+	// Why people abandoned the ceremony; empty when they did not. Its keys have their
+	// end when it is closed.
+	Abandonment       string `json:"abandonment,omitempty"`
+	AbandonmentClosed bool   `json:"abandonmentClosed,omitempty"`
 
 	Checks        []Check `json:"checks"`        // in the order they were made
 	Pinned        bool    `json:"pinned"`        // held against a root or release key from elsewhere, and the same
@@ -54,6 +58,7 @@ const (
 	Unpinned   Verdict = "consistent, origin not established"
 	RootAlone  Verdict = "certificates as pinned, origin of the record not established"
 	Unfinished Verdict = "unfinished"
+	Abandoned  Verdict = "abandoned"
 	Failed     Verdict = "does not verify"
 )
 
@@ -61,6 +66,10 @@ const (
 // of these, public as they are, anybody can write a record of his own.
 func (r *Report) Verdict() Verdict {
 	switch findings := len(r.Findings()); {
+	case r.AbandonmentClosed && findings == 0:
+		return Abandoned
+	case r.AbandonmentClosed:
+		return Failed
 	case findings == 1 && r.Lines > 0 && !r.Finished:
 		return Unfinished
 	case findings > 0:

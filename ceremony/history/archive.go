@@ -27,7 +27,9 @@ type Found struct {
 	Dir  string
 	Open transcript.Open
 	Head fingerprint.SHA256
-	read *Record
+	// Abandoned says that people gave it up: no chain goes on with it.
+	Abandoned bool
+	read      *Record
 }
 
 // ErrNoCeremony says that there is no ceremony at a path.
@@ -111,7 +113,9 @@ func glance(dir string) (*Found, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return &Found{Dir: dir, Open: open, Head: fingerprint.Of(last)}, nil
+	end, err := transcript.Decode(last)
+	_, abandoned := end.Record.(transcript.AbandonmentClosed)
+	return &Found{Dir: dir, Open: open, Head: fingerprint.Of(last), Abandoned: err == nil && abandoned}, nil
 }
 
 // lastLine reads from the end of a file to the newline before its last one.
@@ -207,7 +211,7 @@ func (a *Archive) Sharing(cluster string, keys ...fingerprint.SHA256) (*History,
 	if err != nil {
 		return nil, err
 	}
-	all, err := Of(cluster, slices.Concat(own.own, others)...)
+	all, err := Of(cluster, slices.Concat(own.own, own.abandoned, others)...)
 	if err != nil {
 		return nil, err
 	}

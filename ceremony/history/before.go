@@ -26,7 +26,7 @@ func (a *Archive) Before(dir string) ([]string, error) {
 	}
 	next := []*Found{of}
 	for _, f := range a.Found {
-		if f.Open.Cluster == of.Open.Cluster && f.Open.Sequence <= of.Open.Sequence {
+		if f.Open.Cluster == of.Open.Cluster && f.Open.Sequence <= of.Open.Sequence && !f.Abandoned {
 			next = append(next, take(f)...)
 		}
 	}

@@ -14,6 +14,9 @@
 // rehearsal (ErrRehearsal), a ceremony that is unfinished (ErrUnfinished). A
 // history may begin later than the first ceremony; Whole tells.
 //
+// A ceremony that people abandoned, to its end, is in no chain: the next one has its
+// place and number. What it issued counts as issued (Abandoned).
+//
 // Records of other clusters stand beside the chain, when they share a key with it:
 // Openers says in which ceremony a key was opened last, whichever cluster's it was.
 //

@@ -24,7 +24,9 @@ type History struct {
 	Cluster string
 	own     []*Record // newest first
 	others  []*Record // by cluster, newest first
-	byHead  map[fingerprint.SHA256]*Record
+	// Ceremonies that people abandoned, of any cluster: no chain goes on with them.
+	abandoned []*Record
+	byHead    map[fingerprint.SHA256]*Record
 }
 
 // Of joins records, in any order. Those of the cluster have to be a chain, whose
@@ -36,10 +38,14 @@ func Of(cluster string, records ...*Record) (*History, error) {
 		switch {
 		case r.Open.Rehearsal:
 			return nil, fmt.Errorf("%s: %w", r.Where(), ErrRehearsal)
-		case r.Closed == nil:
-			return nil, fmt.Errorf("%s: %w", r.Where(), ErrUnfinished)
 		case h.byHead[r.Head] != nil:
 			continue
+		case r.AbandonmentClosed:
+			h.byHead[r.Head] = r
+			h.abandoned = append(h.abandoned, r)
+			continue
+		case r.Closed == nil:
+			return nil, fmt.Errorf("%s: %w", r.Where(), ErrUnfinished)
 		}
 		h.byHead[r.Head] = r
 		if r.Open.Cluster == cluster {
@@ -125,6 +131,10 @@ func (r *Record) Follows(before *Record) error {
 
 // Records are the cluster's, newest first. None: it has no ceremony on record.
 func (h *History) Records() []*Record { return h.own }
+
+// Abandoned are ceremonies that people gave up, whichever cluster's: what they issued
+// counts as issued, keys that they made are destroyed, and no chain goes on with them.
+func (h *History) Abandoned() []*Record { return h.abandoned }
 
 // Others are the records of other clusters' ceremonies.
 func (h *History) Others() []*Record { return h.others }

@@ -27,14 +27,19 @@ type Record struct {
 	// holds. That the key is the cluster's, only a pin tells, or the ceremony before.
 	Signed bool
 
-	Openings []Opening             // keys that were made or opened, each once, in order
-	Standing []transcript.Standing // authorities the cluster goes on with; nil: not said
-	Left     []string              // nodes that are gone for good, as the plan says
-	Lists    []List                // revocation lists, made and carried over
-	Accounts *transcript.AccountKeys
-	Shared   []transcript.Shared
-	NodeKeys []transcript.NodeKeys
-	Received *transcript.Received // what an external root certified; nil: nothing
+	Openings []Opening              // keys that were made or opened, each once, in order
+	Intents  []transcript.KeyIntent // to make keys
+	// Abandonment closes a ceremony that will not be finished; nil: it is none.
+	Abandonment *transcript.Abandonment
+	// AbandonmentClosed says that it has come to its end: no key is to be destroyed still.
+	AbandonmentClosed bool
+	Standing          []transcript.Standing // authorities the cluster goes on with; nil: not said
+	Left              []string              // nodes that are gone for good, as the plan says
+	Lists             []List                // revocation lists, made and carried over
+	Accounts          *transcript.AccountKeys
+	Shared            []transcript.Shared
+	NodeKeys          []transcript.NodeKeys
+	Received          *transcript.Received // what an external root certified; nil: nothing
 
 	table   table
 	revoked map[Serial]Revocation
@@ -207,6 +212,12 @@ func (b *reader) take(l transcript.Line) error {
 		if _, again := b.Opened(r.SPKI); !again {
 			b.Openings = append(b.Openings, Opening{Of: b.Record, Time: l.Time, Key: r})
 		}
+	case transcript.KeyIntent:
+		b.Intents = append(b.Intents, r)
+	case transcript.Abandonment:
+		b.Abandonment = &r
+	case transcript.AbandonmentClosed:
+		b.AbandonmentClosed = true
 	case transcript.Intent:
 		b.open[l.Seq] = intended{r, b.table.add()}
 	case transcript.Issued:

@@ -27,7 +27,7 @@ const (
 	Superseded State = "superseded" // made anew since; valid until it ends
 	Dropped    State = "dropped"    // an authority that nodes trust no more
 	Left       State = "left"       // of a node that has left the cluster for good
-	Abandoned  State = "abandoned"  // perhaps signed, never recorded; counts as issued
+	Abandoned  State = "abandoned"  // perhaps signed, or of an abandoned ceremony; counts as issued
 	Revoked    State = "revoked"    // on a revocation list, whatever it was before
 )
 

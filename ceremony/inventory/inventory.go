@@ -57,13 +57,21 @@ func (record *Record) entries() []*Entry {
 	n := 0
 	for c := range record.Certificates() {
 		if c.State != history.Adopted {
-			list = append(list, newEntry(record, c, n))
+			e := newEntry(record, c, n)
+			if record.Abandonment != nil {
+				e.state = abandoned // nothing is in use of what was issued, and nothing is made anew by it
+			}
+			list = append(list, e)
 		}
 		n++
 	}
 	for i, l := range record.Lists {
 		if l.Name != "" { // made here
-			list = append(list, &Entry{of: record, n: int32(i), kind: crl, notAfter: l.NextUpdate.Unix()})
+			e := &Entry{of: record, n: int32(i), kind: crl, notAfter: l.NextUpdate.Unix()}
+			if record.Abandonment != nil {
+				e.state = abandoned
+			}
+			list = append(list, e)
 		}
 	}
 	return list
@@ -206,6 +214,9 @@ func Forked(records ...*Record) []string {
 	heads := map[string]fingerprint.SHA256{}
 	var forked []string
 	for _, r := range records {
+		if r.AbandonmentClosed {
+			continue // another one has its number
+		}
 		name := r.String()
 		if head, ok := heads[name]; ok && head != r.Head && !slices.Contains(forked, name) {
 			forked = append(forked, name)

@@ -20,6 +20,7 @@ type State struct {
 	Station   fingerprint.SHA256  // of the file that the ceremony goes by
 	Modules   []transcript.Module // on record so far
 	Titles    map[int]string      // of the steps on record
+	First     fingerprint.SHA256  // hash of the first line
 	NotBefore time.Time           // of every certificate to be made
 	step      int                 // of the last step line
 	// Canaries that were tried, and intents of those whose end is not on record, by seq.
@@ -86,7 +87,7 @@ func (s *State) apply(line transcript.Line) error {
 	seq := line.Seq
 	switch r := line.Record.(type) {
 	case transcript.Open:
-		s.Open, s.NotBefore = &r, r.NotBefore
+		s.Open, s.NotBefore, s.First = &r, r.NotBefore, line.Hash
 		s.Station, s.Modules = r.Station, r.Modules
 	case transcript.Step:
 		s.step, s.Titles[line.Step] = line.Step, r.Title

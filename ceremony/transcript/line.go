@@ -20,7 +20,7 @@ var records = recordTypes(
 	Open{}, Attendance{}, Resumed{}, Paused{}, Step{}, Token{}, CanaryIntent{}, Canary{}, KeyIntent{}, Key{}, KeyAbandoned{},
 	ChallengeIntent{}, Challenge{}, Intent{}, Issued{}, CSRIntent{}, CSR{}, Received{}, CRLIntent{}, CRL{}, CRLCarried{}, Abandoned{}, Sealed{}, Carried{}, Shared{}, Adopted{}, NodeKeys{}, IssuingClosed{},
 	SignatureIntent{}, Signature{}, Preflight{}, Note{}, Deviation{}, Closed{},
-	StationChanged{}, PINShares{},
+	StationChanged{}, PINShares{}, Abandonment{}, DestroyIntent{}, Destroyed{}, AbandonmentClosed{},
 )
 
 func recordTypes(recs ...Record) map[Type]reflect.Type {

@@ -45,6 +45,8 @@ type order struct {
 	adopted           map[string]bool               // names
 	people            []Person
 	station           fingerprint.SHA256 // by which the ceremony goes
+	first             fingerprint.SHA256 // hash of the first line
+	givenUp           *abandoned         // nil: it is not
 	refused           []string           // checks of the room that nobody waived
 	issued, abandoned int                // certificates
 	issuing, closed   bool
@@ -81,13 +83,18 @@ func (o *order) next(l *Line) error {
 	if l.Step < 0 || l.Step > o.steps {
 		return fmt.Errorf("step %d is not one of %d", l.Step, o.steps)
 	}
+	if err := o.over(l.Record); err != nil {
+		return err
+	}
 	if err := o.room(l.Record); err != nil {
 		return err
 	}
 	if err := o.record(l); err != nil {
 		return err
 	}
-	o.seq, o.last, o.head = l.Seq, l.Time, l.Hash
+	if o.seq, o.last, o.head = l.Seq, l.Time, l.Hash; l.Seq == 1 {
+		o.first = l.Hash
+	}
 	return nil
 }
 
@@ -123,6 +130,8 @@ func (o *order) record(l *Line) error {
 		return o.pinShares(r)
 	case StationChanged:
 		return o.changeStation(r)
+	case Abandonment, DestroyIntent, Destroyed, AbandonmentClosed:
+		return o.giveUp(l)
 	case CanaryIntent:
 		if !hexID(r.ID) {
 			return errors.New("canary-intent: id is not 16 bytes in lower-case hex")
@@ -268,6 +277,9 @@ func hexID(s string) bool {
 func (o *order) intendKey(r KeyIntent) error {
 	if !hexID(r.ID) {
 		return fmt.Errorf("key-intent %s: id is not 16 bytes in lower-case hex", r.Name)
+	}
+	if len(r.Salt) > 0 && (len(r.Salt) != SaltSize || r.ID != BoundID(o.first, r.Name, r.Salt)) {
+		return fmt.Errorf("key-intent %s: id does not follow from the first line and the salt", r.Name)
 	}
 	if _, ok := o.keys[r.Name]; ok {
 		return fmt.Errorf("key-intent %s: there is such a key", r.Name)

@@ -156,6 +156,7 @@ type KeyIntent struct {
 	Algorithm string `json:"algorithm"`
 	ID        string `json:"id"`              // hex, 16 bytes
 	Token     *Token `json:"token,omitempty"` // it is to be made in; absent in records of before it was said
+	Salt      []byte `json:"salt,omitempty"`  // from which, with the first line, the id follows (BoundID); absent as well
 }
 
 // Key is a key that was made or found, and what the device says of it.

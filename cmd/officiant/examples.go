@@ -30,6 +30,10 @@ officiant ceremony verify ceremony-2 --previous ceremony --release-key release.p
 officiant ceremony sign ceremony --witness alice --key ~/.ssh/id_ed25519`,
 	"ceremony note": `
 officiant ceremony note ceremony "the room was left from 14:05 to 14:20" --by alice`,
+	"ceremony abandon": `
+officiant ceremony abandon ceremony --reason "the station was wrong"
+officiant ceremony abandon ceremony --key ~/.ssh/id_ed25519
+officiant ceremony abandon ceremony --station station.yaml --previous ceremonies`,
 	"ceremony report": `
 officiant ceremony report ceremony --out minutes.html`,
 	"ceremony inventory": `

@@ -46,6 +46,10 @@ var wants = map[ceremony.Want]string{
 	ceremony.BothHeads:    "to agree to it, give the head it has now as a second one: --head %s --head %s",
 	ceremony.AnotherPlace: "put --head-file on another file system",
 	ceremony.AWaiver:      "--waive NAME --reason TEXT --by PERSON --by PERSON",
+	ceremony.KnownHead:    "--head HEX",
+	ceremony.AReason:      "--reason TEXT",
+	ceremony.TwoPeople:    "--by PERSON --by PERSON",
+	ceremony.SameRecords:  "give the same --reason and --previous; or remove %s, and begin anew",
 }
 
 // hintLines are the lines people see.

@@ -22,7 +22,8 @@ func TestHints(t *testing.T) {
 			t.Errorf("%q: is no way", words)
 		}
 	}
-	for _, w := range []ceremony.Want{ceremony.TheHead, ceremony.BothHeads, ceremony.AnotherPlace, ceremony.AWaiver} {
+	for _, w := range []ceremony.Want{ceremony.TheHead, ceremony.BothHeads, ceremony.AnotherPlace, ceremony.AWaiver,
+		ceremony.KnownHead, ceremony.AReason, ceremony.TwoPeople, ceremony.SameRecords} {
 		if wants[w] == "" {
 			t.Errorf("%q: has no words", w)
 		}

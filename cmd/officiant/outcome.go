@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"officiant/ceremony"
+	"officiant/ceremony/abandon"
 	"officiant/ceremony/history"
 	"officiant/ceremony/issue"
 	"officiant/ceremony/next"
@@ -26,6 +27,7 @@ func outcome(err error) (code int, hints []string) {
 	var noPlan *next.Refused
 	var malformed *signer.URIError
 	var otherStation *ceremony.OtherStation
+	var tooFew *abandon.TooFew
 	switch {
 	case errors.As(err, &missing):
 		return exit.Refused, []string{filled(wants[missing.What], missing.Of)}
@@ -34,7 +36,8 @@ func outcome(err error) (code int, hints []string) {
 	case errors.As(err, &stopped), errors.Is(err, context.Canceled):
 		return exit.Interrupted, nil
 	case errors.As(err, &invalid), errors.As(err, &misplaced), errors.As(err, &refused), errors.As(err, &unlinted),
-		errors.As(err, &otherStation), errors.As(err, &malformed):
+		errors.As(err, &otherStation), errors.As(err, &malformed), errors.As(err, &tooFew),
+		errors.Is(err, signer.ErrOther):
 		return exit.Refused, nil
 	case errors.Is(err, history.ErrNoCeremony):
 		return exit.Usage, nil

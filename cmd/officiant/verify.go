@@ -43,9 +43,9 @@ A directory can be consistent and still be somebody else's. What tells is the
 release key, as people compared it in the room and kept it elsewhere: --release-key
 vouches for the record and all it says. --root vouches for the certificates alone:
 they are public, and anybody can write a record of his own around them. So without
---release-key the exit code is 4, as it is with any finding. --people holds those who may approve the plan,
-	or those of the
-ceremony before, against their fingerprint; it is no pin of the other two.`,
+--release-key the exit code is 4, as it is with any finding. A ceremony that its people
+abandoned is 10, when that is as it has to be. --people holds those who may approve the plan,
+or those of the ceremony before, against their fingerprint; it is no pin of the other two.`,
 		Args: exit.ExactArgs(1, "one ceremony directory"),
 		RunE: func(c *cobra.Command, args []string) error { return verify.run(args[0]) },
 	}
@@ -190,9 +190,18 @@ func (o *verifyOptions) outcome(dir string, r *audit.Report) error {
 			fmt.Sprintf("officiant ceremony verify %s --release-key FINGERPRINT, or FILE", dir),
 		}
 		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: %s", dir, verdict), Hints: hints}
+	case audit.Abandoned:
+		return &exit.Error{Code: exit.Abandoned, Err: fmt.Errorf("%s: the ceremony was abandoned by its people: %s; nothing "+
+			"of it is for use", dir, r.Abandonment),
+			Hints: []string{"keep the directory: what it issued counts as issued. The plan begins anew in another one"}}
 	case audit.Unfinished:
+		if r.Abandonment != "" {
+			return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: the ceremony was abandoned, and keys are to be "+
+				"destroyed still", dir), Hints: []string{"to go on: officiant ceremony abandon " + dir + " --station STATION"}}
+		}
 		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: the ceremony is unfinished", dir),
-			Hints: []string{"`officiant ceremony run` with its plan and station goes on with it"}}
+			Hints: []string{"`officiant ceremony run` with its plan and station goes on with it",
+				"when it will not be finished: officiant ceremony abandon " + dir + " --reason TEXT"}}
 	}
 	err := fmt.Errorf("%s: the ceremony does not verify: %s", dir, counted(len(r.Findings()), "finding"))
 	return &exit.Error{Code: exit.Unverified, Err: err}

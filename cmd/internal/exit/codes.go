@@ -20,6 +20,7 @@ func Codes() []Code {
 		{Expiring, "something expires within the asked limit, or a node lags"},
 		{Awaiting, "waiting for certificates that are signed elsewhere"},
 		{NothingDue, "nothing is due for renewal, no plan was written"},
+		{Abandoned, "the ceremony was abandoned by its people"},
 		{Interrupted, "interrupted"},
 	}
 }

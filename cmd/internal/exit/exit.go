@@ -24,6 +24,7 @@ const (
 	Expiring    = 7
 	Awaiting    = 8
 	NothingDue  = 9
+	Abandoned   = 10
 	Interrupted = 130
 )
 

@@ -14,7 +14,7 @@ import (
 // readers are the packages that read records line by line: what proves one, what goes
 // on with one, what prints one, what shows how far one has come, and history for everybody else.
 var readers = []string{"ceremony/transcript", "ceremony/history", "ceremony/progress", "ceremony",
-	"ceremony/audit", "ceremony/report", "ceremony/status"}
+	"ceremony/abandon", "ceremony/audit", "ceremony/report", "ceremony/status"}
 
 // reads finds where a file reads a record by itself.
 func reads(fset *token.FileSet, f *ast.File) (found []string) {

@@ -82,6 +82,8 @@ var table = []row{
 	{"ceremony/next", []string{"ceremony/plan", "ceremony/schedule", "ceremony/history", "ceremony/transcript",
 		"ceremony/revocation", "bundle", "bundle/request", "bundle/install", "bundle/kubepki", "bundle/statement",
 		"bundle/kubeadm", "signer", durable}},
+	{"ceremony/abandon", []string{"ceremony", "ceremony/approval", "ceremony/history", "ceremony/progress",
+		"ceremony/station", "ceremony/transcript", "signer", durable}},
 	{"ceremony/report", []string{"ceremony/transcript", "ceremony/plan", "ceremony/schedule", "ceremony/inventory",
 		"ceremony/revocation",
 		"ceremony/audit", "bundle/kubepki", durable}},

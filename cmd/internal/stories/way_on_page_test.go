@@ -1,0 +1,23 @@
+package stories
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestWayOnPage types every command of docs/way-on.md after those of the guide's first
+// parts: a ceremony goes on with a corrected station, another is given up and begins anew.
+func TestWayOnPage(t *testing.T) {
+	first, typed := partsOf(t, "4", "way-on.md", 7)
+	_, out := typeAll(t, first, typed)
+	for _, want := range []string{
+		"exit code 5: put in the token with that serial", "--new-station --reason TEXT",
+		"agreed by kim, alice: the serial of",
+		"2 of the 2 approvals", "The ceremony is abandoned: 4 keys destroyed", "was abandoned by its people: another cluster",
+		"The ceremony is complete",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("nobody was told %q:\n%s", want, out)
+		}
+	}
+}
