@@ -50,7 +50,7 @@ func TestClones(t *testing.T) {
 			text := bytes.ReplaceAll(f.read("plan.yaml"), []byte("evidence: software"), []byte("evidence: consistent"))
 			f.scene.write(f.t, "plan.yaml", text)
 			f.readPlan()
-			f.scene.write(f.t, "schedule.txt", scheduleOf(f.plan))
+			f.scene.write(f.t, "schedule.txt", f.plan.Schedule)
 			change(f, func(r *transcript.Open) bool { r.Digest = f.plan.Digest; return true })
 			asked(f, other)
 		}, []string{"is in SoftHSM, and the plan asks for evidence \"consistent\""}},

@@ -32,13 +32,19 @@ type act struct {
 	seq    int  // in the new record
 }
 
+// expanded is a plan with its schedule.txt.
+type expanded struct {
+	*schedule.Ceremony
+	Schedule []byte
+}
+
 // forger writes a ceremony anew with every key in its hands: the record is
 // chained, bundles are built, everything is signed. What the audit finds then,
 // it finds by looking at what was done, not at a hash.
 type forger struct {
 	*scene
 	t    testing.TB
-	plan *schedule.Ceremony
+	plan *expanded
 	acts []*act
 	head fingerprint.SHA256 // of the first line, from which ids follow
 
@@ -70,7 +76,12 @@ func (s *scene) forge(t testing.TB) *forger {
 }
 
 func (f *forger) readPlan() {
-	f.plan = must(schedule.OpenFS(os.DirFS(f.dir), "plan.yaml", schedule.Options{Now: time.Now()}))
+	c := must(schedule.OpenFS(os.DirFS(f.dir), "plan.yaml", schedule.Options{Now: time.Now()}))
+	var text bytes.Buffer
+	if err := c.WriteSchedule(&text); err != nil {
+		f.t.Fatal(err)
+	}
+	f.plan = &expanded{c, text.Bytes()}
 }
 
 func refers(r transcript.Record) int {
@@ -281,13 +292,6 @@ func (f *forger) account(r transcript.Sealed) {
 
 func publicPEM(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-}
-
-// scheduleOf is a plan's schedule.txt.
-func scheduleOf(c *schedule.Ceremony) []byte {
-	var b bytes.Buffer
-	_ = c.WriteSchedule(&b)
-	return b.Bytes()
 }
 
 func (f *forger) sign(sum fingerprint.SHA256) []byte {

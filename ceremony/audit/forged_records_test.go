@@ -304,14 +304,14 @@ var forgedRecords = []struct {
 		text := bytes.Replace(f.read("plan.yaml"), []byte("leaves: {validity: 1y}"), []byte("leaves: {validity: 2y}"), 1)
 		f.scene.write(f.t, "plan.yaml", text)
 		f.readPlan()
-		f.scene.write(f.t, "schedule.txt", scheduleOf(f.plan))
+		f.scene.write(f.t, "schedule.txt", f.plan.Schedule)
 		change(f, func(r *transcript.Open) bool { r.Digest = f.plan.Digest; return true })
 	}, []string{"cp-1/admin.conf", "valid until"}},
 	{"a plan that asked for better evidence", func(f *forger) {
 		text := bytes.Replace(f.read("plan.yaml"), []byte("evidence: software"), []byte("evidence: consistent"), 1)
 		f.scene.write(f.t, "plan.yaml", text)
 		f.readPlan()
-		f.scene.write(f.t, "schedule.txt", scheduleOf(f.plan))
+		f.scene.write(f.t, "schedule.txt", f.plan.Schedule)
 		change(f, func(r *transcript.Open) bool { r.Digest = f.plan.Digest; return true })
 	}, []string{"the root key", `evidence is "software", the plan asks for "consistent"`}},
 	{"a bundle of another sequence", func(f *forger) {

@@ -116,7 +116,7 @@ func (s *scene) evidence(
 		[]byte(strings.Replace(string(f.read("plan.yaml")), "evidence: software", "evidence: "+grade, 1)),
 	)
 	f.readPlan()
-	f.scene.write(t, "schedule.txt", scheduleOf(f.plan))
+	f.scene.write(t, "schedule.txt", f.plan.Schedule)
 	change(f, func(r *transcript.Open) bool { r.Digest = f.plan.Digest; return true })
 	for _, a := range f.acts {
 		if k, ok := a.record.(transcript.Key); ok && k.Name == "root" {
