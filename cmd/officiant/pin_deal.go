@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"officiant/bundle/seal"
 	"officiant/ceremony/quorum"
@@ -64,6 +65,10 @@ func recipientOf(file string) (string, error) {
 		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
+		if strings.HasPrefix(line, "-----BEGIN ") || strings.HasPrefix(line, "AGE-SECRET-KEY-") {
+			return "", fmt.Errorf("%s is a private key, which stays with its person; the public one is what to seal to: "+
+				"%s.pub, or ssh-keygen -y -f %s, or age-keygen -y %s", file, file, file, file)
+		}
 		if f := strings.Fields(line); len(f) > 2 { // an SSH key's comment
 			line = f[0] + " " + f[1]
 		}
@@ -74,8 +79,8 @@ func recipientOf(file string) (string, error) {
 
 // printable refuses to print shares into a file.
 func (d *dealing) printable() error {
-	f, ok := d.Stdout.(*os.File)
-	if !ok {
+	f := terminal.File(d.Stdout)
+	if f == nil {
 		return nil
 	}
 	info, err := f.Stat()
@@ -84,6 +89,14 @@ func (d *dealing) printable() error {
 	}
 	return exit.Usagef("standard output is a file: a share in the clear does not lie on a disk; print to the terminal, " +
 		"pipe it to a printer, or seal it: --person NAME=FILE")
+}
+
+// paperQR is how a QR code is drawn on what standard output is: a screen, or paper.
+func (d *dealing) paperQR() string {
+	if f := terminal.File(d.Stdout); f != nil && term.IsTerminal(int(f.Fd())) {
+		return "blocks"
+	}
+	return inkQR
 }
 
 // deal deals a PIN, writes the folder, and prints the shares that go on paper.
@@ -116,7 +129,7 @@ func (d *dealing) deal(token string, people, recipients []string, pin []byte) (*
 	}
 	for i, s := range list {
 		if recipients[i] == "" {
-			if err := writePaper(d.Stdout, set, s); err != nil {
+			if err := writePaper(d.Stdout, set, s, d.paperQR()); err != nil {
 				return nil, errors.Join(err, d.Disk.RemoveAll(d.out))
 			}
 		}
@@ -137,7 +150,7 @@ func (d *dealing) dealt(set *quorum.Set) error {
 }
 
 // writePaper prints a share as it goes into an envelope.
-func writePaper(w io.Writer, set *quorum.Set, s *quorum.Share) error {
+func writePaper(w io.Writer, set *quorum.Set, s *quorum.Share, style string) error {
 	words := s.Words()
 	text := fmt.Sprintf(
 		"PIN share %d of %d, for %s\ntoken %s, opens with %d shares\nset   %s\n\n",
@@ -155,7 +168,7 @@ func writePaper(w io.Writer, set *quorum.Set, s *quorum.Share) error {
 	if _, err := io.WriteString(w, text); err != nil {
 		return err
 	}
-	if err := drawQR(w, s.Digits(), "blocks"); err != nil {
+	if err := drawQR(w, s.Digits(), style); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, "\f")

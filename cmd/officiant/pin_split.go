@@ -78,17 +78,20 @@ func (p *pinSplitOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if p.make { // for the tool that sets it, once its shares are out
+		fmt.Fprintf(p.Stderr, "The PIN, shown this once: %s\n", pin)
+	}
 	return p.dealt(set)
 }
 
-// pin is typed twice, or made and shown.
+// pin is typed twice, or made.
 func (p *pinSplitOptions) pin(ctx context.Context) ([]byte, error) {
 	if p.make {
 		pin, err := quorum.NewPIN(p.Rand, p.length)
-		if err == nil {
-			_, err = fmt.Fprintf(p.Stderr, "The PIN, shown this once: %s\n", pin)
+		if err != nil {
+			return nil, refusedPIN(err)
 		}
-		return pin, err
+		return pin, nil
 	}
 	prompter := terminal.Prompter{In: p.Stdin, Out: p.Stderr}
 	first, err := prompter.Secret(ctx, exit.Line(fmt.Sprintf("PIN of %s: ", p.token)))

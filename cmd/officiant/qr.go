@@ -35,6 +35,9 @@ func writeQR(w io.Writer, f fingerprint.SHA256, style string) error {
 	return drawQR(w, strings.ToUpper(f.String()), style)
 }
 
+// inkQR is how a code is drawn that is printed: dark is drawn, on white paper.
+const inkQR = "ink"
+
 // drawQR draws a text.
 func drawQR(w io.Writer, text, style string) error {
 	code, err := qr.Encode(text, qr.L)
@@ -42,7 +45,7 @@ func drawQR(w io.Writer, text, style string) error {
 		return err
 	}
 	const margin = 4 // ISO/IEC 18004 wants as much around a code
-	light := func(x, y int) bool { return !code.Black(x, y) }
+	light := func(x, y int) bool { return code.Black(x, y) == (style == inkQR) }
 	for y := -margin; y < code.Size+margin; y++ {
 		var line strings.Builder
 		for x := -margin; x < code.Size+margin; x++ {
@@ -52,7 +55,7 @@ func drawQR(w io.Writer, text, style string) error {
 			}
 			line.WriteString(halves[light(x, y)][y+1 < code.Size+margin && light(x, y+1)])
 		}
-		if style == "blocks" {
+		if style != "ascii" {
 			y++ // two rows a line
 		}
 		if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {

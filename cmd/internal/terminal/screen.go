@@ -42,6 +42,15 @@ func NewScreen(out io.Writer, columns string) *Screen {
 	return s
 }
 
+// File is where output goes in the end, behind a Screen; nil when that is no file.
+func File(out io.Writer) *os.File {
+	if s, ok := out.(*Screen); ok {
+		out = s.out
+	}
+	f, _ := out.(*os.File)
+	return f
+}
+
 // Write folds whole lines; what is begun waits for its end, or for Flush.
 func (s *Screen) Write(p []byte) (int, error) {
 	if s.width == 0 {
