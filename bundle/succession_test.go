@@ -12,6 +12,7 @@ import (
 
 	"officiant/bundle"
 	"officiant/bundle/bundletest"
+	"officiant/bundle/limittest"
 )
 
 // TestSuccession: sa.pub holds the key of sa.key first, others after it; a bundle
@@ -99,6 +100,7 @@ func FuzzParsePublicKeys(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		keys, err := bundle.ParsePublicKeys(data)
 		if err != nil {
 			return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/limittest"
 )
 
 func goodHeader() Header {
@@ -113,6 +114,7 @@ func FuzzSums(f *testing.F) {
 	f.Add([]byte("# officiant-bundle: v1\n"))
 	f.Add([]byte("# officiant-bundle: v2\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		h, list, err := parseSums(data)
 		if err != nil {
 			return
@@ -138,6 +140,7 @@ func FuzzTar(f *testing.F) {
 	f.Add(data)
 	f.Add(data[:1024])
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		b, err := Parse("fuzz.tar", data)
 		if err != nil {
 			return

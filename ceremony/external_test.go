@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"officiant/bundle/refusaltest"
 	"officiant/ceremony"
 	"officiant/ceremony/audit"
 	"officiant/ceremony/ceremonytest"
@@ -143,7 +144,16 @@ func TestWrongCertificatesRefused(t *testing.T) {
 			}
 		})
 	}
-	// What a PKCS #7 has besides, in any order, is passed over.
+	// A PKCS #7 is a set: the certificate is found by its key, in text and in DER.
+	tmp := t.TempDir()
+	for name, form := range map[string]string{"etcd": "der", "kubernetes": "pem"} {
+		chain := append(company.Read(t, "corp-root.crt"), right[name]...)
+		if err := os.WriteFile(filepath.Join(tmp, "in"), chain, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		right[name] = []byte(refusaltest.Shell(t, tmp, "openssl crl2pkcs7 -nocrl -certfile in -outform "+form))
+	}
+	// What it has besides is passed over.
 	right["front-proxy"] = append(company.Read(t, "other.crt"), right["front-proxy"]...)
 	finish(t, f, dir, right)
 }

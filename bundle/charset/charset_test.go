@@ -3,6 +3,8 @@ package charset
 import (
 	"strings"
 	"testing"
+
+	"officiant/bundle/limittest"
 )
 
 func TestUTF8(t *testing.T) {
@@ -35,6 +37,7 @@ func FuzzUTF8(f *testing.F) {
 	f.Add([]byte("\xff\xfea\x00"))
 	f.Add([]byte("\xef\xbb\xbfa\xe9"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		if text, err := UTF8(data); err == nil && Name(text) == "" {
 			t.Errorf("%q is not UTF-8", text)
 		}

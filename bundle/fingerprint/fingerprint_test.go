@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"officiant/bundle/limittest"
 )
 
 // listSHA256 was taken after comparing every word with an independent copy of the list.
@@ -162,6 +164,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		defer limittest.Budget(t)()
 		got, err := Parse(s)
 		if err != nil {
 			return

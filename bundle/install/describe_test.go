@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"officiant/bundle/limittest"
 )
 
 // What lies on a node is anybody's: describing it for a diff ends, and shows no
@@ -16,6 +18,7 @@ func FuzzDescribe(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, data []byte) {
+		defer limittest.Budget(t)()
 		p := &placed{path: "etc/kubernetes/x" + extensions[int(kind)%len(extensions)], data: slices.Clone(data), mode: 0o600}
 		list := compare(nil, p)
 		if len(list) == 0 {

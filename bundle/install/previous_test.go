@@ -3,6 +3,8 @@ package install
 import (
 	"bytes"
 	"testing"
+
+	"officiant/bundle/limittest"
 )
 
 func goodPrevious(t testing.TB) []byte {
@@ -47,6 +49,7 @@ func TestPrevious(t *testing.T) {
 func FuzzPrevious(f *testing.F) {
 	f.Add(goodPrevious(f))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		_, list, err := unpack(data)
 		if err != nil {
 			return

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"officiant/bundle/limittest"
 )
 
 func TestParse(t *testing.T) {
@@ -216,6 +218,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte(clusterHead + "a: &b [*b]\n? x\n: {}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		c, err := Parse("f", data)
 		if (c == nil) == (err == nil) {
 			t.Fatalf("%v and %v", c, err)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"officiant/bundle/limittest"
 )
 
 // The files in testdata were written by kubeadm v1.37.2: a whole one by
@@ -185,6 +187,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("apiVersion: v1\nkind: Config\npreferences: {}\n"))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		c, err := Parse("f", data)
 		if err != nil {
 			return

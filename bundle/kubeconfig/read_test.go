@@ -143,6 +143,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(testdata(f, "kubelet.conf"))
 	f.Add([]byte("apiVersion: v1\nkind: Config\nusers: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		if c, err := Read("f", data); (c == nil) == (err == nil) {
 			t.Errorf("%v and %v", c, err)
 		}

@@ -3,6 +3,8 @@ package kubelet
 import (
 	"strings"
 	"testing"
+
+	"officiant/bundle/limittest"
 )
 
 func TestRotation(t *testing.T) {
@@ -62,6 +64,7 @@ func TestRotation(t *testing.T) {
 func FuzzConfigured(f *testing.F) {
 	f.Add([]byte("kind: KubeletConfiguration\nrotateCertificates: true\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		if rotates, err := configured(data); rotates && err != nil {
 			t.Errorf("both: %v", err)
 		}

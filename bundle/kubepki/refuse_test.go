@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"officiant/bundle/limittest"
 )
 
 // fields returns the fields err complains about.
@@ -226,6 +228,7 @@ func FuzzSAN(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		defer limittest.Budget(t)()
 		if checkSAN(s) != nil {
 			return
 		}
@@ -247,6 +250,7 @@ func FuzzEndpoint(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		defer limittest.Budget(t)()
 		host, port, err := splitEndpoint(s)
 		if err == nil && (checkSAN(host) != nil || strings.HasPrefix(host, "*") || port < 0 || port > 65535) {
 			t.Errorf("%q became %q and %d", s, host, port)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"officiant/bundle/limittest"
 )
 
 func version(t *testing.T, s string) Version {
@@ -216,6 +218,7 @@ func FuzzParseVersion(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		defer limittest.Budget(t)()
 		v, err := ParseVersion(s)
 		if err != nil {
 			return

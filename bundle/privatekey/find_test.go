@@ -129,6 +129,7 @@ func TestWorstShapes(t *testing.T) {
 func FuzzFind(f *testing.F) {
 	f.Add([]byte("\x30\x82\x02\x01\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		if len(privatekey.Find(data)) == 0 && privatekey.IsDER(data) && len(data) > 4 && data[2] == 2 {
 			t.Errorf("%x is a key and is not found", data)
 		}

@@ -20,6 +20,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/limittest"
 )
 
 func TestMakeParse(t *testing.T) {
@@ -136,6 +137,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(rawTar(f))
 	f.Add(rawTar(f, entry{tar.Header{Typeflag: tar.TypeReg, Name: requestFile}, "{}\n"}))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		o, err := Parse("f", data)
 		if err != nil {
 			if _, ok := err.(*Refusal); !ok {
@@ -162,6 +164,7 @@ func FuzzRequestJSON(f *testing.F) {
 	f.Add(entries(f, m.data)[requestFile])
 	f.Add([]byte(`{"apiVersion":"officiant/v1","kind":"Request"}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		defer limittest.Budget(t)()
 		var r Request
 		if r.decode(raw) != nil || r.check() != nil {
 			return
@@ -181,6 +184,7 @@ func FuzzCSR(f *testing.F) {
 	check(f, err)
 	f.Add(der)
 	f.Fuzz(func(t *testing.T, der []byte) {
+		defer limittest.Budget(t)()
 		csr, err := parseCSR(pem.EncodeToMemory(&pem.Block{Type: csrPEM, Bytes: der}))
 		if err != nil {
 			return

@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"officiant/bundle/limittest"
 )
 
 const namespace = "officiant-test"
@@ -175,6 +177,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(sig)
 	f.Add([]byte(begin + end))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		key, err := Verify(data, namespace, message)
 		if (key == nil) == (err == nil) {
 			t.Errorf("%v and %v", key, err)

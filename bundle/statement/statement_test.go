@@ -13,6 +13,7 @@ import (
 	"officiant/bundle/durable"
 	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/limittest"
 	"officiant/bundle/statement"
 )
 
@@ -127,6 +128,7 @@ func FuzzParse(f *testing.F) {
 		),
 	)
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		if s, err := statement.Parse(data); err == nil && s.Status == nil {
 			t.Error("taken without a status")
 		}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/limittest"
 	"officiant/bundle/sshsig"
 )
 
@@ -296,6 +297,7 @@ func FuzzJudge(f *testing.F) {
 	f.Add("alice.sig", good)
 	f.Add("alice", good[:len(good)/2])
 	f.Fuzz(func(t *testing.T, file string, data []byte) {
+		defer limittest.Budget(t)()
 		v := Judge(digest, map[string][]byte{file: data}, Group{Whose: "the plan", People: people})
 		if v.Enough() && (file != "alice.sig" || string(data) != string(good)) {
 			t.Errorf("%s counts", file)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/limittest"
 	"officiant/ceremony/transcript"
 )
 
@@ -167,6 +168,7 @@ func FuzzPrivateKeys(f *testing.F) {
 	f.Add(tarOf("x", []byte("y")))
 	f.Add([]byte(base64.StdEncoding.EncodeToString([]byte("openssh-key-v1\x00 and some more of it"))))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		each("file", data, func(_ string, data []byte) { (&leakAudit{view: &view{}}).privateKeys(data) })
 	})
 }

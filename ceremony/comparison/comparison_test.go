@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"officiant/bundle/limittest"
 )
 
 const first = `# officiant-schedule: v1
@@ -94,6 +96,7 @@ func TestParseRefused(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(first))
 	f.Fuzz(func(t *testing.T, text []byte) {
+		defer limittest.Budget(t)()
 		if s, err := Parse("x", text); err == nil {
 			if c := Of(s, s); c.Changed+c.Added+c.Removed != 0 {
 				t.Error("a schedule differs from itself", c)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"officiant/bundle/limittest"
 	"officiant/ceremony/quorum"
 )
 
@@ -325,6 +326,7 @@ func FuzzParseSet(f *testing.F) {
 	set, _ := deal(f, 2)
 	f.Add(set.Text())
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		if s, err := quorum.ParseSet(data); err == nil && !bytes.Equal(s.Text(), data) {
 			t.Error("read, and written otherwise")
 		}
@@ -335,6 +337,7 @@ func FuzzParseShare(f *testing.F) {
 	_, shares := deal(f, 2)
 	f.Add(shares[0].Text())
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		if s, err := quorum.ParseShare(data); err == nil && !bytes.Equal(s.Text(), data) {
 			t.Error("read, and written otherwise")
 		}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"officiant/bundle/kubepki"
+	"officiant/bundle/limittest"
 	"officiant/bundle/request"
 )
 
@@ -93,6 +94,7 @@ func FuzzKnownHosts(f *testing.F) {
 	f.Add([]byte(known("cp-1,|1|a|b", key)))
 	f.Add([]byte("|1|AAAA|AAAA ssh-rsa AAAA\n@revoked * ssh-ed25519 A\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		k, err := ReadKnownHosts(data)
 		if (k == nil) == (err == nil) {
 			t.Fatalf("%v, %v", k, err)

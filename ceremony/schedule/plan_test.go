@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"officiant/bundle/limittest"
 	"officiant/ceremony/plan"
 )
 
@@ -353,6 +354,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte(strings.Replace(bare, "nodes: []", node("w", "[worker]", ""), 1)))
 	f.Add([]byte("previous:\n  - {cluster: a, sequence: 1, head: 0, transcript: t}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		c, err := opens(string(data), map[string]string{"t": "{}\n"})
 		if err != nil {
 			_ = err.Error()

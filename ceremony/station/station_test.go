@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/limittest"
 	"officiant/ceremony/preflight"
 	"officiant/signer"
 )
@@ -181,6 +182,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte("apiVersion: officiant/v1\nkind: Station\nname: a\nkeys: {default: 'pkcs11:token=a%2Db'}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		s, err := Parse("s", data)
 		if err != nil {
 			return

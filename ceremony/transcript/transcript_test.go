@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/limittest"
 	"officiant/ceremony/transcript"
 )
 
@@ -257,6 +258,7 @@ func FuzzRead(f *testing.F) {
 		f.Add([]byte(l))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		tr, err := transcript.Read("fuzz", data)
 		if err != nil {
 			if b := (*transcript.Broken)(nil); !errors.As(err, &b) {
