@@ -70,7 +70,7 @@ func (r *secrets) makeKeysOf(n plan.Node) error {
 	}
 	record.SHA256 = fingerprint.Of(sealed)
 	r.watch.Say(fmt.Sprintf("%s of node %s made here and sealed to %s", count(len(keys), "key"), n.Name,
-		n.Keys.Recipient))
+		fingerprint.Recipient(n.Keys.Recipient)))
 	_, err = r.progress.Record(record)
 	return err
 }

@@ -85,7 +85,8 @@ func (r *secrets) carryServiceAccount(_ context.Context) error {
 		}
 		for _, recipient := range r.recipients(false) {
 			if !slices.Contains(carried.Recipients, recipient) {
-				return &Refused{[]string{fmt.Sprintf("%s is not sealed to %s: a control-plane node could not open it", carried.File, recipient)}}
+				return &Refused{[]string{fmt.Sprintf("%s is not sealed to %s: a control-plane node could not open it",
+					carried.File, fingerprint.Recipient(recipient))}}
 			}
 		}
 		if carried.Former, err = r.formerAccounts(); err != nil {

@@ -15,6 +15,7 @@ import (
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/privatekey"
+	"officiant/bundle/seal"
 	"officiant/bundle/tree"
 )
 
@@ -136,15 +137,12 @@ func (s *State) identity() (identity, recipient string, err error) {
 	}
 	defer clear(data)
 	for line := range strings.Lines(string(data)) {
-		line = strings.TrimSpace(line)
-		if value, ok := strings.CutPrefix(line, recipientComment); ok {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), recipientComment); ok {
 			recipient = value
-		} else if line != "" && !strings.HasPrefix(line, "#") {
-			if identity != "" {
-				return "", "", fmt.Errorf("%s holds more than one identity", s.path(identityFile))
-			}
-			identity = line
 		}
+	}
+	if identity, err = seal.IdentityIn(string(data)); err != nil {
+		return "", "", fmt.Errorf("%s %w", s.path(identityFile), err) // it repeats nothing of it
 	}
 	if identity == "" {
 		return "", "", fmt.Errorf("%s holds no identity", s.path(identityFile))

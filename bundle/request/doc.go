@@ -10,7 +10,7 @@
 //	host.sig         perhaps: the SSH host key's signature of request.json, as ssh-keygen -Y writes it
 //	previous.crt     of a renewal: a certificate the node has now, then its issuer; PEM
 //	previous.sig     the signature of request.json by that certificate's key, as in sig/
-//	recipient.txt    the recipient ("age1…", or an SSH host key "ssh-ed25519 AAAA…") and a newline
+//	recipient.txt    the recipient ("age1pq1… age1…", "age1…", or an SSH host key "ssh-ed25519 AAAA…") and a newline
 //	request.json     what is claimed, and the SHA-256 of each file above
 //	sig/NAME.sig     base64 and a newline: the signature of request.json by the key of csr/NAME.csr
 //

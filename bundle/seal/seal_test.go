@@ -247,3 +247,68 @@ func TestSSHIdentity(t *testing.T) {
 }
 
 func last[T any](_ T, err error) error { return err }
+
+// TestHybrid: a file is sealed to hybrid recipients when all have one, and to none of them
+// otherwise; who has an older identity is served all the same.
+func TestHybrid(t *testing.T) {
+	id, r := identity(t)
+	hybrid, classic, _ := strings.Cut(r, " ")
+	secret, older, _ := strings.Cut(id, "\n")
+	olderID, olderR := older, classic
+	_, other := identity(t)
+	for _, c := range []struct {
+		to   []string
+		kind string
+		opens,
+		not string
+	}{
+		{[]string{r, other}, "-> mlkem768x25519 ", id, olderID},
+		{[]string{hybrid}, "-> mlkem768x25519 ", secret, olderID},
+		{[]string{olderR}, "-> X25519 ", id, secret},
+		{[]string{other, olderR}, "-> X25519 ", olderID, secret},
+	} {
+		sealed, err := Seal(c.to, []byte("secret"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(armor.NewReader(bytes.NewReader(sealed)))
+		ours, all := strings.Count(string(text), c.kind), strings.Count(string(text), "\n-> ")
+		if err != nil || ours != len(c.to) || all != len(c.to) {
+			t.Errorf("%d recipients, of kind %s: %v\n%.400q", len(c.to), c.kind, err, text)
+		}
+		if got, err := Open(c.opens, sealed); err != nil || string(got) != "secret" {
+			t.Errorf("%s: %v", c.kind, err)
+		}
+		if _, err := Open(c.not, sealed); !errors.Is(err, ErrNotForUs) {
+			t.Errorf("%s: opened by another kind: %v", c.kind, err)
+		}
+	}
+	if _, err := Seal([]string{hybrid, olderR}, []byte("secret")); err == nil {
+		t.Error("hybrid alone and X25519 alone in one file")
+	}
+	same := Plain(classic) == classic && Plain("ssh-rsa AAAA") == "ssh-rsa AAAA" && Plain(hybrid) == hybrid
+	if Plain(r) != classic || !same {
+		t.Error("plain recipients")
+	}
+	if is, lacking := Hybrid([]string{r, olderR}); is || len(lacking) != 1 || lacking[0] != olderR {
+		t.Errorf("%t, %q", is, lacking)
+	}
+	wrong := []string{hybrid + " " + hybrid, classic + " " + hybrid, hybrid + "  " + classic, hybrid + " ", hybrid[:40]}
+	for _, bad := range wrong {
+		if err := ValidRecipient(bad); err == nil {
+			t.Errorf("taken: %.60q", bad)
+		}
+	}
+	for text, want := range map[string]string{
+		"# public key: x\n" + id + "\n": id, older + "\n": older, "\n# nothing\n": "", secret + "\n": secret,
+	} {
+		if got, err := IdentityIn(text); err != nil || got != want {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	for _, text := range []string{older + "\n" + older, older + "\n" + secret, id + "\n" + older, secret + "\n" + secret} {
+		if _, err := IdentityIn(text); err == nil {
+			t.Error("taken for one identity")
+		}
+	}
+}

@@ -173,7 +173,7 @@ func (a *view) accountKept(recipients []string, file string) bool {
 		return false
 	}
 	kinds, ok := stanzas(a.plan.Inputs[file])
-	return ok && len(kinds) == 1 && kinds[0] == stanzaKind(recipients[0]) &&
+	return ok && len(kinds) == 1 && kinds[0] == stanzaKinds(recipients)[0] &&
 		slices.ContainsFunc(a.plan.Nodes, func(n kubepki.Node) bool {
 			return n.Has(kubepki.ControlPlane) && a.plan.Recipient(n.Name) == recipients[0]
 		})

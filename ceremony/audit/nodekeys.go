@@ -31,7 +31,8 @@ func (a *nodeKeyAudit) nodeKeys(c *Check) {
 			c.problem("%s: the plan asks for the keys of node %s, and none are on record", transcriptFile, n.Name)
 		case line != nil:
 			a.nodeKeysOf(c, n, line)
-			c.note("line %d: the keys of node %s were made in the ceremony and sealed to %s", line.seq, n.Name, line.Recipient)
+			c.note("line %d: the keys of node %s were made in the ceremony and sealed to %s", line.seq, n.Name,
+				fingerprint.Recipient(line.Recipient))
 		}
 	}
 	for _, name := range sortedKeys(a.ledger.made) {
@@ -50,7 +51,8 @@ func (a *nodeKeyAudit) nodeKeysOf(c *Check, n plan.Node, line *nodeKeysLine) {
 		return
 	}
 	if line.Recipient != n.Keys.Recipient {
-		bad("are sealed to %s, the plan says %s", line.Recipient, n.Keys.Recipient)
+		bad("are sealed to %s, the plan says %s", fingerprint.Recipient(line.Recipient),
+			fingerprint.Recipient(n.Keys.Recipient))
 	}
 	if line.Algorithm != string(n.Keys.Create) {
 		bad("are %s, the plan says %s", line.Algorithm, n.Keys.Create)

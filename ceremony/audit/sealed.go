@@ -88,8 +88,8 @@ func (a *sealedAudit) madePair(c *Check, secret, file string, planned bool, want
 				"line %d: %s is sealed to %q, the control-plane nodes' recipients are %q",
 				s.seq,
 				s.Secret,
-				s.Recipients,
-				want,
+				fingerprint.Recipients(s.Recipients),
+				fingerprint.Recipients(want),
 			)
 		}
 		if len(s.Former) > 0 {
@@ -133,7 +133,8 @@ func (a *sealedAudit) carriedPair(c *Check, secret, file string, want []string) 
 		}
 		for _, r := range want {
 			if !slices.Contains(s.Recipients, r) {
-				c.problem("line %d: %s is not sealed to %s, a control-plane node's recipient", s.seq, s.File, r)
+				c.problem("line %d: %s is not sealed to %s, a control-plane node's recipient", s.seq, s.File,
+					fingerprint.Recipient(r))
 			}
 		}
 	}
@@ -157,9 +158,11 @@ func (a *sealedAudit) shared(c *Check) {
 		}
 		delete(planned, s.Node)
 		if s.Recipient != a.plan.Recipient(s.Node) {
-			c.problem("line %d: %s is for recipient %s, which is not node %s's", s.seq, s.File, s.Recipient, s.Node)
+			c.problem("line %d: %s is for recipient %s, which is not node %s's", s.seq, s.File,
+				fingerprint.Recipient(s.Recipient), s.Node)
 		}
-		if kinds, ok := stanzas(a.plan.Inputs[file]); !ok || len(kinds) != 1 || kinds[0] != stanzaKind(s.Recipient) {
+		kinds, ok := stanzas(a.plan.Inputs[file])
+		if !ok || !slices.Equal(kinds, stanzaKinds([]string{s.Recipient})) {
 			c.problem("%s: is not an age file for the one recipient of line %d", s.File, s.seq)
 		}
 		if r := a.plan.Requests[s.Node]; r != nil && r.Adoption != nil && a.t.Open().Sequence == 1 &&
@@ -206,10 +209,7 @@ func (a *view) sealedFile(c *Check, s sealedLine) {
 		c.problem("%s: is not an age file", s.File)
 		return
 	}
-	var want []string
-	for _, r := range s.Recipients {
-		want = append(want, stanzaKind(r))
-	}
+	want := stanzaKinds(s.Recipients)
 	if !slices.Equal(kinds, want) {
 		c.problem("%s: can be opened by %s (%s), line %d names %s", s.File,
 			count(len(kinds), "recipient"), strings.Join(kinds, ", "), s.seq, count(len(want), "recipient"))
@@ -239,10 +239,19 @@ func stanzas(data []byte) (kinds []string, ok bool) {
 	return nil, false
 }
 
-// stanzaKind is the kind of stanza a recipient gets.
-func stanzaKind(recipient string) string {
-	if kind, _, ok := strings.Cut(recipient, " "); ok {
-		return kind // "ssh-ed25519", "ssh-rsa"
+// stanzaKinds are the kinds of stanzas that the recipients of one file get. Those that
+// have a hybrid recipient before the other one get it when all of them do.
+func stanzaKinds(recipients []string) (kinds []string) {
+	hybrid := !slices.ContainsFunc(recipients, func(r string) bool { return !strings.HasPrefix(r, "age1pq1") })
+	for _, r := range recipients {
+		kind, _, two := strings.Cut(r, " ")
+		switch {
+		case hybrid:
+			kind = "mlkem768x25519"
+		case !two || strings.HasPrefix(r, "age1"):
+			kind = "X25519"
+		}
+		kinds = append(kinds, kind) // or "ssh-ed25519", "ssh-rsa"
 	}
-	return "X25519"
+	return kinds
 }

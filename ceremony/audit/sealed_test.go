@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,15 +25,18 @@ func TestStanzas(t *testing.T) {
 	}
 	sealed := must(seal.Seal(recipients, []byte("secret")))
 	got, ok := stanzas(sealed)
-	if want := []string{"X25519", "X25519", "X25519"}; !ok || !reflect.DeepEqual(got, want) {
+	if want := []string{"mlkem768x25519", "mlkem768x25519", "mlkem768x25519"}; !ok || !reflect.DeepEqual(got, want) {
 		t.Errorf("%q, %t", got, ok)
 	}
 	for _, r := range recipients {
-		if k := stanzaKind(r); k != "X25519" {
+		if k := stanzaKinds([]string{r})[0]; k != "mlkem768x25519" {
 			t.Errorf("kind of %s is %s", r, k)
 		}
+		if k := stanzaKinds([]string{r, "age1x", "ssh-rsa AAAA"}); !slices.Equal(k, []string{"X25519", "X25519", "ssh-rsa"}) {
+			t.Errorf("kinds are %q", k)
+		}
 	}
-	if k := stanzaKind("ssh-ed25519 AAAA x@y"); k != "ssh-ed25519" {
+	if k := stanzaKinds([]string{"ssh-ed25519 AAAA x@y"})[0]; k != "ssh-ed25519" {
 		t.Errorf("kind is %s", k)
 	}
 	for name, bad := range map[string][]byte{

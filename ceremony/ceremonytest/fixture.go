@@ -176,6 +176,9 @@ func (f *Fixture) request(t testing.TB, c kubepki.Cluster, n kubepki.Node) finge
 	}
 	identity, recipient, err := seal.NewIdentity()
 	check(t, err)
+	if !n.Has(kubepki.ControlPlane) {
+		recipient = seal.Plain(recipient) // as officiant-node request has it
+	}
 	data, err := request.Make(c, n, leaves, keys, recipient, time.Now().UTC().Truncate(time.Second), rand.Reader)
 	check(t, err)
 	opened, err := request.Parse(n.Name+".req", data)

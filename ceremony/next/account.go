@@ -118,7 +118,7 @@ func (c Chain) shared(in *inputs, n *requester, public []byte) error {
 			"node %s cannot open the sealed service-account key of %s: its recipient %s is not among those it was sealed to",
 			n.node.Name,
 			c.last().Dir,
-			n.recipient(),
+			fingerprint.Recipient(n.recipient()),
 		),
 		Hints: append(plainly("a node that kept its identity sends the same recipient: officiant-node request"),
 			Hint{Way: ShareJoining, Of: []string{filepath.Base(n.node.Request), n.node.Name + SharedSuffix}}),

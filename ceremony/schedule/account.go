@@ -8,6 +8,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/seal"
 	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 	"officiant/signer"
@@ -61,11 +62,37 @@ func (b *accountPass) check() {
 
 func (b *accountPass) createAccount(where plan.At) {
 	b.accountAlgorithm(append(where, "create"), b.p.ServiceAccount.Create)
+	b.holdBack()
 	if b.past.genesis() {
 		return
 	}
 	b.Warn(where, "a new service-account pair: tokens signed with the old one are refused once the bundles are installed")
 	b.provenRecipients()
+}
+
+// holdBack names the nodes for whose sake a new pair is sealed without the hybrid
+// recipients that others have: age mixes the two in no file.
+func (b *accountPass) holdBack() {
+	var all []string
+	for _, n := range b.nodes.list {
+		if n.Has(kubepki.ControlPlane) {
+			all = append(all, b.sent.recipient(b.p, n.Name))
+		}
+	}
+	if _, lacking := seal.Hybrid(all); len(lacking) == len(all) {
+		return // none has one
+	}
+	for i, n := range b.p.Nodes {
+		to := b.sent.recipient(b.p, n.Name)
+		if hybrid, _ := seal.Hybrid([]string{to}); slices.Contains(n.Roles, kubepki.ControlPlane) && !hybrid {
+			b.Warn(
+				plan.At{"nodes", i},
+				"node %s has no hybrid recipient, and for its sake the new service-account key is sealed "+
+					"to all by X25519 or its SSH key's kind alone, which a quantum computer would open; a node set up anew has one",
+				n.Name,
+			)
+		}
+	}
 }
 
 func (b *accountPass) accountAlgorithm(where plan.At, a signer.Algorithm) {
@@ -190,6 +217,7 @@ func (b *accountPass) nextAccount(where plan.At) crypto.PublicKey {
 		return nil
 	case next.Create != "":
 		b.accountAlgorithm(append(where, "create"), next.Create)
+		b.holdBack()
 		b.provenRecipients()
 		b.unknownToNext(where)
 		return nil
@@ -289,7 +317,7 @@ func (b *accountPass) opens(sealed []byte, recorded *history.Sealed) {
 		switch opens := slices.Contains(recorded.Recipients, to); {
 		case !opens && !shared:
 			b.Refuse(plan.At{"nodes", i}, "node %s cannot open %s: its recipient %s is not among those it was sealed to; a "+
-				"sister node can seal the key to it (sealed)", n.Name, file, to)
+				"sister node can seal the key to it (sealed)", n.Name, file, fingerprint.Recipient(to))
 		case opens && shared:
 			b.Refuse(plan.At{"nodes", i, "sealed"}, "node %s can open %s itself", n.Name, file)
 		}

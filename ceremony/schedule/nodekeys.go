@@ -39,7 +39,7 @@ func (b *nodePass) source(i int) {
 		b.Refuse(append(where, "recipient"), "node %s: is not an X25519 recipient of age (age1…)", in.Name)
 	}
 	b.Warn(where, "node %s: its keys are made in the ceremony; whoever opens what is sealed to %s has them all", in.Name,
-		in.Keys.Recipient)
+		fingerprint.Recipient(in.Keys.Recipient))
 }
 
 // Recipient is the age recipient to which a node's secrets are sealed.

@@ -84,6 +84,9 @@ func (c *cluster) request(m *member) error {
 	if err != nil {
 		return err
 	}
+	if !n.Has(kubepki.ControlPlane) {
+		recipient = seal.Plain(recipient) // as officiant-node request has it
+	}
 	data, err := request.Make(c.facts, n, leaves, keys, recipient, time.Now(), rand.Reader)
 	if err != nil {
 		return err

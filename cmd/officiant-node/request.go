@@ -14,6 +14,7 @@ import (
 	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
+	"officiant/bundle/seal"
 	"officiant/cmd/internal/exit"
 )
 
@@ -246,6 +247,9 @@ func (r *requestOptions) make(
 	recipient, err := r.identity(state)
 	if err != nil {
 		return err
+	}
+	if !f.node.Has(kubepki.ControlPlane) {
+		recipient = seal.Plain(recipient) // nothing is sealed to it, and the other one is large
 	}
 	keys, err := rememberKeys(state, in.Keys)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -173,15 +172,11 @@ func readIdentity(file string) (identity, recipient string, err error) {
 		return "", "", fmt.Errorf("--identity: %w", err)
 	}
 	defer clear(data)
-	for line := range strings.Lines(string(data)) {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		if identity != "" {
-			return "", "", fmt.Errorf("--identity %s: holds more than one line of an identity", file)
-		}
-		identity = line
+	if identity, err = seal.IdentityIn(string(data)); err != nil {
+		return "", "", fmt.Errorf("--identity %s: %w", file, err)
+	}
+	if identity == "" {
+		return "", "", fmt.Errorf("--identity %s: holds no identity", file)
 	}
 	if recipient, err = seal.Recipient(identity); err != nil {
 		return "", "", fmt.Errorf("--identity %s: %w", file, err)

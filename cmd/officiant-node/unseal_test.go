@@ -73,7 +73,7 @@ func TestUnsealIdentity(t *testing.T) {
 	unseal := []string{"unseal", d.bundle(1), "--identity", file, "--release-key", d.release, "--root", d.root}
 	d.run(exit.Usage, "--identity: open "+file, unseal...)
 	bundletest.WriteFile(t, file, []byte(d.node.Identity+"\n"+d.node.Identity+"\n"))
-	d.run(exit.Failure, "holds more than one line of an identity", unseal...)
+	d.run(exit.Failure, "holds more than one identity", unseal...)
 	d.must(os.WriteFile(file, []byte("# nothing\n"), 0o600))
 	d.run(exit.Failure, "--identity "+file+": ", unseal...)
 }

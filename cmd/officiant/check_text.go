@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
@@ -205,7 +206,7 @@ func content(c *schedule.Ceremony, e schedule.Entry, as standIn) string {
 		return listContent(e)
 	}
 	if e.Kind == schedule.BundleSignature && c.Requests[e.Node] == nil {
-		return "keys made in the ceremony, sealed to " + c.Recipient(e.Node)
+		return "keys made in the ceremony, sealed to " + fingerprint.Recipient(c.Recipient(e.Node))
 	}
 	if kept := c.CarriedNames(e.Node); e.Kind == schedule.BundleSignature && len(kept) > 0 {
 		return vouchers[c.Vouched[e.Node]] + "; carried over: " + strings.Join(kept, ", ")

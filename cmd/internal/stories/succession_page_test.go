@@ -64,11 +64,9 @@ func TestSuccessionPage(t *testing.T) {
 
 func unsealed(t *testing.T, node, file string) *ecdsa.PrivateKey {
 	t.Helper()
-	identity := ""
-	for line := range strings.Lines(readFile(t, filepath.Join(node, "var/lib/officiant-node/identity.txt"))) {
-		if !strings.HasPrefix(line, "#") {
-			identity = strings.TrimSpace(line)
-		}
+	identity, err := seal.IdentityIn(readFile(t, filepath.Join(node, "var/lib/officiant-node/identity.txt")))
+	if err != nil {
+		t.Fatal(err)
 	}
 	secret, err := seal.Open(identity, []byte(readFile(t, file)))
 	if err != nil {

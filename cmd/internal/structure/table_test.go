@@ -58,7 +58,7 @@ var table = []row{
 		"ceremony/revocation", "signer"}},
 	{"ceremony/schedule", []string{"ceremony/plan", "ceremony/history", "bundle/certfile", "bundle/kubepki",
 		"bundle/kubeadm",
-		"bundle/request", "ceremony/approval", "ceremony/revocation", "signer"}},
+		"bundle/request", "bundle/seal", "ceremony/approval", "ceremony/revocation", "signer"}},
 	{"ceremony/station", []string{"bundle/visible", "ceremony/preflight", "signer", durable}},
 	{"ceremony/approval", []string{"bundle/sshsig", durable}},
 	{"ceremony/profile", []string{"ceremony/schedule", "bundle/kubepki"}},
