@@ -183,7 +183,35 @@ func TestAbandon(t *testing.T) {
 		t.Errorf("again: %v", err)
 	}
 	abandonedIn(t, dir)
-	f.Run(t) // whose last step is the audit
+	inFolder(t, dir, anew(t, f, filepath.Join(filepath.Dir(dir), "anew")))
+}
+
+// anew carries the same plan out in another directory; its last step is the audit.
+func anew(t *testing.T, f *ceremonytest.Fixture, dir string) string {
+	t.Helper()
+	_, err := ceremony.Run(context.Background(), f.Config(t, dir))
+	must(t, err)
+	return dir
+}
+
+// inFolder wants the chain to go on with what was made anew, and the abandoned ceremony
+// beside it to be known.
+func inFolder(t *testing.T, abandoned, anew string) {
+	t.Helper()
+	archive, err := history.Find(filepath.Dir(anew))
+	must(t, err)
+	chain, err := archive.History("demo")
+	must(t, err)
+	if len(chain.Records()) != 1 || chain.Last().Head != headOf(t, anew) || chain.Sequence() != 1 {
+		t.Errorf("the chain has %d records", len(chain.Records()))
+	}
+	if len(chain.Abandoned()) != 1 || chain.Abandoned()[0].Head != headOf(t, abandoned) {
+		t.Errorf("%d are known as abandoned", len(chain.Abandoned()))
+	}
+	before, err := archive.Before(anew)
+	if err != nil || len(before) > 0 {
+		t.Errorf("before the one made anew come %v, %v", before, err)
+	}
 }
 
 // abandonedIn wants an audit to say that what lies in dir was abandoned.
