@@ -67,8 +67,8 @@ func printRequestFingerprint(w interface{ Write([]byte) (int, error) }, f finger
 	for _, line := range f.Lines() {
 		fmt.Fprintf(w, "    %s\n", line)
 	}
-	fmt.Fprintln(w, "\nRead the words to whoever writes the plan, by telephone or face to face; the file")
-	fmt.Fprintln(w, "itself may travel any way.")
+	fmt.Fprintln(w, "\nRead the words to whoever writes the plan, by telephone or face to face; the file itself may "+
+		"travel any way.")
 }
 
 func roleNames(roles []kubepki.Role) string {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +12,7 @@ import (
 	"officiant/bundle/install"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/output"
+	"officiant/cmd/internal/terminal"
 )
 
 // prometheus is the format that node exporter reads.
@@ -128,17 +128,20 @@ func printCertificates(w io.Writer, list []install.Certificate, now time.Time) e
 	if len(list) == 0 {
 		return nil
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "\nCERTIFICATE\tEXPIRES\tLEFT\tFROM\n")
+	t := &terminal.Table{Header: []string{"CERTIFICATE", "EXPIRES", "LEFT", "FROM"}}
 	for _, c := range list {
 		from := "no bundle"
 		if c.Sequence > 0 {
 			from = fmt.Sprintf("sequence %d, ceremony %s", c.Sequence, c.Ceremony.String()[:16])
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", c.Name, c.NotAfter.Format(time.RFC3339), remaining(c.NotAfter.Sub(now)), from)
+		t.Add(exit.Line(c.Name), c.NotAfter.Format(time.RFC3339), remaining(c.NotAfter.Sub(now)), from)
 	}
-	fmt.Fprintln(t)
-	return t.Flush()
+	fmt.Fprintln(w)
+	if err := t.Write(w, terminal.Width(w)); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w)
+	return err
 }
 
 // due says how long it is until the next revocation list; etcd goes on with the old.

@@ -6,11 +6,11 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/output"
+	"officiant/cmd/internal/terminal"
 )
 
 // file adds a file to the table.
@@ -76,17 +76,17 @@ func (v *verdict) printFiles(w io.Writer) {
 	if len(v.Files) == 0 {
 		return
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "\nFILE\tRESULT\tEXPIRES\tSUBJECT\n")
+	t := &terminal.Table{Header: []string{"FILE", "RESULT", "EXPIRES", "SUBJECT"}}
 	for _, f := range v.Files {
 		result := "ok"
 		if f.Findings > 0 {
 			result = strings.TrimPrefix(counted(f.Findings), ": ")
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", named(f.File), result, dash(f.NotAfter), dash(quoted(f.Subject)))
+		t.Add(named(f.File), result, dash(f.NotAfter), dash(quoted(f.Subject)))
 	}
-	fmt.Fprintln(t)
-	t.Flush() // to the writer whose errors the last line shows
+	fmt.Fprintln(w)
+	_ = t.Write(w, terminal.Width(w)) // the last line shows what the writer's errors are
+	fmt.Fprintln(w)
 }
 
 // printFindings groups them by file.

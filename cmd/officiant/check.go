@@ -305,11 +305,15 @@ func (o *checkOptions) writeText(result *checked, c *schedule.Ceremony) error {
 	if len(result.Findings) > 0 {
 		return err
 	}
-	next := fmt.Sprintf("run %s --station STATION --dir DIR --confirm %s", c.File, result.Digest)
+	station := o.station
+	if station == "" {
+		station = "STATION"
+	}
+	next := fmt.Sprintf("run %s --station %s --dir DIR --confirm %s", c.File, station, result.Digest)
 	if !result.People.Approved {
 		next = fmt.Sprintf("approve %s --key FILE, by those who are missing", c.File)
 	}
-	fmt.Fprintf(o.Stderr, "\nNo findings. Next:  officiant ceremony %s\n", next)
+	fmt.Fprintf(o.Stderr, "\nNo findings.\n\nNext:  officiant ceremony %s\n", next)
 	return err
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"officiant/ceremony/comparison"
 	"officiant/ceremony/inventory"
 	"officiant/cmd/internal/commandtest"
+	"officiant/cmd/internal/terminal"
 )
 
 // listedCertificates is what inventory and expiry print.
@@ -105,6 +107,9 @@ func TestOutputs(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %d: %s", c.name, code, c.code, talk)
 		}
 		commandtest.Follows(t, outputFolder, c.name, []byte(asJSON))
+		if c.name != "signer create" {
+			fitsScreens(t, words)
+		}
 		if c.name == "signer create" || c.name == "signer test" || c.name == "doctor" { // each time something else
 			continue
 		}
@@ -119,6 +124,20 @@ func TestOutputs(t *testing.T) {
 			t.Errorf("%s is not tried", c.CommandPath())
 		}
 	})
+}
+
+// fitsScreens wants what people see of a command to fit on screens of 60 and 80 columns.
+func fitsScreens(t *testing.T, args []string) {
+	t.Helper()
+	for _, width := range []int{60, 80} {
+		var out strings.Builder
+		screen := terminal.NewScreen(&out, fmt.Sprint(width))
+		execute(t.Context(), testOptions(t, screen), args)
+		_ = screen.Flush()
+		for _, line := range commandtest.TooWide(out.String(), width) {
+			t.Errorf("%v at %d columns: %q", args, width, line)
+		}
+	}
 }
 
 // sameValue reads both and holds them against each other.

@@ -215,7 +215,7 @@ func (s *softHSMOptions) say(dir string, made []softhsm.Made) {
 		if s.askPINs {
 			pin = "PIN as typed, kept nowhere"
 		}
-		fmt.Fprintf(s.Stderr, "token %-17s serial %s, %s\n", m.Label, m.Serial, pin)
+		terminal.Hang(s.Stderr, "token ", fmt.Sprintf("%-17s serial %s, %s", m.Label, m.Serial, pin))
 	}
 	fmt.Fprintf(s.Stderr, "station %s\nThese tokens are files: never for keys that matter.\n", s.station)
 }

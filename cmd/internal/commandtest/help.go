@@ -45,11 +45,13 @@ func HelpFits(t *testing.T, root *cobra.Command, show func(args []string, column
 	}
 }
 
-// TooWide are the lines that are wider than a screen and have a place to be folded at.
+// TooWide are the lines that are wider than a screen and have a place to be folded at. A
+// digest or a path is never parted, so one that ends a line may reach beyond.
 func TooWide(page string, width int) (lines []string) {
 	for line := range strings.Lines(page) {
 		line = strings.TrimSuffix(line, "\n")
-		if utf8.RuneCountInString(line) > width && len(strings.Fields(line)) > 2 {
+		parts := strings.Fields(line)
+		if utf8.RuneCountInString(line) > width && len(parts) > 2 && len(parts[len(parts)-1]) < width/2 {
 			lines = append(lines, line)
 		}
 	}

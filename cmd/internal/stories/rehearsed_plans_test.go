@@ -7,7 +7,7 @@ import (
 
 // rehearseAll rehearses every plan that a page left, with a station that has places
 // for its keys, and wants its record to hold together but for being a rehearsal's.
-const rehearseAll = `
+const rehearseAll = `unset OFFICIANT_STATION OFFICIANT_CEREMONIES OFFICIANT_RELEASE_KEY
 n=0
 for plan in $(find . -name plan.yaml -not -path './ceremony*' -not -path './rehearsed*' | sort); do
   n=$((n + 1)) printed=

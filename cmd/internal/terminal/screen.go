@@ -108,7 +108,7 @@ func below(w io.Writer) io.Writer {
 
 var (
 	typed = regexp.MustCompile(`^\s*((Next|see|(to|all|or|with) [a-z ]+):\s+|\$ |or\s+)?` +
-		`(officiant(-node)?|openssl|ssh-keygen|kubeadm|kubectl|sudo) `)
+		`(officiant(-node)?|openssl|ssh-keygen|kubeadm|kubectl|crictl|systemctl|sudo) `)
 	machines = regexp.MustCompile(`^\s*([]{}[|]|"[^"]*": |"[^"]*",?$)`) // JSON, and tables of Markdown
 	gaps     = regexp.MustCompile(`\S {2,}`)
 )
