@@ -41,7 +41,7 @@ func TestShellCompletes(t *testing.T) {
 		{"ceremony ver", "verify\tCheck a finished ceremony"},
 		{"ceremony run plan.yaml --wai", "--waive\t"},
 		{"ceremony run plan.yaml --waive sw", "\nswap\n"},
-		{"ceremony verify DIR -o ", "table\njson\n:4\n"},
+		{"ceremony verify DIR -o ", "table\njson\nyaml\n:4\n"},
 		{"ceremony sign DIR --qr ", "blocks\nascii\nnone\n:4\n"},
 		{"ceremony run ", "yaml\nyml\n:8\n"},
 		{"ceremony verify ", ":16\n"},

@@ -47,11 +47,11 @@ and nothing is signed.`,
 }
 
 func (o *signOptions) run(ctx context.Context, dir string) error {
-	if err := isCeremony(dir); err != nil {
-		return err
-	}
 	if o.witness == "" || (o.key == "") == !o.print {
 		return exit.Usagef("ceremony sign needs --witness NAME, and either --key FILE or --print")
+	}
+	if err := isCeremony(dir); err != nil {
+		return err
 	}
 	if o.qr == "" {
 		o.qr = map[bool]string{true: "blocks", false: "none"}[terminal.IsTerminal(o.Stderr)]

@@ -19,7 +19,7 @@ func TestUsage(t *testing.T) {
 		{"ceremony sign dir --key k", "needs --witness NAME, and either --key FILE or --print"},
 		{"ceremony sign dir --witness eve --key k --print", "needs --witness NAME, and either --key FILE or --print"},
 		{"ceremony inventory", "takes one ceremony directory or more"},
-		{"ceremony inventory dir -o yaml", "table, json or csv"},
+		{"ceremony inventory dir -o toml", "csv"},
 		{"ceremony inventory dir --kind branch", "root, intermediate, leaf or crl"},
 		{"ceremony expiry dir --within soon", "--within: "},
 		{"ceremony renew dir --out plan.yaml", "needs --within TIME and --out FILE"},
@@ -28,13 +28,13 @@ func TestUsage(t *testing.T) {
 		{"ceremony renew dir --within 90d --out plan.yaml --validity long", "--validity: "},
 		{"signer list a b", "takes one token or KMS, or none"},
 		{"signer list --module m pkcs11:token=t", "--module goes without a URI"},
-		{"signer list -o yaml", "table or json"},
-		{"signer inspect demo/root -o yaml", "table or json"},
+		{"signer list -o toml", "table"},
+		{"signer inspect demo/root -o toml", "table"},
 		{"signer create pkcs11:token=t;object=k --algorithm DES", "--algorithm: "},
 		{"signer create pkcs11:token=t;object=k --algorithm ECDSA-P256 --evidence gold", "attested, consistent, software or unproven"},
 		{"signer test pkcs11:token=t;object=k --algorithm DES", "--algorithm: "},
 		{"signer test pkcs11:token=t;object=k --seconds 0", "more than 0, at most 600"},
-		{"doctor -o yaml", "table or json"},
+		{"doctor -o toml", "table"},
 	} {
 		code, stdout, stderr := officiant(t, strings.Fields(tt.typed)...)
 		if code != exit.Usage || stdout != "" || !strings.Contains(stderr, tt.says) {
