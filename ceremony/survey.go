@@ -159,10 +159,13 @@ func (r *tokens) free(ctx context.Context, name string) error {
 	case errors.Is(err, signer.ErrNotFound):
 		return nil
 	case err == nil:
-		return &Refused{[]string{fmt.Sprintf("the plan has the %s key made, and a key %s is in its token already: %s. "+
-			"Whose is it? Of a ceremony that will not be finished: `officiant ceremony abandon DIR` destroys "+
-			"what that one made, and nothing else. The cluster's own: have the plan use it by its fingerprint. "+
-			"Otherwise it is the wrong token, or the wrong station", name, k.Info().Label, spkiOf(k))}}
+		return &Refused{[]string{
+			fmt.Sprintf("the plan has the %s key made, and a key %s is in its token already: %s", name, k.Info().Label,
+				spkiOf(k)),
+			"Whose is it? Of a ceremony that will not be finished: `officiant ceremony abandon DIR` destroys what that one " +
+				"made, and nothing else. The cluster's own: have the plan use it by its fingerprint. Otherwise it is the " +
+				"wrong token, or the wrong station",
+		}}
 	case errors.Is(err, signer.ErrAmbiguous):
 		return &Refused{[]string{fmt.Sprintf("the plan has the %s key made: %v", name, err)}}
 	}

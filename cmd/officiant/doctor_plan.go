@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"officiant/ceremony"
@@ -22,7 +23,7 @@ type lookedToken struct {
 	Keys   []string    `json:"keys"`
 	Token  *shownToken `json:"token,omitempty"` // absent when it was not opened
 	Result string      `json:"result"`          // ready, not-opened or wrong
-	Reason string      `json:"reason,omitempty"`
+	Why    []string    `json:"why,omitempty"`   // it is not ready
 }
 
 const (
@@ -95,17 +96,38 @@ func (d *doctorOptions) judged(c *schedule.Ceremony, st *station.Station, l cere
 	if l.Err == nil {
 		return one
 	}
-	one.Result, one.Reason = isWrong, l.Err.Error()
+	one.Result, one.Why = isWrong, reasons(l.Err)
 	if errors.Is(l.Err, signer.ErrAbsent) || errors.Is(l.Err, errNoPIN) || errors.Is(l.Err, errLeftOut) {
 		one.Result = notOpened
 	}
 	if ref, err := st.Ref(c.Cluster.Name, l.Keys[0]); err == nil && errors.Is(l.Err, signer.ErrAbsent) {
-		one.Reason = "it is not in"
+		one.Why = []string{"it is not in"}
 		if near := placement.Near(st, l.Err, ref); near != "" {
-			one.Result, one.Reason = isWrong, "it is not in, and "+near+": is the station right?"
+			one.Result, one.Why = isWrong, []string{"it is not in, and " + near + ": is the station right?"}
 		}
 	}
 	return one
+}
+
+// reasons takes an error apart, each thing said once.
+func reasons(err error) (all []string) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			all = append(all, reasons(one)...)
+		}
+	} else if refused, ok := errors.AsType[*ceremony.Refused](err); ok {
+		all = refused.Reasons
+	} else {
+		all = []string{err.Error()}
+	}
+	// What is said of several keys comes once, after what is said of each.
+	var once []string
+	for i, s := range all {
+		if !slices.Contains(all[i+1:], s) {
+			once = append(once, s)
+		}
+	}
+	return once
 }
 
 // verdict is an error when a plan's tokens are not all as a ceremony needs them.
@@ -130,14 +152,23 @@ func verdict(plan string, tokens []lookedToken) error {
 	return nil
 }
 
+// writeTokens prints which tokens are ready, and below it why others are not.
 func writeTokens(w io.Writer, tokens []lookedToken, width int) error {
 	t := &terminal.Table{Header: []string{"TOKEN", "KEYS", "RESULT"}}
 	for _, one := range tokens {
 		t.Add(exit.Line(one.Place), strings.Join(one.Keys, ", "), one.Result)
-		for line := range strings.Lines(one.Reason) {
-			t.Add("", "", exit.Line(strings.TrimSpace(line)))
-		}
 	}
 	fmt.Fprintln(w)
-	return t.Write(w, width)
+	if err := t.Write(w, width); err != nil {
+		return err
+	}
+	for _, one := range tokens {
+		if len(one.Why) > 0 {
+			fmt.Fprintf(w, "\n%s: %s\n", exit.Line(one.Place), one.Result)
+		}
+		for _, why := range one.Why {
+			terminal.Hang(w, "  ", exit.Line(why))
+		}
+	}
+	return nil
 }

@@ -41,7 +41,7 @@ func TestDoctorPlan(t *testing.T) {
 	w.station("token=root", "token=roof")
 	code, tokens = look()
 	if one := tokens["roof"]; code != exit.Refused || one.Result != isWrong ||
-		!strings.Contains(one.Reason, "that of token root, and the station says roof") {
+		!strings.Contains(strings.Join(one.Why, "\n"), "that of token root, and the station says roof") {
 		t.Errorf("another label: exit %d, %+v", code, one)
 	}
 	w.station("token=roof", "token=root")
@@ -50,8 +50,11 @@ func TestDoctorPlan(t *testing.T) {
 	w.key(w.uri("kubernetes"), "demo/etcd")
 	w.existing()
 	code, tokens = look()
-	if one := tokens["issuing"]; code != exit.Refused || !strings.Contains(one.Reason, "no such key") ||
-		!strings.Contains(one.Reason, "a key demo/etcd is in its token already") || tokens["root"].Result != ready {
+	if one := tokens["issuing"]; code != exit.Refused || !strings.Contains(strings.Join(one.Why, "\n"), "no such key") ||
+		!strings.Contains(
+			strings.Join(one.Why, "\n"),
+			"a key demo/etcd is in its token already",
+		) || tokens["root"].Result != ready {
 		t.Errorf("exit %d, %+v", code, tokens)
 	}
 
