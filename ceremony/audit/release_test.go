@@ -54,7 +54,8 @@ func TestReleaseSuccession(t *testing.T) {
 		c.verified()
 	}
 	alone := last.auditWith(t, audit.Options{ReleaseKey: one})
-	wantFinding(t, alone, "the release key is "+c.spki("release-2").String(), "the last ceremony announced it under that key", "--previous DIR")
+	wantFinding(t, alone, "the release key is "+c.spki("release-2").String(),
+		"the last ceremony announced it under that key", "given as a previous one")
 	if r := last.auditWith(t, audit.Options{ReleaseKey: two}); r.Verdict() != audit.Verified {
 		t.Errorf("under its own key: %q", r.Findings())
 	}
