@@ -108,6 +108,7 @@ signer create pkcs11:token=x
 schema nowhere
 man
 doctor x
+ceremony abandon
 ceremony recover
 ceremony adopt
 softhsm init
