@@ -149,7 +149,7 @@ func TestRefused(t *testing.T) {
 			[]string{`plan.yaml:8:1: not YAML: ',' or ']' must be specified`}},
 		{"too deep", "nodes: []", "nodes: " + strings.Repeat("[", 200_000), []string{`plan.yaml:24:1: nested more than ` +
 			`64 deep`}},
-		{"too deep by lines", "nodes: []", "nodes: " + strings.Repeat("[\n", 200_000), []string{`plan.yaml:88:1: nested ` +
+		{"too deep by lines", "nodes: []", "nodes: " + strings.Repeat("[\n", 100_000), []string{`plan.yaml:88:1: nested ` +
 			`more than 64 deep`}},
 		{"too deep entries", "nodes: []", "nodes:\n" + strings.Repeat("- ", 100_000), []string{`plan.yaml:25:1: nested ` +
 			`more than 64 deep`}},

@@ -195,7 +195,8 @@ func TestBundleCommandLines(t *testing.T) {
 	d := newDesk(t, bundletest.Worker())
 	one := d.bundle(1)
 	for _, args := range [][]string{
-		{"verify"}, {"verify", one, "--root", d.root}, {"verify", one, one}, {"verify", one, "-o", "yaml"}, {"verify", one, "--root-ca", "abc"},
+		{"verify"}, {"verify", one, "--root", d.root}, {"verify", one, one},
+		{"verify", one, "-o", "xml"}, {"verify", one, "--root-ca", "abc"},
 		{"install"}, {"install", one}, {"install", one, one, "--release-key", d.release}, {"rollback", one}, {"status", one}, {"status", "-o", "xml"}, {"verify", one, "--what"},
 	} {
 		d.run(exit.Usage, "officiant-node", args...)
