@@ -43,6 +43,7 @@ func killed(ts *testscript.TestScript, _ bool, args []string) {
 	before, _ := os.ReadFile(file)
 	c := exec.Command(filepath.Join(programs, args[1]), args[2:]...)
 	c.Dir = ts.MkAbs(".")
+	c.Env = append(os.Environ(), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME")) // as the others: one machine
 	ts.Check(c.Start())
 	deadline := time.Now().Add(30 * time.Second)
 	for time.Now().Before(deadline) {
