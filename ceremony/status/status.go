@@ -20,7 +20,9 @@ type State string
 const (
 	Finished   State = "finished"
 	Unfinished State = "unfinished"
-	Awaiting   State = "awaiting" // certificates that an external root has to sign
+	Awaiting   State = "awaiting"   // certificates that an external root has to sign
+	Abandoning State = "abandoning" // people gave it up, and not every key is dealt with
+	Abandoned  State = "abandoned"
 )
 
 // Files of a ceremony directory.
@@ -83,6 +85,9 @@ func Read(name string, dir fs.FS) (*Status, error) {
 		r.take(l)
 	}
 	r.Words, r.Open = r.Head.Words(), len(r.intents)
+	if r.State == Abandoning || r.State == Abandoned {
+		r.Reason, r.Open = r.abandoned, 0 // what has no result is abandoned, too
+	}
 	if _, err := fs.Stat(dir, signatureFile); err == nil && r.closed {
 		r.State = Finished
 		r.done["transcript"] = true
@@ -128,11 +133,12 @@ func terminated(f fs.File) (whole, size int64, err error) {
 // reader is a status while the record is read.
 type reader struct {
 	Status
-	closed   bool
-	asked    bool            // requests for an external root are signed
-	received bool            // and what came back is on record
-	done     map[string]bool // entries, by name
-	intents  map[int]string  // without a result: the entry's name, empty for what is none
+	closed    bool
+	abandoned string          // why people gave it up
+	asked     bool            // requests for an external root are signed
+	received  bool            // and what came back is on record
+	done      map[string]bool // entries, by name
+	intents   map[int]string  // without a result: the entry's name, empty for what is none
 }
 
 func (r *reader) take(l transcript.Line) {
@@ -153,6 +159,10 @@ func (r *reader) take(l transcript.Line) {
 		r.Reason = d.Reason
 	case transcript.Closed:
 		r.closed = true
+	case transcript.Abandonment:
+		r.State, r.abandoned = Abandoning, d.Reason
+	case transcript.AbandonmentClosed:
+		r.State = Abandoned
 	case transcript.Received:
 		r.received = true
 		for _, c := range d.Certificates {

@@ -93,3 +93,23 @@ func TestIntents(t *testing.T) {
 		t.Error(r.intents, r.done)
 	}
 }
+
+// TestAbandoned: a ceremony that people gave up is not one that goes on.
+func TestAbandoned(t *testing.T) {
+	r := historytest.Begin(t, time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), transcript.Open{Name: "demo-1", Steps: 9})
+	text := string(r.Unfinished())
+	r.Add(transcript.Abandonment{Head: fingerprint.Of([]byte(text)), Reason: "the wrong tokens",
+		By: []string{"kim", "alice"}, Keys: []transcript.AbandonedKey{}})
+	for _, want := range []State{Abandoning, Abandoned} {
+		s, err := Read("dir", directory(string(r.Unfinished()), external))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.State != want || s.Reason != "the wrong tokens" {
+			t.Errorf("%s, %q; want %s", s.State, s.Reason, want)
+		}
+		if want == Abandoning {
+			r.Add(transcript.AbandonmentClosed{})
+		}
+	}
+}

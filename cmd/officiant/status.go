@@ -67,7 +67,7 @@ func (o *statusOptions) run(dir string) error {
 	}
 	shown := &shownStatus{Dir: dir, Status: found, Next: []shownStep{}}
 	shown.Command = o.command(shown)
-	if o.station != "" && found.State != status.Finished {
+	if o.station != "" && (found.State == status.Unfinished || found.State == status.Awaiting) {
 		if err := o.steps(shown); err != nil {
 			return err
 		}
@@ -80,8 +80,11 @@ func (o *statusOptions) run(dir string) error {
 
 // command is the next one, whole but for what only people know.
 func (o *statusOptions) command(s *shownStatus) string {
-	if s.State == status.Finished {
+	switch s.State {
+	case status.Finished:
 		return fmt.Sprintf("officiant ceremony verify %s --release-key FINGERPRINT", s.Dir)
+	case status.Abandoned:
+		return fmt.Sprintf("officiant ceremony verify %s", s.Dir)
 	}
 	verb, at := "run", o.station
 	if s.Rehearsal {
@@ -89,6 +92,9 @@ func (o *statusOptions) command(s *shownStatus) string {
 	}
 	if at == "" {
 		at = "STATION"
+	}
+	if s.State == status.Abandoning {
+		return fmt.Sprintf("officiant ceremony abandon %s --station %s", s.Dir, at)
 	}
 	text := fmt.Sprintf(
 		"officiant ceremony %s %s --station %s --dir %s",
@@ -149,13 +155,18 @@ func (o *statusOptions) write(s *shownStatus) error {
 		say("state", "finished")
 	case status.Awaiting:
 		say("state", "waits for certificates that an external root signs: %s", strings.Join(s.Awaits, ", "))
+	case status.Abandoning:
+		say("state", "abandoned, and not every key is dealt with")
+	case status.Abandoned:
+		say("state", "abandoned: nothing more is made or signed; the plan can begin anew in another directory")
 	default:
 		say("state", "unfinished")
 	}
 	say("began", "%s, last line %s", s.Began.Format(time.DateTime), s.Last.Format(time.DateTime)+" UTC")
 	say("step", "%s", stepText(s))
 	if s.Reason != "" {
-		say("stopped", "%s", s.Reason)
+		say(map[bool]string{true: "why", false: "stopped"}[s.State == status.Abandoning || s.State == status.Abandoned],
+			"%s", s.Reason)
 	}
 	say("done", "%s", doneText(s.Entries))
 	if s.Open > 0 {
@@ -169,7 +180,7 @@ func (o *statusOptions) write(s *shownStatus) error {
 	for _, line := range s.Head.Lines() {
 		say("", "%s", line)
 	}
-	if s.State == status.Finished {
+	if s.State == status.Finished || s.State == status.Abandoned {
 		fmt.Fprintf(o.Stdout, "\nNext:  %s\n", s.Command)
 		return nil
 	}
