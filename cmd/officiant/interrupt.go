@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -36,8 +37,10 @@ var readers = map[string]bool{
 
 // untilSignalled is a context that ends at the first SIGINT, SIGTERM or SIGHUP. The
 // second one ends this process as it would any, and the modules' processes before it:
-// what is on disk can be gone on from, and nothing writes to a token unseen.
-func untilSignalled() context.Context {
+// what is on disk can be gone on from, and nothing writes to a token unseen. last is
+// held by whoever ends the process: a call that fails as its module ends is no answer
+// to who asked for that.
+func untilSignalled(last *sync.Mutex) context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	heard := make(chan os.Signal, 2)
 	signal.Notify(heard, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -45,6 +48,7 @@ func untilSignalled() context.Context {
 		<-heard
 		cancel()
 		again := <-heard
+		last.Lock() // for good
 		module.EndAll()
 		signal.Reset()
 		if s, ok := again.(syscall.Signal); ok {

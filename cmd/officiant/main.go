@@ -23,7 +23,8 @@ func main() {
 	if code, ok := module.Serve(os.Args); ok {
 		os.Exit(code)
 	}
-	ctx := untilSignalled()
+	var last sync.Mutex
+	ctx := untilSignalled(&last)
 	columns := os.Getenv("COLUMNS")
 	stdout, stderr := terminal.NewScreen(os.Stdout, columns), terminal.NewScreen(os.Stderr, columns)
 	o := &options{
@@ -34,6 +35,7 @@ func main() {
 	}
 	code := o.interruptible(ctx, func() int { return execute(ctx, o, os.Args[1:]) })
 	_ = errors.Join(stdout.Flush(), stderr.Flush()) // what has no end of line
+	last.Lock()
 	os.Exit(code)
 }
 
