@@ -78,7 +78,7 @@ var onRecord = map[string]recordCase{
 		s.now = func() time.Time { return early }
 	}, says: []string{"the clock says", "ended at", "set the clock"}},
 	"altered": {spoil: func(s *scene) {
-		s.record(func(b []byte) []byte { return bytes.Replace(b, []byte(`"name":"etcd"`), []byte(`"name":"Etcd"`), 1) })
+		s.record(func(b []byte) []byte { return bytes.Replace(b, []byte(`"title":"Look`), []byte(`"title":"look`), 1) })
 	}, says: []string{"prev is not the hash of the line before"}},
 	"cut": {spoil: func(s *scene) {
 		s.record(func(b []byte) []byte { return b[:bytes.LastIndexByte(b[:len(b)-1], '\n')+1] })

@@ -35,7 +35,7 @@ func TestRefusedAlike(t *testing.T) {
 		}, `the plan asks for evidence "consistent" of the root key, and ceremony 1 of cluster prod has it on record as ` +
 			`"software"`},
 		"altered": {func(plan, record []byte) ([]byte, []byte) {
-			return plan, bytes.Replace(record, []byte(`"name":"etcd"`), []byte(`"name":"Etcd"`), 1)
+			return plan, bytes.Replace(record, []byte(`"title":"Look`), []byte(`"title":"look`), 1)
 		}, "prev is not the hash of the line before"},
 		"none": {func(plan, record []byte) ([]byte, []byte) {
 			before, after, _ := bytes.Cut(plan, []byte("previous:\n"))
