@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/hex"
@@ -57,12 +58,7 @@ func (s *Set) seal(secret group.Scalar, pin []byte) ([]byte, error) {
 	defer clear(padded)
 	padded[0] = byte(len(pin))
 	copy(padded[1:], pin)
-	key, err := sealingKey(secret)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(key)
-	box, err := chacha20poly1305.New(key)
+	box, err := boxOf(secret)
 	if err != nil {
 		return nil, err
 	}
@@ -70,12 +66,7 @@ func (s *Set) seal(secret group.Scalar, pin []byte) ([]byte, error) {
 }
 
 func (s *Set) unseal(secret group.Scalar, sealed []byte) ([]byte, error) {
-	key, err := sealingKey(secret)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(key)
-	box, err := chacha20poly1305.New(key)
+	box, err := boxOf(secret)
 	if err != nil {
 		return nil, err
 	}
@@ -87,10 +78,16 @@ func (s *Set) unseal(secret group.Scalar, sealed []byte) ([]byte, error) {
 	return append([]byte(nil), padded[1:1+int(padded[0])]...), nil
 }
 
-func sealingKey(secret group.Scalar) ([]byte, error) {
+// boxOf is the cipher that a secret seals with.
+func boxOf(secret group.Scalar) (cipher.AEAD, error) {
 	raw := encoded(secret)
 	defer clear(raw)
-	return hkdf.Key(sha256.New, raw, nil, sealedTitle, chacha20poly1305.KeySize)
+	key, err := hkdf.Key(sha256.New, raw, nil, sealedTitle, chacha20poly1305.KeySize)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	return chacha20poly1305.New(key)
 }
 
 // SealedText is a sealed PIN as its file holds it.

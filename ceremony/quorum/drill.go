@@ -39,15 +39,9 @@ func (d *Drill) Text() []byte {
 
 // ParseDrill reads a drill, and checks each of its proofs.
 func (s *Set) ParseDrill(data []byte) (*Drill, error) {
-	lines, err := fields(data, drillTitle)
-	if err != nil {
-		return nil, fmt.Errorf("pin drill: %w", err)
-	}
 	d := &Drill{}
-	for i, l := range lines {
-		if err := d.take(l); err != nil {
-			return nil, fmt.Errorf("pin drill: line %d: %w", i+2, err)
-		}
+	if err := parse(data, drillTitle, d.take); err != nil {
+		return nil, fmt.Errorf("pin drill: %w", err)
 	}
 	if !bytes.Equal(d.Text(), data) {
 		return nil, errors.New("pin drill: its lines are not those that a drill has, in their order")

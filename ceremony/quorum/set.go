@@ -41,15 +41,9 @@ type Set struct {
 
 // ParseSet reads a set. Errors name the line.
 func ParseSet(data []byte) (*Set, error) {
-	lines, err := fields(data, setTitle)
-	if err != nil {
-		return nil, fmt.Errorf("pin set: %w", err)
-	}
 	s := &Set{}
-	for i, l := range lines {
-		if err := s.take(l); err != nil {
-			return nil, fmt.Errorf("pin set: line %d: %w", i+2, err)
-		}
+	if err := parse(data, setTitle, s.take); err != nil {
+		return nil, fmt.Errorf("pin set: %w", err)
 	}
 	if err := s.valid(); err != nil {
 		return nil, fmt.Errorf("pin set: %w", err)
@@ -161,6 +155,20 @@ func name(what, s string) error {
 
 // field is a line of a set or share.
 type field struct{ name, value string }
+
+// parse hands the lines of a text, after its title, to take, one after the other.
+func parse(data []byte, title string, take func(field) error) error {
+	lines, err := fields(data, title)
+	if err != nil {
+		return err
+	}
+	for i, l := range lines {
+		if err := take(l); err != nil {
+			return fmt.Errorf("line %d: %w", i+2, err)
+		}
+	}
+	return nil
+}
 
 // fields takes a text of "name: value" lines apart, after its title.
 func fields(data []byte, title string) ([]field, error) {

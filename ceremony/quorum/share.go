@@ -44,16 +44,10 @@ func (s *Share) Text() []byte {
 // ParseShare reads a share's text. What is wrong with it is said by line, and
 // without quoting it.
 func ParseShare(data []byte) (*Share, error) {
-	lines, err := fields(data, shareTitle)
-	if err != nil {
-		return nil, fmt.Errorf("pin share: %w", err)
-	}
 	s := &Share{}
-	for i, l := range lines {
-		if err := s.take(l); err != nil {
-			s.Clear()
-			return nil, fmt.Errorf("pin share: line %d: %w", i+2, err)
-		}
+	if err := parse(data, shareTitle, s.take); err != nil {
+		s.Clear()
+		return nil, fmt.Errorf("pin share: %w", err)
 	}
 	text := s.Text()
 	defer clear(text)
