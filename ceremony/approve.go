@@ -111,29 +111,9 @@ func (r *run) findApprovals() error {
 	return nil
 }
 
-// maxApproval is above what an SSH signature has.
-const maxApproval = 64 << 10
-
 // ReadApprovals reads the files of approvals/ in a plan's folder or a ceremony
 // directory; none when there is no such folder. What is no file of a
 // signature's size, and what is no NAME.sig, is left out.
 func ReadApprovals(folder fs.FS) (map[string][]byte, error) {
-	entries, err := fs.ReadDir(folder, approvalsFolder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	files := map[string][]byte{}
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() || info.Size() > maxApproval || path.Ext(e.Name()) != approval.Suffix {
-			continue
-		}
-		if files[e.Name()], err = fs.ReadFile(folder, path.Join(approvalsFolder, e.Name())); err != nil {
-			return nil, err
-		}
-	}
-	return files, nil
+	return approval.ReadFolder(folder, approvalsFolder)
 }

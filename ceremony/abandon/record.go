@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -85,7 +84,7 @@ func (c Config) propose(t *transcript.Transcript) (*Proposal, error) {
 	} else if p.Statement, err = c.statement(t); err != nil {
 		return nil, err
 	}
-	if p.files, err = readApprovals(p.Folder); err != nil {
+	if p.files, err = approval.ReadFolder(os.DirFS(p.Folder), "."); err != nil {
 		return nil, err
 	}
 	p.Verdict = approval.JudgeAbandonment(p.Digest(), p.files, p.Group())
@@ -143,7 +142,7 @@ func (c Config) statement(t *transcript.Transcript) (Statement, error) {
 	if err := c.Disk.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return s, err
 	}
-	signed, err := readApprovals(filepath.Join(c.Dir, filepath.FromSlash(approvals)))
+	signed, err := approval.ReadFolder(os.DirFS(c.Dir), approvals)
 	if err != nil {
 		return s, err
 	}
@@ -214,30 +213,6 @@ func (c Config) allowed(t *transcript.Transcript) error {
 func over(t *transcript.Transcript) bool {
 	_, ok := t.Lines[len(t.Lines)-1].Record.(transcript.AbandonmentClosed)
 	return ok
-}
-
-// maxApproval is above what an SSH signature has.
-const maxApproval = 64 << 10
-
-func readApprovals(folder string) (map[string][]byte, error) {
-	entries, err := os.ReadDir(folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	files := map[string][]byte{}
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() || info.Size() > maxApproval || path.Ext(e.Name()) != approval.Suffix {
-			continue
-		}
-		if files[e.Name()], err = os.ReadFile(filepath.Join(folder, e.Name())); err != nil {
-			return nil, err
-		}
-	}
-	return files, nil
 }
 
 // enough refuses an abandonment that too few agree to.
