@@ -34,7 +34,7 @@ func TestInterrupted(t *testing.T) {
 		if code := o.interruptible(ctx, func() int { return execute(ctx, o, args) }); code != exit.Interrupted {
 			t.Errorf("%q: exit %d: %s", args, code, said.String())
 		}
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > time.Minute { // or never
 			t.Errorf("%q: took %s", args, took)
 		}
 	}

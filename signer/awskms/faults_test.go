@@ -123,7 +123,7 @@ func TestSignFaults(t *testing.T) {
 				if passes := transient[c.fault]; passes != (n > 1) || n > 50 {
 					t.Errorf("KMS was asked %d times for signature %d", n, i+1)
 				}
-				if d := time.Since(start); d > 5*time.Second {
+				if d := time.Since(start); d > time.Minute {
 					t.Errorf("it took %s", d)
 				}
 			}

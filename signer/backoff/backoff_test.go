@@ -38,13 +38,13 @@ func TestDoEnds(t *testing.T) {
 	l := Limits{First: time.Millisecond, Most: 5 * time.Millisecond, Total: 100 * time.Millisecond}
 	start := time.Now()
 	_, err := Do(t.Context(), l, brief, always)
-	if !errors.Is(err, errBrief) || !strings.Contains(err.Error(), "tried ") || time.Since(start) > 5*time.Second {
+	if !errors.Is(err, errBrief) || !strings.Contains(err.Error(), "tried ") || time.Since(start) > time.Minute {
 		t.Errorf("%v after %s", err, time.Since(start))
 	}
 	l.Total = time.Hour
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := Do(ctx, l, brief, always); !errors.Is(err, errBrief) || time.Since(start) > 10*time.Second {
+	if _, err := Do(ctx, l, brief, always); !errors.Is(err, errBrief) || time.Since(start) > time.Minute {
 		t.Errorf("past the caller's deadline: %v", err)
 	}
 	l.First, l.Most = time.Hour, time.Hour

@@ -131,7 +131,7 @@ func TestPINSourceRefused(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	start := time.Now()
-	if err := open(ctx, pipe); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 10*time.Second {
+	if err := open(ctx, pipe); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > time.Minute {
 		t.Errorf("a pipe without a writer: %v after %s", err, time.Since(start))
 	}
 	if os.Getuid() == 0 {

@@ -75,7 +75,7 @@ func TestHostileEnd(t *testing.T) {
 				}
 				start := time.Now()
 				err := life(t.Context(), r, limit, "demo/root", signer.ID{7})
-				if took := time.Since(start); took > 25*time.Second { // five limits where a key is made, and a loaded machine
+				if took := time.Since(start); took > 2*time.Minute { // or never: limits are seconds
 					t.Errorf("took %v", took)
 				}
 				switch {
