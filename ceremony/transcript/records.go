@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/chain"
 )
 
 // Type says what a line records. Each type has one record struct below.
-type Type string
+type Type = chain.Type
 
 // Record is the body ("data") of one line.
-type Record interface{ Type() Type }
+type Record = chain.Record
 
 // Open is the first line. It binds everything the ceremony starts from.
 type Open struct {

@@ -11,6 +11,7 @@ import (
 
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/chain"
 )
 
 // mode of the transcript: it holds no secret, and auditors read it.
@@ -85,7 +86,7 @@ func Resume(d *durable.Disk, path string, now func() time.Time) (*Writer, *Trans
 	if at := now(); !t.Closed() && at.Before(o.last.Add(-slack)) {
 		return nil, nil, nil, fmt.Errorf("%s: %w: it says %s, and the last line is of %s; set it if it is wrong; "+
 			"if it was ahead when that line was written, the same command goes on after that time",
-			path, ErrClock, at.UTC().Format(timeLayout), o.last.Format(timeLayout))
+			path, ErrClock, at.UTC().Format(chain.Layout), o.last.Format(chain.Layout))
 	}
 	log, err := d.OpenLog(path, mode)
 	if err != nil {
