@@ -88,6 +88,12 @@ var table = []row{
 	{"ceremony/report", []string{"ceremony/transcript", "ceremony/plan", "ceremony/schedule", "ceremony/inventory",
 		"ceremony/revocation",
 		"ceremony/audit", "bundle/kubepki", durable}},
+	{"ceremony/online/grant", []string{"ceremony/issue", "signer"}},
+	{"ceremony/online/policy", []string{"ceremony/online/grant", "signer"}},
+	{"ceremony/online/journal", []string{"ceremony/chain", "ceremony/issue", durable}},
+	{"ceremony/online", []string{"ceremony/chain", "ceremony/issue", "ceremony/lint", "ceremony/profile",
+		"ceremony/schedule", "ceremony/online/grant", "ceremony/online/policy", "ceremony/online/journal",
+		"bundle/kubepki", "signer", durable}},
 	{"ceremony", []string{"bundle/...", "ceremony/...", "signer"}},
 
 	{"softhsm", []string{"bundle/visible", "signer/pkcs11/module"}},
@@ -101,6 +107,7 @@ var table = []row{
 	// Help is folded as everything is; manual pages have the exit codes.
 	{"cmd/internal/...", []string{"bundle/visible", "cmd/internal/..."}},
 
+	{"ceremony/online/onlinetest", []string{"ceremony/online/grant", "ceremony/online/policy", "signer"}},
 	{"bundle/limittest", nil},
 	{"bundle/refusaltest", nil},
 	{"bundle/bundletest", []string{"bundle", "bundle/kubepki", "bundle/seal", "bundle/request", "bundle/kubeconfig",
@@ -114,7 +121,7 @@ var table = []row{
 var testsOnly = []string{
 	"cmd/bench", "signer/signertest", "signer/awskms/awskmstest", "signer/gcpkms/gcpkmstest", "signer/pkcs11/pkcs11test",
 	"bundle/bundletest", "bundle/limittest", "bundle/refusaltest", "ceremony/ceremonytest",
-	"ceremony/history/historytest",
+	"ceremony/history/historytest", "ceremony/online/onlinetest",
 }
 
 // bound says what a package may reach through others. Of our packages it

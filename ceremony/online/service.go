@@ -1,0 +1,213 @@
+package online
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"officiant/bundle/durable"
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/issue"
+	"officiant/ceremony/online/grant"
+	"officiant/ceremony/online/journal"
+	"officiant/ceremony/online/policy"
+)
+
+// JournalKey is the name of the key that signs the journal's heads.
+const JournalKey = "journal"
+
+// Config is what a Service works with.
+type Config struct {
+	Grant    *grant.Grant
+	Keys     Keys
+	Disk     *durable.Disk
+	Journal  string // path
+	Program  string // version, for the journal
+	Now      func() time.Time
+	Rand     io.Reader
+	Log      *slog.Logger
+	Workers  int           // signatures at once; 0: 2
+	Patience time.Duration // for one signature; 0: a minute
+	Heads    int           // a head is signed after so many lines; 0: 256
+	Interval time.Duration // and after so long when there is a new line, and readiness is looked at; 0: 10s
+}
+
+// State says what became of a request.
+type State string
+
+const (
+	Signed State = "signed"
+	Denied State = "denied"
+	Later  State = "later" // nothing was decided: ask again
+)
+
+// Reasons beside those of package policy.
+const (
+	Busy        policy.Reason = "busy"
+	TokenAway   policy.Reason = "token"
+	JournalAway policy.Reason = "journal"
+	ClockBehind policy.Reason = "clock"
+	Lint        policy.Reason = "lint"
+	Stopping    policy.Reason = "stopping"
+)
+
+// Head is how far the journal has come.
+type Head struct {
+	Seq  int                `json:"seq"`
+	Hash fingerprint.SHA256 `json:"hash"`
+}
+
+// Answer is what becomes of a request.
+type Answer struct {
+	State       State         `json:"state"`
+	Reason      policy.Reason `json:"reason,omitempty"` // why it is not signed
+	Detail      string        `json:"detail,omitempty"`
+	Certificate []byte        `json:"certificate,omitempty"` // PEM: the certificate and its authority's
+	Head        Head          `json:"head"`                  // zero before the journal was open
+}
+
+type ask struct {
+	request policy.Request
+	since   time.Time
+	done    chan Answer // has room for the one answer
+}
+
+// Service signs. Run has to run for Ask to be answered.
+type Service struct {
+	cfg     Config
+	queue   *queue
+	checker *issue.Checker
+
+	mu      sync.Mutex
+	grant   *grant.Grant
+	stopped bool
+	counts  counts
+	state   Status
+
+	// Of Run's goroutine alone.
+	journal  *journal.Journal
+	tried    time.Time // when the journal was last tried to be opened
+	headTime time.Time // when a head was last signed
+}
+
+// New returns a Service; nothing is opened before Run.
+func New(cfg Config) *Service {
+	cfg.Workers = orElse(cfg.Workers, 2)
+	cfg.Heads = orElse(cfg.Heads, 256)
+	cfg.Patience = orElse(cfg.Patience, time.Minute)
+	cfg.Interval = orElse(cfg.Interval, 10*time.Second)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{cfg: cfg, queue: newQueue(), checker: issue.NewChecker(cfg.Rand), grant: cfg.Grant,
+		counts: newCounts(), state: Status{Token: "not asked yet", Journal: "not open yet"}}
+}
+
+func orElse[T comparable](v, other T) T {
+	var zero T
+	if v == zero {
+		return other
+	}
+	return v
+}
+
+// Ask has a request answered. It waits until it is, or until ctx ends: the request may
+// then still be signed, and asking again gets the same certificate.
+func (s *Service) Ask(ctx context.Context, r policy.Request) Answer {
+	a := &ask{r, s.cfg.Now(), make(chan Answer, 1)}
+	s.mu.Lock()
+	stopped := s.stopped
+	s.mu.Unlock()
+	s.counts.ask()
+	switch {
+	case stopped:
+		return s.count(a, Answer{State: Later, Reason: Stopping, Detail: "the signer is about to stop"})
+	case len(r.CSR) > policy.MaxCSR || len(r.Username) > 1024 || len(r.Groups) > 256 || len(r.Usages) > 32:
+		return s.count(a, Answer{State: Denied, Reason: policy.Size,
+			Detail: "the request, or a list in it, is too long"})
+	case !s.queue.push(r.Username, a):
+		return s.count(a, Answer{State: Later, Reason: Busy, Detail: "too many requests wait"})
+	}
+	select {
+	case answer := <-a.done:
+		return s.count(a, answer)
+	case <-ctx.Done():
+		return s.count(a, Answer{State: Later, Reason: Busy, Detail: "nobody waited for the answer"})
+	}
+}
+
+func (s *Service) count(a *ask, answer Answer) Answer {
+	s.counts.answer(answer, s.cfg.Now().Sub(a.since))
+	return answer
+}
+
+// Take has the Service go by another grant from its next batch on. One of another
+// cluster, with another journal key, or of a lower sequence is refused.
+func (s *Service) Take(g *grant.Grant) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if reason := replaces(g, s.grant); reason != "" {
+		return &grant.Invalid{File: "the new grant", Reason: reason}
+	}
+	s.grant = g
+	return nil
+}
+
+func replaces(g, old *grant.Grant) string {
+	switch {
+	case g.Cluster != old.Cluster:
+		return "it is of cluster " + g.Cluster + ", not " + old.Cluster
+	case g.JournalKey != old.JournalKey:
+		return "it names another journal key"
+	case g.Sequence < old.Sequence || g.Sequence == old.Sequence && g.Digest() != old.Digest():
+		return "its sequence is not above that of the grant that holds"
+	}
+	return ""
+}
+
+func (s *Service) current() *grant.Grant {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.grant
+}
+
+// Run answers requests until ctx ends, then those that wait, and closes journal and
+// keys. Requests that come later are answered Later.
+func (s *Service) Run(ctx context.Context) error {
+	s.tick(ctx)
+	for ctx.Err() == nil {
+		wait, cancel := context.WithTimeout(ctx, s.cfg.Interval)
+		batch := s.queue.take(wait, 4*s.cfg.Workers)
+		cancel()
+		s.batch(batch)
+		if now := s.cfg.Now(); len(batch) == 0 || now.Sub(s.headTime) > s.cfg.Interval {
+			s.tick(ctx)
+		}
+	}
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	for s.queue.length() > 0 {
+		s.batch(s.queue.take(context.Background(), 4*s.cfg.Workers))
+	}
+	s.signHead()
+	var err error
+	if s.journal != nil {
+		err = s.journal.Close()
+	}
+	if e := s.cfg.Keys.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// tick looks at journal and keys when nobody asks, and signs a head.
+func (s *Service) tick(context.Context) {
+	s.headTime = s.cfg.Now()
+	s.open()
+	s.probe()
+	s.signHead()
+	s.publish()
+}
