@@ -84,7 +84,7 @@ acceptance: ## real Kubernetes judges and lives on what is installed; builds it 
 	@cd cmd/acceptance && CGO_ENABLED=0 $(GO) build -trimpath -o ../../build/acceptance/bin/acceptance .
 	@build/acceptance/bin/acceptance $(ACCEPTANCE)
 	@if [ -z "$(ACCEPTANCE)" ]; then \
-		.ci/test-folder $(GO) test -count=1 -run '^TestYear$$' ./cmd/officiant -args -programs '$(CURDIR)/build/acceptance/bin' && \
+		.ci/test-folder $(GO) test -count=1 -run '^TestLifecycle$$' ./cmd/officiant -args -programs '$(CURDIR)/build/acceptance/bin' && \
 		.ci/test-folder $(GO) test -count=1 -run '^TestRealEtcd$$' ./bundle/service -args -programs '$(CURDIR)/build/acceptance/bin'; fi
 
 clean: ## remove build/, and with it the cached Kubernetes programs

@@ -13,7 +13,7 @@ import (
 	"officiant/bundle/kubepki"
 )
 
-// TestAdopted builds the bundles of a cluster that is brought in: what is in the
+// TestAdopted builds the bundles of a cluster that is adopted: what is in the
 // trust files, and that leaves of both hierarchies are believed until the last
 // stage, and then those of the new one alone.
 func TestAdopted(t *testing.T) {

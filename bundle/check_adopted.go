@@ -8,7 +8,7 @@ import (
 )
 
 // adopts says whether node.json declares this very certificate as the family's
-// authority that no ceremony made: that of a cluster that is being brought in.
+// authority that no ceremony made: that of a cluster that is being adopted.
 func (c *authorityCheck) adopts(cert *x509.Certificate, a kubepki.Authority) bool {
 	want, ok := c.facts.Adopted[a]
 	return ok && a != kubepki.Root && fingerprint.Of(cert.Raw) == want

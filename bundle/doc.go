@@ -73,7 +73,7 @@
 // is always complete. Nothing in it is secret, so all modes are 0644; the modes
 // on the node are kubepki's.
 //
-// While a cluster that kubeadm made is brought in, "adopted" in node.json names, by
+// While a cluster that kubeadm made is adopted, "adopted" in node.json names, by
 // family and SHA-256, the authority that signed itself: the one self-signed
 // certificate a trust file may hold. What it issued is alone in its file, as kubeadm
 // has it, and held against the node alone (kubepki.NotOf). A node takes such a

@@ -18,7 +18,7 @@ import (
 )
 
 // TestCarriedAccount shows what the room refuses of a service-account key that a
-// former ceremony sealed, whatever was checked of the plan before.
+// previous ceremony sealed, whatever was checked of the plan before.
 func TestCarriedAccount(t *testing.T) {
 	const file = "previous/demo-1/sa.key.age"
 	sealed := []byte("sealed")
@@ -46,8 +46,8 @@ func TestCarriedAccount(t *testing.T) {
 		"to another recipient": {former(sealed, "age1old"),
 			file + " is not sealed to age1new: a control-plane node could not open it"},
 		"another file": {former([]byte("another"), "age1new"),
-			file + " is not the sealed file of any predecessor's record"},
-		"on no record": {&history.History{}, file + " is not the sealed file of any predecessor's record"},
+			file + " is not the sealed file of any previous ceremony's record"},
+		"on no record": {&history.History{}, file + " is not the sealed file of any previous ceremony's record"},
 	} {
 		r := &secrets{past: c.past, common: common{progress: progress.New(nil), plan: &schedule.Ceremony{
 			Plan: &plan.Plan{

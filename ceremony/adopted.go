@@ -24,7 +24,7 @@ func (r *run) takeOver(_ context.Context) error {
 	for _, a := range r.plan.Plan.Authorities {
 		if a.Adopted {
 			add(a.Name, r.plan.Certificates[a.Name])
-			r.watch.Fingerprint("adopted authority "+a.Name, fingerprint.Of(r.plan.Certificates[a.Name].Raw))
+			r.observer.Fingerprint("adopted authority "+a.Name, fingerprint.Of(r.plan.Certificates[a.Name].Raw))
 		}
 	}
 	kept := 0
@@ -35,7 +35,7 @@ func (r *run) takeOver(_ context.Context) error {
 				kept++
 			}
 		}
-		r.watch.Say(fmt.Sprintf("%s stay as they are until the next stage", count(kept, "certificate")))
+		r.observer.Say(fmt.Sprintf("%s stay as they are until the next stage", count(kept, "certificate")))
 	}
 	if len(records) == 0 {
 		return nil
@@ -56,7 +56,7 @@ func (r *outputs) adopted() map[kubepki.Authority]*x509.Certificate {
 }
 
 // adoptedAccount is what the record says of the service-account key of a cluster
-// that is brought in: the plan has seen that one node sealed it to itself.
+// that is adopted: the plan has seen that one node sealed it to itself.
 func (r *secrets) adoptedAccount() (transcript.Sealed, error) {
 	sa := r.plan.Plan.ServiceAccount
 	block, _ := pem.Decode(r.plan.Inputs[sa.Public])

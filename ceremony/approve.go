@@ -27,7 +27,7 @@ func Approved(dir string, c *schedule.Ceremony, given map[string][]byte) (map[st
 		return files, err
 	}
 	refused := &Refused{[]string{fmt.Sprintf("too few people have approved digest %s:", c.Digest)}}
-	for _, t := range verdict.Tallies {
+	for _, t := range verdict.Progress {
 		refused.Reasons = append(refused.Reasons, t.String())
 	}
 	for _, bad := range verdict.Rejected {
@@ -79,14 +79,14 @@ func (r *run) adoptApprovals() ([]transcript.Approval, error) {
 		}
 		out = append(out, transcript.Approval{Person: a.Person, Key: a.Key, Signature: a.Signature})
 	}
-	for _, t := range verdict.Tallies {
-		r.watch.Say(t.String())
+	for _, t := range verdict.Progress {
+		r.observer.Say(t.String())
 	}
 	for _, bad := range verdict.Rejected {
-		r.watch.Say("left out: " + bad.String())
+		r.observer.Say("left out: " + bad.String())
 	}
 	if p := r.plan.People; !p.Nobody() {
-		r.watch.Fingerprint("people", p.Fingerprint())
+		r.observer.Fingerprint("people", p.Fingerprint())
 	}
 	return out, nil
 }

@@ -118,7 +118,7 @@ func TestApprovalsChangedMeanwhile(t *testing.T) {
 		{beside, ""},
 	} {
 		cfg := f.Config(t, dir)
-		cfg.Watch = &stepping{Watcher: cfg.Watch, do: func(n int) {
+		cfg.Observer = &stepping{Observer: cfg.Observer, do: func(n int) {
 			if n != 2 {
 				return
 			}

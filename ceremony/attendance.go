@@ -89,7 +89,7 @@ func (r *run) takeAttendance() error {
 	if len(absent) > 0 {
 		said += "; absent: " + strings.Join(absent, ", ")
 	}
-	r.watch.Say(said)
+	r.observer.Say(said)
 	_, err := r.progress.Record(transcript.Attendance{Present: present})
 	return err
 }

@@ -95,7 +95,7 @@ func TestDictated(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	cfg := f.Config(t, dir)
-	cfg.Watch = &stepping{Watcher: cfg.Watch, do: func(n int) {
+	cfg.Observer = &stepping{Observer: cfg.Observer, do: func(n int) {
 		if n == 6 {
 			stop() // as Ctrl-C does
 		}
@@ -142,11 +142,11 @@ func TestDictated(t *testing.T) {
 
 // stepping does something when a step begins.
 type stepping struct {
-	ceremony.Watcher
+	ceremony.Observer
 	do func(n int)
 }
 
 func (s *stepping) Step(n, of int, title string) {
 	s.do(n)
-	s.Watcher.Step(n, of, title)
+	s.Observer.Step(n, of, title)
 }

@@ -72,7 +72,7 @@ func (r canaries) probe(ctx context.Context, p signer.Prober, ref signer.Ref, to
 	if leak := found.Leak(); leak != "" {
 		verdict = "THE TOKEN LETS IT OUT: " + leak
 	}
-	r.watch.Say(fmt.Sprintf("canary %s: made, tried and destroyed; %s", algorithm, verdict))
+	r.observer.Say(fmt.Sprintf("canary %s: made, tried and destroyed; %s", algorithm, verdict))
 	return canary, nil
 }
 

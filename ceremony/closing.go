@@ -24,14 +24,14 @@ func (r *outputs) showFingerprints(_ context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.watch.Fingerprint("root certificate", fingerprint.Of(authorities[kubepki.Root].Raw))
+	r.observer.Fingerprint("root certificate", fingerprint.Of(authorities[kubepki.Root].Raw))
 	for _, c := range trusted[kubepki.Root] {
-		r.watch.Fingerprint("root certificate beside it, "+c.Subject.CommonName, fingerprint.Of(c.Raw))
+		r.observer.Fingerprint("root certificate beside it, "+c.Subject.CommonName, fingerprint.Of(c.Raw))
 	}
-	r.watch.Fingerprint("release key", r.progress.Keys[r.plan.ReleaseKey()].SPKI)
+	r.observer.Fingerprint("release key", r.progress.Keys[r.plan.ReleaseKey()].SPKI)
 	der, err := r.successor()
 	if der != nil {
-		r.watch.Fingerprint("release key that follows it", fingerprint.Of(der))
+		r.observer.Fingerprint("release key that follows it", fingerprint.Of(der))
 	}
 	return err
 }
@@ -57,7 +57,7 @@ func (r *outputs) closeRecord(ctx context.Context) error {
 			return err
 		}
 	}
-	r.watch.Fingerprint("head of the record", r.progress.Head())
+	r.observer.Fingerprint("head of the record", r.progress.Head())
 	data, err := os.ReadFile(filepath.Join(r.dir.path, transcriptFile))
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ func (r *run) verifyDirectory(_ context.Context) error {
 	}
 	r.release()
 	var progress func(done, of int)
-	if c, ok := r.watch.(Counter); ok {
+	if c, ok := r.observer.(Counter); ok {
 		progress = c.Count
 	}
 	report, err := audit.Verify(r.dir.path, audit.Options{Progress: progress, Now: r.atWork(), Root: &r.result.Root,
@@ -147,9 +147,9 @@ func (r *run) verifyDirectory(_ context.Context) error {
 		return fmt.Errorf("%s does not verify: %s", r.dir.path, findings[0])
 	}
 	if r.rehearsal {
-		r.watch.Say("as a rehearsal, which is all it will ever verify as:")
+		r.observer.Say("as a rehearsal, which is all it will ever verify as:")
 	}
-	r.watch.Say(report.Summary())
+	r.observer.Say(report.Summary())
 	return nil
 }
 

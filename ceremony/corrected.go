@@ -48,7 +48,7 @@ func (r *run) sameStation() error {
 	}
 	if r.progress.Closed {
 		// Only the release key may have something to sign, and it is known by its public key.
-		r.watch.Say("another station file than the one on record; the record is closed, and does not name it")
+		r.observer.Say("another station file than the one on record; the record is closed, and does not name it")
 		return nil
 	}
 	refused := &OtherStation{Was: was, Is: is, Modules: r.newModules()}
@@ -177,7 +177,7 @@ func (r *tokens) takeCorrection() error {
 	if _, err := r.progress.Record(*r.corrected); err != nil {
 		return err
 	}
-	r.watch.Say(fmt.Sprintf("from here on the ceremony goes by station file %s, agreed to by %s",
+	r.observer.Say(fmt.Sprintf("from here on the ceremony goes by station file %s, agreed to by %s",
 		r.corrected.Station, list(r.corrected.By)))
 	r.corrected = nil
 	return nil

@@ -23,22 +23,22 @@ import (
 // dryRun goes through the whole schedule with throw-away keys, so that what
 // lint refuses is refused before anything is written and any key exists.
 func (r *run) dryRun(_ context.Context) error {
-	err := tryAll(r.checker, r.Plan, begin(r.Plan, r.now()), r.rand, r.tally)
+	err := tryAll(r.checker, r.Plan, begin(r.Plan, r.now()), r.rand, r.stepCount)
 	if err != nil || !r.rehearsal {
 		return err
 	}
-	return tryAll(r.checker, r.plan, begin(r.Plan, r.now()), r.rand, r.tally)
+	return tryAll(r.checker, r.plan, begin(r.Plan, r.now()), r.rand, r.stepCount)
 }
 
 // DryRun checks and lints every certificate of the schedule as if it were
 // issued at notBefore, with throw-away keys in place of those to be made.
 // Refusals come back as *Refused, all of them.
 func DryRun(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, random io.Reader) error {
-	return tryAll(checker, c, notBefore, random, func(of int) *tally { return &tally{of: of} })
+	return tryAll(checker, c, notBefore, random, func(of int) *stepCount { return &stepCount{of: of} })
 }
 
 func tryAll(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, random io.Reader,
-	count func(of int) *tally) error {
+	count func(of int) *stepCount) error {
 	d := &hierarchy{checker: checker, plan: c, base: notBefore, random: random,
 		keys: map[string]crypto.Signer{}, certificates: map[string]*x509.Certificate{}}
 	for name, certificate := range c.Certificates {
@@ -53,7 +53,7 @@ func tryAll(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, r
 				reasons = append(reasons, err.Error())
 			}
 		case schedule.ExternalCertificate:
-			if err := d.elsewhere(e); err != nil {
+			if err := d.external(e); err != nil {
 				reasons = append(reasons, err.Error())
 			}
 		case schedule.LeafCertificate:
@@ -135,8 +135,8 @@ func (d *hierarchy) list(e schedule.Entry) error {
 	return err
 }
 
-// elsewhere stands in for what an external root will have signed.
-func (d *hierarchy) elsewhere(e schedule.Entry) error {
+// external stands in for what an external root will have signed.
+func (d *hierarchy) external(e schedule.Entry) error {
 	root := d.plan.RootNameOf(e.Name)
 	certificate := d.certificates[root]
 	if certificate == nil {

@@ -31,7 +31,7 @@ func (e *Awaiting) Error() string {
 }
 
 // addRequests adds a step for each authority of a token that asks for its
-// certificate elsewhere.
+// certificate from an external root.
 func (s *script) addRequests(p phase) {
 	for _, e := range s.plan.Entries {
 		for _, name := range p.keys {
@@ -46,7 +46,7 @@ func (s *script) addRequests(p phase) {
 // addGate adds the step at which a ceremony waits for what others sign.
 func (s *script) addGate() {
 	if n := len(s.plan.Awaited()); n > 0 {
-		gate := s.add(fmt.Sprintf("Receive %s signed elsewhere", count(n, "certificate")),
+		gate := s.add(fmt.Sprintf("Receive %s signed externally", count(n, "certificate")),
 			inIssuing(func(r *issuing, _ context.Context) error { return r.receive() }))
 		gate.People = "Write the head down and take the requests to the root; tokens go back into their safe. When " +
 			"the certificates are there, run the same command with the folder they lie in, and compare the head."
@@ -125,7 +125,7 @@ func (r *issuing) receive() error {
 			one.Issuers = append(one.Issuers, i.Raw)
 		}
 		record.Certificates = append(record.Certificates, one)
-		r.watch.Say(fmt.Sprintf("%s: accepted, until %s, issued by %q", c.Entry.Name,
+		r.observer.Say(fmt.Sprintf("%s: accepted, until %s, issued by %q", c.Entry.Name,
 			c.Certificate.NotAfter.UTC().Format(time.DateOnly), c.Certificate.Issuer))
 	}
 	_, err := r.progress.Record(record)

@@ -64,8 +64,8 @@ func finish(t *testing.T, f *ceremonytest.Fixture, dir string, back map[string][
 	}
 }
 
-// TestRootElsewhere has a company's root sign the intermediates.
-func TestRootElsewhere(t *testing.T) {
+// TestExternalRoot has a company's root sign the intermediates.
+func TestExternalRoot(t *testing.T) {
 	f, company, dir := waiting(t)
 	finish(
 		t,
@@ -75,8 +75,8 @@ func TestRootElsewhere(t *testing.T) {
 	)
 }
 
-// TestIssuingCAElsewhere has a CA below the company's root sign them.
-func TestIssuingCAElsewhere(t *testing.T) {
+// TestExternalIssuingCA has a CA below the company's root sign them.
+func TestExternalIssuingCA(t *testing.T) {
 	f, company, dir := waiting(t)
 	company.Issuing(t, "corp-issuing")
 	finish(t, f, dir, signed(t, company, dir, ceremonytest.Signing{By: "corp-issuing"}))

@@ -82,8 +82,8 @@ func TestHalfMade(t *testing.T) {
 		t.Fatalf("%d private keys of this label", done)
 	}
 	cfg := f.Config(t, dir)
-	said := &teller{Watcher: cfg.Watch}
-	cfg.Watch = said
+	said := &teller{Observer: cfg.Observer}
+	cfg.Observer = said
 	if _, err := ceremony.Run(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}

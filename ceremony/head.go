@@ -78,7 +78,7 @@ func (r *run) compareHead(ctx context.Context, path string) error {
 			return &Missing{&Refused{[]string{"a ceremony goes on only with the head of its record that was shown last; " +
 				"this machine remembers none, and there is nobody to ask for it"}}, TheHead, nil}
 		}
-		r.watch.Say("this machine remembers the head of the record")
+		r.observer.Say("this machine remembers the head of the record")
 		known, written, err = remembered, true, nil
 	}
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// elsewhere is a folder on another file system than the one of dir.
-func elsewhere(t *testing.T, dir string) string {
+// otherDisk is a folder on another file system than the one of dir.
+func otherDisk(t *testing.T, dir string) string {
 	t.Helper()
 	device := func(path string) uint64 {
 		var s syscall.Stat_t
@@ -86,7 +86,7 @@ func heads(given ...fingerprint.SHA256) ceremony.Heads { return ceremony.Heads{G
 func TestRollback(t *testing.T) {
 	f := ceremonytest.New(t, ceremonytest.Shape{})
 	dir := filepath.Join(t.TempDir(), "ceremony")
-	file := filepath.Join(elsewhere(t, t.TempDir()), "head")
+	file := filepath.Join(otherDisk(t, t.TempDir()), "head")
 	cfg := f.Config(t, dir)
 	cfg.Heads = ceremony.Heads{File: file}
 	if _, err := ceremony.Run(t.Context(), cfg); err != nil {
@@ -182,7 +182,7 @@ func TestHeadFile(t *testing.T) {
 	cfg.Heads = ceremony.Heads{File: filepath.Join(t.TempDir(), "head")}
 	_, err := ceremony.Run(t.Context(), cfg)
 	refusedWith(t, err, "on the file system of the ceremony directory")
-	file := filepath.Join(elsewhere(t, t.TempDir()), "head")
+	file := filepath.Join(otherDisk(t, t.TempDir()), "head")
 	if err := os.WriteFile(file, []byte(strings.Repeat("ab", 32)+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -49,9 +49,9 @@ func (r *issuing) issue(ctx context.Context, entries []schedule.Entry) error {
 		}
 	}
 	if n := len(entries) - len(open); n > 0 {
-		r.watch.Say(fmt.Sprintf("%d of %d on record already", n, len(entries)))
+		r.observer.Say(fmt.Sprintf("%d of %d on record already", n, len(entries)))
 	}
-	done := r.tally(len(open))
+	done := r.stepCount(len(open))
 	first := min(firstGroup, len(open))
 	groups := slices.AppendSeq(slices.Collect(slices.Chunk(open[:first], firstGroup)), slices.Chunk(open[first:],
 		groupSize))

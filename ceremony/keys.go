@@ -26,7 +26,7 @@ func (r *tokens) key(ctx context.Context, name string) error {
 		return nil // its token stays where it is: openToken has said why
 	}
 	if r.proved[name] == r.stores[name] {
-		r.watch.Say(fmt.Sprintf("public key %s", r.progress.Keys[name].SPKI))
+		r.observer.Say(fmt.Sprintf("public key %s", r.progress.Keys[name].SPKI))
 		return nil
 	}
 	k, err := r.obtain(ctx, name)
@@ -45,8 +45,8 @@ func (r *tokens) key(ctx context.Context, name string) error {
 		return err
 	}
 	r.proved[name] = r.stores[name]
-	r.watch.Say(fmt.Sprintf("public key %s", spki))
-	r.watch.Say(fmt.Sprintf("evidence: %s", r.progress.Keys[name].Grade))
+	r.observer.Say(fmt.Sprintf("public key %s", spki))
+	r.observer.Say(fmt.Sprintf("evidence: %s", r.progress.Keys[name].Grade))
 	if name == r.plan.ReleaseKey() && !r.look {
 		return r.writeReleaseKey(k.Public())
 	}
@@ -60,7 +60,7 @@ func (r *tokens) obtain(ctx context.Context, name string) (signer.Key, error) {
 		return nil, err
 	}
 	if recorded, ok := r.progress.Keys[name]; ok {
-		// It may be the very key a former process refused.
+		// It may be the very key a previous process refused.
 		if err := r.accept(name, signer.Grade(recorded.Grade), recorded.Reason); err != nil {
 			return nil, err
 		}
@@ -105,7 +105,7 @@ func (r *tokens) reopen(ctx context.Context, ref signer.Ref, name string, want f
 	return k, nil
 }
 
-// makeKey makes a key whose id is on record first. A key that a former process
+// makeKey makes a key whose id is on record first. A key that a previous process
 // made just before it was killed is found by that id and taken.
 func (r *tokens) makeKey(ctx context.Context, ref signer.Ref, name string) (signer.Key, error) {
 	store := r.stores[name]
@@ -118,7 +118,7 @@ func (r *tokens) makeKey(ctx context.Context, ref signer.Ref, name string) (sign
 			return nil, err
 		}
 		gone := transcript.KeyAbandoned{Name: name, ID: intent.ID,
-			Reason: "no key of this id in the token when the ceremony was resumed" + halfMade(ctx, r.watch, store, intent)}
+			Reason: "no key of this id in the token when the ceremony was resumed" + halfMade(ctx, r.observer, store, intent)}
 		if _, err := r.progress.Append(gone); err != nil {
 			return nil, err
 		}
@@ -151,7 +151,7 @@ func (r *tokens) makeKey(ctx context.Context, ref signer.Ref, name string) (sign
 
 // halfMade tells people of what a process that was killed in the midst of making a key
 // left in its place, and what the record is to say of it; empty when nothing is there.
-func halfMade(ctx context.Context, watch Watcher, store signer.Store, intent transcript.KeyIntent) string {
+func halfMade(ctx context.Context, observer Observer, store signer.Store, intent transcript.KeyIntent) string {
 	lister, ok := store.(signer.Lister)
 	if !ok {
 		return ""
@@ -162,7 +162,7 @@ func halfMade(ctx context.Context, watch Watcher, store signer.Store, intent tra
 	}
 	for _, info := range all {
 		if hex.EncodeToString(info.ID) == intent.ID {
-			watch.Say(fmt.Sprintf("the token has an object %s of id %s: %s. It is in nobody's way, and can be removed "+
+			observer.Say(fmt.Sprintf("the token has an object %s of id %s: %s. It is in nobody's way, and can be removed "+
 				"by its id with the token's own tool", info.Label, intent.ID, info.Reason))
 			return "; what is there is " + info.Reason
 		}

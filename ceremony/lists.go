@@ -20,7 +20,7 @@ import (
 // number is not used again.
 func (r *issuing) signList(ctx context.Context, e schedule.Entry) error {
 	if r.progress.Lists[e.Name] != nil {
-		r.watch.Say("on record already")
+		r.observer.Say("on record already")
 		return nil
 	}
 	issuer, err := r.authority(e.Signer)
@@ -47,7 +47,7 @@ func (r *issuing) signList(ctx context.Context, e schedule.Entry) error {
 	if _, err := r.progress.Record(transcript.CRL{Intent: seq, List: der}); err != nil {
 		return err
 	}
-	r.watch.Say(fmt.Sprintf("number %d, %s", number, count(len(e.Revoked), "revoked certificate")))
+	r.observer.Say(fmt.Sprintf("number %d, %s", number, count(len(e.Revoked), "revoked certificate")))
 	return nil
 }
 
@@ -62,7 +62,7 @@ func checkList(checker *issue.Checker, c *schedule.Ceremony, e schedule.Entry, n
 	return checker.CheckCRL(template, issuer, issuer.PublicKey, in)
 }
 
-// carryLists puts the former lists on record that no list of this ceremony follows:
+// carryLists puts the previous lists on record that no list of this ceremony follows:
 // whoever continues it finds the newest of each authority here.
 func (r *issuing) carryLists(_ context.Context) error {
 	for _, f := range r.plan.Lists {
@@ -73,7 +73,7 @@ func (r *issuing) carryLists(_ context.Context) error {
 			List: f.DER}); err != nil {
 			return err
 		}
-		r.watch.Say(fmt.Sprintf("list %d of %s, %s", f.List.Number, f.Signer,
+		r.observer.Say(fmt.Sprintf("list %d of %s, %s", f.List.Number, f.Signer,
 			count(len(f.List.RevokedCertificateEntries), "revoked certificate")))
 	}
 	return nil

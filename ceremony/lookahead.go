@@ -16,14 +16,14 @@ import (
 
 // Lookahead is what a look at a plan's tokens needs, before the day.
 type Lookahead struct {
-	Plan    *schedule.Ceremony
-	Station *station.Station
-	Open    signer.Opener
-	Ask     signer.PINFunc
-	Insert  func(ctx context.Context, words string) (said string, err error) // as Config's
-	Watch   Watcher
-	Now     func() time.Time
-	Rand    io.Reader
+	Plan     *schedule.Ceremony
+	Station  *station.Station
+	Open     signer.Opener
+	Ask      signer.PINFunc
+	Insert   func(ctx context.Context, words string) (said string, err error) // as Config's
+	Observer Observer
+	Now      func() time.Time
+	Rand     io.Reader
 }
 
 // Looked is what a look at one token or KMS found.
@@ -45,7 +45,7 @@ func LookAhead(ctx context.Context, l Lookahead) ([]Looked, error) {
 		return nil, err
 	}
 	r := &run{Config: Config{Station: l.Station, Open: l.Open, Ask: l.Ask, Insert: l.Insert}, common: common{
-		plan: l.Plan, watch: l.Watch, rand: l.Rand, now: l.Now, progress: progress.Unrecorded(),
+		plan: l.Plan, observer: l.Observer, rand: l.Rand, now: l.Now, progress: progress.Unrecorded(),
 	}}
 	r.openRooms()
 	r.tokens.look = true
@@ -83,9 +83,9 @@ func lookAt(ctx context.Context, r *tokens, p phase) error {
 			continue
 		}
 		if slices.Contains(existing, name) {
-			r.watch.Say(fmt.Sprintf("the %s key is there, and answered a challenge", name))
+			r.observer.Say(fmt.Sprintf("the %s key is there, and answered a challenge", name))
 		} else {
-			r.watch.Say(fmt.Sprintf("no %s key is there yet, as it should be", name))
+			r.observer.Say(fmt.Sprintf("no %s key is there yet, as it should be", name))
 		}
 	}
 	return errors.Join(all...)

@@ -69,7 +69,7 @@ func (r *secrets) makeKeysOf(n plan.Node) error {
 		return err
 	}
 	record.SHA256 = fingerprint.Of(sealed)
-	r.watch.Say(fmt.Sprintf("%s of node %s made here and sealed to %s", count(len(keys), "key"), n.Name,
+	r.observer.Say(fmt.Sprintf("%s of node %s made here and sealed to %s", count(len(keys), "key"), n.Name,
 		fingerprint.Recipient(n.Keys.Recipient)))
 	_, err = r.progress.Record(record)
 	return err

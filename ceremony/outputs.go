@@ -46,7 +46,7 @@ func (r *outputs) signBundles(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	done := r.tally(len(unsigned))
+	done := r.stepCount(len(unsigned))
 	for group := range slices.Chunk(unsigned, groupSize) {
 		sums := make([]fingerprint.SHA256, len(group))
 		err := parallel(r.workers, len(group), func(i int) error {
@@ -76,7 +76,7 @@ func (r *outputs) signBundles(ctx context.Context) error {
 
 // signFiles has the release key sign files, by their SHA-256.
 func (r *outputs) signFiles(ctx context.Context, entries []schedule.Entry, sums []fingerprint.SHA256,
-	done *tally) error {
+	done *stepCount) error {
 	records := make([]transcript.Record, len(entries))
 	for i, e := range entries {
 		records[i] = transcript.SignatureIntent{Entry: e.N, Name: e.Name, SHA256: sums[i]}
@@ -218,13 +218,13 @@ func (r *outputs) writeOutputs(_ context.Context) error {
 	if err := r.dir.disk.MkdirAll(r.dir.file(bundlesFolder), 0o755); err != nil {
 		return err
 	}
-	done := r.tally(len(r.plan.Nodes))
+	done := r.stepCount(len(r.plan.Nodes))
 	for nodes := range slices.Chunk(r.plan.Nodes, batched) {
 		if err := r.writeBundles(shared, nodes, done); err != nil {
 			return err
 		}
 	}
-	r.watch.Say(fmt.Sprintf("%s in %s", count(len(r.plan.Nodes), "bundle"), r.dir.file(bundlesFolder)))
+	r.observer.Say(fmt.Sprintf("%s in %s", count(len(r.plan.Nodes), "bundle"), r.dir.file(bundlesFolder)))
 	return nil
 }
 
@@ -234,7 +234,7 @@ const batched = 512
 
 // writeBundles writes the bundles of some nodes. They follow from the record, so none
 // needs to last before the others: where the file system allows, they come as a batch.
-func (r *outputs) writeBundles(s *shared, nodes []kubepki.Node, done *tally) error {
+func (r *outputs) writeBundles(s *shared, nodes []kubepki.Node, done *stepCount) error {
 	batch, err := r.dir.disk.Batch(r.dir.file(bundlesFolder))
 	if err != nil && !errors.Is(err, durable.ErrNoBatch) {
 		return err

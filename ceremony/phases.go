@@ -62,7 +62,7 @@ func (s *script) addToken(p phase, turns []phase) {
 	}
 	open := s.add("Open the "+kind+" of "+list(p.keys),
 		inTokens(func(r *tokens, ctx context.Context) error { return r.openToken(ctx, p, turns) }))
-	s.putIn(open, p)
+	s.insert(open, p)
 	for _, name := range p.keys {
 		s.addKey(name)
 	}
@@ -96,8 +96,8 @@ func generation(name string) string {
 	return " " + name
 }
 
-// putIn makes a step the gate of a token.
-func (s *script) putIn(step *Step, p phase) {
+// insert makes a step the gate of a token.
+func (s *script) insert(step *Step, p phase) {
 	step.Place = p.place
 	if !p.removable {
 		step.People = "Administrator: the machine reaches the KMS with the credentials made for this day. There is no PIN."
@@ -147,23 +147,23 @@ func (s *script) addClone(name string) {
 	p.keys = []string{name}
 	step := s.add(fmt.Sprintf("Clone the %s key and prove the clone", name),
 		inTokens(func(r *tokens, ctx context.Context) error { return r.clone(ctx, p, ref) }))
-	s.putIn(step, p)
+	s.insert(step, p)
 	step.People = "Officers: clone the key with its maker's tool, then put the clone's token in and enter its PIN. " +
 		"It goes into a bag and a safe of its own."
 	step.Failure = "Without a clone that answers the ceremony does not go on. Clone again, and run the same " +
 		"command again."
 }
 
-// comeBack adds the way back to the token of a key, when another has been in
+// reinsert adds the way back to the token of a key, when another has been in
 // the reader since.
-func (s *script) comeBack(turns []phase, key string) {
+func (s *script) reinsert(turns []phase, key string) {
 	p := phaseOf(turns, key)
 	if !p.removable || p.token == s.token {
 		return
 	}
 	step := s.add("Go back to the token of "+list(p.keys),
-		inTokens(func(r *tokens, ctx context.Context) error { return r.comeBack(ctx, p) }))
-	s.putIn(step, p)
+		inTokens(func(r *tokens, ctx context.Context) error { return r.reinsert(ctx, p) }))
+	s.insert(step, p)
 	step.People = "With one reader: take the other token out and seal it, put this one in, enter the PIN. With a " +
 		"reader for each, nothing has to be done."
 }

@@ -84,11 +84,11 @@ func (r *run) beginRecord(path string, begins time.Time) error {
 		return err
 	}
 	// After a power cut it may be the only one that people have.
-	r.watch.Fingerprint("head of the record, to be written down", r.progress.Synced())
+	r.observer.Fingerprint("head of the record, to be written down", r.progress.Synced())
 	return nil
 }
 
-// resumeRecord reads what former processes recorded into the state, and closes
+// resumeRecord reads what previous processes recorded into the state, and closes
 // the intents they left without a result.
 func (r *run) resumeRecord(path string) error {
 	recovered, err := r.progress.Resume(r.dir.disk, path, r.now)
@@ -104,11 +104,11 @@ func (r *run) resumeRecord(path string) error {
 		return err
 	}
 	if r.progress.Closed {
-		r.watch.Say("the record is closed already; what is missing beside it is written again")
+		r.observer.Say("the record is closed already; what is missing beside it is written again")
 		return nil
 	}
-	r.watch.Say("going on where the record ends")
-	r.watch.Fingerprint("head of the record", head)
+	r.observer.Say("going on where the record ends")
+	r.observer.Fingerprint("head of the record", head)
 	resumed := transcript.Resumed{Head: head, Cut: recovered.Cut, Program: r.Program, Host: r.Host,
 		Removed: r.dir.leftovers}
 	if resumed.Removed == nil {
@@ -116,7 +116,7 @@ func (r *run) resumeRecord(path string) error {
 	}
 	if at := r.now().UTC().Truncate(time.Second); at.Before(r.progress.Last()) {
 		resumed.Clock = &at
-		r.watch.Say("the clock is behind the record: it was ahead before; lines have the time of the last one until " +
+		r.observer.Say("the clock is behind the record: it was ahead before; lines have the time of the last one until " +
 			r.progress.Last().Format(time.RFC3339))
 	}
 	records := []transcript.Record{resumed}

@@ -38,7 +38,7 @@ var beforeKeys = map[string]string{
 	`tryAll: `: inDryRun,
 	`list: %s: its issuer %s has no certificate`:                           inDryRun,
 	`entry: %s: its issuer %s has no certificate`:                          inDryRun,
-	`elsewhere: %s: its root %s has no certificate`:                        inDryRun,
+	`external: %s: its root %s has no certificate`:                         inDryRun,
 	`newKey: unknown algorithm`:                                            inDryRun,
 	`people:  waives a check of the room, and is not present`:              byPeople,
 	`Attended: the plan names no people, so nobody of them can be present`: byPeople,

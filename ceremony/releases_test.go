@@ -44,7 +44,7 @@ func (f *facts) cluster(t *testing.T, release string, external bool, nodes ...st
 	dir, _ := fixture.Run(t)
 	for _, kind := range nodes {
 		t.Run(kind, func(t *testing.T) {
-			n := &judged{T: t, facts: f, release: release, kind: kind, node: kinds[kind], root: t.TempDir()}
+			n := &checkedNode{T: t, facts: f, release: release, kind: kind, node: kinds[kind], root: t.TempDir()}
 			n.install(fixture, dir)
 			for _, problem := range n.judge() {
 				t.Error(problem)
@@ -57,7 +57,7 @@ func (f *facts) cluster(t *testing.T, release string, external bool, nodes ...st
 // node: each has to be noticed.
 func TestReleasesCanFail(t *testing.T) {
 	f := readFacts(t)
-	n := &judged{T: t, facts: f, release: "1.37.2", kind: "first", node: kinds["first"], root: t.TempDir()}
+	n := &checkedNode{T: t, facts: f, release: "1.37.2", kind: "first", node: kinds["first"], root: t.TempDir()}
 	fixture := ceremonytest.New(t, ceremonytest.Shape{Nodes: []kubepki.Node{n.node}})
 	dir, _ := fixture.Run(t)
 	n.install(fixture, dir)

@@ -70,7 +70,7 @@ func (r *run) remember(head fingerprint.SHA256) {
 	r.memory.of(head) // of a record that begins, it is the first line's
 	err := r.memory.write(head)
 	if err != nil && !r.memory.failed {
-		r.watch.Say(fmt.Sprintf("this machine does not remember the head, so write it down: %v", err))
+		r.observer.Say(fmt.Sprintf("this machine does not remember the head, so write it down: %v", err))
 	}
 	r.memory.failed = err != nil
 }
@@ -80,7 +80,7 @@ func (r *run) remember(head fingerprint.SHA256) {
 func (r *run) remembered(lines []transcript.Line) (head fingerprint.SHA256, known bool, err error) {
 	head, known, err = r.memory.read()
 	if err != nil {
-		r.watch.Say(fmt.Sprintf("this machine remembers no head of the record: %v", err))
+		r.observer.Say(fmt.Sprintf("this machine remembers no head of the record: %v", err))
 		return head, false, nil
 	}
 	if known && lineOf(lines, head) < 0 {

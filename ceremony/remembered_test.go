@@ -19,7 +19,7 @@ func remembering(cfg ceremony.Config, folder string) ceremony.Config {
 
 // teller keeps what people are told.
 type teller struct {
-	ceremony.Watcher
+	ceremony.Observer
 	lines []string
 }
 
@@ -132,9 +132,9 @@ func TestNotRemembered(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "ceremony")
-	said := &teller{Watcher: f.Config(t, dir).Watch}
+	said := &teller{Observer: f.Config(t, dir).Observer}
 	cfg := remembering(f.Config(t, dir), folder)
-	cfg.Watch = said
+	cfg.Observer = said
 	if _, err := ceremony.Run(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -46,18 +46,18 @@ func (r *run) lookAtRoom(ctx context.Context) error {
 		switch what := c.Name + ": " + c.Wrong; {
 		case c.Wrong == "":
 		case c.Refused() && slices.Contains(r.Waive.Checks, c.Name):
-			r.watch.Say("waived by " + list(r.Waive.By) + ": " + what)
+			r.observer.Say("waived by " + list(r.Waive.By) + ": " + what)
 			waived = append(waived, transcript.Deviation{Text: what + ": " + r.Waive.Reason, By: r.Waive.By, Waives: c.Name})
 		case c.Refused():
 			reasons = append(reasons, what)
 		case c.Level == preflight.Warn:
-			r.watch.Say("warning: " + what)
+			r.observer.Say("warning: " + what)
 		default:
 			recorded = append(recorded, c.Name)
 		}
 	}
 	if len(recorded) > 0 {
-		r.watch.Say("on record, and not as a room should be: " + strings.Join(recorded, ", "))
+		r.observer.Say("on record, and not as a room should be: " + strings.Join(recorded, ", "))
 	}
 	if _, err := r.progress.Record(append([]transcript.Record{seen}, waived...)...); err != nil {
 		return err

@@ -38,15 +38,15 @@ type Config struct {
 	// Insert asks people for a token that is not there, in the words given, and
 	// returns when they say that it is, with what else they want on record;
 	// ErrNobody when there is nobody to ask.
-	Insert  func(ctx context.Context, words string) (said string, err error)
-	Disk    *durable.Disk
-	Now     func() time.Time
-	Rand    io.Reader
-	Program transcript.Program
-	Built   time.Time // the program is not older than that; zero when not known
-	Host    transcript.Host
-	Modules []transcript.Module // the PKCS#11 modules the station's keys are reached by
-	Watch   Watcher
+	Insert   func(ctx context.Context, words string) (said string, err error)
+	Disk     *durable.Disk
+	Now      func() time.Time
+	Rand     io.Reader
+	Program  transcript.Program
+	Built    time.Time // the program is not older than that; zero when not known
+	Host     transcript.Host
+	Modules  []transcript.Module // the PKCS#11 modules the station's keys are reached by
+	Observer Observer
 	// at the room; former is when the last ceremony ended
 	Look  func(ctx context.Context, former time.Time) ([]preflight.Result, error)
 	Waive Waiver
@@ -62,8 +62,8 @@ type Config struct {
 	Workers int // certificates checked at once; 0 means one for each processor
 }
 
-// Watcher is told how the ceremony goes on.
-type Watcher interface {
+// Observer is told how the ceremony goes on.
+type Observer interface {
 	Step(n, of int, title string)
 	Say(line string) // one fact of the present step
 	Fingerprint(what string, f fingerprint.SHA256)
@@ -147,7 +147,7 @@ type common struct {
 	plan      *schedule.Ceremony // the directory's own copy, once there is one
 	progress  *progress.Progress
 	dir       *directory
-	watch     Watcher
+	observer  Observer
 	rand      io.Reader
 	now       func() time.Time
 	rehearsal bool
@@ -161,7 +161,7 @@ type rooms struct {
 	outputs *outputs
 }
 
-// Run carries out a plan, or goes on where a former process stopped.
+// Run carries out a plan, or goes on where a previous process stopped.
 // Errors: *Refused and *plan.Invalid before anything is signed,
 // ErrOtherCeremony, *Interrupted, and those of signer and of the disk.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
@@ -169,7 +169,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
 	r := &run{Config: cfg, memory: memory{folder: cfg.Heads.Memory}, checker: issue.NewChecker(cfg.Rand), common: common{
-		plan: cfg.Plan, watch: cfg.Watch, rand: cfg.Rand, now: cfg.Now, rehearsal: cfg.Rehearsal != nil,
+		plan: cfg.Plan, observer: cfg.Observer, rand: cfg.Rand, now: cfg.Now, rehearsal: cfg.Rehearsal != nil,
 		dir: &directory{path: cfg.Dir, disk: cfg.Disk, rehearsal: cfg.Rehearsal != nil},
 	}}
 	var err error
@@ -204,9 +204,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 
 func (r *run) carryOut(ctx context.Context, s Step) error {
 	r.progress.At(s.N)
-	r.watch.Step(s.N, len(r.steps), s.Title)
+	r.observer.Step(s.N, len(r.steps), s.Title)
 	if s.Final && len(r.progress.Keys) == 0 {
-		r.watch.Say("from here on keys exist that running again does not unmake")
+		r.observer.Say("from here on keys exist that running again does not unmake")
 	}
 	if err := r.progress.BeginStep(); err != nil {
 		return err
@@ -304,6 +304,6 @@ func (r *run) close() {
 		r.tokens.close()
 	}
 	if err := errors.Join(r.progress.Close(), r.dir.close()); err != nil {
-		r.watch.Say("left behind: " + err.Error())
+		r.observer.Say("left behind: " + err.Error())
 	}
 }

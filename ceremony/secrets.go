@@ -33,7 +33,7 @@ func (r *secrets) sealServiceAccount(_ context.Context) error {
 }
 
 // sealNextServiceAccount makes the pair that signs after a later ceremony. Also
-// nodes that have the present one by a sister will open it.
+// nodes that have the present one by a peer will open it.
 func (r *secrets) sealNextServiceAccount(_ context.Context) error {
 	if r.progress.Next != nil {
 		return r.checkSealed(*r.progress.Next)
@@ -67,7 +67,7 @@ func (r *secrets) sealPair(secret, file string, a signer.Algorithm, recipients [
 	if err := r.dir.replaceSecret(file, sealed); err != nil {
 		return err
 	}
-	r.watch.Say(fmt.Sprintf("sealed to %s", count(len(recipients), "node")))
+	r.observer.Say(fmt.Sprintf("sealed to %s", count(len(recipients), "node")))
 	_, err = r.progress.Record(transcript.Sealed{
 		Secret: secret, File: file, SHA256: fingerprint.Of(sealed), Recipients: recipients, PublicKey: public,
 	})
@@ -75,7 +75,7 @@ func (r *secrets) sealPair(secret, file string, a signer.Algorithm, recipients [
 }
 
 // carryServiceAccount takes over the pair a predecessor had sealed, with what
-// that ceremony's record says of it, and what sister nodes sealed to those that
+// that ceremony's record says of it, and what peers sealed to those that
 // joined later. It refuses a node that could open neither.
 func (r *secrets) carryServiceAccount(_ context.Context) error {
 	if r.progress.Sealed == nil {
@@ -113,7 +113,7 @@ func (r *secrets) carryNextServiceAccount(_ context.Context) error {
 	return err
 }
 
-// carried is what a predecessor's record says of a sealed file of the plan: as
+// carried is what a previous ceremony's record says of a sealed file of the plan: as
 // the pair in use, or as the next one by then.
 func (r *secrets) carried(secret, file string) (transcript.Sealed, error) {
 	// Where there is no record of the pair, nodes that have it sealed it to each other.
@@ -126,7 +126,7 @@ func (r *secrets) carried(secret, file string) (transcript.Sealed, error) {
 		s.Secret, s.File, s.Former = secret, file, nil
 		return s, nil
 	}
-	return transcript.Sealed{}, &Refused{[]string{file + " is not the sealed file of any predecessor's record"}}
+	return transcript.Sealed{}, &Refused{[]string{file + " is not the sealed file of any previous ceremony's record"}}
 }
 
 // formerAccounts are the public keys that the plan keeps in sa.pub, as DER.
@@ -146,7 +146,7 @@ func (r *secrets) formerAccounts() (former [][]byte, err error) {
 	return former, nil
 }
 
-// passOn records the files that sister nodes sealed to nodes that joined later.
+// passOn records the files that peers sealed to nodes that joined later.
 // Nobody here can look into them; the node that opens one wants public's key.
 func (r *secrets) passOn(public []byte) error {
 	var records []transcript.Record
@@ -162,7 +162,7 @@ func (r *secrets) passOn(public []byte) error {
 	if len(records) == 0 {
 		return nil
 	}
-	r.watch.Say(fmt.Sprintf("%s the key as a sister node sealed it", count(len(records), "node")+" will get"))
+	r.observer.Say(fmt.Sprintf("%s the key as a peer sealed it", count(len(records), "node")+" will get"))
 	_, err := r.progress.Record(records...)
 	return err
 }
@@ -180,7 +180,7 @@ func (r *secrets) checkSealed(s transcript.Sealed) error {
 }
 
 // recipients are the age recipients of the control-plane nodes, in plan order;
-// those that get the pair in use from a sister only when told so.
+// those that get the pair in use from a peer only when told so.
 func (r *secrets) recipients(all bool) []string {
 	var out []string
 	for i, n := range r.plan.Nodes {
@@ -195,7 +195,7 @@ func (r *secrets) recipients(all bool) []string {
 }
 
 // serviceAccount returns the sealed private key and the public ones, as a node's
-// bundle holds them: made here, carried over, or shared by a sister node.
+// bundle holds them: made here, carried over, or shared by a peer.
 func (r *secrets) serviceAccount(node string) (sealed, public []byte, err error) {
 	if r.progress.Sealed == nil {
 		return nil, nil, nil

@@ -75,7 +75,7 @@ func Steps(c *schedule.Ceremony, st *station.Station) ([]Step, error) {
 	}
 	s.addGate()
 	if c.Plan.Adopts() {
-		s.add("Take over what the cluster that is brought in has", (*run).takeOver)
+		s.add("Take over what the cluster that is adopted has", (*run).takeOver)
 	}
 	switch {
 	case c.Plan.ServiceAccount.Sealed != "":
@@ -114,7 +114,7 @@ func (s *script) opening() {
 // closing adds what comes when all certificates are issued.
 func (s *script) closing(tokens []phase) {
 	s.add("Close issuing", inIssuing((*issuing).closeIssuing))
-	s.comeBack(tokens, s.plan.ReleaseKey())
+	s.reinsert(tokens, s.plan.ReleaseKey())
 	s.add(fmt.Sprintf("Sign %s", count(len(s.plan.Nodes), "bundle")), inOutputs((*outputs).signBundles))
 	s.add("Write authorities and bundles", inOutputs((*outputs).writeOutputs))
 	compare := s.add("Compare fingerprints", inOutputs((*outputs).showFingerprints))
@@ -143,7 +143,7 @@ func (s *script) addLeaves(tokens []phase) {
 		}
 	}
 	for _, name := range s.leafOrder(tokens, by) {
-		s.comeBack(tokens, name)
+		s.reinsert(tokens, name)
 		if n := len(leaves[name]); n > 0 {
 			s.add(fmt.Sprintf("Issue %s by %s", count(n, "certificate"), name), issueEntries(leaves[name]...))
 		}

@@ -111,7 +111,7 @@ func (r *tokens) openIfIn(ctx context.Context, p phase, wanted bool) (signer.Sto
 	case err == nil:
 		r.opened = append(r.opened, store)
 	case errors.Is(err, signer.ErrAbsent):
-		r.watch.Say("it is not in yet, and asked for at its step")
+		r.observer.Say("it is not in yet, and asked for at its step")
 		return nil, nil
 	}
 	return store, err

@@ -39,7 +39,7 @@ func (r *tokens) openToken(ctx context.Context, p phase, turns []phase) error {
 		return err
 	}
 	if r.answers(ctx, p) {
-		r.watch.Say("it is open already")
+		r.observer.Say("it is open already")
 		return nil
 	}
 	if rests, err := r.rests(p, turns); err != nil || rests {
@@ -85,7 +85,7 @@ func (r *tokens) rests(p phase, turns []phase) (bool, error) {
 		if finished, err := r.finished(q); err != nil || finished || !q.removable {
 			continue
 		}
-		r.watch.Say("its keys are on record: it is asked for when one of them signs")
+		r.observer.Say("its keys are on record: it is asked for when one of them signs")
 		return true, nil
 	}
 	return false, nil
@@ -95,7 +95,7 @@ func (r *tokens) rests(p phase, turns []phase) (bool, error) {
 func (r *tokens) done(p phase) (bool, error) {
 	finished, err := r.finished(p)
 	if err == nil && finished {
-		r.watch.Say("nothing is left to do with it: it stays where it is")
+		r.observer.Say("nothing is left to do with it: it stays where it is")
 	}
 	return finished, err
 }
@@ -141,9 +141,9 @@ func (r *tokens) open(ctx context.Context, p phase) (signer.Store, error) {
 
 func (r *tokens) announce(p phase) {
 	if r.rehearsal {
-		r.watch.Say("a throw-away token plays the part of " + p.place)
+		r.observer.Say("a throw-away token plays the part of " + p.place)
 	} else {
-		r.watch.Say("wanted: " + p.place)
+		r.observer.Say("wanted: " + p.place)
 	}
 }
 
@@ -161,11 +161,11 @@ func (r *tokens) openRef(ctx context.Context, p phase, ref signer.Ref) (signer.S
 				continue // a module looks at its readers anew only when nothing in it is open
 			}
 			if asked {
-				r.watch.Say("it is not there yet" + instead(err))
+				r.observer.Say("it is not there yet" + instead(err))
 			}
 		case !p.removable && errors.Is(err, signer.ErrUnavailable) && ctx.Err() == nil:
 			if asked {
-				r.watch.Say("it does not answer yet: " + err.Error())
+				r.observer.Say("it does not answer yet: " + err.Error())
 			}
 		default:
 			return nil, err
@@ -249,18 +249,18 @@ func (r *tokens) described(store signer.Store) (signer.Device, bool) {
 		return signer.Device{}, false
 	}
 	device := d.Describe()
-	r.watch.Say(fmt.Sprintf("token %s, serial %s, %s %s", device.Label, device.Serial, device.Manufacturer, device.Model))
+	r.observer.Say(fmt.Sprintf("token %s, serial %s, %s %s", device.Label, device.Serial, device.Manufacturer, device.Model))
 	return device, true
 }
 
-// comeBack goes on with a token after another's turn. One that was taken out is
+// reinsert goes on with a token after another's turn. One that was taken out is
 // opened again, and each of its keys proves itself again.
-func (r *tokens) comeBack(ctx context.Context, p phase) error {
+func (r *tokens) reinsert(ctx context.Context, p phase) error {
 	if r.progress.Closed && !slices.Contains(p.keys, r.plan.ReleaseKey()) {
 		return nil
 	}
 	if r.there(ctx, p.keys[0]) {
-		r.watch.Say("it is still there: " + p.place)
+		r.observer.Say("it is still there: " + p.place)
 		return nil
 	}
 	if done, err := r.done(p); err != nil || done {
@@ -297,10 +297,10 @@ func (r *tokens) clone(ctx context.Context, p phase, ref signer.Ref) error {
 		return nil
 	}
 	if r.rehearsal {
-		r.watch.Say("a throw-away token has no clone; in the ceremony it goes into " + p.place)
+		r.observer.Say("a throw-away token has no clone; in the ceremony it goes into " + p.place)
 		return nil
 	}
-	r.watch.Say("clone it with the tool of the token's maker; the clone goes into " + p.place)
+	r.observer.Say("clone it with the tool of the token's maker; the clone goes into " + p.place)
 	store, k, err := r.openClone(ctx, p, ref, key.SPKI)
 	if err != nil {
 		return err
@@ -322,7 +322,7 @@ func (r *tokens) clone(ctx context.Context, p phase, ref signer.Ref) error {
 	if err := r.challenge(ctx, transcript.ChallengeIntent{Name: name, SPKI: key.SPKI, Clone: &token}, k); err != nil {
 		return err
 	}
-	r.watch.Say(fmt.Sprintf("the clone of the %s key answered a challenge", name))
+	r.observer.Say(fmt.Sprintf("the clone of the %s key answered a challenge", name))
 	return nil
 }
 
@@ -342,7 +342,7 @@ func (r *tokens) openClone(ctx context.Context, p phase, ref signer.Ref, spki fi
 		if !errors.Is(err, signer.ErrNotFound) {
 			return nil, nil, err
 		}
-		r.watch.Say(err.Error())
+		r.observer.Say(err.Error())
 		if err := r.insert(ctx, p, err); err != nil {
 			return nil, nil, err
 		}

@@ -101,8 +101,8 @@ func TestOneReader(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ceremony")
 	cfg := f.Config(t, dir)
 	cfg.Insert = r.insert
-	said := &teller{Watcher: cfg.Watch}
-	cfg.Watch = said
+	said := &teller{Observer: cfg.Observer}
+	cfg.Observer = said
 	if _, err := ceremony.Run(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func (p *PKI) FormerLeaves(t testing.TB, n *Node, former map[kubepki.Authority]A
 	return leaves
 }
 
-// TrustParts are a node's first bundle of a cluster that is brought in: it keeps
+// TrustParts are a node's first bundle of a cluster that is adopted: it keeps
 // the former leaves, and trusts the new authorities beside the former ones.
 func (p *PKI) TrustParts(t testing.TB, n *Node, former map[kubepki.Authority]Authority) bundle.Parts {
 	t.Helper()

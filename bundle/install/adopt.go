@@ -64,7 +64,7 @@ func (n *Node) Standing(c kubepki.Cluster, node kubepki.Node) (*Standing, error)
 	}
 	if len(r.findings) > 0 {
 		clear(r.found.AccountKey)
-		return nil, &Refused{"this node cannot be brought in as it is", r.findings}
+		return nil, &Refused{"this node cannot be adopted as it is", r.findings}
 	}
 	return r.found, nil
 }

@@ -30,9 +30,9 @@ func running(t *testing.T, p *bundletest.PKI, n kubepki.Node, former map[kubepki
 	return m
 }
 
-// TestBroughtIn takes a node through the three stages. The keys of kubeadm's
+// TestAdoptedInStages takes a node through the three stages. The keys of kubeadm's
 // authorities may lie there until the last, whose bundle is refused while they do.
-func TestBroughtIn(t *testing.T) {
+func TestAdoptedInStages(t *testing.T) {
 	p := bundletest.New(t, bundletest.Cluster())
 	former := p.Former(t)
 	m := running(t, p, bundletest.First(), former)
@@ -145,7 +145,7 @@ func TestStandingOfARotatingKubelet(t *testing.T) {
 	standingRefused(t, m, p, "etc/kubernetes/kubelet.conf", "no such file")
 }
 
-// What cannot be brought in is named, and nothing is written.
+// What cannot be adopted is named, and nothing is written.
 func TestStandingRefused(t *testing.T) {
 	p := bundletest.New(t, bundletest.Cluster())
 	former := p.Former(t)

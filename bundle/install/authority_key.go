@@ -28,7 +28,7 @@ type keySearch struct {
 
 // none refuses a node on which a CA's private key lies: kubeadm would
 // not be in external CA mode there, and no such key belongs on any node. left are
-// those of a cluster that is being brought in, for as long as the bundle has its
+// those of a cluster that is being adopted, for as long as the bundle has its
 // authorities.
 func (s keySearch) none(b *bundle.Bundle) (left []string, err error) {
 	findings, left, err := s.all(b)

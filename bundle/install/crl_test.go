@@ -58,7 +58,7 @@ func TestRevocationList(t *testing.T) {
 		t.Errorf("status: %v, %v, %v", err, s.Findings, s.Revocations)
 	}
 
-	// One who puts the former list back is found out.
+	// One who puts the previous list back is found out.
 	must(t, os.WriteFile(m.at(full), p.Authorities[kubepki.EtcdAuthority].List(t, 1, bundletest.Now), 0o644))
 	if s, err = m.Status(); err != nil || len(s.Findings) != 1 || !strings.Contains(s.Findings[0].String(), "ca.crl: was changed") {
 		t.Errorf("put back: %v, %v", err, s.Findings)

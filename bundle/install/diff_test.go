@@ -184,13 +184,13 @@ func TestLinksOutOfTheRoot(t *testing.T) {
 			two := p.Bundle(t, m.who, 2)
 			outside := t.TempDir()
 			must(t, os.RemoveAll(outside))
-			elsewhere := m.copy(t)
+			second := m.copy(t)
 			must(t, os.RemoveAll(m.at(folder)))
-			must(t, os.Symlink(elsewhere.at(folder), m.at(folder)))
-			m.refusesLinks(t, p, two, folder, elsewhere.Root)
+			must(t, os.Symlink(second.at(folder), m.at(folder)))
+			m.refusesLinks(t, p, two, folder, second.Root)
 			must(t, os.Remove(m.at(folder)))
 			must(t, os.Symlink(outside, m.at(folder)))
-			m.refusesLinks(t, p, two, folder, elsewhere.Root)
+			m.refusesLinks(t, p, two, folder, second.Root)
 			if _, err := os.Lstat(outside); err == nil {
 				t.Error("what the link names was made")
 			}

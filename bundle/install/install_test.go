@@ -187,7 +187,7 @@ func TestDryRunsWriteNothing(t *testing.T) {
 	}
 }
 
-func TestPreviousFilesOfOthersComeBack(t *testing.T) {
+func TestPreviousFilesOfOthersAreRestored(t *testing.T) {
 	p := bundletest.New(t, bundletest.Cluster())
 	m := newMachine(t, p, bundletest.Worker())
 	bundletest.WriteFile(t, m.at("etc/kubernetes/kubelet.conf"), []byte("made by hand"))

@@ -189,7 +189,7 @@ func (p preparation) serviceAccountKey(b *bundle.Bundle, f kubepki.File) ([]byte
 }
 
 // inPlaceAlready refuses a bundle that has this node trust an authority of a
-// cluster that is brought in, and which this node does not trust already: the
+// cluster that is adopted, and which this node does not trust already: the
 // release key alone must not be able to add one that no ceremony made.
 func (p preparation) inPlaceAlready(a *accepted) error {
 	if len(a.facts.Adopted) == 0 {

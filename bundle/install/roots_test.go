@@ -62,9 +62,9 @@ func TestRootRollover(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "nor one it knows") {
 		t.Errorf("with another root's words: %v", err)
 	}
-	elsewhere := fingerprint.Of([]byte("another root"))
-	_, err = m.Install(trust, install.Options{Release: p.Release.Public(), NewRoot: &elsewhere})
-	if err == nil || !strings.Contains(err.Error(), "the root that was compared, "+elsewhere.String()+", is not in it") {
+	another := fingerprint.Of([]byte("another root"))
+	_, err = m.Install(trust, install.Options{Release: p.Release.Public(), NewRoot: &another})
+	if err == nil || !strings.Contains(err.Error(), "the root that was compared, "+another.String()+", is not in it") {
 		t.Errorf("with words of a root that is not there: %v", err)
 	}
 	m.placeCompared(t, p, trust, &r.next)

@@ -148,43 +148,43 @@ func (s *shadow) synced(path string) {
 // image is what the disk has after a power cut: names below the root, and what is
 // behind them. Of n states a folder may be in, pick chooses one; the last is the
 // present one.
-func (s *shadow) image(pick func(n int) int) map[string]remains {
+func (s *shadow) image(pick func(n int) int) map[string]survivor {
 	s.t.Helper()
-	all := map[string]remains{}
+	all := map[string]survivor{}
 	s.folder(s.root, "", pick, all)
 	return all
 }
 
-// remains is a file or folder after a power cut.
-type remains struct {
+// survivor is a file or folder after a power cut.
+type survivor struct {
 	folder bool
 	mode   fs.FileMode
 	data   string
 }
 
-func (s *shadow) folder(at, rel string, pick func(n int) int, all map[string]remains) {
+func (s *shadow) folder(at, rel string, pick func(n int) int, all map[string]survivor) {
 	s.t.Helper()
 	chosen := s.folders[at][pick(len(s.folders[at]))]
 	for _, name := range slices.Sorted(maps.Keys(chosen)) {
 		inode, path := chosen[name], filepath.Join(rel, name)
 		if inode == 0 {
-			all[path] = remains{folder: true, mode: s.mode(filepath.Join(at, name))}
+			all[path] = survivor{folder: true, mode: s.mode(filepath.Join(at, name))}
 			s.folder(filepath.Join(at, name), path, pick, all)
 			continue
 		}
 		if data, ok := s.content[inode]; ok {
-			all[path] = remains{mode: s.modes[inode], data: string(data)}
+			all[path] = survivor{mode: s.modes[inode], data: string(data)}
 			continue
 		}
 		info, err := s.open[inode].Stat()
 		must(s.t, err)
-		all[path] = remains{mode: 0o600, data: string(make([]byte, info.Size()))}
+		all[path] = survivor{mode: 0o600, data: string(make([]byte, info.Size()))}
 	}
 }
 
 // key is the same for images that do not differ in what matters: leftovers
 // without a journal are removed unread, so that only their folders count.
-func key(image map[string]remains) string {
+func key(image map[string]survivor) string {
 	_, journaled := image[filepath.FromSlash(journal)]
 	sum := sha256.New()
 	for _, path := range slices.Sorted(maps.Keys(image)) {
@@ -199,7 +199,7 @@ func key(image map[string]remains) string {
 }
 
 // restore makes a machine of an image.
-func restore(t *testing.T, image map[string]remains) string {
+func restore(t *testing.T, image map[string]survivor) string {
 	t.Helper()
 	to := folder(t)
 	for _, path := range slices.Sorted(maps.Keys(image)) {

@@ -200,7 +200,7 @@ func TestRotatedAccount(t *testing.T) {
 	}
 }
 
-// sharesFirst fails unless a sister gets the key that signs.
+// sharesFirst fails unless a peer gets the key that signs.
 func (m machine) sharesFirst(t *testing.T, signs crypto.Signer) {
 	t.Helper()
 	identity, recipient, err := seal.NewIdentity()
@@ -210,6 +210,6 @@ func (m machine) sharesFirst(t *testing.T, signs crypto.Signer) {
 	text, err := seal.Open(identity, sealed)
 	must(t, err)
 	if string(text) != string(bundletest.PrivatePEM(t, signs)) {
-		t.Error("a sister gets another key")
+		t.Error("a peer gets another key")
 	}
 }

@@ -9,7 +9,7 @@ import (
 // NotOf says why a certificate that was not made by these facts cannot stand in
 // for a leaf of a node all the same: it is another client's, or serves under no
 // name of the node, or lacks a usage. What else differs harms nobody for the time
-// that a cluster which is brought in keeps its certificates.
+// that a cluster which is adopted keeps its certificates.
 func NotOf(cert *x509.Certificate, n Node, l Leaf) []string {
 	var out []string
 	for _, u := range l.ExtKeyUsage {

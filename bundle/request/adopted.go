@@ -23,8 +23,8 @@ const (
 func adoptedLeafFile(name string) string        { return "adopted/leaf/" + name + ".crt" }
 func adoptedAuthorityFile(family string) string { return "adopted/authority/" + family + ".crt" }
 
-// Adopted is what request.json says of a node whose cluster was made elsewhere,
-// by kubeadm with its CA keys on disk, and is brought in.
+// Adopted is what request.json says of a node whose cluster was made by others,
+// by kubeadm with its CA keys on disk, and is adopted.
 type Adopted struct {
 	Authorities []Named `json:"authorities"` // by family, sorted: the self-signed ones in the trust files
 	Leaves      []Named `json:"leaves"`      // as CSRs, and of the same keys: the certificates in place
@@ -38,7 +38,7 @@ type Named struct {
 	SHA256 fingerprint.SHA256 `json:"sha256"`
 }
 
-// Adoption is what a node has in place of a cluster that is brought in. The
+// Adoption is what a node has in place of a cluster that is adopted. The
 // private keys of its authorities are no part of it.
 type Adoption struct {
 	Authorities   map[kubepki.Authority]*x509.Certificate

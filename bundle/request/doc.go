@@ -5,7 +5,7 @@
 // are sealed for it, and what it claims to be. It holds no secret; the private
 // keys and the age identity stay on the node. It is one file, NODE.req, a tar of
 //
-//	adopted/…        of a cluster that is brought in: what the node has; see Adoption
+//	adopted/…        of a cluster that is adopted: what the node has; see Adoption
 //	csr/NAME.csr     PKCS #10 in PEM; NAME is "apiserver", "etcd/server", "admin.conf", …
 //	host.sig         perhaps: the SSH host key's signature of request.json, as ssh-keygen -Y writes it
 //	previous.crt     of a renewal: a certificate the node has now, then its issuer; PEM
@@ -57,7 +57,7 @@
 //
 // # Adoption
 //
-// A node of a running cluster that was made elsewhere keeps its keys and sends
+// A node of a running cluster that was made by others keeps its keys and sends
 // what it has: adopted/leaf/NAME.crt, its certificate for the key of csr/NAME.csr;
 // adopted/authority/FAMILY.crt, the self-signed authority of each trust file; on a
 // control-plane node adopted/sa.key.age, its service-account key sealed to its own

@@ -52,7 +52,7 @@ type Opened struct {
 	CSR         map[string]*x509.CertificateRequest // by Leaf.Name
 	Present     []*x509.Certificate                 // whose first one's key signed the request, too; nil when none did
 	HostKey     ssh.PublicKey                       // that signed the request, too; nil when none did
-	Adoption    *Adoption                           // what the node has of a cluster that is brought in; nil otherwise
+	Adoption    *Adoption                           // what the node has of a cluster that is adopted; nil otherwise
 	Raw         []byte                              // the request file as it was
 }
 

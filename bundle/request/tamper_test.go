@@ -229,7 +229,7 @@ func TestArchives(t *testing.T) {
 	refused(t, "many entries", rawTar(t, many...), "", "entries")
 }
 
-// The sender has all keys and signs everything properly; still no.
+// The requester has all keys and signs everything properly; still no.
 func TestBadCSRs(t *testing.T) {
 	m := makeRequest(t, worker())
 	key := m.keys["kubelet.conf"]

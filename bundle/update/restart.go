@@ -16,9 +16,9 @@ import (
 // between is how long a service is left alone before it is asked again.
 const between = 2 * time.Second
 
-// carryOn goes on with what an earlier run began. It returns false when there is nothing
+// resume goes on with what an earlier run began. It returns false when there is nothing
 // left of that, and the place is to be asked.
-func (r *Runner) carryOn(ctx context.Context, result *Result) (done bool, err error) {
+func (r *Runner) resume(ctx context.Context, result *Result) (done bool, err error) {
 	p := r.memory.Pending
 	result.Sequence, result.Bundle = p.Sequence, &p.Bundle
 	here, err := r.has(p.Bundle)

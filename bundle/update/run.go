@@ -135,7 +135,7 @@ func (r *Runner) run(ctx context.Context, result *Result) error {
 			r.memory.Pending.Sequence,
 			r.memory.Pending.Phase,
 		)
-		if done, err := r.carryOn(ctx, result); err != nil || done {
+		if done, err := r.resume(ctx, result); err != nil || done {
 			return err
 		}
 	}

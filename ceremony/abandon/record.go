@@ -238,7 +238,7 @@ type TooFew struct{ *Proposal }
 
 func (e *TooFew) Error() string {
 	s := fmt.Sprintf("too few people have agreed to abandon it (statement %s):", e.Digest())
-	for _, t := range e.Verdict.Tallies {
+	for _, t := range e.Verdict.Progress {
 		s += "\n" + t.String()
 	}
 	for _, bad := range e.Verdict.Rejected {

@@ -70,7 +70,7 @@ type run struct {
 }
 
 // Run puts an abandonment on record to which enough people agree, and destroys the keys
-// it names, or goes on where a former process stopped. Errors: *ceremony.Refused, *TooFew
+// it names, or goes on where a previous process stopped. Errors: *ceremony.Refused, *TooFew
 // before anything is changed, those of signer and of the disk.
 func Run(ctx context.Context, c Config) (res *Result, err error) {
 	unlock, err := ceremony.Lock(c.Dir)
@@ -137,7 +137,7 @@ func (r *run) record(records ...transcript.Record) error {
 	return err
 }
 
-// replay takes what former processes did.
+// replay takes what previous processes did.
 func (r *run) replay(t *transcript.Transcript) {
 	names := map[int]string{}
 	for _, l := range t.Lines {

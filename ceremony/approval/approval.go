@@ -49,17 +49,17 @@ type Rejected struct{ File, Reason string }
 
 func (r Rejected) String() string { return "approvals/" + r.File + ": " + r.Reason }
 
-// Tally says how far a group has approved.
-type Tally struct {
+// Progress says how far a group has approved.
+type Progress struct {
 	Group
 	Approved []string // names, in the group's order
 	Missing  []string // those who may approve, and have not
 }
 
 // Enough says whether the group's threshold is reached.
-func (t Tally) Enough() bool { return len(t.Approved) >= t.People.Threshold }
+func (t Progress) Enough() bool { return len(t.Approved) >= t.People.Threshold }
 
-func (t Tally) String() string {
+func (t Progress) String() string {
 	s := fmt.Sprintf("%d of the %d approvals that %s asks for", len(t.Approved), t.People.Threshold, t.Whose)
 	if len(t.Approved) > 0 {
 		s += ", by " + strings.Join(t.Approved, ", ")
@@ -74,12 +74,12 @@ func (t Tally) String() string {
 type Verdict struct {
 	Approvals []Approval // in the order of their files
 	Rejected  []Rejected
-	Tallies   []Tally // one for each group
+	Progress  []Progress // one for each group
 }
 
 // Enough says whether every group has approved.
 func (v *Verdict) Enough() bool {
-	return !slices.ContainsFunc(v.Tallies, func(t Tally) bool { return !t.Enough() })
+	return !slices.ContainsFunc(v.Progress, func(t Progress) bool { return !t.Enough() })
 }
 
 // AbandonNamespace is what an agreement to abandon a ceremony is signed for.
@@ -124,7 +124,7 @@ func judge(namespace string, message []byte, files map[string][]byte, groups []G
 		v.Approvals = append(v.Approvals, Approval{file, person, ssh.FingerprintSHA256(key), fingerprint.Of(files[file])})
 	}
 	for _, g := range groups {
-		t := Tally{Group: g}
+		t := Progress{Group: g}
 		for _, p := range g.People.Approvers() {
 			if approved[p.Key] {
 				t.Approved = append(t.Approved, p.Name)
@@ -132,7 +132,7 @@ func judge(namespace string, message []byte, files map[string][]byte, groups []G
 				t.Missing = append(t.Missing, p.Name)
 			}
 		}
-		v.Tallies = append(v.Tallies, t)
+		v.Progress = append(v.Progress, t)
 	}
 	return v
 }

@@ -156,7 +156,7 @@ func TestJudge(t *testing.T) {
 		what   string
 		files  files
 		enough bool
-		says   string // of what was rejected, or the tally
+		says   string // of what was rejected, or the progress
 	}{
 		{"nothing", nil, false, "0 of the 2 approvals that the plan asks for; not by alice, bob, kim"},
 		{"one", files{"alice.sig": good("alice")}, false, "1 of the 2 approvals that the plan asks for, by alice; not by bob, kim"},
@@ -178,8 +178,8 @@ func TestJudge(t *testing.T) {
 		for _, r := range v.Rejected {
 			said += r.String() + "\n"
 		}
-		for _, tally := range v.Tallies {
-			said += tally.String() + "\n"
+		for _, progress := range v.Progress {
+			said += progress.String() + "\n"
 		}
 		if v.Enough() != c.enough || !strings.Contains(said, c.says) {
 			t.Errorf("%s: enough %t, want %t\n%s\nwant %s", c.what, v.Enough(), c.enough, said, c.says)
@@ -197,16 +197,16 @@ func TestSuccession(t *testing.T) {
 	former := Group{Whose: "ceremony 1", Former: true, People: must(t, []Person{person(keys, "alice", Officer), person(keys, "bob", Officer), person(keys, "kim", Witness)}, 2)}
 	good := func(name string) []byte { return sign(t, keys[name], PlanNamespace, PlanMessage(digest)) }
 	v := Judge(digest, map[string][]byte{"alice.sig": good("alice-2"), "bob.sig": good("bob")}, plan, former)
-	if v.Enough() || !v.Tallies[0].Enough() || v.Tallies[1].Enough() {
-		t.Errorf("without the old key: %v", v.Tallies)
+	if v.Enough() || !v.Progress[0].Enough() || v.Progress[1].Enough() {
+		t.Errorf("without the old key: %v", v.Progress)
 	}
 	v = Judge(digest, map[string][]byte{"alice.sig": good("alice-2"), "alice.previous.sig": good("alice"), "bob.sig": good("bob")}, plan, former)
 	if !v.Enough() || len(v.Rejected) > 0 || len(v.Approvals) != 3 {
-		t.Errorf("with it: %v, %v", v.Tallies, v.Rejected)
+		t.Errorf("with it: %v, %v", v.Progress, v.Rejected)
 	}
 	v = Judge(digest, map[string][]byte{"bob.sig": good("bob"), "bob.previous.sig": good("bob")}, plan, former)
-	if len(v.Rejected) != 1 || v.Rejected[0].Reason != "bob approves a second time" || len(v.Tallies[1].Approved) != 1 {
-		t.Errorf("twice: %v, %v", v.Tallies, v.Rejected)
+	if len(v.Rejected) != 1 || v.Rejected[0].Reason != "bob approves a second time" || len(v.Progress[1].Approved) != 1 {
+		t.Errorf("twice: %v, %v", v.Progress, v.Rejected)
 	}
 	for key, want := range map[string]string{"alice-2": "alice.sig", "alice": "alice.previous.sig", "bob": "bob.sig"} {
 		if file, _, err := FileFor(keys[key].PublicKey(), plan, former); err != nil || file != want {

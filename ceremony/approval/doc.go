@@ -26,7 +26,7 @@
 //	9f0c…
 //
 // It stands in approvals/NAME.sig beside the plan. Where people change, those of
-// the former ceremony have to approve as well; who is of both with a new key puts
+// the previous ceremony have to approve as well; who is of both with a new key puts
 // the old key's approval into approvals/NAME.previous.sig.
 //
 // # Witnesses

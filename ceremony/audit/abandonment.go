@@ -116,7 +116,7 @@ func (a *abandonmentAudit) agreed(c *Check, seq int, r transcript.Abandonment) {
 		c.problem("%s: %d signatures on record are not there, or not of this statement", agreements,
 			len(r.Approvals)-len(verdict.Approvals))
 	}
-	for _, t := range verdict.Tallies {
+	for _, t := range verdict.Progress {
 		if !t.Enough() {
 			c.problem("%s: too few people agreed: %s", agreements, t)
 		}

@@ -27,7 +27,7 @@ func (a *view) pairs() (keys transcript.AccountKeys, ok bool) {
 	return keys, true
 }
 
-// accountKeys holds what sa.pub has against plan and former record: no token is
+// accountKeys holds what sa.pub has against plan and previous record: no token is
 // verified by a key that nobody had sign, none ends that was not to end, and no
 // pair signs that API servers did not learn to trust before.
 func (a *sealedAudit) accountKeys(c *Check) {
@@ -67,7 +67,7 @@ func (a *sealedAudit) succeeds(c *Check, now transcript.AccountKeys) {
 		return // made here; what was before ends with it, as the plan says
 	}
 	if a.accountTaken(now.InUse.Recipients, now.InUse.SHA256, now.InUse.PublicKey) {
-		return // of a cluster that is brought in; there was no ceremony before
+		return // of a cluster that is adopted; there was no ceremony before
 	}
 	if a.accountKept(now.InUse.Recipients, now.InUse.File) && now.InUse.File == a.plan.Plan.ServiceAccount.Sealed {
 		return // the records are lost: nobody can hold it against one
@@ -123,7 +123,7 @@ func publicDER(text []byte) []byte {
 }
 
 // serviceAccount is the pair as a node's bundle holds it: made here, carried
-// over, or shared by a sister node; and beside its public key those that sa.pub
+// over, or shared by a peer; and beside its public key those that sa.pub
 // has for tokens of later and of before.
 func (a *bundleAudit) serviceAccount(node string) (sealed, public []byte) {
 	keys, ok := a.pairs()

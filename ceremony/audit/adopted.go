@@ -23,11 +23,11 @@ func (a *view) adopted() map[kubepki.Authority]*x509.Certificate {
 	return out
 }
 
-// broughtIn holds what the record took over from a running cluster against the
+// takenOver holds what the record took over from a running cluster against the
 // plan and the nodes' requests: the self-signed authorities, each of which every
 // node trusted before, and in the first ceremony the certificates the nodes keep.
 // Afterwards an authority is adopted only while each ceremony before had it.
-func (a *keptAudit) broughtIn(c *Check) {
+func (a *keptAudit) takenOver(c *Check) {
 	a.kept = map[string]map[string]*x509.Certificate{}
 	on := map[string]adoptedLine{}
 	for _, l := range a.ledger.adopted {
@@ -149,7 +149,7 @@ func unlikely(cert, issuer *x509.Certificate, spki []byte, at time.Time) (proble
 }
 
 // accountTaken says whether a sealed service-account key is what a node of a
-// cluster that is brought in sealed to itself, as its request brings it along.
+// cluster that is adopted sealed to itself, as its request brings it along.
 func (a *view) accountTaken(recipients []string, sealed fingerprint.SHA256, public []byte) bool {
 	if len(recipients) != 1 || a.t.Open().Sequence != 1 {
 		return false

@@ -23,8 +23,8 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// bringIn carries out the first ceremony of a running cluster.
-func bringIn(t *testing.T, r *ceremonytest.Running) *scene {
+// adoptNode carries out the first ceremony of a running cluster.
+func adoptNode(t *testing.T, r *ceremonytest.Running) *scene {
 	t.Helper()
 	s := &scene{fixture: r.Adopting(t, 1, nil), safe: newSafe(), dir: filepath.Join(t.TempDir(), "ceremony")}
 	s.fixture.Tokens(t)
@@ -109,11 +109,11 @@ func every(f *ceremonytest.Fixture) func(node string) []string {
 	}
 }
 
-// TestBroughtIn audits the three ceremonies that bring a cluster in, and that the
+// TestAdoptedInStages audits the three ceremonies that adopt a cluster, and that the
 // authorities it had do not come back.
-func TestBroughtIn(t *testing.T) {
+func TestAdoptedInStages(t *testing.T) {
 	r := ceremonytest.NewRunning(t)
-	one := bringIn(t, r)
+	one := adoptNode(t, r)
 	two, err := one.stage(t, 2, true, every(one.fixture))
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func TestBroughtIn(t *testing.T) {
 	record := must(transcript.Read("t", four.read("transcript.jsonl")))
 	c.Plan.Authorities = append(c.Plan.Authorities, plan.Authority{Name: "etcd-former", Family: kubepki.EtcdAuthority, Use: plan.Trust, Adopted: true})
 	c.Certificates["etcd-former"] = r.Authorities[kubepki.EtcdAuthority]
-	wantProblem(t, "still there after the last stage", audit.BroughtIn(record, c), "the ceremony before did not adopt it, or dropped it")
+	wantProblem(t, "still there after the last stage", audit.TakenOver(record, c), "the ceremony before did not adopt it, or dropped it")
 }
 
 func wantProblem(t *testing.T, what string, problems []string, says string) {
@@ -163,7 +163,7 @@ func wantProblem(t *testing.T, what string, problems []string, says string) {
 // every key, and what plan and requests say, by one whom the plan's checks let pass.
 func TestForgedAdoption(t *testing.T) {
 	r, other := ceremonytest.NewRunning(t), ceremonytest.NewRunning(t)
-	one := bringIn(t, r)
+	one := adoptNode(t, r)
 	for what, tt := range map[string]struct {
 		change func(*transcript.Adopted) bool
 		says   string
@@ -193,7 +193,7 @@ func TestForgedAdoption(t *testing.T) {
 	fresh := func() *schedule.Ceremony {
 		return must(schedule.OpenFS(os.DirFS(one.dir), "plan.yaml", schedule.Options{Now: time.Now()}))
 	}
-	if problems := audit.BroughtIn(record, fresh()); len(problems) > 0 {
+	if problems := audit.TakenOver(record, fresh()); len(problems) > 0 {
 		t.Fatalf("unchanged: %q", problems)
 	}
 	for what, tt := range map[string]struct {
@@ -233,7 +233,7 @@ func TestForgedAdoption(t *testing.T) {
 	} {
 		c := fresh()
 		tt.change(c)
-		wantProblem(t, what, audit.BroughtIn(record, c), tt.says)
+		wantProblem(t, what, audit.TakenOver(record, c), tt.says)
 	}
 }
 

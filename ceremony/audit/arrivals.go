@@ -21,9 +21,9 @@ var tolerated = []asn1.ObjectIdentifier{
 	{1, 3, 6, 1, 4, 1, 311, 20, 2}, {1, 3, 6, 1, 4, 1, 311, 21, 1}, {1, 3, 6, 1, 4, 1, 311, 21, 7},
 }
 
-// elsewhere holds each certificate that others signed against its line of the
+// external holds each certificate that others signed against its line of the
 // schedule, and the way from it to the root.
-func (a *certificateAudit) elsewhere(c *Check) {
+func (a *certificateAudit) external(c *Check) {
 	for _, r := range a.ledger.arrivals {
 		e := a.entry(r.entry)
 		if e == nil || e.Kind != schedule.ExternalCertificate {

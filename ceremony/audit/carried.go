@@ -30,7 +30,7 @@ func (a *chainAudit) earlier(c *Check, p plan.Predecessor, next *history.Record)
 // keptAudit proves what nodes keep: of ceremonies before, or from before there were any.
 type keptAudit struct{ *view }
 
-// carriedOver finds what the plan's nodes keep on the former records: the
+// carriedOver finds what the plan's nodes keep on the previous records: the
 // newest certificate of each name that the schedule does not make. Each has to
 // be by the present authority, valid, for the key in the node's request, and
 // what Kubernetes wants there. What is made anew keeps its key, too.
@@ -55,7 +55,7 @@ func (a *keptAudit) carriedOver(c *Check) {
 		for _, l := range leaves {
 			cert := a.past.certificate(n.Name+"/"+l.Name, history.Issued, history.Adopted)
 			if cert == nil {
-				c.problem("%s/%s: renewed or carried over, and no former record has it", n.Name, l.Name)
+				c.problem("%s/%s: renewed or carried over, and no previous record has it", n.Name, l.Name)
 				continue
 			}
 			if r := a.plan.Requests[n.Name]; r == nil || !bytes.Equal(r.Key(l.Name), cert.RawSubjectPublicKeyInfo) {

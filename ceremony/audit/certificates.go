@@ -43,12 +43,12 @@ func (a *certificateAudit) certificates(c *Check) {
 	a.begins(c)
 	(&vouchAudit{a.view}).vouchers(c)
 	(&nameAudit{a.view}).othersNames(c)
-	a.elsewhere(c)
+	a.external(c)
 	a.facts(c)
 	a.generations(c)
 	c.Detail = count(len(issued), "certificate")
 	kept := &keptAudit{a.view}
-	kept.broughtIn(c)
+	kept.takenOver(c)
 	kept.carriedOver(c)
 	if expired > 0 {
 		c.note("%s expired since", count(expired, "certificate"))

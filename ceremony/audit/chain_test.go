@@ -32,7 +32,7 @@ func (c *chain) options() audit.Options {
 	return o
 }
 
-// put leaves a file of a former ceremony among the next plan's inputs.
+// put leaves a file of a previous ceremony among the next plan's inputs.
 func (c *chain) put(name string, data []byte) string {
 	c.t.Helper()
 	(&scene{dir: c.past[0].fixture.Folder}).write(c.t, "before/"+name, data)
@@ -111,7 +111,7 @@ func (c *chain) releaseFile(name string) string {
 	return c.put(name+".pub", publicPEM(must(spkiDER(c.past[0].key(name).Public()))))
 }
 
-// account spells a pair as a former ceremony recorded it.
+// account spells a pair as a previous ceremony recorded it.
 func (c *chain) pair(s transcript.Sealed, of *scene) string {
 	id := fingerprint.Of(s.PublicKey).String()[:8]
 	return fmt.Sprintf("sealed: %s, public: %s", c.put(id+".age", of.read(s.File)), c.public(s.PublicKey))

@@ -13,7 +13,7 @@
 //     of the release key on record, which is release.pub (8).
 //   - The directory's copy of the plan expands to the digest in the first line,
 //     schedule.txt is what it expands to (1).
-//   - Enough of the plan's people, and of the former ceremony's where they are
+//   - Enough of the plan's people, and of the previous ceremony's where they are
 //     others, approved exactly this digest, and the record says which (1).
 //   - A key that was there before is on the record of a ceremony that this one
 //     continues, and enough of the people who had it last approved (1).
@@ -39,7 +39,7 @@
 //     planned; what vouches for a request is not revoked, and no extra certificate
 //     that serves has others' names (3).
 //   - Each revocation list, in the same way, is what its line says and what plan and
-//     former lists come to: numbered after them, with everything on them that had
+//     previous lists come to: numbered after them, with everything on them that had
 //     not ended, and nothing of what is revoked is in a bundle or signs; a former
 //     list that none follows is on record again as it was (3).
 //   - Each key has its intent, evidence at least of the grade the plan asks for

@@ -7,13 +7,13 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// BroughtIn looks at what a record took over from a running cluster, by a plan
+// TakenOver looks at what a record took over from a running cluster, by a plan
 // that a test may have changed after it was accepted: what the audit finds then,
 // it finds by itself.
-func BroughtIn(t *transcript.Transcript, p *schedule.Ceremony) []string {
+func TakenOver(t *transcript.Transcript, p *schedule.Ceremony) []string {
 	a := &keptAudit{&view{t: t, plan: p, ledger: newLedger(t), past: readPast(p),
 		kept: map[string]map[string]*x509.Certificate{}}}
 	c := &Check{}
-	a.broughtIn(c)
+	a.takenOver(c)
 	return c.Problems
 }

@@ -16,7 +16,7 @@ import (
 // generations looks at what tells an authority's certificates, and a family's
 // authorities, apart: who stands beside the one that issues is below a root of
 // the plan and signed no leaf here; another certificate of an authority is for
-// the same subject and key; and what a former record made is what is used on.
+// the same subject and key; and what a previous record made is what is used on.
 func (a *certificateAudit) generations(c *Check) {
 	a.standing(c)
 	uses := map[string]plan.Use{}
@@ -79,7 +79,7 @@ func (a *certificateAudit) belowRoot(cert *x509.Certificate) bool {
 }
 
 // successive holds an authority's certificate against the one before it: the
-// newest that a former record made under its name, else the one the plan renews.
+// newest that a previous record made under its name, else the one the plan renews.
 func (a *certificateAudit) successive(c *Check, p plan.Authority, cert, before *x509.Certificate) {
 	if p.Renews != "" {
 		old := renewed(a.plan.Inputs[p.Renews])
@@ -92,7 +92,7 @@ func (a *certificateAudit) successive(c *Check, p plan.Authority, cert, before *
 	switch {
 	case before == nil, before.Equal(cert):
 	case p.Renews == "":
-		c.problem("authority %s: its certificate is not the one on the former record, and the plan renews none", p.Name)
+		c.problem("authority %s: its certificate is not the one on the previous record, and the plan renews none", p.Name)
 	case !bytes.Equal(before.RawSubject, cert.RawSubject):
 		c.problem("authority %s: the subject of its new certificate is %q, it was %q", p.Name, cert.Subject, before.Subject)
 	case !bytes.Equal(before.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo):

@@ -169,7 +169,7 @@ func TestAnotherCertificate(t *testing.T) {
 	der := must(x509.CreateCertificate(rand.Reader, &template, must(x509.ParseCertificate(block.Bytes)), one.key("etcd").Public(), one.key("root")))
 	spki := must(fingerprint.SPKI(one.key("etcd").Public()))
 	for says, line := range map[string]string{
-		"authority etcd: its certificate is not the one on the former record": "{name: etcd, certificate: before/etcd.crt}",
+		"authority etcd: its certificate is not the one on the previous record": "{name: etcd, certificate: before/etcd.crt}",
 		"before/etcd.crt: is not the certificate authority etcd had on record": fmt.Sprintf(
 			"{name: etcd, renews: before/etcd.crt, key: {existing: %s}, validity: 12y, evidence: software}", spki),
 	} {

@@ -68,7 +68,7 @@ func TestKeeps(t *testing.T) {
 	}
 }
 
-// TestCarriedOver shows that what a node keeps has to be on a former record, for
+// TestCarriedOver shows that what a node keeps has to be on a previous record, for
 // the key in its request.
 func TestCarriedOver(t *testing.T) {
 	ask := func(key *ecdsa.PrivateKey) []byte { return must(x509.MarshalPKIXPublicKey(key.Public())) }
@@ -112,7 +112,7 @@ func TestCarriedOver(t *testing.T) {
 		key,
 	); !strings.Contains(
 		got,
-		"w/kubelet.conf: renewed or carried over, and no former record has it",
+		"w/kubelet.conf: renewed or carried over, and no previous record has it",
 	) {
 		t.Errorf("on no record: %q", got)
 	}

@@ -107,8 +107,8 @@ type ledger struct {
 	abandoned    []transcript.Line
 	sealed       []sealedLine
 	carried      []sealedLine             // sealed by a predecessor
-	shared       []sharedLine             // sealed by a sister node
-	adopted      []adoptedLine            // of a cluster that is brought in
+	shared       []sharedLine             // sealed by a peer
+	adopted      []adoptedLine            // of a cluster that is adopted
 	made         map[string]*nodeKeysLine // by node
 	resumed      []transcript.Line
 	rooms        []transcript.Line // preflights

@@ -21,7 +21,7 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// TestCumulative shows that the audit holds a plan against the former lists by
+// TestCumulative shows that the audit holds a plan against the previous lists by
 // itself; the plan would have refused all of these before.
 func TestCumulative(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
@@ -126,7 +126,7 @@ func TestCumulative(t *testing.T) {
 		"a reason that is none": {nil, []plan.Revocation{revoke(0xabc, "etcd", "certificateHold")},
 			"certificateHold can be undone"},
 		"never issued": {nil, []plan.Revocation{same, revoke(0xdef, "etcd", revocation.Superseded)},
-			"revokes def, which no former record has"},
+			"revokes def, which no previous record has"},
 		"issued by another": {map[string]*x509.Certificate{"def": &other}, []plan.Revocation{same, revoke(0xdef,
 			"etcd", revocation.Superseded)}, "revokes def on the list of etcd, which did not issue it"},
 		"of an authority not there": {nil, []plan.Revocation{same, revoke(0xdef, "etcd-2", revocation.Superseded)},

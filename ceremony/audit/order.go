@@ -163,7 +163,7 @@ func (a *orderAudit) serialNumbers(c *Check) {
 		return "", false
 	}
 	for name, cert := range a.plan.Certificates {
-		// Most often a predecessor's own, so not a second use.
+		// Most often a previous ceremony's own, so not a second use.
 		if _, ok := before(cert.SerialNumber); !ok {
 			used[serialKey(cert.SerialNumber)] = user{name, 0}
 		}
@@ -192,7 +192,7 @@ func (a *orderAudit) serialNumbers(c *Check) {
 	}
 	c.Detail = count(n, "serial number")
 	if len(a.chain.serials) > 0 {
-		c.Detail += fmt.Sprintf(", held against %d of former ceremonies", len(a.chain.serials))
+		c.Detail += fmt.Sprintf(", held against %d of previous ceremonies", len(a.chain.serials))
 	}
 }
 

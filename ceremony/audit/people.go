@@ -79,7 +79,7 @@ func (a *peopleAudit) enough(c *Check, files map[string][]byte, onRecord map[fin
 			counted[name] = data
 		}
 	}
-	for _, t := range approval.Judge(a.plan.Digest, counted, a.plan.Approvers()...).Tallies {
+	for _, t := range approval.Judge(a.plan.Digest, counted, a.plan.Approvers()...).Progress {
 		switch {
 		case t.Enough():
 		case a.t.Open().Rehearsal:

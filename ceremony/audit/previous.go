@@ -52,7 +52,7 @@ func (a *chainAudit) predecessors(c *Check) {
 		}
 		a.oldSerials(c, p.Transcript, r)
 		a.earlier(c, p, r)
-		a.neighbour(c, p.Transcript, r)
+		a.otherCluster(c, p.Transcript, r)
 	}
 	a.ordinal(c)
 	a.rootBefore(c)
@@ -92,7 +92,7 @@ func (a *chainAudit) anew(c *Check) {
 	}
 }
 
-// oldSerials takes the serial numbers of a former record. They too come once.
+// oldSerials takes the serial numbers of a previous record. They too come once.
 func (a *chainAudit) oldSerials(c *Check, file string, r *history.Record) {
 	for cert := range r.Certificates() {
 		if cert.State == history.Adopted {
@@ -126,7 +126,7 @@ func (a *chainAudit) ordinal(c *Check) {
 	}
 }
 
-// directories looks at the former ceremonies' own directories. Each has to be
+// directories looks at the previous ceremonies' own directories. Each has to be
 // named by this ceremony, or by another of them.
 func (a *chainAudit) directories(c *Check) {
 	heads := map[fingerprint.SHA256]bool{}
@@ -172,7 +172,7 @@ func (a *chainAudit) directories(c *Check) {
 	}
 }
 
-// missing names what may link a former ceremony to those here: the later ones of
+// missing names what may link a previous ceremony to those here: the later ones of
 // its cluster that they continue, and that are not here.
 func (a *chainAudit) missing(former *view, looks []*view) string {
 	here := map[fingerprint.SHA256]bool{}

@@ -125,7 +125,7 @@ func (o Options) releases() (pins []fingerprint.SHA256) {
 }
 
 // announcedUnder are the release keys that a pinned one vouches for: itself, and
-// each that a former ceremony, sound and by one of them, announced. It needs
+// each that a previous ceremony, sound and by one of them, announced. It needs
 // these ceremonies' directories, since a record is signed as a whole.
 func (a *originAudit) announcedUnder(c *Check, pinned fingerprint.SHA256) map[fingerprint.SHA256]bool {
 	known := map[fingerprint.SHA256]bool{pinned: true}

@@ -80,7 +80,7 @@ func (a *holderAudit) lastHolder(spki fingerprint.SHA256) *history.Record {
 	return last
 }
 
-// holdersApproved counts the approvals of a former ceremony's people.
+// holdersApproved counts the approvals of a previous ceremony's people.
 func (a *holderAudit) holdersApproved(c *Check, r *history.Record) {
 	people := approval.People{Threshold: r.Open.Threshold}
 	for _, p := range r.Open.People {
@@ -99,7 +99,7 @@ func (a *holderAudit) holdersApproved(c *Check, r *history.Record) {
 		}
 	}
 	for _, t := range approval.Judge(a.plan.Digest, counted, approval.Group{Whose: whose, People: people,
-		Former: true}).Tallies {
+		Former: true}).Progress {
 		if !t.Enough() {
 			a.requires(c, "%s: too few of those who had these keys last approved: %s", approvals, t)
 		}

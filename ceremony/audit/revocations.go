@@ -27,7 +27,7 @@ func subjectKey(cert *x509.Certificate) string {
 	return string(cert.RawSubject) + "\x00" + string(cert.SubjectKeyId)
 }
 
-// formerList is the newest list of an authority on the former records.
+// formerList is the newest list of an authority on the previous records.
 type formerList struct {
 	*x509.RevocationList
 	family  string
@@ -37,7 +37,7 @@ type formerList struct {
 // listAudit proves revocation lists, and that what is revoked is not used.
 type listAudit struct {
 	*view
-	lists map[string]*formerList // newest on the former records; see formerLists
+	lists map[string]*formerList // newest on the previous records; see formerLists
 }
 
 // hasLists says whether anything was ever revoked, or could have been.
@@ -87,7 +87,7 @@ func (a *listAudit) formerLists() map[string]*formerList {
 	return out
 }
 
-// revocationLists holds each list against plan, schedule and former records, and
+// revocationLists holds each list against plan, schedule and previous records, and
 // the bundles against all lists.
 func (a *listAudit) revocationLists(c *Check) {
 	former := a.formerLists()
@@ -120,7 +120,7 @@ func (a *listAudit) revocationLists(c *Check) {
 	}
 }
 
-// recorded finds on the former records what the plan or a former list revokes, by
+// recorded finds on the previous records what the plan or a previous list revokes, by
 // serial number; of what was abandoned there is no signature.
 func (a *listAudit) recorded(former map[string]*formerList) map[string]*history.Certificate {
 	found := map[string]*history.Certificate{}
@@ -203,7 +203,7 @@ func (a *listAudit) list(c *Check, e schedule.Entry, s *signing, try int64, form
 	a.entries(bad, e.Signer, list, former[subjectKey(issuer)])
 }
 
-// listNumber wants a number above all others of the authority: the former lists',
+// listNumber wants a number above all others of the authority: the previous lists',
 // and those of attempts that were abandoned here.
 func (a *listAudit) listNumber(bad func(string, ...any), e schedule.Entry, list *x509.RevocationList, try int64,
 	former *formerList) {
@@ -213,7 +213,7 @@ func (a *listAudit) listNumber(bad func(string, ...any), e schedule.Entry, list 
 	}
 	if planned := new(big.Int).Add(e.Number, big.NewInt(try-1)); planned.Cmp(want) != 0 {
 		bad(
-			"the schedule numbers it from %d on, after the former lists it has to be from %d",
+			"the schedule numbers it from %d on, after the previous lists it has to be from %d",
 			e.Number,
 			new(big.Int).Sub(want, big.NewInt(try-1)),
 		)
@@ -224,7 +224,7 @@ func (a *listAudit) listNumber(bad func(string, ...any), e schedule.Entry, list 
 }
 
 // entries holds what a list revokes against the plan, and its dates against the
-// former list: what was on it keeps its date, what is new has the ceremony's.
+// previous list: what was on it keeps its date, what is new has the ceremony's.
 func (a *listAudit) entries(bad func(string, ...any), signer string, list *x509.RevocationList, former *formerList) {
 	want := map[string]plan.Revocation{}
 	for _, v := range a.plan.Plan.Revocations {
@@ -279,7 +279,7 @@ func (a *listAudit) revocations(c *Check, former map[string]*formerList, onRecor
 		case issuer == nil:
 			c.problem("%s: revokes %s of %s, which has no certificate", planFile, serial, v.Authority)
 		case cert == nil && !listed:
-			c.problem("%s: revokes %s, which no former record has", planFile, serial)
+			c.problem("%s: revokes %s, which no previous record has", planFile, serial)
 		case cert != nil && (cert.Issuer == nil || !cert.Issuer.By(issuer)):
 			c.problem("%s: revokes %s on the list of %s, which did not issue it", planFile, serial, v.Authority)
 		case v.Reason.Check() != nil:
@@ -315,7 +315,7 @@ func (a *listAudit) revocations(c *Check, former map[string]*formerList, onRecor
 	}
 }
 
-// carriedLists wants each former list on record that no list of this ceremony
+// carriedLists wants each previous list on record that no list of this ceremony
 // follows, byte for byte, and no other.
 func (a *listAudit) carriedLists(c *Check, former map[string]*formerList) {
 	made := map[string]bool{}
@@ -334,7 +334,7 @@ func (a *listAudit) carriedLists(c *Check, former map[string]*formerList) {
 		key := issuerKey(list)
 		carried[key] = true
 		if f := former[key]; f == nil || made[key] || l.Family != f.family || !bytes.Equal(f.Raw, l.List) {
-			c.problem("line %d: carries a list of %s over that is not the newest on the former records", l.seq, l.Signer)
+			c.problem("line %d: carries a list of %s over that is not the newest on the previous records", l.seq, l.Signer)
 		}
 	}
 	for _, key := range sortedKeys(former) {

@@ -217,14 +217,14 @@ func TestForgedRevocations(t *testing.T) {
 			r.TBS = must(x509.ParseRevocationList(must(x509.CreateRevocationList(rand.Reader, list, f.plan.Certificates["kubernetes"], f.key("kubernetes"))))).RawTBSRevocationList
 			f.insert(intent, r, transcript.Abandoned{Reason: "killed"})
 		}, []string{"intent of crl kubernetes, abandoned: revokes 3039, which the plan does not"}},
-		"a former list forgotten": {carried("root", func(f *forger, a *act, _ transcript.CRLCarried) { f.drop(a) }),
+		"a previous list forgotten": {carried("root", func(f *forger, a *act, _ transcript.CRLCarried) { f.drop(a) }),
 			[]string{"list 1 of CN=demo root,O=demo is neither followed nor carried over"}},
-		"another former list": {carried("root", func(f *forger, a *act, r transcript.CRLCarried) {
+		"another previous list": {carried("root", func(f *forger, a *act, r transcript.CRLCarried) {
 			list := must(x509.ParseRevocationList(r.List))
 			list.Number, list.Extensions = big.NewInt(7), nil
 			r.List = must(x509.CreateRevocationList(rand.Reader, list, f.plan.Certificates["root"], f.key("root")))
 			a.record = r
-		}), []string{"carries a list of root over that is not the newest on the former records"}},
+		}), []string{"carries a list of root over that is not the newest on the previous records"}},
 		"a list before its key has proven itself": {func(f *forger) {
 			intent, _ := first(f, func(transcript.CRLIntent) bool { return true })
 			made := f.result(intent)

@@ -129,7 +129,7 @@ func (a *sealedAudit) carriedPair(c *Check, secret, file string, want []string) 
 			c.note("line %d: no record is left that says this of %s; a node installs it only if it is the key of the "+
 				"recorded sa.pub", s.seq, s.File)
 		default:
-			c.problem("line %d: no predecessor's record says this of %s", s.seq, s.File)
+			c.problem("line %d: no previous ceremony's record says this of %s", s.seq, s.File)
 		}
 		for _, r := range want {
 			if !slices.Contains(s.Recipients, r) {
@@ -140,7 +140,7 @@ func (a *sealedAudit) carriedPair(c *Check, secret, file string, want []string) 
 	}
 }
 
-// shared holds the files that sister nodes sealed against the plan: one line for
+// shared holds the files that peers sealed against the plan: one line for
 // each, to that node's recipient alone, and beside them the carried key's public half.
 func (a *sealedAudit) shared(c *Check) {
 	planned := map[string]string{}

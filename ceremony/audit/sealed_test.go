@@ -51,7 +51,7 @@ func TestStanzas(t *testing.T) {
 	}
 }
 
-// TestShared holds a sister's file against plan and record.
+// TestShared holds a peer's file against plan and record.
 func TestShared(t *testing.T) {
 	_, mine, _ := seal.NewIdentity()
 	_, others, _ := seal.NewIdentity()

@@ -47,7 +47,7 @@ func (a *vouchAudit) vouchers(c *Check) {
 		if !a.onRecordAs(cert.SHA256, name) {
 			a.requires(
 				c,
-				"node %s: %s vouches for its request, and no former record has that certificate under this name",
+				"node %s: %s vouches for its request, and no previous record has that certificate under this name",
 				n.Name,
 				name,
 			)

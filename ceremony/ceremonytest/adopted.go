@@ -23,7 +23,7 @@ import (
 )
 
 // Running is a cluster that kubeadm made, with its CA keys at hand: what it is
-// before a ceremony brings it in.
+// before a ceremony adopts it.
 type Running struct {
 	Cluster     kubepki.Cluster
 	Authorities map[kubepki.Authority]*x509.Certificate // self-signed, as kubeadm makes them
@@ -107,7 +107,7 @@ func (r *Running) Adoption(t testing.TB, n kubepki.Node, keys request.Keys, reci
 	return a
 }
 
-// Adopting makes a fixture whose plan brings the cluster in: cp-1 with etcd, and
+// Adopting makes a fixture whose plan adopts the cluster: cp-1 with etcd, and
 // workers. Without tokens: Tokens makes them. change may spoil what a node sends.
 func (r *Running) Adopting(t testing.TB, workers int, change func(node string, a *request.Adoption)) *Fixture {
 	t.Helper()

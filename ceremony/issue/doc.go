@@ -14,7 +14,7 @@
 // leaves.
 //
 // CheckRequest and SignRequest are the same for a PKCS #10 request by which an
-// authority's key asks for its certificate elsewhere.
+// authority's key asks an external root for its certificate.
 // Revocation lists go the same way: CheckCRL, CheckedCRL, SignCRL.
 //
 // File has the release key sign the SHA-256 of a file, as plain ECDSA or RSA

@@ -40,8 +40,8 @@ func TestLayout(t *testing.T) {
 	// A leaf below the etcd authority with a key that is known.
 	etcdKey := key(t)
 	etcdCA := w.make(w.authority(kubepki.EtcdAuthority), root, etcdKey.Public())
-	sister := *w
-	sister.key = etcdKey
+	peer := *w
+	peer.key = etcdKey
 	all, err := kubepki.Leaves(w.cluster, nodes[0])
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestLayout(t *testing.T) {
 	var etcdLeaf *x509.Certificate
 	for _, l := range all {
 		if l.ID == "kube-etcd" {
-			etcdLeaf = sister.make(w.leaf(l), etcdCA, key(t).Public())
+			etcdLeaf = peer.make(w.leaf(l), etcdCA, key(t).Public())
 		}
 	}
 
@@ -110,7 +110,7 @@ func TestLayout(t *testing.T) {
 		{"server trust of another family", "k8s_server_trust", "pki/server-ca.crt", list(etcdCA, root)},
 		{"leaf with root", "k8s_chain_root", "pki/etcd/server.crt", list(etcdLeaf, etcdCA, root)},
 		{"leaf alone", "k8s_chain", "pki/etcd/server.crt", list(etcdLeaf)},
-		{"leaf with a sister of its issuer", "k8s_chain", "pki/etcd/server.crt", list(etcdLeaf, kube)},
+		{"leaf with a peer of its issuer", "k8s_chain", "pki/etcd/server.crt", list(etcdLeaf, kube)},
 		{"authority in place of a leaf", "k8s_chain", "pki/etcd/server.crt", list(etcdCA, etcdCA)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 // FormerSuffix ends the name of an authority that kubeadm made.
 const FormerSuffix = "-former"
 
-// Adopt brings in a cluster that runs already, whose CA keys lie on disks.
+// Adopt takes over a cluster that runs already, whose CA keys lie on disks.
 func Adopt(a Asked) (*Proposal, error) {
 	d, err := a.begin()
 	if err != nil {
@@ -54,7 +54,7 @@ func (d *draft) adopt(evidence signer.Grade) error {
 		if nodes[i].request.Adoption == nil {
 			return &Refused{
 				Err: fmt.Errorf("%s: does not bring along what node %s has", nodes[i].node.Request, nodes[i].node.Name),
-				Hints: append(by(AdoptRequest), plainly("for a node that is not part of the cluster yet: bring the cluster in "+
+				Hints: append(by(AdoptRequest), plainly("for a node that is not part of the cluster yet: adopt the cluster "+
 					"first, then let it join")...),
 			}
 		}

@@ -97,7 +97,7 @@ func (d *draft) anotherCluster(a Asked, chain Chain, lists plan.Duration) (*Prop
 }
 
 // rootsLast are the ceremonies of other clusters that a new one continues: the one
-// that opened the root last. Nobody here opens a root that lives elsewhere; then it
+// that opened the root last. Nobody here opens an external root; then it
 // is the last one of each cluster.
 func (c Chain) rootsLast() ([]*Previous, error) {
 	var all []*Previous

@@ -4,7 +4,7 @@
 //	First           a cluster's first ceremony
 //	AnotherCluster  the first ceremony of another cluster below a root that has one
 //	Continue        what requests ask for, with the authorities there are
-//	Adopt           brings in a cluster that runs already
+//	Adopt           adopts a cluster that runs already
 //	Renew           makes anew what ends soon
 //	Rollover        one stage in which authorities or other keys are replaced
 //	Revoke          revocation lists, and the bundles that etcd gets with them

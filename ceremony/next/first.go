@@ -20,7 +20,7 @@ var families = []kubepki.Authority{
 
 // FirstOptions are what only a cluster's first ceremony can have.
 type FirstOptions struct {
-	External *File         // certificate of a root that lives elsewhere; nil: the root is made
+	External *File         // certificate of an external root; nil: the root is made
 	Lists    plan.Duration // every authority that is made signs a list, and the next one is due then; zero: none
 }
 
@@ -48,7 +48,7 @@ func (d *draft) lists(next plan.Duration) {
 	}
 }
 
-// externalRoot makes the plan's root one that lives elsewhere.
+// externalRoot makes the plan's root external.
 func (d *draft) externalRoot(f File) error {
 	list, err := schedule.ParseCertificates(f.Data)
 	if err == nil && len(list) > 1 { // a company's chain has its root in it

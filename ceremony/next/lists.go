@@ -21,7 +21,7 @@ func (w *revoking) lists(found []Revoked) error {
 	for _, f := range found {
 		signs[f.Authority] = true
 	}
-	former := w.formerLists()
+	former := w.previousLists()
 	if w.Refresh {
 		if err := w.refreshed(former, signs); err != nil {
 			return err
@@ -60,7 +60,7 @@ func (w *revoking) lists(found []Revoked) error {
 }
 
 // formerLists are the newest lists there are, by authority.
-func (w *revoking) formerLists() map[string]*x509.RevocationList {
+func (w *revoking) previousLists() map[string]*x509.RevocationList {
 	last, former := w.chain.last(), map[string]*x509.RevocationList{}
 	for _, l := range w.chain.NewestLists() {
 		for _, a := range w.p.Authorities {
@@ -102,7 +102,7 @@ func (w *revoking) reasonFor(f Revoked) plan.Reason {
 }
 
 // nextAfter is when there will be another list: as asked for, or as long after as
-// the former list's.
+// the previous list's.
 func (w *revoking) nextAfter(former *x509.RevocationList) plan.Duration {
 	switch {
 	case w.NextUpdate != 0:
@@ -113,7 +113,7 @@ func (w *revoking) nextAfter(former *x509.RevocationList) plan.Duration {
 	return plan.Duration(90 * day)
 }
 
-// again adds what was on a former list and had not ended when that was made; with
+// again adds what was on a previous list and had not ended when that was made; with
 // the comments of the plans that revoked it.
 func (w *revoking) again(authority string, former *x509.RevocationList) error {
 	if former == nil {

@@ -57,7 +57,7 @@ func leftAuthority(t *testing.T, name string, parent *SurvivingKey) *SurvivingKe
 }
 
 // What is left is not enough for a plan, and it is said what is missing.
-func TestRemainsRefused(t *testing.T) {
+func TestSurvivorsRefused(t *testing.T) {
 	root := leftAuthority(t, "root", nil)
 	stranger := leftAuthority(t, "stranger", nil)
 	kubernetes, etcd, frontProxy := leftAuthority(

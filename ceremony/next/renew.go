@@ -51,11 +51,11 @@ func Renew(chain Chain, within time.Duration, changes Changes) (*Renewal, error)
 	if err != nil {
 		return nil, err
 	}
-	due, err := w.due(all)
+	needed, err := w.due(all)
 	if err != nil {
 		return nil, err
 	}
-	out := &Renewal{Quiet: due.keep(w.p)}
+	out := &Renewal{Quiet: needed.keep(w.p)}
 	if len(w.p.Nodes)+len(w.Left) == 0 {
 		return out, nil
 	}
@@ -72,8 +72,8 @@ func Renew(chain Chain, within time.Duration, changes Changes) (*Renewal, error)
 		if e.Kind != schedule.LeafCertificate {
 			continue
 		}
-		r := Renewed{Name: e.Name, Changes: due.changes(out.Ceremony, e)}
-		if now := due.has[e.Name]; now != nil {
+		r := Renewed{Name: e.Name, Changes: needed.changes(out.Ceremony, e)}
+		if now := needed.has[e.Name]; now != nil {
 			r.Until = now.NotAfter
 		}
 		out.Renewed = append(out.Renewed, r)
@@ -89,15 +89,15 @@ func carried(c *schedule.Ceremony) (n int) {
 	return n
 }
 
-// due are the certificates that have to be made anew, by node, and why.
-type due struct {
+// dueCertificates are the certificates that have to be made anew, by node, and why.
+type dueCertificates struct {
 	why map[string]map[string]string // by node and Leaf.Name
 	has map[string]*x509.Certificate // what there is, by the schedule's name
 }
 
 // due holds what every certificate would be against what there is.
-func (w *work) due(all *schedule.Ceremony) (*due, error) {
-	d := &due{map[string]map[string]string{}, map[string]*x509.Certificate{}}
+func (w *work) due(all *schedule.Ceremony) (*dueCertificates, error) {
+	d := &dueCertificates{map[string]map[string]string{}, map[string]*x509.Certificate{}}
 	servers := w.chain.servers()
 	for _, e := range all.Entries {
 		if e.Kind != schedule.LeafCertificate ||
@@ -143,7 +143,7 @@ func (w *work) due(all *schedule.Ceremony) (*due, error) {
 
 // keep leaves in the plan what is due, and says how many nodes it takes out.
 // Who sent a request asked for it.
-func (d *due) keep(p *plan.NewOptions) (quiet int) {
+func (d *dueCertificates) keep(p *plan.NewOptions) (quiet int) {
 	controlPlane := false
 	var nodes []plan.Node
 	for _, n := range p.Nodes {
@@ -164,7 +164,7 @@ func (d *due) keep(p *plan.NewOptions) (quiet int) {
 }
 
 // changes says what becomes different.
-func (d *due) changes(c *schedule.Ceremony, e schedule.Entry) string {
+func (d *dueCertificates) changes(c *schedule.Ceremony, e schedule.Entry) string {
 	now, why := d.has[e.Name], d.why[e.Node][e.Leaf.Name]
 	if now == nil {
 		return why

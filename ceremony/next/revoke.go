@@ -195,7 +195,7 @@ func (w *revoking) target(c history.Certificate) (Revoked, error) {
 		return t, &Refused{Err: fmt.Errorf("%s (%s) is a root: no list can say that of it", t.Name, t.Serial),
 			Hints: plainly("it has to be replaced: officiant ceremony rollover (docs/rollover.md)")}
 	case c.State == history.Received, by != nil && by.External:
-		return t, refuse("%s (%s) was certified by a root that lives elsewhere: it is revoked there", t.Name, t.Serial)
+		return t, refuse("%s (%s) was certified by an external root: it is revoked there", t.Name, t.Serial)
 	case by == nil:
 		return t, refuse("%s (%s) was issued by authority %s, which nodes do not trust any more: nobody takes it",
 			t.Name, t.Serial, c.Signer)

@@ -148,14 +148,14 @@ func (r *rolling) settle() (*schedule.Ceremony, error) {
 	if err != nil {
 		return nil, err
 	}
-	due, err := r.due(all)
+	needed, err := r.due(all)
 	if err != nil {
 		return nil, err
 	}
 	for i := range r.p.Nodes {
 		n := &r.p.Nodes[i]
 		if n.Renews() {
-			n.Renew = slices.DeleteFunc(n.Renew, func(leaf string) bool { return due.why[n.Name][leaf] == "" })
+			n.Renew = slices.DeleteFunc(n.Renew, func(leaf string) bool { return needed.why[n.Name][leaf] == "" })
 		}
 	}
 	r.leaves()

@@ -86,7 +86,7 @@ func (p *Plan) AdoptedBy(f kubepki.Authority) *Authority {
 	return nil
 }
 
-// Adopts says whether the plan brings a cluster in that no ceremony made: whether
+// Adopts says whether the plan adopts a cluster that no ceremony made: whether
 // it has an authority that is adopted.
 func (p *Plan) Adopts() bool {
 	for _, a := range p.Authorities {

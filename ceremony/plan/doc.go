@@ -75,7 +75,7 @@
 //	    first: true                   # the one that runs kubeadm init
 //	    request: requests/cp-1.req
 //	    renew: [apiserver]            # made anew for the keys they have; see Renewal
-//	    sealed: requests/cp-1.sa.key.age   # from a sister; only who cannot open serviceAccount.sealed
+//	    sealed: requests/cp-1.sa.key.age   # from a peer; only who cannot open serviceAccount.sealed
 //	    fingerprint: "51d0…"          # of the request, received by another way; see Vouching
 //	  - name: appliance-1             # nothing can be run on it: the ceremony makes its keys
 //	    roles: [worker]
@@ -97,13 +97,13 @@
 //	    role: officer                 # administrator, officer; witness: does not approve
 //	    key: "ssh-ed25519 AAAA…"      # a line of a .pub file; package approval has the rest
 //
-// Where the cluster's predecessor has other people on record, or another
+// Where the cluster's previous ceremony has other people on record, or another
 // threshold, enough of those have to approve as well.
 //
 // A predecessor is {cluster, sequence, head, transcript, earlier}: transcript is
 // an input, head the SHA-256 of its last line; earlier lists the transcripts before
 // it, newest first, each the one that the next names in its first line. sequence counts along the cluster's chain:
-// one more than this cluster's predecessor, else 1.
+// one more than this cluster's previous ceremony, else 1.
 //
 // Where the records of the cluster's ceremonies are gone, previous is
 //
@@ -172,7 +172,7 @@
 // # Renewal
 //
 // A node with renew gets these certificates anew, and its bundle keeps the others:
-// the newest of each name on this cluster's former records, signed by the present
+// the newest of each name on this cluster's previous records, signed by the present
 // authority, valid, and still what the plan asks for. request is the one it has its
 // certificates by: each key in it has to be that of the certificate on record. It
 // has no fingerprint, and may ask for names the plan does not give any more. Nodes
@@ -215,13 +215,13 @@
 // the root's. Each list replaces the former one of its authority, so what that
 // revokes has to be under revocations again, for the same reason, until a list made
 // after the certificate's end has had it (RFC 5280, 3.3). The number is one more than
-// that of the newest list on the predecessors' records, or 1: every record has the
+// that of the newest list on the previous ceremonies' records, or 1: every record has the
 // newest list of each authority, made there or carried over. What is new is revoked
 // as of the ceremony's NotBefore. A serial number that no record named here has is
 // refused, as is a root's own; so is a bundle with a revoked certificate, a new
 // certificate for a key that was revoked as compromised, and a revoked authority
 // that signs. A list with nothing on it is allowed: with one of the etcd family,
-// here or on a former record, etcd is told to look at it, and every later bundle
+// here or on a previous record, etcd is told to look at it, and every later bundle
 // of an etcd node has the newest. Inputs may not lie in crls/ then.
 //
 // # Leaving
@@ -235,7 +235,7 @@
 //
 // # Adoption
 //
-// A running cluster that kubeadm made is brought in by its first ceremony. Its
+// A running cluster that kubeadm made is adopted by its first ceremony. Its
 // self-signed authorities are adopted: certificates without keys, that issue in that
 // ceremony and are only trusted in the next. Their successors are created with use:
 // trust. The nodes' requests bring along what they have (package bundle/request),

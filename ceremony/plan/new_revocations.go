@@ -16,7 +16,7 @@ func (w *writer) revocations(o NewOptions) {
 	if len(o.Revocations) == 0 {
 		return
 	}
-	w.comment(0, "", "What is revoked: all of it, also by former ceremonies, until it has ended. Who",
+	w.comment(0, "", "What is revoked: all of it, also by previous ceremonies, until it has ended. Who",
 		"trusts an authority goes on trusting what is not on its list.")
 	w.open(0, "revocations")
 	for _, v := range o.Revocations {

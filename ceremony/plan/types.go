@@ -24,8 +24,8 @@ type Plan struct {
 	Leaves         Leaves         `yaml:"leaves"`
 	KnownHosts     string         `yaml:"knownHosts"` // input file, OpenSSH's: which SSH host key is whose
 	Nodes          []Node         `yaml:"nodes"`
-	Left           []string       `yaml:"left"`        // nodes of former ceremonies that are gone for good
-	Revocations    []Revocation   `yaml:"revocations"` // all that has not ended, those of former ceremonies included
+	Left           []string       `yaml:"left"`        // nodes of previous ceremonies that are gone for good
+	Revocations    []Revocation   `yaml:"revocations"` // all that has not ended, those of previous ceremonies included
 	CRLs           []CRL          `yaml:"crls"`        // the lists to be made
 	People         []Person       `yaml:"people"`      // absent: nobody has to approve
 	Approvals      int            `yaml:"approvals"`   // how many of them have to
@@ -99,14 +99,14 @@ type Authority struct {
 	Name        string            `yaml:"name"`        // "root", "kubernetes", later "kubernetes-2"
 	Family      kubepki.Authority `yaml:"family"`      // defaults to Name
 	Use         Use               `yaml:"use"`         // default: Issue
-	Adopted     bool              `yaml:"adopted"`     // no ceremony made it: it signed itself, in a cluster that is brought in
+	Adopted     bool              `yaml:"adopted"`     // no ceremony made it: it signed itself, in a cluster that is adopted
 	Key         Key               `yaml:"key"`         // absent when the schedule does not need it
 	Certificate string            `yaml:"certificate"` // input file; absent when it is to be made
 	Renews      string            `yaml:"renews"`      // input file: its certificate so far; one for the same key and subject is made
 	Root        string            `yaml:"root"`        // which root certifies it; default: the one that issues
 	Subject     Subject           `yaml:"subject"`
 	Validity    Duration          `yaml:"validity"` // of a certificate to be made
-	Least       Duration          `yaml:"least"`    // of one that is signed elsewhere: how much of its life has to be left; Validity is the most it may have
+	Least       Duration          `yaml:"least"`    // of one that an external root signs: how much of its life has to be left; Validity is the most it may have
 	External    bool              `yaml:"external"` // a root whose key is in somebody else's hands, like a company's
 	Issuers     string            `yaml:"issuers"`  // input file: CAs between an external root and authorities that exist
 	Evidence    signer.Grade      `yaml:"evidence"` // least grade accepted; "software" must be said
@@ -191,7 +191,7 @@ type Node struct {
 	Host        string             `yaml:"host"`        // its name in knownHosts; default: Name
 	Request     string             `yaml:"request"`     // input file
 	Renew       []string           `yaml:"renew"`       // certificates made anew for the keys they have; the others are carried over. Empty: all are
-	Sealed      string             `yaml:"sealed"`      // input file: sa.key as a sister node sealed it to this one
+	Sealed      string             `yaml:"sealed"`      // input file: sa.key as a peer sealed it to this one
 	Fingerprint fingerprint.SHA256 `yaml:"fingerprint"` // of the request, received by another channel; absent when a known key vouches for it
 }
 

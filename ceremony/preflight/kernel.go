@@ -31,7 +31,7 @@ func clock(r *Room) (seen, wrong string) {
 	for _, past := range []struct {
 		at   time.Time
 		what string
-	}{{r.Previous, "the former ceremony ended"}, {r.Program.Built, "this program was built"}} {
+	}{{r.Previous, "the previous ceremony ended"}, {r.Program.Built, "this program was built"}} {
 		if now.Before(past.at) {
 			return seen, fmt.Sprintf("it is before %s, when %s", past.at.UTC().Format("2006-01-02 15:04:05 UTC"), past.what)
 		}

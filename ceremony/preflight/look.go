@@ -10,7 +10,7 @@ import (
 type Room struct {
 	Machine
 	Dir      string    // ceremony directory, which need not exist yet; "" when not known
-	Previous time.Time // end of the former ceremony; zero when not known
+	Previous time.Time // end of the previous ceremony; zero when not known
 	Watch    Watch
 	Program  Program
 	Modules  []Module

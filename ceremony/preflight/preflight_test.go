@@ -140,7 +140,7 @@ func TestSpoiltRooms(t *testing.T) {
 		}, "wireless", "rfkill2 is not blocked"},
 		{"bluetooth not blocked", file("sys/class/rfkill/rfkill1/hard", "0"), "bluetooth", "hci0 is not blocked"},
 		{"bluetooth without a switch", gone("sys/class/rfkill/rfkill1/type"), "bluetooth", "hci0 has no switch"},
-		{"before the former ceremony", room(func(r *Room) { r.Previous = noon.Add(24 * time.Hour) }), "clock", "before 2026-11-25 11:00:00 UTC, when the former ceremony ended"},
+		{"before the previous ceremony", room(func(r *Room) { r.Previous = noon.Add(24 * time.Hour) }), "clock", "before 2026-11-25 11:00:00 UTC, when the previous ceremony ended"},
 		{"a day off a watch", room(func(r *Room) { r.Watch = Watch{Shows: noon.Add(-24 * time.Hour), Clock: noon} }), "clock", "it is 24h0m0s off a witness's watch, which said 2026-11-23 11:00:00 UTC"},
 		{"six minutes late", room(func(r *Room) { r.Watch = Watch{Shows: noon.Add(6 * time.Minute), Clock: noon} }), "clock", "it is 6m0s off a witness's watch"},
 		{"before the build", room(func(r *Room) { r.Program.Built = noon.Add(time.Second) }), "clock", "when this program was built"},

@@ -15,7 +15,7 @@ import (
 // have, so that a CA that copies them makes the right one.
 func Request(e schedule.Entry, pub crypto.PublicKey) (*x509.CertificateRequest, error) {
 	if e.Kind != schedule.RequestSignature || !e.IsCA {
-		return nil, errors.New("only an authority asks for its certificate elsewhere")
+		return nil, errors.New("only an authority asks an external root for its certificate")
 	}
 	if e.SignatureAlgorithm == x509.UnknownSignatureAlgorithm {
 		return nil, errors.New("the entry names no signature algorithm")

@@ -59,7 +59,7 @@ func (p *Progress) Create(d *durable.Disk, path string, now func() time.Time, op
 	return p.told()
 }
 
-// Resume reads what former processes recorded. Unless the record is closed, the
+// Resume reads what previous processes recorded. Unless the record is closed, the
 // caller's first record is a transcript.Resumed.
 func (p *Progress) Resume(d *durable.Disk, path string, now func() time.Time) (*transcript.Recovered, error) {
 	log, found, recovered, err := transcript.Resume(d, path, now)

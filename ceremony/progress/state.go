@@ -33,12 +33,12 @@ type State struct {
 	Issued        map[string]*x509.Certificate
 	Sealed        *transcript.Sealed             // the service-account key nodes sign with
 	Next          *transcript.Sealed             // the one they will sign with later
-	Shared        map[string]bool                // nodes whose file from a sister is on record
-	Adopted       map[string]bool                // certificates of a cluster that is brought in that are on record
+	Shared        map[string]bool                // nodes whose file from a peer is on record
+	Adopted       map[string]bool                // certificates of a cluster that is adopted that are on record
 	NodeKeys      map[string]transcript.NodeKeys // made here, by node
 	Lists         map[string][]byte              // revocation lists, by entry
 	Numbers       map[string]*big.Int            // the highest number intended, by entry
-	CarriedLists  map[string]bool                // authorities whose former list is on record
+	CarriedLists  map[string]bool                // authorities whose previous list is on record
 	Closing       *fingerprint.SHA256            // hash of the line that closes issuing
 	Signatures    map[string]Signature
 	serials       map[string]bool

@@ -1,5 +1,5 @@
 // Package receipt checks certificates of authorities that others signed, when
-// they come back to a ceremony whose root lives elsewhere.
+// they come back to a ceremony whose root is external.
 //
 // For each line of kind "external" there is a file, NAME.crt: the certificate in
 // PEM, and after it, where the root did not sign it itself, the CAs between the two;

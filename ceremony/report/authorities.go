@@ -17,7 +17,7 @@ import (
 type Authority struct {
 	Name, Family string
 	Made         bool // its certificate; otherwise it was there before
-	Elsewhere    bool // signed by a root that lives elsewhere
+	External     bool // signed by an external root
 	Trusted      bool // only trusted, beside the one of its family that issues
 	Certificate  *x509.Certificate
 	parent       *x509.Certificate // the root of the plan that is above it; nil for a root
@@ -36,8 +36,8 @@ func (a Authority) isRoot() bool            { return a.Family == string(kubepki.
 func (a Authority) Origin() string {
 	origin := ""
 	switch {
-	case a.Elsewhere:
-		origin = "signed elsewhere"
+	case a.External:
+		origin = "signed externally"
 	case !a.Made:
 		origin = "as it was"
 	}
@@ -53,7 +53,7 @@ func (m *Minutes) Authorities() []Authority {
 		return nil
 	}
 	issued := m.Record.Certificates()
-	made, elsewhere := map[string]*x509.Certificate{}, map[string]bool{}
+	made, external := map[string]*x509.Certificate{}, map[string]bool{}
 	for _, c := range issued {
 		if c.Certificate.IsCA {
 			made[c.Name] = c.Certificate
@@ -62,7 +62,7 @@ func (m *Minutes) Authorities() []Authority {
 	for _, l := range m.Record.Lines {
 		if r, ok := l.Record.(transcript.Received); ok {
 			for _, c := range r.Certificates {
-				elsewhere[c.Name] = true
+				external[c.Name] = true
 				if cert, err := x509.ParseCertificate(c.Certificate); err == nil {
 					made[c.Name] = cert
 				}
@@ -71,7 +71,7 @@ func (m *Minutes) Authorities() []Authority {
 	}
 	var out []Authority
 	for _, a := range m.Plan.Plan.Authorities {
-		one := Authority{Name: a.Name, Family: string(a.Family), Trusted: a.Use == plan.Trust, Certificate: made[a.Name], Made: made[a.Name] != nil, Elsewhere: elsewhere[a.Name]}
+		one := Authority{Name: a.Name, Family: string(a.Family), Trusted: a.Use == plan.Trust, Certificate: made[a.Name], Made: made[a.Name] != nil, External: external[a.Name]}
 		if !one.Made {
 			one.Certificate = m.Plan.Certificates[a.Name]
 		}

@@ -97,12 +97,12 @@ func TestHierarchy(t *testing.T) {
 // TestOrigin: where a certificate is from, and what its authority is for.
 func TestOrigin(t *testing.T) {
 	for want, a := range map[string]Authority{
-		"":                               {Made: true},
-		"as it was":                      {},
-		"signed elsewhere":               {Made: true, Elsewhere: true},
-		"only trusted":                   {Made: true, Trusted: true},
-		"as it was, only trusted":        {Trusted: true},
-		"signed elsewhere, only trusted": {Made: true, Elsewhere: true, Trusted: true},
+		"":                                {Made: true},
+		"as it was":                       {},
+		"signed externally":               {Made: true, External: true},
+		"only trusted":                    {Made: true, Trusted: true},
+		"as it was, only trusted":         {Trusted: true},
+		"signed externally, only trusted": {Made: true, External: true, Trusted: true},
 	} {
 		if got := a.Origin(); got != want {
 			t.Errorf("%+v: %q, want %q", a, got, want)

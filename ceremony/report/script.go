@@ -86,7 +86,7 @@ var vouchers = map[schedule.Vouch]string{
 	schedule.ByFingerprint: "its fingerprint, which people compared",
 	schedule.ByPrevious:    "the key of the node's present certificate",
 	schedule.ByHostKey:     "the node's SSH host key",
-	schedule.ByRecord:      "the record of former ceremonies",
+	schedule.ByRecord:      "the record of previous ceremonies",
 }
 
 // Blanks are the fingerprints that are written down in the room.

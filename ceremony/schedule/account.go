@@ -39,7 +39,7 @@ func (b *accountPass) check() {
 		b.Refuse(where, "no node of this plan is a control-plane node, which alone has the service-account key")
 	case !needed:
 	case b.past.genesis() && b.p.Adopts() && (!given || sa.Create != ""):
-		b.Refuse(where, "a cluster that is brought in keeps its service-account pair, by which its tokens are signed: "+
+		b.Refuse(where, "a cluster that is adopted keeps its service-account pair, by which its tokens are signed: "+
 			"carry it over (sealed, public)")
 	case !given && b.past.genesis():
 		sa.Create = signer.ECDSAP256
@@ -317,14 +317,14 @@ func (b *accountPass) opens(sealed []byte, recorded *history.Sealed) {
 		switch opens := slices.Contains(recorded.Recipients, to); {
 		case !opens && !shared:
 			b.Refuse(plan.At{"nodes", i}, "node %s cannot open %s: its recipient %s is not among those it was sealed to; a "+
-				"sister node can seal the key to it (sealed)", n.Name, file, fingerprint.Recipient(to))
+				"peer can seal the key to it (sealed)", n.Name, file, fingerprint.Recipient(to))
 		case opens && shared:
 			b.Refuse(plan.At{"nodes", i, "sealed"}, "node %s can open %s itself", n.Name, file)
 		}
 	}
 }
 
-// shared checks the files that sister nodes sealed to nodes that joined later.
+// shared checks the files that peers sealed to nodes that joined later.
 func (b *accountPass) shared() {
 	for i, n := range b.p.Nodes {
 		if n.Sealed == "" {
@@ -335,7 +335,7 @@ func (b *accountPass) shared() {
 		case !slices.Contains(n.Roles, kubepki.ControlPlane):
 			b.Refuse(where, "node %s is no control-plane node, which alone has the service-account key", n.Name)
 		case b.p.ServiceAccount.Sealed == "":
-			b.Refuse(where, "node %s: a sister can only share a service-account key that is carried over", n.Name)
+			b.Refuse(where, "node %s: a peer can only share a service-account key that is carried over", n.Name)
 		default:
 			if data := b.input(n.Sealed, where); data != nil && !isAgeFile(data) {
 				b.RefuseInput(n.Sealed, "not an armored age file")
@@ -344,7 +344,7 @@ func (b *accountPass) shared() {
 	}
 }
 
-// sharedWith is the file a sister node sealed to a node; empty when there is none.
+// sharedWith is the file a peer sealed to a node; empty when there is none.
 func (b *accountPass) sharedWith(node string) string {
 	for _, n := range b.p.Nodes {
 		if n.Name == node {

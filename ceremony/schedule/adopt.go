@@ -96,12 +96,12 @@ func (b *authorityPass) stillAdopted(a *plan.Authority, c *x509.Certificate, whe
 		}
 	}
 	b.Refuse(append(where, "adopted"), "authority %s: the last ceremony did not adopt it, or dropped it; a cluster is "+
-		"brought in by its first ceremony", a.Name)
+		"adopted by its first ceremony", a.Name)
 }
 
-// bringIn takes what a node of a cluster that is brought in has: the first
+// adoptNode takes what a node of a cluster that is adopted has: the first
 // ceremony carries its certificates over as its request has them.
-func (b *requestPass) bringIn(i int, o *request.Opened) {
+func (b *requestPass) adoptNode(i int, o *request.Opened) {
 	in, n := b.p.Nodes[i], b.nodes.list[i]
 	if !b.past.genesis() || !b.p.Adopts() {
 		if o.Adoption != nil && b.past.genesis() {
@@ -159,7 +159,7 @@ func unfit(c, issuer *x509.Certificate, now time.Time, n kubepki.Node, l kubepki
 	return append(why, kubepki.NotOf(c, n, l)...)
 }
 
-// adoptAccount checks the service-account pair of a cluster that is brought in.
+// adoptAccount checks the service-account pair of a cluster that is adopted.
 // Each control-plane node has the key, and sealed it to itself; one of these files
 // is the plan's (sealed), the others are their nodes'.
 func (b *accountPass) adoptAccount(public any) {

@@ -71,7 +71,7 @@ type Ceremony struct {
 	Renewed      map[string]*x509.Certificate            // what an authority had so far, by name
 	Issuers      []*x509.Certificate                     // CAs between an external root and the authorities the plan names
 	Carried      map[string]map[string]*x509.Certificate // by node and Leaf.Name: what the bundle keeps
-	Lists        []FormerList                            // of former ceremonies, which no list of this one follows
+	Lists        []FormerList                            // of previous ceremonies, which no list of this one follows
 	EtcdList     string                                  // authority whose revocation list etcd gets; empty: it gets none
 	Entries      []Entry
 	Digest       fingerprint.SHA256

@@ -16,10 +16,10 @@ import (
 // RequestName is the schedule's name of an authority's certificate request.
 func RequestName(authority string) string { return "csr " + authority }
 
-// requestsFolder holds the certificate requests of a ceremony whose root lives elsewhere.
+// requestsFolder holds the certificate requests of a ceremony whose root is external.
 const requestsFolder = "csrs"
 
-// external checks what the plan says of roots that live elsewhere, and that
+// external checks what the plan says of external roots, and that
 // nothing else says it.
 func (b *authorityPass) external() {
 	here := 0
@@ -27,35 +27,35 @@ func (b *authorityPass) external() {
 		a := &b.p.Authorities[i]
 		where := plan.At{"authorities", i}
 		root := b.p.RootOf(a)
-		elsewhere := a.Family != kubepki.Root && a.Makes() && root != nil && root.External
+		fromOutside := a.Family != kubepki.Root && a.Makes() && root != nil && root.External
 		switch {
 		case a.External && a.Family != kubepki.Root:
-			b.Refuse(append(where, "external"), "authority %s: only a root lives elsewhere; what stands below it is "+
+			b.Refuse(append(where, "external"), "authority %s: only a root is external; what stands below it is "+
 				"certified there", a.Name)
 		case a.Issuers != "" && !a.External:
 			b.Refuse(append(where, "issuers"), "authority %s: issuers stand between an external root and the authorities "+
 				"below it", a.Name)
-		case a.Least != 0 && !elsewhere:
+		case a.Least != 0 && !fromOutside:
 			b.Refuse(append(where, "least"), "authority %s: least is for an authority that an external root certifies", a.Name)
 		case a.External:
 			b.externalRoot(a, where)
-		case a.Makes() && !elsewhere:
+		case a.Makes() && !fromOutside:
 			here++
 		}
 	}
 	for i := range b.p.Authorities {
 		a := &b.p.Authorities[i]
 		if root := b.p.RootOf(a); here > 0 && a.Family != kubepki.Root && a.Makes() && root != nil && root.External {
-			b.Refuse(plan.At{"authorities", i}, "authority %s is certified elsewhere, and the plan makes other "+
+			b.Refuse(plan.At{"authorities", i}, "authority %s is certified externally, and the plan makes other "+
 				"authorities: one ceremony waits, and another certifies", a.Name)
 		}
 	}
 }
 
-// externalRoot checks one root that lives elsewhere.
+// externalRoot checks one external root.
 func (b *authorityPass) externalRoot(root *plan.Authority, where plan.At) {
 	if root.Key != (plan.Key{}) {
-		b.Refuse(append(where, "key"), "authority %s: it lives elsewhere, so this ceremony has no key of it", root.Name)
+		b.Refuse(append(where, "key"), "authority %s: it is external, so this ceremony has no key of it", root.Name)
 	}
 	certificate := b.cas.certificates[root.Name]
 	if certificate == nil {
@@ -92,8 +92,8 @@ func (b *authorityPass) below(certificate, root *x509.Certificate) error {
 	return nil
 }
 
-// elsewhere checks an authority whose certificate has to come back from elsewhere.
-func (b *authorityPass) elsewhere(a *plan.Authority, where plan.At, root *plan.Authority) {
+// externallySigned checks an authority whose certificate has to come back from an external root.
+func (b *authorityPass) externallySigned(a *plan.Authority, where plan.At, root *plan.Authority) {
 	if a.Least > a.Validity {
 		b.Refuse(append(where, "least"), "authority %s: at least %s, and at most %s", a.Name, a.Least, a.Validity)
 	}
@@ -107,14 +107,14 @@ func (b *authorityPass) elsewhere(a *plan.Authority, where plan.At, root *plan.A
 	}
 }
 
-// least is how long an authority that is certified elsewhere has to be valid yet
+// least is how long an authority that is certified externally has to be valid yet
 // when its certificate comes back: longer than the leaves it then issues.
 func least(p *plan.Plan, a *plan.Authority) time.Duration {
 	return time.Duration(max(a.Least, p.Leaves.Validity))
 }
 
 // requestFiles keeps the folder of the requests to the ceremony directory. Only
-// where there are any: elsewhere an input may have that name.
+// where there are any: in other plans an input may have that name.
 func (b *listPass) requestFiles() {
 	if !external(b.p) {
 		return
@@ -126,7 +126,7 @@ func (b *listPass) requestFiles() {
 	}
 }
 
-// External says whether a root of the plan lives elsewhere.
+// External says whether a root of the plan is external.
 func (c *Ceremony) External() bool { return external(c.Plan) }
 
 func external(p *plan.Plan) bool {
@@ -145,7 +145,7 @@ func (c *Ceremony) RootNameOf(authority string) string {
 	return ""
 }
 
-// Awaited lists the certificates that have to come back from elsewhere.
+// Awaited lists the certificates that have to come back from an external root.
 func (c *Ceremony) Awaited() []Entry {
 	var out []Entry
 	for _, e := range c.Entries {

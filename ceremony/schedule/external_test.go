@@ -9,8 +9,8 @@ import (
 	"officiant/bundle/fingerprint"
 )
 
-// elsewhere is the bare plan below a root that lives elsewhere.
-func elsewhere() string {
+// belowExternal is the bare plan below an external root.
+func belowExternal() string {
 	return strings.Replace(bare, "    key: {create: ECDSA-P384}\n    evidence: software\n", "    certificate: corp-root.crt\n    external: true\n", 1)
 }
 
@@ -38,7 +38,7 @@ func company(t *testing.T, pathLen int) map[string]string {
 // TestExternalRoot shows the schedule of such a plan, and that the root's key
 // is none it needs.
 func TestExternalRoot(t *testing.T) {
-	c, err := opens(elsewhere(), company(t, -1))
+	c, err := opens(belowExternal(), company(t, -1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestExternalRoot(t *testing.T) {
 // TestExternalRootExists shows an intermediate that a CA below the root signed.
 func TestExternalRootExists(t *testing.T) {
 	files := company(t, -1)
-	text := strings.Replace(elsewhere(), "    key: {create: ECDSA-P256}\n", "    key: {existing: "+files["spki"]+"}\n    certificate: corp-kubernetes.crt\n", 1)
+	text := strings.Replace(belowExternal(), "    key: {create: ECDSA-P256}\n", "    key: {existing: "+files["spki"]+"}\n    certificate: corp-kubernetes.crt\n", 1)
 	_, err := opens(text, files)
 	if got := problems(t, err); !slices.ContainsFunc(got, func(p string) bool { return strings.Contains(p, "neither the root nor a CA that came with it") }) {
 		t.Errorf("without the CA between them: %v", got)
@@ -78,10 +78,10 @@ func TestExternalRootRefused(t *testing.T) {
 		pathLen        int
 		want           string
 	}{
-		{"a key", "external: true", "external: true\n    key: {existing: " + strings.Repeat("1", 64) + "}", -1, "it lives elsewhere, so this ceremony has no key of it"},
+		{"a key", "external: true", "external: true\n    key: {existing: " + strings.Repeat("1", 64) + "}", -1, "it is external, so this ceremony has no key of it"},
 		{"no certificate", "certificate: corp-root.crt\n", "evidence: software\n", -1, "has neither a key nor a certificate"},
 		{"not said", "    external: true\n", "", -1, "whose key the plan does not name; say external: true if others sign with it"},
-		{"an intermediate elsewhere", "name: etcd\n", "name: etcd\n    external: true\n", -1, "plan.yaml:16:15: authority etcd: only a root lives elsewhere"},
+		{"an intermediate external", "name: etcd\n", "name: etcd\n    external: true\n", -1, "plan.yaml:16:15: authority etcd: only a root is external"},
 		{"issuers of an intermediate", "name: etcd\n", "name: etcd\n    issuers: corp-issuing.crt\n", -1, "authority etcd: issuers stand between"},
 		{"least of the root", "external: true\n", "external: true\n    least: 1y\n", -1, "authority root: least is for an authority that an external root certifies"},
 		{"least above most", "name: etcd\n", "name: etcd\n    least: 11y\n", -1, "authority etcd: at least 11y, and at most 10y"},
@@ -95,7 +95,7 @@ func TestExternalRootRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			files := company(t, c.pathLen)
 			files["csrs/kubeadm.yaml"] = kubeadmFile
-			_, err := opens(strings.Replace(elsewhere(), c.old, c.new, 1), files)
+			_, err := opens(strings.Replace(belowExternal(), c.old, c.new, 1), files)
 			if got := problems(t, err); !slices.ContainsFunc(got, func(p string) bool { return strings.Contains(p, c.want) }) {
 				t.Errorf("got %v\nwant %s", got, c.want)
 			}

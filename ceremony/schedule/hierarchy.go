@@ -86,7 +86,7 @@ func (b *authorityPass) certifiable(a *plan.Authority, where plan.At) {
 	case a.Use == plan.Issue && root.Use == plan.Trust:
 		b.Refuse(append(where, "root"), "authority %s is to issue below %s, which is only trusted", a.Name, root.Name)
 	case root.External:
-		b.elsewhere(a, where, root)
+		b.externallySigned(a, where, root)
 	case root.Key == plan.Key{}:
 		b.Refuse(where, "authority %s is to be certified by %s, whose key the plan does not name; say external: true if "+
 			"others sign with it", a.Name, root.Name)

@@ -17,7 +17,7 @@ type identities struct {
 	base
 	cluster kubepki.Cluster
 	nodes   *nodeFacts
-	record  []reached // nodes on former records, which the plan may leave out
+	record  []reached // nodes on previous records, which the plan may leave out
 }
 
 func identitiesOf(b base, facts *clusterFacts, past *records, nodes *nodeFacts) {

@@ -9,7 +9,7 @@ import (
 )
 
 // lost begins the chain of a cluster anew, above all that its nodes have seen. What
-// only a former record could vouch for cannot be carried over.
+// only a previous record could vouch for cannot be carried over.
 func (b *recordPass) lost(where plan.At) {
 	l := b.p.Previous.Lost
 	if err := plan.CheckLostReason(l.Reason); err != nil {

@@ -177,7 +177,7 @@ func (b *nodePass) issuers(good []int) (expanded []int) {
 		case signs[f] == 0:
 		case a.Adopted:
 			b.Refuse(authorityPlace(b.p, a.Name), "authority %s is adopted and signs nothing, and %d certificates would be "+
-				"its: a node joins before its cluster is brought in, or once the successor issues", a.Name, signs[f])
+				"its: a node joins before its cluster is adopted, or once the successor issues", a.Name, signs[f])
 		case a.Key == plan.Key{}:
 			b.Refuse(authorityPlace(b.p, a.Name), "authority %s is to sign %d certificates, but the plan does not name its key",
 				a.Name, signs[f])

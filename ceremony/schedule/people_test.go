@@ -81,7 +81,7 @@ func TestPeople(t *testing.T) {
 	}
 }
 
-// TestFormerPeople shows that the people of the cluster's predecessor have a
+// TestFormerPeople shows that the people of the cluster's previous ceremony have a
 // say when the plan has others, or none.
 func TestFormerPeople(t *testing.T) {
 	alice, bob := plan.Person{Name: "alice", Role: "officer", Key: sshKey(t)}, plan.Person{Name: "bob", Role: "officer",

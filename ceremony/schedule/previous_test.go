@@ -247,7 +247,7 @@ func TestContinuesRefused(t *testing.T) {
 		{name: "a node that cannot open it", nodes: []kubepki.Node{cp1, cp2}, want: []string{
 			`plan.yaml:80:5: node cp-2 cannot open previous/demo-1/sa.key.age: its recipient ` +
 				`age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg is not among those ` +
-				`it was sealed to; a sister node can seal the key to it (sealed)`,
+				`it was sealed to; a peer can seal the key to it (sealed)`,
 		}},
 	}
 	for _, tt := range tests {
@@ -362,7 +362,7 @@ func TestReleaseKeyOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestShared is about the file a sister node sealed to one that joined later.
+// TestShared is about the file a peer sealed to one that joined later.
 func TestShared(t *testing.T) {
 	const file = "requests/cp-2.sa.key.age"
 	p := makePast(t, defaultCAs, genesisOpen, "closed", recipients["cp-1"])
@@ -385,7 +385,7 @@ func TestShared(t *testing.T) {
 		both,
 		p.files,
 	); err == nil ||
-		!strings.Contains(err.Error(), "a sister node can seal the key to it") {
+		!strings.Contains(err.Error(), "a peer can seal the key to it") {
 		t.Errorf("a node without the key, after a ceremony that carried it over: %v", err)
 	}
 	clear := maps.Clone(p.files)
@@ -400,10 +400,10 @@ func TestShared(t *testing.T) {
 		text  string
 		files map[string]string
 	}{
-		"node cp-1 can open previous/demo-1/sa.key.age itself":               {give(give(both, "cp-2"), "cp-1"), p.files},
-		"node worker-1 is no control-plane node":                             {give(withoutWords(p.continued(t, cp1, work)), work.Name), p.files},
-		"a sister can only share a service-account key that is carried over": {give(created, "cp-1"), p.files},
-		file + ": not an armored age file":                                   {give(both, "cp-2"), clear},
+		"node cp-1 can open previous/demo-1/sa.key.age itself":             {give(give(both, "cp-2"), "cp-1"), p.files},
+		"node worker-1 is no control-plane node":                           {give(withoutWords(p.continued(t, cp1, work)), work.Name), p.files},
+		"a peer can only share a service-account key that is carried over": {give(created, "cp-1"), p.files},
+		file + ": not an armored age file":                                 {give(both, "cp-2"), clear},
 	} {
 		if _, err := opens(c.text, c.files); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)

@@ -6,7 +6,7 @@ import (
 )
 
 // records are what the ceremonies that a plan continues have on record: the result of
-// the pass that reads them, and all that the other passes know of former ceremonies.
+// the pass that reads them, and all that the other passes know of previous ceremonies.
 type records struct {
 	*history.History                 // never nil
 	sequence         int             // of this ceremony

@@ -23,7 +23,7 @@ const rehearsedLife = plan.Duration(24 * time.Hour)
 // entries differ where a throw-away thing has to stand for a real one:
 //
 //   - every key is made, in a token that proves nothing; those that exist too;
-//   - a root that lives elsewhere is made as well, and nobody is waited for;
+//   - an external root is made as well, and nobody is waited for;
 //   - so every authority's certificate is made, with a mark in its common name,
 //     and every leaf a node has, those that a renewal carries over too;
 //   - so is every revocation list, the first of its authority; of those that are

@@ -104,7 +104,7 @@ func (b *requestPass) check() {
 				b.again(i, known, seen)
 			case opened[k] != nil && b.claims(i, opened[k]):
 				b.asked(i, opened[k], seen)
-				b.bringIn(i, opened[k])
+				b.adoptNode(i, opened[k])
 				b.sent.requests[b.p.Nodes[i].Name] = b.reduced(i, opened[k])
 			}
 		}

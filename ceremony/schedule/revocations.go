@@ -19,10 +19,10 @@ import (
 type revoking struct {
 	former  []FormerList               // newest first
 	revoked map[string]plan.Revocation // the plan's, by serial number
-	before  map[string]listed          // on the former lists, by serial number
+	before  map[string]listed          // on the previous lists, by serial number
 }
 
-// listed is what a former list has of a certificate.
+// listed is what a previous list has of a certificate.
 type listed struct {
 	Revoked
 	on FormerList
@@ -30,7 +30,7 @@ type listed struct {
 
 // listFacts are the revocation lists that go out with a ceremony.
 type listFacts struct {
-	carried  []FormerList // of former ceremonies, which no list of this one follows
+	carried  []FormerList // of previous ceremonies, which no list of this one follows
 	etcd     string       // authority whose list etcd gets; empty: it gets none
 	revoking *revoking    // what the lists to be made are made from
 }
@@ -163,7 +163,7 @@ func (b *listPass) revokes(i int, v plan.Revocation) {
 	}
 }
 
-// cumulative wants all that an authority's former lists have on its new one,
+// cumulative wants all that an authority's previous lists have on its new one,
 // except what had ended when the last of them was made (RFC 5280, 3.3).
 func (b *listPass) cumulative(where plan.At, l plan.CRL) {
 	issuer := b.cas.present(l.Authority)
@@ -187,7 +187,7 @@ func (b *listPass) cumulative(where plan.At, l plan.CRL) {
 	}
 }
 
-// carriedLists are the former lists that no list of this ceremony follows.
+// carriedLists are the previous lists that no list of this ceremony follows.
 func (b *listPass) carriedLists() {
 	for i, f := range b.revoking.former {
 		same := func(o FormerList) bool { return o.sameIssuer(f) }

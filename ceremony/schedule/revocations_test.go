@@ -166,7 +166,7 @@ func TestRevokeMore(t *testing.T) {
 	if len(c.Lists) != 2 || !c.Cluster.RevocationLists || strings.Contains(written(c), " crl ") {
 		t.Errorf("carries %d lists over; etcd has one: %t", len(c.Lists), c.Cluster.RevocationLists)
 	}
-	// What had ended when the former list was made has been on one after its end.
+	// What had ended when the previous list was made has been on one after its end.
 	ended := p.certified(t, cp1, honest(t)["cp-1"], func(_ string, c *x509.Certificate) { c.NotAfter = now.AddDate(0, -3, 0) })
 	p.recorded(ended...)
 	short := without(p.continued(t, cp1)) + "crls: [{authority: etcd, nextUpdate: 90d}]\nrevocations:\n  - {serial: abc, authority: etcd, reason: keyCompromise}\n"
@@ -215,7 +215,7 @@ func TestRevokeRefused(t *testing.T) {
 		"moved to another list": {listed(entry(0xabc, revocation.Superseded)), alone + "crls: [{authority: kubernetes, nextUpdate: 90d}]\n" + one("abc", "kubernetes", "superseded"),
 			"authority kubernetes did not issue it: it is on a list of etcd"},
 		"a carried certificate": {nil, p.renewing(t, cp1, "apiserver") + crls + one(server, "etcd", "superseded"), "node cp-1: its certificate etcd/server (serial number " + server + ") is revoked, and cannot be carried over"},
-		"a carried certificate of a former list": {func(p *past) {
+		"a carried certificate of a previous list": {func(p *past) {
 			serial, _ := new(big.Int).SetString(server, 16)
 			p.list(t, "etcd", 1, now.AddDate(0, -2, 0), x509.RevocationListEntry{SerialNumber: serial, RevocationTime: now, ReasonCode: 4})
 		}, p.renewing(t, cp1, "apiserver"), "is revoked, and cannot be carried over"},

@@ -12,7 +12,7 @@ import (
 	"officiant/ceremony/plan"
 )
 
-// FormerList is an authority's newest revocation list on the former records.
+// FormerList is an authority's newest revocation list on the previous records.
 type FormerList struct {
 	Signer string // as the record that made the list names the authority
 	Family kubepki.Authority

@@ -83,7 +83,7 @@ func (b *requestPass) previousVouches(in plan.Node, o *request.Opened) error {
 	what := fmt.Sprintf("%s signed it", o.Request.Previous.Name)
 	switch {
 	case last == nil:
-		return fmt.Errorf("%s, but the plan names no former ceremony of cluster %s", what, b.p.Cluster.Name)
+		return fmt.Errorf("%s, but the plan names no previous ceremony of cluster %s", what, b.p.Cluster.Name)
 	case b.now.After(c.NotAfter) || b.now.Before(c.NotBefore):
 		return fmt.Errorf("%s, but that certificate is valid from %s to %s", what,
 			c.NotBefore.UTC().Format(time.RFC3339), c.NotAfter.UTC().Format(time.RFC3339))

@@ -278,7 +278,7 @@ func TestPreviousDoesNotVouch(t *testing.T) {
 					// which that ceremony did not open
 				return strings.Replace(s, "  - cluster: demo\n", "  - cluster: prod\n", 1)
 			},
-			want: strings.Replace(but, "yaml:68", "yaml:66", 1) + "the plan names no former ceremony of cluster demo",
+			want: strings.Replace(but, "yaml:68", "yaml:66", 1) + "the plan names no previous ceremony of cluster demo",
 		},
 	}
 	for _, tt := range tests {

@@ -53,7 +53,7 @@
 //     "issuing-closed" no "intent" or "crl-intent" follows; it counts the "issued" lines, and the
 //     "abandoned" ones of certificates.
 //   - "received" comes once, before any "intent". It holds the certificates of
-//     authorities that a root elsewhere signed, for the entries it names; its
+//     authorities that an external root signed, for the entries it names; its
 //     notBefore takes the place of the open line's for all that is issued after it.
 //   - "node-keys" comes once for a node, before "issuing-closed".
 //   - After a "preflight" that refuses the room, no token is opened and no intent

@@ -66,7 +66,7 @@ func (o *order) request(r CSR) error {
 	return nil
 }
 
-// receive takes what came back from elsewhere, all of it at once.
+// receive takes what came back from an external root, all of it at once.
 func (o *order) receive(r Received) error {
 	switch nb := r.NotBefore; {
 	case o.received:

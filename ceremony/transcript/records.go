@@ -75,7 +75,7 @@ type Host struct {
 	Interfaces []string `json:"interfaces"` // network interfaces that are up, loopback left out
 }
 
-// Lost says that the chain begins anew, since the records of its former ceremonies
+// Lost says that the chain begins anew, since the records of its previous ceremonies
 // are gone.
 type Lost struct {
 	Sequence int    `json:"sequence"` // the highest that was known of
@@ -218,7 +218,7 @@ type CSRIntent struct {
 	TBS   []byte `json:"tbs"`   // the whole DER CertificationRequestInfo
 }
 
-// CSR holds the certificate request of an intent, which goes to a root that lives elsewhere.
+// CSR holds the certificate request of an intent, which goes to an external root.
 type CSR struct {
 	Intent  int    `json:"intent"` // seq of its CSRIntent
 	Request []byte `json:"request"`
@@ -266,7 +266,7 @@ type Sealed struct {
 // file, and what that ceremony's record says of it.
 type Carried Sealed
 
-// Shared is a secret that a sister node sealed to one that joined later. What is
+// Shared is a secret that a peer sealed to one that joined later. What is
 // in the file is not known here: the node that opens it wants PublicKey's key.
 type Shared struct {
 	Secret    string             `json:"secret"` // "service-account"
@@ -277,7 +277,7 @@ type Shared struct {
 	PublicKey []byte             `json:"publicKey"` // DER SubjectPublicKeyInfo
 }
 
-// Adopted is a certificate that no ceremony made, of a cluster that is brought in:
+// Adopted is a certificate that no ceremony made, of a cluster that is adopted:
 // that of its self-signed authority, or, in the first ceremony, one that a node had
 // and keeps until the next.
 type Adopted struct {

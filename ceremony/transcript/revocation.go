@@ -28,7 +28,7 @@ type CRL struct {
 	List   []byte `json:"list"`   // DER CertificateList
 }
 
-// CRLCarried is the newest list of an authority on the former records, where this
+// CRLCarried is the newest list of an authority on the previous records, where this
 // ceremony makes no newer one. So each record has the newest list of every
 // authority, and who continues it needs no older one.
 type CRLCarried struct {

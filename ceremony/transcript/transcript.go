@@ -214,7 +214,7 @@ func (t *Transcript) Certificates() []Certificate {
 }
 
 // Adopted returns the certificates that were taken over from a cluster that is
-// brought in, by name.
+// adopted, by name.
 func (t *Transcript) Adopted() map[string]*x509.Certificate {
 	taken := map[string]*x509.Certificate{}
 	for _, l := range t.Lines {

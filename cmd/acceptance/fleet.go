@@ -23,8 +23,8 @@ type fleet struct {
 }
 
 // begin makes the first ceremony and installs its bundles. The root is another
-// fleet's when sister is given.
-func (f *fleet) begin(ctx context.Context, sister *fleet) error {
+// fleet's when peer is given.
+func (f *fleet) begin(ctx context.Context, peer *fleet) error {
 	if err := os.RemoveAll(f.dir); err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (f *fleet) begin(ctx context.Context, sister *fleet) error {
 		}
 	}
 	station := f.path("station.yaml")
-	if sister == nil {
+	if peer == nil {
 		if _, err := f.command(ctx, f.officiant, "softhsm", "init", "--dir", f.room(), "--station", station); err != nil {
 			return err
 		}
@@ -45,11 +45,11 @@ func (f *fleet) begin(ctx context.Context, sister *fleet) error {
 		plan = append(plan, "--crls", "1y")
 	}
 	var before []string
-	if sister != nil {
-		before = []string{sister.path("ceremony")}
+	if peer != nil {
+		before = []string{peer.path("ceremony")}
 		plan = append(plan, "--previous", before[0])
-		// The root's token has the sister's name in its key's label.
-		if err := rewrite(sister.path("station.yaml"), station, "token=officiant-root;", "token=officiant-root;object="+sister.cluster+"%2Froot;"); err != nil {
+		// The root's token has the peer's name in its key's label.
+		if err := rewrite(peer.path("station.yaml"), station, "token=officiant-root;", "token=officiant-root;object="+peer.cluster+"%2Froot;"); err != nil {
 			return err
 		}
 	}

@@ -49,7 +49,7 @@ var refusals = []refusal{
 	{"with an etcd/ca.key check-expiration calls the authority not external", strayKey("pki/etcd/ca.key"), expiration, "not externally managed"},
 	{"with an authority's key and certificate renew all renews", replaceAuthority("pki/front-proxy-ca.crt", "pki/front-proxy-ca.key"), renewal, "front-proxy"},
 	{"an admin.conf that trusts another authority is refused", otherTrust("admin.conf"), kubeconfigPhase, "admin.conf"},
-	{"a scheduler.conf that points elsewhere is warned of", elsewhere("scheduler.conf"), kubeconfigPhase, "unexpected API Server URL"},
+	{"a scheduler.conf that points elsewhere is warned of", pointsAway("scheduler.conf"), kubeconfigPhase, "unexpected API Server URL"},
 	{"a key that is not the certificate's is found", strayKey("pki/apiserver.key"), pairsOf, "pki/apiserver.crt"},
 	{"a kubeconfig whose key is not the certificate's is found", strayConfKey("kubelet.conf"), pairsOf, "kubelet.conf"},
 	{"an authority's key on the node is found", replaceAuthority("pki/ca.crt", "pki/elsewhere.pem"), scan, "elsewhere.pem"},
@@ -166,8 +166,8 @@ func otherTrust(file string) func(files) error {
 
 func base64Of(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
 
-// elsewhere points a kubeconfig at another API server.
-func elsewhere(file string) func(files) error {
+// pointsAway points a kubeconfig at another API server.
+func pointsAway(file string) func(files) error {
 	return func(f files) error { return f.replaceField(file, "server: ", "https://192.0.2.1:6443") }
 }
 

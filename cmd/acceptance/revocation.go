@@ -83,7 +83,7 @@ func (s *site) revocation(m *machine) []trial {
 				at(joinsEtcd, credentials(m.tree, "pki/etcd/peer"))(ctx),
 				m.ready(ctx, m.path("pki/ca.crt")))
 		}},
-		{"by hand: with the former list in place the revoked ones open etcd again", func(ctx context.Context) error {
+		{"by hand: with the previous list in place the revoked ones open etcd again", func(ctx context.Context) error {
 			former, err := os.ReadFile(s.path("ceremony", "crls", "etcd.crl"))
 			if err != nil {
 				return err
@@ -120,7 +120,7 @@ func hasFlags(m *machine, flags ...string) error {
 	return nil
 }
 
-// planned has a command write the plan that continues former ceremonies, the last
+// planned has a command write the plan that continues previous ceremonies, the last
 // one first, and carries it out.
 func (f *fleet) planned(ctx context.Context, ceremony string, former []string, command ...string) error {
 	folder := "plan-" + ceremony

@@ -42,7 +42,7 @@ func TestAdopt(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := adopt()
-	if r.code != exit.Refused || !strings.Contains(r.stderr, "cannot be brought in as it is") || len(files(t, root)) > 0 {
+	if r.code != exit.Refused || !strings.Contains(r.stderr, "cannot be adopted as it is") || len(files(t, root)) > 0 {
 		t.Errorf("an empty node: exit code %d: %s", r.code, r.stderr)
 	}
 	p.WriteFormer(t, root, n, former)

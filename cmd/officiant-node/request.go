@@ -54,7 +54,7 @@ func newRequestCommand(o *options) *cobra.Command {
 			"from a person. With --reuse-keys the keys in use below /etc/kubernetes stay; with --new-keys\n" +
 			"none stays, and those there are are moved to keys-1 beside them.\n\n" +
 			"With --adopt, a node of a running cluster that kubeadm made, with its CA keys on disk, is\n" +
-			"brought in. It keeps its keys; its present certificates go into the request, so that the\n" +
+			"adopted. It keeps its keys; its present certificates go into the request, so that the\n" +
 			"first bundle carries them over. The authorities' private keys are not opened.\n\n" +
 			"With --sign-with the machine's SSH host key signs the request, for fleets: the plan names a\n" +
 			"known_hosts file, and nobody has to compare words.\n\n" +
@@ -92,7 +92,7 @@ func newRequestCommand(o *options) *cobra.Command {
 		&r.adopt,
 		"adopt",
 		false,
-		"the node is one of a running cluster that kubeadm made and that is brought in:\nkeep its keys, and send the "+
+		"the node is one of a running cluster that kubeadm made and that is adopted:\nkeep its keys, and send the "+
 			"certificates it has",
 	)
 	f.StringSliceVar(
@@ -263,7 +263,7 @@ func (r *requestOptions) make(
 	var with []request.Enclosure
 	var present *request.Present
 	var why error
-	if standing == nil { // no record knows the certificates of a cluster that is brought in
+	if standing == nil { // no record knows the certificates of a cluster that is adopted
 		present, why = r.voucher(f, leaves)
 	}
 	if present != nil {
@@ -316,7 +316,7 @@ func (r *requestOptions) checkOut() error {
 		return exit.Usagef("--adopt takes the keys in use, and --csr-dir brings others: leave one out")
 	}
 	if r.adopt && len(r.extra) > 0 {
-		return exit.Usagef("--adopt sends the certificates there are; ask for more (--extra) once the cluster is brought in")
+		return exit.Usagef("--adopt sends the certificates there are; ask for more (--extra) once the cluster is adopted")
 	}
 	if len(r.extra) > 0 && r.csrDir != "" {
 		return exit.Usagef("--csr-dir has kubeadm's certificates alone: leave --extra out, or --csr-dir")

@@ -15,7 +15,7 @@ import (
 	"officiant/cmd/internal/exit"
 )
 
-// standing reads what a node has that is brought in with its cluster; nil without
+// standing reads what a node has that is adopted with its cluster; nil without
 // --adopt. It takes the keys that are in use, as --reuse-keys does.
 func (r *requestOptions) standing(state *install.State, f *facts, in *request.Folder) (*install.Standing, error) {
 	if !r.adopt {
@@ -27,7 +27,7 @@ func (r *requestOptions) standing(state *install.State, f *facts, in *request.Fo
 	}
 	if pins != nil {
 		return nil, &exit.Error{Code: exit.Refused,
-			Err:   fmt.Errorf("--adopt: a bundle of cluster %s is installed on this node already; only a node that has none is brought in", pins.Cluster),
+			Err:   fmt.Errorf("--adopt: a bundle of cluster %s is installed on this node already; only a node that has none is adopted", pins.Cluster),
 			Hints: []string{"for a later stage or a renewal: officiant-node request --reuse-keys"}}
 	}
 	s, err := r.node().Standing(f.cluster, f.node)

@@ -38,7 +38,7 @@ func execute(ctx context.Context, o *options, args []string) int {
 	root.SetIn(o.Stdin)
 	root.SetOut(o.Stdout)
 	root.SetErr(o.Stderr)
-	return exit.Run(ctx, root, o.Stderr, outcome)
+	return exit.Run(ctx, root, o.Stderr, exitCode)
 }
 
 func newRootCommand(o *options) *cobra.Command {

@@ -99,7 +99,7 @@ func (s *shareOptions) run(ctx context.Context) error {
 	return nil
 }
 
-// accept refuses a request that cannot be a sister's.
+// accept refuses a request that cannot be a peer's.
 func (s *shareOptions) accept(node *install.Node, to *request.Opened) error {
 	pins, err := node.State().Pins()
 	if err != nil {

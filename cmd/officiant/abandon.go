@@ -122,7 +122,7 @@ func (o *abandonOptions) confirmed(p *abandon.Proposal) error {
 
 // proposed says who has to agree, or that enough do.
 func (o *abandonOptions) proposed(dir string, p *abandon.Proposal) error {
-	for _, t := range p.Verdict.Tallies {
+	for _, t := range p.Verdict.Progress {
 		if !p.People.Nobody() {
 			fmt.Fprintf(o.Stderr, "%s\n", exit.Line(t.String()))
 		}
@@ -251,7 +251,7 @@ func (o *abandonOptions) sign(ctx context.Context, p *abandon.Proposal) error {
 
 // lines prints what makes the missing agreements with ssh-keygen alone.
 func (o *abandonOptions) lines(p *abandon.Proposal) error {
-	for _, t := range p.Verdict.Tallies {
+	for _, t := range p.Verdict.Progress {
 		for _, name := range t.Missing {
 			fmt.Fprintf(o.Stdout, "%s\n", keygenLine(approval.AbandonMessage(p.Digest()), approval.AbandonNamespace,
 				name+approval.Suffix))
@@ -314,7 +314,7 @@ func (o *abandonOptions) again(dir string, p *abandon.Proposal) string {
 
 // stopped adds how to go on.
 func (o *abandonOptions) stopped(dir string, p *abandon.Proposal, err error) error {
-	code, hints := outcome(err)
+	code, hints := exitCode(err)
 	if own := (*exit.Error)(nil); errors.As(err, &own) {
 		code, hints = own.Code, append(hints, own.Hints...)
 	}

@@ -14,7 +14,7 @@ func newAdoptCommand(o *options) *cobra.Command {
 	n := &newOptions{options: o}
 	c := &cobra.Command{
 		Use:   "adopt --kubeadm FILE --requests DIR --out plan.yaml",
-		Short: "Write the plan that brings in a running cluster, whose CA keys are on disk",
+		Short: "Write the plan that adopts a running cluster, whose CA keys are on disk",
 		Long: `Write the plan of the first ceremony of a cluster that runs already: one that kubeadm
 made, with the keys of its authorities on its control-plane nodes. The plan makes a new
 root and new authorities in tokens. Nodes keep their certificates for now, and learn to
@@ -45,7 +45,7 @@ nothing makes that unhappen: that is why the cluster moves over to keys made in 
 	return c
 }
 
-// adopt writes the plan that brings a cluster in.
+// adopt writes the plan that adopts a cluster.
 func (o *newOptions) adopt() error {
 	if err := o.check(); err != nil {
 		return err
@@ -80,7 +80,7 @@ func refuseImport(what string) error {
 			strings.TrimSpace(what),
 		),
 		Hints: []string{
-			"bring the cluster in: new keys are made in the token, and the cluster moves over to them while it runs",
+			"adopt the cluster: new keys are made in the token, and the cluster moves over to them while it runs",
 			"on each node: officiant-node request --adopt …; then: officiant ceremony adopt (docs/adoption.md)"},
 	}
 }

@@ -29,7 +29,7 @@ func adoptPlan(t *testing.T, dir string) (code int, stderr string) {
 	return code, stderr
 }
 
-// TestAdopt writes the plan that brings a cluster in; check takes it.
+// TestAdopt writes the plan that adopts a cluster; check takes it.
 func TestAdopt(t *testing.T) {
 	dir := adoptedDesk(t, nil)
 	if code, stderr := adoptPlan(t, dir); code != exit.Done {
@@ -39,7 +39,7 @@ func TestAdopt(t *testing.T) {
 	if code != exit.Done {
 		t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
 	}
-	for _, want := range []string{"kubernetes-former", "adopted, ECDSA-P256", "made elsewhere; nodes keep", "certifies 3 authorities", "carried over: admin.conf"} {
+	for _, want := range []string{"kubernetes-former", "adopted, ECDSA-P256", "made by kubeadm; nodes keep", "certifies 3 authorities", "carried over: admin.conf"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("not shown: %q\n%s", want, stdout)
 		}
@@ -49,7 +49,7 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-// What cannot be brought in is refused, and nothing is written.
+// What cannot be adopted is refused, and nothing is written.
 func TestAdoptRefused(t *testing.T) {
 	other := ceremonytest.NewRunning(t)
 	for name, tt := range map[string]struct {

@@ -104,7 +104,7 @@ func (o *approveOptions) sign(ctx context.Context, c *schedule.Ceremony) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range verdict.Tallies {
+	for _, t := range verdict.Progress {
 		fmt.Fprintf(o.Stderr, "%s\n", t)
 	}
 	_, err = fmt.Fprintln(o.Stdout, path)
@@ -118,7 +118,7 @@ func (o *approveOptions) lines(c *schedule.Ceremony) error {
 		return err
 	}
 	said := map[string]bool{}
-	for _, t := range verdict.Tallies {
+	for _, t := range verdict.Progress {
 		for _, p := range t.People.Approvers() {
 			key, err := sshsig.ParseKey(p.Key)
 			if err != nil {
@@ -139,7 +139,7 @@ func (o *approveOptions) lines(c *schedule.Ceremony) error {
 	return nil
 }
 
-func missing(t approval.Tally, name string) bool {
+func missing(t approval.Progress, name string) bool {
 	for _, m := range t.Missing {
 		if m == name {
 			return true

@@ -15,17 +15,17 @@ import (
 // foldFrom is how many nodes have to be alike to be shown as one.
 const foldFrom = 4
 
-// crowd is nodes that get the same, but for their names and addresses.
-type crowd struct {
+// nodeGroup is nodes that get the same, but for their names and addresses.
+type nodeGroup struct {
 	sign    string // what stands for each: "{worker}"
 	nodes   []string
 	members []kubepki.Node
 }
 
-// crowds finds the nodes that can be shown as one, by node; a node that differs
+// nodeGroups finds the nodes that can be shown as one, by node; a node that differs
 // from its like in anything else stands alone, where it is seen. So does one with
 // a name or address that the certificates of another have as well.
-func crowds(c *schedule.Ceremony) (all []*crowd, of map[string]*crowd) {
+func nodeGroups(c *schedule.Ceremony) (all []*nodeGroup, of map[string]*nodeGroup) {
 	entries := map[string][]schedule.Entry{}
 	for _, e := range c.Entries {
 		if e.Kind == schedule.LeafCertificate {
@@ -33,9 +33,9 @@ func crowds(c *schedule.Ceremony) (all []*crowd, of map[string]*crowd) {
 		}
 	}
 	says := claims(entries)
-	byShape := map[string]*crowd{}
-	var order []*crowd
-	roles := map[*crowd]string{}
+	byShape := map[string]*nodeGroup{}
+	var order []*nodeGroup
+	roles := map[*nodeGroup]string{}
 	for _, n := range c.Nodes {
 		s := shape(c, n, entries[n.Name])
 		if says.ofOthers(n) {
@@ -43,13 +43,13 @@ func crowds(c *schedule.Ceremony) (all []*crowd, of map[string]*crowd) {
 		}
 		g := byShape[s]
 		if g == nil {
-			g = &crowd{}
+			g = &nodeGroup{}
 			byShape[s], roles[g] = g, roleNames(n)
 			order = append(order, g)
 		}
 		g.nodes, g.members = append(g.nodes, n.Name), append(g.members, n)
 	}
-	of = map[string]*crowd{}
+	of = map[string]*nodeGroup{}
 	signs := map[string]int{}
 	for _, g := range order {
 		if len(g.nodes) < foldFrom {
@@ -124,7 +124,7 @@ func (c claimed) ofOthers(n kubepki.Node) bool {
 
 // String says whom a sign stands for: everyone, those with consecutive numbers
 // and addresses from the first to the last.
-func (g *crowd) String() string {
+func (g *nodeGroup) String() string {
 	var told []string
 	for i := 0; i < len(g.members); {
 		last := i

@@ -16,7 +16,7 @@ import (
 type checkedPeople struct {
 	Fingerprint *fingerprint.SHA256 `json:"fingerprint,omitempty"` // absent: the plan names nobody
 	People      []checkedPerson     `json:"people"`
-	Approvals   []checkedTally      `json:"approvals"` // empty: nobody has to approve
+	Approvals   []checkedProgress   `json:"approvals"` // empty: nobody has to approve
 	Rejected    []string            `json:"rejected"`
 	Approved    bool                `json:"approved"` // enough for a run
 }
@@ -27,7 +27,7 @@ type checkedPerson struct {
 	Key  string `json:"key"` // SSH fingerprint
 }
 
-type checkedTally struct {
+type checkedProgress struct {
 	Of      string   `json:"of"` // "the plan", "ceremony 1 of demo"
 	Needed  int      `json:"needed"`
 	By      []string `json:"by"`
@@ -40,7 +40,7 @@ func (r *checked) people(c *schedule.Ceremony) error {
 	if err != nil {
 		return err
 	}
-	out := &checkedPeople{People: []checkedPerson{}, Approvals: []checkedTally{}, Rejected: []string{}, Approved: verdict.Enough()}
+	out := &checkedPeople{People: []checkedPerson{}, Approvals: []checkedProgress{}, Rejected: []string{}, Approved: verdict.Enough()}
 	if !c.People.Nobody() {
 		sum := c.People.Fingerprint()
 		out.Fingerprint = &sum
@@ -52,8 +52,8 @@ func (r *checked) people(c *schedule.Ceremony) error {
 		}
 		out.People = append(out.People, checkedPerson{p.Name, p.Role, ssh.FingerprintSHA256(key)})
 	}
-	for _, t := range verdict.Tallies {
-		out.Approvals = append(out.Approvals, checkedTally{t.Whose, t.People.Threshold, append([]string{}, t.Approved...), append([]string{}, t.Missing...)})
+	for _, t := range verdict.Progress {
+		out.Approvals = append(out.Approvals, checkedProgress{t.Whose, t.People.Threshold, append([]string{}, t.Approved...), append([]string{}, t.Missing...)})
 	}
 	for _, bad := range verdict.Rejected {
 		out.Rejected = append(out.Rejected, bad.String())
@@ -63,7 +63,7 @@ func (r *checked) people(c *schedule.Ceremony) error {
 }
 
 func (p *checkedPeople) write(w io.Writer, v *approval.Verdict) {
-	if len(v.Tallies) == 0 {
+	if len(v.Progress) == 0 {
 		fmt.Fprintf(w, "people    the plan names none: nobody has to approve it\n")
 	}
 	if p.Fingerprint != nil {
@@ -72,7 +72,7 @@ func (p *checkedPeople) write(w io.Writer, v *approval.Verdict) {
 			fmt.Fprintf(w, "  %s, %s, %s\n", one.Name, one.Role, one.Key)
 		}
 	}
-	for _, t := range v.Tallies {
+	for _, t := range v.Progress {
 		fmt.Fprintf(w, "approved  %s\n", t)
 	}
 	for _, bad := range p.Rejected {

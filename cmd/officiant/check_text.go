@@ -24,7 +24,7 @@ func writeCeremony(w io.Writer, c *schedule.Ceremony, all bool, width int) error
 		return err
 	}
 	fmt.Fprintln(w)
-	groups, of := crowds(c)
+	groups, of := nodeGroups(c)
 	if all {
 		groups, of = nil, nil
 	}
@@ -98,7 +98,7 @@ func authority(c *schedule.Ceremony, a plan.Authority) string {
 	if certificate := c.Certificates[a.Name]; certificate != nil && a.Adopted {
 		return fmt.Sprintf("adopted, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
 	} else if certificate != nil && a.External {
-		return fmt.Sprintf("elsewhere, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
+		return fmt.Sprintf("external, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
 	} else if certificate != nil {
 		return fmt.Sprintf("existing, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
 	}
@@ -143,7 +143,7 @@ func certificatesBy(c *schedule.Ceremony, a plan.Authority) string {
 	case authorities > 1:
 		return fmt.Sprintf("certifies %d authorities", authorities)
 	case a.Adopted && a.Use == plan.Issue:
-		return "made elsewhere; nodes keep what it issued"
+		return "made by kubeadm; nodes keep what it issued"
 	case a.Use == plan.Trust:
 		return "trusted beside the one that issues"
 	case leaves > 0:
@@ -153,8 +153,8 @@ func certificatesBy(c *schedule.Ceremony, a plan.Authority) string {
 }
 
 // tableOf lists every signature, those of one signer below each other, and a
-// crowd's as one.
-func tableOf(c *schedule.Ceremony, of map[string]*crowd) *terminal.Table {
+// group's as one.
+func tableOf(c *schedule.Ceremony, of map[string]*nodeGroup) *terminal.Table {
 	addresses := map[string]netip.Addr{}
 	for _, n := range c.Nodes {
 		addresses[n.Name] = n.Address
@@ -185,7 +185,7 @@ func tableOf(c *schedule.Ceremony, of map[string]*crowd) *terminal.Table {
 func bywhom(e schedule.Entry) string {
 	switch {
 	case e.Kind == schedule.ExternalCertificate:
-		return fmt.Sprintf("── signed elsewhere, for %s at most, with %s left at least", plan.Duration(e.Duration), plan.Duration(e.Least))
+		return fmt.Sprintf("── signed externally, for %s at most, with %s left at least", plan.Duration(e.Duration), plan.Duration(e.Least))
 	case e.Duration != 0:
 		return fmt.Sprintf("── signed by %s, %s, for %s", e.Signer, e.SignatureAlgorithm, plan.Duration(e.Duration))
 	}
@@ -195,7 +195,7 @@ func bywhom(e schedule.Entry) string {
 // vouchers says who vouches for a request whose words nobody compared.
 var vouchers = map[schedule.Vouch]string{
 	schedule.ByPrevious: "request signed by the node's present key",
-	schedule.ByRecord:   "same keys, as former records have them",
+	schedule.ByRecord:   "same keys, as previous records have them",
 	schedule.ByHostKey:  "request signed by the node's SSH host key",
 }
 

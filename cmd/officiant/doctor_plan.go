@@ -45,10 +45,10 @@ func (d *doctorOptions) tokensOf(ctx context.Context, st *station.Station) ([]lo
 		return nil, err
 	}
 	defer d.finishes()()
-	watch := newWatcher(d.options)
+	observer := newObserver(d.options)
 	found, err := ceremony.LookAhead(ctx, ceremony.Lookahead{
-		Plan: c, Station: st, Open: byTurns(c, st, to), Ask: d.orNoPIN(watch.before(askPIN(d.options))),
-		Insert: d.insertOrLeave, Watch: watch, Now: d.Now, Rand: d.Rand,
+		Plan: c, Station: st, Open: byTurns(c, st, to), Ask: d.orNoPIN(observer.before(askPIN(d.options))),
+		Insert: d.insertOrLeave, Observer: observer, Now: d.Now, Rand: d.Rand,
 	})
 	var all []lookedToken
 	for _, l := range found {

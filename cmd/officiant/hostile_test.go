@@ -37,8 +37,8 @@ func TestHostileNames(t *testing.T) {
 			return err
 		},
 		"run": func(o *options) error {
-			newWatcher(&options{Stderr: o.Stdout, Now: o.Now}).Say(bad)
-			newWatcher(&options{Stderr: o.Stdout, Now: o.Now}).Fingerprint(bad, fingerprint.Of(nil))
+			newObserver(&options{Stderr: o.Stdout, Now: o.Now}).Say(bad)
+			newObserver(&options{Stderr: o.Stdout, Now: o.Now}).Fingerprint(bad, fingerprint.Of(nil))
 			return nil
 		},
 		"inventory": func(o *options) error {

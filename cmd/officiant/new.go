@@ -67,7 +67,7 @@ makes the intermediates' keys and asks for their certificates.`,
 		nil,
 		"`DIR` of a finished ceremony to continue, or a folder that holds ceremonies; may be given again",
 	)
-	f.StringVar(&n.external, "external-root", "", "certificate `FILE` of a root that lives elsewhere")
+	f.StringVar(&n.external, "external-root", "", "certificate `FILE` of an external root")
 	f.StringVar(&n.crls, "crls", "", "make a revocation list for etcd, the next one due in `TIME`, such as 1y")
 	f.StringVar(
 		&n.knownHosts,

@@ -89,11 +89,11 @@ func (o *rehearseOptions) run(ctx context.Context, planFile string) error {
 	_, err = ceremony.Run(ctx, ceremony.Config{
 		Dir: o.dir, Plan: c, Station: st, Rehearsal: keys, Open: o.reach().open, Ask: askPIN(o.options), Disk: o.Disk,
 		Approvals: approvals, Now: o.Now, Rand: o.Rand, Program: program, Host: thisHost(), Built: builtAt(),
-		Modules: used, Watch: newWatcher(o.options),
+		Modules: used, Observer: newObserver(o.options),
 		Look: o.lookForRun(program, rehearsed, throwaway, o.reach(), o.dir, preflight.Watch{}),
 	})
 	if err != nil {
-		code, hints := outcome(err)
+		code, hints := exitCode(err)
 		if code == exit.Unavailable || code == exit.Interrupted || code == exit.Failure {
 			hints = append(hints, fmt.Sprintf("to go on: officiant ceremony rehearse %s --station %s --dir %s", planFile, o.station, o.dir))
 		}

@@ -26,7 +26,7 @@ type revokeOptions struct {
 	nextUpdate               string
 	cluster, name, out       string
 
-	lasts plan.Duration // zero: as long as the former list
+	lasts plan.Duration // zero: as long as the previous list
 }
 
 func newRevokeCommand(o *options) *cobra.Command {
@@ -191,7 +191,7 @@ func (o *revokeOptions) tell(r *next.Revocation) error {
 	if len(left) > 0 {
 		fmt.Fprintf(
 			o.Stderr,
-			"No bundle for %s: what it has is revoked, or its keys were made for it. Its etcd has the former list until\n"+
+			"No bundle for %s: what it has is revoked, or its keys were made for it. Its etcd has the previous list until\n"+
 				"its certificates are made anew: officiant ceremony renew; after keyCompromise with a new request (--requests).\n",
 			exit.Line(strings.Join(left, ", ")),
 		)

@@ -42,7 +42,7 @@ func execute(ctx context.Context, o *options, args []string) int {
 	if command, _, err := root.Find(args); err == nil && !readers[command.CommandPath()] {
 		defer o.finishes()()
 	}
-	return exit.Run(ctx, root, o.Stderr, outcome)
+	return exit.Run(ctx, root, o.Stderr, exitCode)
 }
 
 func newRootCommand(o *options) *cobra.Command {

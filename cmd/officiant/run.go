@@ -52,7 +52,7 @@ a record that lines were cut off is not gone on with. Without a terminal and the
 flags, the head that this machine remembers has to be a line of it. A station file that
 was corrected since is taken with --new-station, once every key on record was found by
 it. Where the root
-lives elsewhere, the ceremony stops (exit code 8) once the intermediates have asked for
+is external, the ceremony stops (exit code 8) once the intermediates have asked for
 their certificates, and goes on with --certificates DIR when they are there.`,
 		Args: exit.ExactArgs(1, "one plan"),
 		RunE: func(c *cobra.Command, args []string) error { return run.run(c.Context(), args[0]) },
@@ -93,14 +93,14 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	if err := o.begin(ctx, cfg); err != nil {
 		return err
 	}
-	watch := newWatcher(o.options)
+	observer := newObserver(o.options)
 	prompt := &pinPrompt{options: o.options, ceremony: cfg.Plan.Digest}
-	cfg.Watch, cfg.Ask, cfg.Shared = watch, watch.before(prompt.ask), prompt.shared
+	cfg.Observer, cfg.Ask, cfg.Shared = observer, observer.before(prompt.ask), prompt.shared
 	cfg.Insert, cfg.Why = askToken(o.options), o.why
 	end := o.finishes()
 	result, err := ceremony.Run(ctx, *cfg)
 	end()
-	watch.progress.End()
+	observer.progress.End()
 	if err != nil {
 		var wait *ceremony.Awaiting
 		if errors.As(err, &wait) {
@@ -189,7 +189,7 @@ func (o *runOptions) begin(ctx context.Context, cfg *ceremony.Config) (err error
 // unfinished adds how to go on.
 func (o *runOptions) unfinished(err error, planFile string) error {
 	again := o.again(planFile, nil)
-	code, hints := outcome(err)
+	code, hints := exitCode(err)
 	if own := (*exit.Error)(nil); errors.As(err, &own) {
 		code = own.Code
 	}

@@ -82,7 +82,7 @@ func TestChallengeUnanswered(t *testing.T) {
 		s := &signerTestOptions{signerOptions: signerOptions{options: o}}
 		k := touchy(t, func(context.Context) ([]byte, error) { return []byte("no signature"), c.answer })
 		err := s.try(t.Context(), oneKeyStore{key: k}, signer.Ref{}, &tested{})
-		if code, _ := exit.Of(nil, err, outcome); code != c.want {
+		if code, _ := exit.Of(nil, err, exitCode); code != c.want {
 			t.Errorf("%v: exit %d, want %d: %v", c.answer, code, c.want, err)
 		}
 	}

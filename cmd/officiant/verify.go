@@ -84,7 +84,7 @@ func (o *verifyOptions) run(dir string) error {
 	if err != nil {
 		return err
 	}
-	return o.outcome(dir, report)
+	return o.result(dir, report)
 }
 
 // pins reads what the ceremony is held against.
@@ -179,8 +179,8 @@ func inside(dir, file string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// outcome turns a report into the command's result.
-func (o *verifyOptions) outcome(dir string, r *audit.Report) error {
+// result turns a report into the command's result.
+func (o *verifyOptions) result(dir string, r *audit.Report) error {
 	switch verdict := r.Verdict(); verdict {
 	case audit.Verified:
 		return nil

@@ -236,13 +236,13 @@ var wrongRooms = []wrong{
 		w.station("keys:",
 			"evidence: {default: attested}\nkeys:")
 	}, "evidence attested is asked for", exit.Refused, true, false},
-	{"a key of a former try, in the first token", func(w *wrongRoom) {
+	{"a key of a previous try, in the first token", func(w *wrongRoom) {
 		w.key(w.uri("kubernetes"),
 			"demo/kubernetes")
 	}, "a key demo/kubernetes is in its token already", exit.Refused, false, false},
-	{"a key of a former try, in the last token", func(w *wrongRoom) { w.key(w.uri("root"), "demo/root") },
+	{"a key of a previous try, in the last token", func(w *wrongRoom) { w.key(w.uri("root"), "demo/root") },
 		"a key demo/root is in its token already", exit.Refused, false, false},
-	{"a release key of a former try", func(w *wrongRoom) { w.key(w.uri("release"), "demo/release") },
+	{"a release key of a previous try", func(w *wrongRoom) { w.key(w.uri("release"), "demo/release") },
 		"a key demo/release is in its token already", exit.Refused, false, false},
 	{"one token in two spellings", func(w *wrongRoom) {
 		uri := w.uri("etcd")

@@ -186,17 +186,17 @@ func TestDeadlines(t *testing.T) {
 }
 
 // TestRedirect: requests go where the URI says and nowhere else, whatever is
-// answered there, though the host elsewhere has a certificate that is trusted.
+// answered there, though the other host has a certificate that is trusted.
 func TestRedirect(t *testing.T) {
 	var requests atomic.Int32
-	elsewhere := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
-	defer elsewhere.Close()
+	other := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+	defer other.Close()
 	server := newKMS(t)
 	t.Setenv("AWS_SESSION_TOKEN", "token")
 	server.Add("alias/a", "ECC_NIST_P256")
 	s := opened(t, server, quick)
 	k := find(t, s, server.URI("alias/a"))
-	server.Elsewhere(elsewhere.URL)
+	server.RedirectTo(other.URL)
 	for _, action := range []string{"Sign", "DescribeKey"} {
 		server.Fail(action, awskmstest.Redirect, -1)
 	}

@@ -55,11 +55,11 @@ func (o Options) acquire(path string) (*library, error) {
 	l := join(path, name)
 	l.once.Do(func() { l.failed = l.load(o) })
 	if l.failed != nil {
-		l.forget()
+		l.evict()
 		return nil, fmt.Errorf("%w: PKCS#11 module %s: %w", signer.ErrUnavailable, path, l.failed)
 	}
 	if !l.ctx.Alive() { // it hangs or has ended, under others who have not yet noticed
-		l.forget()
+		l.evict()
 		return nil, errors.Join(fmt.Errorf("%w: PKCS#11 module %s: its process has failed; run the command again",
 			signer.ErrUnavailable, path), l.release())
 	}
@@ -82,8 +82,8 @@ func join(path, name string) *library {
 	return l
 }
 
-// forget has who comes next get the module anew.
-func (l *library) forget() {
+// evict has who comes next get the module anew.
+func (l *library) evict() {
 	libraries.Lock()
 	defer libraries.Unlock()
 	if libraries.loaded[l.name] == l {

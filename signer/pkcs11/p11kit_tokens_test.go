@@ -123,8 +123,8 @@ func TestP11KitStopped(t *testing.T) {
 	}
 }
 
-// TestP11KitStoppedElsewhere holds the token in every other call that people wait for.
-func TestP11KitStoppedElsewhere(t *testing.T) {
+// TestP11KitStoppedInOtherCalls holds the token in every other call that people wait for.
+func TestP11KitStoppedInOtherCalls(t *testing.T) {
 	for name, call := range map[string]func(context.Context, *store, signer.Ref) error{
 		"find": func(ctx context.Context, s *store, ref signer.Ref) error { _, err := s.Find(ctx, ref); return err },
 		"create": func(ctx context.Context, s *store, ref signer.Ref) error {

@@ -18,7 +18,7 @@ func Codes() []Code {
 		{Unavailable, "token or KMS unavailable, or PIN not accepted"},
 		{Declined, "declined at the prompt"},
 		{Expiring, "something expires within the asked limit, or a node lags"},
-		{Awaiting, "waiting for certificates that are signed elsewhere"},
+		{Awaiting, "waiting for certificates that an external root signs"},
 		{NothingDue, "nothing is due for renewal, no plan was written"},
 		{Abandoned, "the ceremony was abandoned by its people"},
 		{Interrupted, "interrupted"},

@@ -83,9 +83,9 @@ func Group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	return c
 }
 
-// Run runs a program's root command and returns its exit code. outcome decides
+// Run runs a program's root command and returns its exit code. codeOf decides
 // the code of errors that are not an *Error, and says what to do next.
-func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, outcome func(error) (int, []string)) int {
+func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, codeOf func(error) (int, []string)) int {
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetFlagErrorFunc(flagError)
 	asked := helpFor(root)
@@ -97,7 +97,7 @@ func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, outcome fun
 	if err == nil {
 		return Done
 	}
-	code, hints := Of(root, err, outcome)
+	code, hints := Of(root, err, codeOf)
 	if code == Failure && names(c, err) {
 		code = Usage
 	}
@@ -133,11 +133,11 @@ func usageArgs(c *cobra.Command) {
 }
 
 // Of returns an error's exit code and hints.
-func Of(root *cobra.Command, err error, outcome func(error) (int, []string)) (int, []string) {
+func Of(root *cobra.Command, err error, codeOf func(error) (int, []string)) (int, []string) {
 	var own *Error
 	switch {
 	case !errors.As(err, &own):
-		return outcome(err)
+		return codeOf(err)
 	case own.Code == Usage && own.Hints == nil:
 		return Usage, []string{"see: " + root.Name() + " help"}
 	}

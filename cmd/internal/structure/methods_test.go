@@ -34,7 +34,7 @@ func TestMethods(t *testing.T) {
 	if len(counted) < 100 {
 		t.Fatalf("only %d types have methods", len(counted))
 	}
-	for _, v := range crowded(counted) {
+	for _, v := range overGrown(counted) {
 		t.Error(v)
 	}
 }
@@ -64,7 +64,7 @@ func methods(counted map[string]int, folder, path string, source any) error {
 	return nil
 }
 
-func crowded(counted map[string]int) []string {
+func overGrown(counted map[string]int) []string {
 	var out []string
 	for name, n := range counted {
 		if n > most {
@@ -84,7 +84,7 @@ func TestMethodsCanFail(t *testing.T) {
 	if err := methods(counted, "p", "p.go", source); err != nil {
 		t.Fatal(err)
 	}
-	if got := crowded(counted); len(got) != 1 || got[0] != "p t has 41 methods, more than 40" {
+	if got := overGrown(counted); len(got) != 1 || got[0] != "p t has 41 methods, more than 40" {
 		t.Errorf("got %q", got)
 	}
 }

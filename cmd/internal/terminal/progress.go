@@ -27,7 +27,7 @@ type Progress struct {
 const (
 	quiet        = time.Second // before anything is said
 	onTerminal   = time.Second / 4
-	elsewhere    = 5 * time.Second
+	inLogs       = 5 * time.Second
 	tooEarlyLeft = 3 * time.Second // to say how long it will take
 )
 
@@ -41,14 +41,14 @@ func (p *Progress) At(done, of int) {
 	}
 	_, hushed := p.Out.(*Quiet)
 	live := !hushed && IsTerminal(p.Out)
-	pause := elsewhere
+	pause := inLogs
 	if live {
 		pause = onTerminal
 	}
 	if now.Sub(p.began) < quiet || now.Sub(p.said) < pause {
 		return
 	}
-	if !live && p.said.IsZero() && now.Sub(p.began) < elsewhere {
+	if !live && p.said.IsZero() && now.Sub(p.began) < inLogs {
 		return
 	}
 	p.said = now

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// TestProgressElsewhere: a log gets a line every few seconds, and none for work
+// TestProgressInLogs: a log gets a line every few seconds, and none for work
 // that is soon done.
-func TestProgressElsewhere(t *testing.T) {
+func TestProgressInLogs(t *testing.T) {
 	var out strings.Builder
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	p := &Progress{Out: &out, Now: func() time.Time { return now }}

@@ -26,7 +26,7 @@ const (
 	Garbage        Fault = "garbage"         // an answer that is no JSON
 	Endless        Fault = "endless"         // a list of empty pages, each with a next one
 	Slow           Fault = "slow"            // answers after a minute
-	Redirect       Fault = "redirect"        // 307 to where Elsewhere says
+	Redirect       Fault = "redirect"        // 307 to where RedirectTo says
 	Cut            Fault = "cut"             // the connection, before anything is done
 	LoseAnswer     Fault = "lost answer"     // the connection, after it is done
 )
@@ -88,11 +88,11 @@ func (f Fault) before(s *Server, ctx context.Context, w http.ResponseWriter) err
 	return nil
 }
 
-// Elsewhere is where the fault Redirect sends requests.
-func (s *Server) Elsewhere(url string) {
+// RedirectTo is where the fault Redirect sends requests.
+func (s *Server) RedirectTo(url string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.elsewhere = url
+	s.redirect = url
 }
 
 // hangUp ends the connection without an answer.

@@ -35,7 +35,7 @@ type Server struct {
 	counts  map[string]int
 	stop    chan struct{}
 
-	elsewhere string // for the fault Redirect
+	redirect string // for the fault Redirect
 }
 
 // New starts an empty KMS, which stops at the end of the test.
@@ -142,7 +142,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case Redirect:
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			http.Redirect(w, r, s.elsewhere, http.StatusTemporaryRedirect)
+			http.Redirect(w, r, s.redirect, http.StatusTemporaryRedirect)
 			return
 		case LoseAnswer:
 			hangUp(w)

@@ -44,7 +44,7 @@ const (
 	AttestBadSignature Fault = "an attestation with a flipped bit in its signature"
 	AttestOther        Fault = "the attestation of another key"
 	AttestExtractable  Fault = "the attestation of a key that can leave"
-	AttestImported     Fault = "the attestation of a key that was brought in"
+	AttestImported     Fault = "the attestation of a key that was imported"
 	// Those of the service concern every call.
 	Endless         Fault = "a list of keys without an end"
 	Throttled       Fault = "quota used up"

@@ -31,8 +31,8 @@ import (
 
 var first, second = netip.MustParseAddr("10.0.0.11"), netip.MustParseAddr("10.0.0.12")
 
-// year is a cluster, the desk and the room of its people, and their clock.
-type year struct {
+// lifecycle is a cluster, the desk and the room of its people, and their clock.
+type lifecycle struct {
 	t        *testing.T
 	now      time.Time
 	dir      string
@@ -50,9 +50,9 @@ type machine struct {
 	*install.Node
 }
 
-func newYear(t *testing.T) *year {
+func newLifecycle(t *testing.T) *lifecycle {
 	needSoftHSM(t)
-	y := &year{t: t, now: time.Now().AddDate(-1, 0, 0), dir: t.TempDir(), nodes: map[string]*machine{}}
+	y := &lifecycle{t: t, now: time.Now().AddDate(-1, 0, 0), dir: t.TempDir(), nodes: map[string]*machine{}}
 	y.kubeadm, y.etcd = newJudges(t)
 	y.officiant("softhsm", "init", "--dir", y.at("room"), "--station", y.at("station.yaml"))
 	put(t, y.at("kubeadm.yaml"), demoKubeadm)
@@ -60,15 +60,15 @@ func newYear(t *testing.T) *year {
 	return y
 }
 
-func (y *year) at(name string) string { return filepath.Join(y.dir, name) }
+func (y *lifecycle) at(name string) string { return filepath.Join(y.dir, name) }
 
 // pass lets days go by.
-func (y *year) pass(days int) { y.now = y.now.AddDate(0, 0, days) }
+func (y *lifecycle) pass(days int) { y.now = y.now.AddDate(0, 0, days) }
 
-func (y *year) clock() time.Time { return y.now }
+func (y *lifecycle) clock() time.Time { return y.now }
 
-// types runs a command line with the year's clock.
-func (y *year) types(args ...string) (code int, stdout, stderr string) {
+// types runs a command line with its clock.
+func (y *lifecycle) types(args ...string) (code int, stdout, stderr string) {
 	y.t.Helper()
 	var out, talk bytes.Buffer
 	o := &options{
@@ -81,7 +81,7 @@ func (y *year) types(args ...string) (code int, stdout, stderr string) {
 }
 
 // officiant runs a command line that has to succeed.
-func (y *year) officiant(args ...string) (stdout, stderr string) {
+func (y *lifecycle) officiant(args ...string) (stdout, stderr string) {
 	y.t.Helper()
 	code, stdout, stderr := y.types(args...)
 	if code != exit.Done {
@@ -98,7 +98,7 @@ func (y *year) officiant(args ...string) (stdout, stderr string) {
 }
 
 // refused runs a command line that has to end with an exit code and words.
-func (y *year) refused(code int, want string, args ...string) {
+func (y *lifecycle) refused(code int, want string, args ...string) {
 	y.t.Helper()
 	got, stdout, stderr := y.types(args...)
 	if got != code || !strings.Contains(stdout+stderr, want) {
@@ -116,7 +116,7 @@ func (y *year) refused(code int, want string, args ...string) {
 }
 
 // edit changes a file as people do who know what they are looking for.
-func (y *year) edit(file, old, new string) {
+func (y *lifecycle) edit(file, old, new string) {
 	y.t.Helper()
 	text, err := os.ReadFile(file)
 	must(y.t, err)
@@ -127,7 +127,7 @@ func (y *year) edit(file, old, new string) {
 }
 
 // folder is a new one for a plan and its requests.
-func (y *year) folder(name string) string {
+func (y *lifecycle) folder(name string) string {
 	y.t.Helper()
 	dir, err := os.MkdirTemp(y.dir, name+"-")
 	must(y.t, err)
@@ -136,7 +136,7 @@ func (y *year) folder(name string) string {
 
 // add puts a machine on the network. One that has the name of another takes its
 // place.
-func (y *year) add(n kubepki.Node) {
+func (y *lifecycle) add(n kubepki.Node) {
 	y.t.Helper()
 	root := y.folder(n.Name)
 	if y.machines != "" {
@@ -161,7 +161,7 @@ func (m *machine) leaves(t *testing.T) []kubepki.Leaf {
 
 // ask makes the keys a node has not yet, and its request, as
 // officiant-node request does.
-func (y *year) ask(next, name string) {
+func (y *lifecycle) ask(next, name string) {
 	y.t.Helper()
 	m := y.nodes[name]
 	leaves, keys := m.leaves(y.t), request.Keys{}
@@ -183,7 +183,7 @@ func (y *year) ask(next, name string) {
 }
 
 // share seals the service-account key of one node to another's request.
-func (y *year) share(next, from, to string) {
+func (y *lifecycle) share(next, from, to string) {
 	y.t.Helper()
 	recipient, err := y.nodes[to].State().Recipient()
 	must(y.t, err)
@@ -193,7 +193,7 @@ func (y *year) share(next, from, to string) {
 }
 
 // plan writes the plan that goes on from what was done.
-func (y *year) plan(command, next string, args ...string) {
+func (y *lifecycle) plan(command, next string, args ...string) {
 	y.t.Helper()
 	y.officiant(
 		slices.Concat(
@@ -204,7 +204,7 @@ func (y *year) plan(command, next string, args ...string) {
 }
 
 // statuses is a folder of what each node says of itself.
-func (y *year) statuses(next string) (dir string) {
+func (y *lifecycle) statuses(next string) (dir string) {
 	y.t.Helper()
 	dir = filepath.Join(next, "status")
 	for name, m := range y.nodes {
@@ -218,7 +218,7 @@ func (y *year) statuses(next string) (dir string) {
 }
 
 // liesWhere is the URI of a key's token, as the station has it.
-func (y *year) liesWhere(key string) string {
+func (y *lifecycle) liesWhere(key string) string {
 	y.t.Helper()
 	text, err := os.ReadFile(y.at("station.yaml"))
 	must(y.t, err)
@@ -231,7 +231,7 @@ func (y *year) liesWhere(key string) string {
 }
 
 // clientOf is a copy of the files by which a node's API server asks etcd.
-func (y *year) clientOf(node string) tls.Certificate {
+func (y *lifecycle) clientOf(node string) tls.Certificate {
 	y.t.Helper()
 	pki := filepath.Join(y.nodes[node].Root, "etc/kubernetes/pki")
 	pair, err := tls.LoadX509KeyPair(pki+"/apiserver-etcd-client.crt", pki+"/apiserver-etcd-client.key")
@@ -241,7 +241,7 @@ func (y *year) clientOf(node string) tls.Certificate {
 
 // conduct carries a plan out, and brings the bundles to their nodes, each of which is
 // looked at before the next one.
-func (y *year) conduct(next string) {
+func (y *lifecycle) conduct(next string) {
 	y.t.Helper()
 	bundles, err := filepath.Glob(filepath.Join(y.ceremony(next), "bundles", "*.tar"))
 	must(y.t, err)
@@ -253,7 +253,7 @@ func (y *year) conduct(next string) {
 }
 
 // ceremony checks the plan of a folder, carries it out, and proves it.
-func (y *year) ceremony(next string) (dir string) {
+func (y *lifecycle) ceremony(next string) (dir string) {
 	y.t.Helper()
 	plan, dir := filepath.Join(next, "plan.yaml"), y.at("ceremonies/"+filepath.Base(next))
 	_, result, stderr := checkJSON(y.t, plan, "--station", y.at("station.yaml"))
@@ -277,7 +277,7 @@ func (y *year) ceremony(next string) (dir string) {
 }
 
 // verified proves the last ceremony, with those before it.
-func (y *year) verified(dirs []string) {
+func (y *lifecycle) verified(dirs []string) {
 	y.t.Helper()
 	args := []string{"ceremony", "verify", dirs[0], "--release-key", y.release()}
 	for _, dir := range dirs[1:] {
@@ -287,7 +287,7 @@ func (y *year) verified(dirs []string) {
 }
 
 // release is what the people kept of the first ceremony.
-func (y *year) release() string {
+func (y *lifecycle) release() string {
 	file := y.at("release.pub")
 	if _, err := os.Stat(file); err != nil {
 		data, err := os.ReadFile(filepath.Join(y.done[len(y.done)-1], "release.pub"))
@@ -297,7 +297,7 @@ func (y *year) release() string {
 	return file
 }
 
-func (y *year) install(file string) {
+func (y *lifecycle) install(file string) {
 	y.t.Helper()
 	b, err := bundle.Open(file)
 	must(y.t, err)
@@ -308,7 +308,7 @@ func (y *year) install(file string) {
 }
 
 // everywhere has all nodes judged: by their own verify, kubeadm, and etcd.
-func (y *year) everywhere() {
+func (y *lifecycle) everywhere() {
 	y.t.Helper()
 	key, err := readReleaseKey(y.release())
 	must(y.t, err)
@@ -325,7 +325,7 @@ func (y *year) everywhere() {
 }
 
 // only wants the last ceremony to have bundles of these nodes and no others.
-func (y *year) only(nodes ...string) {
+func (y *lifecycle) only(nodes ...string) {
 	y.t.Helper()
 	found, err := filepath.Glob(filepath.Join(y.done[0], "bundles", "*.tar"))
 	must(y.t, err)
@@ -338,7 +338,7 @@ func (y *year) only(nodes ...string) {
 }
 
 // certificate is what a node has in place of a leaf.
-func (y *year) certificate(node, leaf string) *x509.Certificate {
+func (y *lifecycle) certificate(node, leaf string) *x509.Certificate {
 	y.t.Helper()
 	m := y.nodes[node]
 	leaves := m.leaves(y.t)
@@ -350,7 +350,7 @@ func (y *year) certificate(node, leaf string) *x509.Certificate {
 
 // wholeChain proves the year once more from its end; without one of its middle,
 // the one that is not there is named.
-func (y *year) wholeChain() {
+func (y *lifecycle) wholeChain() {
 	y.t.Helper()
 	y.verified(y.done)
 	for _, i := range []int{1, len(y.done) / 2, len(y.done) - 2} {

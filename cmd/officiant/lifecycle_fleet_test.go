@@ -27,9 +27,9 @@ import (
 	"officiant/cmd/internal/exit"
 )
 
-// fleetYear is a year of many nodes that fetch for themselves, from a real HTTP server.
-type fleetYear struct {
-	*year
+// fleetLifecycle is a year of many nodes that fetch for themselves, from a real HTTP server.
+type fleetLifecycle struct {
+	*lifecycle
 	server    *httptest.Server
 	published string
 	release   crypto.PublicKey
@@ -42,22 +42,22 @@ type fleetYear struct {
 // fetching is a node's sync, with services that are played.
 type fetching struct {
 	*updating.Runner
-	name     string
-	with     map[string]int // the sequence each service was started with
-	sickWith int            // the sequence that makes it sick
-	installs int
-	year     *fleetYear
+	name      string
+	with      map[string]int // the sequence each service was started with
+	sickWith  int            // the sequence that makes it sick
+	installs  int
+	lifecycle *fleetLifecycle
 }
 
 func (f *fetching) Runs(_ context.Context, s kubepki.Service) bool {
-	return f.year.nodes[f.name].node.Has(kubepki.ControlPlane) || s.Name == "kubelet"
+	return f.lifecycle.nodes[f.name].node.Has(kubepki.ControlPlane) || s.Name == "kubelet"
 }
 
 func (f *fetching) Restart(_ context.Context, s kubepki.Service) error {
 	b, err := f.Node.Bundle()
 	if err == nil {
 		f.with[s.Name] = b.Sequence
-		f.year.restarts++
+		f.lifecycle.restarts++
 	}
 	return err
 }
@@ -77,8 +77,8 @@ func (f *fetching) Lock(context.Context, string) (func(context.Context) error, e
 
 const fleetNodes = 100
 
-func newFleetYear(t *testing.T) *fleetYear {
-	y := &fleetYear{year: newYear(t), fleet: map[string]*fetching{}}
+func newFleetLifecycle(t *testing.T) *fleetLifecycle {
+	y := &fleetLifecycle{lifecycle: newLifecycle(t), fleet: map[string]*fetching{}}
 	if dir, err := os.MkdirTemp("/dev/shm", "officiant-test-"); err == nil { // 100 nodes sync a lot
 		t.Cleanup(func() { os.RemoveAll(dir) })
 		y.machines = dir
@@ -103,7 +103,7 @@ func newFleetYear(t *testing.T) *fleetYear {
 }
 
 // joins puts a machine on the network, whose request goes to a plan.
-func (y *fleetYear) joins(next string, n kubepki.Node) {
+func (y *fleetLifecycle) joins(next string, n kubepki.Node) {
 	y.t.Helper()
 	y.add(n)
 	y.ask(next, n.Name)
@@ -111,13 +111,13 @@ func (y *fleetYear) joins(next string, n kubepki.Node) {
 }
 
 // firstInstall is by a person, who leaves the rest to sync.
-func (y *fleetYear) firstInstall(name string) {
+func (y *fleetLifecycle) firstInstall(name string) {
 	y.t.Helper()
 	y.install(filepath.Join(y.done[0], "bundles", name+".tar"))
 	y.onNodes += 2 // officiant-node install, and sync --install
 	place, err := fetch.Open(y.server.URL+"/demo", fetch.Options{Timeout: time.Minute})
 	must(y.t, err)
-	f := &fetching{name: name, with: map[string]int{}, year: y}
+	f := &fetching{name: name, with: map[string]int{}, lifecycle: y}
 	f.Runner = &updating.Runner{
 		Node: y.nodes[name].Node, Place: place, Release: []crypto.PublicKey{y.release}, Patience: time.Second,
 		Services: func(kubepki.Node) (updating.Services, updating.Members, error) { return f, f, nil },
@@ -128,7 +128,7 @@ func (y *fleetYear) firstInstall(name string) {
 }
 
 // hour has every node look once, and leave its status.
-func (y *fleetYear) hour() {
+func (y *fleetLifecycle) hour() {
 	y.t.Helper()
 	y.now = y.now.Add(time.Hour)
 	for _, name := range slices.Sorted(maps.Keys(y.fleet)) {
@@ -143,7 +143,7 @@ func (y *fleetYear) hour() {
 	}
 }
 
-func (y *fleetYear) leaveStatus(name string, o statement.Outcome) {
+func (y *fleetLifecycle) leaveStatus(name string, o statement.Outcome) {
 	y.t.Helper()
 	to, err := fetch.Open(y.server.URL+"/demo/status", fetch.Options{Timeout: time.Minute})
 	must(y.t, err)
@@ -155,7 +155,7 @@ func (y *fleetYear) leaveStatus(name string, o statement.Outcome) {
 var waves = []string{"--wave", "canary=worker-1,worker-2", "--wave", "control=cp-1,cp-2,cp-3"}
 
 // publish lays a wave out.
-func (y *fleetYear) publish(lagging ...string) (code int, stdout, stderr string) {
+func (y *fleetLifecycle) publish(lagging ...string) (code int, stdout, stderr string) {
 	y.t.Helper()
 	args := append([]string{"fleet", "publish", y.at("ceremonies"), "--to", y.published}, waves...)
 	for _, node := range lagging {
@@ -165,7 +165,7 @@ func (y *fleetYear) publish(lagging ...string) (code int, stdout, stderr string)
 }
 
 // reaches publishes wave after wave until nobody waits, and all are well.
-func (y *fleetYear) reaches() {
+func (y *fleetLifecycle) reaches() {
 	y.t.Helper()
 	for range 4 {
 		code, stdout, stderr := y.publish()
@@ -181,7 +181,7 @@ func (y *fleetYear) reaches() {
 }
 
 // sick wants fleet status to name who is not well, and why.
-func (y *fleetYear) sick(nodes ...string) {
+func (y *fleetLifecycle) sick(nodes ...string) {
 	y.t.Helper()
 	code, stdout, _ := y.types("fleet", "status", y.published)
 	if code != exit.Expiring {
@@ -197,11 +197,11 @@ func (y *fleetYear) sick(nodes ...string) {
 	}
 }
 
-// TestFleetYear: a hundred nodes, renewals, an etcd rollover, a node that joins, one that
+// TestFleetLifecycle: a hundred nodes, renewals, an etcd rollover, a node that joins, one that
 // leaves, one that breaks at each wave. After its first install nothing is typed on a
 // node.
-func TestFleetYear(t *testing.T) {
-	y := newFleetYear(t)
+func TestFleetLifecycle(t *testing.T) {
+	y := newFleetLifecycle(t)
 	y.begins()
 	typed := y.onNodes
 	y.renewalThatBreaks()
@@ -220,7 +220,7 @@ func TestFleetYear(t *testing.T) {
 		y.installs, y.restarts)
 }
 
-func (y *fleetYear) begins() {
+func (y *fleetLifecycle) begins() {
 	next := y.folder("genesis")
 	for i := range 3 {
 		addr := netip.AddrFrom4([4]byte{10, 0, 0, byte(11 + i)})
@@ -235,7 +235,7 @@ func (y *fleetYear) begins() {
 	y.edit(next+"/plan.yaml", "# leaves:\n#   validity: 1y", "leaves:\n  validity: "+lives)
 	y.ceremony(next)
 	var err error
-	y.release, err = readReleaseKey(y.year.release())
+	y.release, err = readReleaseKey(y.lifecycle.release())
 	must(y.t, err)
 	for name := range y.nodes {
 		y.firstInstall(name)
@@ -248,7 +248,7 @@ func (y *fleetYear) begins() {
 
 // renewalThatBreaks: at each wave a node breaks, goes back, and is told; the desk goes on
 // without it, and the next bundle helps it.
-func (y *fleetYear) renewalThatBreaks() {
+func (y *fleetLifecycle) renewalThatBreaks() {
 	y.pass(30)
 	next := y.folder("renewal")
 	y.plan("renew", next, "--within", "400d")
@@ -294,7 +294,7 @@ func (y *fleetYear) renewalThatBreaks() {
 
 // etcdRollsOver replaces etcd's authority, by statuses that nodes signed; workers, for
 // whom nothing changes, are asked for nothing.
-func (y *fleetYear) etcdRollsOver() {
+func (y *fleetLifecycle) etcdRollsOver() {
 	y.edit(y.at("station.yaml"), "  etcd:", "  etcd-2: "+y.liesWhere("etcd")+"\n  etcd:")
 	before := map[string]int{}
 	for name, f := range y.fleet {
@@ -327,7 +327,7 @@ func (y *fleetYear) etcdRollsOver() {
 
 // kubeletUsesAnother: a node whose kubelet asks by another certificate than the installed
 // one does not count as done, until it is set right.
-func (y *fleetYear) kubeletUsesAnother(stage string) {
+func (y *fleetLifecycle) kubeletUsesAnother(stage string) {
 	y.t.Helper()
 	lib := filepath.Join(y.nodes["worker-7"].Root, "var/lib/kubelet")
 	put(y.t, filepath.Join(lib, "config.yaml"), "kind: KubeletConfiguration\nrotateCertificates: true\n")
@@ -346,7 +346,7 @@ func (y *fleetYear) kubeletUsesAnother(stage string) {
 	y.fleet["worker-7"].installs--
 }
 
-func (y *fleetYear) oneJoins() {
+func (y *fleetLifecycle) oneJoins() {
 	next := y.folder("joins")
 	y.joins(next, kubepki.Node{Name: "worker-98", Roles: []kubepki.Role{kubepki.Worker}})
 	y.plan("renew", next, "--within", "1d", "--requests", next+"/requests")
@@ -355,7 +355,7 @@ func (y *fleetYear) oneJoins() {
 	y.reaches()
 }
 
-func (y *fleetYear) oneLeaves() {
+func (y *fleetLifecycle) oneLeaves() {
 	y.pass(30)
 	next := y.folder("leaves")
 	delete(y.fleet, "worker-5")
@@ -365,7 +365,7 @@ func (y *fleetYear) oneLeaves() {
 	if _, err := os.Stat(filepath.Join(y.published, "worker-5.tar")); !errors.Is(err, os.ErrNotExist) {
 		y.t.Errorf("the bundle of the node that left is still there: %v", err)
 	}
-	key, err := readReleaseKey(y.year.release())
+	key, err := readReleaseKey(y.lifecycle.release())
 	must(y.t, err)
 	for name := range y.fleet {
 		v, err := y.nodes[name].Verify(install.VerifyOptions{Release: key})

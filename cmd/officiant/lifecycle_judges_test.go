@@ -26,7 +26,7 @@ import (
 
 // programs has the real etcd, etcdctl and kubeadm. make acceptance builds them,
 // and demands with -programs that they judge; without it they do where they are.
-var programs = flag.String("programs", "", "the `DIR` of real Kubernetes programs that have to judge TestYear")
+var programs = flag.String("programs", "", "the `DIR` of real Kubernetes programs that have to judge TestLifecycle")
 
 // newJudges finds the real programs. Without them the year is judged by verify alone.
 func newJudges(t *testing.T) (*kubeadmJudge, *etcdJudge) {
@@ -171,13 +171,13 @@ type member struct {
 func (e *etcdJudge) starts(m *machine) { e.begin(m, "new") }
 
 // joins adds a member.
-func (e *etcdJudge) joins(sister, m *machine) {
+func (e *etcdJudge) joins(peer, m *machine) {
 	e.t.Helper()
 	if e.etcd == "" {
 		return
 	}
 	one := e.member(m)
-	if out, err := e.ctl(sister, "member", "add", m.node.Name, "--peer-urls=https://"+one.peer); err != nil {
+	if out, err := e.ctl(peer, "member", "add", m.node.Name, "--peer-urls=https://"+one.peer); err != nil {
 		e.t.Fatalf("%v\n%s", err, out)
 	}
 	e.begin(m, "existing")

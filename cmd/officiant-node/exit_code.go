@@ -9,9 +9,9 @@ import (
 	"officiant/cmd/internal/exit"
 )
 
-// outcome is the one place that turns errors into exit codes, and says what
+// exitCode is the one place that turns errors into exit codes, and says what
 // to do next.
-func outcome(err error) (code int, hints []string) {
+func exitCode(err error) (code int, hints []string) {
 	var refusal *request.Refusal
 	var damaged *install.Damaged
 	switch {

@@ -25,8 +25,8 @@ import (
 	"officiant/ceremony/ceremonytest"
 )
 
-// judged is an installed node that is held against the facts.
-type judged struct {
+// checkedNode is an installed node that is held against the facts.
+type checkedNode struct {
 	*testing.T
 	facts         *facts
 	release, kind string
@@ -38,11 +38,11 @@ type judged struct {
 }
 
 // problem takes the place of Errorf, so that a test can show what is found.
-func (n *judged) problem(format string, args ...any) {
+func (n *checkedNode) problem(format string, args ...any) {
 	n.problems = append(n.problems, fmt.Sprintf(format, args...))
 }
 
-func (n *judged) install(f *ceremonytest.Fixture, dir string) {
+func (n *checkedNode) install(f *ceremonytest.Fixture, dir string) {
 	n.Helper()
 	disk := &durable.Disk{}
 	state := install.OpenState(n.root, disk)
@@ -62,7 +62,7 @@ func (n *judged) install(f *ceremonytest.Fixture, dir string) {
 }
 
 // judge says in what the node is not as the facts have it.
-func (n *judged) judge() []string {
+func (n *checkedNode) judge() []string {
 	n.expected, n.problems = map[string]bool{}, nil
 	for _, file := range n.facts.Files[n.kind] {
 		n.expect(file)
@@ -87,7 +87,7 @@ func (n *judged) judge() []string {
 }
 
 // expect wants a file to be there with the mode of its kind.
-func (n *judged) expect(file string) {
+func (n *checkedNode) expect(file string) {
 	n.expected[file] = true
 	info, err := os.Lstat(filepath.Join(n.root, "etc/kubernetes", file))
 	if err != nil {
@@ -100,7 +100,7 @@ func (n *judged) expect(file string) {
 	}
 }
 
-func (n *judged) read(file string) []byte {
+func (n *checkedNode) read(file string) []byte {
 	n.Helper()
 	data, err := os.ReadFile(filepath.Join(n.root, "etc/kubernetes", file))
 	if err != nil {
@@ -109,7 +109,7 @@ func (n *judged) read(file string) []byte {
 	return data
 }
 
-func (n *judged) nothingElse() {
+func (n *checkedNode) nothingElse() {
 	base := filepath.Join(n.root, "etc/kubernetes")
 	must(n.T, filepath.WalkDir(base, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -123,7 +123,7 @@ func (n *judged) nothingElse() {
 }
 
 // fill puts the node into a text of the facts.
-func (n *judged) fill(list ...string) []string {
+func (n *checkedNode) fill(list ...string) []string {
 	var out []string
 	for _, s := range list {
 		out = append(out, strings.NewReplacer("NODE", n.node.Name, "ADDRESS", n.node.Address.String()).Replace(s))
@@ -132,7 +132,7 @@ func (n *judged) fill(list ...string) []string {
 	return out
 }
 
-func (n *judged) same(file, what string, got, want []string) {
+func (n *checkedNode) same(file, what string, got, want []string) {
 	got = slices.Sorted(slices.Values(got))
 	if !slices.Equal(got, want) {
 		n.problem("%s: %s %q, the facts say %q", file, what, got, want)
@@ -140,7 +140,7 @@ func (n *judged) same(file, what string, got, want []string) {
 }
 
 // certificate holds a leaf, its issuer and its key against its row.
-func (n *judged) certificate(file string, chain, key []byte, row factRow) {
+func (n *checkedNode) certificate(file string, chain, key []byte, row factRow) {
 	certs := parseCertificates(n.T, file, chain)
 	if len(certs) != 2 {
 		n.Fatalf("%s holds %d certificates", file, len(certs))
@@ -187,7 +187,7 @@ func (n *judged) certificate(file string, chain, key []byte, row factRow) {
 }
 
 // kubeconfig reads one with a YAML reader and nothing of package kubeconfig.
-func (n *judged) kubeconfig(row factRow) {
+func (n *checkedNode) kubeconfig(row factRow) {
 	var k struct {
 		APIVersion     string `yaml:"apiVersion"`
 		Kind           string
@@ -244,7 +244,7 @@ func (n *judged) kubeconfig(row factRow) {
 
 // trust: a file that says who may log in holds its own authority alone; the one
 // for pods holds that and the root.
-func (n *judged) trust() {
+func (n *checkedNode) trust() {
 	root := parseCertificates(n.T, bundle.RootFile, n.bundle.Files[bundle.RootFile])[0]
 	seen := map[string]string{}
 	for _, a := range n.facts.Authorities {
@@ -271,7 +271,7 @@ func (n *judged) trust() {
 }
 
 // bindings reads officiant/rbac.yaml.
-func (n *judged) bindings() {
+func (n *checkedNode) bindings() {
 	var want, got []string
 	if strings.Contains("first joined external", n.kind) {
 		for _, b := range n.facts.Bindings {

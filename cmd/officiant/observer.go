@@ -11,28 +11,28 @@ import (
 	"officiant/signer"
 )
 
-// watcher prints the ceremony's steps, and how far long ones are.
-type watcher struct {
+// observer prints the ceremony's steps, and how far long ones are.
+type observer struct {
 	out      io.Writer
 	progress *terminal.Progress
 }
 
-func newWatcher(o *options) *watcher {
-	return &watcher{o.Stderr, &terminal.Progress{Out: o.Stderr, Now: o.Now}}
+func newObserver(o *options) *observer {
+	return &observer{o.Stderr, &terminal.Progress{Out: o.Stderr, Now: o.Now}}
 }
 
-func (w *watcher) Step(n, of int, title string) {
+func (w *observer) Step(n, of int, title string) {
 	w.progress.End()
 	terminal.Hang(w.out, fmt.Sprintf("step %d of %d  ", n, of), exit.Line(title))
 }
 
 // Say prints a line, in which a token may have had a word.
-func (w *watcher) Say(line string) {
+func (w *observer) Say(line string) {
 	w.progress.End()
 	terminal.Hang(w.out, "    ", exit.Line(line))
 }
 
-func (w *watcher) Fingerprint(what string, f fingerprint.SHA256) {
+func (w *observer) Fingerprint(what string, f fingerprint.SHA256) {
 	w.progress.End()
 	fmt.Fprintf(w.out, "    %s\n", exit.Line(what))
 	for _, l := range f.Lines() {
@@ -41,10 +41,10 @@ func (w *watcher) Fingerprint(what string, f fingerprint.SHA256) {
 }
 
 // Count says how far a step with many signatures is.
-func (w *watcher) Count(done, of int) { w.progress.At(done, of) }
+func (w *observer) Count(done, of int) { w.progress.At(done, of) }
 
 // before has the line of progress cleared before a PIN is asked for.
-func (w *watcher) before(ask signer.PINFunc) signer.PINFunc {
+func (w *observer) before(ask signer.PINFunc) signer.PINFunc {
 	return func(ctx context.Context, d signer.Device) ([]byte, error) {
 		w.progress.End()
 		return ask(ctx, d)

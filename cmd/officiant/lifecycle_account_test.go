@@ -10,7 +10,7 @@ import (
 
 // accounts reads a node's sa.key and all keys in its sa.pub; ok is false where
 // none is installed.
-func (m *machine) accounts(y *year) (private crypto.Signer, public []crypto.PublicKey, ok bool) {
+func (m *machine) accounts(y *lifecycle) (private crypto.Signer, public []crypto.PublicKey, ok bool) {
 	y.t.Helper()
 	read := func(name string) []byte {
 		data, err := os.ReadFile(filepath.Join(m.Root, "etc/kubernetes/pki", name))
@@ -37,7 +37,7 @@ func (m *machine) accounts(y *year) (private crypto.Signer, public []crypto.Publ
 
 // tokensHold wants the service-account tokens that any node's API server signs
 // to be taken by every node's, whatever their bundles are just then.
-func (y *year) tokensHold() {
+func (y *lifecycle) tokensHold() {
 	y.t.Helper()
 	for by, m := range y.nodes {
 		key, _, ok := m.accounts(y)

@@ -88,9 +88,9 @@ func ask(f *forger, do func(*x509.CertificateRequest)) {
 	f.scene.write(f.t, "csrs/kubernetes.csr", requestPEM(der))
 }
 
-// TestForgedElsewhere shows that the audit finds what a certificate that came
+// TestForgedExternal shows that the audit finds what a certificate that came
 // back, or a request that went out, must not be.
-func TestForgedElsewhere(t *testing.T) {
+func TestForgedExternal(t *testing.T) {
 	s := performBelow(t)
 	f := s.forge(t)
 	if err := f.write(); err != nil {
@@ -197,8 +197,8 @@ func TestForgedElsewhere(t *testing.T) {
 	}
 }
 
-// TestSpoiledElsewhere shows that the files of a root elsewhere are looked at.
-func TestSpoiledElsewhere(t *testing.T) {
+// TestSpoiledExternal shows that the files of an external root are looked at.
+func TestSpoiledExternal(t *testing.T) {
 	s := performBelow(t)
 	for name, says := range map[string]string{
 		"csrs/etcd.csr": "csrs/etcd.csr: is not what the record says", "authorities/issuers.crt": "authorities/issuers.crt: is not what the record says",

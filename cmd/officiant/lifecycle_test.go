@@ -11,14 +11,14 @@ import (
 	"officiant/cmd/internal/exit"
 )
 
-// TestYear is a cluster's first year: what its people do month by month, with a
+// TestLifecycle is a cluster's first lifecycle: what its people do month by month, with a
 // clock that is moved. It begins a year ago and every certificate lives longer
 // than that, so that the real kubeadm and the real etcd, which have the real
 // clock, can judge what stands on the nodes after each ceremony. Etcd's members
 // live through all of it: each is restarted by itself, so that those that have
 // the new files speak with those that have not.
-func TestYear(t *testing.T) {
-	y := newYear(t)
+func TestLifecycle(t *testing.T) {
+	y := newLifecycle(t)
 	y.genesis()
 	y.pass(60)
 	y.workerJoins()
@@ -45,7 +45,7 @@ func TestYear(t *testing.T) {
 // lives is how long the leaves are valid: beyond today, when made a year ago.
 const lives = "400d"
 
-func (y *year) genesis() {
+func (y *lifecycle) genesis() {
 	y.add(
 		kubepki.Node{Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane, kubepki.Etcd}, Address: first, First: true},
 	)
@@ -72,7 +72,7 @@ func (y *year) genesis() {
 }
 
 // workerJoins adds one node, and nothing of the others is touched.
-func (y *year) workerJoins() {
+func (y *lifecycle) workerJoins() {
 	y.add(kubepki.Node{Name: "worker-2", Roles: []kubepki.Role{kubepki.Worker}})
 	next := y.folder("worker-joins")
 	y.ask(next, "worker-2")
@@ -83,7 +83,7 @@ func (y *year) workerJoins() {
 }
 
 // renewal makes anew what ends within a time, each for the key it has.
-func (y *year) renewal(within string) {
+func (y *lifecycle) renewal(within string) {
 	next := y.folder("renewal")
 	y.plan("renew", next, "--within", within)
 	y.conduct(next)
@@ -92,7 +92,7 @@ func (y *year) renewal(within string) {
 
 // controlPlaneJoins adds a second control-plane node, which gets the
 // service-account key of the first, and a second member of etcd.
-func (y *year) controlPlaneJoins() {
+func (y *lifecycle) controlPlaneJoins() {
 	y.add(kubepki.Node{Name: "cp-2", Roles: []kubepki.Role{kubepki.ControlPlane, kubepki.Etcd}, Address: second})
 	next := y.folder("control-plane-joins")
 	y.ask(next, "cp-2")
@@ -106,7 +106,7 @@ func (y *year) controlPlaneJoins() {
 
 // etcdRollover replaces etcd's authority in three stages. In the second what the
 // former one has issued still lets in, in the third it does not.
-func (y *year) etcdRollover() {
+func (y *lifecycle) etcdRollover() {
 	y.edit(y.at("station.yaml"), "  etcd:", "  etcd-2: "+y.liesWhere("etcd")+"\n  etcd:")
 	former := y.clientOf("cp-1")
 	for _, stage := range []string{"trust", "issue", "drop"} {
@@ -120,7 +120,7 @@ func (y *year) etcdRollover() {
 }
 
 // nodeReplaced gives a worker's name to another machine, with keys of its own.
-func (y *year) nodeReplaced() {
+func (y *lifecycle) nodeReplaced() {
 	old := y.certificate("worker-2", "kubelet.conf")
 	y.add(y.nodes["worker-2"].node)
 	next := y.folder("node-replaced")
@@ -142,7 +142,7 @@ func (y *year) nodeReplaced() {
 
 // accountRotation replaces the service-account key in three stages. The last one
 // waits until no token by the former key is left.
-func (y *year) accountRotation() {
+func (y *lifecycle) accountRotation() {
 	former, _, _ := y.nodes["cp-1"].accounts(y)
 	for _, stage := range []string{"trust", "issue", "drop"} {
 		next := y.folder("account-" + stage)
@@ -181,7 +181,7 @@ func (y *year) accountRotation() {
 
 // revocation puts a certificate that was made anew since, and is good for months
 // yet, on etcd's list: its members refuse it, and nobody else.
-func (y *year) revocation(former tls.Certificate) {
+func (y *lifecycle) revocation(former tls.Certificate) {
 	y.etcd.lets(former, true)
 	next := y.folder("revocation")
 	serial := former.Leaf.SerialNumber.Text(16)

@@ -15,9 +15,9 @@ import (
 	"officiant/signer"
 )
 
-// outcome is the one place that turns errors into exit codes, and says what
+// exitCode is the one place that turns errors into exit codes, and says what
 // to do next.
-func outcome(err error) (code int, hints []string) {
+func exitCode(err error) (code int, hints []string) {
 	var invalid *plan.Invalid
 	var misplaced *station.Invalid
 	var refused *ceremony.Refused

@@ -17,7 +17,7 @@ import (
 // maxReceived is more than any certificate with its chain has.
 const maxReceived = 1 << 20
 
-// readReceived reads the certificates that came back from elsewhere, by
+// readReceived reads the certificates that came back from an external root, by
 // authority; nil when none are given. Files of other names are passed over.
 func (o *runOptions) readReceived(c *schedule.Ceremony) (map[string][]byte, error) {
 	if o.received == "" {
@@ -25,7 +25,7 @@ func (o *runOptions) readReceived(c *schedule.Ceremony) (map[string][]byte, erro
 	}
 	awaited := c.Awaited()
 	if len(awaited) == 0 {
-		return nil, exit.Usagef("--certificates: this plan waits for no certificate signed elsewhere")
+		return nil, exit.Usagef("--certificates: this plan waits for no certificate of an external root")
 	}
 	out := map[string][]byte{}
 	for _, e := range awaited {

@@ -8,9 +8,9 @@ import (
 	"officiant/ceremony/plan"
 )
 
-// neighbour holds this ceremony's authorities against those on another cluster's
+// otherCluster holds this ceremony's authorities against those on another cluster's
 // record: one root may stand above both, and nothing else.
-func (a *chainAudit) neighbour(c *Check, file string, r *history.Record) {
+func (a *chainAudit) otherCluster(c *Check, file string, r *history.Record) {
 	if r.Open.Cluster == a.t.Open().Cluster {
 		return
 	}
@@ -43,7 +43,7 @@ func (a *chainAudit) neighbour(c *Check, file string, r *history.Record) {
 	}
 }
 
-// rootBefore notes a root whose key was there before, and no former ceremony here
+// rootBefore notes a root whose key was there before, and no previous ceremony here
 // had it: what it signed then is not told.
 func (a *chainAudit) rootBefore(c *Check) {
 	for _, p := range a.plan.Plan.Authorities {
