@@ -62,7 +62,7 @@ type Parts struct {
 	Root                 *x509.Certificate                         // above Authorities
 	Authorities          map[kubepki.Authority]*x509.Certificate   // those that issued Leaves
 	Trusted              map[kubepki.Authority][]*x509.Certificate // beside these, by family, in the files' order; since format 3
-	Adopted              map[kubepki.Authority]*x509.Certificate   // those of Authorities and Trusted that signed themselves, in a cluster that is adopted
+	Adopted              map[kubepki.Authority]*x509.Certificate   // of an adopted cluster, self-signed
 	External             bool                                      // the root is somebody else's; since format 3
 	Issuers              []*x509.Certificate                       // CAs that may stand between an external root and the authorities, in any order
 	Leaves               map[string]*x509.Certificate              // by Leaf.Name

@@ -118,7 +118,8 @@ func (r *tokens) makeKey(ctx context.Context, ref signer.Ref, name string) (sign
 			return nil, err
 		}
 		gone := transcript.KeyAbandoned{Name: name, ID: intent.ID,
-			Reason: "no key of this id in the token when the ceremony was resumed" + halfMade(ctx, r.observer, store, intent)}
+			Reason: "no key of this id in the token when the ceremony was resumed" +
+				halfMade(ctx, r.observer, store, intent)}
 		if _, err := r.progress.Append(gone); err != nil {
 			return nil, err
 		}
@@ -162,7 +163,8 @@ func halfMade(ctx context.Context, observer Observer, store signer.Store, intent
 	}
 	for _, info := range all {
 		if hex.EncodeToString(info.ID) == intent.ID {
-			observer.Say(fmt.Sprintf("the token has an object %s of id %s: %s. It is in nobody's way, and can be removed "+
+			observer.Say(fmt.Sprintf("the token has an object %s of id %s: %s. "+
+				"It is in nobody's way, and can be removed "+
 				"by its id with the token's own tool", info.Label, intent.ID, info.Reason))
 			return "; what is there is " + info.Reason
 		}

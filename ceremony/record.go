@@ -116,7 +116,8 @@ func (r *run) resumeRecord(path string) error {
 	}
 	if at := r.now().UTC().Truncate(time.Second); at.Before(r.progress.Last()) {
 		resumed.Clock = &at
-		r.observer.Say("the clock is behind the record: it was ahead before; lines have the time of the last one until " +
+		r.observer.Say("the clock is behind the record: it was ahead before; " +
+			"lines have the time of the last one until " +
 			r.progress.Last().Format(time.RFC3339))
 	}
 	records := []transcript.Record{resumed}

@@ -249,7 +249,8 @@ func (r *tokens) described(store signer.Store) (signer.Device, bool) {
 		return signer.Device{}, false
 	}
 	device := d.Describe()
-	r.observer.Say(fmt.Sprintf("token %s, serial %s, %s %s", device.Label, device.Serial, device.Manufacturer, device.Model))
+	r.observer.Say(fmt.Sprintf("token %s, serial %s, %s %s",
+		device.Label, device.Serial, device.Manufacturer, device.Model))
 	return device, true
 }
 

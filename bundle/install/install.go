@@ -42,7 +42,7 @@ type Report struct {
 	Unpinned *fingerprint.SHA256  // the root that was pinned before, when another follows it
 	Beside   []fingerprint.SHA256 // roots of the bundle that are not the pinned one
 	Unread   string               // why the bundle in place was not one any more; files that it alone had stay
-	Left     []string             // files with private keys of authorities that are only trusted until a cluster is adopted
+	Left     []string             // files with private keys of authorities that are only trusted for now
 	Retired  *fingerprint.SHA256  // the release key that was pinned before, when another follows it
 	Next     *fingerprint.SHA256  // the release key that the bundle announces
 	Changes  []Change

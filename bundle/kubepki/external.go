@@ -191,7 +191,8 @@ func day(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // Between lists the CAs of pool that stand between authorities and their roots, in
 // the authorities' order, each way from below, none of them twice (one that signed
-// itself, in a cluster that is adopted, has no way up); and those of the roots that stand above any of them, in the roots' order.
+// itself, in a cluster that is adopted, has no way up); and those of the roots that
+// stand above any of them, in the roots' order.
 func Between(authorities, roots, pool []*x509.Certificate) (between, above []*x509.Certificate, err error) {
 	used := make([]bool, len(roots))
 	for _, cert := range authorities {

@@ -35,7 +35,8 @@ func parseCSR(data []byte) (*x509.CertificateRequest, error) {
 		return nil, err
 	}
 	if err := csr.CheckSignature(); err != nil {
-		return nil, fmt.Errorf("its own signature does not verify, so nothing shows that the requester has the key: %w", err)
+		return nil, fmt.Errorf("its own signature does not verify, so nothing shows that the requester has the key: %w",
+			err)
 	}
 	for _, e := range csr.Extensions {
 		if err := checkExtension(e); err != nil {

@@ -205,7 +205,8 @@ func TestSuccession(t *testing.T) {
 		t.Errorf("with it: %v, %v", v.Progress, v.Rejected)
 	}
 	v = Judge(digest, map[string][]byte{"bob.sig": good("bob"), "bob.previous.sig": good("bob")}, plan, former)
-	if len(v.Rejected) != 1 || v.Rejected[0].Reason != "bob approves a second time" || len(v.Progress[1].Approved) != 1 {
+	if len(v.Rejected) != 1 || v.Rejected[0].Reason != "bob approves a second time" ||
+		len(v.Progress[1].Approved) != 1 {
 		t.Errorf("twice: %v, %v", v.Progress, v.Rejected)
 	}
 	for key, want := range map[string]string{"alice-2": "alice.sig", "alice": "alice.previous.sig", "bob": "bob.sig"} {

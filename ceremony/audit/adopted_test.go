@@ -146,7 +146,8 @@ func TestAdoptedInStages(t *testing.T) {
 	record := must(transcript.Read("t", four.read("transcript.jsonl")))
 	c.Plan.Authorities = append(c.Plan.Authorities, plan.Authority{Name: "etcd-former", Family: kubepki.EtcdAuthority, Use: plan.Trust, Adopted: true})
 	c.Certificates["etcd-former"] = r.Authorities[kubepki.EtcdAuthority]
-	wantProblem(t, "still there after the last stage", audit.TakenOver(record, c), "the ceremony before did not adopt it, or dropped it")
+	wantProblem(t, "still there after the last stage", audit.TakenOver(record, c),
+		"the ceremony before did not adopt it, or dropped it")
 }
 
 func wantProblem(t *testing.T, what string, problems []string, says string) {

@@ -92,7 +92,8 @@ func (a *certificateAudit) successive(c *Check, p plan.Authority, cert, before *
 	switch {
 	case before == nil, before.Equal(cert):
 	case p.Renews == "":
-		c.problem("authority %s: its certificate is not the one on the previous record, and the plan renews none", p.Name)
+		c.problem("authority %s: its certificate is not the one on the previous record, and the plan renews none",
+			p.Name)
 	case !bytes.Equal(before.RawSubject, cert.RawSubject):
 		c.problem("authority %s: the subject of its new certificate is %q, it was %q", p.Name, cert.Subject, before.Subject)
 	case !bytes.Equal(before.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo):

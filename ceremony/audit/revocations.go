@@ -334,7 +334,8 @@ func (a *listAudit) carriedLists(c *Check, former map[string]*formerList) {
 		key := issuerKey(list)
 		carried[key] = true
 		if f := former[key]; f == nil || made[key] || l.Family != f.family || !bytes.Equal(f.Raw, l.List) {
-			c.problem("line %d: carries a list of %s over that is not the newest on the previous records", l.seq, l.Signer)
+			c.problem("line %d: carries a list of %s over that is not the newest on the previous records",
+				l.seq, l.Signer)
 		}
 	}
 	for _, key := range sortedKeys(former) {

@@ -239,7 +239,8 @@ func (f *Fixture) Config(t testing.TB, dir string) ceremony.Config {
 		present = append(present, p.Name)
 	}
 	return ceremony.Config{
-		Dir: dir, Plan: c, Station: st, Approvals: approvals, Present: present, Open: f.open, Disk: &durable.Disk{}, Now: time.Now, Rand: rand.Reader, Observer: silent{},
+		Dir: dir, Plan: c, Station: st, Approvals: approvals, Present: present, Open: f.open, Disk: &durable.Disk{},
+		Now: time.Now, Rand: rand.Reader, Observer: silent{},
 		Ask: func(context.Context, signer.Device) ([]byte, error) { return []byte("1234"), nil },
 		Heads: ceremony.Heads{Ask: func(context.Context, func(fingerprint.SHA256) bool) (fingerprint.SHA256, error) {
 			return headOf(dir)

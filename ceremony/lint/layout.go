@@ -16,7 +16,7 @@ type TrustFile struct {
 	Authority    kubepki.Authority
 	Certificates []*x509.Certificate // in the file's order; of a kubeconfig its CA data
 	Beside       int                 // authorities of its family that the plan trusts after the one that issues
-	Adopted      *x509.Certificate   // of its family in a cluster that is adopted; it signed itself, and the plan says so
+	Adopted      *x509.Certificate   // of its family in an adopted cluster; self-signed, and the plan says so
 }
 
 // adopts says whether a certificate is the one the plan adopts.

@@ -54,7 +54,8 @@ func (d *draft) adopt(evidence signer.Grade) error {
 		if nodes[i].request.Adoption == nil {
 			return &Refused{
 				Err: fmt.Errorf("%s: does not bring along what node %s has", nodes[i].node.Request, nodes[i].node.Name),
-				Hints: append(by(AdoptRequest), plainly("for a node that is not part of the cluster yet: adopt the cluster "+
+				Hints: append(by(AdoptRequest), plainly("for a node that is not part of the cluster yet: "+
+					"adopt the cluster "+
 					"first, then let it join")...),
 			}
 		}

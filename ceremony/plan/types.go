@@ -99,14 +99,14 @@ type Authority struct {
 	Name        string            `yaml:"name"`        // "root", "kubernetes", later "kubernetes-2"
 	Family      kubepki.Authority `yaml:"family"`      // defaults to Name
 	Use         Use               `yaml:"use"`         // default: Issue
-	Adopted     bool              `yaml:"adopted"`     // no ceremony made it: it signed itself, in a cluster that is adopted
+	Adopted     bool              `yaml:"adopted"`     // no ceremony made it: self-signed, of a cluster that is adopted
 	Key         Key               `yaml:"key"`         // absent when the schedule does not need it
 	Certificate string            `yaml:"certificate"` // input file; absent when it is to be made
 	Renews      string            `yaml:"renews"`      // input file: its certificate so far; one for the same key and subject is made
 	Root        string            `yaml:"root"`        // which root certifies it; default: the one that issues
 	Subject     Subject           `yaml:"subject"`
 	Validity    Duration          `yaml:"validity"` // of a certificate to be made
-	Least       Duration          `yaml:"least"`    // of one that an external root signs: how much of its life has to be left; Validity is the most it may have
+	Least       Duration          `yaml:"least"`    // of one that an external root signs: life left at least
 	External    bool              `yaml:"external"` // a root whose key is in somebody else's hands, like a company's
 	Issuers     string            `yaml:"issuers"`  // input file: CAs between an external root and authorities that exist
 	Evidence    signer.Grade      `yaml:"evidence"` // least grade accepted; "software" must be said

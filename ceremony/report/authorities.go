@@ -71,7 +71,8 @@ func (m *Minutes) Authorities() []Authority {
 	}
 	var out []Authority
 	for _, a := range m.Plan.Plan.Authorities {
-		one := Authority{Name: a.Name, Family: string(a.Family), Trusted: a.Use == plan.Trust, Certificate: made[a.Name], Made: made[a.Name] != nil, External: external[a.Name]}
+		one := Authority{Name: a.Name, Family: string(a.Family), Trusted: a.Use == plan.Trust,
+			Certificate: made[a.Name], Made: made[a.Name] != nil, External: external[a.Name]}
 		if !one.Made {
 			one.Certificate = m.Plan.Certificates[a.Name]
 		}

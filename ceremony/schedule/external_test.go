@@ -58,7 +58,8 @@ func TestExternalRoot(t *testing.T) {
 // TestExternalRootExists shows an intermediate that a CA below the root signed.
 func TestExternalRootExists(t *testing.T) {
 	files := company(t, -1)
-	text := strings.Replace(belowExternal(), "    key: {create: ECDSA-P256}\n", "    key: {existing: "+files["spki"]+"}\n    certificate: corp-kubernetes.crt\n", 1)
+	text := strings.Replace(belowExternal(), "    key: {create: ECDSA-P256}\n",
+		"    key: {existing: "+files["spki"]+"}\n    certificate: corp-kubernetes.crt\n", 1)
 	_, err := opens(text, files)
 	if got := problems(t, err); !slices.ContainsFunc(got, func(p string) bool { return strings.Contains(p, "neither the root nor a CA that came with it") }) {
 		t.Errorf("without the CA between them: %v", got)
@@ -78,10 +79,12 @@ func TestExternalRootRefused(t *testing.T) {
 		pathLen        int
 		want           string
 	}{
-		{"a key", "external: true", "external: true\n    key: {existing: " + strings.Repeat("1", 64) + "}", -1, "it is external, so this ceremony has no key of it"},
+		{"a key", "external: true", "external: true\n    key: {existing: " + strings.Repeat("1", 64) + "}", -1,
+			"it is external, so this ceremony has no key of it"},
 		{"no certificate", "certificate: corp-root.crt\n", "evidence: software\n", -1, "has neither a key nor a certificate"},
 		{"not said", "    external: true\n", "", -1, "whose key the plan does not name; say external: true if others sign with it"},
-		{"an intermediate external", "name: etcd\n", "name: etcd\n    external: true\n", -1, "plan.yaml:16:15: authority etcd: only a root is external"},
+		{"an external intermediate", "name: etcd\n", "name: etcd\n    external: true\n", -1,
+			"plan.yaml:16:15: authority etcd: only a root is external"},
 		{"issuers of an intermediate", "name: etcd\n", "name: etcd\n    issuers: corp-issuing.crt\n", -1, "authority etcd: issuers stand between"},
 		{"least of the root", "external: true\n", "external: true\n    least: 1y\n", -1, "authority root: least is for an authority that an external root certifies"},
 		{"least above most", "name: etcd\n", "name: etcd\n    least: 11y\n", -1, "authority etcd: at least 11y, and at most 10y"},

@@ -396,12 +396,13 @@ func TestShared(t *testing.T) {
 		"  create: RSA-2048\n",
 		1,
 	)
+	worker := withoutWords(p.continued(t, cp1, work))
 	for want, c := range map[string]struct {
 		text  string
 		files map[string]string
 	}{
 		"node cp-1 can open previous/demo-1/sa.key.age itself":             {give(give(both, "cp-2"), "cp-1"), p.files},
-		"node worker-1 is no control-plane node":                           {give(withoutWords(p.continued(t, cp1, work)), work.Name), p.files},
+		"node worker-1 is no control-plane node":                           {give(worker, work.Name), p.files},
 		"a peer can only share a service-account key that is carried over": {give(created, "cp-1"), p.files},
 		file + ": not an armored age file":                                 {give(both, "cp-2"), clear},
 	} {

@@ -153,7 +153,8 @@ func (b *releasePass) releaseSucceeds(where plan.At) {
 	lost := r.Lost != fingerprint.SHA256{}
 	if !known {
 		if lost {
-			b.Refuse(append(where, "lost"), "no previous ceremony of this cluster is named here, so none lost its release key")
+			b.Refuse(append(where, "lost"),
+				"no previous ceremony of this cluster is named here, so none lost its release key")
 		}
 		return
 	}

@@ -21,7 +21,8 @@ func (b *nodePass) renewNames(i int) {
 	case !in.Renews():
 		return
 	case b.past.genesis() || b.p.Previous.Lost != nil:
-		b.Refuse(where, "node %s: there is nothing to renew: the plan names no previous ceremony of this cluster", in.Name)
+		b.Refuse(where, "node %s: there is nothing to renew: the plan names no previous ceremony of this cluster",
+			in.Name)
 	case in.Keys != plan.NodeKeys{}:
 		b.Refuse(where, "node %s: keys that the ceremony makes are new, and so are all its certificates", in.Name)
 	case in.Fingerprint != fingerprint.SHA256{}:

@@ -49,7 +49,8 @@ func (f *fleet) begin(ctx context.Context, peer *fleet) error {
 		before = []string{peer.path("ceremony")}
 		plan = append(plan, "--previous", before[0])
 		// The root's token has the peer's name in its key's label.
-		if err := rewrite(peer.path("station.yaml"), station, "token=officiant-root;", "token=officiant-root;object="+peer.cluster+"%2Froot;"); err != nil {
+		if err := rewrite(peer.path("station.yaml"), station, "token=officiant-root;",
+			"token=officiant-root;object="+peer.cluster+"%2Froot;"); err != nil {
 			return err
 		}
 	}

@@ -316,7 +316,8 @@ func (r *requestOptions) checkOut() error {
 		return exit.Usagef("--adopt takes the keys in use, and --csr-dir brings others: leave one out")
 	}
 	if r.adopt && len(r.extra) > 0 {
-		return exit.Usagef("--adopt sends the certificates there are; ask for more (--extra) once the cluster is adopted")
+		return exit.Usagef("--adopt sends the certificates there are; " +
+			"ask for more (--extra) once the cluster is adopted")
 	}
 	if len(r.extra) > 0 && r.csrDir != "" {
 		return exit.Usagef("--csr-dir has kubeadm's certificates alone: leave --extra out, or --csr-dir")

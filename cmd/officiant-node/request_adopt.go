@@ -27,7 +27,8 @@ func (r *requestOptions) standing(state *install.State, f *facts, in *request.Fo
 	}
 	if pins != nil {
 		return nil, &exit.Error{Code: exit.Refused,
-			Err:   fmt.Errorf("--adopt: a bundle of cluster %s is installed on this node already; only a node that has none is adopted", pins.Cluster),
+			Err: fmt.Errorf("--adopt: a bundle of cluster %s is installed on this node already; "+
+				"only a node that has none is adopted", pins.Cluster),
 			Hints: []string{"for a later stage or a renewal: officiant-node request --reuse-keys"}}
 	}
 	s, err := r.node().Standing(f.cluster, f.node)

@@ -73,7 +73,7 @@ type verdict struct {
 	Ceremony    string           `json:"ceremony,omitempty"`
 	NotAfter    string           `json:"notAfter,omitempty"`
 	Root        string           `json:"rootSHA256,omitempty"`
-	Adopted     []string         `json:"adopted,omitempty"`           // families whose authority kubeadm made, while the cluster is adopted
+	Adopted     []string         `json:"adopted,omitempty"`           // families whose authority kubeadm made
 	RootsBeside []string         `json:"rootsBesideSHA256,omitempty"` // during a rollover
 	Checks      []checked        `json:"checks"`
 	Files       []verifiedFile   `json:"files"`

@@ -39,7 +39,8 @@ func TestAdopt(t *testing.T) {
 	if code != exit.Done {
 		t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
 	}
-	for _, want := range []string{"kubernetes-former", "adopted, ECDSA-P256", "made by kubeadm; nodes keep", "certifies 3 authorities", "carried over: admin.conf"} {
+	for _, want := range []string{"kubernetes-former", "adopted, ECDSA-P256", "made by kubeadm; nodes keep",
+		"certifies 3 authorities", "carried over: admin.conf"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("not shown: %q\n%s", want, stdout)
 		}

@@ -40,7 +40,8 @@ func (r *checked) people(c *schedule.Ceremony) error {
 	if err != nil {
 		return err
 	}
-	out := &checkedPeople{People: []checkedPerson{}, Approvals: []checkedProgress{}, Rejected: []string{}, Approved: verdict.Enough()}
+	out := &checkedPeople{People: []checkedPerson{}, Approvals: []checkedProgress{}, Rejected: []string{},
+		Approved: verdict.Enough()}
 	if !c.People.Nobody() {
 		sum := c.People.Fingerprint()
 		out.Fingerprint = &sum
@@ -53,7 +54,8 @@ func (r *checked) people(c *schedule.Ceremony) error {
 		out.People = append(out.People, checkedPerson{p.Name, p.Role, ssh.FingerprintSHA256(key)})
 	}
 	for _, t := range verdict.Progress {
-		out.Approvals = append(out.Approvals, checkedProgress{t.Whose, t.People.Threshold, append([]string{}, t.Approved...), append([]string{}, t.Missing...)})
+		out.Approvals = append(out.Approvals, checkedProgress{t.Whose, t.People.Threshold,
+			append([]string{}, t.Approved...), append([]string{}, t.Missing...)})
 	}
 	for _, bad := range verdict.Rejected {
 		out.Rejected = append(out.Rejected, bad.String())

@@ -98,7 +98,8 @@ func authority(c *schedule.Ceremony, a plan.Authority) string {
 	if certificate := c.Certificates[a.Name]; certificate != nil && a.Adopted {
 		return fmt.Sprintf("adopted, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
 	} else if certificate != nil && a.External {
-		return fmt.Sprintf("external, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
+		return fmt.Sprintf("external, %s, until %s", c.Algorithm(a.Name),
+			certificate.NotAfter.UTC().Format(time.DateOnly))
 	} else if certificate != nil {
 		return fmt.Sprintf("existing, %s, until %s", c.Algorithm(a.Name), certificate.NotAfter.UTC().Format(time.DateOnly))
 	}
@@ -185,7 +186,8 @@ func tableOf(c *schedule.Ceremony, of map[string]*nodeGroup) *terminal.Table {
 func bywhom(e schedule.Entry) string {
 	switch {
 	case e.Kind == schedule.ExternalCertificate:
-		return fmt.Sprintf("── signed externally, for %s at most, with %s left at least", plan.Duration(e.Duration), plan.Duration(e.Least))
+		return fmt.Sprintf("── signed externally, for %s at most, with %s left at least",
+			plan.Duration(e.Duration), plan.Duration(e.Least))
 	case e.Duration != 0:
 		return fmt.Sprintf("── signed by %s, %s, for %s", e.Signer, e.SignatureAlgorithm, plan.Duration(e.Duration))
 	}

@@ -191,7 +191,8 @@ func (o *revokeOptions) tell(r *next.Revocation) error {
 	if len(left) > 0 {
 		fmt.Fprintf(
 			o.Stderr,
-			"No bundle for %s: what it has is revoked, or its keys were made for it. Its etcd has the previous list until\n"+
+			"No bundle for %s: what it has is revoked, or its keys were made for it. "+
+				"Its etcd has the previous list until\n"+
 				"its certificates are made anew: officiant ceremony renew; after keyCompromise with a new request (--requests).\n",
 			exit.Line(strings.Join(left, ", ")),
 		)

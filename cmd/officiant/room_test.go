@@ -88,7 +88,8 @@ func TestTokensOfTheRoom(t *testing.T) {
 // TestClockOfTheRoom: a clock that is a day behind the previous ceremony's end.
 func TestClockOfTheRoom(t *testing.T) {
 	ended := time.Date(2126, 11, 24, 12, 0, 0, 0, time.UTC) // not before this test was built
-	if r := lookAt(t, nil, ended.Add(-24*time.Hour), ended)["clock"]; !r.Refused() || !strings.Contains(r.Wrong, "when the previous ceremony ended") {
+	if r := lookAt(t, nil, ended.Add(-24*time.Hour), ended)["clock"]; !r.Refused() ||
+		!strings.Contains(r.Wrong, "when the previous ceremony ended") {
 		t.Errorf("%+v", r)
 	}
 	if r := lookAt(t, nil, ended.Add(time.Second), ended)["clock"]; r.Wrong != "" {

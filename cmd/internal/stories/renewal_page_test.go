@@ -12,7 +12,9 @@ import (
 func TestRenewalPage(t *testing.T) {
 	first, typed := partsOf(t, "6", "renewal.md", 6)
 	dir, out := typeAll(t, first, typed)
-	for _, want := range []string{"no plan was written", "dates and serial number", "same keys, as previous records have them", "\nkubernetes\nrelease\n", "installed sequence 2 on node worker-1"} {
+	for _, want := range []string{"no plan was written", "dates and serial number",
+		"same keys, as previous records have them",
+		"\nkubernetes\nrelease\n", "installed sequence 2 on node worker-1"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("nobody was told %q:\n%s", want, out)
 		}

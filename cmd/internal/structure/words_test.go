@@ -87,7 +87,8 @@ func TestWordsOfTheField(t *testing.T) {
 		switch ext := filepath.Ext(path); {
 		case err != nil:
 			return err
-		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != root || d.Name() == "build" || d.Name() == "testdata"):
+		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "build" ||
+			d.Name() == "testdata"):
 			return filepath.SkipDir
 		case d.IsDir() || ext != ".go" && ext != ".md" || slices.Contains(keepTheirWords, file):
 			return nil
@@ -119,7 +120,8 @@ func TestWordsOfTheFieldCanFail(t *testing.T) {
 	if got := spoken("a\nThe sister node signs, and the root lives elsewhere."); len(got) != 2 {
 		t.Errorf("found in a text: %q", got)
 	}
-	f, err := parser.ParseFile(token.NewFileSet(), "a.go", "package a\nfunc (w *newWatcher) comeBack(Year, broughtIn int) {}", 0)
+	source := "package a\nfunc (w *newWatcher) comeBack(Year, broughtIn int) {}"
+	f, err := parser.ParseFile(token.NewFileSet(), "a.go", source, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
