@@ -91,11 +91,11 @@ func (r reach) see(ctx context.Context, ref signer.Ref) (preflight.Token, *prefl
 }
 
 // environmentOf is what a module gets of this process's environment. Of one that
-// gets whatever is set the values are not shown: they are whoever's.
+// gets what its file has the names of, values are not shown: nobody has named them.
 func (r reach) environmentOf(path string) (passed, withheld []string) {
 	e := module.Variables(path, os.Environ(), r.allow)
 	for _, v := range e.Own() {
-		if name, _, _ := strings.Cut(v, "="); e.Open {
+		if name, _, _ := strings.Cut(v, "="); e.ByFile {
 			v = name
 		}
 		passed = append(passed, v)

@@ -150,12 +150,17 @@ func TestWaiver(t *testing.T) {
 }
 
 // TestModulesOfTheRoom: a module that is not known gets in a room what the station
-// names, and no more; at a desk it gets what is set.
+// names, and no more; at a desk it gets what its file has the name of, too.
 func TestModulesOfTheRoom(t *testing.T) {
 	t.Setenv("VENDOR_CONF", "/etc/vendor.conf")
 	t.Setenv("VENDOR_DEBUG", "1")
-	const desk = "apiVersion: officiant/v1\nkind: Station\nname: room\nkeys:\n" +
-		"  default: \"pkcs11:token=t?module-path=/opt/vendor/libvendor.so\"\nenvironment:\n  VENDOR_CONF: inherit\n"
+	t.Setenv("SOMEBODYS_OWN", "1")
+	vendor := filepath.Join(t.TempDir(), "libvendor.so")
+	if err := os.WriteFile(vendor, []byte("\x7fELF\x00VENDOR_DEBUG\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	desk := "apiVersion: officiant/v1\nkind: Station\nname: room\nkeys:\n" +
+		"  default: \"pkcs11:token=t?module-path=" + vendor + "\"\nenvironment:\n  VENDOR_CONF: inherit\n"
 	for _, c := range []struct {
 		policy string
 		debug  bool
@@ -169,9 +174,10 @@ func TestModulesOfTheRoom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		passed, _ := reach{}.at(st).environmentOf("/opt/vendor/libvendor.so")
+		passed, _ := reach{}.at(st).environmentOf(vendor)
 		all := strings.Join(passed, " ")
-		if !strings.Contains(all, "VENDOR_CONF") || strings.Contains(all, "VENDOR_DEBUG") != c.debug {
+		if !strings.Contains(all, "VENDOR_CONF") || strings.Contains(all, "VENDOR_DEBUG") != c.debug ||
+			strings.Contains(all, "SOMEBODYS_OWN") {
 			t.Errorf("policy %q: it gets %q", c.policy, all)
 		}
 	}

@@ -1,10 +1,14 @@
 package module
 
 import (
+	"bytes"
+	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Environment is what a module gets to see of its environment.
@@ -12,8 +16,8 @@ type Environment struct {
 	// Known tells that it is a module whose variables are known, and gets no others
 	// than those and the ones named for it.
 	Known bool
-	// Open tells that it gets what is set, but for what libraries heed and secrets.
-	Open bool
+	// ByFile tells that it gets variables whose names stand in its own file.
+	ByFile bool
 	// Passed are NAME=VALUE, by name.
 	Passed []string
 	// Withheld are the names of variables that are set, and that a library would
@@ -71,29 +75,38 @@ var secrets = regexp.MustCompile(`(?i)PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTI
 // Allow says which variables a module gets besides those of its kind.
 type Allow struct {
 	Named []string // by name
-	// Only has a module that is not known get no others than these; without it, it
-	// gets all but what makes libraries load code, and what looks like a secret.
+	// Only has a module that is not known get no others than these.
 	Only bool
 }
 
-// Variables chooses what a module gets of an environment: of one that is known
-// what its maker says it reads, of p11-kit, which loads others, what any does, and
-// what is allowed besides. What makes libraries load code no module gets.
+// Variables chooses what a module gets of an environment: what any library reads,
+// what its maker says it reads, and what is allowed besides. P11-kit, which loads
+// others, gets what any module does. So does a module that is not known, which may be
+// a layer before another one, and with it the variables whose names stand in its own
+// file, for it to ask for: unless Allow has Only. What makes libraries load code no
+// module gets, and of what looks like a secret only what is named.
 func Variables(module string, environ []string, allow Allow) Environment {
 	base := strings.ToLower(filepath.Base(module))
 	var allowed []string
-	e := Environment{}
+	e := Environment{Known: strings.Contains(base, "p11-kit")}
 	for _, m := range makers {
-		if strings.Contains(base, m.name) || strings.Contains(base, "p11-kit") {
+		if strings.Contains(base, m.name) {
 			e.Known = true
 			allowed = append(allowed, m.variables...)
 		}
 	}
-	if strings.Contains(base, "p11-kit") {
+	e.ByFile = !e.Known && !allow.Only
+	if strings.Contains(base, "p11-kit") || e.ByFile {
 		allowed = append(allowed, "P11_KIT_*")
+		for _, m := range makers {
+			allowed = append(allowed, m.variables...)
+		}
 	}
 	allowed = append(append(allowed, common...), allow.Named...)
-	e.Open = !e.Known && !allow.Only
+	reads := func(string) bool { return false }
+	if e.ByFile {
+		reads = namedIn(module)
+	}
 	seen := map[string]bool{}
 	for _, v := range slices.Backward(environ) { // the last one holds
 		name, _, ok := strings.Cut(v, "=")
@@ -105,13 +118,34 @@ func Variables(module string, environ []string, allow Allow) Environment {
 		case loaders.MatchString(name):
 			e.Withheld = append(e.Withheld, name)
 		case foreign.MatchString(name):
-		case matches(allowed, name) || e.Open && !secrets.MatchString(name):
+		case matches(allowed, name) || !secrets.MatchString(name) && reads(name):
 			e.Passed = append(e.Passed, v)
 		}
 	}
 	slices.Sort(e.Passed)
 	slices.Sort(e.Withheld)
 	return e
+}
+
+// mostRead bounds what is read of a module's file for the names in it.
+const mostRead = 256 << 20
+
+// namedIn tells of a name whether a file has it as C does, with a zero byte behind it:
+// a linker lets a string be the end of a longer one. What cannot be read has none.
+func namedIn(file string) func(name string) bool {
+	text := sync.OnceValue(func() []byte {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil
+		}
+		defer f.Close()
+		text, err := io.ReadAll(io.LimitReader(f, mostRead))
+		if err != nil {
+			return nil
+		}
+		return text
+	})
+	return func(name string) bool { return bytes.Contains(text(), append([]byte(name), 0)) }
 }
 
 func matches(patterns []string, name string) bool {
@@ -124,7 +158,7 @@ func matches(patterns []string, name string) bool {
 }
 
 // Own are the variables among those passed that are of the module's own kind:
-// those that say which tokens it has, and of an unknown module all but common ones.
+// those that say which tokens it has.
 func (e Environment) Own() []string {
 	var own []string
 	for _, v := range e.Passed {
