@@ -34,18 +34,24 @@ type signed struct {
 	err       error
 }
 
-// Bounds of what crosses at once: signatures, and their time.
+// Bounds of what crosses at once: signatures, and their time. A crossing wakes
+// threads on both sides, which costs what half a P-256 signature does; shared by
+// this many it is hardly seen.
 const (
-	mostAtOnce = 16
-	longAtOnce = 2 * time.Millisecond
+	mostAtOnce = 32
+	longAtOnce = 20 * time.Millisecond
 )
 
 // callersEach is how many callers keep a session busy while their answers are
-// looked at: what a fast token gets at once, and as much again.
-const callersEach = 12
+// looked at: what a fast token gets at once, and as much again. mostCallers bounds
+// those of all sessions.
+const (
+	callersEach = 2 * mostAtOnce
+	mostCallers = 256
+)
 
 // Queue is how many callers have the token sign at its full rate.
-func (s *store) Queue() int { return min(s.Sessions()*callersEach, 64) }
+func (s *store) Queue() int { return min(s.Sessions()*callersEach, mostCallers) }
 
 // signQueued has a signature made when its turn comes. The limit on a call holds
 // from when the token is asked.
@@ -180,12 +186,15 @@ func (q *queue) settle(rest []*wanted, err error, lost bool) {
 	q.waiting = append(append([]*wanted{}, rest[len(told):]...), q.waiting...)
 }
 
-// learn keeps the time that a signature takes, lately.
+// learn keeps the time that a signature takes, lately. It believes a shorter one at
+// once and a longer one little by little: on a machine with other work a signature
+// waits for a core now and then, and all would cross one by one, which is more work.
 func (q *queue) learn(each time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.each == 0 {
+	if q.each == 0 || each < q.each {
 		q.each = each
+		return
 	}
-	q.each = (3*q.each + each) / 4
+	q.each += min(each-q.each, q.each) / 16
 }
