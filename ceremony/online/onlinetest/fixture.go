@@ -56,7 +56,7 @@ func NewKey(t testing.TB, label string) *Key {
 func Certify(t testing.TB, key crypto.Signer, name string, use x509.ExtKeyUsage, from,
 	until time.Time) *x509.Certificate {
 	template := &x509.Certificate{
-		SerialNumber: fromRandom(t), Subject: pkix.Name{CommonName: name, Organization: []string{"demo"}},
+		SerialNumber: Serial(t), Subject: pkix.Name{CommonName: name, Organization: []string{"demo"}},
 		NotBefore: from, NotAfter: until, IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, ExtKeyUsage: []x509.ExtKeyUsage{use},
 	}
@@ -88,23 +88,23 @@ type World struct {
 // New makes a grant of two nodes and a user, whose keys are in memory.
 func New(t testing.TB) *World {
 	w := &World{NewKey(t, "demo/kubelet-client"), NewKey(t, "demo/kubelet-serving"), NewKey(t, "demo/journal"), nil}
-	w.Grant = Grant(t, w.Client, w.Server, w.Journal)
+	w.Grant = Grant(t, Start, w.Client, w.Server, w.Journal)
 	return w
 }
 
-// Grant is one over keys that are there.
-func Grant(t testing.TB, client, server, journal crypto.Signer) *grant.Grant {
+// Grant is one over keys that are there, from a time on.
+func Grant(t testing.TB, from time.Time, client, server, journal crypto.Signer) *grant.Grant {
 	spki, err := fingerprint.SPKI(journal.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
-	until := Start.AddDate(0, 0, 90)
+	until := from.AddDate(0, 0, 90)
 	authority := func(signerName, name string, key crypto.Signer, use x509.ExtKeyUsage) grant.Authority {
-		cert := Certify(t, key, name, use, Start, until)
+		cert := Certify(t, key, name, use, from, until)
 		return grant.Authority{SignerName: signerName, Name: name, Certificate: PEM(cert), Life: "24h0m0s"}
 	}
 	return &grant.Grant{
-		APIVersion: "officiant/v1", Kind: "Grant", Cluster: "demo", Sequence: 1, NotBefore: Start, NotAfter: until,
+		APIVersion: "officiant/v1", Kind: "Grant", Cluster: "demo", Sequence: 1, NotBefore: from, NotAfter: until,
 		JournalKey: spki,
 		Authorities: []grant.Authority{
 			authority(grant.KubeletClient, "kubelet-client", client, x509.ExtKeyUsageClientAuth),
@@ -179,7 +179,8 @@ func ServerRequest(t testing.TB, node string, key crypto.Signer, dns []string, i
 	}
 }
 
-func fromRandom(t testing.TB) *big.Int {
+// Serial is a serial number of random bits.
+func Serial(t testing.TB) *big.Int {
 	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 126))
 	if err != nil {
 		t.Fatal(err)
