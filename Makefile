@@ -17,18 +17,19 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The room's program speaks to PKCS#11 modules and needs cgo; the node's is static.
-build: ## build/officiant and build/officiant-node
+build: ## build/officiant, build/officiant-node and build/officiant-signer
 	@mkdir -p build
 	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/officiant ./cmd/officiant
+	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/officiant-signer ./cmd/officiant-signer
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/officiant-node ./cmd/officiant-node
 
 build-airgap: ## build/officiant-airgap: no cloud backend, no cloud SDK
 	@mkdir -p build
 	CGO_ENABLED=1 $(GO) build -trimpath -tags airgap -ldflags '$(LDFLAGS)' -o build/officiant-airgap ./cmd/officiant
 
-man: build ## manual pages of both programs, in build/man
+man: build ## manual pages of all programs, in build/man
 	@rm -rf build/man
-	@build/officiant man build/man && build/officiant-node man build/man && ls build/man | wc -l
+	@build/officiant man build/man && build/officiant-node man build/man && build/officiant-signer man build/man && ls build/man | wc -l
 
 # RELEASE_KEY: an SSH key that signs SHA256SUMS.
 release: ## programs, SBOMs and Debian packages for amd64 and arm64, in build/release

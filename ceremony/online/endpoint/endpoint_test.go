@@ -43,7 +43,8 @@ func do(t *testing.T, h http.Handler, method, path, body string) (int, string) {
 	return w.Code, string(text)
 }
 
-const right = `{"signerName":"s","username":"u","groups":["g"],"usages":["client auth"],"expirationSeconds":600,"request":"eA=="}`
+const right = `{"signerName":"s","username":"u","groups":["g"],"usages":["client auth"],` +
+	`"expirationSeconds":600,"request":"eA=="}`
 
 func TestRequests(t *testing.T) {
 	s := &signer{status: online.Status{Cluster: "demo"}}

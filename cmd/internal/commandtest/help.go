@@ -40,7 +40,7 @@ func HelpFits(t *testing.T, root *cobra.Command, show func(args []string, column
 			}
 		}
 	})
-	if pages < 8 || folded == 0 {
+	if pages < 5 || folded == 0 {
 		t.Errorf("%d pages of help, %d folded", pages, folded)
 	}
 }

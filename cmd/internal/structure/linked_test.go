@@ -17,6 +17,11 @@ func TestAirgap(t *testing.T) {
 	holdModules(t, filepath.Join("testdata", "airgap-modules.txt"), "cmd/officiant", "-tags", "airgap")
 }
 
+// TestSigner does so for the online signer's; the clouds' modules are held elsewhere.
+func TestSigner(t *testing.T) {
+	holdModules(t, filepath.Join("testdata", "signer-modules.txt"), "cmd/officiant-signer", "-tags", "airgap")
+}
+
 // TestNode does so for the node's program, and shows that it is free of cgo.
 func TestNode(t *testing.T) {
 	holdModules(t, filepath.Join("testdata", "node-modules.txt"), "cmd/officiant-node")

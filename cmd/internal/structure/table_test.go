@@ -94,6 +94,8 @@ var table = []row{
 	{"ceremony/online", []string{"ceremony/chain", "ceremony/issue", "ceremony/lint", "ceremony/profile",
 		"ceremony/schedule", "ceremony/online/grant", "ceremony/online/policy", "ceremony/online/journal",
 		"bundle/kubepki", "signer", durable}},
+	{"ceremony/online/endpoint", []string{"ceremony/online", "ceremony/online/policy"}},
+	{"ceremony/online/proof", []string{"ceremony/chain", "ceremony/online/grant", "ceremony/online/journal", "signer"}},
 	{"ceremony", []string{"bundle/...", "ceremony/...", "signer"}},
 
 	{"softhsm", []string{"bundle/visible", "signer/pkcs11/module"}},
@@ -101,6 +103,8 @@ var table = []row{
 	{"cmd/officiant", []string{"bundle/...", "ceremony/...", "signer", "signer/pkcs11", "signer/pkcs11/module",
 		"signer/gcpkms", "signer/awskms", "softhsm", "cmd/internal/..."}},
 	{"cmd/officiant-node", []string{"bundle/...", "ceremony/transcript", "cmd/internal/..."}},
+	{"cmd/officiant-signer", []string{"bundle", "ceremony/issue", "ceremony/online/...", "ceremony/station", "signer",
+		"signer/pkcs11", "signer/pkcs11/module", "signer/gcpkms", "signer/awskms", "cmd/internal/...", durable}},
 	{"cmd/bench", []string{"bundle/...", "ceremony/plan", "ceremony/schedule", "ceremony/transcript",
 		"ceremony/history", "ceremony/inventory", "signer", "signer/pkcs11", "signer/pkcs11/module",
 		"signer/awskms/...", "signer/gcpkms/...", "softhsm"}},
