@@ -2,6 +2,7 @@ package audit
 
 import (
 	"crypto"
+	"crypto/x509"
 	"fmt"
 	"time"
 
@@ -39,6 +40,8 @@ type Options struct {
 	Rehearsal  bool                // it is to be a rehearsal, as who made it knows; otherwise one never verifies
 	Progress   func(done, of int)  // told how far a long check is, by several goroutines; may be nil
 	Previous   []string            // directories of the ceremonies this one continues
+	// AttestationRoots may vouch for devices, beside the makers' roots that are built in.
+	AttestationRoots []*x509.Certificate
 }
 
 // Verify looks at a finished ceremony directory from outside, with no token.

@@ -43,7 +43,8 @@
 //     not ended, and nothing of what is revoked is in a bundle or signs; a former
 //     list that none follows is on record again as it was (3).
 //   - Each key has its intent, evidence at least of the grade the plan asks for
-//     and attributes that agree with it, and has answered a challenge (4).
+//     and attributes that agree with it, and has answered a challenge; a maker's
+//     attestation is verified again, or told as not checked (4).
 //   - The service-account key is sealed to the control-plane nodes' recipients,
 //     and to nobody else (7).
 //   - Authority certificates and bundles are those on record; a bundle is the same

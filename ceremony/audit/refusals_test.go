@@ -1,23 +1,24 @@
 package audit_test
 
 import (
-	"bytes"
-	"compress/gzip"
-	"crypto/ecdsa"
-	"crypto/elliptic"
+	"crypto"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/pem"
 	"maps"
-	"math/big"
 	"strings"
 	"testing"
 	"time"
 
+	"cloud.google.com/go/kms/apiv1/kmspb"
+
+	"officiant/ceremony/attestation"
 	"officiant/ceremony/audit"
 	"officiant/ceremony/transcript"
+	"officiant/signer/gcpkms/gcpkmstest"
 )
 
 // shift moves the beginning of everything that is issued, as one who has every key can.
@@ -66,37 +67,33 @@ func TestBegin(t *testing.T) {
 	}
 }
 
-// attested are attributes of a key in Cloud KMS, in the form that an attestation has.
-func attested(t *testing.T) map[string]string {
+// attested are attributes of a key in Cloud KMS, with the attestation of a test HSM.
+func attested(t *testing.T, pub crypto.PublicKey) map[string]string {
 	t.Helper()
-	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
-	must(z.Write(make([]byte, 400)))
-	must(0, z.Close())
-	sum := sha256.Sum256(packed.Bytes())
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
-	chain := base64.StdEncoding.EncodeToString(
-		must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)),
-	)
+	a := gcpkmstest.Attest(pub, kmspb.KeyOperationAttestation_CAVIUM_V2_COMPRESSED, nil)
+	chain := func(certs []string) string {
+		var out []string
+		for _, c := range certs {
+			block, _ := pem.Decode([]byte(c))
+			out = append(out, base64.StdEncoding.EncodeToString(block.Bytes))
+		}
+		return strings.Join(out, " ")
+	}
 	return map[string]string{
-		"importOnly":             "false",
-		"importJob":              "absent",
-		"importTime":             "absent",
-		"reimportEligible":       "false",
-		"trustedWrappingEnabled": "false",
-		"generateTime":           "2026-11-01T00:00:00Z",
-		"protectionLevel":        "HSM",
-		"attestation.format":     "CAVIUM_V2_COMPRESSED",
-		"attestation.result":     "verified",
-		"attestation.roots":      strings.Repeat("ab", 32) + " " + strings.Repeat("cd", 32),
-		"attestation.content": base64.StdEncoding.EncodeToString(
-			packed.Bytes(),
-		),
-		"attestation.sha256":               hex.EncodeToString(sum[:]),
-		"attestation.caviumCerts":          chain + " " + chain,
-		"attestation.googleCardCerts":      chain,
-		"attestation.googlePartitionCerts": chain,
+		"importOnly":                       "false",
+		"importJob":                        "absent",
+		"importTime":                       "absent",
+		"reimportEligible":                 "false",
+		"trustedWrappingEnabled":           "false",
+		"generateTime":                     "2026-11-01T00:00:00Z",
+		"protectionLevel":                  "HSM",
+		"attestation.format":               "CAVIUM_V2_COMPRESSED",
+		"attestation.result":               "verified",
+		"attestation.content":              base64.StdEncoding.EncodeToString(a.Content),
+		"attestation.sha256":               hexSum(string(a.Content)),
+		"attestation.caviumCerts":          chain(a.CertChains.CaviumCerts),
+		"attestation.googleCardCerts":      chain(a.CertChains.GoogleCardCerts),
+		"attestation.googlePartitionCerts": chain(a.CertChains.GooglePartitionCerts),
 	}
 }
 
@@ -107,6 +104,7 @@ func (s *scene) evidence(
 	grade string,
 	token transcript.Token,
 	attributes map[string]string,
+	roots ...*x509.Certificate,
 ) *audit.Report {
 	t.Helper()
 	f := s.forge(t)
@@ -131,11 +129,12 @@ func (s *scene) evidence(
 	if err := f.write(); err != nil {
 		t.Fatal(err)
 	}
-	return f.audit(t)
+	return f.auditWith(t, audit.Options{Root: &s.result.Root, ReleaseKey: f.key("release").Public(),
+		AttestationRoots: roots})
 }
 
 // TestEvidenceOfServices: what a KMS said of a key is held against its grade, and an
-// attestation, which is not verified here, is told as not checked.
+// attestation is verified again: up to a root that is known, or told as not checked.
 func TestEvidenceOfServices(t *testing.T) {
 	s := perform(t)
 	google := transcript.Token{Backend: "gcpkms", Label: "projects/x/locations/y/keyRings/z"}
@@ -154,16 +153,20 @@ func TestEvidenceOfServices(t *testing.T) {
 		}
 		return out
 	}
-	good := attested(t)
-	r := s.evidence(t, "attested", google, good)
-	if len(r.Findings()) > 0 || r.Verdict() != audit.Verified {
-		t.Errorf("%s: %q", r.Verdict(), r.Findings())
-	}
-	for _, g := range r.Guarantees() {
-		if want := map[int]audit.Verdict{4: audit.NotChecked}[g.Number]; want != "" && g.Verdict != want {
-			t.Errorf("guarantee %d %s", g.Number, g.Verdict)
+	good := attested(t, s.key("root").Public())
+	guarantee := func(r *audit.Report, want audit.Verdict) {
+		t.Helper()
+		if len(r.Findings()) > 0 || r.Verdict() != audit.Verified {
+			t.Errorf("%s: %q", r.Verdict(), r.Findings())
+		}
+		for _, g := range r.Guarantees() {
+			if g.Number == 4 && g.Verdict != want {
+				t.Errorf("guarantee 4 %s, not %s", g.Verdict, want)
+			}
 		}
 	}
+	guarantee(s.evidence(t, "attested", google, good), audit.NotChecked)
+	guarantee(s.evidence(t, "attested", google, good, must(attestation.ParseRoots(gcpkmstest.Roots()))...), audit.Holds)
 	if r := s.evidence(t, "consistent", amazon, aws); len(r.Findings()) > 0 {
 		t.Errorf("%q", r.Findings())
 	}
@@ -174,12 +177,12 @@ func TestEvidenceOfServices(t *testing.T) {
 		says  string
 	}{
 		"three bytes": {"attested", google, with(good, "attestation.content", "AAAA"),
-			"attestation.content is not what attestation.sha256 is of"},
+			"attestation.sha256 is of something else"},
 		"three bytes and their sum": {"attested", google, with(with(good, "attestation.content", "AAAA"),
 			"attestation.sha256", hexSum("\x00\x00\x00")), "attestation.content: "},
 		"no chain": {"attested", google, with(good, "attestation.caviumCerts", "absent"),
 			"attestation.caviumCerts: "},
-		"no roots":       {"attested", google, with(good, "attestation.roots", "none"), "attestation.roots: "},
+		"of another key": {"attested", google, attested(t, s.key("etcd").Public()), "it is about another key"},
 		"another format": {"attested", google, with(good, "attestation.format", "absent"), "its format is"},
 		"another result": {"attested", google, with(good, "attestation.result", "bad signature"),
 			"the result was"},

@@ -13,6 +13,7 @@ import (
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/attestation"
 	"officiant/ceremony/audit"
 	"officiant/ceremony/history"
 	"officiant/cmd/internal/exit"
@@ -27,6 +28,7 @@ type verifyOptions struct {
 	releaseKey string
 	root       string
 	people     string
+	makers     []string
 	output     output.Format
 }
 
@@ -57,6 +59,8 @@ or those of the ceremony before, against their fingerprint; it is no pin of the 
 	c.Flags().StringVar(&verify.root, "root", "", "SHA-256 `FINGERPRINT` of the root certificate")
 	c.Flags().
 		StringVar(&verify.people, "people", "", "`FINGERPRINT` of the people who may approve, as ceremony check shows it")
+	c.Flags().StringArrayVar(&verify.makers, "attestation-root", nil,
+		"PEM `FILE` of roots that vouch for devices, beside the makers' that are built in; may be given again")
 	output.Flag(c, &verify.output)
 	return c
 }
@@ -106,6 +110,17 @@ func (o *verifyOptions) pins(dir string) (*audit.Options, error) {
 			return nil, exit.Usagef("%s: %v", f.flag, err)
 		}
 		*f.pin = &sum
+	}
+	for _, file := range o.makers {
+		text, err := infile.ReadFile(context.Background(), file, 64<<10)
+		if err != nil {
+			return nil, err
+		}
+		roots, err := attestation.ParseRoots(text)
+		if err != nil {
+			return nil, exit.Usagef("--attestation-root %s: %v", file, err)
+		}
+		pins.AttestationRoots = append(pins.AttestationRoots, roots...)
 	}
 	if sum, err := fingerprint.Parse(o.releaseKey); err == nil && o.releaseKey != "" {
 		pins.Release = &sum

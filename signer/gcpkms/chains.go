@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	_ "embed"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
@@ -18,10 +17,9 @@ import (
 	"strings"
 
 	"cloud.google.com/go/kms/apiv1/kmspb"
-)
 
-//go:embed roots.pem
-var builtIn []byte
+	"officiant/signer/attestation/roots"
+)
 
 // The bounds of what is read as certificates.
 const (
@@ -37,7 +35,7 @@ type anchors []*x509.Certificate
 // anchorsOf reads the file that the URI names, or the built-in roots.
 func (a address) anchorsOf() (anchors, error) {
 	if a.roots == "" {
-		return parseAnchors(builtIn)
+		return parseAnchors(roots.Google)
 	}
 	f, err := os.Open(a.roots)
 	if err != nil {

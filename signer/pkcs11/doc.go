@@ -10,7 +10,8 @@
 //
 // module-name, in place of a path, is looked for in the usual directories.
 // pin-source is a file of its owner's with one line ("file:/abs/pin",
-// "/abs/pin") or an open descriptor ("fd:3": a line for each token). All other
+// "/abs/pin") or an open descriptor ("fd:3": a line for each token). attestation is
+// the absolute path of certificates by the maker's devices about keys. All other
 // attributes are refused, above all pin-value (it would stand in files and
 // arguments) and slot-id (slots are renumbered).
 //
@@ -26,6 +27,9 @@
 // and with the same rules; a pin-source whose PIN was refused is not read again.
 //
 // # Keys
+//
+// A key that reads so is Attested when a certificate among those of a Yubico token, or of
+// the file that attestation names, is the maker's word for it (package attestation).
 //
 // Create asserts that label and CKA_ID are new, makes the key with an exact
 // template, and reads all attributes back, singly. MODIFIABLE, COPYABLE and

@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"officiant/signer"
+	"officiant/signer/attestation"
 )
 
 // Find returns the key with the label of ref's object attribute or, without
@@ -108,7 +109,11 @@ func (s *store) read(h pkcs11.SessionHandle, private pkcs11.ObjectHandle) (*key,
 	}
 	k.info.Algorithm = algorithm
 	k.info.Grade, k.info.Reason = grade(k.info.Attributes, algorithm, s.device.Software)
-	return k, nil
+	trusted, err := attestation.BuiltIn()
+	if err != nil {
+		return k, err
+	}
+	return k, k.attest(h, trusted)
 }
 
 // name is how a key is called in messages.

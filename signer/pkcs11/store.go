@@ -4,6 +4,7 @@ package pkcs11
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"runtime"
@@ -32,8 +33,9 @@ type store struct {
 	ask     signer.PINFunc
 	refused atomic.Bool // the token did not accept a PIN of pins
 
-	objects objects
-	maker   *maker
+	objects      objects
+	maker        *maker
+	attestations []*x509.Certificate // of the file that the URI names
 
 	lost atomic.Pointer[loss] // set: the store is unavailable from now on
 
@@ -60,6 +62,10 @@ func (o Options) Open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (
 	if err != nil {
 		return nil, err
 	}
+	attestations, err := a.attestationsOf()
+	if err != nil {
+		return nil, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -74,6 +80,7 @@ func (o Options) Open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (
 	}
 	s, err := o.open(ctx, lib, a, ask)
 	if err == nil {
+		s.attestations = attestations
 		return s, nil
 	}
 	return nil, errors.Join(lib.naming(err), lib.release())

@@ -23,6 +23,7 @@ type address struct {
 	id                                 []byte
 	modulePath, moduleName             string
 	pin                                pinSource
+	attestation                        string // file of certificates
 }
 
 // pinSource says where a PIN is read from; the zero value is: ask for it.
@@ -33,10 +34,11 @@ type pinSource struct {
 }
 
 // The attributes of RFC 7512 section 2.3 that Officiant understands. Others
-// would narrow the choice of a token without being looked at.
+// would narrow the choice of a token without being looked at. "attestation" is ours:
+// a file of certificates with the maker's word for keys of the token.
 var (
 	pathAttributes  = []string{"token", "serial", "model", "manufacturer", "object", "id", "type"}
-	queryAttributes = []string{"module-path", "module-name", "pin-source"}
+	queryAttributes = []string{"module-path", "module-name", "pin-source", "attestation"}
 )
 
 // parseURI takes a URI apart. Errors name attributes and never the URI itself,
@@ -73,6 +75,9 @@ func takeApart(uri string) (address, error) {
 	}
 	if t := path("type"); t != "" && t != "private" {
 		return address{}, fmt.Errorf("pkcs11 URI: type %q: only private keys are opened", t)
+	}
+	if a.attestation = query("attestation"); a.attestation != "" && !filepath.IsAbs(a.attestation) {
+		return address{}, errors.New("pkcs11 URI: attestation: not an absolute path")
 	}
 	if strings.ContainsRune(a.moduleName, '/') {
 		return address{}, errors.New("pkcs11 URI: module-name has a slash; a path is given as module-path")

@@ -62,6 +62,7 @@ func TestParseURIRefuses(t *testing.T) {
 		"pkcs11:token=a?pin-source=file://host/pin":    "file:/path",
 		"pkcs11:token=a?pin-source=fd:-1":              "number of an open file",
 		"pkcs11:token=a?pin-source=fd:":                "number of an open file",
+		"pkcs11:token=a?attestation=a.pem":             "attestation: not an absolute path",
 		"pkcs11:token=a?pin-source=|cat%20pin":         "an absolute path",
 		"pkcs11:token=a?pin-value=1234":                "holds a PIN",
 		"pkcs11:token=a;pin-value=1234":                "holds a PIN",
