@@ -54,7 +54,7 @@ func newRootCommand(o *options) *cobra.Command {
 			"KMS. What it may sign is a grant that the release key has signed; what it signs stands\n" +
 			"in a journal first. It talks to no Kubernetes API.",
 	}, newServeCommand(o), newStatusCommand(o), newVerifyCommand(o),
-		newSignGrantCommand(o), newVersionCommand(o))
+		newBatchCommand(o), newSignGrantCommand(o), newVersionCommand(o))
 	root.AddCommand(manual.Command(root, o.Version, built, exit.ExactArgs(1, "one folder")))
 	exit.Program(root, o.Version, &o.Stderr)
 	exit.Variables(root, variables, o.Getenv, &o.Stderr)
@@ -108,6 +108,9 @@ officiant-signer status --listen unix:/run/officiant-signer/socket -o json`,
 officiant-signer verify journal.jsonl --grant grant.json --release-key release.pub
 officiant-signer verify journal.jsonl --grant old.json --grant grant.json --release-key release.pub \
     --head 4711:9c4e6f0d2b8a1735c0e4d9f86a7b3c215e8d04f7a96b1c3d5e7f90213456789a`,
+	"batch": `
+officiant-signer batch csrs.json --grant grant.json --release-key release.pub --station station.yaml \
+    --journal journal.jsonl --out answers`,
 	"sign-grant": `
 officiant-signer sign-grant grant.json --station station.yaml
 officiant-signer sign-grant grant.json --station station.yaml \

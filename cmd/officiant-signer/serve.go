@@ -14,23 +14,19 @@ import (
 
 	"officiant/ceremony/online"
 	"officiant/ceremony/online/endpoint"
-	"officiant/ceremony/online/grant"
-	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
 )
 
 // serveOptions are the flags of serve.
 type serveOptions struct {
-	*options
-	grant, release, station, journal string
-	listen, metrics                  string
-	tls                              tlsFiles
-	deadline                         time.Duration
-	workers                          int
+	signing
+	listen, metrics string
+	tls             tlsFiles
+	deadline        time.Duration
 }
 
 func newServeCommand(o *options) *cobra.Command {
-	s := &serveOptions{options: o}
+	s := &serveOptions{signing: signing{options: o}}
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer requests for certificates",
@@ -48,67 +44,33 @@ PINs come from the pin-source of a key's URI. One that was refused is not tried 
 		RunE: func(c *cobra.Command, _ []string) error { return s.serve(c.Context()) },
 	}
 	f := c.Flags()
-	f.StringVar(&s.grant, "grant", "", "what may be signed: a `FILE`, its signature beside it in FILE.sig")
-	f.StringVar(&s.release, "release-key", "", "the release key's public half, a `FILE`")
-	f.StringVar(&s.station, "station", "", "where the keys live, a `FILE`")
-	f.StringVar(&s.journal, "journal", "", "the record of all that is signed, a `FILE`; made when it is not there")
+	s.flags(c)
 	f.StringVar(&s.listen, "listen", "", "where requests come in: unix:PATH or HOST:PORT")
 	f.StringVar(&s.tls.cert, "tls-cert", "", "this server's certificate for HOST:PORT, a `FILE`")
 	f.StringVar(&s.tls.key, "tls-key", "", "its private key, a `FILE`")
 	f.StringVar(&s.tls.clients, "client-ca", "", "who has certified those that may ask at HOST:PORT, a `FILE`")
 	f.StringVar(&s.metrics, "metrics", "", "`HOST:PORT` of /metrics, /readyz and /healthz; nowhere when left out")
 	f.DurationVar(&s.deadline, "deadline", 25*time.Second, "how long requests that wait are answered after SIGTERM")
-	f.IntVar(&s.workers, "workers", 2, "signatures at once")
-	for _, name := range []string{"grant", "release-key", "station", "journal", "listen"} {
-		_ = c.MarkFlagRequired(name) // the flag is there
-	}
+	_ = c.MarkFlagRequired("listen") // the flag is there
 	return c
 }
 
 func (s *serveOptions) serve(ctx context.Context) error {
-	if s.workers < 1 || s.workers > 64 || s.deadline <= 0 {
-		return exit.Usagef("--workers is from 1 to 64, and --deadline more than nothing")
+	if s.deadline <= 0 {
+		return exit.Usagef("--deadline is more than nothing")
 	}
-	release, err := releaseKey(ctx, s.release)
+	in, err := s.read(ctx)
 	if err != nil {
 		return err
-	}
-	g, err := signedGrant(ctx, s.grant, release)
-	if err != nil {
-		return err
-	}
-	st, err := station.Open(s.station)
-	if err != nil {
-		return err
-	}
-	for key, value := range st.Variables() {
-		if err := s.Setenv(key, value); err != nil {
-			return err
-		}
-	}
-	for _, name := range append(names(g), online.JournalKey) { // a station that lacks one is wrong now, not later
-		if _, err := st.Ref(g.Cluster, name); err != nil {
-			return err
-		}
 	}
 	log := slog.New(slog.NewJSONHandler(s.Log, nil))
 	asks, watches, err := s.listeners()
 	if err != nil {
 		return err
 	}
-	service := online.New(online.Config{
-		Grant: g, Keys: s.tokens(st, g.Cluster, log), Disk: s.Disk, Journal: s.journal, Program: s.Version,
-		Now: s.Now, Rand: s.Rand, Log: log, Workers: s.workers, Patience: st.Patience(),
-	})
-	log.Info("serving", "cluster", g.Cluster, "grant", g.Sequence, "listen", s.listen, "version", s.Version)
-	return s.run(ctx, service, release, log, asks, watches)
-}
-
-func names(g *grant.Grant) (list []string) {
-	for _, a := range g.Authorities {
-		list = append(list, a.Name)
-	}
-	return list
+	log.Info("serving", "cluster", in.grant.Cluster, "grant", in.grant.Sequence, "listen", s.listen, "version",
+		s.Version)
+	return s.run(ctx, s.service(in, log), in.release, log, asks, watches)
 }
 
 // run serves until ctx ends, or a listener does.
@@ -160,7 +122,7 @@ func (s *serveOptions) run(ctx context.Context, service *online.Service, release
 // former ones hold.
 func (s *serveOptions) reload(ctx context.Context, service *online.Service, release crypto.PublicKey,
 	log *slog.Logger) {
-	g, err := signedGrant(ctx, s.grant, release)
+	g, err := signedGrant(ctx, s.grantFile, release)
 	if err == nil {
 		err = service.Take(g)
 	}

@@ -98,6 +98,7 @@ var table = []row{
 		"ceremony/schedule", "ceremony/online/grant", "ceremony/online/policy", "ceremony/online/journal",
 		"bundle/kubepki", "signer", durable}},
 	{"ceremony/online/endpoint", []string{"ceremony/online", "ceremony/online/policy"}},
+	{"ceremony/online/csrlist", []string{"ceremony/online/policy"}},
 	{"ceremony/online/proof", []string{"ceremony/chain", "ceremony/online/grant", "ceremony/online/journal", "signer"}},
 	{"ceremony", []string{"bundle/...", "ceremony/...", "signer"}},
 
