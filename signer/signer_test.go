@@ -13,6 +13,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"officiant/bundle/limittest"
 )
 
 // softKey is a key in memory that says what it is told to say of itself.
@@ -254,6 +256,7 @@ func FuzzTokenOf(f *testing.F) {
 	f.Add("pkcs11:?x=%2B+")
 	f.Add("Awskms:///arn::: ::") // a Region of a blank
 	f.Fuzz(func(t *testing.T, uri string) {
+		defer limittest.Budget(t)()
 		token, err := TokenOf(uri)
 		if err != nil {
 			return

@@ -34,14 +34,14 @@ func newInstallCommand(o *options) *cobra.Command {
 			"way than its file came, and given in words or hex as --new-release-key. In the same\n" +
 			"way --new-root lets in a root this node does not know.",
 		Args: exit.ExactArgs(1, "one bundle"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if releaseKey == "" {
 				return exit.Usagef("install needs --release-key, the ceremony's release.pub")
 			}
 			if minSequence < 0 {
 				return exit.Usagef("--min-sequence is a number from 1, not %d", minSequence)
 			}
-			release, err := readReleaseKey(releaseKey)
+			release, err := readReleaseKey(c.Context(), releaseKey)
 			if err != nil {
 				return err
 			}

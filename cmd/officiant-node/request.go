@@ -181,7 +181,7 @@ func (r *requestOptions) run(ctx context.Context) error {
 	if err := r.ownState(state, f); err != nil {
 		return err
 	}
-	host, err := r.hostKey()
+	host, err := r.hostKey(ctx)
 	if err != nil {
 		return err
 	}
@@ -244,7 +244,7 @@ func (r *requestOptions) make(
 	host ssh.Signer,
 	standing *install.Standing,
 ) error {
-	recipient, err := r.identity(state)
+	recipient, err := r.identity(ctx, state)
 	if err != nil {
 		return err
 	}

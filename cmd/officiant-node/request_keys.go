@@ -11,7 +11,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -22,6 +21,7 @@ import (
 	"officiant/bundle/request"
 	"officiant/bundle/seal"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 )
 
 const defaultAlgorithm = "ECDSA-P256"
@@ -79,11 +79,11 @@ func (k *nodeKeys) lines(algorithm string) []string {
 }
 
 // identity reads the node's age identity, or makes it, and returns its recipient.
-func (r *requestOptions) identity(state *install.State) (string, error) {
+func (r *requestOptions) identity(ctx context.Context, state *install.State) (string, error) {
 	identity, err := state.Identity()
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && r.identityKey != "":
-		return r.sshIdentity(state)
+		return r.sshIdentity(ctx, state)
 	case errors.Is(err, fs.ErrNotExist):
 		identity, recipient, err := seal.NewIdentity()
 		if err != nil {
@@ -99,7 +99,7 @@ func (r *requestOptions) identity(state *install.State) (string, error) {
 		return "", fmt.Errorf("%s: %w", filepath.Join(state.Dir(), "identity.txt"), err)
 	}
 	if r.identityKey != "" {
-		if other, err := sshRecipient(r.identityKey); err != nil {
+		if other, err := sshRecipient(ctx, r.identityKey); err != nil {
 			return "", err
 		} else if other != recipient {
 			return "", &exit.Error{Code: exit.Refused, Err: fmt.Errorf("--identity %s: this node has another identity already, of recipient %s", r.identityKey, recipient),
@@ -109,21 +109,24 @@ func (r *requestOptions) identity(state *install.State) (string, error) {
 	return recipient, nil
 }
 
+// maxIdentity is above any file with a private key of SSH or age.
+const maxIdentity = 64 << 10
+
 // sshIdentity makes an SSH private key the node's identity.
-func (r *requestOptions) sshIdentity(state *install.State) (string, error) {
+func (r *requestOptions) sshIdentity(ctx context.Context, state *install.State) (string, error) {
 	path, err := filepath.Abs(r.identityKey)
 	if err != nil {
 		return "", err
 	}
-	recipient, err := sshRecipient(path)
+	recipient, err := sshRecipient(ctx, path)
 	if err != nil {
 		return "", err
 	}
 	return recipient, state.WriteSSHIdentity(path, recipient)
 }
 
-func sshRecipient(file string) (string, error) {
-	key, err := os.ReadFile(file)
+func sshRecipient(ctx context.Context, file string) (string, error) {
+	key, err := infile.ReadFile(ctx, file, maxIdentity)
 	if err != nil {
 		return "", fmt.Errorf("--identity: %w", err)
 	}

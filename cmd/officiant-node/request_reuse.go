@@ -74,11 +74,11 @@ func (r *requestOptions) voucher(f *facts, leaves []kubepki.Leaf) (p *request.Pr
 }
 
 // hostKey reads the SSH key of --sign-with; nil without one.
-func (r *requestOptions) hostKey() (ssh.Signer, error) {
+func (r *requestOptions) hostKey(ctx context.Context) (ssh.Signer, error) {
 	if r.signWith == "" {
 		return nil, nil
 	}
-	data, err := infile.ReadFile(context.Background(), r.signWith, 64<<10)
+	data, err := infile.ReadFile(ctx, r.signWith, 64<<10)
 	if err != nil {
 		return nil, fmt.Errorf("--sign-with: %w", err)
 	}

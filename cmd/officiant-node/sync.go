@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"officiant/bundle/statement"
 	"officiant/bundle/update"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 )
 
 type syncOptions struct {
@@ -91,12 +91,15 @@ func (s *syncOptions) flags() error {
 	return nil
 }
 
+// maxCA is above any file of authorities that servers are trusted by.
+const maxCA = 1 << 20
+
 // place opens a URL or folder with the flags' limits.
-func (s *syncOptions) place(flag, at string) (*fetch.Place, error) {
+func (s *syncOptions) place(ctx context.Context, flag, at string) (*fetch.Place, error) {
 	o := fetch.Options{Timeout: s.timeout, Proxy: s.proxy, Agent: "officiant-node/" + s.Version, Disk: s.Disk}
 	if s.ca != "" {
 		var err error
-		if o.CA, err = os.ReadFile(s.ca); err != nil {
+		if o.CA, err = infile.ReadFile(ctx, s.ca, maxCA); err != nil {
 			return nil, fmt.Errorf("--ca: %w", err)
 		}
 	}
@@ -131,16 +134,16 @@ func (s *syncOptions) run(ctx context.Context) error {
 }
 
 func (s *syncOptions) runner(ctx context.Context) (r *update.Runner, to *fetch.Place, err error) {
-	key, err := readReleaseKey(s.releaseKey)
+	key, err := readReleaseKey(ctx, s.releaseKey)
 	if err != nil {
 		return nil, nil, err
 	}
-	from, err := s.place("--from", s.from)
+	from, err := s.place(ctx, "--from", s.from)
 	if err != nil {
 		return nil, nil, err
 	}
 	if s.statusTo != "" {
-		if to, err = s.place("--status-to", s.statusTo); err != nil {
+		if to, err = s.place(ctx, "--status-to", s.statusTo); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -33,11 +33,11 @@ func newUnsealCommand(o *options) *cobra.Command {
 		Example: "  officiant-node unseal appliance-1.tar --identity key.txt --release-key release.pub --root out\n" +
 			"  officiant-node install appliance-1.tar --release-key release.pub --root out",
 		Args: exit.ExactArgs(1, "one bundle"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if releaseKey == "" || identity == "" {
 				return exit.Usagef("unseal needs --identity, the recipient's, and --release-key, the ceremony's release.pub")
 			}
-			return o.unseal(args[0], releaseKey, identity, root)
+			return o.unseal(c.Context(), args[0], releaseKey, identity, root)
 		},
 	}
 	c.Flags().StringVar(&identity, "identity", "", "`FILE` of the age identity the keys are sealed to")
@@ -46,8 +46,8 @@ func newUnsealCommand(o *options) *cobra.Command {
 	return c
 }
 
-func (o *options) unseal(file, releaseKey, identityFile, root string) error {
-	release, err := readReleaseKey(releaseKey)
+func (o *options) unseal(ctx context.Context, file, releaseKey, identityFile, root string) error {
+	release, err := readReleaseKey(ctx, releaseKey)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (o *options) unseal(file, releaseKey, identityFile, root string) error {
 	if err := b.CheckSignature(release); err != nil {
 		return refused(err)
 	}
-	secret, recipient, err := readIdentity(identityFile)
+	secret, recipient, err := readIdentity(ctx, identityFile)
 	if err != nil {
 		return err
 	}
@@ -166,8 +166,8 @@ func sealedKeys(b *bundle.Bundle, identity string) (request.Keys, error) {
 }
 
 // readIdentity reads a file as age-keygen writes it: comments, and one identity.
-func readIdentity(file string) (identity, recipient string, err error) {
-	data, err := infile.ReadFile(context.Background(), file, 64<<10)
+func readIdentity(ctx context.Context, file string) (identity, recipient string, err error) {
+	data, err := infile.ReadFile(ctx, file, maxIdentity)
 	if err != nil {
 		return "", "", fmt.Errorf("--identity: %w", err)
 	}

@@ -51,8 +51,8 @@ func newVerifyCommand(o *options) *cobra.Command {
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			return v.run(args)
+		RunE: func(c *cobra.Command, args []string) error {
+			return v.run(c.Context(), args)
 		},
 	}
 	c.Flags().StringVar(&v.root, "root", "", "check what is installed below this directory")
@@ -121,7 +121,7 @@ func (v *verdict) describe(b *bundle.Bundle) {
 	}
 }
 
-func (v *verifyOptions) run(args []string) error {
+func (v *verifyOptions) run(ctx context.Context, args []string) error {
 	span, err := parseSpan(v.validFor)
 	if err != nil {
 		return exit.Usagef("--valid-for: %w", err)
@@ -139,7 +139,7 @@ func (v *verifyOptions) run(args []string) error {
 	}
 	var release crypto.PublicKey
 	if v.releaseKey != "" {
-		if release, err = readReleaseKey(v.releaseKey); err != nil {
+		if release, err = readReleaseKey(ctx, v.releaseKey); err != nil {
 			return err
 		}
 	}
@@ -245,8 +245,8 @@ func findings(refusals []*bundle.Refusal) []bundle.Finding {
 	return list
 }
 
-func readReleaseKey(file string) (crypto.PublicKey, error) {
-	data, err := infile.ReadFile(context.Background(), file, 64<<10)
+func readReleaseKey(ctx context.Context, file string) (crypto.PublicKey, error) {
+	data, err := infile.ReadFile(ctx, file, 64<<10)
 	if err != nil {
 		return nil, fmt.Errorf("release key: %w", err)
 	}

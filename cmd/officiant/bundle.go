@@ -165,8 +165,8 @@ func newBundleVerifyCommand(o *options) *cobra.Command {
 			"list of sums, the release key's signature, and everything a node of this kind must\n" +
 			"have. Without --release-key the bundle may be anybody's: exit code 4.",
 		Args: exit.ExactArgs(1, "one bundle"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return verifyBundle(o, args[0], release, format)
+		RunE: func(c *cobra.Command, args []string) error {
+			return verifyBundle(c.Context(), o, args[0], release, format)
 		},
 	}
 	c.Flags().StringVar(&release, "release-key", "", "the ceremony's release.pub, `FILE` from where you trust it")
@@ -174,7 +174,7 @@ func newBundleVerifyCommand(o *options) *cobra.Command {
 	return c
 }
 
-func verifyBundle(o *options, path, release string, format output.Format) error {
+func verifyBundle(ctx context.Context, o *options, path, release string, format output.Format) error {
 	b, err := bundle.Open(path)
 	if refusals := bundle.Refusals(err); refusals != nil {
 		return &exit.Error{Code: exit.Unverified, Err: err}
@@ -184,7 +184,7 @@ func verifyBundle(o *options, path, release string, format output.Format) error 
 	v := bundleVerdict{Cluster: b.Cluster, Node: b.Node, Sequence: b.Sequence, Signed: "not checked",
 		Findings: append([]bundle.Finding{}, b.Check(bundle.CheckOptions{Now: o.Now()})...)}
 	if release != "" {
-		if v.Signed, err = signedBy(b, release); err != nil {
+		if v.Signed, err = signedBy(ctx, b, release); err != nil {
 			return err
 		}
 	}
@@ -209,8 +209,8 @@ func verifyBundle(o *options, path, release string, format output.Format) error 
 	return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: %s", path, v.Verdict), Hints: hints}
 }
 
-func signedBy(b *bundle.Bundle, file string) (string, error) {
-	data, err := infile.ReadFile(context.Background(), file, 64<<10)
+func signedBy(ctx context.Context, b *bundle.Bundle, file string) (string, error) {
+	data, err := infile.ReadFile(ctx, file, 64<<10)
 	if err != nil {
 		return "", fmt.Errorf("release key: %w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"officiant/ceremony/comparison"
 	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 	"officiant/cmd/internal/output"
 	"officiant/cmd/internal/terminal"
 )
@@ -33,18 +35,18 @@ once, with all names; what is the same is counted.
 Of a plan the schedule is made anew; of a ceremony directory it is the schedule.txt in
 it, which "ceremony verify" proves. The exit code is 0 whether they differ or not.`,
 		Args: exit.ExactArgs(2, "two plans or ceremony directories"),
-		RunE: func(_ *cobra.Command, args []string) error { return d.run(args[0], args[1]) },
+		RunE: func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0], args[1]) },
 	}
 	output.Flag(c, &d.output)
 	return c
 }
 
-func (o *diffOptions) run(before, after string) error {
-	was, err := o.scheduleOf(before)
+func (o *diffOptions) run(ctx context.Context, before, after string) error {
+	was, err := o.scheduleOf(ctx, before)
 	if err != nil {
 		return err
 	}
-	is, err := o.scheduleOf(after)
+	is, err := o.scheduleOf(ctx, after)
 	if err != nil {
 		return err
 	}
@@ -55,8 +57,11 @@ func (o *diffOptions) run(before, after string) error {
 	return o.write(c)
 }
 
+// maxSchedule is above the schedule of the largest ceremony, 100,000 certificates.
+const maxSchedule = 256 << 20
+
 // scheduleOf reads the schedule of a ceremony directory, or makes that of a plan.
-func (o *diffOptions) scheduleOf(path string) (*comparison.Schedule, error) {
+func (o *diffOptions) scheduleOf(ctx context.Context, path string) (*comparison.Schedule, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -66,7 +71,7 @@ func (o *diffOptions) scheduleOf(path string) (*comparison.Schedule, error) {
 			return nil, err
 		}
 		file := filepath.Join(path, schedule.ScheduleFile)
-		text, err := os.ReadFile(file)
+		text, err := infile.ReadFile(ctx, file, maxSchedule)
 		if err != nil {
 			return nil, err
 		}

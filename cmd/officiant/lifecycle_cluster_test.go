@@ -301,7 +301,7 @@ func (y *lifecycle) install(file string) {
 	y.t.Helper()
 	b, err := bundle.Open(file)
 	must(y.t, err)
-	key, err := readReleaseKey(y.release())
+	key, err := readReleaseKey(y.t.Context(), y.release())
 	must(y.t, err)
 	_, err = y.nodes[b.Node].Install(b, install.Options{Release: key})
 	must(y.t, err)
@@ -310,7 +310,7 @@ func (y *lifecycle) install(file string) {
 // everywhere has all nodes judged: by their own verify, kubeadm, and etcd.
 func (y *lifecycle) everywhere() {
 	y.t.Helper()
-	key, err := readReleaseKey(y.release())
+	key, err := readReleaseKey(y.t.Context(), y.release())
 	must(y.t, err)
 	for _, name := range slices.Sorted(maps.Keys(y.nodes)) {
 		m := y.nodes[name]

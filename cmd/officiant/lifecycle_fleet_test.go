@@ -235,7 +235,7 @@ func (y *fleetLifecycle) begins() {
 	y.edit(next+"/plan.yaml", "# leaves:\n#   validity: 1y", "leaves:\n  validity: "+lives)
 	y.ceremony(next)
 	var err error
-	y.release, err = readReleaseKey(y.lifecycle.release())
+	y.release, err = readReleaseKey(y.t.Context(), y.lifecycle.release())
 	must(y.t, err)
 	for name := range y.nodes {
 		y.firstInstall(name)
@@ -365,7 +365,7 @@ func (y *fleetLifecycle) oneLeaves() {
 	if _, err := os.Stat(filepath.Join(y.published, "worker-5.tar")); !errors.Is(err, os.ErrNotExist) {
 		y.t.Errorf("the bundle of the node that left is still there: %v", err)
 	}
-	key, err := readReleaseKey(y.lifecycle.release())
+	key, err := readReleaseKey(y.t.Context(), y.lifecycle.release())
 	must(y.t, err)
 	for name := range y.fleet {
 		v, err := y.nodes[name].Verify(install.VerifyOptions{Release: key})

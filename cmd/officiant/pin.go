@@ -14,6 +14,7 @@ import (
 	"officiant/bundle/seal"
 	"officiant/ceremony/quorum"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 	"officiant/cmd/internal/terminal"
 )
 
@@ -110,6 +111,9 @@ func (s *shares) one(ctx context.Context, question string, take func(*quorum.Sha
 	}
 }
 
+// maxShare is above any sealed share, and any minutes of a drill.
+const maxShare = 64 << 10
+
 // share is the one that an answer names: a number, whose words are typed, or a file.
 func (s *shares) share(ctx context.Context, answer string) (*quorum.Share, error) {
 	for i, person := range s.set.People {
@@ -124,7 +128,7 @@ func (s *shares) share(ctx context.Context, answer string) (*quorum.Share, error
 		defer clear(words)
 		return s.set.ParseWords(i+1, string(words))
 	}
-	sealed, err := os.ReadFile(answer)
+	sealed, err := infile.ReadFile(ctx, answer, maxShare)
 	if err != nil {
 		return nil, fmt.Errorf("%q is neither a number from 1 to %d nor a file: %w", answer, len(s.set.People), err)
 	}
@@ -153,7 +157,7 @@ func (s *shares) open(ctx context.Context, name string, sealed []byte, path stri
 
 // identity reads an age identity, or an SSH key and the passphrase it may have.
 func (s *shares) identity(ctx context.Context, path string) (string, error) {
-	data, err := os.ReadFile(path)
+	data, err := infile.ReadFile(ctx, path, maxIdentity)
 	if err != nil {
 		return "", err
 	}

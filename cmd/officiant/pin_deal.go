@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"officiant/bundle/seal"
 	"officiant/ceremony/quorum"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 	"officiant/cmd/internal/terminal"
 )
 
@@ -33,7 +35,7 @@ func (d *dealing) flags(c *cobra.Command) {
 }
 
 // people takes --person apart.
-func (d *dealing) people() (names, recipients []string, err error) {
+func (d *dealing) people(ctx context.Context) (names, recipients []string, err error) {
 	if d.out == "" || d.threshold == 0 || len(d.persons) == 0 {
 		return nil, nil, exit.Usagef("needs --person for each share, --threshold and --out")
 	}
@@ -44,7 +46,7 @@ func (d *dealing) people() (names, recipients []string, err error) {
 		name, file, sealed := strings.Cut(p, "=")
 		recipient := ""
 		if sealed {
-			if recipient, err = recipientOf(file); err != nil {
+			if recipient, err = recipientOf(ctx, file); err != nil {
 				return nil, nil, exit.Usagef("--person %s: %v", name, err)
 			}
 		} else if err := d.printable(); err != nil {
@@ -56,8 +58,8 @@ func (d *dealing) people() (names, recipients []string, err error) {
 }
 
 // recipientOf is the first recipient in a file.
-func recipientOf(file string) (string, error) {
-	data, err := os.ReadFile(file)
+func recipientOf(ctx context.Context, file string) (string, error) {
+	data, err := infile.ReadFile(ctx, file, maxIdentity)
 	if err != nil {
 		return "", err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"officiant/ceremony/quorum"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 	"officiant/cmd/internal/terminal"
 )
 
@@ -64,7 +64,7 @@ func checkShare(ctx context.Context, o *options, args []string, identity string)
 	if identity == "" {
 		return exit.Usagef("pin check FOLDER SHARE needs --identity FILE, with the key that the share is sealed to")
 	}
-	sealed, err := os.ReadFile(args[1])
+	sealed, err := infile.ReadFile(ctx, args[1], maxShare)
 	if err != nil {
 		return err
 	}
@@ -163,14 +163,14 @@ func newPINShowCommand(o *options) *cobra.Command {
 		Use:   "show FOLDER [DRILL…]",
 		Short: "Print what is public of a set, and check the files of drills",
 		Args:  cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			set, _, err := openSet(args[0])
 			if err != nil {
 				return err
 			}
 			showSet(o.Stdout, set)
 			for _, file := range args[1:] {
-				data, err := os.ReadFile(file)
+				data, err := infile.ReadFile(c.Context(), file, maxShare)
 				if err != nil {
 					return err
 				}

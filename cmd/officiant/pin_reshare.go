@@ -28,7 +28,7 @@ sealed PIN as before: destroy every copy of it, or give the token another PIN
 }
 
 func (p *pinReshareOptions) run(ctx context.Context, folder string) error {
-	people, recipients, err := p.people()
+	people, recipients, err := p.people(ctx)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (p *pinSplitOptions) run(ctx context.Context) error {
 	if p.change != "" && p.make {
 		return exit.Usagef("--change makes a PIN that nobody sees; --make shows it")
 	}
-	people, recipients, err := p.people()
+	people, recipients, err := p.people(ctx)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"officiant/ceremony"
 	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 )
 
 // maxReceived is more than any certificate with its chain has.
@@ -19,7 +21,7 @@ const maxReceived = 1 << 20
 
 // readReceived reads the certificates that came back from an external root, by
 // authority; nil when none are given. Files of other names are passed over.
-func (o *runOptions) readReceived(c *schedule.Ceremony) (map[string][]byte, error) {
+func (o *runOptions) readReceived(ctx context.Context, c *schedule.Ceremony) (map[string][]byte, error) {
 	if o.received == "" {
 		return nil, nil
 	}
@@ -42,7 +44,7 @@ func (o *runOptions) readReceived(c *schedule.Ceremony) (map[string][]byte, erro
 				Err:  fmt.Errorf("%s: not a file of at most %d KiB", file, maxReceived>>10),
 			}
 		}
-		if out[e.Name], err = os.ReadFile(file); err != nil {
+		if out[e.Name], err = infile.ReadFile(ctx, file, maxReceived); err != nil {
 			return nil, err
 		}
 	}

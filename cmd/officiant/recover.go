@@ -83,7 +83,7 @@ func (o *recoverOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := certificatesIn(left, o.from); err != nil {
+	if err := certificatesIn(ctx, left, o.from); err != nil {
 		return err
 	}
 	if err := o.keys(ctx, left); err != nil {

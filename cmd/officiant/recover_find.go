@@ -7,13 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"officiant/ceremony/next"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 	"officiant/signer"
 )
 
@@ -21,7 +21,7 @@ import (
 const longestCertificates = 4 << 20
 
 // certificatesIn gathers the authorities' certificates in files and folders.
-func certificatesIn(left *next.Survivors, paths []string) error {
+func certificatesIn(ctx context.Context, left *next.Survivors, paths []string) error {
 	for _, path := range paths {
 		err := filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {
@@ -33,7 +33,7 @@ func certificatesIn(left *next.Survivors, paths []string) error {
 			if ext := filepath.Ext(file); ext == ".key" || ext == ".conf" || ext == ".txt" {
 				return nil // private keys, kubeconfigs and a node's identity have nothing for us
 			}
-			data, err := os.ReadFile(file)
+			data, err := infile.ReadFile(ctx, file, longestCertificates)
 			if err != nil {
 				return err
 			}

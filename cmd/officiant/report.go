@@ -2,16 +2,17 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"officiant/ceremony/report"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 )
 
 type reportOptions struct {
@@ -34,13 +35,13 @@ function of the directory: the same bytes again. By default they are DIR/report.
 if it is there and differs, the directory has changed since, and nothing is written.
 The exit code is 4 when the directory does not verify.`,
 		Args: exit.ExactArgs(1, "one ceremony directory"),
-		RunE: func(_ *cobra.Command, args []string) error { return r.run(args[0]) },
+		RunE: func(c *cobra.Command, args []string) error { return r.run(c.Context(), args[0]) },
 	}
 	c.Flags().StringVar(&r.out, "out", "", "`FILE` to write, in place of report.html in the directory")
 	return c
 }
 
-func (o *reportOptions) run(dir string) error {
+func (o *reportOptions) run(ctx context.Context, dir string) error {
 	if err := isCeremony(dir); err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func (o *reportOptions) run(dir string) error {
 	if err := m.HTML(&page); err != nil {
 		return err
 	}
-	if err := o.place(out, page.Bytes()); err != nil {
+	if err := o.place(ctx, out, page.Bytes()); err != nil {
 		return err
 	}
 	if _, err := fmt.Fprintln(o.Stdout, out); err != nil {
@@ -76,12 +77,12 @@ func (o *reportOptions) run(dir string) error {
 }
 
 // place writes the page, or finds it there as it is.
-func (o *reportOptions) place(path string, page []byte) error {
-	switch found, err := os.ReadFile(path); {
+func (o *reportOptions) place(ctx context.Context, path string, page []byte) error {
+	switch found, err := infile.ReadFile(ctx, path, len(page)); {
 	case err == nil && bytes.Equal(found, page):
 		fmt.Fprintln(o.Stderr, "It is there already, as the directory gives it.")
 		return nil
-	case err == nil:
+	case err == nil || errors.Is(err, infile.ErrLarge):
 		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s is there, and is not what the directory gives now", path),
 			Hints: []string{"a witness may have signed since, or somebody changed one of the two; remove it, or choose another file: --out FILE"}}
 	case !errors.Is(err, fs.ErrNotExist):

@@ -140,7 +140,7 @@ func (o *runOptions) prepare(ctx context.Context, planFile string) (*ceremony.Co
 	if approvals, err = ceremony.Approved(o.dir, c, approvals); err != nil {
 		return nil, err
 	}
-	received, err := o.readReceived(c)
+	received, err := o.readReceived(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -4,19 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/crypto/ssh"
 
 	"officiant/bundle/sshsig"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 	"officiant/cmd/internal/terminal"
 )
+
+// maxIdentity is above any file with a key of SSH or age.
+const maxIdentity = 64 << 10
 
 // openSSHKey reads a private key file, and asks for its passphrase if it has one.
 // Keys of an agent and security keys are ssh-keygen's to sign with: --print says how.
 func openSSHKey(ctx context.Context, o *options, file string) (ssh.Signer, error) {
-	data, err := os.ReadFile(file)
+	data, err := infile.ReadFile(ctx, file, maxIdentity)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"officiant/ceremony/station"
 	"officiant/ceremony/status"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/infile"
 	"officiant/cmd/internal/output"
 	"officiant/cmd/internal/terminal"
 )
@@ -37,7 +39,7 @@ finished one, the command that verifies it. With --station, the steps that follo
 Nothing is proven: compare the head with the one that was written down when the ceremony
 stopped. The exit code is 0 whether the ceremony is finished or not.`,
 		Args: exit.ExactArgs(1, "one ceremony directory"),
-		RunE: func(_ *cobra.Command, args []string) error { return s.run(args[0]) },
+		RunE: func(c *cobra.Command, args []string) error { return s.run(c.Context(), args[0]) },
 	}
 	c.Flags().StringVar(&s.station, "station", "", "station `FILE` that the ceremony is held with")
 	output.Flag(c, &s.output)
@@ -57,7 +59,7 @@ type shownStep struct {
 	Title string `json:"title"`
 }
 
-func (o *statusOptions) run(dir string) error {
+func (o *statusOptions) run(ctx context.Context, dir string) error {
 	if err := isCeremony(dir); err != nil {
 		return err
 	}
@@ -68,7 +70,7 @@ func (o *statusOptions) run(dir string) error {
 	shown := &shownStatus{Dir: dir, Status: found, Next: []shownStep{}}
 	shown.Command = o.command(shown)
 	if o.station != "" && (found.State == status.Unfinished || found.State == status.Awaiting) {
-		if err := o.steps(shown); err != nil {
+		if err := o.steps(ctx, shown); err != nil {
 			return err
 		}
 	}
@@ -109,13 +111,16 @@ func (o *statusOptions) command(s *shownStatus) string {
 	return text
 }
 
+// maxStation is what is read of a station.
+const maxStation = 1 << 20
+
 // steps are those that follow, by plan and station.
-func (o *statusOptions) steps(s *shownStatus) error {
+func (o *statusOptions) steps(ctx context.Context, s *shownStatus) error {
 	st, err := station.Open(o.station)
 	if err != nil {
 		return err
 	}
-	if data, err := os.ReadFile(o.station); err != nil {
+	if data, err := infile.ReadFile(ctx, o.station, maxStation); err != nil {
 		return err
 	} else if sum := fingerprint.Of(data); sum != s.Station {
 		fmt.Fprintf(o.Stderr, "note: %s is not the station that the ceremony goes by (SHA-256 %s)\n", o.station, s.Station)

@@ -49,7 +49,7 @@ they are public, and anybody can write a record of his own around them. So witho
 abandoned is 10, when that is as it has to be. --people holds those who may approve the plan,
 or those of the ceremony before, against their fingerprint; it is no pin of the other two.`,
 		Args: exit.ExactArgs(1, "one ceremony directory"),
-		RunE: func(c *cobra.Command, args []string) error { return verify.run(args[0]) },
+		RunE: func(c *cobra.Command, args []string) error { return verify.run(c.Context(), args[0]) },
 	}
 	c.Flags().StringArrayVar(&verify.previous, "previous", nil,
 		"`DIR` of a ceremony this one continues, or a folder that holds ceremonies; may be given again")
@@ -65,8 +65,8 @@ or those of the ceremony before, against their fingerprint; it is no pin of the 
 	return c
 }
 
-func (o *verifyOptions) run(dir string) error {
-	pins, err := o.pins(dir)
+func (o *verifyOptions) run(ctx context.Context, dir string) error {
+	pins, err := o.pins(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (o *verifyOptions) run(dir string) error {
 }
 
 // pins reads what the ceremony is held against.
-func (o *verifyOptions) pins(dir string) (*audit.Options, error) {
+func (o *verifyOptions) pins(ctx context.Context, dir string) (*audit.Options, error) {
 	pins := &audit.Options{Now: o.Now()}
 	var err error
 	if pins.Previous, err = previousDirs(dir, o.previous); err != nil {
@@ -125,7 +125,7 @@ func (o *verifyOptions) pins(dir string) (*audit.Options, error) {
 	if sum, err := fingerprint.Parse(o.releaseKey); err == nil && o.releaseKey != "" {
 		pins.Release = &sum
 	} else if o.releaseKey != "" {
-		key, err := readReleaseKey(o.releaseKey)
+		key, err := readReleaseKey(ctx, o.releaseKey)
 		if err != nil {
 			return nil, err
 		}
@@ -166,8 +166,8 @@ func previousDirs(dir string, paths []string) ([]string, error) {
 	return out, nil
 }
 
-func readReleaseKey(file string) (crypto.PublicKey, error) {
-	data, err := infile.ReadFile(context.Background(), file, 64<<10)
+func readReleaseKey(ctx context.Context, file string) (crypto.PublicKey, error) {
+	data, err := infile.ReadFile(ctx, file, 64<<10)
 	if err != nil {
 		return nil, err
 	}

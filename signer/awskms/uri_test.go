@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"officiant/bundle/limittest"
 	"officiant/signer"
 )
 
@@ -135,6 +136,7 @@ func FuzzParseURI(f *testing.F) {
 	f.Add("awskms:///arn:aws:kms:0:000000000000:key/" + testID)
 	f.Add("awskms:///?region=%65u-central-1")
 	f.Fuzz(func(t *testing.T, uri string) {
+		defer limittest.Budget(t)()
 		a, err := parseURI(uri)
 		if err != nil {
 			return

@@ -22,6 +22,7 @@ import (
 
 	"cloud.google.com/go/kms/apiv1/kmspb"
 
+	"officiant/bundle/limittest"
 	"officiant/signer/gcpkms/gcpkmstest"
 )
 
@@ -325,6 +326,7 @@ func FuzzStatement(f *testing.F) {
 		f.Add(data[:len(data)-signatureSize], false)
 	}
 	f.Fuzz(func(t *testing.T, signed []byte, old bool) {
+		defer limittest.Budget(t)()
 		parse := parseV2
 		if old {
 			parse = parseV1
@@ -350,6 +352,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(realOne(f, "ec").Content)
 	f.Add([]byte("\x1f\x8b\x08"))
 	f.Fuzz(func(t *testing.T, content []byte) {
+		defer limittest.Budget(t)()
 		if data, err := unpack(content); err == nil && len(data) > maxStatement {
 			t.Errorf("%d bytes", len(data))
 		}

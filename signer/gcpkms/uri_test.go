@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"officiant/bundle/limittest"
 	"officiant/signer"
 )
 
@@ -145,6 +146,7 @@ func FuzzParseURI(f *testing.F) {
 	f.Add("gcpkms://projects/demo-1/locations/l/keyRings/r?endpoint=[::1]:8080&protection=SOFTWARE")
 	f.Add("gcpkms://projects/example.com:demo-1/locations/l/keyRings/r/cryptoKeys/k?endpoint=kms.p.googleapis.com:443")
 	f.Fuzz(func(t *testing.T, uri string) {
+		defer limittest.Budget(t)()
 		a, err := parseURI(uri)
 		if err != nil {
 			return

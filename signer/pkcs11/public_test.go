@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"testing"
 
+	"officiant/bundle/limittest"
 	"officiant/signer"
 )
 
@@ -58,6 +59,7 @@ func FuzzParseEC(f *testing.F) {
 	f.Add(curves[signer.ECDSAP256].oid, []byte{4, 3, 4, 1, 1})
 	f.Add(curves[signer.ECDSAP521].oid, []byte{4, 0x81, 0x85, 4})
 	f.Fuzz(func(t *testing.T, oid, point []byte) {
+		defer limittest.Budget(t)()
 		if pub, err := parseEC(oid, point); err == nil {
 			if _, err := signer.AlgorithmOf(pub); err != nil {
 				t.Error(err)

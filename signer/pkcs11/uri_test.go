@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"officiant/bundle/limittest"
 	"officiant/signer"
 )
 
@@ -91,6 +92,7 @@ func FuzzParseURI(f *testing.F) {
 	f.Add("pkcs11:token=a?pin-value=1")
 	f.Add("pkcs11:token=%E2%82;serial=+")
 	f.Fuzz(func(t *testing.T, uri string) {
+		defer limittest.Budget(t)()
 		a, err := parseURI(uri)
 		if err != nil {
 			return

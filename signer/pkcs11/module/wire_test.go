@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"officiant/bundle/limittest"
 )
 
 func TestMessages(t *testing.T) {
@@ -57,6 +59,7 @@ func FuzzMessage(f *testing.F) {
 	f.Add(whole)
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 2, 3})
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer limittest.Budget(t)()
 		m, err := readMessage(bytes.NewReader(data))
 		if err != nil {
 			return
