@@ -46,8 +46,26 @@ func UTF8(data []byte) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("is %s; save it as UTF-8", name)
 	}
+	if what := format(data); what != "" {
+		return nil, fmt.Errorf("is %s, and no text", what)
+	}
 	line := 1 + bytes.Count(data[:firstInvalid(data)], []byte("\n"))
 	return nil, fmt.Errorf("line %d is not UTF-8 (byte 0x%02x); save it as UTF-8", line, data[firstInvalid(data)])
+}
+
+// format is what data is that is not text at all, by its first bytes; "" when they
+// tell nothing.
+func format(data []byte) string {
+	for _, f := range []struct{ begin, name string }{
+		{"\x1f\x8b", "compressed by gzip"}, {"PK\x03\x04", "a ZIP archive"}, {"BZh", "compressed by bzip2"},
+		{"\xfd7zXZ", "compressed by xz"}, {"\x28\xb5\x2f\xfd", "compressed by zstd"}, {"\x7fELF", "a program"},
+		{"%PDF-", "a PDF"}, {"\x30\x82", "DER"}, {"\x30\x81", "DER"},
+	} {
+		if bytes.HasPrefix(data, []byte(f.begin)) {
+			return f.name
+		}
+	}
+	return ""
 }
 
 // fromUTF16 reads UTF-16 that begins with its byte order mark.

@@ -21,6 +21,8 @@ func TestUTF8(t *testing.T) {
 		{"UTF-32", "\xff\xfe\x00\x00a\x00\x00\x00", "", "is UTF-32; save it as UTF-8"},
 		{"Latin-1", "a: b\nc: \xe9t\xe9\n", "", "line 2 is not UTF-8 (byte 0xe9)"},
 		{"mark and Latin-1", "\xef\xbb\xbfa\xe9", "", "line 1 is not UTF-8 (byte 0xe9)"},
+		{"gzip", "\x1f\x8b\x08\x00", "", "is compressed by gzip, and no text"},
+		{"DER", "\x30\x82\x01\xff", "", "is DER, and no text"},
 		{"cut", "a\xc3", "", "line 1 is not UTF-8 (byte 0xc3)"},
 	} {
 		got, err := UTF8([]byte(row.data))

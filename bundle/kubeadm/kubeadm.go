@@ -96,8 +96,7 @@ func (g Given) ParseFiles(files ...File) (*Config, error) {
 		}
 	}
 	if len(r.docs) == 0 && len(r.errs) == 0 {
-		return nil, &Error{File: names(files), Line: 1, Column: 1,
-			Problem: "no ClusterConfiguration, InitConfiguration or JoinConfiguration in it"}
+		return nil, &Error{File: names(files), Line: 1, Column: 1, Problem: r.nothing()}
 	}
 	c := Config{Notes: r.notes}
 	r.cluster(&c, r.docs[clusterKind])
@@ -186,6 +185,9 @@ func (r *reader) document(body ast.Node, data []byte) (*document, error) {
 		r.refuse(body, "", "a document without apiVersion or kind")
 		return nil, nil
 	}
+	if apiVersion == "v1" && (kind == configMapKind || strings.HasSuffix(kind, listKind)) {
+		r.others = append(r.others, kind)
+	}
 	if apiVersion == "v1" && kind == configMapKind {
 		return nil, r.configMap(body, data)
 	}
@@ -194,7 +196,7 @@ func (r *reader) document(body ast.Node, data []byte) (*document, error) {
 	}
 	name, ours := strings.CutPrefix(apiVersion, group)
 	if !ours {
-		return nil, nil
+		return nil, r.foreign(body, apiVersion, kind)
 	}
 	v := slices.Index(versions, name)
 	if v < 0 {
@@ -202,6 +204,7 @@ func (r *reader) document(body ast.Node, data []byte) (*document, error) {
 		return nil, nil
 	}
 	if slices.Contains(others, kind) {
+		r.others = append(r.others, kind)
 		return nil, nil
 	}
 	fields, ok := kinds[kind]
@@ -224,6 +227,32 @@ func (r *reader) document(body ast.Node, data []byte) (*document, error) {
 	return d, nil
 }
 
+// foreign passes over a kind of somebody else's, unless it is one of kubeadm's under a
+// group that is mistyped.
+func (r *reader) foreign(body ast.Node, apiVersion, kind string) error {
+	r.others = append(r.others, kind)
+	theirs, _, _ := strings.Cut(apiVersion, "/")
+	own := strings.TrimSuffix(group, "/")
+	_, near := nearest.Name(theirs, slices.Values([]string{own}))
+	if kinds[kind] != nil && (near || theirs == own) {
+		r.refuse(body, "", "apiVersion %s is not kubeadm's, which is %s; did you mean %s%s?", apiVersion,
+			group+"VERSION", group, versions[beta4])
+	}
+	return nil
+}
+
+// nothing says that there is no configuration, and what there is.
+func (r *reader) nothing() string {
+	none := "no ClusterConfiguration, InitConfiguration or JoinConfiguration in it"
+	switch most := 5; {
+	case len(r.others) == 0:
+		return none + ", and no other document"
+	case len(r.others) > most:
+		return fmt.Sprintf("%s, but %s and %d more", none, strings.Join(r.others[:most], ", "), len(r.others)-most)
+	}
+	return none + ", but " + strings.Join(r.others, ", ")
+}
+
 // unknownVersion says of what time an API version is that is not read here.
 func unknownVersion(apiVersion, name string) string {
 	read := fmt.Sprintf("%s to %s and %s are read", versions[0], versions[beta4], versions[stable])
@@ -231,7 +260,8 @@ func unknownVersion(apiVersion, name string) string {
 		return fmt.Sprintf("apiVersion %s is of kubeadm 1.14 or older; %s, and Kubernetes 1.17 is the oldest release",
 			apiVersion, read)
 	}
-	return fmt.Sprintf("apiVersion %s is none that kubeadm 1.37 or older has; %s", apiVersion, read)
+	return fmt.Sprintf("apiVersion %s is none that kubeadm 1.37 or older has; %s%s", apiVersion, read,
+		nearest.Hint(name, slices.Values(versions)))
 }
 
 // cluster takes over what the ClusterConfiguration says. d may be nil.
@@ -254,7 +284,7 @@ func (r *reader) cluster(c *Config, d *document) {
 	c.CAValidity = r.duration(d, "caCertificateValidityPeriod")
 	c.EncryptionAlgorithm = r.checked(d, "encryptionAlgorithm", checkAlgorithm)
 
-	if gate := d.values["featureGates.PublicKeysECDSA"]; gate.on {
+	if gate := d.values["featureGates."+keysGate]; gate.on {
 		if c.EncryptionAlgorithm != "" && c.EncryptionAlgorithm != ecdsaP256 {
 			r.refuse(
 				gate.node,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -17,12 +18,13 @@ import (
 
 // reader collects what the files hold, and what is wrong with them.
 type reader struct {
-	from  origin // of the document at hand
-	inMap bool   // it is a ConfigMap's text
-	docs  map[string]*document
-	errs  []error
-	notes []*Error        // what kubeadm passes over, and we do
-	given map[string]bool // fields nobody has to judge: the caller has them from elsewhere
+	from   origin // of the document at hand
+	inMap  bool   // it is a ConfigMap's text
+	docs   map[string]*document
+	errs   []error
+	notes  []*Error        // what kubeadm passes over, and we do
+	others []string        // kinds that were passed over
+	given  map[string]bool // fields nobody has to judge: the caller has them from elsewhere
 
 	anchors map[string]ast.Node // of the document at hand
 	merges  int                 // merge keys followed in it
@@ -268,6 +270,9 @@ func (r *reader) number(node ast.Node, path string) (int, bool) {
 	return 0, false
 }
 
+// keysGate is the feature gate of ECDSA keys.
+const keysGate = "PublicKeysECDSA"
+
 func (r *reader) gates(d *document, path string, node ast.Node) bool {
 	entries, ok := r.entries(node, path)
 	if !ok {
@@ -276,6 +281,10 @@ func (r *reader) gates(d *document, path string, node ast.Node) bool {
 	for _, e := range entries {
 		at := path + "." + e.key
 		on, ok := isSwitch(r.resolve(e.value))
+		if k, slip := nearest.Name(e.key, slices.Values([]string{keysGate})); slip {
+			r.refuse(e.at, path, "kubeadm has no feature gate %q; did you mean %s?", e.key, k)
+			continue
+		}
 		if !ok {
 			r.refuse(e.at, at, "%s where true or false is expected", describe(r.resolve(e.value)))
 			continue

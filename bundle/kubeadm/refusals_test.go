@@ -217,7 +217,7 @@ func TestReasons(t *testing.T) {
 					Of:   "twice",
 					Data: cluster("clusterName: a\nclusterName: b"),
 					Says: `"clusterName" is there twice; kubeadm takes the last`,
-					Not:  cluster("clusterName: a"),
+					Not:  cluster("clusterName: a\nclusterName: a"),
 				},
 				{
 					Of:      "merges",
@@ -275,8 +275,40 @@ func TestReasons(t *testing.T) {
 				{
 					Of:   "nothing of ours",
 					Data: "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n",
-					Says: "no ClusterConfiguration, InitConfiguration or",
+					Says: "no ClusterConfiguration, InitConfiguration or JoinConfiguration in it, but KubeletConfiguration",
 					Not:  clusterHead + "---\napiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n",
+				},
+				{Of: "nothing", Data: "# a\n", Says: "in it, and no other document", Not: clusterHead},
+				{
+					Of:   "many of others",
+					Data: strings.Repeat("---\napiVersion: a/v1\nkind: B\n", 7),
+					Says: "JoinConfiguration in it, but B, B, B, B, B and 2 more",
+					Not:  strings.Repeat("---\napiVersion: a/v1\nkind: B\n", 7) + "---\n" + clusterHead,
+				},
+				{
+					Of:   "no version",
+					Data: "apiVersion: kubeadm.k8s.io\nkind: ClusterConfiguration\n",
+					Says: "is not kubeadm's, which is kubeadm.k8s.io/VERSION; did you mean kubeadm.k8s.io/v1beta4?",
+					Not:  "apiVersion: cluster.x-k8s.io/v1\nkind: ClusterConfiguration\n---\n" + initHead,
+				},
+				{
+					Of:   "a version mistyped",
+					Data: "apiVersion: kubeadm.k8s.io/v1bet4\nkind: ClusterConfiguration\n",
+					Says: "are read; did you mean v1beta4?",
+					Not:  "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n",
+				},
+				{
+					Of:   "a gate mistyped",
+					Data: cluster("featureGates: {PublicKeyECDSA: true}"),
+					Says: `no feature gate "PublicKeyECDSA"; did you mean PublicKeysECDSA?`,
+					Not:  cluster("featureGates: {RootlessControlPlane: true}"),
+				},
+				{
+					Of:      "an algorithm in other letters",
+					Data:    cluster("encryptionAlgorithm: rsa-3072"),
+					Says:    "; did you mean RSA-3072?",
+					Not:     cluster("encryptionAlgorithm: ed25519"),
+					Instead: `"ed25519" is not one of`,
 				},
 				{
 					Of:   "two",

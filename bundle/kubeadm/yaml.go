@@ -75,7 +75,8 @@ func quoted(tk *token.Token) *token.Token {
 }
 
 // entries returns a mapping's, those that a merge key brings included. A key that
-// is there twice is refused: kubeadm takes the last, and a reader sees the first.
+// is there twice with different values is refused: kubeadm takes the last, and a
+// reader sees the first.
 func (r *reader) entries(node ast.Node, path string) ([]entry, bool) {
 	var values []*ast.MappingValueNode
 	switch m := r.resolve(node).(type) {
@@ -104,6 +105,9 @@ func (r *reader) entries(node ast.Node, path string) ([]entry, bool) {
 			return nil, false
 		}
 		if seen[key.Value] {
+			if again(entries, key.Value, r.resolve(v.Value)) {
+				continue
+			}
 			r.refuse(v.Key, path, "%q is there twice; kubeadm takes the last", key.Value)
 			return nil, false
 		}
@@ -117,6 +121,18 @@ func (r *reader) entries(node ast.Node, path string) ([]entry, bool) {
 		}
 	}
 	return entries, true
+}
+
+// again says whether a key that is there twice has the same text both times.
+func again(entries []entry, key string, value ast.Node) bool {
+	for _, e := range entries {
+		first, ok := e.value.(*ast.StringNode)
+		second, same := value.(*ast.StringNode)
+		if e.key == key {
+			return ok && same && first.Token.Type == second.Token.Type && first.Value == second.Value
+		}
+	}
+	return false
 }
 
 // merged are the entries of what a merge key names: a mapping, or several.

@@ -74,6 +74,9 @@ func Parse(data []byte, l Limits, options ...parser.Option) (*ast.File, *Error) 
 	if quote := runaway(tokens, e.Line); quote != nil {
 		return nil, quote
 	}
+	if odd := cause(data, e.Line); odd != nil {
+		return nil, odd
+	}
 	return nil, e
 }
 

@@ -48,6 +48,15 @@ func TestParse(t *testing.T) {
 			"line 3"},
 		{"a quote of two lines is no cause", "a: \"x\n  y\"\nb: c: d\n",
 			"3:4: not YAML: mapping value is not allowed in this context"},
+		{"NUL at the end", "a: b\n\x00", "2:1: not YAML: the control character U+0000"},
+		{"files put together", "a: b\n\ufeff---\nc: d\n", "2:1: not YAML: a byte order mark in the middle of the file"},
+		{"a space that is none", "a: b\nc:\u00a0d\n", "2:3: not YAML: the character U+00A0, which looks like a space"},
+		{"a tab", "a:\n\tb: c\n", "2:1: not YAML: a tab before the text; YAML indents with spaces alone"},
+		{"a template", "a: b\nc: {{ d }}\n", "2:4: not YAML: a template's {{ … }} that is not filled in"},
+		{"a conflict", "a: b\n<<<<<<< HEAD\nc: d\n", "2:1: not YAML: a conflict that version control left here"},
+		{"such characters where they may be", "a: \"b\u00a0{{c}}\tx\"\n", ""},
+		{"such characters above", "a: \"b\u00a0{{c}}\"\nb: c: d\n", "2:4: not YAML: mapping value is not allowed"},
+		{"such characters in the line", "b: \"\u00a0{{c}}\": d\n", "not YAML: mapping"},
 		{"twice", "a: b\na: c\n", `2:1: mapping key "a" is there already, in line 1`},
 	} {
 		file, err := Parse([]byte(row.text), l)
