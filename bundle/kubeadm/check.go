@@ -134,7 +134,7 @@ func checkAbsolute(s string) (string, error) {
 func checkAlgorithm(s string) (string, error) {
 	known := []string{"RSA-2048", "RSA-3072", "RSA-4096", ecdsaP256, "ECDSA-P384"}
 	if !slices.Contains(known, s) {
-		return "", fmt.Errorf("%q is not one of %s%s", s, strings.Join(known, ", "), nearest.Hint(s, slices.Values(known)))
+		return "", fmt.Errorf("%q is not one of %s%s", s, strings.Join(known, ", "), nearest.Among(s, known...))
 	}
 	return s, nil
 }

@@ -275,7 +275,7 @@ func TestReasons(t *testing.T) {
 				{
 					Of:   "nothing of ours",
 					Data: "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n",
-					Says: "no ClusterConfiguration, InitConfiguration or JoinConfiguration in it, but KubeletConfiguration",
+					Says: "InitConfiguration or JoinConfiguration in it, but KubeletConfiguration",
 					Not:  clusterHead + "---\napiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n",
 				},
 				{Of: "nothing", Data: "# a\n", Says: "in it, and no other document", Not: clusterHead},

@@ -43,6 +43,17 @@ func Hint(name string, known iter.Seq[string]) string {
 	return ""
 }
 
+// Among is Hint for a value of a few that there are.
+func Among[T ~string](value T, known ...T) string {
+	return Hint(string(value), func(yield func(string) bool) {
+		for _, k := range known {
+			if !yield(string(k)) {
+				return
+			}
+		}
+	})
+}
+
 func allowed(name string) int {
 	n := utf8.RuneCountInString(name)
 	if n <= 4 {

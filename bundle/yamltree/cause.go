@@ -41,13 +41,18 @@ func invisible(s string, line int, refused bool) *Error {
 				"that were put together; take it out")
 		case r < ' ' && r != '\t', r == 0x7f, r > 0x7f && r < 0xa0 && r != 0x85, r == '\ufffe', r == '\uffff':
 			return fail(line, column, "not YAML: the control character U+%04X, which is in no text; take it out", r)
-		case refused && !quotes(s[:i]) && (r == 0xa0 || r == '\u3000' || r >= '\u2000' && r <= '\u200b' || r == '\u202f'):
-			return fail(line, column, "not YAML: the character U+%04X, which looks like a space and is none; type a space", r)
+		case refused && !quotes(s[:i]) && looksLikeSpace(r):
+			return fail(line, column, "not YAML: the character U+%04X, which looks like a space and is none; "+
+				"type a space", r)
 		case refused && r == '\t' && strings.Trim(s[:i], " \t-") == "":
 			return fail(line, column, "not YAML: a tab before the text; YAML indents with spaces alone")
 		}
 	}
 	return nil
+}
+
+func looksLikeSpace(r rune) bool {
+	return r == 0xa0 || r == '\u3000' || r >= '\u2000' && r <= '\u200b' || r == '\u202f'
 }
 
 // quotes says whether a quote is open at the end of a line's beginning.
