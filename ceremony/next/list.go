@@ -13,6 +13,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/nearest"
 )
 
 // listedNode is a node as a list names it. What a list leaves open is taken from
@@ -107,7 +108,8 @@ func csvNode(cell func(string) string) (n listedNode, err error) {
 	}
 	for _, role := range n.roles {
 		if !slices.Contains([]kubepki.Role{kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker}, role) {
-			return n, fmt.Errorf("node %s: role %q is none of control-plane, etcd, worker", n.name, role)
+			return n, fmt.Errorf("node %s: role %q is none of control-plane, etcd, worker%s", n.name, role,
+				nearest.Among(role, kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker))
 		}
 	}
 	if a := cell("address"); a != "" {

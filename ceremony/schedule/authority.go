@@ -10,6 +10,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/nearest"
 	"officiant/ceremony/plan"
 	"officiant/signer"
 )
@@ -72,7 +73,8 @@ func (b *authorityPass) check() {
 			a.Use = plan.Issue
 		}
 		if a.Use != plan.Issue && a.Use != plan.Trust {
-			b.Refuse(append(where, "use"), "authority %s: use %q is not issue or trust", a.Name, a.Use)
+			b.Refuse(append(where, "use"), "authority %s: use %q is not issue or trust%s", a.Name, a.Use,
+				nearest.Among(a.Use, plan.Issue, plan.Trust))
 			continue
 		}
 		if j, ok := issuing[a.Family]; ok && a.Use == plan.Issue {
@@ -109,8 +111,8 @@ func (b *authorityPass) family(a *plan.Authority, where plan.At) bool {
 	if string(a.Family) == a.Name {
 		b.Refuse(where, "authority %s needs a family: root, kubernetes, etcd or front-proxy", a.Name)
 	} else {
-		b.Refuse(append(where, "family"), "authority %s: family %q is not root, kubernetes, etcd or front-proxy", a.Name,
-			a.Family)
+		b.Refuse(append(where, "family"), "authority %s: family %q is not root, kubernetes, etcd or front-proxy%s",
+			a.Name, a.Family, nearest.Among(a.Family, "root", "kubernetes", "etcd", "front-proxy"))
 	}
 	return false
 }

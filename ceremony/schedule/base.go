@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/nearest"
 	"officiant/ceremony/plan"
 	"officiant/signer"
 )
@@ -54,8 +55,8 @@ func (b base) evidence(g *signer.Grade, where plan.At, what string, made bool) {
 	case *g == "":
 		*g = signer.Consistent
 	default:
-		b.Refuse(append(where, "evidence"), `%s: evidence %q is not "attested", "consistent", "software" or "unproven"`,
-			what, *g)
+		b.Refuse(append(where, "evidence"),
+			`%s: evidence %q is not "attested", "consistent", "software" or "unproven"%s`, what, *g, nearest.Among(*g, signer.Attested, signer.Consistent, signer.Software, signer.Unproven))
 	}
 }
 

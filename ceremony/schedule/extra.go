@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"officiant/bundle/kubepki"
+	"officiant/bundle/nearest"
 	"officiant/ceremony/plan"
 )
 
@@ -36,8 +37,9 @@ func (b *nodePass) extraRoles() {
 	for j, e := range b.p.Cluster.Extra {
 		for k, r := range e.Roles {
 			if r != kubepki.ControlPlane && r != kubepki.Etcd && r != kubepki.Worker {
-				b.Refuse(plan.At{"cluster", "extra", j, "roles", k}, "extra %s: %q is not a role; a node is %s, %s or %s", e.Name,
-					r, kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker)
+				b.Refuse(plan.At{"cluster", "extra", j, "roles", k},
+					"extra %s: %q is not a role; a node is %s, %s or %s%s", e.Name, r, kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker,
+					nearest.Among(r, kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker))
 			}
 		}
 	}

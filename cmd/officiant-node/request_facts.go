@@ -12,6 +12,7 @@ import (
 	"officiant/bundle/install"
 	"officiant/bundle/kubeadm"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/nearest"
 	"officiant/bundle/request"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/infile"
@@ -192,7 +193,8 @@ func (f *facts) fromFlags(r *requestOptions) error {
 	for _, s := range in.roles {
 		role := kubepki.Role(strings.TrimSpace(s))
 		if !slices.Contains([]kubepki.Role{kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker}, role) {
-			return exit.Usagef("--roles: %q is none of %s, %s, %s", s, kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker)
+			return exit.Usagef("--roles: %q is none of %s, %s, %s%s", s, kubepki.ControlPlane, kubepki.Etcd,
+				kubepki.Worker, nearest.Among(role, kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker))
 		}
 		if slices.Contains(f.node.Roles, role) {
 			return exit.Usagef("--roles: %s is there twice", role)
@@ -219,7 +221,8 @@ func (f *facts) fromFlags(r *requestOptions) error {
 	}
 	f.cluster.Naming = kubepki.Naming(in.naming)
 	if f.cluster.Naming != kubepki.NamingKubeadm && f.cluster.Naming != kubepki.NamingDocs {
-		return exit.Usagef("--naming is %s or %s, not %q", kubepki.NamingKubeadm, kubepki.NamingDocs, in.naming)
+		return exit.Usagef("--naming is %s or %s, not %q%s", kubepki.NamingKubeadm, kubepki.NamingDocs, in.naming,
+			nearest.Among(f.cluster.Naming, kubepki.NamingKubeadm, kubepki.NamingDocs))
 	}
 	if in.firstGiven {
 		f.node.First = in.first
@@ -229,7 +232,8 @@ func (f *facts) fromFlags(r *requestOptions) error {
 		f.algorithm = r.algorithm
 	}
 	if !slices.Contains(algorithmNames(), f.algorithm) {
-		return exit.Usagef("--key-algorithm: %q is none of %s", f.algorithm, strings.Join(algorithmNames(), ", "))
+		return exit.Usagef("--key-algorithm: %q is none of %s%s", f.algorithm, strings.Join(algorithmNames(), ", "),
+			nearest.Among(f.algorithm, algorithmNames()...))
 	}
 	return nil
 }

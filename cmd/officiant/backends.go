@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"officiant/bundle/nearest"
 	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
 	"officiant/signer"
@@ -64,15 +65,15 @@ func (r reach) backends() map[string]backend {
 func (r reach) backend(ref signer.Ref) (backend, error) {
 	scheme, _, _ := strings.Cut(ref.URI, ":")
 	all := r.backends()
-	if b, ok := all[scheme]; ok {
+	if b, ok := all[strings.ToLower(scheme)]; ok { // schemes are alike in any case (RFC 3986 section 3.1)
 		return b, nil
 	}
 	what := "key URI"
 	if ref.Label != "" {
 		what = ref.Label
 	}
-	return backend{}, signer.BadURI(fmt.Errorf("%s: no backend for %q in this build%s; it has %s", what, scheme,
-		airgapSuffix, strings.Join(slices.Sorted(maps.Keys(all)), ", ")))
+	return backend{}, signer.BadURI(fmt.Errorf("%s: no backend for %q in this build%s; it has %s%s", what, scheme,
+		airgapSuffix, strings.Join(slices.Sorted(maps.Keys(all)), ", "), nearest.Hint(scheme, maps.Keys(all))))
 }
 
 // open opens any backend's store.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/bundle/kubepki"
+	"officiant/bundle/nearest"
 	"officiant/ceremony/next"
 	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
@@ -111,12 +112,14 @@ func (o *newOptions) check() error {
 	switch signer.Grade(o.grade) {
 	case signer.Attested, signer.Consistent, signer.Software:
 	default:
-		return exit.Usagef("--station-grade %q: attested, consistent or software", o.grade)
+		return exit.Usagef("--station-grade %q: attested, consistent or software%s", o.grade,
+			nearest.Among(signer.Grade(o.grade), signer.Attested, signer.Consistent, signer.Software))
 	}
 	switch kubepki.Naming(o.naming) {
 	case "", kubepki.NamingKubeadm, kubepki.NamingDocs:
 	default:
-		return exit.Usagef("--naming %q: kubeadm or docs", o.naming)
+		return exit.Usagef("--naming %q: kubeadm or docs%s", o.naming,
+			nearest.Among(kubepki.Naming(o.naming), kubepki.NamingKubeadm, kubepki.NamingDocs))
 	}
 	return noPlanAt(o.out)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/nearest"
 	"officiant/ceremony"
 	"officiant/cmd/internal/exit"
 	"officiant/signer"
@@ -53,11 +54,13 @@ func (s *signerCreateOptions) run(ctx context.Context, argument string) error {
 	}
 	algorithm, err := signer.ParseAlgorithm(s.algorithm)
 	if err != nil {
-		return exit.Usagef("--algorithm: %v", err)
+		return exit.Usagef("--algorithm: %v%s", err,
+			nearest.Among(signer.Algorithm(s.algorithm), signer.Algorithms()...))
 	}
 	least := signer.Grade(s.evidence)
 	if !least.AtLeast(signer.Unproven) {
-		return exit.Usagef("--evidence %q: attested, consistent, software or unproven", s.evidence)
+		return exit.Usagef("--evidence %q: attested, consistent, software or unproven%s", s.evidence,
+			nearest.Among(least, signer.Attested, signer.Consistent, signer.Software, signer.Unproven))
 	}
 	ref, to, err := s.key(argument)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	pkcs11uri "github.com/stefanberger/go-pkcs11uri"
 
+	"officiant/bundle/nearest"
 	"officiant/signer"
 )
 
@@ -41,6 +42,10 @@ var (
 	queryAttributes = []string{"module-path", "module-name", "pin-source", "attestation"}
 )
 
+// narrowing are attributes of RFC 7512 that tell a module or a slot.
+var narrowing = []string{"library-manufacturer", "library-description", "library-version", "slot-manufacturer",
+	"slot-description"}
+
 // parseURI takes a URI apart. Errors name attributes and never the URI itself,
 // which may hold what it should not.
 func parseURI(uri string) (address, error) {
@@ -53,10 +58,10 @@ func takeApart(uri string) (address, error) {
 	if !strings.EqualFold(scheme, "pkcs11") {
 		return address{}, errors.New("pkcs11 URI: does not begin with \"pkcs11:\"")
 	}
-	if strings.Contains(strings.ToLower(rest), "pin-value") {
-		return address{}, errors.New("pkcs11 URI: holds a PIN (pin-value); use pin-source, or type it")
-	}
 	if err := checkNames(rest); err != nil {
+		return address{}, fmt.Errorf("pkcs11 URI: %w", err)
+	}
+	if err := checkModulePath(rest); err != nil {
 		return address{}, fmt.Errorf("pkcs11 URI: %w", err)
 	}
 	parsed := pkcs11uri.New()
@@ -93,23 +98,40 @@ func takeApart(uri string) (address, error) {
 // values with a NUL, which C would cut there.
 func checkNames(rest string) error {
 	path, query, hasQuery := strings.Cut(rest, "?")
+	if holdsPIN(rest) { // before anything is repeated
+		return errors.New("holds a PIN (pin-value); use pin-source, or type it")
+	}
 	check := func(s, separator string, known []string, kind string) error {
+		seen := map[string]bool{}
 		for _, part := range strings.Split(s, separator) {
 			name, value, _ := strings.Cut(part, "=")
+			other, wrong := joined(value, separator)
 			switch {
+			case part == "":
+				return fmt.Errorf("a %s attribute is missing at a %q", kind, separator)
 			case name == "slot-id":
 				return errors.New("slot-id: slots are renumbered; name the token by its label or serial")
+			case slices.Contains(narrowing, name):
+				return fmt.Errorf("%s tells a module or a slot, and not the token: leave it out; "+
+					"token or serial names the token, module-path the module", name)
+			case wrong:
+				return fmt.Errorf("a %s attribute is set apart by %q here, not by %q; in a value that is %s", kind,
+					separator, other, url.QueryEscape(other))
+			case seen[name]:
+				return fmt.Errorf("%s attribute %q stands there twice", kind, name)
 			case !slices.Contains(known, name) && slices.Contains(queryAttributes, name):
 				return fmt.Errorf("%s belongs after the question mark: pkcs11:token=LABEL?%[1]s=…", name)
 			case !slices.Contains(known, name) && slices.Contains(pathAttributes, name):
 				return fmt.Errorf("%s belongs before the question mark: pkcs11:%[1]s=…?module-path=…", name)
 			case !slices.Contains(known, name):
-				return fmt.Errorf("unknown %s attribute %q: one of %s", kind, name, strings.Join(known, ", "))
+				return fmt.Errorf("unknown %s attribute %q: one of %s%s", kind, name, strings.Join(known, ", "),
+					nearest.Among(name, known...))
 			case value == "":
 				return fmt.Errorf("%s attribute %q is empty", kind, name)
 			case (strings.Contains(value, "%00") || strings.ContainsRune(value, 0)) && name != "id":
 				return fmt.Errorf("%s attribute %q holds a NUL", kind, name)
 			}
+			seen[name] = true
 		}
 		return nil
 	}
@@ -120,6 +142,47 @@ func checkNames(rest string) error {
 	}
 	if hasQuery {
 		return check(query, "&", queryAttributes, "query")
+	}
+	return nil
+}
+
+// holdsPIN looks for a pin-value, however its name is written.
+func holdsPIN(rest string) bool {
+	return slices.ContainsFunc(strings.FieldsFunc(rest, func(r rune) bool { return strings.ContainsRune(";?&", r) }),
+		func(part string) bool {
+			name, _, _ := strings.Cut(part, "=")
+			if plain, err := url.PathUnescape(name); err == nil {
+				name = plain
+			}
+			return strings.EqualFold(strings.TrimSpace(name), "pin-value")
+		})
+}
+
+// joined says whether a value holds another attribute, set apart by the other half's
+// separator.
+func joined(value, separator string) (other string, ok bool) {
+	other = ";"
+	if separator == ";" {
+		other = "&"
+	}
+	for _, part := range strings.Split(value, other)[1:] {
+		name, _, is := strings.Cut(part, "=")
+		if is && (slices.Contains(pathAttributes, name) || slices.Contains(queryAttributes, name)) {
+			return other, true
+		}
+	}
+	return other, false
+}
+
+// checkModulePath refuses a path that depends on where a command is run.
+func checkModulePath(rest string) error {
+	_, query, _ := strings.Cut(rest, "?")
+	for _, part := range strings.Split(query, "&") {
+		value, ok := strings.CutPrefix(part, "module-path=")
+		if path, err := url.PathUnescape(value); ok && err == nil && !filepath.IsAbs(path) {
+			return fmt.Errorf("module-path %q is not absolute: write /path/to/module.so, or module-name for one "+
+				"where modules usually lie", path)
+		}
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"officiant/bundle/nearest"
 )
 
 // The formats of every command that prints facts.
@@ -51,7 +53,7 @@ func (*value) Type() string { return "string" }
 
 func (v *value) Set(text string) error {
 	if !slices.Contains(v.known, Format(text)) {
-		return fmt.Errorf("-o is %s", listed(v.known))
+		return fmt.Errorf("-o is %s%s", listed(v.known), nearest.Among(Format(text), v.known...))
 	}
 	*v.format = Format(text)
 	return nil
