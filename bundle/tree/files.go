@@ -2,11 +2,14 @@ package tree
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 )
 
 // Lstat looks at a file, or at the link that it is.
@@ -54,17 +57,48 @@ func (r *Root) OpenFile(path string, flag int, mode fs.FileMode) (*os.File, erro
 // Open opens a file or folder for reading.
 func (r *Root) Open(path string) (*os.File, error) { return r.OpenFile(path, os.O_RDONLY, 0) }
 
-// ReadFile reads a file whole, through links.
+// maxFile is above every file that a node has for us.
+const maxFile = 64 << 20
+
+// ReadFile reads a file whole, through links. A pipe or device in its place is refused:
+// nothing waits for what writes to it, or reads on for ever.
 func (r *Root) ReadFile(path string) ([]byte, error) {
-	root, at, err := r.at("open", path, true)
+	f, err := r.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe opens without its writer
 	if err != nil {
 		return nil, err
 	}
-	if root == nil {
-		return os.ReadFile(at)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
 	}
-	data, err := root.ReadFile(at)
-	return data, whole("open", path, err)
+	if what := special(info.Mode()); what != "" {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("is %s, where a file belongs", what)}
+	}
+	var data []byte
+	if info.Size() <= maxFile {
+		data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
+	}
+	switch {
+	case err == nil && (len(data) > maxFile || info.Size() > maxFile):
+		err = fmt.Errorf("has more than the %d MiB that are read", maxFile>>20)
+	case err == nil:
+		return data, nil
+	}
+	return nil, &fs.PathError{Op: "read", Path: path, Err: plain(err)}
+}
+
+// special is what stands in place of a file; "" for a file or folder.
+func special(mode fs.FileMode) string {
+	switch {
+	case mode&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	case mode&fs.ModeDevice != 0:
+		return "a device"
+	}
+	return ""
 }
 
 // ReadDir lists a folder, sorted.

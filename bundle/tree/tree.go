@@ -19,9 +19,13 @@ type Outside struct {
 	Folder string // the folder
 	Path   string // the link, below it
 	Target string // where it leads
+	Absent bool   // nothing in the folder has the target's name
 }
 
 func (o *Outside) Error() string {
+	if o.Absent {
+		return fmt.Sprintf("%s leads out of %s, to %s, and nothing below it has that name", o.Path, o.Folder, o.Target)
+	}
 	return fmt.Sprintf("%s leads out of %s, to %s", o.Path, o.Folder, o.Target)
 }
 
@@ -97,7 +101,7 @@ func (r *Root) at(op, path string, follow bool) (*os.Root, string, error) {
 		return nil, path, nil
 	}
 	if !filepath.IsLocal(rel) {
-		return nil, "", &fs.PathError{Op: op, Path: path, Err: &Outside{r.name, rel, path}}
+		return nil, "", &fs.PathError{Op: op, Path: path, Err: &Outside{Folder: r.name, Path: rel, Target: path}}
 	}
 	at, err := r.resolve(root, rel, follow)
 	if err != nil {
@@ -145,7 +149,7 @@ func (w *walk) step(follow bool) error {
 		return nil
 	case "..":
 		if w.done == "." {
-			return &Outside{w.name, w.link, "a folder above it"}
+			return &Outside{Folder: w.name, Path: w.link, Target: "a folder above it"}
 		}
 		w.done = filepath.Dir(w.done)
 		return nil
@@ -205,7 +209,7 @@ func (r *Root) inside(root *os.Root, link, target string) (string, error) {
 		return ".", nil
 	}
 	if _, err := root.Lstat(below); err != nil {
-		return "", &Outside{r.name, link, target}
+		return "", &Outside{Folder: r.name, Path: link, Target: target, Absent: true}
 	}
 	return below, nil
 }

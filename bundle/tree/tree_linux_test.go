@@ -188,3 +188,33 @@ func TestExchange(t *testing.T) {
 		}
 	}
 }
+
+// TestReadFile: what is no file is not waited for, and not read for ever.
+func TestReadFile(t *testing.T) {
+	top := t.TempDir()
+	at := func(name string) string { return filepath.Join(top, name) }
+	must(t, os.WriteFile(at("file"), []byte("x"), 0o600))
+	must(t, unix.Mkfifo(at("pipe"), 0o600))
+	must(t, os.Mkdir(at("folder"), 0o700))
+	must(t, os.WriteFile(at("large"), nil, 0o600))
+	must(t, os.Truncate(at("large"), 1<<40))
+	for name, r := range map[string]*Root{"a tree": At(top), "the machine": nil} {
+		data, err := r.ReadFile(at("file"))
+		if err != nil || string(data) != "x" {
+			t.Errorf("%s: %q, %v", name, data, err)
+		}
+		for file, want := range map[string]string{
+			"pipe": "is a named pipe, where a file belongs", "folder": "is a directory",
+			"large": "has more than the 64 MiB that are read", "none": "no such file",
+		} {
+			if _, err := r.ReadFile(at(file)); err == nil || !strings.Contains(err.Error(), want) ||
+				!strings.Contains(err.Error(), at(file)) {
+				t.Errorf("%s: %s: %v", name, file, err)
+			}
+		}
+	}
+	var machine *Root
+	if _, err := machine.ReadFile("/dev/zero"); err == nil || !strings.Contains(err.Error(), "is a device") {
+		t.Error(err)
+	}
+}
