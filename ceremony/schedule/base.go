@@ -56,7 +56,8 @@ func (b base) evidence(g *signer.Grade, where plan.At, what string, made bool) {
 		*g = signer.Consistent
 	default:
 		b.Refuse(append(where, "evidence"),
-			`%s: evidence %q is not "attested", "consistent", "software" or "unproven"%s`, what, *g, nearest.Among(*g, signer.Attested, signer.Consistent, signer.Software, signer.Unproven))
+			`%s: evidence %q is not "attested", "consistent", "software" or "unproven"%s`, what, *g,
+			nearest.Among(*g, signer.Attested, signer.Consistent, signer.Software, signer.Unproven))
 	}
 }
 

@@ -38,7 +38,8 @@ func (b *nodePass) extraRoles() {
 		for k, r := range e.Roles {
 			if r != kubepki.ControlPlane && r != kubepki.Etcd && r != kubepki.Worker {
 				b.Refuse(plan.At{"cluster", "extra", j, "roles", k},
-					"extra %s: %q is not a role; a node is %s, %s or %s%s", e.Name, r, kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker,
+					"extra %s: %q is not a role; a node is %s, %s or %s%s", e.Name, r,
+					kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker,
 					nearest.Among(r, kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker))
 			}
 		}

@@ -97,7 +97,7 @@ func checkKey(name, uri string, used map[string]string) string {
 	if !ok || !slices.Contains(schemes, scheme) {
 		return fmt.Sprintf("key %s: its URI begins with none of pkcs11:, gcpkms:, awskms:", name)
 	}
-	if strings.Contains(strings.ToLower(rest), "pin-value") {
+	if pinValue.MatchString(rest) {
 		return fmt.Sprintf("key %s: its URI holds a PIN (pin-value); use pin-source, or type it", name)
 	}
 	if scheme != "pkcs11" {
@@ -176,12 +176,17 @@ func taken(name, place string, used map[string]string) string {
 	return ""
 }
 
+// pinValue is a PIN in a URI, whatever the case, and however its dash is written. A value
+// with these letters in it is none.
+var pinValue = regexp.MustCompile(`(?i)(^|[;?&])\s*pin(-|%2d)value|pin(-|%2d)value=`)
+
 // attributes splits a pkcs11 URI and refuses what may not stand in a station.
 func attributes(name, path, query string) (map[string]string, string) {
 	out := map[string]string{}
-	for _, name := range []string{"module-path", "module-name", "pin-source"} {
-		if strings.HasPrefix(path, name+"=") || strings.Contains(path, ";"+name+"=") {
-			return nil, fmt.Sprintf("key %s: %s belongs after the question mark: pkcs11:token=LABEL?%[2]s=…", name, name)
+	for _, query := range []string{"module-path", "module-name", "pin-source"} {
+		if strings.HasPrefix(path, query+"=") || strings.Contains(path, ";"+query+"=") {
+			return nil, fmt.Sprintf(
+				"key %s: %s belongs after the question mark: pkcs11:token=LABEL?%[2]s=…", name, query)
 		}
 	}
 	parts := strings.Split(path, ";")
@@ -216,10 +221,16 @@ func attributes(name, path, query string) (map[string]string, string) {
 	if source, ok := out["pin-source"]; ok && !pinSource(source) {
 		return nil, fmt.Sprintf("key %s: pin-source is neither an absolute path, nor file:/PATH, nor fd:N", name)
 	}
-	if module, ok := out["module-path"]; ok && !filepath.IsAbs(module) {
+	if module, ok := out["module-path"]; ok && !absolute(module) {
 		return nil, fmt.Sprintf("key %s: module-path is not an absolute path", name)
 	}
 	return out, ""
+}
+
+// absolute looks at a path that may be escaped, as a URI has it.
+func absolute(path string) bool {
+	plain, err := url.PathUnescape(path)
+	return err == nil && filepath.IsAbs(plain)
 }
 
 // pinSource accepts a path and a file descriptor: "/abs/pin", "file:/abs/pin", "fd:3".

@@ -109,8 +109,9 @@ func TestOpen(t *testing.T) {
 }
 
 // TestRefused replaces one text of a good station by another.
-func TestRefused(t *testing.T) {
-	tests := []struct{ name, old, new, want string }{
+// refused are stations that are refused: good with one change, and the whole error.
+func refused() []struct{ name, old, new, want string } {
+	return []struct{ name, old, new, want string }{
 		{"version", "officiant/v1", "officiant/v2", `s:1:1: apiVersion is "officiant/v2"; this program reads officiant/v1`},
 		{"kind", "Station", "Plan", `s:2:1: kind is "Plan", not Station`},
 		{"name", "room-1", "Room 1", `s:3:1: name is "Room 1"; it is 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends`},
@@ -154,8 +155,17 @@ func TestRefused(t *testing.T) {
 		{"timeout without a unit", "timeout: 30s", "timeout: 30", `s:17:1: timeout is "30"; it is from 1s to 1h, with a unit`},
 		{"relative variable", "/room/softhsm2.conf", "softhsm2.conf",
 			`s:10:3: environment: SOFTHSM2_CONF is not an absolute path, nor "inherit" for what is exported before the run`},
+		{"module before the mark", "token=root;serial=0011?module-path=", "module-path=/m;token=root?module-name=",
+			`s:5:3: key root: module-path belongs after the question mark: pkcs11:token=LABEL?module-path=…`},
+		{"what nobody sees", "token=root;", "token=root%E2%80%8B;",
+			`s:5:3: key root: token of its URI has the character U+200B, which nobody sees`},
+		{"clone of no key", good[strings.Index(good, "  default:"):strings.Index(good, "environment:")],
+			"backups: {etcd-2: \"pkcs11:token=c\"}\n", `s:8:11: backups: etcd-2 is no key of this station`},
 	}
-	for _, tt := range tests {
+}
+
+func TestRefused(t *testing.T) {
+	for _, tt := range refused() {
 		t.Run(tt.name, func(t *testing.T) {
 			text := strings.ReplaceAll(good, tt.old, tt.new)
 			if text == good {
