@@ -7,8 +7,9 @@ import (
 	"officiant/bundle/limittest"
 )
 
-func TestUTF8(t *testing.T) {
-	for _, row := range []struct{ what, data, want, refused string }{
+// texts are read as want, or refused.
+func texts() []struct{ what, data, want, refused string } {
+	return []struct{ what, data, want, refused string }{
 		{"empty", "", "", ""},
 		{"plain", "a: é\r\n", "a: é\r\n", ""},
 		{"mark", "\xef\xbb\xbfa", "a", ""},
@@ -24,7 +25,15 @@ func TestUTF8(t *testing.T) {
 		{"gzip", "\x1f\x8b\x08\x00", "", "is compressed by gzip, and no text"},
 		{"DER", "\x30\x82\x01\xff", "", "is DER, and no text"},
 		{"cut", "a\xc3", "", "line 1 is not UTF-8 (byte 0xc3)"},
-	} {
+		{"ZIP", "PK\x03\x04\xff", "", "is a ZIP archive, and no text"},
+		{"bzip2", "BZh9\xff", "", "is compressed by bzip2, and no text"},
+		{"xz", "\xfd7zXZ\x00", "", "is compressed by xz, and no text"},
+		{"zstd", "\x28\xb5\x2f\xfd", "", "is compressed by zstd, and no text"},
+	}
+}
+
+func TestUTF8(t *testing.T) {
+	for _, row := range texts() {
 		got, err := UTF8([]byte(row.data))
 		switch {
 		case row.refused == "" && (err != nil || string(got) != row.want):

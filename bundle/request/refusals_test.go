@@ -61,7 +61,19 @@ func TestFolderRefusals(t *testing.T) {
 	}
 	inside := between(conf, "client-key-data: ", "\n")
 	configKey := sh("echo " + inside + " | base64 -d")
-	refusaltest.Hold(t, refusaltest.Table{Read: csrs, Sources: []string{"csrdir.go", "csr.go"}, Rows: []refusaltest.Row{
+	refusaltest.Hold(t, refusaltest.Table{Read: csrs, Sources: []string{"csrdir.go", "csr.go", "guess.go"}, Rows: []refusaltest.Row{
+		{
+			Of:   "a kubelet of no node",
+			Data: made("pki/apiserver.key", "-subj /O=system:nodes/CN=kubelet"),
+			Says: `kubelet.conf.csr: CN "kubelet" is not system:node:NAME`,
+			Not:  made("pki/apiserver.key", "-subj /CN=system:node:cp-2"),
+			Read: func(data []byte) error {
+				dir := generated(t)
+				dir["kubelet.conf.csr"] = &fstest.MapFile{Data: data}
+				_, _, err := Guess(dir)
+				return err
+			},
+		},
 		{Of: "with the text of openssl", Data: sh("openssl req -in pki/apiserver.csr -text")},
 		{Of: "with CR LF and a mark", Data: "\ufeff" + strings.ReplaceAll(csr, "\n", "\r\n")},
 		{Of: "its old name", Data: strings.ReplaceAll(csr, " CERTIFICATE", " NEW CERTIFICATE")},

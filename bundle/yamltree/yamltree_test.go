@@ -16,9 +16,11 @@ func lines(n int, format string) string {
 	return b.String()
 }
 
-func TestParse(t *testing.T) {
-	l := Limits{Bytes: 10_000, Depth: 6, Entries: 20, Keys: 100, Documents: 3}
-	for _, row := range []struct{ what, text, refused string }{
+var tight = Limits{Bytes: 10_000, Depth: 6, Entries: 20, Keys: 100, Documents: 3}
+
+// texts are read within tight limits, or refused.
+func texts() []struct{ what, text, refused string } {
+	return []struct{ what, text, refused string }{
 		{"empty", "", ""},
 		{"plain", "a: b\nc:\n- d: e\n  f: g\n- d: h\n", ""},
 		{"many short mappings", "l:\n" + lines(40, "- a: %d\n  b: c\n"), ""},
@@ -58,8 +60,12 @@ func TestParse(t *testing.T) {
 		{"such characters above", "a: \"b\u00a0{{c}}\"\nb: c: d\n", "2:4: not YAML: mapping value is not allowed"},
 		{"such characters in the line", "b: \"\u00a0{{c}}\": d\n", "not YAML: mapping"},
 		{"twice", "a: b\na: c\n", `2:1: mapping key "a" is there already, in line 1`},
-	} {
-		file, err := Parse([]byte(row.text), l)
+	}
+}
+
+func TestParse(t *testing.T) {
+	for _, row := range texts() {
+		file, err := Parse([]byte(row.text), tight)
 		switch {
 		case row.refused == "" && (err != nil || file == nil):
 			t.Errorf("%s: %v", row.what, err)
