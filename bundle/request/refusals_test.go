@@ -61,7 +61,8 @@ func TestFolderRefusals(t *testing.T) {
 	}
 	inside := between(conf, "client-key-data: ", "\n")
 	configKey := sh("echo " + inside + " | base64 -d")
-	refusaltest.Hold(t, refusaltest.Table{Read: csrs, Sources: []string{"csrdir.go", "csr.go", "guess.go"}, Rows: []refusaltest.Row{
+	sources := []string{"csrdir.go", "csr.go", "guess.go"}
+	refusaltest.Hold(t, refusaltest.Table{Read: csrs, Sources: sources, Rows: []refusaltest.Row{
 		{
 			Of:   "a kubelet of no node",
 			Data: made("pki/apiserver.key", "-subj /O=system:nodes/CN=kubelet"),

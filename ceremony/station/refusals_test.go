@@ -66,7 +66,7 @@ func TestReasons(t *testing.T) {
 		refusaltest.Row{Of: "a PIN file that is empty", Says: "is empty", Not: "1234\n", Read: own},
 		refusaltest.Row{Of: "a PIN file of a book", Data: strings.Repeat("1", 2000), Says: "has 2000 bytes; a PIN file",
 			Not: strings.Repeat("1", 1024), Read: own},
-		refusaltest.Row{Of: "a PIN file that others read", Data: "1", Says: "mode 0640 lets others read", Read: file(0o640)},
+		refusaltest.Row{Of: "a PIN file of others", Data: "1", Says: "mode 0640 lets others read", Read: file(0o640)},
 		refusaltest.Row{Of: "a folder for a PIN", Says: "is neither a file nor a FIFO", Read: func([]byte) error {
 			return said(PINFileProblem("pkcs11:token=a?pin-source=" + filepath.Dir(at)))
 		}},

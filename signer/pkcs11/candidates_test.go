@@ -4,9 +4,11 @@ package pkcs11
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -152,5 +154,71 @@ func TestPINSourceRefused(t *testing.T) {
 	}()
 	if err := open(t.Context(), pipe); err != nil {
 		t.Errorf("a pipe that is written to later: %v", err)
+	}
+}
+
+// TestCertificatesOfOthers: a private key beside its certificate, with no public key
+// object, is paired by the certificate; a certificate alone is no key, and says so.
+func TestCertificatesOfOthers(t *testing.T) {
+	const ec = pkcs11.CKM_EC_KEY_PAIR_GEN
+	r := newRoom(t, "officiant-root")
+	s := r.open(t, 0)
+	place := func(label string, id, der []byte) {
+		t.Helper()
+		on(t, s, func(h pkcs11.SessionHandle) error {
+			_, err := s.lib.ctx.CreateObject(h, []*pkcs11.Attribute{
+				pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_CERTIFICATE),
+				pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
+				pkcs11.NewAttribute(pkcs11.CKA_CERTIFICATE_TYPE, pkcs11.CKC_X_509),
+				pkcs11.NewAttribute(pkcs11.CKA_SUBJECT, []byte{0x30, 0}), pkcs11.NewAttribute(pkcs11.CKA_LABEL, label),
+				pkcs11.NewAttribute(pkcs11.CKA_ID, id), pkcs11.NewAttribute(pkcs11.CKA_VALUE, der),
+			})
+			return err
+		})
+	}
+	certificate := func(k signer.Key) []byte {
+		t.Helper()
+		template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	made := foreign(t, s, "corp", []byte{0x21}, ec, p256)
+	other := foreign(t, s, "other", []byte{0x22}, ec, p256)
+	find := func(label string) (signer.Key, error) { return s.Find(t.Context(), r.ref(0, label)) }
+	first, err := find("corp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := find("other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, others := certificate(first), certificate(second)
+	destroyObject(t, s, made.public)
+	if _, err := find("corp"); err == nil || !strings.Contains(err.Error(), "has its id 21, no certificate has it") {
+		t.Errorf("no public half: %v", err)
+	}
+	place("corp", []byte{0x21}, own)
+	k, err := find("corp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	works(t, k)
+	place("corp, of another key", []byte{0x21}, others)
+	if _, err := find("corp"); !errors.Is(err, signer.ErrAmbiguous) {
+		t.Errorf("two certificates: %v", err)
+	}
+	place("lonely", []byte{0x23}, own)
+	destroyObject(t, s, other.private)
+	for label, want := range map[string]string{
+		"lonely": "a certificate has the name, and its private key is not in the token",
+		"other":  "a public key has the name, and its private half is not", "nobody": "",
+	} {
+		if _, err := find(label); !errors.Is(err, signer.ErrNotFound) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", label, err)
+		}
 	}
 }

@@ -65,7 +65,7 @@ func (s *store) findOn(h pkcs11.SessionHandle, label string, id []byte) (*key, e
 	}
 	switch len(private) {
 	case 0:
-		return nil, signer.ErrNotFound
+		return nil, s.objects.absent(h, label, id)
 	case 1:
 		return s.keyOf(h, private[0], label, id)
 	}

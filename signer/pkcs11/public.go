@@ -32,7 +32,8 @@ var curves = map[signer.Algorithm]struct {
 // publicOf returns the public half of a private key: the public key object of
 // its id, of its id and label where several have the id, or of its label where
 // neither has an id and no other private key has the label. Without one it is
-// what the private key object tells itself. A signature shows whether it is.
+// what the private key object tells itself, or a certificate of its id. A signature
+// shows whether it is.
 func (in objects) publicOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, id []byte, label string) (
 	crypto.PublicKey, error) {
 	half, err := in.halfOf(h, id, label)
@@ -52,8 +53,16 @@ func (in objects) publicOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, 
 		return nil, fmt.Errorf("it has no id by which its public key could be found, no public key without an id is "+
 			"called %q, and the private key does not tell it: give both halves one id (pkcs11-tool --set-id): %w", label, err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("no public key object has its id %x, and it cannot be derived: %w", id, err)
+	if err == nil {
+		return pub, nil
+	}
+	pub, other := in.certified(h, id)
+	switch {
+	case errors.Is(other, errNoCertificate):
+		return nil, fmt.Errorf("no public key object has its id %x, no certificate has it, and the private key "+
+			"does not tell its public half: %w", id, err)
+	case other != nil:
+		return nil, fmt.Errorf("no public key object has its id %x: %w", id, other)
 	}
 	return pub, nil
 }
