@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"officiant/bundle/limittest"
 )
 
 func must[T any](v T, err error) T {
@@ -231,6 +233,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
 	f.Add(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY"}))
 	f.Fuzz(func(t *testing.T, text []byte) {
+		defer limittest.Budget(t)()
 		certs, err := Parse(text)
 		if (err == nil) != (len(certs) > 0) {
 			t.Fatal(len(certs), err)

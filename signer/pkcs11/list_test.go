@@ -81,7 +81,8 @@ func TestList(t *testing.T) {
 	if !reflect.DeepEqual(got, want) || len(all) != len(want)+2*enough {
 		t.Fatalf("%d keys, the first are\n%s", len(all), strings.Join(got, "\n"))
 	}
-	for i, reason := range []string{"Ed25519", "elliptic curve 1.3.132.0.33", "1024 bits", "does not tell", "no public key", "secret key"} {
+	for i, reason := range []string{"Ed25519", "elliptic curve 1.3.132.0.33", "1024 bits", "does not tell",
+		"no public key", "secret key"} {
 		if info := all[i]; !strings.Contains(info.Reason, reason) || info.Grade != signer.Unproven || len(info.Attributes) == 0 || info.Device != s.device {
 			t.Errorf("%s: grade %s (%s), %+v", info.Label, info.Grade, info.Reason, info.Attributes)
 		}
