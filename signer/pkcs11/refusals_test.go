@@ -81,6 +81,12 @@ func TestWordsRefused(t *testing.T) {
 			Not:  "pkcs11:token=a;object=b",
 		},
 		{
+			Of:   "an attestation's relative path",
+			Data: "pkcs11:token=a?attestation=a.pem",
+			Says: "attestation: not an absolute path",
+			Not:  "pkcs11:token=a?attestation=/a.pem",
+		},
+		{
 			Of:   "a library",
 			Data: "pkcs11:library-manufacturer=a;token=b",
 			Says: "library-manufacturer tells a module or a slot, and not the token",

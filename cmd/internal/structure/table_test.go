@@ -144,7 +144,7 @@ type bound struct {
 var bounds = []bound{
 	{pkg: "bundle/...", only: []string{"bundle/..."},
 		why: "a node links it, and a node knows nothing of keys and ceremonies"},
-	{pkg: "signer/...", only: []string{"signer/...", "bundle/fingerprint"},
+	{pkg: "signer/...", only: []string{"signer/...", "bundle/fingerprint", "bundle/nearest"},
 		why: "a backend knows nothing of Kubernetes"},
 	{pkg: "ceremony/audit", never: []string{"ceremony/profile", "ceremony/issue", "ceremony/lint", "signer/pkcs11",
 		"signer/gcpkms", "signer/awskms"},
