@@ -127,7 +127,7 @@ var wrongRooms = []wrong{
 	{"a URI of no token", func(w *wrongRoom) { w.place("etcd", "pkcs11:object=etcd") }, "names no token",
 		exit.Refused, true, false},
 	{"an attribute twice", with(";token=x?"), "has token twice", exit.Refused, true, false},
-	{"an attribute nobody knows", with(";library-version=2?"), `unknown path attribute "library-version"`,
+	{"an attribute nobody knows", with(";library-version=2?"), "library-version tells a module or a slot",
 		exit.Refused, true, false},
 	{"a type that is no private key", with(";type=cert?"), "only private keys are opened", exit.Refused, true, false},
 	{"a label with a character nobody sees", with(";model=So%E2%80%8BftHSM?"),
