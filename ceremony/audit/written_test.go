@@ -39,6 +39,8 @@ var written = map[string]string{
 	"lost-chain":        "06e65101655aece6ea73eebc064761646dfa6c3acf8499e8279edb99ecb37624",
 	"lost-release":      "50809a26300224f043e1615ce71c0b192fbb8b033a14778577620c20e28e12c6",
 	"second-cluster":    "cf354177864a00e19e2142717dfcebb9cf58772fb94519648312db62e2124095",
+	// Bundles of format 4; certificatesDir and the files of an external etcd lie elsewhere.
+	"kubeadm-elsewhere": "48452a65915a8740e507bb983cdfbab4f7633eeea7a00995ac0cacedce40736b",
 	"external-root":     "e5cbf245fa444de7eaabd98b4e979d72b3a4bf1006eece0f3c240079588eb5a0",
 }
 
