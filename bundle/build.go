@@ -38,7 +38,7 @@ func Build(h Header, p Parts) (*Bundle, error) {
 	if h.Format < p.least() {
 		return nil, fmt.Errorf("bundle of %s: format %d holds one authority of a family, one service-account key and no other release key, no external root and no revocation list", h.Node, h.Format)
 	}
-	cluster.SharedFirstKubelet = h.Format < ownKubelets
+	cluster = clusterIn(h.Format, cluster)
 	leaves, err := kubepki.Leaves(cluster, p.Node)
 	if err != nil {
 		return nil, fmt.Errorf("bundle of %s: %w", h.Node, err)
@@ -375,7 +375,10 @@ func (b *Bundle) Facts() (*Facts, error) {
 	if d.More() {
 		return nil, fmt.Errorf("%s:%s: text after the document", FactsFile, position(data, d.InputOffset()))
 	}
-	f.Cluster.SharedFirstKubelet = b.Format < ownKubelets
+	if b.Format < places && (f.Cluster.Places != kubepki.Places{} || f.Cluster.ByHand) {
+		return nil, fmt.Errorf("%s: format %d knows neither places nor byHand", FactsFile, b.Format)
+	}
+	f.Cluster = clusterIn(b.Format, f.Cluster)
 	if f.APIVersion != apiVersion || f.Kind != factsKind {
 		return nil, fmt.Errorf("%s: %s %s is not %s %s", FactsFile, f.APIVersion, f.Kind, apiVersion, factsKind)
 	}

@@ -30,8 +30,12 @@ const (
 // byte years later, so a format never changes; other texts are another format.
 const (
 	OldestFormat = 1
-	NewestFormat = 4
+	NewestFormat = 5
 )
+
+// places is the first format whose files may lie elsewhere than below
+// /etc/kubernetes/pki, and whose README.txt says by which flags components read them.
+const places = 5
 
 // ownKubelets is the first format whose first control-plane node's kubelet talks to
 // its own API server, as kubeadm has it since 1.33, and whose texts have the kubelet
@@ -41,6 +45,15 @@ const ownKubelets = 4
 // severalAuthorities is the first format that may hold more than one authority
 // of a family, more than one public key in sa.pub, and the next release key.
 const severalAuthorities = 3
+
+// clusterIn is a cluster as bundles of a format know it.
+func clusterIn(format int, c kubepki.Cluster) kubepki.Cluster {
+	c.SharedFirstKubelet = format < ownKubelets
+	if format < places {
+		c.Places, c.ByHand = kubepki.Places{}, false
+	}
+	return c
+}
 
 // Header is what the first lines of SHA256SUMS say.
 type Header struct {

@@ -61,7 +61,8 @@ func (c *checker) revocationList(f kubepki.File, data []byte) {
 }
 
 // etcdArguments is the part of a kubeadm configuration that gives etcd the list.
-func etcdArguments(v kubepki.Version) string {
+func etcdArguments(f *Facts) string {
+	v, listFile := f.Cluster.KubernetesVersion, f.place("pki/etcd/ca.crl")
 	var b strings.Builder
 	b.WriteString("etcd:\n  local:\n    extraArgs:\n")
 	for _, name := range []string{"client-crl-file", "peer-crl-file"} {
@@ -73,5 +74,3 @@ func etcdArguments(v kubepki.Version) string {
 	}
 	return b.String()
 }
-
-const listFile = "/etc/kubernetes/pki/etcd/ca.crl"

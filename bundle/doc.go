@@ -1,7 +1,7 @@
 // Package bundle writes and checks signed node bundles.
 //
 // A bundle is what a node gets back from a ceremony: a directory, or the same
-// as one tar file. Format "officiant-bundle: v4":
+// as one tar file. Format "officiant-bundle: v5":
 //
 //	SHA256SUMS              header, then the SHA-256 of every other file
 //	SHA256SUMS.sig          signature over SHA256SUMS by the release key
@@ -19,13 +19,22 @@
 //	officiant/release-next.pub   only where it is announced: the release key of later bundles
 //	pki/…, *.conf           the tree as it belongs below /etc/kubernetes
 //
+// "places" in node.json says where files lie that kubeadm's configuration has elsewhere:
+// "certificatesDir" for what is below pki/; "etcdCAFile", "etcdCertFile" and "etcdKeyFile",
+// of etcd.external, for pki/etcd/ca.crt and pki/apiserver-etcd-client.crt and .key of
+// control-plane nodes. Only folders below one of the machine's own, and none of the
+// system's programs or states, are taken. "byHand" says that no kubeadm file gave the
+// cluster's facts.
+//
 // An install places the tree alone; the whole bundle stays on the node as
 // /var/lib/officiant-node/installed.tar.
 //
 // A bundle is rebuilt byte for byte by the audit, years later, so everything in
 // it follows from the header, the node's facts and what was signed; and the texts
-// of a format never change: other texts are another format. Format "v3" is this
-// one without join.yaml and the kubelet's arguments, in which the first node's
+// of a format never change: other texts are another format. Format "v4" is this one
+// without "places" and "byHand" in node.json: all files below pki/ lie below
+// /etc/kubernetes/pki, and no README.txt says who reads which by which flag. Format "v3" is v4
+// without join.yaml and the kubelet's arguments, in which the first node's
 // kubelet.conf names the cluster's endpoint in every release. Format "v2" is v3 with
 // a single authority of each family, no revocation list and a single key in
 // pki/sa.pub, and announces no release key. Format "v1" is v2 without README.txt,
@@ -34,7 +43,7 @@
 //
 // SHA256SUMS is ASCII, each line ended by one newline, in exactly this order:
 //
-//	# officiant-bundle: v4
+//	# officiant-bundle: v5
 //	# cluster: demo
 //	# node: cp-1
 //	# ceremony: 64 hex digits       the ceremony's digest

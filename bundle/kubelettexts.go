@@ -42,6 +42,15 @@ nodeRegistration:
 ` + kubeletArguments(v)
 }
 
+// caCertPath tells kubeadm join where the trust file is, which is not where
+// certificatesDir says unless it is told.
+func caCertPath(f *Facts) string {
+	if f.Cluster.Places.CertificatesDir == "" {
+		return ""
+	}
+	return "caCertPath: " + f.place("pki/ca.crt") + "\n"
+}
+
 // joinConfiguration is what kubeadm join is given on a node.
 func joinConfiguration(f *Facts) []byte {
 	v := f.Cluster.KubernetesVersion
@@ -55,12 +64,12 @@ func joinConfiguration(f *Facts) []byte {
 # not a copy of what that held when it was first started; kubeadm upgrade leaves it so.
 apiVersion: kubeadm.k8s.io/%s
 kind: JoinConfiguration
-discovery:
+%sdiscovery:
   file:
     kubeConfigPath: /etc/kubernetes/%s
 nodeRegistration:
   name: %s
-%s`, kubepki.KubeadmAPI(v), config, f.Node.Name, kubeletArguments(v))
+%s`, kubepki.KubeadmAPI(v), caCertPath(f), config, f.Node.Name, kubeletArguments(v))
 	if f.Node.Has(kubepki.ControlPlane) {
 		fmt.Fprintf(&b, "controlPlane:\n  localAPIEndpoint:\n    advertiseAddress: %q\n    bindPort: %d\n",
 			f.Node.Address, cmp.Or(f.Node.BindPort, 6443))

@@ -17,9 +17,9 @@ func kubernetesTexts(format int, f *Facts, leaves []kubepki.Leaf) map[string][]b
 	if !f.Node.Has(kubepki.ControlPlane) {
 		return texts
 	}
-	texts[KubeadmFile] = []byte(clusterConfiguration(f.Cluster.KubernetesVersion))
+	texts[KubeadmFile] = []byte(clusterConfiguration(f))
 	if f.Cluster.RevocationLists && !f.Cluster.ExternalEtcd {
-		texts[KubeadmFile] = append(texts[KubeadmFile], etcdArguments(f.Cluster.KubernetesVersion)...)
+		texts[KubeadmFile] = append(texts[KubeadmFile], etcdArguments(f)...)
 	}
 	if format >= ownKubelets && f.Node.First {
 		texts[KubeadmFile] = append(texts[KubeadmFile], initConfiguration(f.Cluster.KubernetesVersion)...)
@@ -37,7 +37,8 @@ func kubernetesTexts(format int, f *Facts, leaves []kubepki.Leaf) map[string][]b
 // clusterConfiguration is the part of a kubeadm configuration that gives
 // kube-controller-manager its --root-ca-file. ca.crt alone must not hold the
 // root: it says who may log in.
-func clusterConfiguration(v kubepki.Version) string {
+func clusterConfiguration(f *Facts) string {
+	v := f.Cluster.KubernetesVersion
 	head := `# To be taken over into the ClusterConfiguration kubeadm init is given. What pods
 # get as kube-root-ca.crt is then the kubernetes authority and the root above it;
 # with kubeadm's default, programs not written in Go cannot verify the API server.
@@ -46,7 +47,7 @@ kind: ClusterConfiguration
 controllerManager:
   extraArgs:
 `
-	const file = "/etc/kubernetes/pki/server-ca.crt"
+	file := f.place("pki/server-ca.crt")
 	if kubepki.KubeadmAPI(v) == "v1beta4" {
 		return head + "  - name: root-ca-file\n    value: " + file + "\n"
 	}

@@ -41,6 +41,7 @@ func readme(h Header, f *Facts, leaves []kubepki.Leaf, announces bool) []byte {
 	p.line("\nAll files go into place below /etc/kubernetes, or none does. The last lines say which")
 	p.line("components have to be restarted. What was there before comes back with")
 	p.line("officiant-node rollback.")
+	p.places(f)
 	switch {
 	case len(f.Adopted) > 0:
 		p.adopted(f)
@@ -53,6 +54,9 @@ func readme(h Header, f *Facts, leaves []kubepki.Leaf, announces bool) []byte {
 	}
 	if f.Node.Has(kubepki.Etcd) && !f.Node.Has(kubepki.ControlPlane) && len(f.Adopted) == 0 {
 		p.etcd(f)
+	}
+	if p.format >= places && (f.Cluster.Naming == kubepki.NamingDocs || f.Cluster.ByHand) {
+		p.flags(f)
 	}
 	p.line("\nLater")
 	p.line("-----\n")
@@ -91,7 +95,8 @@ func (p *page) firstControlPlane(f *Facts, leaves []kubepki.Leaf) {
 	p.line("kube-controller-manager gives pods a trust file (--root-ca-file) that programs not written")
 	p.line("in Go can use, too. kubeadm keeps it for the nodes that join later.")
 	if f.Cluster.RevocationLists && !f.Cluster.ExternalEtcd {
-		p.line("\nIt also gives etcd the list of revoked certificates (%s). etcd reads that file", listFile)
+		p.line("\nIt also gives etcd the list of revoked certificates (%s). etcd reads that file",
+			f.place("pki/etcd/ca.crl"))
 		p.line("again at each connection, and turns everybody away when it is not there.")
 	}
 	if p.format >= ownKubelets {
@@ -100,7 +105,7 @@ func (p *page) firstControlPlane(f *Facts, leaves []kubepki.Leaf) {
 		p.line("them: such a kubelet would use for ever what kubelet.conf held at its first start.")
 	}
 	if f.Cluster.ExternalEtcd {
-		p.externalEtcd()
+		p.externalEtcd(f)
 	}
 	p.step("Start the cluster")
 	p.command("kubeadm init --config kubeadm.yaml")
@@ -162,13 +167,13 @@ func hasLeaf(leaves []kubepki.Leaf, name string) bool {
 	return false
 }
 
-func (p *page) externalEtcd() {
+func (p *page) externalEtcd(f *Facts) {
 	p.line("\netcd runs elsewhere. The same ClusterConfiguration names its addresses, and these files:\n")
 	p.command("etcd:")
 	p.command("  external:")
-	p.command("    caFile: /etc/kubernetes/pki/etcd/ca.crt")
-	p.command("    certFile: /etc/kubernetes/pki/apiserver-etcd-client.crt")
-	p.command("    keyFile: /etc/kubernetes/pki/apiserver-etcd-client.key")
+	p.command("    caFile: %s", f.place("pki/etcd/ca.crt"))
+	p.command("    certFile: %s", f.place("pki/apiserver-etcd-client.crt"))
+	p.command("    keyFile: %s", f.place("pki/apiserver-etcd-client.key"))
 }
 
 func (p *page) worker(f *Facts) {
@@ -179,8 +184,8 @@ func (p *page) worker(f *Facts) {
 		p.command("kubeadm join --node-name %s \\", f.Node.Name)
 		p.command("  --discovery-file /etc/kubernetes/kubelet.conf \\")
 	}
-	p.command("  --ignore-preflight-errors=FileAvailable--etc-kubernetes-kubelet.conf," +
-		"FileAvailable--etc-kubernetes-pki-ca.crt")
+	p.command("  --ignore-preflight-errors=FileAvailable--etc-kubernetes-kubelet.conf,"+
+		"FileAvailable-%s", strings.ReplaceAll(f.place("pki/ca.crt"), "/", "-"))
 	p.keptCertificate()
 	p.line("\nNo token: the files just installed are the node's identity. The preflight errors to")
 	p.line("ignore say that they are there already, and so they should be.")
@@ -236,13 +241,13 @@ func (p *page) keptCertificate() {
 func (p *page) etcd(f *Facts) {
 	p.step("Start etcd with them")
 	p.line("etcd is told:\n")
-	dir := "/etc/kubernetes/pki/etcd/"
+	dir := strings.TrimSuffix(f.place("pki/etcd/ca.crt"), "ca.crt")
 	p.command("--cert-file=%sserver.crt --key-file=%sserver.key --client-cert-auth=true", dir, dir)
 	p.command("--trusted-ca-file=%sca.crt", dir)
 	p.command("--peer-cert-file=%speer.crt --peer-key-file=%speer.key --peer-client-cert-auth=true", dir, dir)
 	p.command("--peer-trusted-ca-file=%sca.crt", dir)
 	if f.Cluster.RevocationLists {
-		p.command("--client-crl-file=%s --peer-crl-file=%s", listFile, listFile)
+		p.command("--client-crl-file=%sca.crl --peer-crl-file=%sca.crl", dir, dir)
 	}
 	p.line("\nThis asks etcd whether it is well:\n")
 	p.command("etcdctl --endpoints https://%s --cacert %sca.crt \\", net.JoinHostPort(f.Node.Address.String(), strconv.Itoa(2379)), dir)

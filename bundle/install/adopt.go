@@ -48,14 +48,14 @@ func (n *Node) Standing(c kubepki.Cluster, node kubepki.Node) (*Standing, error)
 	if err != nil {
 		return nil, err
 	}
-	r := &standing{credentials: n.credentials(), now: n.Now, facts: node, external: c.ExternalEtcd,
+	r := &standing{credentials: n.credentials(), now: n.Now, facts: node, cluster: c, external: c.ExternalEtcd,
 		found: &Standing{Authorities: map[kubepki.Authority]*x509.Certificate{}, Leaves: map[string]*InUse{}}}
 	for _, f := range files {
 		switch f.Kind {
 		case kubepki.TrustFile:
 			r.authority(f)
 		case kubepki.ServiceAccountKey:
-			r.account(f.Path)
+			r.account(f.Place)
 		}
 	}
 	r.apart()
@@ -74,40 +74,41 @@ type standing struct {
 	credentials
 	now      func() time.Time
 	facts    kubepki.Node
+	cluster  kubepki.Cluster
 	external bool // etcd is
 	found    *Standing
 	findings []bundle.Finding
 }
 
 func (r *standing) add(file, format string, args ...any) {
-	r.findings = append(
-		r.findings,
-		bundle.Finding{File: kubernetesDir + "/" + file, Problem: fmt.Sprintf(format, args...)},
-	)
+	f := bundle.Finding{File: underRoot(file), Problem: fmt.Sprintf(format, args...)}
+	r.findings = append(r.findings, f)
 }
 
 func (r *standing) authority(f kubepki.File) {
-	data, err := r.files.ReadFile(r.at(kubernetesDir + "/" + f.Path))
+	data, err := r.files.ReadFile(r.at(f.Place))
 	if errors.Is(err, fs.ErrNotExist) && f.Authority == kubepki.EtcdAuthority && r.external {
-		r.add(f.Path, "is not there. %s", externalEtcd)
+		r.add(f.Place, "is not there. %s", externalEtcd)
 		return
 	}
 	if err != nil {
-		r.add(f.Path, "%v", plain(err))
+		r.add(f.Place, "%v", plain(err))
 		return
 	}
 	list, err := certfile.PEM(data)
 	switch {
 	case err != nil:
-		r.add(f.Path, "%v", err)
+		r.add(f.Place, "%v", err)
 	case len(list) != 1:
-		r.add(f.Path, "holds %d certificates, not one: finish the change of authorities that is under way first", len(list))
+		r.add(f.Place, "holds %d certificates, not one: finish the change of authorities that is under way first",
+			len(list))
 	case !bytes.Equal(list[0].RawSubject, list[0].RawIssuer):
-		r.add(f.Path, "%s is not self-signed: it is below the external authority %s, and no hierarchy of kubeadm's own",
+		r.add(f.Place,
+			"%s is not self-signed: it is below the external authority %s, and no hierarchy of kubeadm's own",
 			list[0].Subject, list[0].Issuer)
 	case r.now().After(list[0].NotAfter):
 		r.add(
-			f.Path,
+			f.Place,
 			"%s expired on %s: nothing in this cluster is valid any more",
 			list[0].Subject,
 			list[0].NotAfter.UTC().Format(time.DateOnly),
@@ -127,7 +128,7 @@ func (r *standing) apart() {
 		for _, b := range families[i+1:] {
 			if sameKey(all[a].PublicKey, all[b].PublicKey) {
 				r.add(
-					"pki",
+					r.cluster.Places.Dir(),
 					"the %s and %s authorities are one key: whoever has a certificate of one is taken by the other, so the cluster "+
 						"cannot be moved family by family. Give them authorities of their own first, as kubeadm makes them",
 					a,
@@ -140,25 +141,25 @@ func (r *standing) apart() {
 
 func (r *standing) leaf(l kubepki.Leaf) {
 	u, err := r.inUse(l)
-	if err != nil && l.Kubeconfig != nil && r.rotates(l.File) {
+	if err != nil && l.Kubeconfig != nil && r.rotates(l.Place) {
 		u, err = r.rotated(l)
 	}
 	issuer := r.found.Authorities[l.Authority]
 	switch {
 	case err != nil:
-		r.add(l.File, "%v", err)
+		r.add(l.Place, "%v", err)
 	case len(u.Chain) == 0 || u.Key == nil:
 		r.missing(l, u)
 	case u.Chain[0].IsCA:
-		r.add(l.File, "is a CA certificate")
+		r.add(l.Place, "is a CA certificate")
 	case r.now().After(u.Chain[0].NotAfter):
-		r.add(l.File, "expired on %s: renew it first, %s", u.Chain[0].NotAfter.UTC().Format(time.DateOnly), r.renew(l))
+		r.add(l.Place, "expired on %s: renew it first, %s", u.Chain[0].NotAfter.UTC().Format(time.DateOnly), r.renew(l))
 	case issuer != nil && u.Chain[0].CheckSignatureFrom(issuer) != nil:
-		r.add(l.File, "was not signed by the %s authority this node trusts (%s): %v", l.Authority, issuer.Subject,
+		r.add(l.Place, "was not signed by the %s authority this node trusts (%s): %v", l.Authority, issuer.Subject,
 			u.Chain[0].CheckSignatureFrom(issuer))
 	default:
 		for _, problem := range kubepki.NotOf(u.Chain[0], r.facts, l) {
-			r.add(l.File, "%s", problem)
+			r.add(l.Place, "%s", problem)
 		}
 		r.found.Leaves[l.Name] = u
 	}
@@ -166,12 +167,8 @@ func (r *standing) leaf(l kubepki.Leaf) {
 
 // externalEtcd says why kubeadm makes no etcd files, and what would be taken.
 const externalEtcd = "The cluster's etcd is external: kubeadm makes no such file and passes over the phase, and " +
-	"the API server uses what " +
-	"etcd.external names in the kubeadm file. Bundles put etcd's files where kubeadm's documentation has them: have " +
-	"etcd's CA make " +
-	"a client certificate of CN kube-apiserver-etcd-client, place it as pki/apiserver-etcd-client.crt and .key and " +
-	"the CA as " +
-	"pki/etcd/ca.crt, and name these three in etcd.external and in the API server's manifest"
+	"the API server uses what etcd.external names in the kubeadm file (caFile, certFile, keyFile), which is " +
+	"where this was looked for: name there the files that the API server's manifest names"
 
 // missing names what makes a leaf that is not there.
 func (r *standing) missing(l kubepki.Leaf, u *InUse) {
@@ -180,19 +177,19 @@ func (r *standing) missing(l kubepki.Leaf, u *InUse) {
 	case len(u.Chain) > 0 && l.Kubeconfig != nil:
 		what, away = "has a certificate, and no private key", "move it away, and "
 	case len(u.Chain) > 0:
-		what, away = fmt.Sprintf("is there, and its private key %s is not", l.KeyFile), "move it away, and "
+		what, away = fmt.Sprintf("is there, and its private key %s is not", l.KeyPlace), "move it away, and "
 	case u.Key != nil && l.Kubeconfig == nil:
-		what, away = fmt.Sprintf("is not there, and its private key %s is", l.KeyFile), "move that away, and "
+		what, away = fmt.Sprintf("is not there, and its private key %s is", l.KeyPlace), "move that away, and "
 	default:
-		if there, _ := r.there(kubernetesDir + "/" + l.File); there {
+		if there, _ := r.there(strings.TrimPrefix(l.Place, "/")); there {
 			what, away = "has neither a client certificate nor a private key", "move it away, and "
 		}
 	}
 	switch {
 	case r.external && l.Authority == kubepki.EtcdAuthority && !r.facts.Has(kubepki.Etcd):
-		r.add(l.File, "%s. %s", what, externalEtcd)
+		r.add(l.Place, "%s. %s", what, externalEtcd)
 	default: // kubeadm keeps what is there, and stops at half of it
-		r.add(l.File, "%s; %swhile its authority's key is at hand, %s makes it", what, away, remake(l))
+		r.add(l.Place, "%s; %swhile its authority's key is at hand, %s makes it", what, away, remake(l))
 	}
 }
 
@@ -219,7 +216,7 @@ func (r *standing) renew(l kubepki.Leaf) string {
 
 // rotates says whether a kubeconfig names the file of a kubelet that rotates.
 func (r *standing) rotates(file string) bool {
-	data, err := r.files.ReadFile(r.at(kubernetesDir + "/" + file))
+	data, err := r.files.ReadFile(r.at(file))
 	defer clear(data)
 	return err == nil && bytes.Contains(data, []byte("/"+rotatedKubelet))
 }
@@ -243,7 +240,7 @@ func (r *standing) rotated(l kubepki.Leaf) (*InUse, error) {
 
 // account takes the service-account pair; kubeadm never looks whether it is one.
 func (r *standing) account(path string) {
-	data, err := r.files.ReadFile(r.at(kubernetesDir + "/" + path))
+	data, err := r.files.ReadFile(r.at(path))
 	if err != nil {
 		r.add(path, "%v", plain(err))
 		return

@@ -248,7 +248,7 @@ func TestStandingOpensNoAuthorityKey(t *testing.T) {
 	if _, err := m.Standing(p.Cluster, m.who.Node); err != nil {
 		t.Error(err)
 	}
-	if got := m.AuthorityKeyFiles(); len(got) != 3 {
+	if got := m.AuthorityKeyFiles(kubepki.Places{}); len(got) != 3 {
 		t.Errorf("named: %q", got)
 	}
 }

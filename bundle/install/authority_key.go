@@ -3,13 +3,12 @@ package install
 import (
 	"bytes"
 	"crypto"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
@@ -49,13 +48,13 @@ func (s keySearch) all(b *bundle.Bundle) (findings []bundle.Finding, left []stri
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err := s.keyFiles(known)
-	if err != nil {
-		return nil, nil, fmt.Errorf("looking for CA keys: %w", err)
-	}
 	facts, err := b.Facts()
 	if err != nil {
 		return nil, nil, err
+	}
+	found, err := s.keyFiles(facts.Cluster.Places, known)
+	if err != nil {
+		return nil, nil, fmt.Errorf("looking for CA keys: %w", err)
 	}
 	for _, f := range found {
 		if _, adopted := facts.Adopted[f.family]; adopted && (f.foreign || f.named) {
@@ -83,34 +82,47 @@ func (f keyFile) finding() bundle.Finding {
 	return bundle.Finding{File: f.file, Problem: problem}
 }
 
-func (s keySearch) keyFiles(known []authorityKey) ([]keyFile, error) {
+func (s keySearch) keyFiles(p kubepki.Places, known []authorityKey) ([]keyFile, error) {
+	folders := append([]string{kubernetesDir}, s.certificateFolders(p)...)
+	if p.EtcdCAFile != "" {
+		folders = append(folders, path.Dir(underRoot(p.EtcdCAFile)))
+	}
 	var files []keyFile
-	for i, folder := range []string{kubernetesDir, kubernetesDir + "/pki", kubernetesDir + "/pki/etcd"} {
-		info, err := s.files.Lstat(s.at(folder))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return files, nil
-		case err != nil:
-			return nil, err
-		case i > 0 && info.Mode()&fs.ModeSymlink == 0:
-			continue // walked from above; a walk does not enter links, but kubeadm does
+	for _, folder := range folders {
+		if info, err := s.files.Lstat(s.at(folder)); err != nil || folder != kubernetesDir &&
+			info.Mode()&fs.ModeSymlink == 0 && slices.Contains([]string{kubernetesDir, defaultPKI}, path.Dir(folder)) {
+			continue // not there, or walked from above
 		}
-		found, err := s.keysBelow(folder, known)
+		found, err := s.keysBelow(folder, authorityKeysAt(p), known)
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, found...)
+		for _, f := range found {
+			if !slices.Contains(files, f) {
+				files = append(files, f)
+			}
+		}
 	}
 	return files, nil
 }
 
-var authorityKeyNames = map[string]kubepki.Authority{
-	"pki/ca.key": kubepki.KubernetesAuthority, "pki/etcd/ca.key": kubepki.EtcdAuthority,
-	"pki/front-proxy-ca.key": kubepki.FrontProxyAuthority, "pki/root.key": kubepki.Root,
+// authorityKeysAt are the places, below the root, at which kubeadm has authorities' keys.
+func authorityKeysAt(p kubepki.Places) map[string]kubepki.Authority {
+	at := map[string]kubepki.Authority{}
+	for name, family := range map[string]kubepki.Authority{
+		"ca.key": kubepki.KubernetesAuthority, "etcd/ca.key": kubepki.EtcdAuthority,
+		"front-proxy-ca.key": kubepki.FrontProxyAuthority, "root.key": kubepki.Root,
+	} {
+		at[defaultPKI+"/"+name] = family
+		at[underRoot(p.Dir())+"/"+name] = family
+	}
+	return at
 }
 
 // keysBelow is keyFiles for one folder, which may be a link.
-func (s keySearch) keysBelow(folder string, known []authorityKey) ([]keyFile, error) {
+func (s keySearch) keysBelow(
+	folder string, named map[string]kubepki.Authority, known []authorityKey,
+) ([]keyFile, error) {
 	top := s.at(folder)
 	var files []keyFile
 	err := s.files.Walk(top, func(at string, e fs.DirEntry) error {
@@ -119,7 +131,7 @@ func (s keySearch) keysBelow(folder string, known []authorityKey) ([]keyFile, er
 			return err
 		}
 		path := folder + "/" + filepath.ToSlash(rel)
-		if family, ok := authorityKeyNames[strings.TrimPrefix(path, kubernetesDir+"/")]; ok {
+		if family, ok := named[path]; ok {
 			files = append(files, keyFile{file: path, family: family, named: true})
 			return nil
 		}
@@ -210,11 +222,11 @@ func bundleKeys(b *bundle.Bundle) ([]authorityKey, error) {
 
 // named names the files below the root that have an authority's
 // private key by kubeadm's names. They are not opened.
-func (s keySearch) named() []string {
+func (s keySearch) named(p kubepki.Places) []string {
 	var found []string
-	for _, name := range slices.Sorted(maps.Keys(authorityKeyNames)) {
-		if _, err := s.files.Lstat(s.at(kubernetesDir + "/" + name)); err == nil {
-			found = append(found, kubernetesDir+"/"+name)
+	for _, path := range slices.Sorted(maps.Keys(authorityKeysAt(p))) {
+		if _, err := s.files.Lstat(s.at(path)); err == nil {
+			found = append(found, path)
 		}
 	}
 	return found

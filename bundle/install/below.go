@@ -100,7 +100,7 @@ func (b below) filesBelow(folder string, look func(path string)) error {
 			return err
 		}
 		path := folder + "/" + filepath.ToSlash(rel)
-		if path == kubernetesDir+"/pki/etcd" {
+		if rel == "etcd" && e.Type()&fs.ModeSymlink != 0 {
 			return nil // a link to the folder, looked into on its own
 		}
 		look(path)

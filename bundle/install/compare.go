@@ -32,7 +32,7 @@ func (c comparison) tree(v *Verification) error {
 	}
 	c.leavesInPlace(files, leaves)
 	for _, f := range files {
-		path := kubernetesDir + "/" + f.Path
+		path := placeOf(f)
 		now, err := c.read(path)
 		switch {
 		case err != nil:
@@ -71,7 +71,7 @@ func (c comparison) leavesInPlace(files []kubepki.File, leaves map[string]*x509.
 		if f.Kind != kubepki.CertificateFile {
 			continue
 		}
-		now, err := c.read(kubernetesDir + "/" + f.Path)
+		now, err := c.read(placeOf(f))
 		if err != nil || now == nil {
 			continue
 		}

@@ -28,7 +28,7 @@ func revocationList(b below, files []kubepki.File, now time.Time) *RevocationLis
 		if f.Kind != kubepki.RevocationListFile {
 			continue
 		}
-		path := kubernetesDir + "/" + f.Path
+		path := placeOf(f)
 		there, err := b.read(path)
 		if err != nil || there == nil {
 			return nil

@@ -171,8 +171,13 @@ func (c completion) recover() (string, error) {
 }
 
 // removeTemps removes staged files of runs that ended before their journal.
-func (c completion) removeTemps() error {
-	for _, folder := range append(folders(), c.foldersBelow(kubernetesDir+"/pki")...) {
+func (c completion) removeTemps(more ...string) error {
+	if b, _ := c.whole(); b != nil {
+		if files, err := filesOf(b); err == nil {
+			more = append(more, foldersOf(files)...)
+		}
+	}
+	for _, folder := range append(append(folders(), c.foldersBelow(defaultPKI)...), more...) {
 		if _, err := c.disk.RemoveTemps(c.at(folder)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing leftovers: %w", err)
 		}

@@ -20,13 +20,16 @@ func (c comparison) owners(v *Verification, files []kubepki.File) error {
 			allowed = append(allowed, o.uid)
 		}
 	}
-	paths := []string{kubernetesDir, kubernetesDir + "/pki", kubernetesDir + "/pki/etcd",
-		StateDir, StateDir + "/" + pinsFile, StateDir + "/" + installedFile, StateDir + "/" + identityFile}
+	paths := append(foldersOf(files), kubernetesDir, StateDir,
+		StateDir+"/"+pinsFile, StateDir+"/"+installedFile, StateDir+"/"+identityFile)
 	etcds := map[string]bool{}
 	for _, f := range files {
-		path := kubernetesDir + "/" + f.Path
+		path := placeOf(f)
 		paths = append(paths, path)
 		etcds[path] = etcdAlone(f)
+		if ofExternalEtcd(f) { // a folder of etcd's, which may be its user's
+			etcds[path], etcds[filepath.Dir(path)] = true, true
+		}
 	}
 	for _, path := range paths {
 		info, err := c.files.Stat(c.at(path))

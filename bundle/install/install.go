@@ -95,7 +95,7 @@ func (n *Node) Install(b *bundle.Bundle, o Options) (*Report, error) {
 	if err != nil {
 		return &Report{Finished: finished}, err
 	}
-	if err := n.completion().removeTemps(); err != nil {
+	if err := n.completion().removeTemps(foldersOf(a.files)...); err != nil {
 		return nil, err
 	}
 	r, t, err := n.planner().install(a)
@@ -161,13 +161,14 @@ func filesOf(b *bundle.Bundle) ([]kubepki.File, error) {
 	return files, nil
 }
 
-// gone lists files the last bundle placed and this one does not have.
-func gone(old []kubepki.File, tree []placed) []string {
+// gone lists files the last bundle placed and this one does not have. What this one has
+// in another place stays where it is, too: a component that runs may read it there, and
+// one place may be a link to the other.
+func gone(old, files []kubepki.File) []string {
 	var paths []string
 	for _, f := range old {
-		path := kubernetesDir + "/" + f.Path
-		if !slices.ContainsFunc(tree, func(p placed) bool { return p.path == path }) {
-			paths = append(paths, path)
+		if !slices.ContainsFunc(files, func(n kubepki.File) bool { return n.Path == f.Path || n.Place == f.Place }) {
+			paths = append(paths, placeOf(f))
 		}
 	}
 	return paths

@@ -32,13 +32,13 @@ func (h credentials) inUse(l kubepki.Leaf) (*InUse, error) {
 	if l.Kubeconfig != nil {
 		return h.inConfig(l)
 	}
-	u := &InUse{File: h.at(kubernetesDir + "/" + l.File)}
+	u := &InUse{File: h.at(l.Place)}
 	data, err := h.files.ReadFile(u.File)
 	if err == nil {
 		u.Chain, err = certificatesOf(u.File, data)
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		u.Key, err = h.readKey(h.at(kubernetesDir + "/" + l.KeyFile))
+		u.Key, err = h.readKey(h.at(l.KeyPlace))
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -49,7 +49,7 @@ func (h credentials) inUse(l kubepki.Leaf) (*InUse, error) {
 // inConfig reads a kubeconfig's, as client-go does: what is not in the file is in the
 // files that it names.
 func (h credentials) inConfig(l kubepki.Leaf) (*InUse, error) {
-	u := &InUse{File: h.at(kubernetesDir + "/" + l.File)}
+	u := &InUse{File: h.at(l.Place)}
 	data, err := h.files.ReadFile(u.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		return u, nil

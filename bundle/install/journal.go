@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
 )
 
 const journalKind = "InstallJournal"
@@ -58,5 +59,6 @@ func difference(now *placed, want placed) What {
 
 // inBounds says whether a path below the root is one this package may write.
 func inBounds(path string) bool {
-	return fs.ValidPath(path) && (strings.HasPrefix(path, kubernetesDir+"/") || strings.HasPrefix(path, StateDir+"/"))
+	return fs.ValidPath(path) && (strings.HasPrefix(path, kubernetesDir+"/") ||
+		strings.HasPrefix(path, StateDir+"/") || kubepki.MayHold("/"+path))
 }

@@ -62,7 +62,7 @@ func nameOf(b *bundle.Bundle) string { return "bundle of " + b.Node }
 
 // folders are those this package reads and writes in, below the root.
 func folders() []string {
-	return []string{kubernetesDir, kubernetesDir + "/pki", kubernetesDir + "/pki/etcd",
+	return []string{kubernetesDir, defaultPKI, defaultPKI + "/etcd",
 		StateDir, StateDir + "/" + keysDir, StateDir + "/" + keysDir + "/etcd", StateDir + "/previous"}
 }
 

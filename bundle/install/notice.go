@@ -9,7 +9,7 @@ import (
 )
 
 // Notice says what a component needs after files it reads have changed. Paths
-// are below /etc/kubernetes; a file stands where the strictest of its uses puts it.
+// are below /etc/kubernetes, or absolute; a file stands where the strictest of its uses puts it.
 type Notice struct {
 	Component string   `json:"component"`
 	Restart   []string `json:"restart"` // it has to be restarted for these
@@ -44,7 +44,7 @@ var strictness = map[kubepki.Reload]int{kubepki.PerUse: 1, kubepki.Live: 2, kube
 func notices(changes []Change, files []kubepki.File) []Notice {
 	byName := map[string]*Notice{}
 	for _, c := range changes {
-		path := strings.TrimPrefix(c.Path, kubernetesDir+"/")
+		path := shown(c.Path)
 		for name, reload := range readers(path, files) {
 			if c.What == ModeOnly {
 				continue
@@ -76,7 +76,7 @@ func notices(changes []Change, files []kubepki.File) []Notice {
 func readers(path string, files []kubepki.File) map[string]kubepki.Reload {
 	all := map[string]kubepki.Reload{}
 	for _, f := range files {
-		if f.Path != path {
+		if shown(placeOf(f)) != path {
 			continue
 		}
 		for _, c := range f.Consumers {
@@ -123,7 +123,7 @@ func (b below) named(list []Notice, files []kubepki.File) error {
 // by, and by which it does not.
 func flagsOf(manifest, component, path string, files []kubepki.File) (has bool, lacks []string) {
 	for _, f := range files {
-		if f.Path != path {
+		if shown(placeOf(f)) != path {
 			continue
 		}
 		for _, c := range f.Consumers {
@@ -139,8 +139,7 @@ func flagsOf(manifest, component, path string, files []kubepki.File) (has bool, 
 	return has, lacks
 }
 
-// flagNames looks for --flag=PATH. The folder may be another than pki, which is a link to
-// it then.
+// flagNames looks for --flag=PATH. The folder may be another than pki: a link to it.
 func flagNames(manifest, flag, path string) bool {
 	end := "/" + strings.TrimPrefix(path, "pki/")
 	for line := range strings.Lines(manifest) {

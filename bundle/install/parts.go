@@ -50,7 +50,7 @@ func (n *Node) Takes(release crypto.PublicKey) (reason string, err error) {
 
 // AuthorityKeyFiles names the files below the root that have an authority's
 // private key by kubeadm's names. They are not opened.
-func (n *Node) AuthorityKeyFiles() []string { return n.keySearch().named() }
+func (n *Node) AuthorityKeyFiles(p kubepki.Places) []string { return n.keySearch().named(p) }
 
 // Verify holds the files of /etc/kubernetes against the bundle they came from,
 // and, as they are now, against everything Check knows.

@@ -51,7 +51,7 @@ func (pl planner) install(a *accepted) (*Report, *transaction, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		t.remove = gone(old, a.tree)
+		t.remove = gone(old, a.files)
 		files = append(slices.Clone(files), old...)
 	}
 	if r.Changes, r.Same, err = pl.changes(t); err != nil {

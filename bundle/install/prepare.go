@@ -86,6 +86,9 @@ func (p preparation) accept(b *bundle.Bundle, o Options) (*accepted, error) {
 	if a.left, err = p.search.none(b); err != nil {
 		return nil, err
 	}
+	if err := p.strangers(a); err != nil {
+		return nil, err
+	}
 	a.tree, err = p.complete(a, keys)
 	return a, err
 }
@@ -107,7 +110,7 @@ func (p preparation) meant(b *bundle.Bundle) error {
 func (p preparation) keys(leaves []kubepki.Leaf) (map[string]crypto.Signer, error) {
 	keys := map[string]crypto.Signer{}
 	for _, l := range leaves {
-		key, err := p.key(l.Name, l.KeyFile, l.File)
+		key, err := p.key(l)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -128,7 +131,7 @@ func (p preparation) complete(a *accepted, keys map[string]crypto.Signer) ([]pla
 		if err != nil {
 			return nil, err
 		}
-		tree = append(tree, placed{path: kubernetesDir + "/" + f.Path, data: data, mode: f.Mode})
+		tree = append(tree, placed{path: placeOf(f), data: data, mode: f.Mode})
 	}
 	return tree, nil
 }
@@ -205,7 +208,7 @@ func (p preparation) inPlaceAlready(a *accepted) error {
 		if f.Kind != kubepki.TrustFile || !ok {
 			continue
 		}
-		now, err := p.read(kubernetesDir + "/" + f.Path)
+		now, err := p.read(placeOf(f))
 		if err != nil {
 			return err
 		}
@@ -241,13 +244,13 @@ func (p preparation) adopted() (map[kubepki.Authority]fingerprint.SHA256, error)
 
 // key finds a node's private key for a leaf. It lies in the state directory, or,
 // when kubeadm made it, where Kubernetes reads it.
-func (p preparation) key(name, keyFile, configFile string) (crypto.Signer, error) {
-	key, err := p.state.Key(name)
+func (p preparation) key(l kubepki.Leaf) (crypto.Signer, error) {
+	key, err := p.state.Key(l.Name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return key, err
 	}
-	if keyFile != "" {
-		return p.readKey(p.at(kubernetesDir + "/" + keyFile))
+	if l.KeyPlace != "" {
+		return p.readKey(p.at(l.KeyPlace))
 	}
-	return p.configKey(p.at(kubernetesDir + "/" + configFile))
+	return p.configKey(p.at(l.Place))
 }

@@ -154,7 +154,7 @@ func (r statusReader) serviceAccountKeys(b *bundle.Bundle) (list []ServiceAccoun
 		if f.Kind != kubepki.ServiceAccountPublic {
 			continue
 		}
-		now, err := r.read(kubernetesDir + "/" + f.Path)
+		now, err := r.read(placeOf(f))
 		if err != nil || now == nil {
 			return nil, nil // tree says so
 		}
@@ -188,7 +188,7 @@ func (r statusReader) certificates(s *Status, b *bundle.Bundle) error {
 		if f.Kind == kubepki.KeyFile || f.Kind == kubepki.ServiceAccountKey {
 			continue
 		}
-		path := kubernetesDir + "/" + f.Path
+		path := placeOf(f)
 		now, err := r.read(path)
 		if err != nil || now == nil {
 			continue // tree says so

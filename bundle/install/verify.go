@@ -108,7 +108,7 @@ func (r verifier) contents(v *Verification, o VerifyOptions) error {
 	}
 	now, paths := map[string][]byte{}, map[string]string{}
 	for _, f := range files {
-		path := kubernetesDir + "/" + f.Path
+		path := placeOf(f)
 		paths[f.Path] = path
 		v.Files = append(v.Files, InPlace{Path: path})
 		if f.Kind == kubepki.KeyFile || f.Kind == kubepki.ServiceAccountKey {
@@ -245,7 +245,7 @@ func (r verifier) unlisted(v *Verification, allow []string) error {
 	}
 	known := map[string]bool{}
 	for _, f := range files {
-		known[kubernetesDir+"/"+f.Path] = true
+		known[placeOf(f)] = true
 	}
 	for _, path := range allow {
 		known[strings.TrimPrefix(filepath.ToSlash(filepath.Clean(path)), "/")] = true
@@ -254,9 +254,9 @@ func (r verifier) unlisted(v *Verification, allow []string) error {
 	if err != nil {
 		return nil // Check has said so
 	}
-	for name, family := range authorityKeyNames { // told apart as what they are
+	for path, family := range authorityKeysAt(facts.Cluster.Places) { // told apart as what they are
 		if _, ok := facts.Adopted[family]; ok {
-			known[kubernetesDir+"/"+name] = true
+			known[path] = true
 		}
 	}
 	look := func(path string) {
@@ -274,16 +274,7 @@ func (r verifier) unlisted(v *Verification, allow []string) error {
 			look(kubernetesDir + "/" + e.Name())
 		}
 	}
-	for _, folder := range []string{kubernetesDir + "/pki", kubernetesDir + "/pki/etcd"} {
-		info, err := r.files.Lstat(r.at(folder))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil
-		case err != nil:
-			return fmt.Errorf("looking for other files: %w", err)
-		case strings.HasSuffix(folder, "/etcd") && info.Mode()&fs.ModeSymlink == 0:
-			continue // walked from above
-		}
+	for _, folder := range r.certificateFolders(facts.Cluster.Places) {
 		if err := r.filesBelow(folder, look); err != nil {
 			return fmt.Errorf("looking for other files: %w", err)
 		}

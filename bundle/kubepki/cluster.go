@@ -75,6 +75,7 @@ func (c Cluster) Validate() error {
 	for _, id := range slices.Sorted(maps.Keys(c.Overrides)) {
 		checkOverride(&p, id, c.Overrides[id])
 	}
+	p = append(p, c.Places.problems()...)
 	return p.err()
 }
 

@@ -98,7 +98,7 @@ func ExtraLeaf(name string) (Leaf, error) {
 		l.File, l.KeyFile, l.Kubeconfig = name, "", &Kubeconfig{}
 	}
 	l.Consumers = slices.Clone(known[name].cert)
-	return l, nil
+	return Cluster{}.Placed(Node{}, l), nil
 }
 
 // leaf expands an extra that was checked.

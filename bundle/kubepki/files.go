@@ -2,6 +2,7 @@ package kubepki
 
 import (
 	"cmp"
+	"fmt"
 	"io/fs"
 	"slices"
 )
@@ -109,6 +110,14 @@ func Files(c Cluster, n Node) ([]File, error) {
 			File{Path: l.KeyFile, Kind: KeyFile, Mode: privateMode, Leaf: l.Name, Consumers: keyConsumers(l)})
 	}
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+	at := map[string]string{}
+	for i, f := range files {
+		files[i].Place = c.Place(n, f.Path)
+		if other, ok := at[files[i].Place]; ok {
+			return nil, fmt.Errorf("node %s: %s and %s would both be %s", n.Name, other, f.Path, files[i].Place)
+		}
+		at[files[i].Place] = f.Path
+	}
 	return files, nil
 }
 

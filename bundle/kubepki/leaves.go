@@ -49,7 +49,19 @@ func Leaves(c Cluster, n Node) ([]Leaf, error) {
 		leaves = append(leaves, leaf)
 	}
 	slices.SortFunc(leaves, func(a, b Leaf) int { return cmp.Compare(a.Name, b.Name) })
+	for i, l := range leaves {
+		leaves[i] = c.Placed(n, l)
+	}
 	return leaves, nil
+}
+
+// Placed is a leaf with its places on a node.
+func (c Cluster) Placed(n Node, l Leaf) Leaf {
+	l.Place = c.Place(n, l.File)
+	if l.KeyFile != "" {
+		l.KeyPlace = c.Place(n, l.KeyFile)
+	}
+	return l
 }
 
 // check validates the facts, alone and together. c is complete.

@@ -52,6 +52,10 @@ type Cluster struct {
 	// In bundles of formats before 4 the first node's kubelet.conf names the cluster's
 	// endpoint in every release. It follows from the format and is on no record.
 	SharedFirstKubelet bool `json:"-"`
+	// Since format 5.
+	Places Places `json:"places,omitzero"`
+	// No kubeadm file says these facts: components may be started without it. Since format 5.
+	ByHand bool `json:"byHand,omitempty"`
 }
 
 // Override replaces parts of one kind of certificate's defaults on every node.
@@ -77,6 +81,8 @@ type Leaf struct {
 	Name         string      // "apiserver", "etcd/server", "admin.conf": kubeadm's base name, also the CSR's
 	File         string      // where the certificate goes below /etc/kubernetes: "pki/apiserver.crt", "admin.conf"
 	KeyFile      string      // where its key goes: "pki/apiserver.key"; empty when it goes into the kubeconfig
+	Place        string      // where the certificate lies on the node; absolute
+	KeyPlace     string      // where its key does
 	Kubeconfig   *Kubeconfig // nil unless File is a kubeconfig
 	Authority    Authority
 	CommonName   string
@@ -129,7 +135,8 @@ const (
 
 // File is one file of a node's /etc/kubernetes.
 type File struct {
-	Path      string // below /etc/kubernetes, with forward slashes
+	Path      string // in a bundle, and below /etc/kubernetes by default; with forward slashes
+	Place     string // where it lies on the node; absolute
 	Kind      FileKind
 	Mode      fs.FileMode // on the node
 	Authority Authority   // of TrustFile, ServerTrustFile and RevocationListFile

@@ -56,6 +56,7 @@ func Pack(cluster kubepki.Cluster, node kubepki.Node, csrs map[string][]byte, ke
 	if len(csrs) == 0 {
 		return nil, errors.New("a request needs a CSR")
 	}
+	cluster.Places, cluster.ByHand = kubepki.Places{}, false // no CSR depends on them
 	entries := map[string][]byte{recipientFile: []byte(recipient + "\n")}
 	r := Request{
 		APIVersion: APIVersion, Kind: Kind, Cluster: cluster, Node: node,

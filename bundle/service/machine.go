@@ -28,6 +28,8 @@ type Machine struct {
 	Root string
 	Disk *durable.Disk
 	Node kubepki.Node // whose API server it is
+	// Says where the node's files lie.
+	Cluster kubepki.Cluster
 	// Run runs a program and returns what it printed; fs.ErrNotExist, or exec.ErrNotFound,
 	// when there is none of that name.
 	Run  func(ctx context.Context, name string, args ...string) ([]byte, error)

@@ -58,11 +58,14 @@ func (m *Machine) Well(ctx context.Context, s kubepki.Service) error {
 
 const kubeletConf = "kubelet.conf"
 
-// trustFiles hold, below /etc/kubernetes, whose certificates services show.
+// trustFiles hold, as bundles have them, whose certificates services show.
 var trustFiles = map[kubepki.Authority]string{
 	kubepki.KubernetesAuthority: "pki/ca.crt",
 	kubepki.EtcdAuthority:       "pki/etcd/ca.crt",
 }
+
+// placed is where a file of the node's bundle lies.
+func (m *Machine) placed(file string) string { return m.at(m.Cluster.Place(m.Node, file)) }
 
 // identify gives a client the node's own certificate, and what it verifies servers by.
 func (m *Machine) identify(settings *tls.Config, h kubepki.Health) error {
@@ -70,7 +73,7 @@ func (m *Machine) identify(settings *tls.Config, h kubepki.Health) error {
 		// It made its certificate itself, and is asked for nothing but whether it lives.
 		settings.InsecureSkipVerify = true
 	} else {
-		roots, err := os.ReadFile(m.at("etc/kubernetes/" + trustFiles[h.Trust]))
+		roots, err := os.ReadFile(m.placed(trustFiles[h.Trust]))
 		if err != nil {
 			return err
 		}
@@ -93,10 +96,9 @@ func (m *Machine) identify(settings *tls.Config, h kubepki.Health) error {
 // pair is the node's own certificate and key of a leaf.
 func (m *Machine) pair(leaf string) (tls.Certificate, error) {
 	if !strings.HasSuffix(leaf, ".conf") {
-		base := m.at("etc/kubernetes/pki/" + leaf)
-		return tls.LoadX509KeyPair(base+".crt", base+".key")
+		return tls.LoadX509KeyPair(m.placed("pki/"+leaf+".crt"), m.placed("pki/"+leaf+".key"))
 	}
-	file := m.at("etc/kubernetes/" + leaf)
+	file := m.placed(leaf)
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return tls.Certificate{}, err

@@ -202,8 +202,10 @@ func (n *node) runner(t testing.TB, from string, release ...crypto.PublicKey) *u
 	must(t, err)
 	return &update.Runner{
 		Node: n.Node, Place: p, Release: release, Patience: 4 * time.Second,
-		Services: func(kubepki.Node) (update.Services, update.Members, error) { return n.services, n.services, nil },
-		Wait:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
-		Say:      func(string, ...any) {},
+		Services: func(kubepki.Cluster, kubepki.Node) (update.Services, update.Members, error) {
+			return n.services, n.services, nil
+		},
+		Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+		Say:  func(string, ...any) {},
 	}
 }

@@ -40,12 +40,13 @@ type Place interface {
 
 // Runner brings one node to its newest bundle.
 type Runner struct {
-	Node     *install.Node
-	Place    Place
-	Services func(kubepki.Node) (Services, Members, error) // of the node, as the bundle in place has it
-	Release  []crypto.PublicKey                            // keys given by whoever runs this; the pin decides
-	Patience time.Duration                                 // for a service to be well after a restart
-	DryRun   bool                                          // nothing is written, nothing restarted
+	Node  *install.Node
+	Place Place
+	// Services are of the node as the bundle in place has it.
+	Services func(kubepki.Cluster, kubepki.Node) (Services, Members, error)
+	Release  []crypto.PublicKey // keys given by whoever runs this; the pin decides
+	Patience time.Duration      // for a service to be well after a restart
+	DryRun   bool               // nothing is written, nothing restarted
 	Wait     func(ctx context.Context, d time.Duration) error
 	Say      func(format string, args ...any) // each step, for people
 
@@ -168,14 +169,15 @@ func (r *Runner) begin() error {
 	if err != nil {
 		return err
 	}
+	var cluster kubepki.Cluster
 	var who kubepki.Node
 	if b != nil {
 		r.learn(b)
 		if facts, err := b.Facts(); err == nil {
-			who = facts.Node
+			cluster, who = facts.Cluster, facts.Node
 		}
 	}
-	r.services, r.members, err = r.Services(who)
+	r.services, r.members, err = r.Services(cluster, who)
 	return err
 }
 

@@ -54,6 +54,8 @@ func (b *clusterPass) check() bool {
 		EtcdServerCertSANs:   in.EtcdServerCertSANs,
 		EtcdPeerCertSANs:     in.EtcdPeerCertSANs,
 		ExternalEtcd:         in.ExternalEtcd,
+		Places:               b.places(),
+		ByHand:               in.Kubeadm == "",
 	}
 	if in.KubernetesVersion != "" {
 		v, err := kubepki.ParseVersion(in.KubernetesVersion)
@@ -109,10 +111,6 @@ func (b *clusterPass) readKubeadm(name string) {
 		b.RefuseInput(name, "has no ClusterConfiguration")
 		return
 	}
-	if dir := cfg.CertificatesDir; dir != "" && dir != "/etc/kubernetes/pki" {
-		b.Warn(where, "certificatesDir is %s: on each node /etc/kubernetes/pki has to be a link to it, "+
-			"which officiant-node request looks for", dir)
-	}
 	for _, v := range []time.Duration{cfg.Validity, cfg.CAValidity} {
 		if v == 0 {
 			continue
@@ -122,6 +120,24 @@ func (b *clusterPass) readKubeadm(name string) {
 		}
 	}
 	b.facts.kubeadm = cfg
+}
+
+// places is where the kubeadm file has certificates lie. Programs before bundles of
+// format 5 passed over it, so that what is wrong with it refuses no plan of theirs.
+func (b *clusterPass) places() kubepki.Places {
+	k := b.facts.kubeadm
+	if k == nil {
+		return kubepki.Places{}
+	}
+	p := kubepki.Places{CertificatesDir: k.CertificatesDir, EtcdCAFile: k.EtcdCAFile, EtcdCertFile: k.EtcdCertFile,
+		EtcdKeyFile: k.EtcdKeyFile}.Plain()
+	if err := p.Validate(); err != nil {
+		for _, err := range list(err) {
+			b.Warn(plan.At{"cluster", "kubeadm"}, "%v; bundles place all files below /etc/kubernetes/pki", err)
+		}
+		return kubepki.Places{}
+	}
+	return p
 }
 
 // merge fills what the plan does not say from the kubeadm file.

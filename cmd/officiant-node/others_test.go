@@ -52,9 +52,9 @@ func TestOthersTrees(t *testing.T) {
 		"pki is a link":        {func(t *testing.T, root string) { move(t, root, kubernetes+"pki", "srv/pki") }, ""},
 		"kubernetes is a link": {func(t *testing.T, root string) { move(t, root, "etc/kubernetes", "srv/kubernetes") }, ""},
 		"no key": {func(t *testing.T, root string) { remove(t, root, kubernetes+"pki/apiserver.key") },
-			"apiserver.crt: is there, and its private key pki/apiserver.key is not; move it away, and while"},
+			"apiserver.crt: is there, and its private key /etc/kubernetes/pki/apiserver.key is not; move it away, and"},
 		"no certificate": {func(t *testing.T, root string) { remove(t, root, kubernetes+"pki/apiserver.crt") },
-			"apiserver.crt: is not there, and its private key pki/apiserver.key is; move that away, and while"},
+			"apiserver.crt: is not there, and its private key /etc/kubernetes/pki/apiserver.key is; move that away"},
 		"neither": {func(t *testing.T, root string) {
 			remove(t, root, kubernetes+"pki/apiserver.crt")
 			remove(t, root, kubernetes+"pki/apiserver.key")

@@ -174,7 +174,7 @@ func (r *requestOptions) run(ctx context.Context) error {
 	if err != nil {
 		return &exit.Error{Code: exit.Refused, Err: err, Hints: append(waysOn(err), nothingMade)}
 	}
-	if leaves, err = r.extras(leaves); err != nil {
+	if leaves, err = r.extras(f, leaves); err != nil {
 		return err
 	}
 	state := install.OpenState(r.root, r.Disk)
@@ -298,7 +298,7 @@ func (r *requestOptions) make(
 	r.say(state, f, keys, in, opened)
 	r.sayVouched(present, why, host)
 	if opened.Adoption != nil {
-		sayAdopted(r.Stderr, opened.Adoption, standing, r.node().AuthorityKeyFiles())
+		sayAdopted(r.Stderr, opened.Adoption, standing, r.node().AuthorityKeyFiles(f.cluster.Places))
 	}
 	printRequestFingerprint(r.Stderr, opened.Fingerprint)
 	return nil

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"officiant/bundle/install"
 	"officiant/bundle/kubeadm"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/nearest"
@@ -94,16 +93,12 @@ func (f *facts) fromKubeadm(ctx context.Context, r *requestOptions, names []stri
 	for _, note := range c.Notes {
 		fmt.Fprintln(r.Stderr, exit.Plain(note.Error()))
 	}
-	node := &install.Node{Root: r.root, Disk: r.Disk, Now: r.Now}
-	if err := node.CertificatesDir(c.CertificatesDir); err != nil {
-		return &exit.Error{Code: exit.Refused, Err: err, Hints: []string{nothingMade}}
-	}
 	if c.HasCluster {
 		f.cluster = kubepki.Cluster{
 			Name:                 cmp.Or(c.ClusterName, kubepki.Cluster{}.Complete().Name),
 			ControlPlaneEndpoint: c.ControlPlaneEndpoint, ServiceSubnet: c.ServiceSubnet, DNSDomain: c.DNSDomain,
 			CertSANs: c.CertSANs, EtcdServerCertSANs: c.EtcdServerCertSANs, EtcdPeerCertSANs: c.EtcdPeerCertSANs,
-			ExternalEtcd: c.ExternalEtcd, KubernetesVersion: f.cluster.KubernetesVersion,
+			ExternalEtcd: c.ExternalEtcd, KubernetesVersion: f.cluster.KubernetesVersion, Places: placesOf(c),
 		}
 		if c.KubernetesVersion != "" {
 			if f.cluster.KubernetesVersion, err = kubepki.ParseVersion(c.KubernetesVersion); err != nil {
@@ -125,6 +120,12 @@ func (f *facts) fromKubeadm(ctx context.Context, r *requestOptions, names []stri
 	// Of a ClusterConfiguration alone nobody knows for which node it is.
 	f.node.First = !c.Join && (c.NodeName != "" || c.AdvertiseAddress != "" || c.BindPort != 0)
 	return nil
+}
+
+// placesOf is where a kubeadm file has certificates lie.
+func placesOf(c *kubeadm.Config) kubepki.Places {
+	return kubepki.Places{CertificatesDir: c.CertificatesDir, EtcdCAFile: c.EtcdCAFile, EtcdCertFile: c.EtcdCertFile,
+		EtcdKeyFile: c.EtcdKeyFile}.Plain()
 }
 
 const nothingMade = "no key was made and nothing was written"
@@ -240,7 +241,7 @@ func (f *facts) fromFlags(r *requestOptions) error {
 
 // extras adds what was asked for beyond Kubernetes' own certificates. Of these
 // a node knows the name alone: its CSR says nothing, the plan says it all.
-func (r *requestOptions) extras(leaves []kubepki.Leaf) ([]kubepki.Leaf, error) {
+func (r *requestOptions) extras(f *facts, leaves []kubepki.Leaf) ([]kubepki.Leaf, error) {
 	for _, name := range r.extra {
 		l, err := kubepki.ExtraLeaf(strings.TrimSpace(name))
 		if err != nil {
@@ -249,7 +250,7 @@ func (r *requestOptions) extras(leaves []kubepki.Leaf) ([]kubepki.Leaf, error) {
 		if slices.ContainsFunc(leaves, func(o kubepki.Leaf) bool { return o.Name == l.Name }) {
 			return nil, exit.Usagef("--extra: %s is there twice", l.Name)
 		}
-		leaves = append(leaves, l)
+		leaves = append(leaves, f.cluster.Placed(f.node, l))
 	}
 	return leaves, nil
 }

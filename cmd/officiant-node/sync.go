@@ -150,8 +150,9 @@ func (s *syncOptions) runner(ctx context.Context) (r *update.Runner, to *fetch.P
 	r = &update.Runner{
 		Node: &install.Node{Root: s.root, Disk: s.Disk, Now: s.Now}, Place: from, Release: []crypto.PublicKey{key},
 		Patience: s.patience, DryRun: s.dryRun, Wait: s.wait, Say: s.say,
-		Services: func(n kubepki.Node) (update.Services, update.Members, error) {
-			m := &service.Machine{Root: s.root, Disk: s.Disk, Node: n, Now: s.Now, Run: s.Program, Wait: s.wait, Say: s.say}
+		Services: func(c kubepki.Cluster, n kubepki.Node) (update.Services, update.Members, error) {
+			m := &service.Machine{Root: s.root, Disk: s.Disk, Node: n, Cluster: c, Now: s.Now, Run: s.Program,
+				Wait: s.wait, Say: s.say}
 			if s.dryRun {
 				return m, &service.Members{Machine: m}, nil
 			}

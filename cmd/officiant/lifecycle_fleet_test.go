@@ -120,7 +120,7 @@ func (y *fleetLifecycle) firstInstall(name string) {
 	f := &fetching{name: name, with: map[string]int{}, lifecycle: y}
 	f.Runner = &updating.Runner{
 		Node: y.nodes[name].Node, Place: place, Release: []crypto.PublicKey{y.release}, Patience: time.Second,
-		Services: func(kubepki.Node) (updating.Services, updating.Members, error) { return f, f, nil },
+		Services: func(kubepki.Cluster, kubepki.Node) (updating.Services, updating.Members, error) { return f, f, nil },
 		Wait:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 		Say:      func(string, ...any) {},
 	}
