@@ -12,7 +12,6 @@ import (
 // holds back what goes to talk. Errors, questions and warnings are said all the same.
 func Program(root *cobra.Command, version string, talk *io.Writer) {
 	root.Version = version
-	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	quiet := root.PersistentFlags().Bool("quiet", false, "print data, warnings, questions and errors only")
 	root.PersistentPreRun = func(*cobra.Command, []string) {
 		if *quiet {
