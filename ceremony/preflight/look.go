@@ -59,7 +59,7 @@ type Result struct {
 	Seen  string `json:"seen"`
 	Wrong string `json:"wrong,omitempty"` // empty when it is as it should be
 	Level Level  `json:"level"`           // what the policy makes of it when it is wrong
-	// Files are the modules that were looked at, or what they have loaded.
+	// Files are the modules that were looked at, what they have loaded, or the image's.
 	Files []Library `json:"files,omitempty"`
 }
 
@@ -81,6 +81,8 @@ func Look(r Room, p Policy) []Result {
 		seen, wrong := c.look(&r)
 		result := Result{Name: c.Name, Seen: seen, Wrong: wrong, Level: p.level(c)}
 		switch c.Name {
+		case "image":
+			result.Files = r.imageFiles()
 		case "modules":
 			result.Files = r.moduleFiles()
 		case "libraries":

@@ -39,6 +39,7 @@ var Checks = []Check{
 	{"directory", Warn, directory},
 	{"space", Refuse, space},
 	{"program", Record, program},
+	{"image", Record, image},
 	{"airgap", Warn, airgap},
 	{"modules", Refuse, modules},
 	{"environment", Warn, environment},
