@@ -19,10 +19,12 @@ func TestImage(t *testing.T) {
 	}{
 		"an image": {map[string]string{imageName: "Officiant's room, v1\n", imageList: list},
 			`"Officiant's room, v1", the list of its files has SHA-256 ` + hex.EncodeToString(of[:]), "", 2},
-		"any machine":   {nil, "not booted from a room's image", "", 0},
-		"no name":       {map[string]string{imageList: list}, "not known", "NAME", 2},
-		"an empty list": {map[string]string{imageName: "v1", imageList: ""}, "the list of its files", "names no file", 0},
-		"junk":          {map[string]string{imageName: "v1\nv2", imageList: "zz  a\n"}, `"v1", the list`, "names no file", 0},
+		"any machine": {nil, "not booted from a room's image", "", 0},
+		"no name":     {map[string]string{imageList: list}, "not known", "NAME", 2},
+		"an empty list": {map[string]string{imageName: "v1", imageList: ""}, "the list of its files",
+			"names no file", 0},
+		"junk": {map[string]string{imageName: "v1\nv2", imageList: "zz  a\n"}, `"v1", the list`,
+			"names no file", 0},
 	} {
 		r := good(func(files map[string]string, _ *Room) {
 			for name, text := range c.files {

@@ -22,7 +22,7 @@ func TestGate(t *testing.T) {
 		grade  signer.Grade
 		want   string
 	}{
-		{"as made", func(*awskmstest.Metadata) {}, nil, signer.Consistent, "does not attest"},
+		{"as made", func(*awskmstest.Metadata) {}, nil, signer.Software, "nothing shows that AWS answers there"},
 		{"imported", func(m *awskmstest.Metadata) { m.Origin = "EXTERNAL"; m.ValidTo = &end }, nil, signer.Unproven, "EXTERNAL"},
 		{"an end", func(m *awskmstest.Metadata) { m.ValidTo = &end }, nil, signer.Unproven, "2030-01-02T03:04:05Z"},
 		{"multi-Region", func(m *awskmstest.Metadata) { m.MultiRegion = &yes }, nil, signer.Unproven, "replicated"},

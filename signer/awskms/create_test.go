@@ -26,7 +26,7 @@ func TestCreate(t *testing.T) {
 		t.Fatal(err)
 	}
 	info := k.Info()
-	if info.Grade != signer.Consistent || info.Label != "demo/root" || signer.ID(info.ID) != testKey ||
+	if info.Grade != signer.Software || info.Label != "demo/root" || signer.ID(info.ID) != testKey ||
 		info.Attributes["Tag officiant:id"] != "01020300000000000000000000000010" || len(info.Attributes["Policy SHA-256"]) != 64 {
 		t.Errorf("%+v", info)
 	}

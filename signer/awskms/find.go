@@ -56,7 +56,9 @@ func (s *store) keyOf(ctx context.Context, m *types.KeyMetadata, label string) (
 	}
 	algorithm, _ := algorithmOf(m.KeySpec)
 	info := signer.Info{Device: s.device(ownerOf(*m.Arn)), Label: label, Algorithm: algorithm, Attributes: attributes(m)}
-	info.Grade, info.Reason = grade(m)
+	if info.Grade, info.Reason = grade(m); info.Grade == signer.Consistent && s.foreign != "" {
+		info.Grade, info.Reason = signer.Software, s.foreign
+	}
 	if err := s.identify(ctx, m, &info); err != nil {
 		return nil, err
 	}

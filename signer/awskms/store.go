@@ -37,6 +37,7 @@ type store struct {
 	client   *kms.Client
 	region   string
 	endpoint string        // empty: AWS's own
+	foreign  string        // why nothing shows that AWS answers; empty when it is AWS's own
 	tickets  chan struct{} // one for each signature under way
 	limits   limits
 
@@ -125,6 +126,7 @@ func connect(ctx context.Context, a address, l limits) (*store, error) {
 			return nil, errors.New("AWS KMS: the endpoint that the AWS configuration sets is not of the form https://HOST")
 		}
 	}
+	s.foreign = foreign(s.endpoint, s.region, bundleOf(cfg))
 	s.done, s.close = context.WithCancel(context.Background())
 	return s, nil
 }
