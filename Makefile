@@ -11,7 +11,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 BUILT    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 
-.PHONY: help build build-airgap man release release-twice vuln demo test test-tokens test-browser bench lint fuzz acceptance clean
+.PHONY: help build room-image test-room build-airgap man release release-twice vuln demo test test-tokens test-browser bench lint fuzz acceptance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,13 @@ build: ## build/officiant, build/officiant-node and build/officiant-signer
 	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/officiant ./cmd/officiant
 	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/officiant-signer ./cmd/officiant-signer
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/officiant-node ./cmd/officiant-node
+
+# Needs root, and Debian 12's package sources.
+room-image: ## build/room/room.iso: a room to boot a ceremony in
+	@cmd/room-image/build build/room
+
+test-room: room-image ## boots it in QEMU by BIOS and by UEFI, and types at its console
+	@cmd/room-image/try build/room/room.iso
 
 build-airgap: ## build/officiant-airgap: no cloud backend, no cloud SDK
 	@mkdir -p build
