@@ -1,0 +1,110 @@
+package proof_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"officiant/bundle/durable"
+	"officiant/bundle/fingerprint"
+	"officiant/ceremony/online"
+	"officiant/ceremony/online/grant"
+	"officiant/ceremony/online/onlinetest"
+	"officiant/ceremony/online/proof"
+	"officiant/signer"
+)
+
+// keys are in memory.
+type keys struct{ w *onlinetest.World }
+
+func (k keys) Key(_ context.Context, name string) (signer.Key, error) {
+	return map[string]*onlinetest.Key{"kubelet-client": k.w.Client, "kubelet-serving": k.w.Server,
+		"journal": k.w.Journal}[name], nil
+}
+func (keys) Lost(error)   {}
+func (keys) Close() error { return nil }
+
+// written is a journal of a client and a serving certificate.
+func written(t *testing.T, w *onlinetest.World) []byte {
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	service := online.New(online.Config{Grant: onlinetest.Parse(t, w.Grant), Keys: keys{w}, Disk: &durable.Disk{},
+		Journal: path, Rand: rand.Reader, Now: func() time.Time { return onlinetest.Start.Add(time.Hour) }})
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- service.Run(ctx) }()
+	a := service.Ask(ctx, onlinetest.ClientRequest(t, "worker-2", onlinetest.NewKey(t, "k")))
+	b := service.Ask(ctx, onlinetest.ServerRequest(t, "worker-1", onlinetest.NewKey(t, "k"), []string{"worker-1"}))
+	end()
+	if err := <-ended; err != nil || a.State != online.Signed || b.State != online.Signed {
+		t.Fatal(err, a, b)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestOutsideTheGrant holds a journal against grants that would not have allowed it: each
+// finding is made once.
+func TestOutsideTheGrant(t *testing.T) {
+	w := onlinetest.New(t)
+	digest := onlinetest.Parse(t, w.Grant).Digest()
+	data := written(t, w)
+	check := func(g *grant.Grant, kept *proof.Head) *proof.Verdict {
+		t.Helper()
+		v, err := proof.Check("journal.jsonl", bytes.NewReader(data),
+			map[fingerprint.SHA256]*grant.Grant{digest: onlinetest.Parse(t, g)}, kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	v := check(w.Grant, nil)
+	if len(v.Findings) > 0 || v.Certificates != 2 || v.Cluster != "demo" || v.SignedTo != v.Lines-1 {
+		t.Fatalf("%+v", v)
+	}
+	if v := check(w.Grant, &v.Head); len(v.Findings) > 0 {
+		t.Errorf("its own head: %v", v.Findings)
+	}
+	for want, head := range map[string]proof.Head{"were cut": {Seq: v.Lines + 1}, "another line than": {Seq: v.Lines}} {
+		if v := check(w.Grant, &head); len(v.Findings) != 1 || !strings.Contains(v.Findings[0].String(), want) {
+			t.Errorf("%s: %v", want, v.Findings)
+		}
+	}
+	for want, change := range map[string]func(g *grant.Grant){
+		"no such node":           func(g *grant.Grant) { g.Nodes = g.Nodes[:1] },
+		"its names are":          func(g *grant.Grant) { g.Nodes[0].DNSNames = nil },
+		"its names are [\"work":  func(g *grant.Grant) { g.Nodes[0].IPAddresses[0] = netip.MustParseAddr("10.0.0.99") },
+		"lives longer than":      func(g *grant.Grant) { g.Authorities[0].Life = "1h0m0s" },
+		"no kind that the grant": func(g *grant.Grant) { g.KeyAlgorithms = []signer.Algorithm{signer.RSA3072} },
+		"no authority":           func(g *grant.Grant) { g.Authorities = g.Authorities[1:] },
+		"did not hold":           func(g *grant.Grant) { g.NotBefore = g.NotBefore.Add(2 * time.Hour) },
+		"another sequence":       func(g *grant.Grant) { g.Sequence = 2 },
+		"another journal key":    func(g *grant.Grant) { g.JournalKey[0]++ },
+		"not signed by": func(g *grant.Grant) {
+			other := onlinetest.Certify(t, onlinetest.NewKey(t, "k"), "kubelet-client", x509.ExtKeyUsageClientAuth,
+				onlinetest.Start, g.NotAfter)
+			g.Authorities[0].Certificate = onlinetest.PEM(other)
+		},
+	} {
+		g := onlinetest.Grant(t, onlinetest.Start, w.Client, w.Server, w.Journal)
+		g.Authorities = append([]grant.Authority{}, w.Grant.Authorities...)
+		change(g)
+		v := check(g, nil)
+		if len(v.Findings) == 0 || !strings.Contains(v.Findings[0].String(), want) {
+			t.Errorf("%s: %v", want, v.Findings)
+		}
+	}
+	if v, err := proof.Check("journal.jsonl", bytes.NewReader(data), nil, nil); err != nil || len(v.Findings) != 1 ||
+		!strings.Contains(v.Findings[0].Problem, "no signed grant") {
+		t.Errorf("without a grant: %v, %v", v, err)
+	}
+}
