@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
@@ -70,14 +71,46 @@ func (s *Service) batch(asks []*ask) {
 	s.deliver(items)
 }
 
+// draft is a request, held against the grant, and what would be signed.
+type draft struct {
+	claim   *policy.Claim
+	refusal *policy.Refusal
+	checked *issue.Checked // nil where there is a certificate already, or with err
+	err     error
+}
+
+func (s *Service) draft(g *grant.Grant, a *ask) (d draft) {
+	d.claim, d.refusal = policy.Read(g, a.request, s.cfg.Now())
+	if d.refusal == nil && !s.journal.Has(d.claim.Content) {
+		d.checked, d.err = s.check(d.claim)
+	}
+	return d
+}
+
+// each does n things, as many at once as there are workers.
+func (s *Service) each(n int, do func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(s.cfg.Workers, n) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // decide answers what is not to be signed, and has the intents of the rest in the
 // journal, not yet on disk.
 func (s *Service) decide(asks []*ask) []*item {
 	g := s.current()
+	made := make([]draft, len(asks)) // the costly part, and nothing in it is written
+	s.each(len(asks), func(i int) { made[i] = s.draft(g, asks[i]) })
 	var items []*item
 	wanted := map[fingerprint.SHA256]*item{}
-	for _, a := range asks {
-		claim, refusal := policy.Read(g, a.request, s.cfg.Now())
+	for i, a := range asks {
+		claim, refusal := made[i].claim, made[i].refusal
 		if refusal != nil {
 			s.refuse(a, refusal)
 			continue
@@ -99,7 +132,7 @@ func (s *Service) decide(asks []*ask) []*item {
 			s.answer(a, Answer{State: Signed, Certificate: chainOf(der, claim.Authority)})
 			continue
 		}
-		it := &item{asks: []*ask{a}, claim: claim}
+		it := &item{asks: []*ask{a}, claim: claim, checked: made[i].checked, err: made[i].err}
 		if answer, ok := s.prepare(it, g, a.request.Username); !ok {
 			s.answer(a, answer)
 			continue
@@ -116,7 +149,7 @@ func (s *Service) before(c *policy.Claim, again bool) policy.State {
 		KeySigner: signerName, Bootstrapped: c.Bootstrap != "" && s.journal.Bootstrapped(c.Subject, c.Bootstrap)}
 }
 
-// prepare makes and lints what is to be signed, and puts its intent into the journal.
+// prepare has the key of what is to be signed, and puts its intent into the journal.
 func (s *Service) prepare(it *item, g *grant.Grant, requester string) (Answer, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Patience)
 	defer cancel()
@@ -126,7 +159,10 @@ func (s *Service) prepare(it *item, g *grant.Grant, requester string) (Answer, b
 		s.token(err)
 		return Answer{State: Later, Reason: TokenAway, Detail: "the token of " + c.Authority.Name + " is away"}, false
 	}
-	if it.checked, err = s.check(c); err != nil {
+	if it.checked == nil && it.err == nil { // its former certificate is over
+		it.checked, it.err = s.check(c)
+	}
+	if err, it.err = it.err, nil; err != nil {
 		var refused *issue.Refused
 		if errors.As(err, &refused) {
 			return Answer{State: Denied, Reason: Lint, Detail: err.Error()}, false
@@ -193,22 +229,12 @@ func algorithmFor(issuer *x509.Certificate) x509.SignatureAlgorithm {
 
 // sign has the keys sign, as many at once as there are workers.
 func (s *Service) sign(items []*item) {
-	next := make(chan *item)
-	var wg sync.WaitGroup
-	for range min(s.cfg.Workers, len(items)) {
-		wg.Go(func() {
-			for it := range next {
-				ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Patience)
-				it.der, it.err = issue.Sign(ctx, it.checked, it.key)
-				cancel()
-			}
-		})
-	}
-	for _, it := range items {
-		next <- it
-	}
-	close(next)
-	wg.Wait()
+	s.each(len(items), func(i int) {
+		it := items[i]
+		ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Patience)
+		defer cancel()
+		it.der, it.err = issue.Sign(ctx, it.checked, it.key)
+	})
 	for _, it := range items {
 		if it.err != nil {
 			s.token(it.err)

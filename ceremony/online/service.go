@@ -15,6 +15,10 @@ import (
 	"officiant/ceremony/online/policy"
 )
 
+// perWorker is how many requests a batch has at most for each worker: more of them share
+// a sync, and a slow token keeps the next ones waiting for longer.
+const perWorker = 8
+
 // JournalKey is the name of the key that signs the journal's heads.
 const JournalKey = "journal"
 
@@ -179,7 +183,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.tick(ctx)
 	for ctx.Err() == nil {
 		wait, cancel := context.WithTimeout(ctx, s.cfg.Interval)
-		batch := s.queue.take(wait, 4*s.cfg.Workers)
+		batch := s.queue.take(wait, perWorker*s.cfg.Workers)
 		cancel()
 		s.batch(batch)
 		if now := s.cfg.Now(); len(batch) == 0 || now.Sub(s.headTime) > s.cfg.Interval {
@@ -190,7 +194,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.stopped = true
 	s.mu.Unlock()
 	for s.queue.length() > 0 {
-		s.batch(s.queue.take(context.Background(), 4*s.cfg.Workers))
+		s.batch(s.queue.take(context.Background(), perWorker*s.cfg.Workers))
 	}
 	s.signHead()
 	var err error

@@ -422,7 +422,7 @@ func TestFlood(t *testing.T) {
 			}
 		})
 	}
-	for busy.Load() < 300-64-8-8 { // what waits, and the batch that is signed
+	for busy.Load() < 300-64-16-16 { // what waits, and the batch that is signed
 		time.Sleep(time.Millisecond)
 	}
 	done := make(chan int64, 1)
@@ -435,7 +435,7 @@ func TestFlood(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	close(hold)
-	if before := <-done; before > 24 { // the batch under way, and its own
+	if before := <-done; before > 32 { // the batch under way, and its own
 		t.Errorf("%d of the flood were signed before", before)
 	}
 	wg.Wait()

@@ -45,14 +45,14 @@ func TestMain(m *testing.M) {
 
 // room has a SoftHSM token with all keys, a station, and a signed grant.
 type room struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	grant   *grant.Grant
 	release signer.Key
 	socket  string
 }
 
-func newRoom(t *testing.T) *room {
+func newRoom(t testing.TB) *room {
 	t.Helper()
 	lib, err := softhsm.Find()
 	if err != nil {
@@ -128,7 +128,7 @@ func (r *room) sign(name string) {
 
 // process is serve, in a process of its own.
 type process struct {
-	t    *testing.T
+	t    testing.TB
 	cmd  *exec.Cmd
 	logs chan string // what it logs, a line each
 }
@@ -190,7 +190,7 @@ func (r *room) client() *http.Client {
 		}}}
 }
 
-func body(t *testing.T, q policy.Request) []byte {
+func body(t testing.TB, q policy.Request) []byte {
 	t.Helper()
 	data, err := json.Marshal(map[string]any{"signerName": q.SignerName, "username": q.Username, "groups": q.Groups,
 		"usages": q.Usages, "request": q.CSR})

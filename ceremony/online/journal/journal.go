@@ -209,6 +209,12 @@ func (j *Journal) Bootstrapped(subject, requester string) bool {
 	return j.order.spent[spending(subject, requester)]
 }
 
+// Has says whether a content ever had a certificate.
+func (j *Journal) Has(content fingerprint.SHA256) bool {
+	_, ok := j.order.contents[content]
+	return ok
+}
+
 // Certificate is that of a content, where it is valid at a time and on disk.
 func (j *Journal) Certificate(content fingerprint.SHA256, at time.Time) (der []byte, err error) {
 	f, ok := j.order.contents[content]
