@@ -17,7 +17,7 @@ const (
 )
 
 // image is what the room was booted from: the sum of its list is what its makers
-// wrote down. A machine that lies about itself can say this, too.
+// wrote down (docs/room-image.md). A machine that lies about itself can say this, too.
 func image(r *Room) (seen, wrong string) {
 	list, err := fs.ReadFile(r.Root, imageList)
 	if errors.Is(err, fs.ErrNotExist) {
