@@ -2,7 +2,6 @@ package audit_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"officiant/ceremony/audit"
+	"officiant/ceremony/ceremonytest"
 )
 
 // spoiling is one thing done to the files of a finished ceremony.
@@ -111,9 +111,9 @@ func TestEveryFieldOfTheRecord(t *testing.T) {
 		if i == len(lines)-1 {
 			named = append(named, "transcript.sig: is not")
 		}
-		for _, m := range fieldMutations(t, line) {
-			changed := slices.Concat(slices.Concat(lines[:i]...), m.text, slices.Concat(lines[i+1:]...))
-			all = append(all, spoiling{fmt.Sprintf("line %d, %s", i+1, m.how), map[string][]byte{"transcript.jsonl": changed}, named})
+		for _, m := range ceremonytest.FieldMutations(t, line) {
+			changed := slices.Concat(slices.Concat(lines[:i]...), m.Text, slices.Concat(lines[i+1:]...))
+			all = append(all, spoiling{fmt.Sprintf("line %d, %s", i+1, m.How), map[string][]byte{"transcript.jsonl": changed}, named})
 		}
 	}
 	if len(all) < 20*len(lines) {
@@ -122,110 +122,7 @@ func TestEveryFieldOfTheRecord(t *testing.T) {
 	tryAll(t, s, all)
 }
 
-type mutated struct {
-	how  string
-	text []byte
-}
-
-func fieldMutations(t *testing.T, line []byte) []mutated {
-	var out []mutated
-	add := func(how, path string, from, to int, with string) {
-		m := slices.Concat(line[:from], []byte(with), line[to:])
-		if !bytes.Equal(m, line) {
-			out = append(out, mutated{path + " " + how, m})
-		}
-	}
-	for _, f := range fieldsOf(t, line) {
-		text := string(line[f.begin:f.end])
-		if v := otherValue(string(line[f.value:f.end])); v != "" {
-			add("changed", f.path, f.value, f.end, v)
-		}
-		add("doubled", f.path, f.begin, f.end, text+","+text)
-		switch {
-		case line[f.end] == ',':
-			add("dropped", f.path, f.begin, f.end+1, "")
-		case line[f.begin-1] == ',':
-			add("dropped", f.path, f.begin-1, f.end, "")
-		default:
-			add("dropped", f.path, f.begin, f.end, "")
-		}
-		if f.next != nil {
-			add("swapped", f.path, f.begin, f.next.end, string(line[f.next.begin:f.next.end])+","+text)
-		}
-	}
-	return out
-}
-
-// otherValue is a value of the same kind, or "" where its own fields are enough.
-func otherValue(v string) string {
-	switch {
-	case v == "true":
-		return "false"
-	case v == "false":
-		return "true"
-	case v == `""`:
-		return `"x"`
-	case v == "[]":
-		return `["x"]`
-	case v == "{}":
-		return `{"x":"y"}`
-	case v[0] == '"':
-		i := len(v) / 2
-		for !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ+-", rune(v[i])) || v[i-1] == '\\' {
-			i--
-		}
-		with := "a"
-		if v[i] == 'a' {
-			with = "b"
-		} else if v[i] >= '0' && v[i] <= '9' {
-			with = string('0' + (v[i]-'0'+1)%10)
-		}
-		return v[:i] + with + v[i+1:]
-	case v[0] == '[', v[0] == '{':
-		return ""
-	}
-	return v + "1" // a number
-}
-
-// field is one member of an object in a line.
-type field struct {
-	path              string
-	begin, value, end int
-	next              *field
-}
-
-func fieldsOf(t *testing.T, line []byte) []*field {
-	t.Helper()
-	d := json.NewDecoder(bytes.NewReader(line))
-	var out []*field
-	var walk func(path string)
-	walk = func(path string) {
-		token := must(d.Token())
-		if token != json.Delim('{') && token != json.Delim('[') {
-			return
-		}
-		var last *field
-		for n := 0; d.More(); n++ {
-			if token == json.Delim('[') {
-				walk(fmt.Sprintf("%s[%d]", path, n))
-				continue
-			}
-			key := must(d.Token()).(string)
-			after := int(d.InputOffset())
-			f := &field{path: path + "." + key, begin: after - len(must(json.Marshal(key))), value: after + 1}
-			out = append(out, f)
-			walk(f.path)
-			f.end = int(d.InputOffset())
-			if last != nil {
-				last.next = f
-			}
-			last = f
-		}
-		must(d.Token())
-	}
-	walk("")
-	return out
-}
+type mutated = ceremonytest.Mutation
 
 // TestEveryLineOfEveryFile changes, drops, doubles and swaps with the next one
 // every line of every text in the directory: the plan, the schedule, keys and
@@ -247,8 +144,8 @@ func TestEveryLineOfEveryFile(t *testing.T) {
 				ways = ways[i%len(ways):][:1]
 			}
 			for _, m := range ways {
-				if !bytes.Equal(m.text, data) {
-					all = append(all, spoiling{fmt.Sprintf("%s, line %d %s", file, i+1, m.how), map[string][]byte{file: m.text}, mentions(file)})
+				if !bytes.Equal(m.Text, data) {
+					all = append(all, spoiling{fmt.Sprintf("%s, line %d %s", file, i+1, m.How), map[string][]byte{file: m.Text}, mentions(file)})
 				}
 			}
 		}
@@ -264,9 +161,9 @@ func lineMutations(lines [][]byte, i int) []mutated {
 	with := func(after int, put ...[]byte) []byte {
 		return slices.Concat(slices.Concat(lines[:i]...), slices.Concat(put...), slices.Concat(lines[after:]...), []byte("\n"))
 	}
-	out := []mutated{{"changed", with(i+1, changed)}, {"dropped", with(i + 1)}, {"doubled", with(i+1, line, line)}}
+	out := []mutated{{How: "changed", Text: with(i+1, changed)}, {How: "dropped", Text: with(i + 1)}, {How: "doubled", Text: with(i+1, line, line)}}
 	if i+1 < len(lines) {
-		out = append(out, mutated{"swapped", with(i+2, lines[i+1], line)})
+		out = append(out, mutated{How: "swapped", Text: with(i+2, lines[i+1], line)})
 	}
 	return out
 }

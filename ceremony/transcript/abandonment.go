@@ -94,7 +94,7 @@ func (t *Transcript) Abandonment() (Line, bool) {
 type abandoned struct {
 	keys    []AbandonedKey
 	ended   map[string]bool // by name and id: intended
-	open    map[int]bool    // destroy intents, by seq
+	open    map[int]bool    // destroy intents, by seq: whether a key was found
 	results map[string]int  // by outcome
 }
 
@@ -119,10 +119,15 @@ func (o *order) giveUp(l *Line) error {
 		case r.SPKI != nil && g.keys[i].SPKI != nil && *r.SPKI != *g.keys[i].SPKI:
 			return fmt.Errorf("destroy-intent %s: another key than the one that was made", r.Name)
 		}
-		g.ended[k], g.open[l.Seq] = true, true
+		g.ended[k], g.open[l.Seq] = true, r.SPKI != nil
 	case Destroyed:
-		if !g.open[r.Intent] {
+		found, open := g.open[r.Intent]
+		if !open {
 			return fmt.Errorf("destroyed: line %d is not an open destroy-intent", r.Intent)
+		}
+		if found == (r.Outcome == KeyAbsent) {
+			return fmt.Errorf("destroyed: outcome is %q, and line %d found %s key", r.Outcome, r.Intent,
+				map[bool]string{true: "a", false: "no"}[found])
 		}
 		if !slices.Contains([]string{KeyDestroyed, KeyScheduled, KeyAbsent}, r.Outcome) ||
 			(r.Outcome == KeyScheduled) != (r.Until != nil) {
