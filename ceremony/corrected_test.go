@@ -1,6 +1,7 @@
 package ceremony_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -244,4 +245,45 @@ func spareToken(t *testing.T, f *ceremonytest.Fixture) string {
 	}
 	return fmt.Sprintf("pkcs11:token=spare?module-path=%s&pin-source=file:%s", module,
 		filepath.Join(f.Room, "pin"))
+}
+
+// TestEveryFieldOfStationChanged alters each field of the line about a corrected station.
+func TestEveryFieldOfStationChanged(t *testing.T) {
+	agreed := &ceremony.Correction{Reason: "reinstalled", By: []string{"kim", "lee"}}
+	f := ceremonytest.New(t, ceremonytest.Shape{})
+	dir := begunWith(t, f)
+	if _, err := ceremony.Run(context.Background(), corrected(t, f, dir, remark, agreed)); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "transcript.jsonl")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, n := bytes.SplitAfter(data, []byte("\n")), 0
+	for i, line := range lines {
+		if !bytes.Contains(line, []byte(`"type":"station-changed"`)) {
+			continue
+		}
+		for _, m := range ceremonytest.FieldMutations(t, line) {
+			n++
+			changed := slices.Concat(slices.Concat(lines[:i]...), m.Text, slices.Concat(lines[i+1:]...))
+			if err := os.WriteFile(file, changed, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			report, err := audit.Verify(dir, audit.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := strings.Join(report.Findings(), "\n")
+			if v := report.Verdict(); v == audit.Verified || v == audit.Unpinned ||
+				!strings.Contains(found, fmt.Sprintf("transcript.jsonl:%d: ", i+1)) &&
+					!strings.Contains(found, fmt.Sprintf("transcript.jsonl:%d: ", i+2)) {
+				t.Errorf("%s: %s\n%s", m.How, v, found)
+			}
+		}
+	}
+	if n < 30 {
+		t.Errorf("%d mutations", n)
+	}
 }

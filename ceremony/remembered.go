@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
@@ -45,6 +48,39 @@ func (m *memory) read() (head fingerprint.SHA256, known bool, err error) {
 	return head, err == nil, err
 }
 
+// RememberedHead is the head that this machine remembers, in a folder, of the record with
+// a first line; false when there is none.
+func RememberedHead(folder string, first fingerprint.SHA256) (head fingerprint.SHA256, known bool, err error) {
+	m := memory{folder: folder}
+	m.of(first)
+	return m.read()
+}
+
+// mostRemembered bounds the records that a machine remembers the heads of. Of those that
+// went on longest ago it forgets: people then bring the head, as on another machine.
+const mostRemembered = 1000
+
+// prune makes room for the head of one more record.
+func (m *memory) prune() error {
+	entries, err := os.ReadDir(m.folder)
+	if err != nil || len(entries) < mostRemembered {
+		return err
+	}
+	written := map[string]time.Time{}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+			written[filepath.Join(m.folder, e.Name())] = info.ModTime()
+		}
+	}
+	oldest := slices.SortedFunc(maps.Keys(written), func(a, b string) int { return written[a].Compare(written[b]) })
+	for _, file := range oldest[:max(0, len(oldest)-mostRemembered+1)] {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 // write keeps a head. Nothing is synced: the record is, and a head that a power cut
 // takes back is an older line of it.
 func (m *memory) write(head fingerprint.SHA256) error {
@@ -53,6 +89,11 @@ func (m *memory) write(head fingerprint.SHA256) error {
 	}
 	if err := os.MkdirAll(m.folder, 0o700); err != nil {
 		return err
+	}
+	if _, err := os.Lstat(m.file); errors.Is(err, fs.ErrNotExist) {
+		if err := m.prune(); err != nil {
+			return err
+		}
 	}
 	temp := filepath.Join(m.folder, durable.TempName(filepath.Base(m.file)))
 	if err := os.WriteFile(temp, headText(head), 0o600); err != nil {

@@ -2,10 +2,12 @@ package ceremony_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"officiant/ceremony"
 	"officiant/ceremony/ceremonytest"
@@ -152,5 +154,38 @@ func TestNotRemembered(t *testing.T) {
 		}
 		_, err = ceremony.Run(t.Context(), remembering(f.Config(t, cut), folder))
 		refusedWith(t, err, "this machine remembers none")
+	}
+}
+
+// TestMemoryIsBounded: a machine forgets the record that went on longest ago when there
+// are a thousand, and never the one it is at.
+func TestMemoryIsBounded(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{})
+	folder := t.TempDir()
+	const records = 1003
+	for i := range records {
+		file := filepath.Join(folder, fmt.Sprintf("%064x", i))
+		at := time.Now().Add(time.Duration(i-records) * time.Hour)
+		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "ceremony")
+	if _, err := ceremony.Run(t.Context(), remembering(f.Config(t, dir), folder)); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(folder)
+	if err != nil || len(left) != 1000 {
+		t.Errorf("%d heads, %v", len(left), err)
+	}
+	record := readRecord(t, dir)
+	if held, err := ceremony.ReadHead(filepath.Join(folder, record.Lines[0].Hash.String())); err != nil ||
+		held != record.Head() {
+		t.Errorf("the machine remembers %s, %v", held, err)
+	}
+	for i, there := range map[int]bool{0: false, 3: false, 4: true, records - 1: true} {
+		if _, err := os.Stat(filepath.Join(folder, fmt.Sprintf("%064x", i))); (err == nil) != there {
+			t.Errorf("file %d: %v", i, err)
+		}
 	}
 }

@@ -305,3 +305,32 @@ func TestNobodyNamed(t *testing.T) {
 	}
 	abandonedIn(t, dir)
 }
+
+// TestRememberedHead: a machine that remembers the head of a record refuses one that was
+// cut, whatever head is given with it, and goes on by it where nobody can be asked.
+func TestRememberedHead(t *testing.T) {
+	f := fixture(t, people)
+	real, keys := finished(t, f)
+	short := cut(t, real, transcript.SignatureIntent{}.Type())
+	memory := t.TempDir()
+	record, _ := lines(t, short)
+	remember := func(head fingerprint.SHA256) {
+		must(t, os.WriteFile(filepath.Join(memory, record.Lines[0].Hash.String()), []byte(head.String()+"\n"), 0o600))
+	}
+	remember(headOf(t, real))
+	c := config(t, f, short)
+	c.Memory = memory
+	refused(t, f, "a cut record, with its own head", c, keys, "the record has no line of the head")
+	remember(headOf(t, short))
+	c.Head = nil
+	asked := 0
+	c.AskHead = func(func(fingerprint.SHA256) bool) (fingerprint.SHA256, error) {
+		asked++
+		return fingerprint.SHA256{}, ceremony.ErrNobody
+	}
+	if _, err := abandon.Propose(c); err != nil || asked == 0 {
+		t.Errorf("%v, asked %d times", err, asked)
+	}
+	c.AskHead = func(func(fingerprint.SHA256) bool) (fingerprint.SHA256, error) { return headOf(t, real), nil }
+	refused(t, f, "another head, typed", c, keys, "the record has no line of the head")
+}

@@ -166,6 +166,13 @@ func reasonOf(text []byte) (reason string) {
 
 // knownHead refuses a record that has no line of the head that people know.
 func (c Config) knownHead(t *transcript.Transcript) error {
+	remembered, known, err := ceremony.RememberedHead(c.Memory, t.Lines[0].Hash)
+	if err != nil {
+		return fmt.Errorf("the head that this machine remembers: %w", err)
+	}
+	if known && !has(t, remembered) {
+		return cutOff(remembered)
+	}
 	if c.Head == nil && c.AskHead != nil {
 		head, err := c.AskHead(func(h fingerprint.SHA256) bool { return has(t, h) })
 		if err != nil && !errors.Is(err, ceremony.ErrNobody) {
@@ -175,6 +182,9 @@ func (c Config) knownHead(t *transcript.Transcript) error {
 			c.Head = &head
 		}
 	}
+	if c.Head == nil && known { // as a run goes on by it, where there is nobody to type one
+		return nil
+	}
 	if c.Head == nil {
 		return missing(ceremony.KnownHead, "a ceremony is abandoned only with the head of its record that was shown last, "+
 			"and there is nobody to ask for it")
@@ -182,9 +192,14 @@ func (c Config) knownHead(t *transcript.Transcript) error {
 	if has(t, *c.Head) {
 		return nil
 	}
+	return cutOff(*c.Head)
+}
+
+// cutOff refuses a record that has no line of a head.
+func cutOff(head fingerprint.SHA256) error {
 	return &ceremony.Refused{
 		Reasons: []string{fmt.Sprintf("the record has no line of the head %s: lines were cut off it, "+
-			"or it is another record. Nothing is destroyed by it.", *c.Head),
+			"or it is another record. Nothing is destroyed by it.", head),
 			"Keep the directory as it is, and look for a copy whose record has that line."},
 	}
 }

@@ -24,6 +24,9 @@ type Config struct {
 	Reason string              // for a new statement; empty: as the one there says
 	By     []string            // who agrees, where the plan names nobody
 	Head   *fingerprint.SHA256 // of the record, as it was shown last; not needed once it is decided
+	// Memory is the folder of the heads that this machine remembers; "" for none. One it
+	// has of this record is a line of it, and stands in for Head where nobody is asked.
+	Memory string
 	// AskHead asks in place of Head, for one that fits; ErrNobody when there is nobody.
 	AskHead func(fits func(fingerprint.SHA256) bool) (fingerprint.SHA256, error)
 	Others  []*history.Record // of other ceremonies, and copies of this one

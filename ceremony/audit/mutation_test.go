@@ -113,7 +113,8 @@ func TestEveryFieldOfTheRecord(t *testing.T) {
 		}
 		for _, m := range ceremonytest.FieldMutations(t, line) {
 			changed := slices.Concat(slices.Concat(lines[:i]...), m.Text, slices.Concat(lines[i+1:]...))
-			all = append(all, spoiling{fmt.Sprintf("line %d, %s", i+1, m.How), map[string][]byte{"transcript.jsonl": changed}, named})
+			all = append(all, spoiling{fmt.Sprintf("line %d, %s", i+1, m.How),
+				map[string][]byte{"transcript.jsonl": changed}, named})
 		}
 	}
 	if len(all) < 20*len(lines) {
@@ -145,7 +146,8 @@ func TestEveryLineOfEveryFile(t *testing.T) {
 			}
 			for _, m := range ways {
 				if !bytes.Equal(m.Text, data) {
-					all = append(all, spoiling{fmt.Sprintf("%s, line %d %s", file, i+1, m.How), map[string][]byte{file: m.Text}, mentions(file)})
+					all = append(all, spoiling{fmt.Sprintf("%s, line %d %s", file, i+1, m.How),
+						map[string][]byte{file: m.Text}, mentions(file)})
 				}
 			}
 		}
@@ -161,7 +163,11 @@ func lineMutations(lines [][]byte, i int) []mutated {
 	with := func(after int, put ...[]byte) []byte {
 		return slices.Concat(slices.Concat(lines[:i]...), slices.Concat(put...), slices.Concat(lines[after:]...), []byte("\n"))
 	}
-	out := []mutated{{How: "changed", Text: with(i+1, changed)}, {How: "dropped", Text: with(i + 1)}, {How: "doubled", Text: with(i+1, line, line)}}
+	out := []mutated{
+		{How: "changed", Text: with(i+1, changed)},
+		{How: "dropped", Text: with(i + 1)},
+		{How: "doubled", Text: with(i+1, line, line)},
+	}
 	if i+1 < len(lines) {
 		out = append(out, mutated{How: "swapped", Text: with(i+2, lines[i+1], line)})
 	}

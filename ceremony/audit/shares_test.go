@@ -1,11 +1,15 @@
 package audit_test
 
 import (
+	"bytes"
 	"crypto/rand"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"officiant/ceremony/audit"
+	"officiant/ceremony/ceremonytest"
 	"officiant/ceremony/quorum"
 	"officiant/ceremony/transcript"
 )
@@ -71,6 +75,43 @@ func TestForgedShares(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEveryFieldOfPINShares alters each field of a line about a PIN in shares. Each
+// part of its proofs is tried alone by TestForgedShares, with the line signed anew.
+func TestEveryFieldOfPINShares(t *testing.T) {
+	set, shares, err := quorum.Deal(rand.Reader, "room", []string{"kim", "alice", "bob"}, 2, []byte("1234"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := onlyRecord(t).forge(t)
+	open := f.acts[0].record.(transcript.Open)
+	r := transcript.PINShares{Label: "room", Serial: "4711", Set: string(set.Text())}
+	for _, s := range shares[1:] {
+		r.Proofs = append(r.Proofs, transcript.PINProof{Index: s.Index, Person: s.Person,
+			Proof: prove(t, set, s, quorum.Opening(r.Label, r.Serial, open.Digest))})
+	}
+	before, _ := first(f, func(transcript.IssuingClosed) bool { return true })
+	f.insert(before, r)
+	if err := f.write(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(f.read("transcript.jsonl"), []byte("\n"))
+	var all []spoiling
+	for i, line := range lines {
+		if !bytes.Contains(line, []byte(`"type":"pin-shares"`)) {
+			continue
+		}
+		named := []string{fmt.Sprintf("transcript.jsonl:%d: ", i+1), fmt.Sprintf("transcript.jsonl:%d: ", i+2)}
+		for _, m := range ceremonytest.FieldMutations(t, line) {
+			changed := slices.Concat(slices.Concat(lines[:i]...), m.Text, slices.Concat(lines[i+1:]...))
+			all = append(all, spoiling{m.How, map[string][]byte{"transcript.jsonl": changed}, named})
+		}
+	}
+	if len(all) < 30 {
+		t.Errorf("%d mutations", len(all))
+	}
+	tryAll(t, f.scene, all)
 }
 
 func prove(t *testing.T, set *quorum.Set, share *quorum.Share, purpose string) string {

@@ -62,7 +62,8 @@ func otherValue(v string) string {
 		return `{"x":"y"}`
 	case v[0] == '"':
 		i := len(v) / 2
-		for !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ+-", rune(v[i])) || v[i-1] == '\\' {
+		const plain = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ+-"
+		for !strings.ContainsRune(plain, rune(v[i])) || v[i-1] == '\\' {
 			i--
 		}
 		with := "a"

@@ -12,6 +12,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/sshsig"
+	"officiant/ceremony"
 	"officiant/ceremony/abandon"
 	"officiant/ceremony/approval"
 	"officiant/ceremony/history"
@@ -21,9 +22,9 @@ import (
 
 type abandonOptions struct {
 	*options
-	reason, head, station, confirm, key, finalTry string
-	by, previous                                  []string
-	print                                         bool
+	reason, head, headFile, station, confirm, key, finalTry string
+	by, previous                                            []string
+	print                                                   bool
 }
 
 func newAbandonCommand(o *options) *cobra.Command {
@@ -50,7 +51,9 @@ counts as issued.`,
 	}
 	f := c.Flags()
 	f.StringVar(&a.reason, "reason", "", "`TEXT`: why, for the record")
-	f.StringVar(&a.head, "head", "", "`HEAD` of the record that was shown last, in hex or words; asked for otherwise")
+	f.StringVar(&a.head, "head", "", "`HEAD` of the record that was shown last, in hex or words; asked for otherwise; "+
+		"without a terminal, the one that this machine remembers")
+	f.StringVar(&a.headFile, "head-file", "", "the `FILE` that the run wrote the head to, in place of --head")
 	f.StringVar(&a.station, "station", "", "station `FILE`: where the keys are that are to be destroyed")
 	f.StringArrayVar(&a.previous, "previous", nil,
 		"`DIR` of another ceremony, or a folder that holds ceremonies: keys they name are kept; may be given again")
@@ -145,29 +148,52 @@ func (o *abandonOptions) proposed(dir string, p *abandon.Proposal) error {
 // config reads what an abandonment is made of.
 func (o *abandonOptions) config(ctx context.Context, dir string) (*abandon.Config, error) {
 	c := &abandon.Config{Dir: dir, Reason: o.reason, By: o.by, Disk: o.Disk, Now: o.Now, Host: thisHost(),
-		Ask: askPIN(o.options), Insert: askToken(o.options), Open: reach{finalTry: o.finalTry, said: o.moduleSays}.open,
+		Ask: askPIN(o.options), Insert: askToken(o.options),
 		Say: func(line string) { fmt.Fprintf(o.Stderr, "    %s\n", exit.Line(line)) }}
 	var err error
 	if c.Program, err = thisProgram(o.Version); err != nil {
 		return nil, err
 	}
-	if o.head != "" {
-		head, err := parseHead(o.head)
-		if err != nil {
-			return nil, exit.Usagef("--head: %v", err)
-		}
-		c.Head = &head
-	} else {
-		c.AskHead = o.askOnce(ctx)
+	if err := o.theHead(ctx, c); err != nil {
+		return nil, err
 	}
 	if o.station != "" {
 		if c.Station, err = openStation(o.options, o.station); err != nil {
 			return nil, err
 		}
-		c.Open = reach{finalTry: o.finalTry, timeout: c.Station.Patience(), said: o.moduleSays}.open
+		r := o.reach().at(c.Station)
+		r.finalTry = o.finalTry
+		c.Open = r.open
 	}
 	c.Others, err = o.others(dir)
 	return c, err
+}
+
+// theHead is what is known of the record's head: by a flag, by a file, on this machine,
+// or by people at the terminal.
+func (o *abandonOptions) theHead(ctx context.Context, c *abandon.Config) error {
+	if o.State != "" {
+		c.Memory = filepath.Join(o.State, "heads")
+	}
+	var head fingerprint.SHA256
+	var err error
+	switch {
+	case o.head != "" && o.headFile != "":
+		return exit.Usagef("ceremony abandon takes --head HEAD or --head-file FILE")
+	case o.head != "":
+		if head, err = parseHead(o.head); err != nil {
+			return exit.Usagef("--head: %v", err)
+		}
+	case o.headFile != "":
+		if head, err = ceremony.ReadHead(o.headFile); err != nil {
+			return err
+		}
+	default:
+		c.AskHead = o.askOnce(ctx)
+		return nil
+	}
+	c.Head = &head
+	return nil
 }
 
 // askOnce asks people for the head, and remembers it.
