@@ -23,10 +23,11 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second Ctrl-C kills: what is on disk can be gone on from
 	columns := os.Getenv("COLUMNS")
 	stdout, stderr := terminal.NewScreen(os.Stdout, columns), terminal.NewScreen(os.Stderr, columns)
+	terminal.Colors(os.Getenv, stdout, stderr)
 	o := &options{
 		Stdin: os.Stdin, Stdout: stdout, Stderr: stderr,
 		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Hostname: os.Hostname, Program: runProgram,
-		NoColor: os.Getenv("NO_COLOR") != "", Version: version, Getenv: os.Getenv,
+		Version: version, Getenv: os.Getenv,
 	}
 	code := execute(ctx, o, os.Args[1:])
 	_ = errors.Join(stdout.Flush(), stderr.Flush()) // what has no end of line

@@ -48,7 +48,7 @@ func TestOutputs(t *testing.T) {
 	follows(exit.Done, "verify", "--root", d.root, "--release-key", d.release)
 	bundletest.WriteFile(t, filepath.Join(d.root, "etc/kubernetes/pki/ca.crt"), []byte("changed\n"))
 	follows(exit.Unverified, "verify", "--root", d.root, "--release-key", d.release)
-	follows(exit.Done, "status", "--root", d.root)
+	follows(exit.Unverified, "status", "--root", d.root)
 	commandtest.Each(newRootCommand(&options{}), func(c *cobra.Command, _ []string) {
 		f := c.Flags().Lookup("output")
 		if f != nil && strings.Contains(f.Usage, "yaml") && outputs[c.CommandPath()] == nil {

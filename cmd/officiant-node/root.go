@@ -24,7 +24,6 @@ type options struct {
 	Hostname       func() (string, error)
 	// Program runs a program of this machine, and returns what it printed.
 	Program func(ctx context.Context, name string, args ...string) ([]byte, error)
-	NoColor bool
 	Version string
 	Getenv  func(key string) string // nil: nothing is in the environment
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -26,8 +27,10 @@ func newStatusCommand(o *options) *cobra.Command {
 		Short: "Show what is installed on this node, and until when it is valid",
 		Long: "Status shows what this node runs with: each certificate in place, the days left, the\n" +
 			"bundle it came from, and files that are not as they were installed. It changes nothing.\n\n" +
+			"Exit code 4 means that something is not as it was installed.\n\n" +
 			"-o prometheus prints the same as metrics; --prometheus FILE writes them to a file of\n" +
-			"node exporter's textfile folder, whole or not at all, and prints nothing.",
+			"node exporter's textfile folder, whole or not at all, and prints nothing. Metrics have\n" +
+			"the findings in them: their exit code is 0.",
 		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			if textfile != "" && filepath.Ext(textfile) != ".prom" {
@@ -53,12 +56,20 @@ func newStatusCommand(o *options) *cobra.Command {
 func (o *options) printStatus(s *install.Status, format output.Format) error {
 	switch format {
 	case output.JSON, output.YAML:
-		return format.Write(o.Stdout, s)
+		return cmp.Or(format.Write(o.Stdout, s), found(s))
 	case prometheus:
 		_, err := o.Stdout.Write(metrics(s, o.Now()))
 		return err
 	}
-	return printStatus(o.Stdout, s, o.Now())
+	return cmp.Or(printStatus(o.Stdout, s, o.Now()), found(s))
+}
+
+// found is the error of a status that has findings: the command has shown them.
+func found(s *install.Status) error {
+	if len(s.Findings) == 0 {
+		return nil
+	}
+	return &exit.Error{Code: exit.Unverified}
 }
 
 func printStatus(w io.Writer, s *install.Status, now time.Time) error {

@@ -31,6 +31,7 @@ func main() {
 	signal.Notify(hangup, syscall.SIGHUP)
 	columns := os.Getenv("COLUMNS")
 	stdout, stderr := terminal.NewScreen(os.Stdout, columns), terminal.NewScreen(os.Stderr, columns)
+	terminal.Colors(os.Getenv, stdout, stderr)
 	o := &options{
 		Stdout: stdout, Stderr: stderr, Log: os.Stderr, Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now,
 		Setenv: os.Setenv, Getenv: os.Getenv, Hangup: hangup, Version: version,

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +14,7 @@ import (
 	"officiant/ceremony/history"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/output"
+	"officiant/cmd/internal/terminal"
 )
 
 func newFleetCommand(o *options) *cobra.Command {
@@ -214,8 +214,7 @@ func (o *options) printFleet(cluster string, nodes []fleet.Node, format output.F
 }
 
 func (o *options) fleetTable(nodes []fleet.Node) error {
-	t := tabwriter.NewWriter(o.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "NODE\tWAVE\tIS TO HAVE\tPUBLISHED\tHAS\tSTATE\tSEEN\tREASON\n")
+	t := &terminal.Table{Header: []string{"NODE", "WAVE", "IS TO HAVE", "PUBLISHED", "HAS", "STATE", "SEEN", "REASON"}}
 	number := func(n int) string {
 		if n == 0 {
 			return "–"
@@ -228,18 +227,8 @@ func (o *options) fleetTable(nodes []fleet.Node) error {
 			seen = n.Seen.Format("2006-01-02 15:04")
 		}
 		// What a node says is its own.
-		fmt.Fprintf(
-			t,
-			"%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n",
-			exit.Line(n.Node),
-			exit.Line(n.Wave),
-			n.Sequence,
-			number(n.Published),
-			number(n.Has),
-			n.State,
-			seen,
-			exit.Line(n.Reason),
-		)
+		t.Add(exit.Line(n.Node), exit.Line(n.Wave), fmt.Sprint(n.Sequence), number(n.Published), number(n.Has),
+			string(n.State), seen, exit.Line(n.Reason))
 	}
-	return t.Flush()
+	return t.Write(o.Stdout, terminal.Width(o.Stdout))
 }

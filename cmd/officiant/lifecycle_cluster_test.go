@@ -73,7 +73,7 @@ func (y *lifecycle) types(args ...string) (code int, stdout, stderr string) {
 	var out, talk bytes.Buffer
 	o := &options{
 		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &talk, Disk: &durable.Disk{}, Rand: rand.Reader, Now: y.clock,
-		Setenv: func(key, value string) error { y.t.Setenv(key, value); return nil }, NoColor: true, Version: "test",
+		Setenv: func(key, value string) error { y.t.Setenv(key, value); return nil }, Version: "test",
 	}
 	y.typed++
 	code = execute(y.t.Context(), o, args)

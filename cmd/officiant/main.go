@@ -27,11 +27,12 @@ func main() {
 	ctx := untilSignalled(&last)
 	columns := os.Getenv("COLUMNS")
 	stdout, stderr := terminal.NewScreen(os.Stdout, columns), terminal.NewScreen(os.Stderr, columns)
+	terminal.Colors(os.Getenv, stdout, stderr)
 	o := &options{
 		Stdin: os.Stdin, Stdout: stdout, Stderr: stderr,
 		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Setenv: os.Setenv, Getenv: os.Getenv,
 		State:   stateFolder(os.Getenv("XDG_STATE_HOME"), os.Getenv("HOME")),
-		NoColor: os.Getenv("NO_COLOR") != "", Version: version, busy: &sync.RWMutex{},
+		Version: version, busy: &sync.RWMutex{},
 	}
 	code := o.interruptible(ctx, func() int { return execute(ctx, o, os.Args[1:]) })
 	_ = errors.Join(stdout.Flush(), stderr.Flush()) // what has no end of line

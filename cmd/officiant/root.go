@@ -24,7 +24,6 @@ type options struct {
 	Rand           io.Reader
 	Now            func() time.Time
 	Setenv         func(key, value string) error
-	NoColor        bool
 	State          string // folder in which this user's programs keep what they remember; "" for none
 	Version        string
 	Getenv         func(key string) string // nil: nothing is in the environment

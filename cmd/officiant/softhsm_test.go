@@ -33,7 +33,7 @@ func officiant(t *testing.T, args ...string) (code int, stdout, stderr string) {
 func testOptions(t *testing.T, said io.Writer) *options {
 	return &options{
 		Stdin: strings.NewReader(""), Stdout: said, Stderr: said, Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now,
-		Setenv: func(key, value string) error { t.Setenv(key, value); return nil }, NoColor: true, Version: "test",
+		Setenv: func(key, value string) error { t.Setenv(key, value); return nil }, Version: "test",
 	}
 }
 

@@ -83,10 +83,8 @@ func (o *statusOptions) run(ctx context.Context, dir string) error {
 // command is the next one, whole but for what only people know.
 func (o *statusOptions) command(s *shownStatus) string {
 	switch s.State {
-	case status.Finished:
-		return fmt.Sprintf("officiant ceremony verify %s --release-key FINGERPRINT", s.Dir)
-	case status.Abandoned:
-		return fmt.Sprintf("officiant ceremony verify %s", s.Dir)
+	case status.Finished, status.Abandoned:
+		return "officiant ceremony verify " + s.Dir
 	}
 	verb, at := "run", o.station
 	if s.Rehearsal {
@@ -187,6 +185,9 @@ func (o *statusOptions) write(s *shownStatus) error {
 	}
 	if s.State == status.Finished || s.State == status.Abandoned {
 		fmt.Fprintf(o.Stdout, "\nNext:  %s\n", s.Command)
+		if s.State == status.Finished { // the key in the directory would only agree with itself
+			terminal.Hang(o.Stdout, "       ", "and --release-key: the release key's fingerprint as people compared it in the room")
+		}
 		return nil
 	}
 	return o.writeNext(s)

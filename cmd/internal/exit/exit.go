@@ -97,7 +97,7 @@ func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, codeOf func
 	if err == nil {
 		return Done
 	}
-	code, hints := Of(root, err, codeOf)
+	code, hints := Of(c, err, codeOf)
 	if code == Failure && names(c, err) {
 		code = Usage
 	}
@@ -132,14 +132,22 @@ func usageArgs(c *cobra.Command) {
 	}
 }
 
-// Of returns an error's exit code and hints.
-func Of(root *cobra.Command, err error, codeOf func(error) (int, []string)) (int, []string) {
+// Of returns the exit code and hints of the error a command ended with.
+func Of(c *cobra.Command, err error, codeOf func(error) (int, []string)) (int, []string) {
 	var own *Error
 	switch {
 	case !errors.As(err, &own):
 		return codeOf(err)
 	case own.Code == Usage && own.Hints == nil:
-		return Usage, []string{"see: " + root.Name() + " help"}
+		return Usage, []string{"see: " + helpOf(c) + " --help"}
 	}
 	return own.Code, own.Hints
+}
+
+// helpOf is the command whose help says more: help itself has none to give.
+func helpOf(c *cobra.Command) string {
+	if c.Name() == "help" {
+		return c.Root().Name()
+	}
+	return c.CommandPath()
 }

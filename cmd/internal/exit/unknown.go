@@ -55,10 +55,13 @@ func helpFor(root *cobra.Command) *help {
 	h := &help{}
 	usual := root.HelpFunc()
 	root.SetHelpFunc(func(c *cobra.Command, args []string) {
-		// args are the whole command line, the command's own name included.
-		if group, rest, err := root.Find(args); err == nil && group == c && c.HasSubCommands() && len(rest) > 0 &&
-			!strings.HasPrefix(rest[0], "-") {
-			h.err = unknown("command", c, rest[0])
+		// Flags may stand before and after a name: "ceremony --help nowhere".
+		if names := c.Flags().Args(); c.HasSubCommands() && len(names) > 0 {
+			if meant, _, err := c.Find(names); err == nil && meant != c {
+				usual(meant, nil)
+				return
+			}
+			h.err = unknown("command", c, names[0])
 			return
 		}
 		usual(c, args)

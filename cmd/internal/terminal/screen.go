@@ -19,8 +19,9 @@ import (
 // command that is folded can still be pasted; JSON stays as it is. Several goroutines
 // may write.
 type Screen struct {
-	out   io.Writer
-	width int // columns; 0: nothing is folded
+	out     io.Writer
+	width   int  // columns; 0: nothing is folded
+	painted bool // marks have colours
 
 	mu   sync.Mutex
 	line []byte // begun and not ended
@@ -53,11 +54,11 @@ func File(out io.Writer) *os.File {
 
 // Write folds whole lines; what is begun waits for its end, or for Flush.
 func (s *Screen) Write(p []byte) (int, error) {
-	if s.width == 0 {
-		return s.out.Write(p)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.width == 0 && !s.painted {
+		return s.out.Write(p)
+	}
 	s.line = append(s.line, p...)
 	end := bytes.LastIndexByte(s.line, '\n') + 1
 	if bytes.IndexByte(s.line, '\r') >= 0 { // a line that is written over and over
@@ -69,7 +70,13 @@ func (s *Screen) Write(p []byte) (int, error) {
 	var b strings.Builder
 	for line := range strings.Lines(string(s.line[:end])) {
 		text, ended := strings.CutSuffix(line, "\n")
-		b.WriteString(foldLine(text, s.width))
+		if s.width > 0 {
+			text = foldLine(text, s.width)
+		}
+		if s.painted {
+			text = paint(text)
+		}
+		b.WriteString(text)
 		if ended {
 			b.WriteByte('\n')
 		}

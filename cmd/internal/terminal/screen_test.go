@@ -94,3 +94,31 @@ func TestQuestion(t *testing.T) {
 		t.Errorf("got %q", out.String())
 	}
 }
+
+// TestPaint: marks at the beginning of a line have a colour, the rest has none.
+func TestPaint(t *testing.T) {
+	for line, want := range map[string]string{
+		"ok    12 checks":           "\x1b[32mok\x1b[0m    12 checks",
+		"  FAIL  bundles":           "  \x1b[31mFAIL\x1b[0m  bundles",
+		"warning: the clock":        "\x1b[33mwarning:\x1b[0m the clock",
+		"officiant: no such":        "\x1b[31mofficiant:\x1b[0m no such",
+		"officiant ceremony verify": "officiant ceremony verify",
+		"okay, it is done":          "okay, it is done",
+	} {
+		var out strings.Builder
+		s := NewScreen(&out, "")
+		Paint(s, Always)
+		if fmt.Fprintln(s, line); out.String() != want+"\n" {
+			t.Errorf("%q, want %q", out.String(), want)
+		}
+		out.Reset()
+		Paint(s, Never)
+		if fmt.Fprintln(s, line); out.String() != line+"\n" {
+			t.Errorf("%q, and nobody wants colours", out.String())
+		}
+	}
+	var c Color
+	if c.Set("purple") == nil {
+		t.Error("purple is taken")
+	}
+}

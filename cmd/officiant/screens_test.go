@@ -1,0 +1,47 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"officiant/cmd/internal/commandtest"
+	"officiant/cmd/internal/terminal"
+)
+
+// TestScreens holds what people see against testdata/screens: the help of every command,
+// and the main output of those that read what is on record.
+func TestScreens(t *testing.T) {
+	screens, err := filepath.Abs("testdata/screens")
+	must(t, err)
+	pack, err := filepath.Abs("../../ceremony/audit/testdata/written/first.tar.gz")
+	must(t, err)
+	t.Chdir(commandtest.Written(t, pack))
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	key, err := filepath.Glob("ceremony/release*.pub")
+	must(t, err)
+	main := map[string]string{
+		"verify":       "ceremony verify ceremony --release-key " + key[0],
+		"verify-alone": "ceremony verify ceremony",
+		"status":       "ceremony status ceremony",
+		"inventory":    "ceremony inventory ceremony",
+		"expiry":       "ceremony expiry ceremony --within 20y",
+		"check":        "ceremony check ceremony/plan.yaml",
+		"diff":         "ceremony diff ceremony ceremony/plan.yaml",
+		"bundle":       "bundle inspect ceremony/bundles/cp-1",
+		"unknown":      "ceremony verfy ceremony",
+		"not-there":    "ceremony verify nowhere",
+		"no-command":   "ceremony",
+	}
+	now := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+	commandtest.Screens(t, screens, newRootCommand(&options{}), main, func(args []string, columns string) string {
+		var out strings.Builder
+		screen := terminal.NewScreen(&out, columns)
+		o := testOptions(t, screen)
+		o.Now = func() time.Time { return now }
+		execute(t.Context(), o, args)
+		must(t, screen.Flush())
+		return out.String()
+	})
+}
