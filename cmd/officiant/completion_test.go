@@ -47,6 +47,8 @@ func TestShellCompletes(t *testing.T) {
 		{"ceremony verify ", ":16\n"},
 		{"ceremony run plan.yaml --dir ", ":16\n"},
 		{"ceremony run plan.yaml --reason ", ":4\n"},
+		{"--color ", "auto\nalways\nnever\n:4\n"},
+		{"ceremony verify --color n", "never\n:4\n"},
 		{"schema ", "plan\nstation\n:4\n"},
 	} {
 		var out bytes.Buffer

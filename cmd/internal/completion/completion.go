@@ -27,12 +27,14 @@ func Add(root *cobra.Command, given map[string][]string) {
 	if root.ValidArgsFunction == nil && len(root.ValidArgs) == 0 {
 		root.ValidArgsFunction = arguments(root.Use)
 	}
-	root.Flags().VisitAll(func(f *pflag.Flag) {
+	look := func(f *pflag.Flag) {
 		if complete := values(f, given[f.Name]); complete != nil {
 			// An error says that a flag is not there, or has a function already.
 			_ = root.RegisterFlagCompletionFunc(f.Name, complete)
 		}
-	})
+	}
+	root.Flags().VisitAll(look)
+	root.PersistentFlags().VisitAll(look)
 }
 
 // choices end a usage: "FORMAT of the result: table, json or csv".
