@@ -36,11 +36,13 @@ func TestExitCodes(t *testing.T) {
 		kind, lines, _ := strings.Cut(row.lines, "\n")
 		for line := range strings.Lines(lines) {
 			var out bytes.Buffer
-			o := &options{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Disk: &durable.Disk{}, Rand: rand.Reader,
-				Now: func() time.Time { return bundletest.Now }, Version: "test", Program: runProgram}
+			o := &options{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Disk: &durable.Disk{},
+				Rand: rand.Reader, Version: "test", Program: runProgram,
+				Now: func() time.Time { return bundletest.Now }}
 			code := execute(t.Context(), o, strings.Fields(replaced.Replace(line)))
 			if code != row.code {
-				t.Errorf("%s: %s: exit code %d, want %d\n%s", kind, strings.TrimSpace(line), code, row.code, out.String())
+				t.Errorf("%s: %s: exit code %d, want %d\n%s", kind, strings.TrimSpace(line), code, row.code,
+					out.String())
 			}
 			if out.Len() == 0 {
 				t.Errorf("%s: %s: nothing is said", kind, strings.TrimSpace(line))

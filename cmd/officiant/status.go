@@ -186,7 +186,8 @@ func (o *statusOptions) write(s *shownStatus) error {
 	if s.State == status.Finished || s.State == status.Abandoned {
 		fmt.Fprintf(o.Stdout, "\nNext:  %s\n", s.Command)
 		if s.State == status.Finished { // the key in the directory would only agree with itself
-			terminal.Hang(o.Stdout, "       ", "and --release-key: the release key's fingerprint as people compared it in the room")
+			terminal.Hang(o.Stdout, "       ",
+				"and --release-key: the release key's fingerprint as people compared it in the room")
 		}
 		return nil
 	}

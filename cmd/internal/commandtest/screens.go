@@ -93,7 +93,8 @@ func golden(t *testing.T, file, got string) {
 		return
 	}
 	if string(want) != got {
-		t.Errorf("%s is another now; look at it, and at what -update makes of it:\n%s", file, firstDifference(string(want), got))
+		t.Errorf("%s is another now; look at it, and at what -update makes of it:\n%s", file,
+			firstDifference(string(want), got))
 	}
 }
 
