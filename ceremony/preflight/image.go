@@ -39,7 +39,8 @@ func image(r *Room) (seen, wrong string) {
 	return seen, ""
 }
 
-// imageFiles are the files on the medium, by the image's own list.
+// imageFiles are the files on the medium, by the image's own list; what is no line of a
+// list is passed over.
 func (r *Room) imageFiles() (files []Library) {
 	list, err := r.text(imageList)
 	if err != nil {
