@@ -62,6 +62,12 @@ func (s *State) Dir() string { return s.dir }
 
 func (s *State) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
 
+// Absent says that there is no such directory.
+func (s *State) Absent() bool {
+	_, err := s.files.Lstat(s.dir)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // Init makes the directory with mode 0700 if it is not there. The folders above
 // it that are missing get 0755.
 func (s *State) Init() error {

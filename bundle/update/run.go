@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"officiant/bundle"
@@ -84,6 +85,9 @@ func stop(state statement.State, format string, args ...any) error {
 // the place or the services do is in the result.
 func (r *Runner) Run(ctx context.Context) (*Result, error) {
 	sole, release, err := r.Node.Take()
+	if errors.Is(err, fs.ErrNotExist) && r.Node.State().Absent() {
+		return nil, ErrNotYet // not even a request was made here
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +209,7 @@ func (r *Runner) fetch(ctx context.Context, result *Result) (*bundle.Bundle, err
 	}
 	b, err := bundle.Parse(name, data)
 	if err != nil {
-		return nil, stop(statement.Refused, "what %s holds is refused: %v", r.Place, err)
+		return nil, stop(statement.Refused, "what %s holds: %v", r.Place, err)
 	}
 	sum := fingerprint.Of(b.Sums)
 	result.Sequence, result.Bundle = b.Sequence, &sum

@@ -75,7 +75,7 @@ func (r *Runner) inPlace(sum fingerprint.SHA256, result *Result) error {
 func refused(err error) error {
 	var own *install.Refused
 	if errors.As(err, &own) || len(bundle.Refusals(err)) > 0 {
-		return stop(statement.Refused, "refused, nothing was changed: %v", err)
+		return stop(statement.Refused, "%v", err)
 	}
 	return err
 }
@@ -103,7 +103,7 @@ func (r *Runner) keyFor(b *bundle.Bundle) (crypto.PublicKey, error) {
 		}
 		first = errors.New(reason)
 	}
-	return nil, stop(statement.Refused, "refused, nothing was changed: %v", first)
+	return nil, stop(statement.Refused, "%v", first)
 }
 
 // running are the services that have to be restarted and do run here, in their order.
