@@ -2,11 +2,14 @@ package schedule
 
 import (
 	"encoding/pem"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/kubepki"
+	"officiant/bundle/seal"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
@@ -190,5 +193,43 @@ func TestNewRotation(t *testing.T) {
 	text = section(plan.ServiceAccount{Sealed: "a", Public: "b", Next: plan.NextAccount{Create: signer.RSA2048}})
 	if !strings.Contains(text, "  next:\n    create: RSA-2048\n") {
 		t.Error(text)
+	}
+}
+
+// TestHoldsBack: check names each node for whose sake a new pair is sealed without the
+// hybrid recipients that others have; nobody where all are alike.
+func TestHoldsBack(t *testing.T) {
+	_, recipient, err := seal.NewIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests := honest(t)
+	hybrid := cp2
+	hybrid.Name, hybrid.Address = "cp-3", netip.MustParseAddr("10.0.0.13")
+	recipients["cp-3"] = recipient
+	defer delete(recipients, "cp-3")
+	requests["cp-3"] = makeRequest(t, facts, hybrid, nil)
+	for _, c := range []struct {
+		nodes []kubepki.Node
+		named []string
+	}{
+		{[]kubepki.Node{cp1, cp2, work}, nil},
+		{[]kubepki.Node{cp1, hybrid, work}, []string{"cp-1"}},
+		{[]kubepki.Node{cp1, cp2, hybrid}, []string{"cp-1", "cp-2"}},
+	} {
+		text, inputs := planFor(t, requests, c.nodes...)
+		opened, err := opens(text, inputs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var named []string
+		for _, w := range opened.Warnings {
+			if before, _, ok := strings.Cut(w.Message, " has no hybrid recipient"); ok {
+				named = append(named, strings.TrimPrefix(before, "node "))
+			}
+		}
+		if !slices.Equal(named, c.named) {
+			t.Errorf("%d nodes: %q hold the file back, not %q", len(c.nodes), named, c.named)
+		}
 	}
 }
