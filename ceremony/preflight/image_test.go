@@ -8,7 +8,7 @@ import (
 )
 
 // TestImage: a room that was booted from an image shows the sum of its list and the files
-// in it; a list that names none is wrong, and any other machine says that it is none.
+// in it; a list that names none is wrong. Any other machine says that it is none.
 func TestImage(t *testing.T) {
 	list := sum + "  room/room.squashfs\n" + sum + "  boot/vmlinuz\n"
 	of := sha256.Sum256([]byte(list))
