@@ -44,7 +44,7 @@ type CheckOptions struct {
 // concurrent use.
 type Checker struct {
 	signed sync.Map // pair to signedOrNot
-	secret sync.Map // fingerprint.SHA256 to bool
+	secret memo
 }
 
 // Check holds the bundle against what kubepki expects of its node: which files

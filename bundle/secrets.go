@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"iter"
+	"sync"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/privatekey"
@@ -22,15 +23,35 @@ func (c *checker) privateKeys() {
 	}
 }
 
-// holdsPrivateKey looks once into files of the same content: most of a bundle
-// is the same for every node.
+// memo keeps whether files of some content hold a private key. It has room for what
+// bundles have in common, which is in the first of them: of ten thousand nodes' own
+// files nothing is kept.
+type memo struct {
+	one   sync.RWMutex
+	known map[fingerprint.SHA256]bool
+}
+
+const memorized = 256
+
+// holdsPrivateKey looks once into files of the same content: authorities'
+// certificates are the same for every node.
 func (k *Checker) holdsPrivateKey(data []byte) bool {
 	sum := fingerprint.Of(data)
-	if known, ok := k.secret.Load(sum); ok {
-		return known.(bool)
+	k.secret.one.RLock()
+	holds, known := k.secret.known[sum]
+	k.secret.one.RUnlock()
+	if known {
+		return holds
 	}
-	holds := holdsPrivateKey(data)
-	k.secret.Store(sum, holds)
+	holds = holdsPrivateKey(data)
+	k.secret.one.Lock()
+	defer k.secret.one.Unlock()
+	if k.secret.known == nil {
+		k.secret.known = map[fingerprint.SHA256]bool{}
+	}
+	if len(k.secret.known) < memorized {
+		k.secret.known[sum] = holds
+	}
 	return holds
 }
 

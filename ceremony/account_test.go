@@ -69,7 +69,7 @@ func TestCarriedAccount(t *testing.T) {
 func TestKeyNotOnRecord(t *testing.T) {
 	r := &issuing{common: common{progress: progress.New(nil)}}
 	r.progress.NodeKeys["w"] = transcript.NodeKeys{Keys: []transcript.NodeKey{{Name: "kubelet.conf"}}}
-	e := schedule.Entry{Name: "w/kubelet-server", Node: "w", Leaf: kubepki.Leaf{Name: "kubelet-server"}}
+	e := schedule.Entry{Name: "w/kubelet-server", Node: "w", Leaf: &kubepki.Leaf{Name: "kubelet-server"}}
 	if _, err := r.madeKey(e); err == nil || !strings.Contains(err.Error(),
 		"w/kubelet-server: its key is not on record") {
 		t.Errorf("%v", err)

@@ -43,7 +43,7 @@ func (r *run) bornExpired() error {
 	begins, at := r.progress.NotBefore, r.now()
 	for _, e := range r.plan.Entries {
 		if e.Kind != schedule.LeafCertificate && e.Kind != schedule.AuthorityCertificate ||
-			r.progress.Issued[e.Name] != nil {
+			r.progress.Issued(e.Name) {
 			continue
 		}
 		if end := begins.Add(e.Duration); !end.After(at) {

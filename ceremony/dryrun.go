@@ -45,8 +45,8 @@ func tryAll(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, r
 		d.certificates[name] = certificate
 	}
 	var reasons []string
-	var leaves []schedule.Entry
-	for _, e := range c.Entries {
+	var leaves []int
+	for i, e := range c.Entries {
 		switch e.Kind {
 		case schedule.RootCertificate, schedule.AuthorityCertificate:
 			if err := d.entry(e); err != nil {
@@ -57,14 +57,14 @@ func tryAll(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, r
 				reasons = append(reasons, err.Error())
 			}
 		case schedule.LeafCertificate:
-			leaves = append(leaves, e)
+			leaves = append(leaves, i)
 		}
 	}
 	// Authorities came first, and leaves have the keys of their requests: from
 	// here on the hierarchy is only read.
 	refused, done := make([]error, len(leaves)), count(len(leaves))
 	_ = parallel(runtime.GOMAXPROCS(0), len(leaves), func(i int) error {
-		refused[i] = d.entry(leaves[i])
+		refused[i] = d.entry(c.Entries[leaves[i]])
 		done.one()
 		return nil
 	})

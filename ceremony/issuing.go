@@ -41,10 +41,10 @@ type issuing struct {
 // none yet, group by group: check and lint, put the intents on disk, sign,
 // record. While the token signs one group, the next one's intents are put on
 // disk and the one after it is checked, so that the token need not wait.
-func (r *issuing) issue(ctx context.Context, entries []schedule.Entry) error {
-	var open []schedule.Entry
+func (r *issuing) issue(ctx context.Context, entries []*schedule.Entry) error {
+	var open []*schedule.Entry
 	for _, e := range entries {
-		if r.progress.Issued[e.Name] == nil {
+		if !r.progress.Issued(e.Name) {
 			open = append(open, e)
 		}
 	}
@@ -92,7 +92,7 @@ type batch struct {
 // intend puts a group's intents on disk. With them go the results of the group
 // before the one that is being signed: a result that is lost costs its entry a
 // new serial number.
-func (r *issuing) intend(ctx context.Context, entries []schedule.Entry, checked []*issue.Checked) (*batch, error) {
+func (r *issuing) intend(ctx context.Context, entries []*schedule.Entry, checked []*issue.Checked) (*batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -147,13 +147,13 @@ func (r *issuing) results(b *batch, failed error) error {
 // checkAhead begins to turn the first of groups into the only things that can
 // be signed, on all workers: this, and not the token, is most of the work with
 // fast keys. It takes from the run's state what it needs before it returns.
-func (r *issuing) checkAhead(groups [][]schedule.Entry) (wait func() ([]*issue.Checked, error)) {
+func (r *issuing) checkAhead(groups [][]*schedule.Entry) (wait func() ([]*issue.Checked, error)) {
 	if len(groups) == 0 {
 		return func() ([]*issue.Checked, error) { return nil, nil }
 	}
 	checks := make([]func() (*issue.Checked, error), len(groups[0]))
 	for i, e := range groups[0] {
-		check, err := r.check(e)
+		check, err := r.check(*e)
 		if err != nil {
 			return func() ([]*issue.Checked, error) { return nil, err }
 		}
@@ -227,7 +227,7 @@ func (r *issuing) issuer(e schedule.Entry) (*x509.Certificate, crypto.PublicKey,
 
 // authority is an authority's certificate: made in this ceremony, signed by others, or an input.
 func (r *common) authority(name string) (*x509.Certificate, error) {
-	if c := r.progress.Issued[name]; c != nil {
+	if c := r.progress.Certificate(name); c != nil {
 		return c, nil
 	}
 	if c := r.progress.External[name]; c != nil {
@@ -252,7 +252,7 @@ func (r *issuing) closeIssuing(_ context.Context) error {
 	for _, e := range r.plan.Entries {
 		switch e.Kind {
 		case schedule.RootCertificate, schedule.AuthorityCertificate, schedule.LeafCertificate:
-			if r.progress.Issued[e.Name] == nil {
+			if !r.progress.Issued(e.Name) {
 				return fmt.Errorf("entry %d, %s, has no certificate on record", e.N, e.Name)
 			}
 			n++
@@ -262,7 +262,7 @@ func (r *issuing) closeIssuing(_ context.Context) error {
 			}
 		}
 	}
-	if len(r.progress.Issued) != n {
+	if r.progress.Certificates() != n {
 		return errors.New("the record holds certificates the schedule does not have")
 	}
 	if _, err := r.progress.Record(transcript.IssuingClosed{Certificates: n, Abandoned: r.progress.Abandoned,
@@ -315,7 +315,7 @@ func lintContext(c *schedule.Ceremony, e schedule.Entry) lint.Context {
 	case schedule.AuthorityCertificate:
 		in.Kind, in.Subject = lint.Intermediate, family(c, e.Name)
 	case schedule.LeafCertificate:
-		in.Kind, in.Leaf = lint.Leaf, &e.Leaf
+		in.Kind, in.Leaf = lint.Leaf, e.Leaf
 	}
 	return in
 }

@@ -106,8 +106,8 @@ type shared struct {
 	issuers     []*x509.Certificate                       // between an external root and them
 	adopted     map[kubepki.Authority]*x509.Certificate   // those of either that no ceremony made
 	nodes       map[string]kubepki.Node
-	leaves      map[string][]schedule.Entry // by node
-	requests    map[string]string           // files, by node
+	leaves      map[string][]*schedule.Entry // by node
+	requests    map[string]string            // files, by node
 	checker     bundle.Checker
 }
 
@@ -117,15 +117,15 @@ func (r *outputs) shared() (*shared, error) {
 		return nil, err
 	}
 	s := &shared{authorities: authorities, trusted: trusted, adopted: r.adopted(), issuers: r.issuers(),
-		nodes: map[string]kubepki.Node{}, leaves: map[string][]schedule.Entry{}, requests: map[string]string{}}
+		nodes: map[string]kubepki.Node{}, leaves: map[string][]*schedule.Entry{}, requests: map[string]string{}}
 	for _, n := range r.plan.Plan.Nodes {
 		s.requests[n.Name] = n.Request
 	}
 	for _, n := range r.plan.Nodes {
 		s.nodes[n.Name] = n
 	}
-	for _, e := range r.plan.Entries {
-		if e.Kind == schedule.LeafCertificate {
+	for i := range r.plan.Entries {
+		if e := &r.plan.Entries[i]; e.Kind == schedule.LeafCertificate {
 			s.leaves[e.Node] = append(s.leaves[e.Node], e)
 		}
 	}
@@ -154,7 +154,7 @@ func (r *outputs) bundle(s *shared, node string) (*bundle.Bundle, error) {
 		return nil, err
 	}
 	for _, e := range s.leaves[node] {
-		parts.Leaves[e.Leaf.Name] = r.progress.Issued[e.Name]
+		parts.Leaves[e.Leaf.Name] = r.progress.Certificate(e.Name)
 	}
 	maps.Copy(parts.Leaves, r.plan.Carried[node])
 	if n.Has(kubepki.Etcd) {

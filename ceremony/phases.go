@@ -68,8 +68,8 @@ func (s *script) addToken(p phase, turns []phase) {
 	}
 	s.addRequests(p)
 	if p.root {
-		for _, e := range s.plan.Entries {
-			switch {
+		for i := range s.plan.Entries {
+			switch e := &s.plan.Entries[i]; {
 			case !slices.Contains(p.keys, e.Signer): // another root's, on another token
 			case e.Kind == schedule.RootCertificate:
 				s.add("Sign the root certificate"+generation(e.Name), issueEntries(e))

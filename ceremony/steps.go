@@ -132,14 +132,14 @@ func (s *script) closing(tokens []phase) {
 // revocation list. Those of one token follow each other, and that of the release
 // key comes last: it signs next.
 func (s *script) addLeaves(tokens []phase) {
-	by, leaves := map[string][]schedule.Entry{}, map[string][]schedule.Entry{}
-	for _, e := range s.plan.Entries {
-		switch {
+	by, leaves := map[string]bool{}, map[string][]*schedule.Entry{}
+	for i := range s.plan.Entries {
+		switch e := &s.plan.Entries[i]; {
 		case e.Kind == schedule.LeafCertificate:
 			leaves[e.Signer] = append(leaves[e.Signer], e)
-			by[e.Signer] = append(by[e.Signer], e)
+			by[e.Signer] = true
 		case e.Kind == schedule.CRLSignature && family(s.plan, e.Signer) != kubepki.Root:
-			by[e.Signer] = append(by[e.Signer], e)
+			by[e.Signer] = true
 		}
 	}
 	for _, name := range s.leafOrder(tokens, by) {
@@ -164,11 +164,11 @@ func (s *script) addList(authority string) {
 
 // leafOrder is the schedule's order of authorities, token by token: the one
 // that is in the reader first, the release key's last.
-func (s *script) leafOrder(tokens []phase, by map[string][]schedule.Entry) []string {
+func (s *script) leafOrder(tokens []phase, by map[string]bool) []string {
 	var order []string
 	take := func(want func(phase) bool) {
 		for _, e := range s.plan.Entries {
-			if p := phaseOf(tokens, e.Signer); by[e.Signer] != nil && want(p) {
+			if p := phaseOf(tokens, e.Signer); by[e.Signer] && want(p) {
 				order = appendNew(order, e.Signer)
 			}
 		}
@@ -191,7 +191,7 @@ func appendNew(list []string, name string) []string {
 	return append(list, name)
 }
 
-func issueEntries(entries ...schedule.Entry) act {
+func issueEntries(entries ...*schedule.Entry) act {
 	return inIssuing(func(r *issuing, ctx context.Context) error { return r.issue(ctx, entries) })
 }
 

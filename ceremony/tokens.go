@@ -119,7 +119,7 @@ func (r *tokens) finished(p phase) (bool, error) {
 		}
 		switch e.Kind {
 		case schedule.RootCertificate, schedule.AuthorityCertificate, schedule.LeafCertificate:
-			if r.progress.Issued[e.Name] == nil {
+			if !r.progress.Issued(e.Name) {
 				return false, nil
 			}
 		default:

@@ -174,7 +174,7 @@ func TestOthersNames(t *testing.T) {
 				Name:       "worker-1/web",
 				Node:       "worker-1",
 				CommonName: "web",
-				Leaf: kubepki.Leaf{
+				Leaf: &kubepki.Leaf{
 					Extra: &kubepki.Extra{Name: "web"},
 				},
 				ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -255,7 +255,8 @@ func TestVouchers(t *testing.T) {
 			a.past.own, a.past.records = []*history.Record{r}, map[string]*history.Record{"before": r}
 			a.plan.Plan.Nodes, a.plan.Plan.Revocations = []plan.Node{tt.node}, tt.revoked
 			a.plan.Requests = map[string]*schedule.Request{tt.node.Name: tt.request}
-			a.nodes = map[string][]schedule.Entry{"cp-1": {{Name: "cp-1/kubelet.conf"}}}
+			a.plan.Entries = []schedule.Entry{{Name: "cp-1/kubelet.conf"}}
+			a.nodes = map[string][]int{"cp-1": {1}}
 			var c Check
 			(&vouchAudit{a}).vouchers(&c)
 			found(t, what, &c, old, tt.says)

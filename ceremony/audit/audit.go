@@ -62,7 +62,7 @@ func look(dir string, o Options) (*view, error) {
 		return nil, err
 	}
 	defer t.close()
-	v := &view{o: o, tree: t, expected: map[string]bool{}, report: &Report{Directory: dir}}
+	v := &view{o: o, tree: t, missing: map[string]bool{}, report: &Report{Directory: dir}}
 	for _, k := range v.checks() {
 		if k.when == nil || k.when() {
 			v.report.Checks = append(v.report.Checks, v.perform(k))

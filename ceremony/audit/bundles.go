@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"officiant/bundle"
@@ -20,7 +21,7 @@ type bundleAudit struct {
 	lists   *listAudit // for the list that etcd nodes get
 	checker bundle.Checker
 	open    []string            // folders of bundles that cannot be opened: what is in them is named already
-	scanned map[string][]string // files that were looked through for private keys, and what is said of each
+	leaks   map[string][]string // files in which there are private keys, and what is said of each
 }
 
 // authorityFiles holds authorities/*.crt against the record.
@@ -44,24 +45,44 @@ func (a *bundleAudit) authorityFiles(c *Check) {
 
 // bundles looks at every node's bundle, as a folder and as a tar.
 func (a *bundleAudit) bundles(c *Check) {
-	looks := make([]nodeBundle, len(a.plan.Nodes))
-	a.parallel(len(looks), func(i int) { looks[i] = a.nodeBundle(a.plan.Nodes[i]) })
-	a.scanned = map[string][]string{}
-	for _, l := range looks {
-		c.Problems = append(c.Problems, l.problems.Problems...)
+	problems, open := make([][]string, len(a.plan.Nodes)), make([]string, len(a.plan.Nodes))
+	a.leaks = map[string][]string{}
+	var one sync.Mutex
+	a.parallel(len(problems), func(i int) {
+		l := a.nodeBundle(a.plan.Nodes[i])
+		problems[i], open[i] = l.problems.Problems, l.open
+		one.Lock()
+		defer one.Unlock()
 		a.expect(l.files...)
-		a.open = append(a.open, l.open...)
-		maps.Copy(a.scanned, l.scanned)
+		a.searched(l)
+	})
+	for i := range problems {
+		c.Problems = append(c.Problems, problems[i]...)
+		if open[i] != "" {
+			a.open = append(a.open, open[i])
+		}
 	}
-	a.report.Bundles = len(looks)
-	c.Detail = count(len(looks), "bundle") + ", each as folder and tar"
+	a.report.Bundles = len(problems)
+	c.Detail = count(len(problems), "bundle") + ", each as folder and tar"
+}
+
+// searched notes which files were looked through for private keys, and what was found.
+func (a *bundleAudit) searched(l nodeBundle) {
+	for name, said := range l.scanned {
+		if f, ok := a.tree.files[name]; ok {
+			f.searched = true
+		}
+		if len(said) > 0 {
+			a.leaks[name] = said
+		}
+	}
 }
 
 // nodeBundle is what was found out about one node's bundle.
 type nodeBundle struct {
 	problems Check
 	files    []string            // that belong to it
-	open     []string            // folders whose content is named among the problems
+	open     string              // its folder, when what is in it is named among the problems
 	scanned  map[string][]string // files that were looked through for private keys, and what is said of each
 }
 
@@ -70,7 +91,7 @@ func (a *bundleAudit) nodeBundle(n kubepki.Node) nodeBundle {
 	l := nodeBundle{files: []string{base + ".tar"}, scanned: map[string][]string{}}
 	folder := a.openBundle(&l.problems, base)
 	if folder == nil {
-		l.open = append(l.open, base)
+		l.open = base
 	} else {
 		l.files = append(l.files, base+"/"+bundle.SumsFile, base+"/"+bundle.SignatureFile)
 		for path := range folder.Files {
@@ -108,7 +129,7 @@ func (a *bundleAudit) nodeBundle(n kubepki.Node) nodeBundle {
 // sameTar says whether a file is the one archive that there is of a bundle.
 func (a *bundleAudit) sameTar(b *bundle.Bundle, name string) bool {
 	want, err := b.Tar()
-	if err != nil || a.tree.files[name] != int64(len(want)) {
+	if err != nil || a.tree.size(name) != int64(len(want)) {
 		return false
 	}
 	data, err := a.tree.read(name)
@@ -278,7 +299,7 @@ func (a *bundleAudit) rebuilt(
 // leaves are a node's issued certificates by the name of their file.
 func (a *view) leaves(node string) map[string]*x509.Certificate {
 	out := map[string]*x509.Certificate{}
-	for _, e := range a.nodes[node] {
+	for e := range a.leavesOf(node) {
 		if made := a.ledger.issued[e.Name]; made != nil {
 			out[e.Leaf.Name] = made.certificate()
 		}

@@ -44,7 +44,7 @@ func (a *keptAudit) carriedOver(c *Check) {
 			continue
 		}
 		made := map[string]bool{}
-		for _, e := range a.nodes[n.Name] {
+		for e := range a.leavesOf(n.Name) {
 			made[e.Leaf.Name] = true
 		}
 		leaves, err := kubepki.Leaves(a.plan.Cluster, n)

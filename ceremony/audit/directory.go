@@ -16,24 +16,30 @@ type directoryAudit struct {
 func (a *directoryAudit) directory(c *Check) {
 	a.expect(transcriptFile, signatureFile, a.marked(releaseFile))
 	folders := map[string]bool{"bundles": true}
-	for name := range a.expected {
+	within := func(name string) {
 		for i, r := range name {
 			if r == '/' {
 				folders[name[:i]] = true
 			}
 		}
 	}
-	for _, name := range sortedKeys(a.expected) {
-		if !a.tree.has(name) && a.tree.odd[name] == "" && !a.named(name) {
+	for name, f := range a.tree.files {
+		if f.belongs {
+			within(name)
+		}
+	}
+	for _, name := range sortedKeys(a.missing) {
+		within(name)
+		if a.tree.odd[name] == "" && !a.named(name) {
 			c.problem("%s: missing", name)
 		}
 	}
 	for _, name := range a.tree.names() {
-		switch {
-		case a.expected[name], a.within(name):
+		switch f := a.tree.files[name]; {
+		case f.belongs, a.within(name):
 		case name == a.marked(reportFile):
 			a.minutes(c, name)
-		case name == lockFile && a.tree.files[name] == 0: // a process works here
+		case name == lockFile && f.size == 0: // a process works here
 		case strings.Contains(name, ".officiant-tmp-"):
 			c.problem("%s: left over from an interrupted write", name)
 		default:

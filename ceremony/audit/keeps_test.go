@@ -93,12 +93,13 @@ func TestCarriedOver(t *testing.T) {
 					ControlPlaneEndpoint: "api.example:6443",
 				},
 				Nodes:    []kubepki.Node{node},
+				Entries:  []schedule.Entry{{Leaf: &kubepki.Leaf{Name: "kubelet.conf"}}},
 				Requests: map[string]*schedule.Request{"w": {Keys: []schedule.Key{{Name: "kubelet.conf", SPKI: ask(asked)}}}},
 			},
 			t:      &transcript.Transcript{Lines: []transcript.Line{{Seq: 1, Record: transcript.Open{Sequence: 2}}}},
 			ledger: &ledger{},
 			past:   &past{own: []*history.Record{former}},
-			nodes:  map[string][]schedule.Entry{"w": {{Leaf: kubepki.Leaf{Name: "kubelet.conf"}}}},
+			nodes:  map[string][]int{"w": {1}},
 		}}
 		var c Check
 		a.carriedOver(&c)

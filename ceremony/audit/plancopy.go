@@ -65,7 +65,7 @@ func (a *planAudit) schedule(c *Check, p *schedule.Ceremony) {
 // use takes the plan as what the record is held against: of a rehearsal, what a
 // rehearsal makes of it.
 func (a *planAudit) use(c *Check, p *schedule.Ceremony) {
-	a.plan, a.nodes, a.past = p, map[string][]schedule.Entry{}, readPast(p)
+	a.plan, a.nodes, a.past = p, map[string][]int{}, readPast(p)
 	if a.t.Open().Rehearsal {
 		if rehearsed, err := p.Rehearsal(); err != nil {
 			c.problem("%s: %v", planFile, err)
@@ -73,9 +73,9 @@ func (a *planAudit) use(c *Check, p *schedule.Ceremony) {
 			a.plan = rehearsed
 		}
 	}
-	for _, e := range a.plan.Entries {
-		if e.Kind == schedule.LeafCertificate {
-			a.nodes[e.Node] = append(a.nodes[e.Node], e)
+	for i := range a.plan.Entries {
+		if e := &a.plan.Entries[i]; e.Kind == schedule.LeafCertificate {
+			a.nodes[e.Node] = append(a.nodes[e.Node], i+1)
 		}
 	}
 }

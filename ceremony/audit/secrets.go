@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"officiant/bundle/fingerprint"
@@ -16,42 +17,47 @@ import (
 // leakAudit looks for private keys.
 type leakAudit struct {
 	*view
-	bundles *bundleAudit // has looked through what is in bundles; nil: it has not
+	bundles *bundleAudit // has looked through what is in bundles
 }
 
 // secrets looks for private keys in every file, expected or not, in the
 // entries of tars, and inside base64 however deep.
 func (a *leakAudit) secrets(c *Check) {
 	names := a.tree.names()
-	found := make([]Check, len(names))
-	var todo []int
-	for i, name := range names {
-		said, ok := a.bundles.scanned[name]
-		if !ok {
-			todo = append(todo, i)
-		}
-		found[i].Problems = said
-	}
-	a.parallel(len(todo), func(k int) {
-		i := todo[k]
-		data, err := a.tree.read(names[i])
-		if err != nil {
-			found[i].problem("%v", err)
-			return
-		}
-		why := each(names[i], data, func(name string, data []byte) {
-			for _, what := range a.privateKeys(data) {
-				found[i].problem("%s: holds %s", name, what)
+	todo := slices.DeleteFunc(names, func(name string) bool { return a.tree.files[name].searched })
+	found := make([][]string, len(todo))
+	a.parallel(len(todo), func(i int) { found[i] = a.leaks(todo[i]) })
+	said := maps.Clone(a.bundles.leaks)
+	for i, name := range todo {
+		if len(found[i]) > 0 {
+			if said == nil {
+				said = map[string][]string{}
 			}
-		})
-		if why != "" {
-			found[i].problem("%s: %s", names[i], why)
+			said[name] = found[i]
 		}
-	})
-	for _, f := range found {
-		c.Problems = append(c.Problems, f.Problems...)
+	}
+	for _, name := range sortedKeys(said) {
+		c.Problems = append(c.Problems, said[name]...)
 	}
 	c.Detail = count(a.files(), "file")
+}
+
+// leaks says what private keys one file holds.
+func (a *leakAudit) leaks(name string) []string {
+	data, err := a.tree.read(name)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var found Check
+	why := each(name, data, func(name string, data []byte) {
+		for _, what := range a.privateKeys(data) {
+			found.problem("%s: holds %s", name, what)
+		}
+	})
+	if why != "" {
+		found.problem("%s: %s", name, why)
+	}
+	return found.Problems
 }
 
 // each calls look with a tar's entries and with what lies between them, or

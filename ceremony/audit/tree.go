@@ -20,9 +20,16 @@ const maxFile = 1 << 30
 type tree struct {
 	dir   string
 	root  *os.Root
-	files map[string]int64 // size by path, with forward slashes
+	files map[string]*file // by path, with forward slashes
 	dirs  map[string]bool
 	odd   map[string]string // what is neither file nor folder, and why
+}
+
+// file is what is known of one. There are ten for each node, so it is small.
+type file struct {
+	size     int64
+	belongs  bool // into the directory
+	searched bool // for private keys
 }
 
 func openTree(dir string) (*tree, error) {
@@ -30,7 +37,7 @@ func openTree(dir string) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tree{dir: dir, root: root, files: map[string]int64{}, dirs: map[string]bool{}, odd: map[string]string{}}
+	t := &tree{dir: dir, root: root, files: map[string]*file{}, dirs: map[string]bool{}, odd: map[string]string{}}
 	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil && path == ".":
@@ -63,7 +70,7 @@ func (t *tree) add(path string, d fs.DirEntry) error {
 	case !info.Mode().IsRegular():
 		t.odd[path] = "is neither a file nor a folder"
 	default:
-		t.files[path] = info.Size()
+		t.files[path] = &file{size: info.Size()}
 	}
 	return nil
 }
@@ -75,20 +82,28 @@ func (t *tree) path(name string) string { return filepath.Join(t.dir, filepath.F
 
 func (t *tree) has(name string) bool { _, ok := t.files[name]; return ok }
 
+// size is a file's, in bytes; 0 of one that is not there.
+func (t *tree) size(name string) int64 {
+	if f := t.files[name]; f != nil {
+		return f.size
+	}
+	return 0
+}
+
 // names lists the files, sorted.
 func (t *tree) names() []string { return slices.Sorted(maps.Keys(t.files)) }
 
 // open opens a file to be read as a stream. Errors name the file.
 func (t *tree) open(name string) (fs.File, error) {
-	size, ok := t.files[name]
+	found, ok := t.files[name]
 	if why, odd := t.odd[name]; odd {
 		return nil, fmt.Errorf("%s: %s", name, why)
 	}
 	if !ok {
 		return nil, fmt.Errorf("%s: missing", name)
 	}
-	if size > maxFile {
-		return nil, fmt.Errorf("%s: %d bytes, more than anything of a ceremony has", name, size)
+	if found.size > maxFile {
+		return nil, fmt.Errorf("%s: %d bytes, more than anything of a ceremony has", name, found.size)
 	}
 	f, err := t.root.Open(name)
 	if err != nil {
@@ -104,7 +119,7 @@ func (t *tree) read(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data := bytes.NewBuffer(make([]byte, 0, t.files[name]+bytes.MinRead)) // read in one piece
+	data := bytes.NewBuffer(make([]byte, 0, t.size(name)+bytes.MinRead)) // read in one piece
 	if _, err := data.ReadFrom(io.LimitReader(f, maxFile)); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

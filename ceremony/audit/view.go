@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"fmt"
+	"iter"
 	"runtime"
 	"strings"
 	"sync"
@@ -22,15 +23,15 @@ type view struct {
 	tree   *tree
 	report *Report // each check adds what it learned
 
-	t      *transcript.Transcript      // nil until it was read
-	ledger *ledger                     // what it says
-	plan   *schedule.Ceremony          // nil when the plan's copy does not expand
-	nodes  map[string][]schedule.Entry // its leaves, by node
-	past   *past                       // what previous ceremonies left on record
+	t      *transcript.Transcript // nil until it was read
+	ledger *ledger                // what it says
+	plan   *schedule.Ceremony     // nil when the plan's copy does not expand
+	nodes  map[string][]int       // lines of its leaves, by node
+	past   *past                  // what previous ceremonies left on record
 
 	kept map[string]map[string]*x509.Certificate // by node and file: carried over, or adopted; see keptAudit
 
-	expected map[string]bool // files that belong into the directory; whoever knows of one adds it
+	missing map[string]bool // files that belong into the directory and are not there; see expect
 }
 
 // marked is a file's name in the directory. What a rehearsal made to be carried
@@ -47,9 +48,25 @@ func (a *view) marked(name string) string {
 	return name + ".rehearsal"
 }
 
+// expect says that files belong into the directory. Whoever knows of one does.
 func (a *view) expect(names ...string) {
 	for _, n := range names {
-		a.expected[n] = true
+		if f, ok := a.tree.files[n]; ok {
+			f.belongs = true
+			continue
+		}
+		a.missing[n] = true
+	}
+}
+
+// leavesOf are the certificates that the schedule has for a node.
+func (a *view) leavesOf(node string) iter.Seq[*schedule.Entry] {
+	return func(yield func(*schedule.Entry) bool) {
+		for _, n := range a.nodes[node] {
+			if !yield(a.entry(n)) {
+				return
+			}
+		}
 	}
 }
 

@@ -136,7 +136,7 @@ func (a *vouchAudit) newestIs(c history.Certificate) bool {
 // renewedKeys looks at a node that is renewed without a new request: by its keys on
 // record. What was only superseded says nothing against its key.
 func (a *vouchAudit) renewedKeys(c *Check, n plan.Node, revoked map[string]plan.Reason) {
-	for _, e := range a.nodes[n.Name] {
+	for e := range a.leavesOf(n.Name) {
 		cert, ok := a.past.newest(e.Name, history.Issued, history.Adopted)
 		if !ok {
 			continue // told where certificates are carried over

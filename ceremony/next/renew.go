@@ -120,7 +120,7 @@ func (w *work) due(all *schedule.Ceremony) (*dueCertificates, error) {
 		case w.chain.revoked(now):
 			why = "revoked"
 		default:
-			why = strings.Join(schedule.Differences(now, e.Leaf), "; ")
+			why = strings.Join(schedule.Differences(now, *e.Leaf), "; ")
 		}
 		if now != nil {
 			if k := e.Leaf.Kubeconfig; why == "" && k != nil && k.Server != servers[e.Name] {

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -30,7 +31,7 @@ type State struct {
 	Keys          map[string]transcript.Key
 	Clones        map[string]bool           // keys whose clone answered a challenge
 	pending       map[int]transcript.Record // intents without a result, by seq
-	Issued        map[string]*x509.Certificate
+	issued        map[string]issued
 	Sealed        *transcript.Sealed             // the service-account key nodes sign with
 	Next          *transcript.Sealed             // the one they will sign with later
 	Shared        map[string]bool                // nodes whose file from a peer is on record
@@ -71,7 +72,7 @@ func newState() *State {
 		Shared:        map[string]bool{},
 		Adopted:       map[string]bool{},
 		NodeKeys:      map[string]transcript.NodeKeys{},
-		Issued:        map[string]*x509.Certificate{},
+		issued:        map[string]issued{},
 		Lists:         map[string][]byte{},
 		Numbers:       map[string]*big.Int{},
 		CarriedLists:  map[string]bool{},
@@ -203,8 +204,39 @@ func (s *State) applyIssued(r transcript.Issued) error {
 		return fmt.Errorf("certificate of %s: %w", intent.Name, err)
 	}
 	delete(s.pending, r.Intent)
-	s.Issued[intent.Name] = certificate
+	one := issued{der: r.Certificate}
+	if !strings.Contains(intent.Name, "/") { // a node's have one
+		one.parsed = certificate
+	}
+	s.issued[intent.Name] = one
 	return nil
+}
+
+// issued is a certificate that was made here. Of a leaf it is the bytes alone: parsed it
+// takes seven times as much, there is one for each node, and it is wanted twice.
+type issued struct {
+	der    []byte
+	parsed *x509.Certificate // of an authority
+}
+
+// Issued says whether an entry's certificate is on record.
+func (s *State) Issued(entry string) bool { return s.issued[entry].der != nil }
+
+// Certificates is how many are on record that were made here.
+func (s *State) Certificates() int { return len(s.issued) }
+
+// Certificate is what was issued for an entry; nil when nothing was. An authority's is
+// the same each time.
+func (s *State) Certificate(entry string) *x509.Certificate {
+	one := s.issued[entry]
+	if one.parsed != nil || one.der == nil {
+		return one.parsed
+	}
+	certificate, err := x509.ParseCertificate(one.der)
+	if err != nil {
+		panic(fmt.Sprintf("progress: a certificate that was read does not parse: %v", err))
+	}
+	return certificate
 }
 
 // applyReceived takes certificates that others signed into the state.

@@ -35,7 +35,7 @@ type Entry struct {
 	Name               string // unique: "root", "kubernetes", "cp-1/apiserver", "bundle cp-1", "transcript"
 	Signer             string // authority's name, or the release key's; empty for an ExternalCertificate
 	Node               string
-	Leaf               kubepki.Leaf // of a LeafCertificate
+	Leaf               *kubepki.Leaf // of a LeafCertificate; nil of others
 	CommonName         string
 	Organization       []string
 	DNSNames           []string

@@ -22,7 +22,11 @@ type entryPass struct {
 }
 
 func entriesOf(c *Ceremony, revoking *revoking) ([]Entry, error) {
-	pass := &entryPass{c: c, p: c.Plan, leaves: c.leaves, revoking: revoking}
+	most := 3*len(c.Plan.Authorities) + len(c.Nodes) + 1
+	for _, leaves := range c.leaves {
+		most += len(leaves)
+	}
+	pass := &entryPass{c: c, p: c.Plan, leaves: c.leaves, revoking: revoking, entries: make([]Entry, 0, most)}
 	err := pass.expand()
 	return pass.entries, err
 }
@@ -87,7 +91,8 @@ func authorityEntry(a *plan.Authority, spec kubepki.AuthoritySpec, root *plan.Au
 func (b *entryPass) expandLeaves(f kubepki.Authority) error {
 	issuer := b.p.Issuing(f)
 	for i, n := range b.c.Nodes {
-		for _, l := range b.leaves[n.Name] {
+		for k := range b.leaves[n.Name] {
+			l := &b.leaves[n.Name][k]
 			if l.Authority != f || b.c.Carried[n.Name][l.Name] != nil {
 				continue
 			}

@@ -46,7 +46,7 @@ func TestExtras(t *testing.T) {
 	}
 	var got []string
 	for _, e := range c.Entries {
-		if e.Leaf.Extra != nil {
+		if e.Leaf != nil && e.Leaf.Extra != nil {
 			line := c.Line(e)
 			got = append(got, line[strings.Index(line, "signer="):strings.Index(line, " ca=")])
 		}
