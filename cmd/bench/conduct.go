@@ -35,11 +35,16 @@ var stepLine = regexp.MustCompile(`^step \d+ of \d+ +(.*)$`)
 
 // conduct runs officiant ceremony run, once, on the token.
 func (b *bench) conduct(planFile string, t *token) (*conducted, error) {
+	return b.conductIn(planFile, t, filepath.Join(t.folder, "ceremony"))
+}
+
+// conductIn is conduct, with the ceremony's directory at dir.
+func (b *bench) conductIn(planFile string, t *token, dir string) (*conducted, error) {
 	p, err := schedule.Open(planFile, schedule.Options{Now: time.Now()})
 	if err != nil {
 		return nil, err
 	}
-	c := &conducted{dir: filepath.Join(t.folder, "ceremony")}
+	c := &conducted{dir: dir}
 	for _, e := range p.Entries {
 		if e.Kind == schedule.LeafCertificate {
 			c.leaves++

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"officiant/signer"
 )
@@ -79,8 +80,35 @@ func (b *bench) wholeAt(n int, p place, planFile string) (float64, error) {
 		seconds(c.wall), seconds(c.cpu), c.memory>>10, issued>>10, seconds(v.wall), seconds(v.cpu), v.memory>>10)
 	if p.folder == b.folder {
 		b.wholeMarks(n, c, v)
+		if err := b.beside(n, c, t); err != nil {
+			return 0, err
+		}
 	}
 	return seconds(c.wall), t.remove()
+}
+
+// mostArguments is how many requests openssl ca is given: it takes them as arguments.
+const mostArguments = 20000
+
+// beside has the same token sign alone, and openssl ca issue from the same requests.
+func (b *bench) beside(n int, c *conducted, t *token) error {
+	rates, err := t.rawRates(t.real, signer.ECDSAP256, rawTime, sessions...)
+	if err != nil {
+		return err
+	}
+	best := slices.Max(rates)
+	b.printf("  %-7s %-10s the token alone: %.2f s for as many signatures", "", "", float64(n)/best)
+	if b.openssl != "" || n > mostArguments {
+		b.printf("\n")
+		return nil
+	}
+	o, err := b.opensslCA(c, t, b.cluster.nodes[:n])
+	if err != nil {
+		return err
+	}
+	b.printf("; openssl ca: %.2f s, CPU %.2f; read and issue ÷ openssl ca: %.2f\n", seconds(o.wall), seconds(o.cpu),
+		(seconds(c.read)+seconds(c.took(issueStep)))/seconds(o.wall))
+	return nil
 }
 
 func (b *bench) wholeMarks(n int, c *conducted, v usage) {
