@@ -22,7 +22,8 @@ func TestLowOrder(t *testing.T) {
 		if _, err := r.Wrap(make([]byte, 16)); err == nil {
 			t.Errorf("%s: age seals to it", s)
 		}
-		if err := ValidRecipient(s); err == nil || !strings.HasPrefix(err.Error(), "nothing can be sealed to recipient ") {
+		const refusal = "nothing can be sealed to recipient "
+		if err := ValidRecipient(s); err == nil || !strings.HasPrefix(err.Error(), refusal) {
 			t.Errorf("%s: %v", s, err)
 		}
 		points[string(bech32Data(s))] = true

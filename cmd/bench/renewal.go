@@ -62,7 +62,8 @@ func (b *bench) carryOut(t *token, planFile string) error {
 		seconds float64
 	}{{"run", c.usage, 15}, {"verify", v, 5}} {
 		what := fmt.Sprintf("ceremony %s of it", one.what)
-		b.printf("  %-22s  %8.2f  %8.2f  %8d\n", what, seconds(one.took.wall), seconds(one.took.cpu), one.took.memory/1024)
+		b.printf("  %-22s  %8.2f  %8.2f  %8d\n", what, seconds(one.took.wall), seconds(one.took.cpu),
+			one.took.memory/1024)
 		if b.renewed == 10000 { // the size that the marks are of
 			b.mark("a renewal of 10000 nodes, "+what, seconds(one.took.wall), one.seconds, " s")
 			b.mark("the same, peak memory", float64(one.took.memory)/1024, 64, " MiB")
