@@ -11,7 +11,7 @@ import (
 )
 
 // TestScreens holds what people see against testdata/screens: the help of every command,
-// and the main output of those that read what is on record.
+// and the main output of those that read what is on record. go test -update writes both.
 func TestScreens(t *testing.T) {
 	screens, err := filepath.Abs("testdata/screens")
 	must(t, err)
