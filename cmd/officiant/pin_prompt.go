@@ -85,7 +85,7 @@ func askPIN(o *options) signer.PINFunc { return (&pinPrompt{options: o}).ask }
 // pinQuestion names the token a PIN is for, what for, and what the token tells of
 // tries. It is two lines, of which the second is the question.
 func pinQuestion(d signer.Device) string {
-	tries, purpose := "it tells of no wrong PIN", "to log in"
+	tries, purpose := "no wrong PIN reported", "to log in"
 	if d.PINWrong > 0 {
 		tries = counted(d.PINWrong, "wrong PIN") + " as far as this machine knows"
 	}

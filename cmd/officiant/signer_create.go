@@ -77,7 +77,7 @@ func (s *signerCreateOptions) run(ctx context.Context, argument string) error {
 			return tooWeak(signer.Software, "whoever has its files and PIN has the key", least)
 		}
 		if _, err := store.Find(ctx, ref); err == nil {
-			return fmt.Errorf("%s: %w", argument, signer.ErrExists)
+			return s.exists(argument)
 		} else if !errors.Is(err, signer.ErrNotFound) {
 			return err
 		}
@@ -96,6 +96,24 @@ func (s *signerCreateOptions) run(ctx context.Context, argument string) error {
 		}
 		return s.make(ctx, store, ref, spec, least, leak)
 	})
+}
+
+// exists refuses a name that has a key, and says what can be done.
+func (s *signerCreateOptions) exists(argument string) error {
+	look := "officiant signer inspect '" + argument + "'"
+	if s.station != "" {
+		look += " --station " + s.station
+	}
+	return &exit.Error{
+		Code: exit.Refused,
+		Err:  fmt.Errorf("%s: %w", argument, signer.ErrExists),
+		Hints: []string{
+			"whose it is:  " + look,
+			"a plan uses it as it is with the public key shown there:  key: {existing: FINGERPRINT}",
+			"a ceremony that will not be finished made it?  officiant ceremony abandon DIR (docs/way-on.md)",
+			"for a key of its own, another name:  object=NAME in the URI",
+		},
+	}
 }
 
 // make makes the key, shows it, and has it answer a challenge.
