@@ -153,7 +153,7 @@ func TestContinuesRefused(t *testing.T) {
 			spoil: func(p *past) { p.files["previous/demo-1.jsonl"] = "3\n" },
 			want: []string{
 				`previous/demo-1.jsonl: line 1: not a line of a transcript: json: cannot ` +
-					`unmarshal number into Go value of type transcript.wire`,
+					`unmarshal number into Go value of type chain.wire`,
 			},
 		},
 		{name: "a byte of it changed", spoil: func(p *past) {

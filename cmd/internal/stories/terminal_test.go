@@ -33,14 +33,20 @@ type person struct {
 // sit starts a program of ours at a new terminal, in a folder.
 func sit(t *testing.T, dir string, args ...string) *person {
 	t.Helper()
+	return sitWith(t, dir, []string{"NO_COLOR=1", "TERM=linux"}, filepath.Join(programs, args[0]), args[1:]...)
+}
+
+// sitWith starts any program there, with more in its environment.
+func sitWith(t *testing.T, dir string, environment []string, program string, args ...string) *person {
+	t.Helper()
 	pty, tty, err := openTerminal()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tty.Close()
-	c := exec.Command(filepath.Join(programs, args[0]), args[1:]...)
+	c := exec.Command(program, args...)
 	c.Dir, c.Stdin, c.Stdout, c.Stderr = dir, tty, tty, tty
-	c.Env = append(os.Environ(), "NO_COLOR=1", "TERM=linux")
+	c.Env = append(os.Environ(), environment...)
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
