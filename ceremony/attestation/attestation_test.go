@@ -133,8 +133,8 @@ func TestRefused(t *testing.T) {
 		"another root": {"pkcs11", with(yk, "certificates", strings.Join(chain[:2], " ")+" "+words(other[1])),
 			ykKey, "certificate 2 is not"},
 		"sum of another": {"pkcs11", with(yk, "roots", strings.Repeat("ab", 32)), ykKey, "is not the sum"},
-		"another firmware": {"pkcs11", with(yk, "firmware", "5.7.0"), ykKey, `firmware is "5.7.0",
-			and the certificate says "5.4.3"`},
+		"another firmware": {"pkcs11", with(yk, "firmware", "5.7.0"), ykKey, `firmware is "5.7.0", ` +
+			`and the certificate says "5.4.3"`},
 		"another policy":     {"pkcs11", with(yk, "pin-policy", "always"), ykKey, "pin-policy is"},
 		"another serial":     {"pkcs11", with(yk, "serial", "1"), ykKey, "serial is"},
 		"as a YubiHSM's":     {"pkcs11", with(yk, "format", "yubihsm2"), ykKey, "there are 3, and 4"},

@@ -168,9 +168,9 @@ func TestAnotherCertificate(t *testing.T) {
 	template.SerialNumber = must(rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)))
 	der := must(x509.CreateCertificate(rand.Reader, &template, must(x509.ParseCertificate(block.Bytes)), one.key("etcd").Public(), one.key("root")))
 	spki := must(fingerprint.SPKI(one.key("etcd").Public()))
-	kept := "{name: etcd, certificate: before/etcd.crt}"
+	carried := "{name: etcd, certificate: before/etcd.crt}"
 	for says, line := range map[string]string{
-		"authority etcd: its certificate is not the one on the previous record": kept,
+		"authority etcd: its certificate is not the one on the previous record": carried,
 		"before/etcd.crt: is not the certificate authority etcd had on record": fmt.Sprintf(
 			"{name: etcd, renews: before/etcd.crt, key: {existing: %s}, validity: 12y, evidence: software}", spki),
 	} {

@@ -84,7 +84,8 @@ func TestExtrasRefused(t *testing.T) {
 		{"masters by accident", "  extra: [{name: x, profile: client, subject: {commonName: x, organization: [\"system:masters\"]}}]\n", "", []string{
 			`plan.yaml:15:11: node cp-1: extra certificate: x has the name system:masters, which is Kubernetes' own; if it is meant, say allow: ["system:masters"]`}},
 		{"an unknown role", "  extra: [{name: x, roles: [workers], " + server + "}]\n", "", []string{
-			`plan.yaml:15:29: extra x: "workers" is not a role; a node is control-plane, etcd or worker`,
+			`plan.yaml:15:29: extra x: "workers" is not a role; a node is control-plane, etcd or worker; ` +
+				`did you mean worker?`,
 			"requests/cp-1.req: csr/x.csr: node cp-1 has no such certificate in the plan",
 			"requests/worker-1.req: csr/x.csr: node worker-1 has no such certificate in the plan"}},
 		{"roles of one node", "  extra: [{name: x, roles: [worker], " + server + "}]\n", "    extra: [{name: x, roles: [etcd], " + server + "}]\n", []string{

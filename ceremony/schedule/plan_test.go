@@ -224,7 +224,7 @@ func TestRefused(t *testing.T) {
 		{"family unknown", "- name: etcd", "- name: etcd-2", []string{`plan.yaml:15:5: authority etcd-2 needs a family: ` +
 			`root, kubernetes, etcd or front-proxy`}},
 		{"family misspelled", "- name: etcd", "- name: etcd-2\n    family: etc", []string{`plan.yaml:16:13: authority ` +
-			`etcd-2: family "etc" is not root, kubernetes, etcd or front-proxy`}},
+			`etcd-2: family "etc" is not root, kubernetes, etcd or front-proxy; did you mean etcd?`}},
 		{"authority named release", "- name: etcd", "- name: release\n    family: etcd",
 			[]string{`plan.yaml:15:11: authority name "release": it is 1 to 63 lower-case letters, digits and dashes, with ` +
 				`a letter or digit at both ends, and not release, transcript or default`}},
