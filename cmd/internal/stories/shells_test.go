@@ -25,7 +25,9 @@ echo rea''dy`, []string{"--norc", "--noprofile", "-i"}},
 NAME() { case $1 in __complete*) command NAME "$@";; *) echo "<$*>";; esac; }
 . <(command NAME completion zsh)
 echo rea''dy`, []string{"-f", "-i"}},
-	{"fish", `function NAME; switch "$argv[1]"; case '__complete*'; command NAME $argv; case '*'; echo "<$argv>"; end; end
+	{"fish", `function NAME
+switch "$argv[1]"; case '__complete*'; command NAME $argv; case '*'; echo "<$argv>"; end
+end
 command NAME completion fish | source
 echo rea''dy`, []string{"--no-config", "-i"}},
 }
@@ -75,7 +77,8 @@ func completes(t *testing.T, shell, name, begin string, args []string, typed map
 			t.Fatal(err)
 		}
 	}
-	p := sitWith(t, dir, []string{"TERM=dumb", "HOME=" + dir, "PS1=> ", "PATH=" + programs + ":" + os.Getenv("PATH")}, shell, args...)
+	path := programs + ":" + os.Getenv("PATH")
+	p := sitWith(t, dir, []string{"TERM=dumb", "HOME=" + dir, "PS1=> ", "PATH=" + path}, shell, args...)
 	p.types(strings.ReplaceAll(begin, "NAME", name))
 	p.sees("ready")
 	for line, want := range typed {
