@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
-	"slices"
-	"strings"
 
 	"officiant/ceremony/online"
 	"officiant/ceremony/station"
@@ -33,11 +30,9 @@ func (o *options) tokens(st *station.Station, cluster string, log *slog.Logger) 
 		Now: o.Now,
 		Ref: func(name string) (signer.Ref, error) { return st.Ref(cluster, name) },
 		Open: func(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
-			scheme, _, _ := strings.Cut(ref.URI, ":")
-			open, ok := all[scheme]
-			if !ok {
-				return nil, signer.BadURI(fmt.Errorf("%s: no backend for %q; there are %s", ref.Label, scheme,
-					strings.Join(slices.Sorted(maps.Keys(all)), ", ")))
+			open, err := signer.Backend(ref, all, "")
+			if err != nil {
+				return nil, err
 			}
 			return open(ctx, ref, ask)
 		},

@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"officiant/bundle/nearest"
 	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
 	"officiant/signer"
@@ -63,17 +60,7 @@ func (r reach) backends() map[string]backend {
 
 // backend picks the backend of a URI.
 func (r reach) backend(ref signer.Ref) (backend, error) {
-	scheme, _, _ := strings.Cut(ref.URI, ":")
-	all := r.backends()
-	if b, ok := all[strings.ToLower(scheme)]; ok { // schemes are alike in any case (RFC 3986 section 3.1)
-		return b, nil
-	}
-	what := "key URI"
-	if ref.Label != "" {
-		what = ref.Label
-	}
-	return backend{}, signer.BadURI(fmt.Errorf("%s: no backend for %q in this build%s; it has %s%s", what, scheme,
-		airgapSuffix, strings.Join(slices.Sorted(maps.Keys(all)), ", "), nearest.Hint(scheme, maps.Keys(all))))
+	return signer.Backend(ref, r.backends(), airgapSuffix)
 }
 
 // open opens any backend's store.
