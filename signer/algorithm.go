@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,6 +27,21 @@ func ParseAlgorithm(s string) (Algorithm, error) {
 		names = append(names, string(a))
 	}
 	return "", fmt.Errorf("unknown key algorithm %q: one of %s", s, strings.Join(names, ", "))
+}
+
+// X509 is what a CA key of this algorithm signs certificates with.
+func (a Algorithm) X509() x509.SignatureAlgorithm {
+	switch a {
+	case ECDSAP256:
+		return x509.ECDSAWithSHA256
+	case ECDSAP384:
+		return x509.ECDSAWithSHA384
+	case ECDSAP521:
+		return x509.ECDSAWithSHA512
+	case RSA2048, RSA3072, RSA4096:
+		return x509.SHA256WithRSA
+	}
+	return x509.UnknownSignatureAlgorithm
 }
 
 // AlgorithmOf returns the algorithm of a public key; anything that is not one

@@ -197,10 +197,14 @@ func (s *Service) check(c *policy.Claim) (*issue.Checked, error) {
 		return nil, err
 	}
 	issuer := c.Authority.X509()
+	algorithm, err := signer.AlgorithmOf(issuer.PublicKey)
+	if err != nil {
+		return nil, err
+	}
 	entry := schedule.Entry{
 		Kind: schedule.LeafCertificate, Name: c.Subject, CommonName: c.CommonName, Organization: c.Organization,
 		DNSNames: c.DNSNames, IPAddresses: c.IPAddresses, KeyUsage: c.KeyUsage,
-		ExtKeyUsage: []x509.ExtKeyUsage{c.ExtKeyUsage}, Duration: c.Life, SignatureAlgorithm: algorithmFor(issuer),
+		ExtKeyUsage: []x509.ExtKeyUsage{c.ExtKeyUsage}, Duration: c.Life, SignatureAlgorithm: algorithm.X509(),
 	}
 	template, err := profile.Certificate(entry, c.Key, serial, c.Begin, issuer)
 	if err != nil {
@@ -212,19 +216,6 @@ func (s *Service) check(c *policy.Claim) (*issue.Checked, error) {
 	return s.checker.Check(template, issuer, issuer.PublicKey, c.Key, lint.Context{
 		Name: c.Subject, Kind: lint.Leaf, Authority: kubepki.KubernetesAuthority, Leaf: leaf, Used: s.journal.Used,
 	})
-}
-
-// algorithmFor is the signature algorithm of an authority's key.
-func algorithmFor(issuer *x509.Certificate) x509.SignatureAlgorithm {
-	switch algorithm, _ := signer.AlgorithmOf(issuer.PublicKey); algorithm {
-	case signer.ECDSAP256:
-		return x509.ECDSAWithSHA256
-	case signer.ECDSAP384:
-		return x509.ECDSAWithSHA384
-	case signer.ECDSAP521:
-		return x509.ECDSAWithSHA512
-	}
-	return x509.SHA256WithRSA
 }
 
 // sign has the keys sign, as many at once as there are workers.

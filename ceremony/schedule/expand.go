@@ -61,7 +61,7 @@ func (b *entryPass) expand() error {
 // add numbers an entry; its signer's key says the signature algorithm.
 func (b *entryPass) add(e Entry) {
 	e.N = len(b.entries) + 1
-	e.SignatureAlgorithm = signatureAlgorithm(b.c.algorithms[e.Signer])
+	e.SignatureAlgorithm = b.c.algorithms[e.Signer].X509()
 	b.entries = append(b.entries, e)
 }
 
@@ -127,21 +127,7 @@ func (b *entryPass) expandLeaves(f kubepki.Authority) error {
 
 // SignatureAlgorithm is what a key signs with, by its name.
 func (c *Ceremony) SignatureAlgorithm(name string) x509.SignatureAlgorithm {
-	return signatureAlgorithm(c.algorithms[name])
-}
-
-func signatureAlgorithm(a signer.Algorithm) x509.SignatureAlgorithm {
-	switch a {
-	case signer.ECDSAP256:
-		return x509.ECDSAWithSHA256
-	case signer.ECDSAP384:
-		return x509.ECDSAWithSHA384
-	case signer.ECDSAP521:
-		return x509.ECDSAWithSHA512
-	case signer.RSA2048, signer.RSA3072, signer.RSA4096:
-		return x509.SHA256WithRSA
-	}
-	return x509.UnknownSignatureAlgorithm
+	return c.algorithms[name].X509()
 }
 
 // KeysNeeded names the keys the ceremony makes or signs with, in the order
