@@ -31,22 +31,27 @@ func cause(data []byte, line int) *Error {
 }
 
 // invisible finds a character that no YAML file has, or, in the line that is refused,
-// one that looks like a space and is none.
+// one that looks like a space and is none. It passes over the line once: a line may be
+// the whole file.
 func invisible(s string, line int, refused bool) *Error {
-	for i, r := range s {
-		column := utf8.RuneCountInString(s[:i]) + 1
+	column, begun := 0, false // begun: text stands before this character
+	var double, single bool   // a quote of this kind is open
+	for _, r := range s {
+		column++
 		switch {
 		case r == '\ufeff':
 			return fail(line, column, "not YAML: a byte order mark in the middle of the file, as files have "+
 				"that were put together; take it out")
 		case r < ' ' && r != '\t', r == 0x7f, r > 0x7f && r < 0xa0 && r != 0x85, r == '\ufffe', r == '\uffff':
 			return fail(line, column, "not YAML: the control character U+%04X, which is in no text; take it out", r)
-		case refused && !quotes(s[:i]) && looksLikeSpace(r):
+		case refused && !double && !single && looksLikeSpace(r):
 			return fail(line, column, "not YAML: the character U+%04X, which looks like a space and is none; "+
 				"type a space", r)
-		case refused && r == '\t' && strings.Trim(s[:i], " \t-") == "":
+		case refused && r == '\t' && !begun:
 			return fail(line, column, "not YAML: a tab before the text; YAML indents with spaces alone")
 		}
+		begun = begun || !strings.ContainsRune(" \t-", r)
+		double, single = double != (r == '"'), single != (r == '\'')
 	}
 	return nil
 }

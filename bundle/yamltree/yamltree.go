@@ -87,7 +87,7 @@ func place(err error) *Error {
 	if !ok {
 		return fail(1, 1, "not YAML")
 	}
-	e := fail(1, 1, "not YAML: %s", y.GetMessage())
+	e := fail(1, 1, "not YAML: %s", short(y.GetMessage()))
 	if double, at, ok := strings.Cut(y.GetMessage(), " already defined at ["); ok {
 		line, _, _ := strings.Cut(at, ":")
 		e.Problem = double + " is there already, in line " + line
@@ -96,6 +96,16 @@ func place(err error) *Error {
 		e.Line, e.Column = tk.Position.Line, tk.Position.Column
 	}
 	return e
+}
+
+// short keeps the beginning of a message that quotes the text it is about, which may
+// be a line of any length.
+func short(message string) string {
+	const most = 200 // characters
+	if r := []rune(message); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return message
 }
 
 // runaway finds the quote that caused an error at a line: one that ends in it, or

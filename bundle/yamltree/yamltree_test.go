@@ -59,6 +59,7 @@ func texts() []struct{ what, text, refused string } {
 		{"such characters where they may be", "a: \"b\u00a0{{c}}\tx\"\n", ""},
 		{"such characters above", "a: \"b\u00a0{{c}}\"\nb: c: d\n", "2:4: not YAML: mapping value is not allowed"},
 		{"such characters in the line", "b: \"\u00a0{{c}}\": d\n", "not YAML: mapping"},
+		{"a line that is quoted", "a: | " + strings.Repeat("| ", 400) + "\n", "…"},
 		{"twice", "a: b\na: c\n", `2:1: mapping key "a" is there already, in line 1`},
 	}
 }
