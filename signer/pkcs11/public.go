@@ -149,6 +149,9 @@ func (in objects) publicFrom(h pkcs11.SessionHandle, private, object pkcs11.Obje
 		if err != nil {
 			return nil, err
 		}
+		if len(v[1]) == 0 {
+			return nil, fmt.Errorf("%w: the object has no CKA_EC_POINT", signer.ErrUnsupported)
+		}
 		return parseEC(v[0], v[1])
 	}
 	return nil, fmt.Errorf("%w: keys of type %s", signer.ErrUnsupported, kindName(n))
