@@ -11,7 +11,7 @@ import (
 func TestWorstShapes(t *testing.T) {
 	shapes := limittest.YAML(Small.Bytes, 0)
 	for _, name := range slices.Sorted(maps.Keys(shapes)) {
-		limittest.Hold(t, name, func() { _, _ = Parse([]byte(shapes[name]), Small) })
+		limittest.Hold(t, name, func() { _, _ = Parse([]byte(shapes[name]()), Small) })
 	}
 }
 
@@ -19,7 +19,7 @@ func TestWorstShapes(t *testing.T) {
 // refuse takes the parser many times as long without them.
 func TestLimitsHold(t *testing.T) {
 	none := Limits{Bytes: 1 << 30, Depth: 1 << 30, Entries: 1 << 30, Keys: 1 << 30, Documents: 1 << 30}
-	text := []byte(limittest.YAML(Small.Bytes, 0)["keys"])
+	text := []byte(limittest.YAML(Small.Bytes, 0)["keys"]())
 	with := limittest.Measure(t, "limits", func() { _, _ = Parse(text, Small) })
 	without := limittest.Measure(t, "no limits", func() { _, _ = Parse(text, none) })
 	if with.Done && without.Done && without.Time > 0 && without.Time < 3*with.Time {

@@ -51,25 +51,29 @@ func TestHuge(t *testing.T) {
 
 // TestWorstShapes: no text of up to the limit takes longer, or more, than any file may.
 func TestWorstShapes(t *testing.T) {
-	read := func(text string) func() { return func() { Read(&Report{}, []byte(text)) } }
-	full := large(t, 10_000)
-	if len(full) > MaxSize {
-		t.Fatalf("10,000 nodes take %d bytes, more than a plan may have", len(full))
+	hold := func(name string, text func() string) {
+		limittest.Hold(t, name, func() { Read(&Report{}, []byte(text())) })
 	}
-	limittest.Hold(t, "10,000 nodes", read(full))
-	limittest.Hold(
-		t,
-		"10,000 nodes, the last of them wrong",
-		read(strings.Replace(full, "requests/worker-9999", "\"", 1)),
-	)
-	limittest.Hold(t, "one node of the size", read(full[:strings.Index(full, "  - name: worker-1\n")]+
-		strings.Repeat("    a: b\n", (MaxSize-4096)/9)))
+	full := func() string { return large(t, 10_000) }
+	hold("10,000 nodes", func() string {
+		text := full()
+		if len(text) > MaxSize {
+			t.Errorf("10,000 nodes take %d bytes, more than a plan may have", len(text))
+		}
+		return text
+	})
+	hold("10,000 nodes, the last of them wrong",
+		func() string { return strings.Replace(full(), "requests/worker-9999", "\"", 1) })
+	hold("one node of the size", func() string {
+		text := large(t, 2)
+		return text[:strings.Index(text, "  - name: worker-1\n")] + strings.Repeat("    a: b\n", (MaxSize-4096)/9)
+	})
 	shapes := limittest.YAML(maxTree, 0)
 	for _, times := range []int{1, MaxSize / maxTree} {
 		for _, name := range []string{"keys", "list of mappings", "list of blocks", "list", "brackets that close",
 			"comments between", "quoted escapes", "aliases", "numbers in a list", "empty lines", "blocks", "colons"} {
-			text := strings.Repeat(shapes[name], times)
-			limittest.Hold(t, name+map[bool]string{true: " of a large plan"}[times > 1], read(text))
+			hold(name+map[bool]string{true: " of a large plan"}[times > 1],
+				func() string { return strings.Repeat(shapes[name](), times) })
 		}
 	}
 }
