@@ -2,6 +2,7 @@ package kubepki
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
@@ -34,7 +35,10 @@ func above(cert *x509.Certificate, below int) []string {
 	var wrong []string
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	switch {
-	case cert.Version != 3 || !cert.BasicConstraintsValid || !cert.IsCA:
+	case cert.Version != 3:
+		bad("is a certificate of X.509 version %d, which cannot say that it is a CA's: Go and OpenSSL want version 3",
+			cert.Version)
+	case !cert.BasicConstraintsValid || !cert.IsCA:
 		bad("is not the certificate of a CA")
 	case !MayCertify(cert):
 		bad("its key usage does not allow certificates to be signed")
@@ -99,23 +103,43 @@ const MaxAbove = 4
 
 // Chain finds the CAs between a certificate and a root among pool, the issuer
 // first; none when the root signed it itself. All signatures are checked, dates
-// are not.
+// are not. A CA that two roots have certified is there twice: the way that ends at
+// this root is taken, the earlier one in pool where there are two.
 func Chain(cert, root *x509.Certificate, pool []*x509.Certificate) ([]*x509.Certificate, error) {
-	var chain []*x509.Certificate
-	for below := cert; ; {
+	var first error
+	tried := make([]bool, len(pool))
+	var way []*x509.Certificate
+	var up func(below *x509.Certificate) bool
+	up = func(below *x509.Certificate) bool {
 		if signed(below, root) {
-			return chain, nil
+			return true
 		}
-		i := slices.IndexFunc(pool, func(c *x509.Certificate) bool { return !slices.Contains(chain, c) && signed(below, c) })
-		switch {
-		case i < 0:
-			return nil, noIssuer(below, root, pool)
-		case len(chain) == MaxAbove:
-			return nil, fmt.Errorf("more than %d CAs stand between %q and the root", MaxAbove, cert.Subject)
+		dead := true
+		for i, c := range pool {
+			if tried[i] || !signed(below, c) {
+				continue
+			}
+			dead = false
+			if len(way) == MaxAbove {
+				far := fmt.Errorf("more than %d CAs stand between %q and the root", MaxAbove, cert.Subject)
+				first = cmp.Or(first, far)
+				return false
+			}
+			tried[i], way = true, append(way, c)
+			if up(c) {
+				return true
+			}
+			way = way[:len(way)-1]
 		}
-		below = pool[i]
-		chain = append(chain, below)
+		if dead {
+			first = cmp.Or(first, noIssuer(below, root, pool))
+		}
+		return false
 	}
+	if up(cert) {
+		return way, nil
+	}
+	return nil, first
 }
 
 // noIssuer says why no issuer of a certificate was found: also when one is there
@@ -130,9 +154,14 @@ func noIssuer(below, root *x509.Certificate, pool []*x509.Certificate) error {
 		if !SameName(below.RawIssuer, c.RawSubject) {
 			continue
 		}
-		if bytes.Equal(below.RawIssuer, c.RawSubject) && (!c.IsCA || !MayCertify(c)) {
-			return fmt.Errorf("%q names %q as its issuer, which is no CA or whose key usage does not allow certificates to "+
-				"be signed",
+		switch same := bytes.Equal(below.RawIssuer, c.RawSubject); {
+		case same && c.Version == 3 && !c.IsCA:
+			return fmt.Errorf("%q names %q as its issuer, which is the certificate of no CA", below.Subject, c.Subject)
+		case same && !MayCertify(c):
+			return fmt.Errorf("%q names %q as its issuer, whose key usage does not allow certificates to be signed",
+				below.Subject, c.Subject)
+		case same && signed(below, c):
+			return fmt.Errorf("%q was issued by %q, and the way from there leads back to it and to no root",
 				below.Subject, c.Subject)
 		}
 		if c == root && bytes.Equal(below.RawIssuer, c.RawSubject) {

@@ -250,6 +250,12 @@ var known = map[string]bool{
 	"1.3.6.1.4.1.311.21.7": false, // and the template
 }
 
+// names are of the extensions that there have to be.
+var names = map[string]string{
+	"2.5.29.14": "subject key identifier", "2.5.29.15": "key usage", "2.5.29.19": "basic constraints",
+	"2.5.29.35": "authority key identifier", "2.5.29.37": "extended key usage",
+}
+
 func (d *differences) extensions() {
 	seen := map[string]bool{}
 	for _, e := range d.cert.Extensions {
@@ -257,7 +263,7 @@ func (d *differences) extensions() {
 		must, ok := known[id]
 		switch {
 		case !ok:
-			d.add("has the extension %s, which is not accepted", id)
+			d.add("has the extension %s, which is not accepted; have it issued without", id)
 		case seen[id]:
 			d.add("has the extension %s twice", id)
 		case e.Critical && !must:
@@ -269,7 +275,7 @@ func (d *differences) extensions() {
 	}
 	for _, id := range slices.Sorted(maps.Keys(known)) {
 		if known[id] && !seen[id] {
-			d.add("lacks the extension %s", id)
+			d.add("lacks the extension %s (%s)", id, names[id])
 		}
 	}
 }

@@ -249,6 +249,9 @@ func (b *authorityPass) certificate(a *plan.Authority, file string, where plan.A
 	}
 	b.cas.algorithms[a.Name] = algorithm
 	switch {
+	case c.Version != 3:
+		bad("is a certificate of X.509 version %d, which cannot say that it is a CA's: Go and OpenSSL want version 3",
+			c.Version)
 	case !c.BasicConstraintsValid || !c.IsCA:
 		bad("is not the certificate of a CA")
 	case !kubepki.MayCertify(c):
