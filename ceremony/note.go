@@ -12,7 +12,6 @@ import (
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/transcript"
-	"officiant/signer"
 )
 
 // Dictation is what people say for the record of a ceremony that is paused.
@@ -95,9 +94,8 @@ func (r *run) stopped(ctx context.Context, s Step, cause error) error {
 	if !r.progress.Begun() {
 		return err
 	}
-	if errors.Is(cause, signer.ErrPIN) && !r.progress.Closed {
-		// For whoever takes the token in hand next, on whatever machine.
-		if _, e := r.progress.Append(transcript.Note{Text: "a PIN was not accepted: " + cause.Error()}); e != nil {
+	if line, refused := RefusedPIN(cause, r.progress.WrongPINs); refused && !r.progress.Closed {
+		if _, e := r.progress.Append(line); e != nil {
 			err = errors.Join(err, e)
 		}
 	}

@@ -32,6 +32,9 @@ type Config struct {
 	Present []string
 	Open    signer.Opener // over all backends
 	Ask     signer.PINFunc
+	// WrongPINs is told what the record says of wrong PINs; Open can ask it. Nil: only Ask
+	// is told.
+	WrongPINs *WrongPINs
 	// Shared says which PINs that Ask gave were put together from shares, since it was
 	// asked last; may be nil.
 	Shared func() []transcript.PINShares
@@ -245,8 +248,14 @@ func (r *run) open(ctx context.Context) error {
 
 func (r *run) openRooms() {
 	wanted := asked{common: r.common, station: r.Station, uris: r.Rehearsal}
+	if r.WrongPINs == nil {
+		r.WrongPINs = &WrongPINs{}
+	}
+	r.WrongPINs.Set(r.progress.WrongPINs)
+	TellWrongPINs(r.observer.Say, r.progress.WrongPINs)
 	r.tokens = &tokens{
-		asked: wanted, canaries: canaries{wanted}, opener: r.Open, ask: r.Ask, insertion: r.Insert,
+		asked: wanted, canaries: canaries{wanted}, opener: r.Open, insertion: r.Insert,
+		ask: r.WrongPINs.Telling(r.Ask), wrong: r.WrongPINs,
 		resumed: r.resumed, corrected: r.corrected,
 		stores: map[string]signer.Store{}, keys: map[string]signer.Key{}, proved: map[string]signer.Store{},
 	}

@@ -135,7 +135,7 @@ func (r *tokens) enter(ctx context.Context, p phase, store signer.Store) error {
 				device.Label, who, least, name)}}
 		}
 	}
-	if _, err := r.progress.Record(tokenRecord(device)); err != nil {
+	if err := r.recordToken(tokenRecord(device)); err != nil {
 		return err
 	}
 	if r.look {

@@ -19,6 +19,7 @@ type tokens struct {
 	canaries  canaries
 	opener    signer.Opener
 	ask       signer.PINFunc
+	wrong     *WrongPINs
 	insertion func(ctx context.Context, words string) (said string, err error) // Config.Insert
 	resumed   bool
 	look      bool                       // nothing is made, and there is no directory
@@ -276,7 +277,7 @@ func (r *tokens) reinsert(ctx context.Context, p phase) error {
 	}
 	device, ok := r.described(store)
 	if ok && !r.progress.Closed {
-		if _, err := r.progress.Record(tokenRecord(device)); err != nil {
+		if err := r.recordToken(tokenRecord(device)); err != nil {
 			return err
 		}
 	}
@@ -317,7 +318,7 @@ func (r *tokens) clone(ctx context.Context, p phase, ref signer.Ref) error {
 		return &Refused{[]string{fmt.Sprintf("token %s is software, and the %s asks for evidence %q of the %s key: "+
 			"that holds for its clone", device.Label, who, least, name)}}
 	}
-	if _, err := r.progress.Record(token); err != nil {
+	if err := r.recordToken(token); err != nil {
 		return err
 	}
 	if err := r.challenge(ctx, transcript.ChallengeIntent{Name: name, SPKI: key.SPKI, Clone: &token}, k); err != nil {

@@ -181,6 +181,8 @@ type Device struct {
 	PINCountLow, PINFinalTry, PINLocked, PINPad bool
 	// PINWrong is how many wrong PINs this machine remembers since the last right one.
 	PINWrong int
+	// PINRecorded is how many the record of the ceremony that goes on has, counted so.
+	PINRecorded int
 	// PINFor is the label of the key whose next signature a PIN is asked for
 	// (CKA_ALWAYS_AUTHENTICATE); empty when it is for the login.
 	PINFor string
@@ -209,6 +211,15 @@ var (
 	ErrUnsupported = errors.New("not supported by this token or KMS")
 	ErrAbsent      = error(absent{}) // an ErrUnavailable: a token that people can put in is not there
 )
+
+// PINRefused is an ErrPIN, with the device that did not take the PIN.
+type PINRefused struct {
+	Device Device
+	Cause  error // wraps ErrPIN
+}
+
+func (e *PINRefused) Error() string { return e.Cause.Error() }
+func (e *PINRefused) Unwrap() error { return e.Cause }
 
 type absent struct{}
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -222,6 +223,46 @@ func abandonedIn(t *testing.T, dir string) {
 	if v := report.Verdict(); v != audit.Abandoned {
 		t.Errorf("verdict %q: %q", v, report.Findings())
 	}
+}
+
+// TestWrongPIN: wrong PINs are on record here as well, those of the ceremony counted in,
+// and told before the next.
+func TestWrongPIN(t *testing.T) {
+	f := fixture(t, people)
+	f.Asking(t)
+	dir := begun(t, f, made("demo/etcd"))
+	c := config(t, f, dir)
+	sign(t, f, c, "alice", "bob")
+	right := c.Ask
+	var said, told []string
+	c.Say = func(line string) { said = append(said, line) }
+	for n := range 2 {
+		c.Ask = func(_ context.Context, d signer.Device) ([]byte, error) {
+			told = append(told, fmt.Sprint(d.PINRecorded))
+			return []byte("4321"), nil
+		}
+		if _, err := abandon.Run(t.Context(), c); !errors.Is(err, signer.ErrPIN) {
+			t.Fatalf("try %d: %v", n+1, err)
+		}
+	}
+	c.Ask = right
+	_, err := abandon.Run(t.Context(), c)
+	must(t, err)
+	if got := strings.Join(told, " "); got != "0 1" {
+		t.Errorf("told of %s", got)
+	}
+	if !strings.Contains(strings.Join(said, "\n"), "2 wrong PINs are on record of token ") {
+		t.Errorf("said %q", said)
+	}
+	record, _ := lines(t, dir)
+	types := ""
+	for _, l := range record.Lines {
+		types += " " + string(l.Record.Type())
+	}
+	if !strings.Contains(types, " abandonment pin-refused resumed pin-refused resumed token destroy-intent ") {
+		t.Errorf("the record is%s", types)
+	}
+	abandonedIn(t, dir)
 }
 
 // TestKilled kills an abandonment at every instant, and has the same command finish it.

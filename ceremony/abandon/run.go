@@ -33,6 +33,8 @@ type Config struct {
 	Station *station.Station  // where the keys are
 	Open    signer.Opener
 	Ask     signer.PINFunc
+	// WrongPINs is as in ceremony.Config.
+	WrongPINs *ceremony.WrongPINs
 	// Insert is as in ceremony.Config.
 	Insert func(ctx context.Context, words string) (said string, err error)
 	// Confirm shows a key that is about to be destroyed, and is an error when people do
@@ -68,6 +70,7 @@ type run struct {
 	intents   map[string]int // destroy intents without a result, by name and id
 	found     map[string]*fingerprint.SHA256
 	ended     map[string]bool
+	wrong     transcript.WrongPINs
 	count     transcript.AbandonmentClosed
 	scheduled []string
 }
@@ -100,7 +103,8 @@ func Run(ctx context.Context, c Config) (res *Result, err error) {
 	defer func() { err = errors.Join(err, log.Close()) }()
 	last := found.Lines[len(found.Lines)-1]
 	r := &run{Config: c, Proposal: p, log: log, step: last.Step, intents: map[string]int{},
-		found: map[string]*fingerprint.SHA256{}, ended: map[string]bool{}}
+		found: map[string]*fingerprint.SHA256{}, ended: map[string]bool{}, wrong: transcript.WrongPINs{}}
+	r.wrongPINs(found)
 	if p.Decided {
 		r.replay(found)
 		err = r.record(transcript.Resumed{Head: found.Head(), Cut: recovered.Cut, Program: c.Program, Host: c.Host,
@@ -111,6 +115,9 @@ func Run(ctx context.Context, c Config) (res *Result, err error) {
 	}
 	if err == nil {
 		res, err = r.finish(ctx)
+	}
+	if line, refused := ceremony.RefusedPIN(err, r.wrong); refused {
+		err = errors.Join(err, r.record(line))
 	}
 	if err != nil {
 		return nil, &Stopped{Head: log.Head(), cause: err}
@@ -254,7 +261,27 @@ func (r *run) onRecord(store signer.Store, t transcript.Token) (signer.Store, er
 			"the keys were made in token %s, serial %s: give the station that the ceremony had", got.Label, got.Serial, t.Label,
 			t.Serial)}}, store.Close())
 	}
+	if _, wrong := r.wrong[t.ID()]; wrong { // a login counts them from the start
+		if err := r.record(t); err != nil {
+			return nil, errors.Join(err, store.Close())
+		}
+		r.wrong.Take(t)
+		r.WrongPINs.Set(r.wrong)
+	}
 	return store, nil
+}
+
+// wrongPINs takes what is on record of wrong PINs, and has people told of them.
+func (r *run) wrongPINs(t *transcript.Transcript) {
+	for _, l := range t.Lines {
+		r.wrong.Take(l.Record)
+	}
+	if r.WrongPINs == nil {
+		r.WrongPINs = &ceremony.WrongPINs{}
+	}
+	r.WrongPINs.Set(r.wrong)
+	r.Ask = r.WrongPINs.Telling(r.Ask)
+	ceremony.TellWrongPINs(r.Say, r.wrong)
 }
 
 // destroy looks at one key, has people say its name, and destroys it.

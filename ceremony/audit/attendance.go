@@ -12,6 +12,7 @@ import (
 // room. Records from before attendance was taken are told apart by having none.
 func (a *peopleAudit) attended(c *Check) {
 	var present []string
+	over := false
 	taken := slices.ContainsFunc(a.t.Lines,
 		func(l transcript.Line) bool { return l.Record.Type() == transcript.Attendance{}.Type() })
 	for _, l := range a.t.Lines {
@@ -27,9 +28,11 @@ func (a *peopleAudit) attended(c *Check) {
 					c.problem("line %d: %s waives %s, and was not present", l.Seq, by, r.Waives)
 				}
 			}
-		case transcript.Token:
-			if taken && present == nil {
-				c.problem("line %d: token, and this process had not taken attendance", l.Seq)
+		case transcript.Abandonment:
+			over = true // it has its people's signatures, whoever types
+		case transcript.Token, transcript.PINRefused:
+			if taken && present == nil && !over {
+				c.problem("line %d: %s, and this process had not taken attendance", l.Seq, r.Type())
 				return
 			}
 		}

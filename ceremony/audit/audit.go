@@ -106,6 +106,8 @@ func (v *view) checks() []kind {
 		{1, "another station file was agreed to, and every key found by it", aRecord, (&stationAudit{v}).stations,
 			(&stationAudit{v}).changes},
 		{1, "each PIN in shares was opened by those who had them", aRecord, (&shareAudit{v}).opened, (&shareAudit{v}).any},
+		{8, "each wrong PIN is counted, and its token can have asked for it", aRecord, (&pinAudit{v}).refused,
+			(&pinAudit{v}).any},
 		{1, "its people abandoned it, and only keys of its own were destroyed", aRecord,
 			(&abandonmentAudit{v}).abandoned, (&abandonmentAudit{v}).given},
 		{8, "the ceremonies this one continues", aPlan, chain.predecessors, nil},

@@ -40,6 +40,7 @@ func (a *orderAudit) roomFirst(c *Check) {
 		case transcript.Preflight:
 			looked = len(r.Checks) > 0
 		case transcript.Token,
+			transcript.PINRefused,
 			transcript.CanaryIntent,
 			transcript.KeyIntent,
 			transcript.ChallengeIntent,

@@ -216,6 +216,14 @@ func (f *Fixture) Tokens(t testing.TB) {
 	f.open = pkcs11.Open
 }
 
+// Asking has PINs asked for, in place of the file that the station names.
+func (f *Fixture) Asking(t testing.TB) {
+	t.Helper()
+	text, err := os.ReadFile(f.Station)
+	check(t, err)
+	write(t, f.Station, strings.ReplaceAll(string(text), "&pin-source=file:"+filepath.Join(f.Room, "pin"), ""))
+}
+
 // Append adds lines to the end of the fixture's plan.
 func (f *Fixture) Append(t testing.TB, lines string) {
 	t.Helper()

@@ -29,6 +29,7 @@ type State struct {
 	CanaryIntents map[int]transcript.CanaryIntent
 	KeyIntents    map[string]transcript.KeyIntent
 	Keys          map[string]transcript.Key
+	WrongPINs     transcript.WrongPINs
 	Clones        map[string]bool           // keys whose clone answered a challenge
 	pending       map[int]transcript.Record // intents without a result, by seq
 	issued        map[string]issued
@@ -68,6 +69,7 @@ func newState() *State {
 		KeyIntents:    map[string]transcript.KeyIntent{},
 		Keys:          map[string]transcript.Key{},
 		Clones:        map[string]bool{},
+		WrongPINs:     transcript.WrongPINs{},
 		pending:       map[int]transcript.Record{},
 		Shared:        map[string]bool{},
 		Adopted:       map[string]bool{},
@@ -86,6 +88,7 @@ func newState() *State {
 // apply takes one line into the state: the only way it changes.
 func (s *State) apply(line transcript.Line) error {
 	seq := line.Seq
+	s.WrongPINs.Take(line.Record)
 	switch r := line.Record.(type) {
 	case transcript.Open:
 		s.Open, s.NotBefore, s.First = &r, r.NotBefore, line.Hash

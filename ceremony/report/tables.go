@@ -180,6 +180,12 @@ func (m *Minutes) Events() []Event {
 				by = append(by, p.Person)
 			}
 			e.By = strings.Join(by, ", ")
+		case transcript.PINRefused:
+			e.Kind = "wrong PIN"
+			e.Text = fmt.Sprintf("try %d of token %s, serial %s", r.Tries, r.Token.Label, r.Token.Serial)
+			if r.For != "" {
+				e.Text += ", for a signature by " + r.For
+			}
 		case transcript.StationChanged:
 			e.Kind, e.By = "another station file", strings.Join(r.By, ", ")
 			e.Text = fmt.Sprintf("from here on SHA-256 %s: %s", r.Station, r.Reason)

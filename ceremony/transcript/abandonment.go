@@ -181,7 +181,7 @@ func (o *order) over(r Record) error {
 		return nil
 	}
 	switch r.(type) {
-	case Resumed, Paused, Note, Abandonment, DestroyIntent, Destroyed, AbandonmentClosed:
+	case Resumed, Paused, Note, Token, PINRefused, Abandonment, DestroyIntent, Destroyed, AbandonmentClosed:
 		return nil
 	}
 	return fmt.Errorf("%s after the ceremony was abandoned", r.Type())

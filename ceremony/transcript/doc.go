@@ -65,12 +65,15 @@
 //   - A "resumed" line's head is the hash of the line before it.
 //   - A "pin-shares" line has a set and two shares or more, in the order of their numbers,
 //     each once.
+//   - A "pin-refused" line names a token, by label or serial; tries is the number of such
+//     lines of that token, this one included, since its last "token" line. It comes where
+//     a "token" line may come.
 //   - The id of a "key-intent" with a salt follows from the first line's hash, the
 //     key's name and the salt (BoundID).
 //   - An "abandonment" comes once, with the hash of the line before it as head, and
-//     from somebody. Only "resumed", "paused", "note", "destroy-intent", "destroyed" and
-//     "abandonment-closed" follow, the last of them when each key that is not kept has
-//     its end; nothing follows it.
+//     from somebody. Only "resumed", "paused", "note", "token", "pin-refused",
+//     "destroy-intent", "destroyed" and "abandonment-closed" follow, the last of them when each key
+//     that is not kept has its end; nothing follows it.
 //   - A "station-changed" line names as former the station of the first line, or of the
 //     last such line; it has a reason, and who agreed, each once.
 //

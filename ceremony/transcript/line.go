@@ -7,7 +7,7 @@ var records = chain.Of(
 	Open{}, Attendance{}, Resumed{}, Paused{}, Step{}, Token{}, CanaryIntent{}, Canary{}, KeyIntent{}, Key{}, KeyAbandoned{},
 	ChallengeIntent{}, Challenge{}, Intent{}, Issued{}, CSRIntent{}, CSR{}, Received{}, CRLIntent{}, CRL{}, CRLCarried{}, Abandoned{}, Sealed{}, Carried{}, Shared{}, Adopted{}, NodeKeys{}, IssuingClosed{},
 	SignatureIntent{}, Signature{}, Preflight{}, Note{}, Deviation{}, Closed{},
-	StationChanged{}, PINShares{}, Abandonment{}, DestroyIntent{}, Destroyed{}, AbandonmentClosed{},
+	StationChanged{}, PINShares{}, PINRefused{}, Abandonment{}, DestroyIntent{}, Destroyed{}, AbandonmentClosed{},
 )
 
 // encode returns the one spelling of a line, with its newline. It ignores Hash.

@@ -47,8 +47,9 @@ type order struct {
 	station           fingerprint.SHA256 // by which the ceremony goes
 	first             fingerprint.SHA256 // hash of the first line
 	givenUp           *abandoned         // nil: it is not
-	refused           []string           // checks of the room that nobody waived
-	issued, abandoned int                // certificates
+	wrongPINs         WrongPINs
+	refused           []string // checks of the room that nobody waived
+	issued, abandoned int      // certificates
 	issuing, closed   bool
 	received          bool // certificates that others signed came back
 }
@@ -57,6 +58,7 @@ func newOrder() *order {
 	return &order{
 		open: map[int]pending{}, taken: map[int]bool{}, serials: map[serial]struct{}{}, lists: map[string]*big.Int{},
 		intended: map[string]string{}, keys: map[string]fingerprint.SHA256{}, made: map[string]bool{}, adopted: map[string]bool{}, issuing: true,
+		wrongPINs: WrongPINs{},
 	}
 }
 
@@ -92,6 +94,7 @@ func (o *order) next(l *Line) error {
 	if err := o.record(l); err != nil {
 		return err
 	}
+	o.wrongPINs.Take(l.Record)
 	if o.seq, o.last, o.head = l.Seq, l.Time, l.Hash; l.Seq == 1 {
 		o.first = l.Hash
 	}
@@ -128,6 +131,8 @@ func (o *order) record(l *Line) error {
 		}
 	case PINShares:
 		return o.pinShares(r)
+	case PINRefused:
+		return o.refusePIN(r)
 	case StationChanged:
 		return o.changeStation(r)
 	case Abandonment, DestroyIntent, Destroyed, AbandonmentClosed:
@@ -229,8 +234,8 @@ func (o *order) room(r Record) error {
 			return errors.New("deviation by fewer than two people")
 		}
 		o.refused = slices.DeleteFunc(o.refused, func(name string) bool { return name == r.Waives })
-	case Token, CanaryIntent, KeyIntent, ChallengeIntent, CSRIntent, Intent, CRLIntent, SignatureIntent:
-		if len(o.refused) > 0 {
+	case Token, PINRefused, CanaryIntent, KeyIntent, ChallengeIntent, CSRIntent, Intent, CRLIntent, SignatureIntent:
+		if len(o.refused) > 0 && o.givenUp == nil {
 			return fmt.Errorf("%s while the room is refused, and nobody waived it: %s", r.Type(), strings.Join(o.refused, ", "))
 		}
 	}

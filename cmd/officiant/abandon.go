@@ -163,6 +163,8 @@ func (o *abandonOptions) config(ctx context.Context, dir string) (*abandon.Confi
 		}
 		r := o.reach().at(c.Station)
 		r.finalTry = o.finalTry
+		c.WrongPINs = &ceremony.WrongPINs{}
+		r.tries = recordedTries{r.tries, c.WrongPINs}
 		c.Open = r.open
 	}
 	c.Others, err = o.others(dir)

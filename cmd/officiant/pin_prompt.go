@@ -89,6 +89,9 @@ func pinQuestion(d signer.Device) string {
 	if d.PINWrong > 0 {
 		tries = counted(d.PINWrong, "wrong PIN") + " as far as this machine knows"
 	}
+	if d.PINRecorded > 0 && d.PINRecorded >= d.PINWrong {
+		tries = counted(d.PINRecorded, "wrong PIN") + " for this token on record"
+	}
 	if d.PINCountLow {
 		tries = "a wrong PIN was entered before"
 	}

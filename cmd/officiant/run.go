@@ -33,6 +33,7 @@ type runOptions struct {
 	waive    ceremony.Waiver
 	newFile  bool     // of the station
 	modules  []string // that are not on record, by digest
+	wrong    ceremony.WrongPINs
 }
 
 func newRunCommand(o *options) *cobra.Command {
@@ -156,12 +157,14 @@ func (o *runOptions) prepare(ctx context.Context, planFile string) (*ceremony.Co
 		Dir: o.dir, Heads: heads, Plan: c, Station: st, Open: byTurns(c, st, to), Disk: o.Disk, Approvals: approvals,
 		Received: received,
 		Now:      o.Now, Rand: o.Rand, Built: builtAt(), Host: thisHost(), Modules: used, Waive: o.waive,
+		WrongPINs: &o.wrong,
 	}, nil
 }
 
 func (o *runOptions) reach(st *station.Station) reach {
 	to := o.options.reach().at(st)
 	to.finalTry = o.finalTry
+	to.tries = recordedTries{to.tries, &o.wrong}
 	return to
 }
 

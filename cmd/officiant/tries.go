@@ -11,8 +11,10 @@ import (
 	"sync"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony"
 	"officiant/cmd/internal/exit"
 	"officiant/signer"
+	"officiant/signer/pkcs11"
 )
 
 // pinTries are the wrong PINs that this machine remembers, a file for each token that
@@ -21,6 +23,25 @@ type pinTries struct {
 	folder string
 	said   io.Writer
 	once   *sync.Once
+}
+
+// recordedTries are those and the ones on the record of the ceremony that goes on.
+type recordedTries struct {
+	pkcs11.Tries // nil: the machine remembers none
+	record       *ceremony.WrongPINs
+}
+
+func (t recordedTries) Wrong(d signer.Device) int {
+	if t.Tries == nil {
+		return t.record.Of(d)
+	}
+	return max(t.record.Of(d), t.Tries.Wrong(d))
+}
+
+func (t recordedTries) Remember(d signer.Device, wrong int) {
+	if t.Tries != nil {
+		t.Tries.Remember(d, wrong)
+	}
 }
 
 func (p pinTries) file(d signer.Device) string {

@@ -54,7 +54,7 @@ func (k *key) signAsked(ctx context.Context, op module.Operation) ([]byte, error
 	left, _ := within(ctx, s, s.limits.call, func(pkcs11.SessionHandle) (string, error) {
 		return s.lib.triesLeft(s.token.slot, s.options, d), nil
 	})
-	return nil, fmt.Errorf("%w: %w; tried once; %s", signer.ErrPIN, err, left)
+	return nil, &signer.PINRefused{Device: d, Cause: fmt.Errorf("%w: %w; tried once; %s", signer.ErrPIN, err, left)}
 }
 
 // signOnce tries the operation's PIN once and clears it.

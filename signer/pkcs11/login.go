@@ -102,7 +102,8 @@ func (s *store) firstLogin(ctx context.Context, first pkcs11.SessionHandle) erro
 	left, _ := bounded(ctx, s.limits.call, s.token.String(), func() (string, error) {
 		return s.lib.triesLeft(s.token.slot, s.options, device), nil
 	})
-	return fmt.Errorf("%s: %w: %w; tried once; %s", s.token, signer.ErrPIN, err, left)
+	err = fmt.Errorf("%s: %w: %w; tried once; %s", s.token, signer.ErrPIN, err, left)
+	return &signer.PINRefused{Device: device, Cause: err}
 }
 
 // logIn tries a PIN once and clears it.
@@ -140,8 +141,8 @@ func (s *store) pinAllowed(d signer.Device) error {
 			"or have it tried here all the same, by the token's serial",
 			signer.ErrUnavailable, s.token, signer.ErrFinalTry, inShell(s.lib.path), inShell(d.Label))
 	case risky(d) && (d.Serial == "" || d.Serial != s.options.FinalTry):
-		return fmt.Errorf("%w: %s: %w, as far as this machine knows: it remembers %d wrong PINs since the last right one, "+
-			"and the token does not tell of any; no PIN was tried. "+
+		return fmt.Errorf("%w: %s: %w, as far as is known here: %d wrong PINs since the last right one are remembered "+
+			"by this machine or on record, and the token does not tell of any; no PIN was tried. "+
 			"To go on, enter the right PIN once in another program, which sets the token's count back: "+
 			"pkcs11-tool --module %s --token-label %s --login --list-objects; then have it tried here, by the token's serial",
 			signer.ErrUnavailable, s.token, signer.ErrFinalTry, d.PINWrong, inShell(s.lib.path), inShell(d.Label))

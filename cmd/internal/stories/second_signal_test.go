@@ -136,3 +136,52 @@ func TestTriesRemembered(t *testing.T) {
 		t.Errorf("%d PINs were tried", n)
 	}
 }
+
+// TestTriesOnRecord: a ceremony that goes on on other machines knows of the wrong PINs
+// that are on its record, says so, and tries no third one.
+func TestTriesOnRecord(t *testing.T) {
+	needSoftHSM(t)
+	needTool(t, "jq")
+	dir, _, _ := wrapped(t, "noflags 0x70000")
+	pin := filepath.Join(dir, "room", "issuing.pin")
+	right, err := os.ReadFile(pin)
+	check(t, err)
+	check(t, os.WriteFile(pin, []byte("not-the-pin-77\n"), 0o600))
+	out := shell(t, dir, `
+mkdir requests
+kubeadm=$SOURCE/softhsm/demo/cp-1.yaml
+officiant-node request --kubeadm $kubeadm --roles control-plane,etcd --root cp-1 --out requests/cp-1.req
+officiant ceremony new --kubeadm $kubeadm --requests requests --station-grade software --out plan.yaml
+digest=$(officiant ceremony check plan.yaml --digest)
+for n in 1 2 3 4; do
+  head=$(test ! -e ceremony || tail -n 1 ceremony/transcript.jsonl | sha256sum | cut -c 1-64)
+  XDG_STATE_HOME=$PWD/machine-$n officiant ceremony run plan.yaml --station station.yaml --dir ceremony \
+    --confirm $digest ${head:+--head $head} 2>said-$n || echo "machine $n: exit code $?"
+done
+jq -r 'select(.type == "pin-refused").data | "\(.token.label) \(.tries)"' ceremony/transcript.jsonl`)
+	if !strings.HasSuffix(out, "machine 1: exit code 5\nmachine 2: exit code 5\nmachine 3: exit code 5\n"+
+		"machine 4: exit code 5\nofficiant-issuing 1\nofficiant-issuing 2\n") {
+		t.Errorf("%s", out)
+	}
+	for file, want := range map[string]string{
+		"said-1": "tried once",
+		"said-2": "1 wrong PIN is on record of token officiant-issuing, serial ",
+		"said-3": "2 wrong PINs are on record of token officiant-issuing, serial ",
+		"said-4": "2 wrong PINs since the last right one",
+	} {
+		said := strings.Join(strings.Fields(readFile(t, filepath.Join(dir, file))), " ")
+		if !strings.Contains(said, want) || file > "said-2" && !strings.Contains(said, "no PIN was tried") {
+			t.Errorf("%s, want %q:\n%s", file, want, said)
+		}
+	}
+	check(t, os.WriteFile(pin, right, 0o600))
+	out = shell(t, dir, `
+serial=$(jq -r 'select(.type == "pin-refused").data.token.serial' ceremony/transcript.jsonl | head -n 1)
+head=$(tail -n 1 ceremony/transcript.jsonl | sha256sum | cut -c 1-64)
+officiant ceremony run plan.yaml --station station.yaml --dir ceremony --final-try $serial --head $head \
+  --confirm $(officiant ceremony check plan.yaml --digest)
+officiant ceremony verify ceremony --release-key ceremony/release.pub`)
+	if !strings.Contains(out, "a PIN was not taken by token officiant-issuing") || !strings.Contains(out, "verified") {
+		t.Errorf("%s", out)
+	}
+}
