@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -58,10 +59,16 @@ func Exists(format string, args ...any) error {
 func ExactArgs(n int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) != n {
-			return Usagef("%s takes %s", c.CommandPath(), what)
+			return Usagef("%s takes %s", below(c), what)
 		}
 		return nil
 	}
+}
+
+// below is a command's name without the program's, which begins each error anyway; the
+// program's own alone.
+func below(c *cobra.Command) string {
+	return strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
 }
 
 // Group makes c a command that only holds others.
@@ -77,7 +84,7 @@ func Group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 		for _, sub := range c.Commands() {
 			names = append(names, sub.Name())
 		}
-		return Usagef("%s needs a command: %s", c.CommandPath(), strings.Join(names, ", "))
+		return Usagef("%s needs a command: %s", below(c), strings.Join(names, ", "))
 	}
 	c.AddCommand(commands...)
 	return c
@@ -107,7 +114,7 @@ func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, codeOf func
 			stderr,
 			"%s: %s\n",
 			root.Name(),
-			strings.ReplaceAll(strings.TrimRight(Plain(err.Error()), "\n"), "\n", "\n  "),
+			strings.ReplaceAll(strings.TrimRight(Plain(withoutCalls(err)), "\n"), "\n", "\n  "),
 		)
 	}
 	for _, h := range hints {
@@ -116,13 +123,23 @@ func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, codeOf func
 	return code
 }
 
+// withoutCalls is an error's text without the system's calls in it: of a file that is not
+// there, nobody asked whether open or lstat found that out.
+func withoutCalls(err error) string {
+	text := err.Error()
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		text = strings.ReplaceAll(text, failed.Error(), failed.Path+": "+failed.Err.Error())
+	}
+	return text
+}
+
 // usageArgs makes what cobra itself says of a number of arguments a usage error.
 func usageArgs(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			err := check(c, args)
 			if own := (*Error)(nil); err != nil && !errors.As(err, &own) {
-				return Usagef("%s: %v", c.CommandPath(), err)
+				return Usagef("%s: %v", below(c), err)
 			}
 			return err
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -44,5 +46,19 @@ func TestHints(t *testing.T) {
 	}
 	if got, want := said.String(), "x: no\n  the root: CN=\\x1b[2Jroot\\nNo findings.\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestWithoutCalls: of a file that cannot be read, the name and the reason are said.
+func TestWithoutCalls(t *testing.T) {
+	_, err := os.Open("nowhere/plan.yaml")
+	for in, want := range map[error]string{
+		err:                            "nowhere/plan.yaml: no such file or directory",
+		fmt.Errorf("bundle: %w", err):  "bundle: nowhere/plan.yaml: no such file or directory",
+		errors.New("open the station"): "open the station",
+	} {
+		if got := withoutCalls(in); got != want {
+			t.Errorf("%v: %q, want %q", in, got, want)
+		}
 	}
 }
