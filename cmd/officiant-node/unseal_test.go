@@ -71,7 +71,7 @@ func TestUnsealIdentity(t *testing.T) {
 	d := newDesk(t, bundletest.Worker())
 	file := filepath.Join(d.stick, "key.txt")
 	unseal := []string{"unseal", d.bundle(1), "--identity", file, "--release-key", d.release, "--root", d.root}
-	d.run(exit.Usage, "--identity: open "+file, unseal...)
+	d.run(exit.Usage, "--identity: "+file, unseal...)
 	bundletest.WriteFile(t, file, []byte(d.node.Identity+"\n"+d.node.Identity+"\n"))
 	d.run(exit.Failure, "holds more than one identity", unseal...)
 	d.must(os.WriteFile(file, []byte("# nothing\n"), 0o600))
