@@ -175,7 +175,7 @@ var wrongRooms = []wrong{
 	{"a module that is text", func(w *wrongRoom) { w.module(w.f.Station) }, "", exit.Unavailable, true, false},
 	{"a relative module path", func(w *wrongRoom) { w.module("libhsm.so") }, "module-path is not an absolute path",
 		exit.Refused, true, false},
-	{"a PIN file that is gone", func(w *wrongRoom) { must(w.T, os.Remove(w.pin())) }, "pin-source: stat",
+	{"a PIN file that is gone", func(w *wrongRoom) { must(w.T, os.Remove(w.pin())) }, "pin-source: ",
 		exit.Refused, true, false},
 	{"a PIN file of everybody's", func(w *wrongRoom) { must(w.T, os.Chmod(w.pin(), 0o644)) },
 		"lets others read the PIN", exit.Refused, true, false},
@@ -215,7 +215,7 @@ var wrongRooms = []wrong{
 	{"a PIN file whose name is a link to nowhere", func(w *wrongRoom) {
 		must(w.T, os.Remove(w.pin()))
 		must(w.T, os.Symlink("/nowhere", w.pin()))
-	}, "pin-source: stat", exit.Refused, true, false},
+	}, "pin-source: ", exit.Refused, true, false},
 	{"a station that is a folder", func(w *wrongRoom) { w.f.Station = w.f.Room }, "is a directory", exit.Usage,
 		false, false},
 	{"a station that is not there", func(w *wrongRoom) { w.f.Station += "x" }, "no such file", exit.Usage, false,
