@@ -110,7 +110,7 @@ func (s *signerCreateOptions) exists(argument string) error {
 		Hints: []string{
 			"whose it is:  " + look,
 			"a plan uses it as it is with the public key shown there:  key: {existing: FINGERPRINT}",
-			"a ceremony that will not be finished made it?  officiant ceremony abandon DIR (docs/way-on.md)",
+			"a ceremony that will not be finished made it?  officiant ceremony abandon DIR (docs/stuck-ceremony.md)",
 			"for a key of its own, another name:  object=NAME in the URI",
 		},
 	}

@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// TestWayOnPage types every command of docs/way-on.md after those of the guide's first
+// TestStuckCeremonyPage types every command of docs/stuck-ceremony.md after those of the guide's first
 // parts: a ceremony goes on with a corrected station, another is given up and begins anew.
-func TestWayOnPage(t *testing.T) {
-	first, typed := partsOf(t, "4", "way-on.md", 7)
+func TestStuckCeremonyPage(t *testing.T) {
+	first, typed := partsOf(t, "4", "stuck-ceremony.md", 7)
 	_, out := typeAll(t, first, typed)
 	for _, want := range []string{
 		"exit code 5: put in the token with that serial", "--new-station --reason TEXT",
