@@ -36,6 +36,9 @@ type Node struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
+// ErrNothing says that a folder is none that bundles were laid out in.
+var ErrNothing = errors.New("nothing was published there")
+
 // Statuses says who has what, in the order of waves.
 func (f *Folder) Statuses() (cluster string, nodes []Node, err error) {
 	x, err := f.read()
@@ -43,7 +46,7 @@ func (f *Folder) Statuses() (cluster string, nodes []Node, err error) {
 		return "", nil, err
 	}
 	if x.Cluster == "" {
-		return "", nil, fmt.Errorf("%s holds no %s: nothing was published there", f.Dir, indexFile)
+		return "", nil, fmt.Errorf("%s holds no %s: %w", f.Dir, indexFile, ErrNothing)
 	}
 	statuses, err := f.statuses()
 	if err != nil {

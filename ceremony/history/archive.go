@@ -36,6 +36,15 @@ type Found struct {
 var ErrNoCeremony = errors.New("no " + RecordFile +
 	" in it, nor in a folder below it: neither a ceremony directory nor a folder of such")
 
+// nowhere is a path at which there is nothing. It is ErrNoCeremony, too.
+type nowhere string
+
+func (n nowhere) Error() string {
+	return string(n) + ": there is no such folder; a ceremony directory is meant, or a folder that holds some"
+}
+
+func (n nowhere) Is(target error) bool { return target == ErrNoCeremony || target == fs.ErrNotExist }
+
 // deepest is how far below a path ceremonies are looked for.
 const deepest = 4
 
@@ -46,6 +55,9 @@ func Find(paths ...string) (*Archive, error) {
 	a := &Archive{}
 	for _, path := range paths {
 		before := len(a.Found)
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, nowhere(path)
+		}
 		if err := a.look(filepath.Clean(path), deepest); err != nil {
 			return nil, err
 		}

@@ -130,10 +130,17 @@ func (b *nodePass) together() {
 	if len(controlPlane) > 0 && len(etcd) == 0 && b.past.genesis() && !b.p.Cluster.ExternalEtcd {
 		b.Warn(plan.At{"nodes"}, "no node has the role etcd, and externalEtcd is not said")
 	}
+	if b.p.Cluster.ExternalEtcd && len(etcd) == 0 && slices.ContainsFunc(b.p.Authorities, adoptedEtcd) {
+		b.Warn(plan.At{"nodes"}, "etcd's authority is to be replaced, and no member of etcd is a node of this plan: "+
+			"a member that does not learn of the new one lets no API server in after stage issue; give each a "+
+			"request with the role etcd (docs/adoption.md)")
+	}
 	if len(b.nodes.list) == 0 && len(b.p.CRLs) == 0 {
 		b.Warn(plan.At{"nodes"}, "there are no nodes; the ceremony makes authorities only")
 	}
 }
+
+func adoptedEtcd(a plan.Authority) bool { return a.Adopted && a.Family == kubepki.EtcdAuthority }
 
 // issuers checks that each certificate of the nodes has an authority that can
 // issue it and lives long enough, and that trust files can be filled. It

@@ -40,7 +40,7 @@ func exitCode(err error) (code int, hints []string) {
 		errors.Is(err, signer.ErrOther):
 		return exit.Refused, nil
 	case errors.Is(err, history.ErrNoCeremony):
-		return exit.Usage, nil
+		return exit.Usage, []string{"see where ceremonies are: find . -name " + history.RecordFile}
 	case errors.Is(err, ceremony.ErrOtherCeremony):
 		return exit.Refused, []string{"choose a directory of its own for each ceremony: --dir"}
 	case errors.Is(err, signer.ErrPIN):

@@ -155,6 +155,7 @@ ceremony renew NONE --within 1y --out OUT
 ceremony rollover EMPTY --authority etcd --stage trust --status EMPTY --out OUT
 fleet publish EMPTY --to OUT
 fleet publish NONE --to OUT
+fleet status EMPTY
 ceremony revoke EMPTY --node a --reason superseded --out OUT
 ceremony new --kubeadm KUBEADM --requests EMPTY --previous EMPTY --out OUT
 `},

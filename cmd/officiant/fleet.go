@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -164,13 +162,11 @@ waits, it went back, nothing is known of it. A status that is a week old counts 
 Exit code 7 means that some node is not well.`,
 		Args: exit.ExactArgs(1, "one published folder"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if _, err := os.Stat(args[0]); err != nil {
-				return err
-			}
 			folder := &fleet.Folder{Dir: args[0], Status: status, Disk: o.Disk, Now: o.Now()}
 			cluster, nodes, err := folder.Statuses()
-			if errors.Is(err, fs.ErrNotExist) {
-				return err
+			if errors.Is(err, fleet.ErrNothing) {
+				return &exit.Error{Code: exit.Usage, Err: err,
+					Hints: []string{"lay bundles out there: officiant fleet publish CEREMONY… --to " + args[0]}}
 			}
 			if err != nil {
 				return &exit.Error{Code: exit.Refused, Err: err}
