@@ -268,7 +268,7 @@ func (s *Service) all(asks []*ask, answer Answer) {
 
 func (s *Service) answer(a *ask, answer Answer) {
 	if s.journal != nil {
-		answer.Head.Seq, answer.Head.Hash = s.journal.Head()
+		answer.Head.Seq, answer.Head.Hash = s.journal.OnDisk()
 	}
 	s.cfg.Log.Info("answered", "state", answer.State, "reason", answer.Reason, "detail", answer.Detail,
 		"signer", a.request.SignerName, "requester", a.request.Username, "seq", answer.Head.Seq)

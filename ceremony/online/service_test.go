@@ -332,8 +332,9 @@ func TestDiskFull(t *testing.T) {
 	d.ask(onlinetest.ClientRequest(t, "worker-1", onlinetest.NewKey(t, "k")), online.Signed, "")
 	full.Store(true)
 	r := onlinetest.ClientRequest(t, "worker-1", onlinetest.NewKey(t, "k"))
+	var told []online.Head
 	for range 3 {
-		d.ask(r, online.Later, online.JournalAway)
+		told = append(told, d.ask(r, online.Later, online.JournalAway).Head)
 		d.clock.Add(2)
 	}
 	if st := d.Status(); st.Ready || st.Journal == "" {
@@ -344,8 +345,14 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	d.stop()
-	if lines := d.records(); count[journal.Issued](lines) != 2 || asked != 2 {
+	lines := d.records()
+	if count[journal.Issued](lines) != 2 || asked != 2 {
 		t.Errorf("%d issued, the key was asked %d times", count[journal.Issued](lines), asked)
+	}
+	for _, head := range told { // of a line that was not written, a relay would say that it was cut
+		if head.Seq > 0 && lines[head.Seq-1].Hash != head.Hash {
+			t.Errorf("head %d was told of, and the journal has another", head.Seq)
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *Service) publish() {
 	var size int64
 	unsigned := 0
 	if s.journal != nil {
-		head.Seq, head.Hash = s.journal.Head()
+		head.Seq, head.Hash = s.journal.OnDisk()
 		size, unsigned = s.journal.Size(), max(0, s.journal.Unsigned())
 	}
 	s.note(func(st *Status) {

@@ -40,7 +40,14 @@ type Journal struct {
 	log    *durable.Log
 	order  *order
 	buffer []byte
+	onDisk point // the last line that a crash leaves
 	failed error
+}
+
+// point is a line of the journal.
+type point struct {
+	seq  int
+	hash fingerprint.SHA256
 }
 
 // Recovered says what Begin found in a journal that was there.
@@ -112,7 +119,7 @@ func (j *Journal) create(d *durable.Disk, first Open) error {
 	if err := d.Create(j.path, j.buffer, mode); err != nil {
 		return err
 	}
-	j.buffer = nil
+	j.written()
 	var err error
 	j.log, err = d.OpenLog(j.path, mode)
 	return err
@@ -163,8 +170,13 @@ func (j *Journal) Sync() error {
 		j.failed = fmt.Errorf("%s: not recorded: %w", j.path, err)
 		return j.failed
 	}
-	j.buffer = j.buffer[:0]
+	j.written()
 	return nil
+}
+
+// written notes that all lines so far are on disk.
+func (j *Journal) written() {
+	j.buffer, j.onDisk = j.buffer[:0], point{j.order.seq, j.order.head}
 }
 
 // Close closes the file and releases the lock. What was not synced is lost.
@@ -177,10 +189,14 @@ func (j *Journal) Close() error {
 }
 
 // Head is the last line appended: its seq and hash. Unsigned counts the lines that no
-// signed head is about; a head itself is none. Size is the file's, in bytes.
+// signed head is about; a head itself is none. Size is the file's, in bytes. OnDisk is
+// the last line that Sync has written: what others may rely on.
 func (j *Journal) Head() (seq int, head fingerprint.SHA256) { return j.order.seq, j.order.head }
 func (j *Journal) Unsigned() int                            { return j.order.seq - j.order.signedTo - 1 }
 func (j *Journal) Size() int64                              { return j.order.size }
+func (j *Journal) OnDisk() (seq int, hash fingerprint.SHA256) {
+	return j.onDisk.seq, j.onDisk.hash
+}
 
 // Grant is the grant of the last such line; zero before the first.
 func (j *Journal) Grant() Grant { return j.order.grant }

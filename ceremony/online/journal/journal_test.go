@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -322,6 +323,50 @@ func TestOneWriter(t *testing.T) {
 		"it is the journal of demo") {
 		t.Errorf("another journal key: %v", err)
 	}
+}
+
+// TestOnDisk: a line that others are told of is one that a crash leaves, and the next
+// process has.
+func TestOnDisk(t *testing.T) {
+	d := newDesk(t)
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	full := false
+	disk := &durable.Disk{Gate: func(op durable.Op, _ string) error {
+		if full && op == durable.OpWrite {
+			return syscall.ENOSPC
+		}
+		return nil
+	}}
+	j, _, err := d.begin(disk, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := func(want int) {
+		t.Helper()
+		seq, hash := j.OnDisk()
+		lines := read(t, path)
+		if seq != want || len(lines) < seq || lines[seq-1].Hash != hash {
+			t.Errorf("line %d is told of, want %d, and the file has %d", seq, want, len(lines))
+		}
+	}
+	told(1)
+	in, _ := d.leaf("node worker-1", "content")
+	if _, err := j.Append(journal.Grant{Sequence: 1, SHA256: fingerprint.Of([]byte("grant"))}, in); err != nil {
+		t.Fatal(err)
+	}
+	told(1)
+	full = true
+	if err := j.Sync(); err == nil {
+		t.Error("a full disk has room")
+	}
+	told(1)
+	j.Close()
+	full = false
+	if j, _, err = d.begin(disk, path); err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	told(2) // it was resumed
 }
 
 // TestCertificate: what a content got is found again while it is valid, also by the next
