@@ -2,16 +2,14 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"officiant/bundle/durable"
-	"officiant/cmd/internal/completion"
 	"officiant/cmd/internal/exit"
-	"officiant/cmd/internal/manual"
+	"officiant/cmd/internal/program"
 )
 
 // options is what every command gets from main: streams, clock, disk.
@@ -41,30 +39,14 @@ func execute(ctx context.Context, o *options, args []string) int {
 }
 
 func newRootCommand(o *options) *cobra.Command {
-	root := exit.Group(&cobra.Command{
+	return program.Program{
+		Version: o.Version, Stdout: o.Stdout, Stderr: &o.Stderr,
+		Variables: variables, Getenv: o.Getenv, Examples: examples,
+	}.Complete(exit.Group(&cobra.Command{
 		Use:   "officiant-node",
 		Short: "A node's side of a Kubernetes signing ceremony",
 		Long: "Officiant-node makes the requests a node takes part in a signing ceremony with, and\n" +
 			"verifies and installs the bundle it gets back. The node's private keys stay on the node.",
 	}, newRequestCommand(o), newVerifyCommand(o), newInstallCommand(o), newRollbackCommand(o), newStatusCommand(o),
-		newSyncCommand(o), newShareCommand(o), newUnsealCommand(o), newVersionCommand(o))
-	root.AddCommand(manual.Command(root, o.Version, "", exit.ExactArgs(1, "one folder")))
-	exit.Program(root, o.Version, &o.Stderr)
-	exit.Variables(root, variables, o.Getenv, &o.Stderr)
-	manual.Examples(root, examples)
-	manual.Help(root)
-	completion.Add(root, nil)
-	return root
-}
-
-func newVersionCommand(o *options) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  exit.ExactArgs(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(o.Stdout, "officiant-node %s\n", o.Version)
-			return err
-		},
-	}
+		newSyncCommand(o), newShareCommand(o), newUnsealCommand(o)))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -8,7 +9,6 @@ import (
 
 	"officiant/bundle/durable"
 	"officiant/cmd/internal/commandtest"
-	"officiant/cmd/internal/terminal"
 )
 
 // TestScreens holds what people see against testdata/screens: the help of every command,
@@ -34,15 +34,9 @@ func TestScreens(t *testing.T) {
 		"unknown":      "instal ceremony/bundles/cp-1",
 	}
 	now := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
-	commandtest.Screens(t, screens, newRootCommand(&options{}), main, func(args []string, columns string) string {
-		var out strings.Builder
-		screen := terminal.NewScreen(&out, columns)
+	commandtest.Screens(t, screens, newRootCommand(&options{}), main, func(screen io.Writer, args []string) {
 		o := &options{Stdin: strings.NewReader(""), Stdout: screen, Stderr: screen, Disk: &durable.Disk{},
 			Now: func() time.Time { return now }, Version: "test"}
 		execute(t.Context(), o, args)
-		if err := screen.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		return out.String()
 	})
 }

@@ -9,16 +9,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/cmd/internal/commandtest"
-	"officiant/cmd/internal/terminal"
 )
 
 func TestHelpFits(t *testing.T) {
-	commandtest.HelpFits(t, newRootCommand(&options{}), func(args []string, columns string) string {
-		var out strings.Builder
-		screen := terminal.NewScreen(&out, columns)
+	commandtest.HelpFits(t, newRootCommand(&options{}), func(screen io.Writer, args []string) {
 		execute(t.Context(), &options{Stdout: screen, Stderr: screen, Now: time.Now}, args)
-		_ = screen.Flush()
-		return out.String()
 	})
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -14,9 +13,8 @@ import (
 	"officiant/ceremony/online/grant"
 	"officiant/ceremony/online/journal"
 	"officiant/ceremony/station"
-	"officiant/cmd/internal/completion"
 	"officiant/cmd/internal/exit"
-	"officiant/cmd/internal/manual"
+	"officiant/cmd/internal/program"
 	"officiant/signer"
 )
 
@@ -47,33 +45,17 @@ func execute(ctx context.Context, o *options, args []string) int {
 }
 
 func newRootCommand(o *options) *cobra.Command {
-	root := exit.Group(&cobra.Command{
+	return program.Program{
+		Version: o.Version, Built: built, Stdout: o.Stdout, Stderr: &o.Stderr,
+		Variables: variables, Getenv: o.Getenv, Examples: examples,
+	}.Complete(exit.Group(&cobra.Command{
 		Use:   "officiant-signer",
 		Short: "Signs kubelet certificates within a signed grant",
 		Long: "Officiant-signer signs kubelet certificates between ceremonies, with keys in a token or\n" +
 			"KMS. What it may sign is a grant that the release key has signed; what it signs stands\n" +
 			"in a journal first. It talks to no Kubernetes API.",
 	}, newServeCommand(o), newStatusCommand(o), newVerifyCommand(o),
-		newBatchCommand(o), newSignGrantCommand(o), newVersionCommand(o))
-	root.AddCommand(manual.Command(root, o.Version, built, exit.ExactArgs(1, "one folder")))
-	exit.Program(root, o.Version, &o.Stderr)
-	exit.Variables(root, variables, o.Getenv, &o.Stderr)
-	manual.Examples(root, examples)
-	manual.Help(root)
-	completion.Add(root, nil)
-	return root
-}
-
-func newVersionCommand(o *options) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  exit.ExactArgs(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(o.Stdout, "officiant-signer %s\n", o.Version)
-			return err
-		},
-	}
+		newBatchCommand(o), newSignGrantCommand(o)))
 }
 
 // outcome is the one place that turns errors into exit codes, and says what to do next.

@@ -2,14 +2,13 @@ package main
 
 import (
 	"flag"
+	"io"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"officiant/bundle/durable"
 	"officiant/cmd/internal/commandtest"
-	"officiant/cmd/internal/terminal"
 )
 
 var _ = flag.Bool("update", false, "write the screens anew")
@@ -29,15 +28,9 @@ func TestScreens(t *testing.T) {
 		"unknown":  "server --grant grant.json",
 	}
 	now := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
-	commandtest.Screens(t, screens, newRootCommand(&options{}), main, func(args []string, columns string) string {
-		var out strings.Builder
-		screen := terminal.NewScreen(&out, columns)
+	commandtest.Screens(t, screens, newRootCommand(&options{}), main, func(screen io.Writer, args []string) {
 		o := &options{Stdout: screen, Stderr: screen, Disk: &durable.Disk{}, Now: func() time.Time { return now },
 			Version: "test"}
 		execute(t.Context(), o, args)
-		if err := screen.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		return out.String()
 	})
 }

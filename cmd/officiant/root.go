@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -11,9 +10,8 @@ import (
 
 	"officiant/bundle/durable"
 	"officiant/ceremony/preflight"
-	"officiant/cmd/internal/completion"
 	"officiant/cmd/internal/exit"
-	"officiant/cmd/internal/manual"
+	"officiant/cmd/internal/program"
 )
 
 // options is what every command gets from main: streams, clock, disk.
@@ -45,31 +43,15 @@ func execute(ctx context.Context, o *options, args []string) int {
 }
 
 func newRootCommand(o *options) *cobra.Command {
-	root := exit.Group(&cobra.Command{
+	return program.Program{
+		Version: o.Version, Suffix: airgapSuffix, Built: built, Stdout: o.Stdout, Stderr: &o.Stderr,
+		Variables: variables, Getenv: o.Getenv, Examples: examples,
+		Values: map[string][]string{"waive": preflight.Names(), "qr": qrStyles},
+	}.Complete(exit.Group(&cobra.Command{
 		Use:   "officiant",
 		Short: "Root signing ceremonies for Kubernetes",
 		Long: "Officiant conducts root signing ceremonies for Kubernetes: CA keys stay in a PKCS#11\n" +
 			"token or a cloud KMS, signed node bundles come out.",
 	}, newCeremonyCommand(o), newSignerCommand(o), newBundleCommand(o), newPINCommand(o), newFleetCommand(o),
-		newSoftHSMCommand(o), newDoctorCommand(o),
-		newSchemaCommand(o), newVersionCommand(o))
-	root.AddCommand(manual.Command(root, o.Version, built, exit.ExactArgs(1, "one folder")))
-	exit.Program(root, o.Version+airgapSuffix, &o.Stderr)
-	exit.Variables(root, variables, o.Getenv, &o.Stderr)
-	manual.Examples(root, examples)
-	manual.Help(root)
-	completion.Add(root, map[string][]string{"waive": preflight.Names(), "qr": qrStyles})
-	return root
-}
-
-func newVersionCommand(o *options) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  exit.ExactArgs(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(o.Stdout, "officiant %s%s\n", o.Version, airgapSuffix)
-			return err
-		},
-	}
+		newSoftHSMCommand(o), newDoctorCommand(o), newSchemaCommand(o)))
 }

@@ -1,13 +1,12 @@
 package main
 
 import (
+	"io"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"officiant/cmd/internal/commandtest"
-	"officiant/cmd/internal/terminal"
 )
 
 // TestScreens holds what people see against testdata/screens: the help of every command,
@@ -35,13 +34,9 @@ func TestScreens(t *testing.T) {
 		"no-command":   "ceremony",
 	}
 	now := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
-	commandtest.Screens(t, screens, newRootCommand(&options{}), main, func(args []string, columns string) string {
-		var out strings.Builder
-		screen := terminal.NewScreen(&out, columns)
+	commandtest.Screens(t, screens, newRootCommand(&options{}), main, func(screen io.Writer, args []string) {
 		o := testOptions(t, screen)
 		o.Now = func() time.Time { return now }
 		execute(t.Context(), o, args)
-		must(t, screen.Flush())
-		return out.String()
 	})
 }

@@ -18,17 +18,16 @@ func Each(c *cobra.Command, do func(c *cobra.Command, path []string)) {
 }
 
 // HelpFits wants every page of help to fit on screens of 60, 80 and 120 columns, where
-// no single word is wider, and to say the same words as in a pipe. show types a command
-// line, with COLUMNS set.
-func HelpFits(t *testing.T, root *cobra.Command, show func(args []string, columns string) string) {
+// no single word is wider, and to say the same words as in a pipe.
+func HelpFits(t *testing.T, root *cobra.Command, run Run) {
 	t.Helper()
 	pages, folded := 0, 0
 	Each(root, func(_ *cobra.Command, path []string) {
 		pages++
 		args := append(path[:len(path):len(path)], "--help")
-		piped := show(args, "")
+		piped := run.show(t, args, "")
 		for _, width := range []int{60, 80, 120} {
-			page := show(args, fmt.Sprint(width))
+			page := run.show(t, args, fmt.Sprint(width))
 			if page != piped {
 				folded++
 			}

@@ -26,16 +26,14 @@ var widths = []string{"60", "80", "120", ""}
 
 // Screens holds the help of every command below root, and what the lines of main print,
 // against the files of dir, one for each: at 60, 80 and 120 columns and in a pipe. Screens
-// that are the same stand there once. With -update the files are written anew. show types
-// a command line and returns all that appears.
-func Screens(t *testing.T, dir string, root *cobra.Command, main map[string]string,
-	show func(args []string, columns string) string) {
+// that are the same stand there once. With -update the files are written anew.
+func Screens(t *testing.T, dir string, root *cobra.Command, main map[string]string, run Run) {
 	t.Helper()
 	wanted := map[string]bool{}
 	hold := func(name string, args []string) {
 		t.Helper()
 		wanted[name+".txt"] = true
-		golden(t, filepath.Join(dir, name+".txt"), sections(args, show))
+		golden(t, filepath.Join(dir, name+".txt"), run.sections(t, args))
 	}
 	Each(root, func(_ *cobra.Command, path []string) {
 		hold(strings.Join(append([]string{root.Name()}, path...), "-"), append(path[:len(path):len(path)], "--help"))
@@ -55,13 +53,14 @@ func Screens(t *testing.T, dir string, root *cobra.Command, main map[string]stri
 }
 
 // sections are what a command line shows, screen by screen.
-func sections(args []string, show func(args []string, columns string) string) string {
+func (run Run) sections(t *testing.T, args []string) string {
+	t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, "$ %s\n", strings.Join(args, " "))
 	seen := map[string][]string{}
 	var order []string
 	for _, columns := range widths {
-		text := show(args, columns)
+		text := run.show(t, args, columns)
 		if seen[text] == nil {
 			order = append(order, text)
 		}
