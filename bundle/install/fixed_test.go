@@ -2,8 +2,11 @@ package install_test
 
 import (
 	"errors"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -11,6 +14,7 @@ import (
 	"officiant/bundle/bundletest"
 	"officiant/bundle/durable"
 	"officiant/bundle/install"
+	"officiant/bundle/kubepki"
 )
 
 // A file that cannot be replaced, whichever it is, leaves all of them as they were,
@@ -117,4 +121,80 @@ func TestInstallKeepsOwners(t *testing.T) {
 		t.Errorf("it belongs to %d", uid)
 	}
 	m.sound(t, p)
+}
+
+// What a rollback brings back belongs to whom it belonged, also where the install had
+// taken it away, and where its process was killed.
+func TestRollbackKeepsOwners(t *testing.T) {
+	c := bundletest.Cluster()
+	c.ExternalEtcd = true
+	p := bundletest.New(t, c)
+	for name, roles := range map[string][]kubepki.Role{
+		"replaced": {kubepki.ControlPlane, kubepki.Etcd}, "taken away": {kubepki.ControlPlane},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, p, bundletest.First())
+			m.place(t, p, p.Bundle(t, m.who, 1))
+			of := map[string]int{}
+			for i, file := range []string{"server.crt", "server.key", "peer.crt", "peer.key"} {
+				of["etc/kubernetes/pki/etcd/"+file] = 4711 + i%2
+			}
+			for path, uid := range of {
+				chowned(path)(t, p, m)
+				must(t, os.Chown(m.at(path), uid, uid+1))
+			}
+			m.who.Node.Roles, m.who.Keys = roles, maps.Clone(m.who.Keys)
+			m.place(t, p, p.Bundle(t, m.who, 2))
+			died := errors.New("killed")
+			for at := 1; ; at++ {
+				k, n := m.copyWithOwners(t), 0
+				k.Disk = &durable.Disk{Gate: func(durable.Op, string) error {
+					if n++; n >= at {
+						return died
+					}
+					return nil
+				}}
+				_, err := k.Rollback(false)
+				if err != nil {
+					k.Disk = &durable.Disk{}
+					if _, again := k.Rollback(false); again != nil && !errors.Is(again, install.ErrNoWayBack) {
+						t.Fatalf("killed at %d, again: %v", at, again)
+					}
+				}
+				for path, uid := range of {
+					if got := userOf(t, k.at(path)); got != uid {
+						t.Errorf("killed at %d: %s belongs to %d, not %d", at, path, got, uid)
+					}
+				}
+				if err == nil {
+					if at < 10 {
+						t.Errorf("a rollback of %d operations", at)
+					}
+					return
+				}
+			}
+		})
+	}
+}
+
+// copyWithOwners is copy, which leaves everything to whoever copies.
+func (m machine) copyWithOwners(t *testing.T) machine {
+	t.Helper()
+	c := m.copy(t)
+	must(t, filepath.WalkDir(m.Root, func(at string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(m.Root, at)
+		if err != nil {
+			return err
+		}
+		info, err := os.Stat(at)
+		if err != nil {
+			return err
+		}
+		st := info.Sys().(*syscall.Stat_t)
+		return os.Lchown(filepath.Join(c.Root, name), int(st.Uid), int(st.Gid))
+	}))
+	return c
 }
