@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -49,4 +50,12 @@ func TestSignGrant(t *testing.T) {
 	if !strings.Contains(errs, "none/s") {
 		t.Errorf("a socket in a folder that is not there: %s", errs)
 	}
+}
+
+// TestNamedCommands: what a message, a page or a screen has people type is a command
+// of this program, and a test types it.
+func TestNamedCommands(t *testing.T) {
+	commandtest.Named(t, func() *cobra.Command {
+		return newRootCommand(&options{Stdout: io.Discard, Stderr: io.Discard})
+	}, filepath.Join("..", ".."), 5)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"officiant/bundle/charset"
 	"officiant/bundle/seal"
 	"officiant/ceremony/quorum"
 	"officiant/cmd/internal/exit"
@@ -28,8 +29,9 @@ type dealing struct {
 }
 
 func (d *dealing) flags(c *cobra.Command) {
-	c.Flags().StringArrayVar(&d.persons, "person", nil, "`NAME` of somebody who gets a share on paper, or NAME=FILE "+
-		"with an SSH public key or age recipient to seal it to; in the order of their numbers")
+	c.Flags().StringArrayVar(&d.persons, "person", nil,
+		"`NAME` of somebody who gets a share on paper, or NAME=FILE "+
+			"with an SSH public key or age recipient to seal it to; in the order of their numbers")
 	c.Flags().IntVar(&d.threshold, "threshold", 0, "how many shares open the PIN, a `NUMBER` from 2 on (required)")
 	c.Flags().StringVar(&d.out, "out", "", "new `FOLDER` for the set and the sealed shares (required)")
 }
@@ -40,7 +42,8 @@ func (d *dealing) people(ctx context.Context) (names, recipients []string, err e
 		return nil, nil, exit.Usagef("needs --person for each share, --threshold and --out")
 	}
 	if _, err := os.Lstat(d.out); err == nil {
-		return nil, nil, exit.Usagef("--out %s is there already; the shares of a set have a folder of their own", d.out)
+		return nil, nil,
+			exit.Usagef("--out %s is there already; the shares of a set have a folder of their own", d.out)
 	}
 	for _, p := range d.persons {
 		name, file, sealed := strings.Cut(p, "=")
@@ -63,13 +66,15 @@ func recipientOf(ctx context.Context, file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if data, err = charset.UTF8(data); err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
 	for line := range strings.Lines(string(data)) {
 		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		if strings.HasPrefix(line, "-----BEGIN ") || strings.HasPrefix(line, "AGE-SECRET-KEY-") {
-			return "", fmt.Errorf("%s is a private key, which stays with its person; the public one is what to seal to: "+
-				"%s.pub, or ssh-keygen -y -f %s, or age-keygen -y %s", file, file, file, file)
+		if what := noRecipient(line, file); what != "" {
+			return "", errors.New(what)
 		}
 		if f := strings.Fields(line); len(f) > 2 { // an SSH key's comment
 			line = f[0] + " " + f[1]
@@ -77,6 +82,30 @@ func recipientOf(ctx context.Context, file string) (string, error) {
 		return line, seal.ValidRecipient(line)
 	}
 	return "", fmt.Errorf("%s holds no SSH public key and no age recipient", file)
+}
+
+// noRecipient says what a file is that begins with a line as a recipient's does not, and
+// what prints the recipient; "" where it may be one.
+func noRecipient(line, file string) string {
+	const private = " is a private key, which stays with its person; "
+	switch {
+	case strings.HasPrefix(line, "AGE-SECRET-KEY-"):
+		return file + private + "`age-keygen -y " + file + "` prints the recipient to seal to"
+	case strings.HasPrefix(line, "AGE-PLUGIN-"):
+		return file + " is an age plugin's identity, and no recipient; the plugin has printed that when it made it"
+	case strings.HasPrefix(line, "-----BEGIN OPENSSH PRIVATE KEY") || strings.HasPrefix(line,
+		"-----BEGIN RSA PRIVATE KEY"):
+		return file + private + file + ".pub is what to seal to; `ssh-keygen -y -f " + file + "` prints it"
+	case strings.HasPrefix(line, "-----BEGIN ") && strings.Contains(line, "PRIVATE KEY"):
+		return file + private + "seal to an SSH public key (ssh-ed25519 or ssh-rsa), or an age recipient"
+	case strings.HasPrefix(line, "---- BEGIN SSH2 PUBLIC KEY"):
+		return file + " is a public key in the SSH2 form; `ssh-keygen -i -f " + file + "` prints it as OpenSSH has it"
+	case strings.HasPrefix(line, "PuTTY-User-Key-File"):
+		return file + private + "PuTTYgen shows its public key in OpenSSH's form"
+	case strings.HasPrefix(line, "-----BEGIN "):
+		return file + " is PEM; seal to an SSH public key (ssh-ed25519 or ssh-rsa), or an age recipient"
+	}
+	return ""
 }
 
 // printable refuses to print shares into a file.
@@ -164,7 +193,8 @@ func writePaper(w io.Writer, set *quorum.Set, s *quorum.Share, style string) err
 		set.ID().Grouped()[:19],
 	)
 	for line := range 8 {
-		text += fmt.Sprintf("  %-12s%-12s%-12s%s\n", words[4*line], words[4*line+1], words[4*line+2], words[4*line+3])
+		text += fmt.Sprintf("  %-12s%-12s%-12s%s\n", words[4*line], words[4*line+1], words[4*line+2],
+			words[4*line+3])
 	}
 	text += fmt.Sprintf("  check %s\n\n", words[32])
 	if _, err := io.WriteString(w, text); err != nil {

@@ -29,10 +29,10 @@ var beyondBundles = []place{
 	{ofKubernetes, whenTrusted, "cluster-info, which kubeadm join reads (if the cluster has it): put ca.crt into it",
 		[]string{
 			"kubectl -n kube-public get configmap cluster-info -o jsonpath='{.data.kubeconfig}' >cluster-info.conf",
-			`sed -i "s|certificate-authority-data:.*|certificate-authority-data: $(base64 -w0 " +
-				"/etc/kubernetes/pki/ca.crt)|" cluster-info.conf`,
-			`kubectl -n kube-public patch configmap cluster-info --type merge -p "$(jq -Rs '{data: {kubeconfig: .}}' " +
-				"cluster-info.conf)"`,
+			`sed -i "s|certificate-authority-data:.*|certificate-authority-data: ` +
+				`$(base64 -w0 /etc/kubernetes/pki/ca.crt)|" cluster-info.conf`,
+			`kubectl -n kube-public patch configmap cluster-info --type merge ` +
+				`-p "$(jq -Rs '{data: {kubeconfig: .}}' cluster-info.conf)"`,
 		}},
 	{ofKubernetes, []next.Stage{next.Issue, next.Drop}, "--discovery-token-ca-cert-hash of join commands that are " +
 		"written down somewhere: it is now",
@@ -44,7 +44,9 @@ var beyondBundles = []place{
 	{ofKubernetes, whenTrusted, "webhooks, API services and CRD conversions whose caBundle is this authority: give " +
 		"each what ca.crt holds",
 		[]string{
-			`kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations -o json | jq -r '.items[] | .metadata.name as $n | .webhooks[] | select(.clientConfig.caBundle) | "\($n) \(.name)"'`,
+			`kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations -o json | ` +
+				`jq -r '.items[] | .metadata.name as $n | .webhooks[]? | ` +
+				`select(.clientConfig.caBundle) | "\($n) \(.name)"'`,
 			`kubectl get apiservices -o json | jq -r '.items[] | select(.spec.caBundle) | .metadata.name'`,
 			`kubectl get customresourcedefinitions -o json | jq -r '.items[] | select(.spec.conversion.webhook.clientConfig.caBundle) | .metadata.name'`,
 		}},

@@ -37,8 +37,7 @@ func (s *store) ambiguous(h pkcs11.SessionHandle, private []pkcs11.ObjectHandle)
 	}
 	way := "name one by its id, as it stands here, in its URI"
 	if len(ids) < len(private) {
-		way = "ids do not tell them apart: a plan names one by its public key, " +
-			"or give each an id of its own (pkcs11-tool --set-id)"
+		way = "ids do not tell all of them apart: name one by an id that no other has, or, in a plan, by its public key"
 	}
 	return fmt.Errorf("%w: at least %d: %s; %s", signer.ErrAmbiguous, len(private), strings.Join(names, ", "), way)
 }

@@ -51,7 +51,9 @@ func (in objects) publicOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, 
 	pub, err := in.publicFrom(h, private, private)
 	if err != nil && len(id) == 0 {
 		return nil, fmt.Errorf("it has no id by which its public key could be found, no public key without an id is "+
-			"called %q, and the private key does not tell it: give both halves one id (pkcs11-tool --set-id): %w", label, err)
+			"called %q, and the private key does not tell it: give both halves one id "+
+			"(pkcs11-tool --login --label %s --type privkey --set-id 01, and again with --type pubkey): %w",
+			label, inShell(label), err)
 	}
 	if err == nil {
 		return pub, nil
