@@ -294,7 +294,7 @@ func (r *run) copyPlan() error {
 // refuses a clock that stands before their end.
 func (r *run) inheritHistory() error {
 	past := r.plan.Past
-	for _, record := range slices.Concat(past.Records(), past.Others()) {
+	for _, record := range slices.Concat(past.Records(), past.Others(), past.Abandoned()) {
 		for c := range record.Certificates() {
 			r.progress.UseSerial(c.Serial.Int())
 		}

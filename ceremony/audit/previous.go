@@ -52,6 +52,7 @@ func (a *chainAudit) predecessors(c *Check) {
 		}
 		a.oldSerials(c, p.Transcript, r)
 		a.earlier(c, p, r)
+		a.givenUp(c, p)
 		a.otherCluster(c, p.Transcript, r)
 	}
 	a.ordinal(c)

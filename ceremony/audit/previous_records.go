@@ -14,13 +14,20 @@ import (
 // read once, by package history. Nothing of the ceremony that is audited is in it.
 type past struct {
 	records map[string]*history.Record // by the plan's file
+	given   map[string]*history.Record // of ceremonies that were given up, likewise
 	broken  map[string]error           // why one does not read
 	own     []*history.Record          // of this cluster, newest first, as far as the plan names them
 	heads   []*history.Record          // those that this one continues, in the plan's order
 }
 
+func newPast() *past {
+	return &past{
+		records: map[string]*history.Record{}, given: map[string]*history.Record{}, broken: map[string]error{},
+	}
+}
+
 func readPast(p *schedule.Ceremony) *past {
-	before := &past{records: map[string]*history.Record{}, broken: map[string]error{}}
+	before := newPast()
 	for _, named := range p.Plan.Previous.Ceremonies {
 		for _, file := range append([]string{named.Transcript}, named.Earlier...) {
 			r, err := history.Read(history.Text(file, p.Inputs[file]))
@@ -31,6 +38,13 @@ func readPast(p *schedule.Ceremony) *past {
 			before.records[file] = r
 			if named.Cluster == p.Cluster.Name {
 				before.own = append(before.own, r)
+			}
+		}
+		for _, file := range named.Abandoned {
+			if r, err := history.Read(history.Text(file, p.Inputs[file])); err != nil {
+				before.broken[file] = err
+			} else {
+				before.given[file] = r
 			}
 		}
 		if r := before.records[named.Transcript]; r != nil {

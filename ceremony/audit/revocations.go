@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 
 	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
@@ -128,7 +130,7 @@ func (a *listAudit) recorded(former map[string]*formerList) map[string]*history.
 		text := n.Text(16)
 		found[text] = nil
 		serial, ok := history.SerialOf(n)
-		for _, r := range a.past.records {
+		for _, r := range slices.AppendSeq(slices.Collect(maps.Values(a.past.given)), maps.Values(a.past.records)) {
 			for c := range r.WithSerial(serial) {
 				if ok && (c.State == history.Issued || c.State == history.Abandoned) {
 					found[text] = &c

@@ -133,7 +133,8 @@ func (r *Record) Follows(before *Record) error {
 func (h *History) Records() []*Record { return h.own }
 
 // Abandoned are ceremonies that people gave up, whichever cluster's: what they issued
-// counts as issued, keys that they made are destroyed, and no chain goes on with them.
+// counts as issued (Find), keys that they made are destroyed, and no chain goes on with
+// them. Nothing else here is of theirs.
 func (h *History) Abandoned() []*Record { return h.abandoned }
 
 // Others are the records of other clusters' ceremonies.

@@ -100,10 +100,11 @@ func (h *History) Members() []string {
 	})
 }
 
-// Find yields every certificate of a serial number: of the cluster and of others.
+// Find yields every certificate of a serial number: of the cluster and of others, and of
+// ceremonies that were abandoned.
 func (h *History) Find(s Serial) iter.Seq[Certificate] {
 	return func(yield func(Certificate) bool) {
-		for _, r := range h.all() {
+		for _, r := range slices.Concat(h.all(), h.abandoned) {
 			for c := range r.WithSerial(s) {
 				if !yield(c) {
 					return

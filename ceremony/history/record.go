@@ -66,6 +66,24 @@ func (r *Record) Where() string {
 	return fmt.Sprintf("%s (%s)", where, r)
 }
 
+// Outlasting says whether a ceremony that was abandoned left certificates, or may have,
+// by a key that was not destroyed with it: what it opened, and what was kept.
+func (r *Record) Outlasting() bool {
+	if !r.AbandonmentClosed {
+		return false
+	}
+	destroyed := map[string]bool{}
+	for _, k := range r.Abandonment.Keys {
+		destroyed[k.Name] = k.Kept == ""
+	}
+	for c := range r.Certificates() {
+		if (c.State == Issued || c.State == Abandoned) && !destroyed[c.Signer] {
+			return true
+		}
+	}
+	return false
+}
+
 // Certificates yields all certificates, in the order of their intents.
 func (r *Record) Certificates() iter.Seq[Certificate] {
 	return func(yield func(Certificate) bool) {

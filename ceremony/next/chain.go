@@ -18,6 +18,7 @@ import (
 type Chain struct {
 	*history.History
 	all     []*Previous // newest first
+	given   []*Previous // up, and with certificates that are valid all the same
 	archive *history.Archive
 	dirs    func(dir string) fs.FS
 }
@@ -55,11 +56,26 @@ func openChain(a *history.Archive, h *history.History, dirs func(dir string) fs.
 	for _, r := range h.Records() {
 		p, err := readPrevious(r, dirs(r.Source.Dir))
 		if err != nil {
-			return c, &Refused{Err: err, Hints: plainly("see what is wrong with: officiant ceremony verify " + r.Source.Dir)}
+			return c, unreadable(r, err)
 		}
 		c.all = append(c.all, p)
 	}
+	for _, r := range h.Abandoned() {
+		if r.Open.Cluster != h.Cluster || !r.Outlasting() {
+			continue
+		}
+		p, err := readPrevious(r, dirs(r.Source.Dir))
+		if err != nil {
+			return c, unreadable(r, err)
+		}
+		p.prefix = fmt.Sprintf("previous/%s-%d-abandoned-%.8s", r.Open.Cluster, r.Open.Sequence, r.Head)
+		c.given = append(c.given, p)
+	}
 	return c, nil
+}
+
+func unreadable(r *history.Record, err error) error {
+	return &Refused{Err: err, Hints: plainly("see what is wrong with: officiant ceremony verify " + r.Source.Dir)}
 }
 
 // ofRecords says that records are not what a plan can continue, and what helps.
@@ -104,6 +120,13 @@ func (c Chain) previous(in *inputs) ([]plan.Predecessor, error) {
 		earlier = append(earlier, named.Transcript)
 	}
 	last, err := c.last().named(in, earlier...)
+	for _, l := range c.given {
+		named, e := l.named(in)
+		if e != nil {
+			return nil, e
+		}
+		last.Abandoned = append(last.Abandoned, named.Transcript)
+	}
 	return []plan.Predecessor{last}, err
 }
 

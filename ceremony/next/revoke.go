@@ -101,8 +101,8 @@ func (w *revoking) targets() ([]Revoked, error) {
 	hit := map[string]bool{}
 	var found []Revoked
 	var over passed
-	for _, r := range w.chain.Records() {
-		for c := range r.Certificates() {
+	for _, p := range slices.Concat(w.chain.all, w.chain.given) {
+		for c := range p.Certificates() {
 			typed, bySerial := wanted.of(c)
 			if typed == "" {
 				continue
@@ -146,7 +146,7 @@ func (w *revoking) targets() ([]Revoked, error) {
 type wanted struct {
 	serials map[history.Serial]string
 	nodes   []string
-	made    map[string]string // by requests, as SEQUENCE/NAME
+	made    map[string]string // by requests, as HEAD/NAME
 }
 
 // of is what was typed that names a certificate; empty: nothing did.
@@ -157,7 +157,7 @@ func (w wanted) of(c history.Certificate) (typed string, bySerial bool) {
 	if node := c.Node(); node != "" && slices.Contains(w.nodes, node) {
 		return node, false
 	}
-	return w.made[fmt.Sprintf("%d/%s", c.Of.Open.Sequence, c.Name)], false
+	return w.made[fmt.Sprintf("%s/%s", c.Of.Head, c.Name)], false
 }
 
 func (w *revoking) wanted() wanted {
@@ -174,10 +174,10 @@ func (w *revoking) wanted() wanted {
 		if f.UnmarshalText([]byte(typed)) != nil {
 			continue
 		}
-		for _, p := range w.chain.all {
+		for _, p := range slices.Concat(w.chain.all, w.chain.given) {
 			for _, e := range p.plan.Entries {
 				if r := p.plan.Requests[e.Node]; e.Kind == schedule.LeafCertificate && r != nil && r.Fingerprint == f {
-					out.made[fmt.Sprintf("%d/%s", p.Open.Sequence, e.Name)] = typed
+					out.made[fmt.Sprintf("%s/%s", p.Head, e.Name)] = typed
 				}
 			}
 		}
@@ -196,7 +196,7 @@ func (w *revoking) target(c history.Certificate) (Revoked, error) {
 			Hints: plainly("it has to be replaced: officiant ceremony rollover (docs/rollover.md)")}
 	case c.State == history.Received, by != nil && by.External:
 		return t, refuse("%s (%s) was certified by an external root: it is revoked there", t.Name, t.Serial)
-	case by == nil:
+	case by == nil, c.Of.AbandonmentClosed && !w.issued(c):
 		return t, refuse("%s (%s) was issued by authority %s, which nodes do not trust any more: nobody takes it",
 			t.Name, t.Serial, c.Signer)
 	case w.chain.revokedItself(c.Signer):
@@ -205,6 +205,13 @@ func (w *revoking) target(c history.Certificate) (Revoked, error) {
 	}
 	t.Client = by.Family == kubepki.KubernetesAuthority || by.Family == kubepki.FrontProxyAuthority
 	return t, nil
+}
+
+// issued says whether a certificate of a ceremony that was given up is by the key that
+// its authority has: it may have made another one of the same name.
+func (w *revoking) issued(c history.Certificate) bool {
+	issuer := w.chain.last().certificate(c.Signer)
+	return issuer != nil && c.Issuer.By(issuer)
 }
 
 // etcdNodes puts the nodes of role etcd into the plan, with all the certificates

@@ -174,6 +174,10 @@ func (w *writer) previous(list []Predecessor) {
 			w.comment(4, "Those before it, newest first: nodes have certificates of theirs.")
 			w.flow(4, "earlier", p.Earlier)
 		}
+		if len(p.Abandoned) > 0 {
+			w.comment(4, "Ceremonies that were given up: what they issued counts as issued.")
+			w.flow(4, "abandoned", p.Abandoned)
+		}
 	}
 }
 

@@ -92,6 +92,7 @@ type Predecessor struct {
 	Head       fingerprint.SHA256 `yaml:"head"`       // hash of the transcript's last line
 	Transcript string             `yaml:"transcript"` // input file
 	Earlier    []string           `yaml:"earlier"`    // input files: the transcripts it continues, newest first, as far as renewal needs them
+	Abandoned  []string           `yaml:"abandoned"`  // input files: transcripts of ceremonies that were given up
 }
 
 // Authority is one CA: a key to make, a key that exists, or a certificate alone.

@@ -95,8 +95,9 @@ func (b *recordPass) predecessor(p plan.Predecessor, where plan.At) []*history.R
 	case r.Closed == nil:
 		b.RefuseInput(p.Transcript, "the ceremony is unfinished: only a finished one can be continued")
 	}
-	if p.Cluster != b.p.Cluster.Name && len(p.Earlier) > 0 {
-		b.Refuse(append(where, "earlier"), "only of this cluster's own ceremonies earlier ones are of use")
+	if p.Cluster != b.p.Cluster.Name && len(p.Earlier)+len(p.Abandoned) > 0 {
+		b.Refuse(append(where, "earlier"), "only of this cluster's own ceremonies are earlier and abandoned ones "+
+			"of use")
 	}
 	if len(b.Problems) > before {
 		return nil
@@ -104,7 +105,35 @@ func (b *recordPass) predecessor(p plan.Predecessor, where plan.At) []*history.R
 	if p.Cluster != b.p.Cluster.Name {
 		return []*history.Record{r}
 	}
-	return append([]*history.Record{r}, b.earlier(p, r, where)...)
+	chain := append([]*history.Record{r}, b.earlier(p, r, where)...)
+	return append(chain, b.givenUp(p, chain, where)...)
+}
+
+// givenUp reads the transcripts of ceremonies that were abandoned. Each would have gone on
+// where one of the chain ended, or have been the cluster's first.
+func (b *recordPass) givenUp(p plan.Predecessor, chain []*history.Record, where plan.At) []*history.Record {
+	var records []*history.Record
+	for i, file := range p.Abandoned {
+		where := append(slices.Clone(where), "abandoned", i)
+		if file == p.Transcript || slices.Contains(p.Earlier, file) || slices.Contains(p.Abandoned[:i], file) {
+			b.Refuse(where, "%s is there twice", file)
+			continue
+		}
+		r := b.record(file, where)
+		switch {
+		case r == nil:
+		case !r.AbandonmentClosed:
+			b.RefuseInput(file, "people did not give this ceremony up, or not to its end: officiant ceremony "+
+				"abandon does")
+		case r.Open.Rehearsal || r.Open.Cluster != p.Cluster:
+			b.RefuseInput(file, "%s is none of this cluster's own", r)
+		case r.Open.Sequence > 1 && !slices.ContainsFunc(chain, r.Continues):
+			b.Refuse(where, "%s, %s, would have continued none of the ceremonies named here", file, r)
+		default:
+			records = append(records, r)
+		}
+	}
+	return records
 }
 
 // earlier reads the transcripts before the predecessor's. Each has to be the
@@ -140,7 +169,7 @@ func (b *recordPass) record(file string, where plan.At) *history.Record {
 		return nil
 	}
 	sum := fingerprint.Of(data)
-	for _, r := range slices.Concat(b.known.Records(), b.known.Others()) {
+	for _, r := range slices.Concat(b.known.Records(), b.known.Others(), b.known.Abandoned()) {
 		if r.SHA256 == sum {
 			return r
 		}

@@ -151,6 +151,15 @@ func (r *Record) Close(release crypto.Signer, successor *fingerprint.SHA256) (re
 	return record, signature
 }
 
+// GiveUp has people abandon the ceremony, which made no keys, and returns its record.
+func (r *Record) GiveUp() []byte {
+	r.t.Helper()
+	r.Add(transcript.Abandonment{Head: r.w.Head(), Reason: "the plan was wrong", Keys: []transcript.AbandonedKey{},
+		Approvals: []transcript.Approval{}, By: []string{"kim", "alice"}})
+	r.Add(transcript.AbandonmentClosed{})
+	return r.Unfinished()
+}
+
 // Unfinished returns what is written so far.
 func (r *Record) Unfinished() []byte {
 	r.t.Helper()
