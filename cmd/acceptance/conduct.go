@@ -39,6 +39,8 @@ type conduct struct {
 	members         []member
 	port            int  // of the API servers, in place of 6443 when not 0
 	ownCSRs         bool // requests are made by kubeadm certs generate-csr
+	// certificatesDir of the kubeadm configurations; empty: they name none.
+	certificatesDir string
 }
 
 func (c *conduct) path(elem ...string) string {
@@ -136,6 +138,10 @@ func (c *conduct) prepare() error {
 // configuration is the kubeadm configuration of a node, as its operator has it.
 func (c *conduct) configuration(node string) ([]byte, error) {
 	data, err := testdata.ReadFile("testdata/" + node + ".yaml")
+	if err == nil && c.certificatesDir != "" {
+		const kind = "kind: ClusterConfiguration\n"
+		data = bytes.Replace(data, []byte(kind), []byte(kind+"certificatesDir: "+c.certificatesDir+"\n"), 1)
+	}
 	if err != nil || c.port == 0 {
 		return data, err
 	}
@@ -144,8 +150,11 @@ func (c *conduct) configuration(node string) ([]byte, error) {
 
 // say marks the lines of a run whose requests kubeadm makes.
 func (c *conduct) say(name string) string {
-	if c.ownCSRs {
+	switch {
+	case c.ownCSRs:
 		return name + ", of generate-csr's requests"
+	case c.certificatesDir != "":
+		return name + ", with certificates in " + c.certificatesDir
 	}
 	return name
 }

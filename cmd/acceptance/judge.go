@@ -26,6 +26,9 @@ var checks = []check{
 	{"no key of an authority is on the node", func(_ context.Context, _ kubeadm, tree string) error { return noAuthorityKey(tree, "") }},
 }
 
+// completeness is which of checks has firstNodeFiles.
+const completeness = 4
+
 // firstNodeFiles is what the first control-plane node with etcd has below
 // /etc/kubernetes: kubeadm's own files, and server-ca.crt for --root-ca-file.
 var firstNodeFiles = []string{

@@ -61,7 +61,7 @@ func main() {
 		"",
 		"a folder with programs (kube-apiserver, etcd, …) to use in place of built ones",
 	)
-	flag.StringVar(&o.only, "only", "kubeadm,one,kubelet,three", "which parts to run")
+	flag.StringVar(&o.only, "only", "kubeadm,places,one,kubelet,three", "which parts to run")
 	flag.StringVar(&o.inside, "inside", "", "internal: the scenario to run in these namespaces")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -97,9 +97,12 @@ func run(ctx context.Context, o options, out, talk io.Writer) (int, error) {
 	defer r.close()
 	for _, part := range strings.Split(o.only, ",") {
 		var err error
-		if part == "kubeadm" {
+		switch part {
+		case "kubeadm":
 			err = judged(ctx, o, r, talk)
-		} else {
+		case "places":
+			err = placed(ctx, o, r, talk)
+		default:
 			err = lived(ctx, o, part, r, talk)
 		}
 		if ctx.Err() != nil {
@@ -115,15 +118,20 @@ func run(ctx context.Context, o options, out, talk io.Writer) (int, error) {
 	return 0, nil
 }
 
+// judge is the kubeadm that judges, built if none was given.
+func (o options) judge(ctx context.Context, talk io.Writer) (kubeadm, error) {
+	if o.kubeadm != "" {
+		return kubeadm{path: o.kubeadm}, nil
+	}
+	at := o.programs()
+	return kubeadm{path: at["kubeadm"]}, build(ctx, o.module, at, talk, "kubeadm")
+}
+
 // judged has kubeadm look at nodes.
 func judged(ctx context.Context, o options, r *report, talk io.Writer) error {
-	judge := kubeadm{path: o.kubeadm}
-	if judge.path == "" {
-		at := o.programs()
-		if err := build(ctx, o.module, at, talk, "kubeadm"); err != nil {
-			return err
-		}
-		judge.path = at["kubeadm"]
+	judge, err := o.judge(ctx, talk)
+	if err != nil {
+		return err
 	}
 	stand, err := newStandIn()
 	if err != nil {
