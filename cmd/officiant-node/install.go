@@ -20,19 +20,23 @@ func newInstallCommand(o *options) *cobra.Command {
 	var minSequence int
 	c := &cobra.Command{
 		Use:   "install BUNDLE --release-key FILE",
-		Short: "Verify a bundle and put it in place, all or nothing",
-		Long: "Install verifies a bundle (a folder or a .tar) as verify does, and that it was made for\n" +
-			"this node's own keys. Then it opens the sealed service-account key, puts the node's\n" +
-			"private keys beside their certificates and into the kubeconfigs, and places everything\n" +
-			"below /etc/kubernetes with kubeadm's names and modes, all or nothing. The first install\n" +
-			"pins the root and the release key. When it is interrupted, the same command finishes it.\n\n" +
-			"A node refuses bundles older than the newest it has seen. One that has seen none yet\n" +
-			"cannot know: tell it with --min-sequence, when there was more than one ceremony.\n\n" +
-			"Once a bundle is in place that announces the next release key, bundles by that key are\n" +
-			"taken, and with the first of them the key before is left for good. Any other key is\n" +
-			"refused. When the release key was lost, a new one's fingerprint is compared by another\n" +
-			"way than its file came, and given in words or hex as --new-release-key. In the same\n" +
-			"way --new-root lets in a root this node does not know.",
+		Short: "Verify a bundle and install it, all or nothing",
+		Long: `Install verifies a bundle (a folder or a .tar) as verify does, and checks that it was
+made for this node's own keys. Then it opens the sealed service-account key, puts the
+node's private keys beside their certificates and into the kubeconfigs, and installs
+everything below /etc/kubernetes with kubeadm's names and modes, all or nothing. The
+first install pins the root and the release key. If it is interrupted, run the same
+command again.
+
+A node refuses bundles older than the newest it has seen. A node that has seen none
+cannot know the newest. If there was more than one ceremony, pass --min-sequence.
+
+A bundle may announce the next release key. Once it is installed, the node accepts
+bundles signed by that key, and the first of them replaces the previous key for good.
+The node refuses any other key. If the release key was lost, compare the new key's
+fingerprint over a different channel than its file, and pass it in words or hex with
+--new-release-key. In the same way, --new-root accepts a root that this node does not
+know.`,
 		Args: exit.ExactArgs(1, "one bundle"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if releaseKey == "" {
@@ -66,12 +70,16 @@ func newInstallCommand(o *options) *cobra.Command {
 			return printInstall(o.Stdout, r, root, dryRun)
 		},
 	}
-	c.Flags().StringVar(&root, "root", "/", "put etc/kubernetes below this directory; the node's state lies there too")
-	c.Flags().StringVar(&releaseKey, "release-key", "", "the ceremony's release.pub, from where you trust it")
-	c.Flags().StringVar(&newRelease, "new-release-key", "", "`FINGERPRINT` of --release-key as people compared it, when it takes the place of a lost one")
-	c.Flags().StringVar(&newRoot, "new-root", "", "`FINGERPRINT` of a root certificate in the bundle that takes the pinned one's place, as people compared it")
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "check everything and show what would change, file by file; write nothing")
-	c.Flags().IntVar(&minSequence, "min-sequence", 0, "refuse a bundle of a lower sequence; for a node that has none yet")
+	c.Flags().StringVar(&root, "root", "/", "directory that etc/kubernetes and the node's state are below")
+	c.Flags().StringVar(&releaseKey, "release-key", "", "the ceremony's release.pub, from a source you trust")
+	c.Flags().StringVar(&newRelease, "new-release-key", "",
+		"compared `FINGERPRINT` of --release-key, when it replaces a lost key")
+	c.Flags().StringVar(&newRoot, "new-root", "",
+		"compared `FINGERPRINT` of a root certificate in the bundle that replaces the pinned one")
+	c.Flags().BoolVar(&dryRun, "dry-run", false,
+		"check everything and show what would change, file by file; write nothing")
+	c.Flags().IntVar(&minSequence, "min-sequence", 0,
+		"refuse a bundle with a lower sequence; for a node without a bundle")
 	return c
 }
 

@@ -35,31 +35,38 @@ func newRequestCommand(o *options) *cobra.Command {
 	r := &requestOptions{options: o}
 	c := &cobra.Command{
 		Use:   "request --kubeadm FILE --roles ROLES --out FILE",
-		Short: "Make this node's keys and its request",
-		Long: "Request makes a private key for every certificate the node's roles need, an age\n" +
-			"identity, and one request file to take to the ceremony. The keys and the identity stay\n" +
-			"on the node, in /var/lib/officiant-node (mode 0700); nothing secret is in the request.\n" +
-			"Keys that are there already are kept, never overwritten.\n\n" +
-			"Names and addresses come from a kubeadm configuration file (of any version since v1beta1;\n" +
-			"its Cluster-, Init- and JoinConfiguration); flags go before it. A worker needs little and\n" +
-			"can say it with flags alone: --name, --cluster, --control-plane-endpoint. A node that\n" +
-			"joins takes the cluster's part from the cluster, where kubeadm keeps it; --kubeadm may\n" +
-			"be given twice, for that file and for its own JoinConfiguration:\n\n" +
-			"  kubectl -n kube-system get cm kubeadm-config -o yaml > cluster.yaml\n\n" +
-			"With --csr-dir the keys and CSRs are those `kubeadm certs generate-csr` made; they stay\n" +
-			"where they are, and the keys are copied to /var/lib/officiant-node, where install finds\n" +
-			"them.\n\n" +
-			"For a renewal, a node that has a certificate of an earlier ceremony signs its request with\n" +
-			"that certificate's key, too; a plan that continues that ceremony then needs no fingerprint\n" +
-			"from a person. With --reuse-keys the keys in use below /etc/kubernetes stay; with --new-keys\n" +
-			"none stays, and those there are are moved to keys-1 beside them.\n\n" +
-			"With --adopt, a node of a running cluster that kubeadm made, with its CA keys on disk, is\n" +
-			"adopted. It keeps its keys; its present certificates go into the request, so that the\n" +
-			"first bundle carries them over. The authorities' private keys are not opened.\n\n" +
-			"With --sign-with the machine's SSH host key signs the request, for fleets: the plan names a\n" +
-			"known_hosts file, and nobody has to compare words.\n\n" +
-			"The request's fingerprint is printed as hex and as words. Whoever writes the plan has\n" +
-			"to hear it from you, not from whoever carries the file.",
+		Short: "Create this node's keys and its request",
+		Long: `Request creates a private key for every certificate that the node's roles need, an age
+identity, and one request file to take to the ceremony. The keys and the identity stay
+on the node, in /var/lib/officiant-node (mode 0700). The request contains no secret.
+Existing keys are kept and never overwritten.
+
+Names and addresses come from a kubeadm configuration file (of any version since
+v1beta1, with its Cluster-, Init- and JoinConfiguration). Flags override the file. A
+worker needs only flags: --name, --cluster, --control-plane-endpoint. A node that joins
+takes the cluster's part from the cluster, where kubeadm keeps it. Pass --kubeadm twice,
+for that file and for the node's own JoinConfiguration:
+
+  kubectl -n kube-system get cm kubeadm-config -o yaml > cluster.yaml
+
+With --csr-dir, it uses the keys and CSRs that "kubeadm certs generate-csr" created. They
+stay where they are, and the keys are copied to /var/lib/officiant-node, where install
+finds them.
+
+For a renewal, a node that has a certificate of an earlier ceremony also signs its
+request with that certificate's key. A plan that continues that ceremony then needs no
+fingerprint from a person. With --reuse-keys, the keys in use below /etc/kubernetes
+stay. With --new-keys, every key is new, and existing keys move to keys-1 beside them.
+
+With --adopt, it adopts a node of a running cluster that kubeadm created, with its CA
+keys on disk. The node keeps its keys. Its current certificates go into the request, so
+that the first bundle carries them over. The authorities' private keys are not opened.
+
+With --sign-with, the machine's SSH host key signs the request. This is for fleets: the
+plan names a known_hosts file, and nobody has to compare words.
+
+The request's fingerprint is printed as hex and as words. Whoever writes the plan must
+hear it from you, and not from whoever carries the file.`,
 		Example: "  officiant-node request --kubeadm kubeadm.yaml --roles control-plane,etcd --out cp-1.req\n" +
 			"  officiant-node request --roles worker --name worker-1 --cluster demo \\\n" +
 			"    --control-plane-endpoint api.demo.test:6443 --out worker-1.req\n" +
@@ -79,28 +86,28 @@ func newRequestCommand(o *options) *cobra.Command {
 		nil,
 		"kubeadm configuration `FILE` of the node, or the cluster's kubeadm-config ConfigMap;\nmay be given twice",
 	)
-	f.StringVar(&r.csrDir, "csr-dir", "", "folder `kubeadm certs generate-csr` wrote, used in place of new keys")
-	f.BoolVar(&r.reuse, "reuse-keys", false, "keep the keys that are in use in /etc/kubernetes; for a renewal")
+	f.StringVar(&r.csrDir, "csr-dir", "", "folder that `kubeadm certs generate-csr` wrote, used instead of new keys")
+	f.BoolVar(&r.reuse, "reuse-keys", false, "keep the keys in use in /etc/kubernetes; for a renewal")
 	f.BoolVar(
 		&r.newKeys,
 		"new-keys",
 		false,
-		"make new keys although there are some, which are set aside; after a key was\ncompromised, or for another "+
-			"machine under the name",
+		"create new keys and set existing ones aside; after a key was\ncompromised, or for another "+
+			"machine under the same name",
 	)
 	f.BoolVar(
 		&r.adopt,
 		"adopt",
 		false,
-		"the node is one of a running cluster that kubeadm made and that is adopted:\nkeep its keys, and send the "+
-			"certificates it has",
+		"adopt this node of a running cluster that kubeadm created:\nkeep its keys, and send its "+
+			"certificates",
 	)
 	f.StringSliceVar(
 		&r.extra,
 		"extra",
 		nil,
 		"certificates the plan allows this node beyond Kubernetes' own: kubelet-server,\nkube-proxy.conf, "+
-			"etcd/monitoring, alice.conf; several with commas",
+			"etcd/monitoring, alice.conf; separate with commas",
 	)
 	f.StringVar(
 		&r.signWith,
@@ -110,19 +117,21 @@ func newRequestCommand(o *options) *cobra.Command {
 	)
 	f.StringVar(&r.root, "root", "/", "keep the node's state below this directory")
 	f.StringVar(&r.out, "out", "", "the request file to write; it must not exist")
-	f.StringSliceVar(&r.flags.roles, "roles", nil, "what the node is: control-plane, etcd, worker; several with commas")
-	f.StringVar(&r.flags.name, "name", "", "the node's name (default: kubeadm's nodeRegistration.name, or the host name)")
+	f.StringSliceVar(&r.flags.roles, "roles", nil,
+		"the node's roles: control-plane, etcd, worker; separate with commas")
+	f.StringVar(&r.flags.name, "name", "",
+		"the node's name (default: kubeadm's nodeRegistration.name, or the host name)")
 	f.StringVar(
 		&r.flags.address,
 		"address",
 		"",
-		"IP address other nodes reach it at (default: kubeadm's advertiseAddress)",
+		"IP address where other nodes reach it (default: kubeadm's advertiseAddress)",
 	)
 	f.BoolVar(
 		&r.flags.first,
 		"first",
 		false,
-		"it is the first control-plane node (default: when there is an InitConfiguration)",
+		"this is the first control-plane node (default: if there is an InitConfiguration)",
 	)
 	f.StringVar(&r.flags.cluster, "cluster", "", "the cluster's name (default: kubeadm's clusterName)")
 	f.StringVar(
@@ -141,14 +150,15 @@ func newRequestCommand(o *options) *cobra.Command {
 		&r.flags.naming,
 		"naming",
 		string(kubepki.NamingKubeadm),
-		"whose names the certificates carry: kubeadm or docs",
+		"naming of the certificates: kubeadm or docs",
 	)
 	f.StringVar(
 		&r.identityKey,
 		"identity",
 		"",
-		"SSH private key, such as /etc/ssh/ssh_host_ed25519_key, that opens what is sealed to\nthis node (default: an "+
-			"age identity made for that)",
+		"SSH private key, such as /etc/ssh/ssh_host_ed25519_key, that opens what is sealed "+
+			"to\nthis node (default: a new "+
+			"age identity)",
 	)
 	f.StringVar(
 		&r.algorithm,

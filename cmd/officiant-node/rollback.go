@@ -16,10 +16,10 @@ func newRollbackCommand(o *options) *cobra.Command {
 	var dryRun bool
 	c := &cobra.Command{
 		Use:   "rollback",
-		Short: "Put back the files the last install replaced",
-		Long: "Rollback puts back the files of /etc/kubernetes as they were before the last install,\n" +
-			"all or nothing, once; installing the newest bundle again goes forward. The node still\n" +
-			"refuses bundles older than the newest it has seen.",
+		Short: "Restore the files that the last install replaced",
+		Long: `Rollback restores the files of /etc/kubernetes as they were before the last install, all
+or nothing, once. To go forward, install the newest bundle again. The node still refuses
+bundles older than the newest it has seen.`,
 		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			node := &install.Node{Root: root, Disk: o.Disk, Now: o.Now}
@@ -33,7 +33,7 @@ func newRollbackCommand(o *options) *cobra.Command {
 			return printRollback(o.Stdout, r, root, dryRun)
 		},
 	}
-	c.Flags().StringVar(&root, "root", "/", "the directory etc/kubernetes lies below")
+	c.Flags().StringVar(&root, "root", "/", "directory that etc/kubernetes is below")
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "show what would change, file by file; write nothing")
 	return c
 }

@@ -44,9 +44,9 @@ func newRootCommand(o *options) *cobra.Command {
 		Variables: variables, Getenv: o.Getenv, Examples: examples,
 	}.Complete(exit.Group(&cobra.Command{
 		Use:   "officiant-node",
-		Short: "A node's side of a Kubernetes signing ceremony",
-		Long: "Officiant-node makes the requests a node takes part in a signing ceremony with, and\n" +
-			"verifies and installs the bundle it gets back. The node's private keys stay on the node.",
+		Short: "The node's side of a Kubernetes signing ceremony",
+		Long: `Officiant-node creates a node's request for a signing ceremony, and verifies and installs
+the bundle that comes back. The node's private keys stay on the node.`,
 	}, newRequestCommand(o), newVerifyCommand(o), newInstallCommand(o), newRollbackCommand(o), newStatusCommand(o),
 		newSyncCommand(o), newShareCommand(o), newUnsealCommand(o)))
 }

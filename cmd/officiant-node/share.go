@@ -30,31 +30,34 @@ func newShareCommand(o *options) *cobra.Command {
 	s := &shareOptions{options: o}
 	c := &cobra.Command{
 		Use:   "share --to REQUEST --out FILE",
-		Short: "Seal this node's service-account key to a control-plane node that joins",
-		Long: "Share is for a control-plane node that joins after the first ceremony: nobody else has\n" +
-			"the key that signs service-account tokens any more. It seals this node's sa.key to the\n" +
-			"recipient of the other node's request. The file goes beside that request into the next\n" +
-			"plan; nothing on this node changes.\n\n" +
-			"Whoever can open the file can speak for every service account. So the request's\n" +
-			"fingerprint is asked for, as the other node's operator reads it out, in words or hex;\n" +
-			"scripts give it with --fingerprint.\n\n" +
-			"When the records of a cluster's ceremonies are lost, its control-plane nodes share with each\n" +
-			"other, so that the pair stays (docs/recovery.md). One that is alone shares with itself: --self.",
+		Short: "Seal this node's service-account key to a joining control-plane node",
+		Long: `Share is for a control-plane node that joins after the first ceremony, when only the
+existing control-plane nodes have the key that signs service-account tokens. It seals
+this node's sa.key to the recipient in the other node's request. Put the file beside that
+request for the next plan. Nothing on this node changes.
+
+Whoever can open the file can act as every service account. So the command asks for the
+request's fingerprint, as the other node's operator reads it out, in words or hex.
+Scripts pass it with --fingerprint.
+
+If the records of a cluster's ceremonies are lost, its control-plane nodes share with
+each other to keep the key pair (docs/recovery.md). A single one shares with itself:
+--self.`,
 		Example: "  officiant-node share --to cp-2.req --out cp-2.sa.key.age",
 		Args:    exit.ExactArgs(0, "no arguments"),
 		RunE:    func(c *cobra.Command, _ []string) error { return s.run(c.Context()) },
 	}
 	f := c.Flags()
-	f.StringVar(&s.to, "to", "", "request `FILE` of the node that joins (required)")
+	f.StringVar(&s.to, "to", "", "request `FILE` of the joining node (required)")
 	f.StringVar(&s.out, "out", "", "`FILE` to write; it must not exist (required)")
-	f.StringVar(&s.root, "root", "/", "the directory etc/kubernetes lies below")
+	f.StringVar(&s.root, "root", "/", "directory that etc/kubernetes is below")
 	f.StringVar(
 		&s.fingerprint,
 		"fingerprint",
 		"",
 		"the request's `FINGERPRINT` as its node shows it, in place of typing it",
 	)
-	f.BoolVar(&s.self, "self", false, "the request is this node's own, of a cluster whose records are lost")
+	f.BoolVar(&s.self, "self", false, "the request is this node's own, in a cluster whose records are lost")
 	return c
 }
 

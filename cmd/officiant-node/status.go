@@ -24,13 +24,15 @@ func newStatusCommand(o *options) *cobra.Command {
 	var format output.Format
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Show what is installed on this node, and until when it is valid",
-		Long: "Status shows what this node runs with: each certificate in place, the days left, the\n" +
-			"bundle it came from, and files that are not as they were installed. It changes nothing.\n\n" +
-			"Exit code 4 means that something is not as it was installed.\n\n" +
-			"-o prometheus prints the same as metrics; --prometheus FILE writes them to a file of\n" +
-			"node exporter's textfile folder, whole or not at all, and prints nothing. Metrics have\n" +
-			"the findings in them: their exit code is 0.",
+		Short: "Show what is installed on this node, and when it expires",
+		Long: `Status shows each certificate in place, the days left, the bundle it came from, and files
+that differ from what was installed. It changes nothing.
+
+Exit code 4 means that something differs from what was installed.
+
+-o prometheus prints the same as metrics. --prometheus FILE writes them to a file in node
+exporter's textfile folder, atomically, and prints nothing. Metrics include the findings,
+so their exit code is 0.`,
 		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			if textfile != "" && filepath.Ext(textfile) != ".prom" {
@@ -47,7 +49,7 @@ func newStatusCommand(o *options) *cobra.Command {
 			return o.printStatus(s, format)
 		},
 	}
-	c.Flags().StringVar(&root, "root", "/", "the directory etc/kubernetes lies below")
+	c.Flags().StringVar(&root, "root", "/", "directory that etc/kubernetes is below")
 	output.Flag(c, &format, prometheus)
 	c.Flags().StringVar(&textfile, "prometheus", "", "write metrics to this file (*.prom), and print nothing")
 	return c

@@ -33,18 +33,20 @@ func newSyncCommand(o *options) *cobra.Command {
 	s := &syncOptions{options: o}
 	c := &cobra.Command{
 		Use:   "sync --from URL|DIR --release-key FILE",
-		Short: "Fetch this node's newest bundle, install it, and restart what it names",
-		Long: "Sync fetches NODE.tar from a web server or a mounted folder, which is trusted with nothing:\n" +
-			"it is accepted by the same rules as by install. A person installs the first bundle; from\n" +
-			"then on sync installs each newer one, restarts what it names, one service after the\n" +
-			"other, and asks each whether it is well. When one is not, the files of before come back,\n" +
-			"and that bundle is not tried again. etcd is restarted only while all other members are\n" +
-			"well, and on one node at a time. A run that was killed is gone on with by the next.\n\n" +
-			"--status-to leaves NODE.json there, what the node says of itself, signed by its own key.\n" +
-			"--prometheus writes metrics.\n\n" +
-			"--install writes a systemd service and timer with the flags given, and has systemd\n" +
-			"verify them. Exit code 4 means that what lies there was refused, 1 that it was rolled\n" +
-			"back or that nothing could be fetched.",
+		Short: "Fetch this node's newest bundle, install it, and restart services",
+		Long: `Sync fetches NODE.tar from a web server or a mounted folder. The source is not trusted:
+the bundle must pass the same checks as for install. A person installs the first bundle.
+From then on, sync installs each newer one, restarts the affected services one after
+another, and checks that each is well. If one is not, it restores the previous files and
+does not try that bundle again. It restarts etcd only while all other members are well,
+on one node at a time. If a run was killed, the next run continues it.
+
+--status-to leaves the node's own report there, NODE.json, signed by its own key.
+--prometheus writes metrics.
+
+--install writes a systemd service and timer with the given flags, and has systemd verify
+them. Exit code 4 means that the source's bundle was refused. Exit code 1 means that it
+was rolled back, or that nothing could be fetched.`,
 		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := s.flags(); err != nil {
@@ -61,21 +63,22 @@ func newSyncCommand(o *options) *cobra.Command {
 		&s.root,
 		"root",
 		"/",
-		"the directory etc/kubernetes lies below; below another one nothing is restarted by systemd",
+		"directory that etc/kubernetes is below; below another one nothing is restarted by systemd",
 	)
 	f.StringVar(&s.from, "from", "", "`URL|DIR` that holds NODE.tar: https://HOST/PATH or a folder (required)")
-	f.StringVar(&s.releaseKey, "release-key", "", "the ceremony's release.pub, from where you trust it (required)")
+	f.StringVar(&s.releaseKey, "release-key", "", "the ceremony's release.pub, from a source you trust (required)")
 	f.StringVar(&s.statusTo, "status-to", "", "`URL|DIR` to leave NODE.json at: a folder, or a server that takes PUT")
 	f.StringVar(&s.textfile, "prometheus", "", "write metrics to this file (*.prom)")
 	f.StringVar(&s.proxy, "proxy", "", "`URL` of an HTTP proxy; none is taken from the environment")
-	f.StringVar(&s.ca, "ca", "", "PEM `FILE` of the CAs to verify the server by, in place of the system's")
-	f.DurationVar(&s.interval, "interval", time.Hour, "how long between two runs, without --once")
-	f.DurationVar(&s.jitter, "jitter", 10*time.Minute, "wait up to this much longer, so that not all nodes come at once")
-	f.DurationVar(&s.timeout, "timeout", fetch.DefaultTimeout, "for one file to be read whole")
-	f.DurationVar(&s.patience, "patience", 5*time.Minute, "for a service to be well after its restart")
-	f.BoolVar(&s.once, "once", false, "run once and end")
+	f.StringVar(&s.ca, "ca", "", "PEM `FILE` of the CAs that verify the server, instead of the system's")
+	f.DurationVar(&s.interval, "interval", time.Hour, "time between two runs, without --once")
+	f.DurationVar(&s.jitter, "jitter", 10*time.Minute,
+		"wait up to this much longer, so that nodes do not all connect at once")
+	f.DurationVar(&s.timeout, "timeout", fetch.DefaultTimeout, "time limit for reading a whole file")
+	f.DurationVar(&s.patience, "patience", 5*time.Minute, "time limit for a service to be well after its restart")
+	f.BoolVar(&s.once, "once", false, "run once and exit")
 	f.BoolVar(&s.dryRun, "dry-run", false, "fetch, check, and show what would be done; write nothing")
-	f.BoolVar(&s.units, "install", false, "write and verify a systemd service and timer, and run nothing")
+	f.BoolVar(&s.units, "install", false, "write and verify a systemd service and timer, but do not run")
 	return c
 }
 

@@ -23,13 +23,14 @@ func newUnsealCommand(o *options) *cobra.Command {
 	var root, releaseKey, identity string
 	c := &cobra.Command{
 		Use:   "unseal BUNDLE --identity FILE --release-key FILE",
-		Short: "Put keys that the ceremony made where install finds them",
-		Long: "Unseal is for nodes that cannot make their own keys: the plan asked the ceremony to make\n" +
-			"them, and the bundle has them sealed to the recipient the plan names. It verifies the\n" +
-			"bundle's signature, opens the keys with the recipient's identity (a file as age-keygen\n" +
-			"writes it), and leaves them in the node's state directory, where install finds them.\n" +
-			"The identity becomes the node's when it has none: it opens the service-account key, too.\n" +
-			"With --root this works on another machine; carry what install leaves there to the node.",
+		Short: "Put keys that the ceremony created where install finds them",
+		Long: `Unseal is for nodes that cannot create their own keys. The plan asked the ceremony to
+create them, and the bundle has them sealed to the recipient that the plan names. Unseal
+verifies the bundle's signature, opens the keys with the recipient's identity (a file as
+age-keygen writes it), and puts them into the node's state directory, where install finds
+them. If the node has no identity, this one becomes the node's, because it also opens the
+service-account key. With --root, it works on another machine. Then copy what install
+leaves there to the node.`,
 		Example: "  officiant-node unseal appliance-1.tar --identity key.txt --release-key release.pub --root out\n" +
 			"  officiant-node install appliance-1.tar --release-key release.pub --root out",
 		Args: exit.ExactArgs(1, "one bundle"),
@@ -40,8 +41,8 @@ func newUnsealCommand(o *options) *cobra.Command {
 			return o.unseal(c.Context(), args[0], releaseKey, identity, root)
 		},
 	}
-	c.Flags().StringVar(&identity, "identity", "", "`FILE` of the age identity the keys are sealed to")
-	c.Flags().StringVar(&releaseKey, "release-key", "", "the ceremony's release.pub, from where you trust it")
+	c.Flags().StringVar(&identity, "identity", "", "age identity `FILE` that the keys are sealed to")
+	c.Flags().StringVar(&releaseKey, "release-key", "", "the ceremony's release.pub, from a source you trust")
 	c.Flags().StringVar(&root, "root", "/", "keep the node's state below this directory")
 	return c
 }

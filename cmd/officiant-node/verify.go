@@ -39,12 +39,13 @@ func newVerifyCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify BUNDLE | --root DIR",
 		Short: "Verify a bundle, or what is installed on a node",
-		Long: "Verify checks a bundle (a folder or a .tar) from the release key's signature down to\n" +
-			"each certificate: file set, hashes, names, usages, issuers, dates, trust files. With\n" +
-			"--root it checks what is installed below DIR, modes, owners and private keys included,\n" +
-			"and that nothing lies beside it; the machine itself is --root /. It changes nothing.\n\n" +
-			"Exit code 4 means not verified. Without --release-key nothing can be: a bundle\n" +
-			"without a fault may still be anybody's.",
+		Long: `Verify checks a bundle (a folder or a .tar) from the release key's signature down to
+each certificate: file set, hashes, names, usages, issuers, dates, trust files. With
+--root, it checks what is installed below DIR, including modes, owners and private keys,
+and that there are no other files. For this machine, use --root /. It changes nothing.
+
+Exit code 4 means not verified. Without --release-key, nothing can be verified: a bundle
+without a finding may still come from anybody.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if (len(args) == 1) == (v.root != "") || len(args) > 1 {
 				return exit.Usagef("verify takes a bundle, or --root DIR for what is installed there")
@@ -56,10 +57,11 @@ func newVerifyCommand(o *options) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&v.root, "root", "", "check what is installed below this directory")
-	c.Flags().StringVar(&v.releaseKey, "release-key", "", "the ceremony's release.pub, from where you trust it")
-	c.Flags().StringVar(&v.rootCA, "root-ca", "", "SHA-256 the root certificate must have, hex")
-	c.Flags().StringVar(&v.validFor, "valid-for", "", "everything must be valid this much longer: 30d, 720h")
-	c.Flags().StringSliceVar(&v.allow, "allow", nil, "with --root: a file below /etc/kubernetes that is there besides the bundle's; may be repeated")
+	c.Flags().StringVar(&v.releaseKey, "release-key", "", "the ceremony's release.pub, from a source you trust")
+	c.Flags().StringVar(&v.rootCA, "root-ca", "", "required SHA-256 of the root certificate, in hex")
+	c.Flags().StringVar(&v.validFor, "valid-for", "", "require everything to be valid this much longer: 30d, 720h")
+	c.Flags().StringSliceVar(&v.allow, "allow", nil,
+		"with --root: allow this file below /etc/kubernetes, which is not from the bundle; repeatable")
 	output.Flag(c, &v.output)
 	return c
 }
@@ -167,7 +169,8 @@ func (v *verifyOptions) run(ctx context.Context, args []string) error {
 	case verified:
 		return nil
 	case unknownOrigin:
-		return &exit.Error{Code: exit.Unverified, Hints: []string{"give --release-key with the ceremony's release.pub, from where you trust it"}}
+		return &exit.Error{Code: exit.Unverified, Hints: []string{
+			"give --release-key with the ceremony's release.pub, from a source you trust"}}
 	}
 	return &exit.Error{Code: exit.Unverified}
 }

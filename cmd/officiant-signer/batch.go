@@ -32,20 +32,20 @@ func newBatchCommand(o *options) *cobra.Command {
 	b := &batchOptions{signing: signing{options: o}}
 	c := &cobra.Command{
 		Use:   "batch REQUESTS",
-		Short: "Answer what kubectl get csr -o json has written",
-		Long: `Batch answers the CertificateSigningRequests of a cluster offline: it reads what
-kubectl get csr -o json has written, signs and denies as serve does, under the same grant
-and in the same journal, and writes what goes back into a new folder, with apply.sh, which
-puts it back by kubectl replace --raw.
+		Short: "Answer the requests in the output of kubectl get csr -o json",
+		Long: `Batch answers the CertificateSigningRequests of a cluster offline. It reads the output of
+kubectl get csr -o json, and signs and denies as serve does, under the same grant and in
+the same journal. It writes the answers into a new folder, with apply.sh, which applies
+them with kubectl replace --raw.
 
-What is done with, and what is for other signers, is left alone. Where something could not be
-decided now (exit code 5), the same command with another folder goes on: who had a
-certificate gets the same one.`,
+It skips requests that are finished, and those for other signers. If some could not be
+decided now (exit code 5), run the same command with another folder to continue: a
+request that already got a certificate gets the same one again.`,
 		Args: exit.ExactArgs(1, "one file"),
 		RunE: func(c *cobra.Command, args []string) error { return b.batch(c.Context(), args[0]) },
 	}
 	b.flags(c)
-	c.Flags().StringVar(&b.out, "out", "", "a new `FOLDER` for what goes back")
+	c.Flags().StringVar(&b.out, "out", "", "new `FOLDER` for the answers")
 	_ = c.MarkFlagRequired("out") // the flag is there
 	return c
 }

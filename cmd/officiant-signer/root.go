@@ -50,10 +50,10 @@ func newRootCommand(o *options) *cobra.Command {
 		Variables: variables, Getenv: o.Getenv, Examples: examples,
 	}.Complete(exit.Group(&cobra.Command{
 		Use:   "officiant-signer",
-		Short: "Signs kubelet certificates within a signed grant",
-		Long: "Officiant-signer signs kubelet certificates between ceremonies, with keys in a token or\n" +
-			"KMS. What it may sign is a grant that the release key has signed; what it signs stands\n" +
-			"in a journal first. It talks to no Kubernetes API.",
+		Short: "Sign kubelet certificates within a signed grant",
+		Long: `Officiant-signer signs kubelet certificates between ceremonies, with keys in a token or
+KMS. A grant, signed by the release key, says what it may sign. Whatever it signs is in a
+journal first. It talks to no Kubernetes API.`,
 	}, newServeCommand(o), newStatusCommand(o), newVerifyCommand(o),
 		newBatchCommand(o), newSignGrantCommand(o)))
 }

@@ -30,27 +30,28 @@ func newServeCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer requests for certificates",
-		Long: `Serve answers one request at a time: a certificate, a denial with its reason, or "later".
-What it signs is within the grant, linted, and in the journal before a key is asked.
+		Long: `Serve answers one request at a time: with a certificate, a denial and its reason, or
+"later". What it signs is within the grant, linted, and in the journal before a key is
+used.
 
-It listens on a Unix socket (unix:PATH), or on HOST:PORT with mutual TLS, where whoever has
-a certificate of --client-ca may ask. A token that was away, a full disk, a clock that is
-behind are states, not ends: it goes on when they are over. Requests that wait when SIGTERM
-comes are answered first; SIGHUP reads the grant and the TLS files again.
+It listens on a Unix socket (unix:PATH), or on HOST:PORT with mutual TLS, where any
+client with a certificate of --client-ca may ask. A missing token, a full disk or a clock
+that is behind do not end it: it continues when they are resolved. On SIGTERM it first
+answers waiting requests. On SIGHUP it reads the grant and the TLS files again.
 
-Keys are those that the station names as the grant's authorities are called, and "journal".
-PINs come from the pin-source of a key's URI. One that was refused is not tried again.`,
+In the station, keys have the names of the grant's authorities, and "journal". PINs come
+from the pin-source of a key's URI. A refused PIN is not tried again.`,
 		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return s.serve(c.Context()) },
 	}
 	f := c.Flags()
 	s.flags(c)
-	f.StringVar(&s.listen, "listen", "", "where requests come in: unix:PATH or HOST:PORT")
-	f.StringVar(&s.tls.cert, "tls-cert", "", "this server's certificate for HOST:PORT, a `FILE`")
-	f.StringVar(&s.tls.key, "tls-key", "", "its private key, a `FILE`")
-	f.StringVar(&s.tls.clients, "client-ca", "", "who has certified those that may ask at HOST:PORT, a `FILE`")
-	f.StringVar(&s.metrics, "metrics", "", "`HOST:PORT` of /metrics, /readyz and /healthz; nowhere when left out")
-	f.DurationVar(&s.deadline, "deadline", 25*time.Second, "how long requests that wait are answered after SIGTERM")
+	f.StringVar(&s.listen, "listen", "", "where to listen for requests: unix:PATH or HOST:PORT")
+	f.StringVar(&s.tls.cert, "tls-cert", "", "certificate `FILE` of this server, for HOST:PORT")
+	f.StringVar(&s.tls.key, "tls-key", "", "private key `FILE` of this server")
+	f.StringVar(&s.tls.clients, "client-ca", "", "CA certificate `FILE` for clients that may ask at HOST:PORT")
+	f.StringVar(&s.metrics, "metrics", "", "`HOST:PORT` for /metrics, /readyz and /healthz (default: none)")
+	f.DurationVar(&s.deadline, "deadline", 25*time.Second, "how long to answer waiting requests after SIGTERM")
 	_ = c.MarkFlagRequired("listen") // the flag is there
 	return c
 }

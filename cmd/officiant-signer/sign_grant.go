@@ -29,16 +29,17 @@ func newSignGrantCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sign-grant GRANT",
 		Short: "Have the release key sign a grant",
-		Long: `Sign-grant reads a grant as serve does, shows what it allows and its digest, and with
---confirm has the release key sign it, into GRANT.sig beside it. Without --confirm it signs
-nothing: people compare the digest first. It belongs where the release key's token is.`,
+		Long: `Sign-grant reads a grant as serve does, and shows what it allows and its digest. With
+--confirm, the release key signs it, into GRANT.sig beside it. Without --confirm it signs
+nothing, so that people can compare the digest first. Run it where the release key's
+token is.`,
 		Args: exit.ExactArgs(1, "one grant"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.signGrant(c.Context(), args[0], stationFile, confirm)
 		},
 	}
-	c.Flags().StringVar(&stationFile, "station", "", "where the release key lives, a `FILE`")
-	c.Flags().StringVar(&confirm, "confirm", "", "the grant's `DIGEST`, as people have compared it")
+	c.Flags().StringVar(&stationFile, "station", "", "station `FILE`: where the release key is")
+	c.Flags().StringVar(&confirm, "confirm", "", "the grant's compared `DIGEST`")
 	_ = c.MarkFlagRequired("station") // the flag is there
 	return c
 }

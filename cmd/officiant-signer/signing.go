@@ -22,11 +22,11 @@ type signing struct {
 
 func (s *signing) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&s.grantFile, "grant", "", "what may be signed: a `FILE`, its signature beside it in FILE.sig")
-	f.StringVar(&s.release, "release-key", "", "the release key's public half, a `FILE`")
-	f.StringVar(&s.station, "station", "", "where the keys live, a `FILE`")
-	f.StringVar(&s.journal, "journal", "", "the record of all that is signed, a `FILE`; made when it is not there")
-	f.IntVar(&s.workers, "workers", 2, "signatures at once")
+	f.StringVar(&s.grantFile, "grant", "", "grant `FILE`: what may be signed; its signature is in FILE.sig")
+	f.StringVar(&s.release, "release-key", "", "public key `FILE` of the release key")
+	f.StringVar(&s.station, "station", "", "station `FILE`: where the keys are")
+	f.StringVar(&s.journal, "journal", "", "journal `FILE` of everything signed; created if it does not exist")
+	f.IntVar(&s.workers, "workers", 2, "number of concurrent signatures")
 	for _, name := range []string{"grant", "release-key", "station", "journal"} {
 		_ = c.MarkFlagRequired(name) // the flag is there
 	}

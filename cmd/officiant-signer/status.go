@@ -24,9 +24,10 @@ func newStatusCommand(o *options) *cobra.Command {
 	var format output.Format
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Show how a running signer stands",
-		Long: `Status asks a signer on this machine, by its Unix socket, how it stands: token, journal,
-clock, grant, authorities. Exit code 5: it does not answer, or could sign nothing now.`,
+		Short: "Show the state of a running signer",
+		Long: `Status asks a signer on this machine, through its Unix socket, for its state: token,
+journal, clock, grant, authorities. Exit code 5 means that it does not answer, or could
+sign nothing now.`,
 		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			path, ok := strings.CutPrefix(listen, "unix:")

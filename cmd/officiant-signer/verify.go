@@ -22,22 +22,22 @@ func newVerifyCommand(o *options) *cobra.Command {
 	var grants []string
 	c := &cobra.Command{
 		Use:   "verify JOURNAL",
-		Short: "Prove that each certificate of a journal was its grant's",
-		Long: `Verify reads a journal, line by line, and holds each certificate against the grant under
-which it was signed, with no token. A line that is changed, dropped, doubled, moved or
-forged is named; exit code 4.
+		Short: "Prove that each certificate in a journal was within its grant",
+		Long: `Verify reads a journal line by line, and checks each certificate against the grant under
+which it was signed. It needs no token. If a line was changed, dropped, doubled, moved or
+forged, it names the line and ends with exit code 4.
 
-Lines that were cut from the end leave nothing that shows it. --head takes the newest head
-that somebody kept, SEQ:SHA-256, as status prints it: up to it nothing is missing then.`,
+Lines cut from the end leave no trace. --head takes the newest head that somebody kept,
+SEQ:SHA-256, as status prints it, and proves that nothing is missing up to it.`,
 		Args: exit.ExactArgs(1, "one journal"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.verify(c.Context(), args[0], grants, release, head)
 		},
 	}
 	c.Flags().StringArrayVar(&grants, "grant", nil,
-		"a grant, `FILE`, with its signature beside it in FILE.sig; each of them")
-	c.Flags().StringVar(&release, "release-key", "", "the release key's public half, a `FILE`")
-	c.Flags().StringVar(&head, "head", "", "`SEQ:SHA-256` of the newest head that was kept")
+		"grant `FILE`, with its signature in FILE.sig; give each grant")
+	c.Flags().StringVar(&release, "release-key", "", "public key `FILE` of the release key")
+	c.Flags().StringVar(&head, "head", "", "`SEQ:SHA-256` of the newest head that somebody kept")
 	for _, name := range []string{"grant", "release-key"} {
 		_ = c.MarkFlagRequired(name) // the flag is there
 	}

@@ -31,36 +31,38 @@ func newAbandonCommand(o *options) *cobra.Command {
 	a := &abandonOptions{options: o}
 	c := &cobra.Command{
 		Use:   "abandon DIR [--reason TEXT] [--key FILE | --print] [--station STATION] [--previous DIR]",
-		Short: "Give a ceremony up that will not be finished, and destroy the keys it made",
-		Long: `Give a ceremony up that will not be finished. The first time, with --reason, this
-writes a statement: the ceremony, the head of its record, why, and each key with what
-becomes of it. Enough of the people on record sign it: each with --key, or with the line
-that --print shows for ssh-keygen. Where the plan names nobody, two people agree (--by).
+		Short: "Abandon a ceremony that will not be finished, and destroy its keys",
+		Long: `Abandon a ceremony that will not be finished. The first time, with --reason, this writes
+a statement: the ceremony, the head of its record, the reason, and what becomes of each
+key. Enough of the people on record sign it, each with --key, or with the command that
+--print shows for ssh-keygen. If the plan names nobody, two people agree (--by).
 
-With --station it then goes token by token. Each key that this ceremony made is looked
-at, its name is typed, and it is destroyed; --confirm gives the statement's digest in place
-of the names. A KMS only schedules it, and the date is shown. Kept are keys that another
-record names (--previous, a folder of ceremonies), keys of a record that announces a
-signature over a bundle, and keys whose id does not follow from this record's first line,
-as with earlier programs. A process that was killed is followed by the same command.
+With --station, it then goes from token to token. It looks at each key that this ceremony
+created, asks for its name, and destroys it. --confirm takes the statement's digest
+instead of the names. A KMS only schedules the destruction, and the date is shown. It
+keeps keys that another record names (--previous, a folder of ceremonies), keys of a
+record that announces a signature over a bundle, and keys whose id does not follow from
+this record's first line, as with earlier versions. If the process was killed, run the
+same command again.
 
-Afterwards the plan can begin anew in another directory. Keep this one: what it issued
+Afterwards the plan can start again in another directory. Keep this one: what it issued
 counts as issued.`,
 		Args: exit.ExactArgs(1, "one ceremony directory"),
 		RunE: func(c *cobra.Command, args []string) error { return a.run(c.Context(), args[0]) },
 	}
 	f := c.Flags()
-	f.StringVar(&a.reason, "reason", "", "`TEXT`: why, for the record")
-	f.StringVar(&a.head, "head", "", "`HEAD` of the record that was shown last, in hex or words; asked for otherwise; "+
-		"without a terminal, the one that this machine remembers")
-	f.StringVar(&a.headFile, "head-file", "", "the `FILE` that the run wrote the head to, in place of --head")
-	f.StringVar(&a.station, "station", "", "station `FILE`: where the keys are that are to be destroyed")
+	f.StringVar(&a.reason, "reason", "", "reason, as `TEXT` for the record")
+	f.StringVar(&a.head, "head", "",
+		"`HEAD` of the record that was last shown, in hex or words (default: asked for, or "+
+			"without a terminal, the one that this machine remembers)")
+	f.StringVar(&a.headFile, "head-file", "", "`FILE` that the run wrote the head to, instead of --head")
+	f.StringVar(&a.station, "station", "", "station `FILE`: where the keys to be destroyed are")
 	f.StringArrayVar(&a.previous, "previous", nil,
-		"`DIR` of another ceremony, or a folder that holds ceremonies: keys they name are kept; may be given again")
-	f.StringArrayVar(&a.by, "by", nil, "`PERSON` who agrees, given twice, where the plan names nobody")
-	f.StringVar(&a.confirm, "confirm", "", "the statement's `DIGEST`, in place of typing names")
-	f.StringVar(&a.key, "key", "", "SSH private key `FILE` to sign the statement with, and do nothing else")
-	f.BoolVar(&a.print, "print", false, "print the lines for ssh-keygen that sign the statement, and do nothing else")
+		"`DIR` of another ceremony, or a folder that holds ceremonies, whose keys are kept; repeatable")
+	f.StringArrayVar(&a.by, "by", nil, "`PERSON` who agrees, if the plan names nobody; give two")
+	f.StringVar(&a.confirm, "confirm", "", "the statement's `DIGEST`, instead of typing names")
+	f.StringVar(&a.key, "key", "", "SSH private key `FILE`: only sign the statement with it")
+	f.BoolVar(&a.print, "print", false, "only print the ssh-keygen commands that sign the statement")
 	finalTryFlag(c, &a.finalTry)
 	return c
 }

@@ -15,22 +15,21 @@ func newAdoptCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "adopt --kubeadm FILE --requests DIR --out plan.yaml",
 		Short: "Write the plan that adopts a running cluster, whose CA keys are on disk",
-		Long: `Write the plan of the first ceremony of a cluster that runs already: one that kubeadm
-made, with the keys of its authorities on its control-plane nodes. The plan makes a new
-root and new authorities in tokens. Nodes keep their certificates for now, and learn to
-trust the new authorities beside the old ones. The two stages after it are those of
-every rollover:
+		Long: `Write the plan for the first ceremony of a running cluster that kubeadm created, with its
+authorities' keys on its control-plane nodes. The plan creates a new root and new
+authorities in tokens. For now, nodes keep their certificates, and trust the new
+authorities beside the old ones. The next two stages are those of every rollover:
 
   officiant ceremony rollover DIR --authority all --stage issue …
   officiant ceremony rollover DIR… --authority all --stage drop …
 
-Each node's request is made on it by "officiant-node request --adopt". All nodes of the
-cluster have to send one, since each has to trust the same. What the plan names is put
-below its folder: the certificates of the old authorities, and the service-account key
-as each control-plane node sealed it to itself.
+Create each node's request on the node, with "officiant-node request --adopt". Every node
+of the cluster must send one, because all must trust the same authorities. The plan's
+inputs are copied below its folder: the certificates of the old authorities, and the
+service-account key as each control-plane node sealed it to itself.
 
-No CA key is imported. One that lay on a disk has been where it can be copied, and
-nothing makes that unhappen: that is why the cluster moves over to keys made in tokens.`,
+No CA key is imported. A key that was on a disk could have been copied, and an import
+cannot undo that. That is why the cluster moves to keys created in tokens.`,
 		Args: exit.ExactArgs(0, "no arguments, only flags"),
 		RunE: func(*cobra.Command, []string) error { return n.adopt() },
 	}
@@ -40,7 +39,7 @@ nothing makes that unhappen: that is why the cluster moves over to keys made in 
 		&n.knownHosts,
 		"known-hosts",
 		"",
-		"OpenSSH `FILE` that says which SSH host key is whose; nodes that signed with theirs need no fingerprint",
+		"known_hosts `FILE` with the nodes' SSH host keys; nodes that signed with theirs need no fingerprint",
 	)
 	return c
 }
@@ -74,7 +73,8 @@ func refuseImport(what string) error {
 	return &exit.Error{
 		Code: exit.Refused,
 		Err: fmt.Errorf(
-			"%s: no CA key is imported into a token. One that lay on a disk, in a backup or in a file has been where it "+
+			"%s: no CA key is imported into a token. One that lay on a disk, in a backup or in a file "+
+				"has been where it "+
 				"can be copied, "+
 				"and nothing makes that unhappen; the token would only make it look as if it had never left",
 			strings.TrimSpace(what),

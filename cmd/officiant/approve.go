@@ -31,20 +31,20 @@ func newApproveCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "approve PLAN --key FILE [--confirm DIGEST] | --print",
 		Short: "Approve a plan, as one of the people it names",
-		Long: `Approve a plan: show what it comes to, have its name typed, and sign its digest with
-an SSH key, which the plan has to have for one of its people. In scripts, --confirm
-gives the digest in place of the name. The approval is written to approvals/NAME.sig
-beside the plan; one that is there is never replaced.
+		Long: `Approve a plan: show what it will do, ask for its name, and sign its digest with an SSH
+key, which must be the key of one of the plan's people. In scripts, --confirm takes the
+digest instead of the name. The approval is written to approvals/NAME.sig beside the
+plan. An existing one is never replaced.
 
-The key stays where it is, too: --print tells, for everybody whose approval is
-missing, the line that makes it with ssh-keygen alone, on another machine, with
-a security key or an agent.`,
+The key can also stay where it is: for everybody whose approval is missing, --print shows
+the command that signs with ssh-keygen alone, on another machine, with a security key or
+an agent.`,
 		Args: exit.ExactArgs(1, "one plan"),
 		RunE: func(c *cobra.Command, args []string) error { return approve.run(c.Context(), args[0]) },
 	}
 	c.Flags().StringVar(&approve.key, "key", "", "SSH private key `FILE` to sign with")
-	c.Flags().StringVar(&approve.confirm, "confirm", "", "the ceremony's `DIGEST`, in place of typing the plan's name")
-	c.Flags().BoolVar(&approve.print, "print", false, "print the lines for ssh-keygen, and sign nothing")
+	c.Flags().StringVar(&approve.confirm, "confirm", "", "the ceremony's `DIGEST`, instead of typing the plan's name")
+	c.Flags().BoolVar(&approve.print, "print", false, "print the ssh-keygen commands, and sign nothing")
 	return c
 }
 

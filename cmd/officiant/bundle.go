@@ -21,7 +21,7 @@ import (
 func newBundleCommand(o *options) *cobra.Command {
 	return exit.Group(&cobra.Command{
 		Use:   "bundle",
-		Short: "Look at signed node bundles, away from any node",
+		Short: "Inspect signed node bundles, away from any node",
 	}, newBundleInspectCommand(o), newBundleVerifyCommand(o), newBundleDiffCommand(o))
 }
 
@@ -48,9 +48,10 @@ func newBundleInspectCommand(o *options) *cobra.Command {
 	var format output.Format
 	c := &cobra.Command{
 		Use:   "inspect BUNDLE",
-		Short: "Show what a bundle holds",
-		Long: "Inspect shows what a bundle (a folder or a .tar) holds: whose it is, and what each file\n" +
-			"in it says. It checks the list of sums and no signature: \"bundle verify\" does.",
+		Short: "Show what a bundle contains",
+		Long: `Inspect shows what a bundle (a folder or a .tar) contains: which node it is for, and what
+each file in it says. It checks the list of checksums but no signature. For that, use
+"bundle verify".`,
 		Args: exit.ExactArgs(1, "one bundle"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			b, err := openBundle(args[0])
@@ -104,8 +105,8 @@ func newBundleDiffCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "diff BUNDLE BUNDLE",
 		Short: "Show what a later bundle changes",
-		Long: "Diff shows in which files the second bundle differs from the first, and what each of\n" +
-			"them says otherwise: serial numbers, dates, names, keys. It checks no signature.",
+		Long: `Diff shows which files differ between two bundles, and how: serial numbers, dates, names,
+keys. It checks no signature.`,
 		Args: exit.ExactArgs(2, "two bundles"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			before, err := openBundle(args[0])
@@ -161,15 +162,15 @@ func newBundleVerifyCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify BUNDLE --release-key FILE",
 		Short: "Verify a bundle from its signature down to each certificate",
-		Long: "Verify checks what \"officiant-node verify\" checks of a bundle, away from any node: the\n" +
-			"list of sums, the release key's signature, and everything a node of this kind must\n" +
-			"have. Without --release-key the bundle may be anybody's: exit code 4.",
+		Long: `Verify makes the checks of "officiant-node verify" on a bundle, away from any node: the
+list of checksums, the release key's signature, and everything that a node of this kind
+must have. Without --release-key, the bundle may come from anybody: exit code 4.`,
 		Args: exit.ExactArgs(1, "one bundle"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return verifyBundle(c.Context(), o, args[0], release, format)
 		},
 	}
-	c.Flags().StringVar(&release, "release-key", "", "the ceremony's release.pub, `FILE` from where you trust it")
+	c.Flags().StringVar(&release, "release-key", "", "the ceremony's release.pub, a `FILE` from a source you trust")
 	output.Flag(c, &format)
 	return c
 }

@@ -38,25 +38,27 @@ func newCheckCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check PLAN [--station STATION]",
 		Short: "Show what a plan would sign, and everything wrong with it",
-		Long: `Show everything a plan would have signed, as a tree and a table, and everything
-that is wrong with it: in the plan, its inputs, the certificates it would make
-(made in memory with throw-away keys, and linted), and with --station in where
-its keys are to live: places, modules, PIN files, and what tokens that are in tell
-without a PIN. A token that is not in is a warning. No key is touched.
+		Long: `Show everything that a plan would sign, as a tree and a table, and everything wrong with
+it. It checks the plan, its inputs, and the certificates it would issue (made in memory
+with throw-away keys, and linted). With --station, it also checks where the keys will be:
+locations, modules, PIN files, and what inserted tokens report without a PIN. A missing
+token is only a warning. No key is used.
 
-A plan without findings gets its schedule, written to schedule.txt beside it, and
-the digest that people approve, and who of the plan's people have: whatever is found
-at the station, since that changes nothing in them. With findings the exit code is 3.
+If a plan has no findings, its schedule is written to schedule.txt beside it. The output
+ends with the digest that people approve, and which of the plan's people have approved.
+Findings about the station do not prevent this, because they do not change the plan. With
+findings, the exit code is 3.
 
-Four nodes and more that differ in name and address alone are shown as one: what
-differs in anything else, or has a name or address that the certificates of another
-have as well, stands by itself. schedule.txt has a line for each.`,
+Four or more nodes that differ only in name and address are shown as one. A node that
+differs in anything else, or shares a name or address with another's certificates, is
+shown separately. schedule.txt has a line for each.`,
 		Args: exit.ExactArgs(1, "one plan"),
 		RunE: func(c *cobra.Command, args []string) error { return check.run(c.Context(), args[0]) },
 	}
-	c.Flags().StringVar(&check.station, "station", "", "station `FILE`: check that each key has a place that can hold it")
-	c.Flags().BoolVar(&check.all, "all", false, "show every node by itself, also those that are alike")
-	c.Flags().BoolVar(&check.alone, "digest", false, "print the digest alone, for --confirm and for scripts")
+	c.Flags().StringVar(&check.station, "station", "",
+		"station `FILE`: check that each key has a token or KMS that can hold it")
+	c.Flags().BoolVar(&check.all, "all", false, "show every node separately, even if they are alike")
+	c.Flags().BoolVar(&check.alone, "digest", false, "print only the digest, for --confirm and for scripts")
 	output.Flag(c, &check.output)
 	return c
 }

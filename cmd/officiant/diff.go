@@ -27,12 +27,12 @@ func newDiffCommand(o *options) *cobra.Command {
 	d := &diffOptions{options: o}
 	c := &cobra.Command{
 		Use:   "diff PLAN|DIR PLAN|DIR",
-		Short: "Show what a plan would have signed otherwise than another plan, or than a ceremony",
-		Long: `Show in what the schedules of two plans or ceremonies differ: signatures that come or
-go, and of the others each field that says something else. What differs alike is told
-once, with all names; what is the same is counted.
+		Short: "Show how a plan's signatures differ from another plan's or a ceremony's",
+		Long: `Show how the schedules of two plans or ceremonies differ: signatures that were added or
+removed and, for the others, each field that differs. Identical differences are listed
+once, with all names. Identical entries are counted.
 
-Of a plan the schedule is made anew; of a ceremony directory it is the schedule.txt in
+For a plan, the schedule is computed. For a ceremony directory, it is the schedule.txt in
 it, which "ceremony verify" proves. The exit code is 0 whether they differ or not.`,
 		Args: exit.ExactArgs(2, "two plans or ceremony directories"),
 		RunE: func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0], args[1]) },

@@ -40,30 +40,30 @@ func newDoctorCommand(o *options) *cobra.Command {
 	d := &doctorOptions{options: o}
 	c := &cobra.Command{
 		Use:   "doctor [--station STATION] [--plan PLAN] [--dir DIR] [--previous DIR]",
-		Short: "Look at the room's machine: network, clock, swap, disk, program, tokens",
-		Long: `Look at the machine a ceremony is to run on: network interfaces, routes and
-radios, clock, swap and core dumps, where the ceremony directory lies, the program
-and the PKCS#11 modules, the tokens and what they tell of their PINs.
+		Short: "Check the room's machine: network, clock, swap, disk, program, tokens",
+		Long: `Check the machine that a ceremony is to run on: network interfaces, routes and radios,
+clock, swap and core dumps, the location of the ceremony directory, the program and the
+PKCS#11 modules, the tokens and what they report about their PINs.
 
-Nothing is changed and, without a plan, no PIN is asked for and no connection is
-opened. The station's
-preflight policy says of each check whether what is wrong is recorded, warned of, or
-refused; without one, everything is recorded. The exit code is 3 when something is
-refused. "ceremony run" makes the same checks before it opens a token.
+It changes nothing. Without a plan, it asks for no PIN and opens no connection. For each
+check, the station's preflight policy says whether a problem is recorded, warned about,
+or refused. Without a policy, everything is only recorded. The exit code is 3 if
+something is refused. "ceremony run" makes the same checks before it opens a token.
 
-With --plan, it then looks at the plan's tokens as a run does before its first key,
-one after the other: each is asked for if it is not in and, with its PIN, keys that
-exist are found and answer a challenge, and names of those to be made are free.
-Nothing is made. An empty PIN, or "leave", goes on without a token: exit code 5.`,
+With --plan, it also checks the plan's tokens, as a run does before it creates its first
+key. It asks for each token that is not inserted. With the token's PIN, it finds existing
+keys and challenges them, and checks that the names of keys to be created are free. It
+creates nothing. To continue without a token, give an empty PIN or type "leave": exit
+code 5.`,
 		Args: exit.ExactArgs(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
 	}
 	c.Flags().StringVar(&d.station, "station", "", "station `FILE`: its policy, its modules and its tokens")
-	c.Flags().StringVar(&d.dir, "dir", "", "where the ceremony `DIR` will be; it need not exist yet")
+	c.Flags().StringVar(&d.dir, "dir", "", "`DIR` of the ceremony; it need not exist yet")
 	c.Flags().
-		StringVar(&d.previous, "previous", "", "`DIR` of the previous ceremony, or of several: the clock cannot stand "+
+		StringVar(&d.previous, "previous", "", "`DIR` of the previous ceremony, or of several: the clock must not be "+
 			"before the end of any")
-	c.Flags().StringVar(&d.plan, "plan", "", "`FILE` of a plan, to look for its keys in the station's tokens")
+	c.Flags().StringVar(&d.plan, "plan", "", "plan `FILE`: look for its keys in the station's tokens")
 	finalTryFlag(c, &d.finalTry)
 	clockFlag(c, &d.clock)
 	output.Flag(c, &d.output)

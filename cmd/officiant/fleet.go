@@ -18,7 +18,7 @@ import (
 func newFleetCommand(o *options) *cobra.Command {
 	return exit.Group(&cobra.Command{
 		Use:   "fleet",
-		Short: "Lay out bundles for nodes that fetch them, and see who has what",
+		Short: "Publish bundles for nodes that fetch them, and see which node has which",
 	}, newFleetPublishCommand(o), newFleetStatusCommand(o))
 }
 
@@ -32,29 +32,29 @@ func newFleetPublishCommand(o *options) *cobra.Command {
 	p := &publishOptions{options: o}
 	c := &cobra.Command{
 		Use:   "publish [CEREMONY...] --to DIR [--wave NAME=NODE,...]",
-		Short: "Lay out the newest bundles for nodes that fetch them, wave by wave",
-		Long: `Lay out what a web server or a share hands to "officiant-node sync": a file NODE.tar
-for each node of the cluster, from the newest of these ceremonies that made one for it.
-Where that would change nothing on the node, the bundle that is there stays: an etcd
-rollover asks no worker to install.
+		Short: "Publish the newest bundles for nodes that fetch them, in waves",
+		Long: `Publish what a web server or a share serves to "officiant-node sync": a file NODE.tar for
+each node of the cluster, from the newest of these ceremonies that made a bundle for it.
+If that bundle would change nothing on the node, the published one stays: an etcd
+rollover needs no install on workers.
 
-Waves come in the order given. The bundles of a wave are laid out when every node of the
-waves before it is well by its signed status, in DIR/status or --status; nodes that no
-wave names come last. So the command is given again until nobody waits: exit code 7 says
-that somebody does. A node that failed is waited for until a newer bundle helps it, or
---lagging names it. DIR is of one cluster.` + directoriesHelp,
+Waves come in the order given. A wave's bundles are published once every node of the
+earlier waves is well by its signed status, in DIR/status or --status. Nodes that no wave
+names come last. Repeat the command until no node waits: exit code 7 means that one does.
+A node that failed holds up the next wave until a newer bundle fixes it, or --lagging
+names it. DIR serves one cluster.` + directoriesHelp,
 		Args: o.someDirectories,
 		RunE: func(_ *cobra.Command, args []string) error { return p.run(o.directories(args)) },
 	}
 	f := c.Flags()
-	f.StringVar(&p.to, "to", "", "`DIR` to lay bundles out in (required)")
+	f.StringVar(&p.to, "to", "", "`DIR` to publish bundles in (required)")
 	f.StringArrayVar(
 		&p.waves,
 		"wave",
 		nil,
-		"`NAME=NODE,...`: these nodes together, before later waves; may be given again",
+		"`NAME=NODE,...`: these nodes together, before later waves; repeatable",
 	)
-	f.StringSliceVar(&p.lagging, "lagging", nil, "do not wait for this `NODE`; may be given again")
+	f.StringSliceVar(&p.lagging, "lagging", nil, "do not wait for this `NODE`; repeatable")
 	f.StringVar(&p.status, "status", "", "`DIR` where nodes leave their statuses (default DIR/status of --to)")
 	clusterFlag(c, &p.cluster)
 	return c
@@ -155,11 +155,11 @@ func newFleetStatusCommand(o *options) *cobra.Command {
 	var format output.Format
 	c := &cobra.Command{
 		Use:   "status DIR",
-		Short: "Show which node has which bundle, who lags, and who failed and why",
-		Long: `Show, for each node of a folder that "fleet publish" laid out, the bundle it is to have,
-the one it has by its own signed status, and why it does not have it: it lags, its wave
-waits, it went back, nothing is known of it. A status that is a week old counts as none.
-Exit code 7 means that some node is not well.`,
+		Short: "Show which node has which bundle, which lag, and which failed and why",
+		Long: `For each node of a folder that "fleet publish" filled, show the bundle it should have, the
+bundle it has by its own signed status, and the reason if they differ: it lags, its wave
+waits, it rolled back, or its state is unknown. A week-old status counts as none. Exit
+code 7 means that some node is not well.`,
 		Args: exit.ExactArgs(1, "one published folder"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			folder := &fleet.Folder{Dir: args[0], Status: status, Disk: o.Disk, Now: o.Now()}

@@ -46,17 +46,17 @@ func newInventoryCommand(o *options) *cobra.Command {
 	i := &inventoryOptions{options: o}
 	c := &cobra.Command{
 		Use:   "inventory [DIR...]",
-		Short: "List everything ever issued, read from the records of ceremonies",
-		Long: `List every certificate that was ever to be signed, by any authority, as the
-records of these ceremonies tell it: current ones, those made anew since
-(superseded), authorities that nodes trust no more (dropped), those whose
-result was lost (abandoned: they may exist, and count as issued), and those on a
-revocation list (revoked); and the lists. JSON and CSV have serial numbers, subjects,
-names and hashes.` + inventoryHelp,
+		Short: "List everything ever issued, from the records of ceremonies",
+		Long: `List every certificate that was ever to be signed, by any authority, according to the
+records of these ceremonies: those in use (current), those reissued since (superseded),
+those of authorities that nodes no longer trust (dropped), those without a result on
+record (abandoned: they may exist, and count as issued), and those on a revocation list
+(revoked). It also lists the revocation lists. JSON and CSV have serial numbers,
+subjects, names and hashes.` + inventoryHelp,
 		Args: o.someDirectories,
 		RunE: func(_ *cobra.Command, args []string) error { return i.run(o.directories(args)) },
 	}
-	i.flags(c, "list only what ends within `TIME` from now, such as 90d; exit code 7 when there is any")
+	i.flags(c, "list only what expires within `TIME` from now, such as 90d; exit code 7 if anything does")
 	return c
 }
 
@@ -64,15 +64,15 @@ func newExpiryCommand(o *options) *cobra.Command {
 	i := &inventoryOptions{options: o, expiry: true}
 	c := &cobra.Command{
 		Use:   "expiry [DIR...]",
-		Short: "List what is in use by its end, soonest first",
-		Long: `List the current certificates by their end, soonest first: authorities and
-leaves, the newest of each name, and revocation lists by when the next is due.
-What is revoked is not in use; --state revoked lists it. With --within the exit code is 7 when something
-ends within that time, or has ended, so that a timer can ask.` + inventoryHelp,
+		Short: "List what is in use by expiry, soonest first",
+		Long: `List the current certificates by expiry, soonest first: authorities and leaves, the newest
+of each name, and revocation lists by when the next is due. Revoked certificates are not
+in use; --state revoked lists them. With --within, the exit code is 7 if something expires
+within that time, or has expired, so that a timer can check.` + inventoryHelp,
 		Args: o.someDirectories,
 		RunE: func(_ *cobra.Command, args []string) error { return i.run(o.directories(args)) },
 	}
-	i.flags(c, "list only what ends within `TIME` from now, such as 90d; exit code 7 when there is any")
+	i.flags(c, "list only what expires within `TIME` from now, such as 90d; exit code 7 if anything does")
 	return c
 }
 
@@ -82,14 +82,14 @@ func (o *inventoryOptions) flags(c *cobra.Command, within string) {
 	if o.expiry {
 		only = " (default current)"
 	}
-	f.StringSliceVar(&o.nodes, "node", nil, "only certificates of this `NODE`; may be given again")
-	f.StringSliceVar(&o.authorities, "authority", nil, "only certificates signed by this `AUTHORITY`; may be given again")
-	f.StringVar(&o.kind, "kind", "", "only what is of this `KIND`: root, intermediate, leaf, or crl for revocation lists")
+	f.StringSliceVar(&o.nodes, "node", nil, "only certificates of this `NODE`; repeatable")
+	f.StringSliceVar(&o.authorities, "authority", nil, "only certificates signed by this `AUTHORITY`; repeatable")
+	f.StringVar(&o.kind, "kind", "", "only this `KIND`: root, intermediate, leaf, or crl for revocation lists")
 	f.StringVar(
 		&o.state,
 		"state",
 		"",
-		"only certificates of this `STATE`: current, superseded, dropped, left, abandoned or revoked"+only,
+		"only certificates in this `STATE`: current, superseded, dropped, left, abandoned or revoked"+only,
 	)
 	f.StringVar(&o.within, "within", "", within)
 	output.Flag(c, &o.output, "csv")

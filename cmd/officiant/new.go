@@ -33,30 +33,30 @@ func newNewCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "new --kubeadm FILE --requests DIR --out plan.yaml",
 		Short: "Write a commented plan from a kubeadm file and node requests",
-		Long: `Write a commented plan from a kubeadm configuration file and a folder of node
-requests. What the plan names has to lie below its folder; what does not is
-copied there. Nothing is overwritten. Of a cluster that runs, the kubeadm file may be
-what "kubectl -n kube-system get cm kubeadm-config -o yaml" prints.
+		Long: `Write a commented plan from a kubeadm configuration file and a folder of node requests.
+The plan's inputs must be below its folder; others are copied there. Nothing is
+overwritten. For a running cluster, the kubeadm file may be the output of
+"kubectl -n kube-system get cm kubeadm-config -o yaml".
 
-With --nodes the plan has the nodes of a list, in its order: CSV with the columns
-name, roles, address and fingerprint (name alone has to be there; roles are joined
-by +), or what "kubectl get nodes -o json" prints. Each of them has to have sent a
-request, nobody else may have, and no request may say otherwise than the list.
-Fingerprints in the list stand for those read out by the nodes' operators: the
-list must not have come with the requests.
+With --nodes, the plan has the nodes of a list, in its order: CSV with the columns name,
+roles, address and fingerprint (only name is required; roles are joined by +), or the
+output of "kubectl get nodes -o json". Each of these nodes must have sent a request, no
+other node may have, and no request may contradict the list. Fingerprints in the list
+replace those that the nodes' operators read out, so the list must not have come with the
+requests.
 
-With --previous the plan continues finished ceremonies: this cluster's authorities,
-release key and service-account pair stay, and the root is not opened. Give one folder
-that holds all ceremonies, also of other clusters. When all are of other clusters, the
-plan makes a new cluster's own authorities below their root, and continues the ceremony
-that opened the root's key last (docs/clusters.md).
+With --previous, the plan continues finished ceremonies: this cluster's authorities,
+release key and service-account key pair stay, and the root is not opened. Give one
+folder that holds all ceremonies, including those of other clusters. If all are other
+clusters', the plan creates a new cluster's own authorities below their root, and
+continues the ceremony that opened the root's key last (docs/clusters.md).
 
-With --crls etcd's authority signs a revocation list, with nothing on it, and etcd is
-told to look at it: what is revoked later is then a new file and no restart. The list
-has to be made anew in time (docs/revocation.md).
+With --crls, etcd's authority signs an empty revocation list, and etcd is configured to
+check it. A later revocation is then a new file, without a restart. The list must be
+renewed in time (docs/revocation.md).
 
-With --external-root the root is somebody else's, like a company's: the ceremony
-makes the intermediates' keys and asks for their certificates.`,
+With --external-root, somebody else has the root, such as your company. The ceremony
+creates the intermediates' keys and requests their certificates.`,
 		Args: exit.ExactArgs(0, "no arguments, only flags"),
 		RunE: func(*cobra.Command, []string) error { return n.run() },
 	}
@@ -66,15 +66,15 @@ makes the intermediates' keys and asks for their certificates.`,
 		&n.previous,
 		"previous",
 		nil,
-		"`DIR` of a finished ceremony to continue, or a folder that holds ceremonies; may be given again",
+		"`DIR` of a finished ceremony to continue, or a folder that holds ceremonies; repeatable",
 	)
 	f.StringVar(&n.external, "external-root", "", "certificate `FILE` of an external root")
-	f.StringVar(&n.crls, "crls", "", "make a revocation list for etcd, the next one due in `TIME`, such as 1y")
+	f.StringVar(&n.crls, "crls", "", "make a revocation list for etcd, with the next one due in `TIME`, such as 1y")
 	f.StringVar(
 		&n.knownHosts,
 		"known-hosts",
 		"",
-		"OpenSSH `FILE` that says which SSH host key is whose; nodes that signed with theirs need no fingerprint",
+		"known_hosts `FILE` with the nodes' SSH host keys; nodes that signed with theirs need no fingerprint",
 	)
 	return c
 }
@@ -91,13 +91,13 @@ func (o *newOptions) flags(c *cobra.Command) {
 	f.StringVar(&o.requests, "requests", "", "`DIR` of the nodes' requests, *.req (required)")
 	f.StringVar(&o.list, "nodes", "", "list `FILE` of the nodes: CSV, or JSON of kubectl get nodes")
 	f.StringVar(&o.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
-	f.StringVar(&o.cluster, "cluster", "", "the cluster's `NAME`, in place of the kubeadm file's")
-	f.StringVar(&o.naming, "naming", "", "whose names certificates carry: kubeadm (default) or docs")
+	f.StringVar(&o.cluster, "cluster", "", "the cluster's `NAME`, instead of the kubeadm file's")
+	f.StringVar(&o.naming, "naming", "", "naming of the certificates: kubeadm (default) or docs")
 	f.StringVar(
 		&o.grade,
 		"station-grade",
 		string(signer.Consistent),
-		"least evidence `GRADE` accepted of keys: attested, consistent, software",
+		"lowest evidence `GRADE` accepted for keys: attested, consistent, software",
 	)
 	f.StringVar(&o.out, "out", "", "plan `FILE` to write (required)")
 }

@@ -24,11 +24,11 @@ func newNoteCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "note DIR [TEXT] --by NAME",
 		Short: "Add to the record of a paused ceremony what people dictate",
-		Long: `Add to the record of a ceremony that is paused what people dictate: a note, or with
---deviation a departure from the script, to which two people or more agree. Where
-the plan names people, it is their names. Without TEXT it is asked for.
+		Long: `Add to the record of a paused ceremony what people dictate: a note or, with --deviation, a
+departure from the script, to which at least two people agree. If the plan names people,
+they must be among them. Without TEXT, the command asks for it.
 
-"ceremony verify" tells of notes and deviations. Nothing can be taken back.`,
+"ceremony verify" reports notes and deviations. They cannot be withdrawn.`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
 				return exit.Usagef("%s takes one ceremony directory, and a text", c.CommandPath())
@@ -37,8 +37,8 @@ the plan names people, it is their names. Without TEXT it is asked for.
 		},
 		RunE: func(c *cobra.Command, args []string) error { return note.run(c.Context(), args[0], args[1:]) },
 	}
-	c.Flags().StringArrayVar(&note.by, "by", nil, "`NAME` of whoever dictates or agrees (required); may be given again")
-	c.Flags().BoolVar(&note.deviation, "deviation", false, "it is a departure from the script; needs two names")
+	c.Flags().StringArrayVar(&note.by, "by", nil, "`NAME` of a person who dictates or agrees (required); repeatable")
+	c.Flags().BoolVar(&note.deviation, "deviation", false, "record a departure from the script; needs two names")
 	return c
 }
 

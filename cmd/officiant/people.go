@@ -16,7 +16,8 @@ import (
 )
 
 func presentFlag(c *cobra.Command, present *[]string) {
-	c.Flags().StringSliceVar(present, "present", nil, "`NAME` of one of the plan's people who is here; may be given again, or with commas")
+	c.Flags().StringSliceVar(present, "present", nil,
+		"`NAME` of one of the plan's people who is present; repeatable, or with commas")
 }
 
 // attendance says who is here, by the plan's names: as the flags say, or as people

@@ -21,7 +21,7 @@ import (
 func newPINCommand(o *options) *cobra.Command {
 	return exit.Group(&cobra.Command{
 		Use:   "pin",
-		Short: "A token's PIN in shares, so that no one person has it",
+		Short: "Split a token's PIN into shares, so that nobody has it alone",
 	}, newPINSplitCommand(o), newPINCheckCommand(o), newPINDrillCommand(o), newPINShowCommand(o), newPINReshareCommand(o))
 }
 

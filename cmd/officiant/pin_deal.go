@@ -30,9 +30,9 @@ type dealing struct {
 
 func (d *dealing) flags(c *cobra.Command) {
 	c.Flags().StringArrayVar(&d.persons, "person", nil,
-		"`NAME` of somebody who gets a share on paper, or NAME=FILE "+
-			"with an SSH public key or age recipient to seal it to; in the order of their numbers")
-	c.Flags().IntVar(&d.threshold, "threshold", 0, "how many shares open the PIN, a `NUMBER` from 2 on (required)")
+		"`NAME` of a person who gets a share on paper, or NAME=FILE "+
+			"with an SSH public key or age recipient to seal it to; in the order of the shares' numbers")
+	c.Flags().IntVar(&d.threshold, "threshold", 0, "`NUMBER` of shares that open the PIN, at least 2 (required)")
 	c.Flags().StringVar(&d.out, "out", "", "new `FOLDER` for the set and the sealed shares (required)")
 }
 

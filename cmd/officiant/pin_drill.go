@@ -34,14 +34,14 @@ func newPINCheckCommand(o *options) *cobra.Command {
 	identity := ""
 	c := &cobra.Command{
 		Use:   "check FOLDER [SHARE --identity FILE]",
-		Short: "Check one share alone, with nobody else's",
-		Long: `Check that a share is the one that was dealt, by what is public of its set: a file
-sealed to its person, with the key in --identity; without one, shares are asked
-for at the terminal, by number and words. Nothing is opened, and no token is asked.`,
+		Short: "Check one share by itself",
+		Long: `Check a share against the public part of its set. Give the file that is sealed to its
+person, with its key in --identity. Without a file, the command asks for shares at the
+terminal, by number and words. Nothing is opened, and no token is needed.`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error { return checkShare(c.Context(), o, args, identity) },
 	}
-	c.Flags().StringVar(&identity, "identity", "", "age identity or SSH private key `FILE` that the share is sealed to")
+	c.Flags().StringVar(&identity, "identity", "", "age identity or SSH private key `FILE` that opens the sealed share")
 	return c
 }
 
@@ -84,10 +84,10 @@ func newPINDrillCommand(o *options) *cobra.Command {
 	out := ""
 	c := &cobra.Command{
 		Use:   "drill FOLDER --out FILE",
-		Short: "Have people show that they have their shares, opening nothing",
-		Long: `Take people's shares one after another, as many as are there, check each, and
-write a file that proves who had theirs on this day and tells nothing of them. An
-empty line ends it. Anybody can check the file later: officiant pin show FOLDER FILE.`,
+		Short: "Let people prove that they have their shares, opening nothing",
+		Long: `Take one person's share after another, as many as are present, check each, and write a
+file that proves who had their share on this day and reveals nothing about it. An empty
+line ends it. Anybody can check the file later: officiant pin show FOLDER FILE.`,
 		Args: exit.ExactArgs(1, "one folder"),
 		RunE: func(c *cobra.Command, args []string) error { return drill(c.Context(), o, args[0], out) },
 	}
@@ -161,7 +161,7 @@ func showDrill(w io.Writer, set *quorum.Set, d *quorum.Drill) {
 func newPINShowCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show FOLDER [DRILL…]",
-		Short: "Print what is public of a set, and check the files of drills",
+		Short: "Print the public part of a set, and check drill files",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			set, _, err := openSet(args[0])

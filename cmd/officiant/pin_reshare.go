@@ -16,10 +16,10 @@ func newPINReshareCommand(o *options) *cobra.Command {
 	p := &pinReshareOptions{dealing{options: o}}
 	c := &cobra.Command{
 		Use:   "reshare FOLDER --person NAME[=FILE] … --threshold NUMBER --out NEW-FOLDER",
-		Short: "Deal the same PIN to other people, or with another threshold",
-		Long: `Take enough shares of a set, and deal the same PIN anew. The old shares open the old
-sealed PIN as before: destroy every copy of it, or give the token another PIN
-(officiant pin split --change), when somebody is not to open it any more.`,
+		Short: "Split the same PIN again, for other people or with another threshold",
+		Long: `Take enough shares of a set, and split the same PIN again. The old shares still open the
+old sealed PIN. If somebody must no longer be able to open it, destroy every copy of it,
+or give the token another PIN (officiant pin split --change).`,
 		Args: exit.ExactArgs(1, "one folder"),
 		RunE: func(c *cobra.Command, args []string) error { return p.run(c.Context(), args[0]) },
 	}

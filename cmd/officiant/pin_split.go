@@ -27,30 +27,30 @@ func newPINSplitCommand(o *options) *cobra.Command {
 	p := &pinSplitOptions{dealing: dealing{options: o}, keys: signerOptions{options: o, output: "table"}}
 	c := &cobra.Command{
 		Use:   "split --person NAME[=FILE] … --threshold NUMBER --out FOLDER (--change KEY | --token NAME [--make])",
-		Short: "Deal a PIN in shares: a number of people open it together",
-		Long: `Deal a PIN in shares, of which --threshold open it, and fewer say nothing about it.
-Each share can be checked alone (officiant pin check).
+		Short: "Split a PIN into shares: several people open it together",
+		Long: `Split a PIN into shares. Any --threshold of them open it, and fewer reveal nothing about
+it. Each share can be checked by itself (officiant pin check).
 
-With --change KEY the token of that key gets a new PIN that nobody sees: its
-present one is asked for, the shares are written, people say that each has his,
-and only then is the PIN set. Without, the PIN is typed twice, or made (--make) and
-shown once, for the tool that sets it.
+With --change KEY, the token of that key gets a new PIN that nobody sees. The command asks
+for the current PIN and writes the shares. It sets the new PIN only after people confirm
+that each has their share. Without --change, you type the PIN twice, or let --make
+generate it and show it once, for the tool that sets it.
 
-A share is sealed to its person's SSH or age key, in a file of the folder; without
-one it is printed on standard output, for paper: 32 words, four digits that check
-them, and a QR code. Standard output has to be a terminal or a pipe to a printer:
-a share in the clear never lies on a disk. At a PIN prompt, "shares" takes shares.`,
-		Args: exit.ExactArgs(0, "flags alone"),
+A share is sealed to its person's SSH or age key, in a file of the folder. Without a key,
+it is printed on standard output, for paper: 32 words, four check digits, and a QR code.
+Standard output must be a terminal or a pipe to a printer, because a share in the clear
+must never be on a disk. At a PIN prompt, type "shares" to enter shares.`,
+		Args: exit.ExactArgs(0, "no arguments, only flags"),
 		RunE: func(c *cobra.Command, _ []string) error { return p.run(c.Context()) },
 	}
 	p.flags(c)
-	c.Flags().StringVar(&p.token, "token", "", "`NAME` of the token whose PIN it is, as its label or serial says")
-	c.Flags().BoolVar(&p.make, "make", false, "make a PIN and show it, in place of asking for one")
-	c.Flags().IntVar(&p.length, "length", 20, "letters of a PIN that is made, a `NUMBER`: five bits each")
+	c.Flags().StringVar(&p.token, "token", "", "`NAME` of the PIN's token, by label or serial")
+	c.Flags().BoolVar(&p.make, "make", false, "generate a PIN and show it, instead of asking for one")
+	c.Flags().IntVar(&p.length, "length", 20, "`NUMBER` of letters in a generated PIN, five bits each")
 	c.Flags().StringVar(&p.change, "change", "",
 		"set a new PIN in the token of `KEY`, a PKCS#11 URI or, with --station, CLUSTER/NAME")
 	c.Flags().StringVar(&p.keys.station, "station", "",
-		"station `FILE`: sets its environment, and names keys as CLUSTER/NAME")
+		"station `FILE`: sets the environment, and names keys as CLUSTER/NAME")
 	finalTryFlag(c, &p.keys.finalTry)
 	return c
 }

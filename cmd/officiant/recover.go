@@ -27,19 +27,19 @@ func newRecoverCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use: "recover --station STATION --kubeadm FILE --requests DIR --from PATH --status DIR --reason TEXT --out " +
 			"plan.yaml",
-		Short: "Write the plan that begins a cluster's chain anew, when its records are lost",
-		Long: `Write the plan that begins a cluster's chain anew: its keys are in the station's tokens,
-and the directories of its ceremonies are gone. Keys are found by their labels,
-CLUSTER/NAME, and each is held against the certificates that are left: --from takes
-certificate files and folders, such as /etc/kubernetes of a control-plane node, bundles
-and authorities/ of a ceremony. What nodes say of themselves (officiant-node status -o
-json) tells the highest sequence they have seen, the root they pinned, and the release
-key. It is printed what is found, and what nobody can know any more.
+		Short: "Write the plan that starts a cluster's chain anew when its records are lost",
+		Long: `Write the plan that starts a cluster's chain anew. Use it when the keys are in the
+station's tokens, but the directories of the ceremonies are gone. Keys are found by their
+labels, CLUSTER/NAME, and compared with the surviving certificates. --from takes
+certificate files and folders, such as /etc/kubernetes of a control-plane node, bundles,
+and authorities/ of a ceremony. The nodes' statuses (officiant-node status -o json) give
+the highest sequence they have seen, the root they pinned, and the release key. The
+command prints what it finds, and what nobody can know any more.
 
-The plan opens a chain that says that it begins anew, and why. Every node sends a new
-request, and gets all its certificates. The service-account pair is made anew, too: tokens
-signed so far end when the bundles are installed. Tokens are opened, so a PIN is asked
-for as in a ceremony; nothing is signed and nothing is made in them.`,
+The plan starts a chain that says that it starts anew, and why. Every node sends a new
+request, and gets all its certificates. The service-account key pair is also new: tokens
+signed so far become invalid when the bundles are installed. The command opens tokens, so
+it asks for PINs as a ceremony does. It signs nothing and creates nothing in them.`,
 		Args: exit.ExactArgs(0, "no arguments, only flags"),
 		RunE: func(c *cobra.Command, _ []string) error { return r.run(c.Context()) },
 	}
@@ -50,10 +50,11 @@ for as in a ceremony; nothing is signed and nothing is made in them.`,
 		&r.from,
 		"from",
 		nil,
-		"`PATH` of certificates that are left: a file, or a folder with all below it (required; may be given again)",
+		"`PATH` of certificates that are left: a file, or a folder with all below it (required; repeatable)",
 	)
-	f.StringVar(&r.status, "status", "", "`DIR` of what nodes say of themselves, *.json (required)")
-	f.StringVar(&r.reason, "reason", "", "what happened to the records, for the new one: one line of `TEXT` (required)")
+	f.StringVar(&r.status, "status", "", "`DIR` of the nodes' statuses, *.json (required)")
+	f.StringVar(&r.reason, "reason", "",
+		"what happened to the records, for the new record: one line of `TEXT` (required)")
 	finalTryFlag(c, &r.finalTry)
 	return c
 }

@@ -29,21 +29,21 @@ func newRehearseCommand(o *options) *cobra.Command {
 	r := &rehearseOptions{options: o}
 	c := &cobra.Command{
 		Use:   "rehearse PLAN --station STATION --dir DIR",
-		Short: "Carry out a plan on throw-away tokens; nothing of it is for use",
-		Long: `Carry out a plan as "ceremony run" does, with a throw-away SoftHSM token in place of
-each token or KMS of the station. No approval is needed, no real token is touched,
-no PIN is asked for. What comes out is marked in the record, in the authorities'
-names, in the bundles and in file names, and its leaves live for 24 hours: no
-ceremony goes on with it, nothing verifies it, and no node takes it.
+		Short: "Run a plan on throw-away tokens; nothing in the result may be used",
+		Long: `Run a plan as "ceremony run" does, with a throw-away SoftHSM token in place of each token
+or KMS of the station. It needs no approval, uses no real token, and asks for no PIN. The
+result is marked in the record, in the authorities' names, in the bundles and in file
+names, and its leaves expire after 24 hours. No ceremony continues it, nothing verifies
+it, and no node accepts it.
 
-The tokens lie in DIR.tokens until the rehearsal is over, and are removed then. The
-same command goes on with one that was interrupted.`,
+The tokens are in DIR.tokens, and are removed when the rehearsal is over. If it was
+interrupted, run the same command again to continue.`,
 		Args: exit.ExactArgs(1, "one plan"),
 		RunE: func(c *cobra.Command, args []string) error { return r.run(c.Context(), args[0]) },
 	}
-	c.Flags().StringVar(&r.station, "station", "", "station `FILE` that is rehearsed; its tokens are not touched (required)")
-	c.Flags().StringVar(&r.dir, "dir", "", "`DIR` for what the rehearsal leaves, new or the one to go on with (required)")
-	c.Flags().StringVar(&r.module, "module", "", "`PATH` of libsofthsm2.so (default: where distributions put it)")
+	c.Flags().StringVar(&r.station, "station", "", "station `FILE` to rehearse; its tokens are not used (required)")
+	c.Flags().StringVar(&r.dir, "dir", "", "`DIR` for the rehearsal's output, new or to be continued (required)")
+	c.Flags().StringVar(&r.module, "module", "", "`PATH` of libsofthsm2.so (default: its usual places)")
 	return c
 }
 

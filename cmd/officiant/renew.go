@@ -28,18 +28,17 @@ type continuing struct {
 
 // clusterFlag says whose ceremonies are meant, of several clusters' in a folder.
 func clusterFlag(c *cobra.Command, name *string) {
-	c.Flags().StringVar(name, "cluster", "", "whose ceremonies are meant, of several clusters' that are there: the "+
-		"cluster's `NAME`")
+	c.Flags().StringVar(name, "cluster", "", "the cluster's `NAME`, if there are ceremonies of several clusters")
 }
 
 // leavingFlags are about nodes that a plan has nothing for.
 func leavingFlags(c *cobra.Command, o *continuing) {
 	c.Flags().
 		StringSliceVar(&o.without, "without", nil, "leave this `NODE` out for now: it stays a member, and the next "+
-			"plan has it again; may be given again")
+			"plan includes it again; repeatable")
 	c.Flags().
-		StringSliceVar(&o.left, "left", nil, "this `NODE` has left for good: it goes on record, and comes back only by "+
-			"a new request; may be given again")
+		StringSliceVar(&o.left, "left", nil, "record that this `NODE` has left for good: it can return only with "+
+			"a new request; repeatable")
 }
 
 // changes reads what the flags name.
@@ -75,37 +74,37 @@ func newRenewCommand(o *options) *cobra.Command {
 	r := &renewOptions{continuing: continuing{options: o}}
 	c := &cobra.Command{
 		Use:   "renew [DIR...] --within TIME --out plan.yaml",
-		Short: "Write the plan that renews what ends soon; the root stays closed",
-		Long: `Write a plan that makes anew what of the nodes' certificates ends within a time,
-each for the key it has, and carries over the rest: bundles stay complete. Give the
-directories of the cluster's ceremonies, the last one and those before it as far back
-as nodes still have certificates of theirs. A node that needs nothing is left out
-and keeps what it has.
+		Short: "Write the plan that renews what expires soon; the root stays closed",
+		Long: `Write a plan that renews the nodes' certificates that expire within a time, each for its
+existing key. The rest is carried over, so bundles stay complete. Give the directories of
+the cluster's ceremonies: the last one, and earlier ones as far back as nodes still have
+certificates from them. A node that needs nothing is left out and keeps what it has.
 
-Nothing is asked of the nodes: the keys are those on record. A node that sent a
-request into --requests gets all its certificates by that, with the keys in it; so
-does one that is new. With --kubeadm the cluster's facts are those of another file,
-and what they change is made anew too. Nothing else differs from what is out there.
+Nodes do not have to do anything, because their keys are on record. If a node sends a
+request into --requests, all its certificates are issued for the keys in that request. A
+new node needs one. With --kubeadm, the cluster's facts come from another file, and
+certificates that this changes are renewed too. Nothing else differs from the
+certificates in use.
 
-The plan names the root by its certificate alone, and of the other authorities
-only those keys that sign. When nothing is to be renewed no plan is written, and the
-exit code is 9.` + directoriesHelp,
+The plan has only the root's certificate and, of the other authorities, only the keys
+that sign. If nothing is due, no plan is written, and the exit code is 9.` + directoriesHelp,
 		Args: o.someDirectories,
 		RunE: func(_ *cobra.Command, args []string) error { return r.run(o.directories(args)) },
 	}
 	f := c.Flags()
-	f.StringVar(&r.within, "within", "", "renew what ends within `TIME` from now, such as 90d (required)")
-	f.StringVar(&r.requests, "requests", "", "`DIR` of new requests, *.req: of nodes that join, or get new keys")
-	f.StringSliceVar(&r.nodes, "node", nil, "renew certificates of this `NODE` only; may be given again")
-	f.StringSliceVar(&r.families, "family", nil, "renew certificates of authorities of this `FAMILY` only; may be "+
-		"given again: kubernetes, etcd or front-proxy")
+	f.StringVar(&r.within, "within", "", "renew what expires within `TIME` from now, such as 90d (required)")
+	f.StringVar(&r.requests, "requests", "", "`DIR` of new requests, *.req, from nodes that join or get new keys")
+	f.StringSliceVar(&r.nodes, "node", nil, "renew only certificates of this `NODE`; repeatable")
+	f.StringSliceVar(&r.families, "family", nil,
+		"renew only certificates of authorities of this `FAMILY`; repeatable: "+
+			"kubernetes, etcd or front-proxy")
 	leavingFlags(c, &r.continuing)
-	f.StringVar(&r.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` with the cluster's present facts")
+	f.StringVar(&r.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` with the cluster's current facts")
 	f.StringVar(
 		&r.validity,
 		"validity",
 		"",
-		"how long the new certificates are valid, as `TIME` (default as in the last ceremony)",
+		"validity of the new certificates, as `TIME` (default: as in the last ceremony)",
 	)
 	clusterFlag(c, &r.cluster)
 	f.StringVar(&r.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")

@@ -25,19 +25,19 @@ func newReportCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report DIR [--out FILE]",
 		Short: "Write the minutes of a ceremony: one HTML file to print and sign",
-		Long: `Write the minutes of a ceremony: who, when and where, what was made, the hierarchy
-and its end as pictures, fingerprints as hex, words and QR codes, the evidence for
-each key, what deviated, every step with its time, and lines to sign on. It is one
-HTML file that fetches nothing and runs nothing.
+		Long: `Write the minutes of a ceremony: who, when and where, what was created, the hierarchy and
+its expiry as pictures, fingerprints as hex, words and QR codes, the evidence for each
+key, deviations, every step with its time, and lines to sign on. It is one HTML file that
+loads nothing and runs no script.
 
-The directory is verified first, without pins, and the minutes say how. They are a
-function of the directory: the same bytes again. By default they are DIR/report.html;
-if it is there and differs, the directory has changed since, and nothing is written.
-The exit code is 4 when the directory does not verify.`,
+The directory is verified first, without pins, and the minutes show the result. The same
+directory always gives the same bytes. By default they are DIR/report.html. If that file
+exists and differs, the directory has changed since, and nothing is written. The exit
+code is 4 if the directory does not verify.`,
 		Args: exit.ExactArgs(1, "one ceremony directory"),
 		RunE: func(c *cobra.Command, args []string) error { return r.run(c.Context(), args[0]) },
 	}
-	c.Flags().StringVar(&r.out, "out", "", "`FILE` to write, in place of report.html in the directory")
+	c.Flags().StringVar(&r.out, "out", "", "`FILE` to write, instead of report.html in the directory")
 	return c
 }
 

@@ -33,22 +33,20 @@ func newRevokeCommand(o *options) *cobra.Command {
 	r := &revokeOptions{options: o}
 	c := &cobra.Command{
 		Use:   "revoke [DIR...] (--serial HEX | --node NAME | --request FINGERPRINT) --reason NAME --out plan.yaml",
-		Short: "Write the plan that revokes certificates: revocation lists, and etcd's new bundles",
-		Long: `Write a plan that revokes certificates: by serial number, all of a node, or all that
-were made by one request; what has ended is left out. Give the directories of the
-cluster's ceremonies, the last one and those before it as far back as certificates of
-theirs are to be revoked. What was revoked before stays so until it has ended.
+		Short: "Write the plan that revokes certificates, with new lists and etcd bundles",
+		Long: `Write a plan that revokes certificates: by serial number, all of a node's, or all from
+one request. Expired ones are left out. Give the directories of the cluster's ceremonies:
+the last one, and earlier ones as far back as their certificates are to be revoked.
+Earlier revocations stay until the certificates expire.
 
-The plan makes one revocation list for each authority that issued any of them, and
-opens that authority's key and no other: an intermediate is on the root's list. Nodes
-of role etcd get a bundle with the new list; nobody else needs one, since nothing but
-etcd reads it. Kubernetes' API server has no revocation: docs/revocation.md says what
-to do in its place.
+The plan makes one revocation list for each authority that issued any of them, and opens
+only that authority's key. An intermediate is on the root's list. Nodes with the role
+etcd get a bundle with the new list. Other nodes need none, since only etcd reads it.
+Kubernetes' API server has no revocation: docs/revocation.md says what to do instead.
 
 Reasons are ` + reasonNames() + `.
 
-With --refresh the lists there are made anew, for another while, and nothing more is
-revoked.` + directoriesHelp,
+With --refresh, the existing lists are renewed, and nothing more is revoked.` + directoriesHelp,
 		Args: o.someDirectories,
 		RunE: func(_ *cobra.Command, args []string) error { return r.run(o.directories(args)) },
 	}
@@ -57,29 +55,30 @@ revoked.` + directoriesHelp,
 		&r.serials,
 		"serial",
 		nil,
-		"revoke the certificate of this serial number, in `HEX`; may be given again",
+		"revoke the certificate with this serial number, in `HEX`; repeatable",
 	)
-	f.StringSliceVar(&r.nodes, "node", nil, "revoke every certificate of this `NODE`; may be given again")
+	f.StringSliceVar(&r.nodes, "node", nil, "revoke every certificate of this `NODE`; repeatable")
 	f.StringSliceVar(
 		&r.requests,
 		"request",
 		nil,
-		"revoke every certificate made by the request of this `FINGERPRINT`; may be given again",
+		"revoke every certificate from the request with this `FINGERPRINT`; repeatable",
 	)
-	f.StringVar(&r.reason, "reason", "", "why: one of RFC 5280's `NAME`s")
-	f.StringVar(&r.comment, "comment", "", "`TEXT` for people, beside each serial number in the plan; in no list")
-	f.BoolVar(&r.refresh, "refresh", false, "make the lists anew that there are, and revoke nothing more")
+	f.StringVar(&r.reason, "reason", "", "reason: one of RFC 5280's `NAME`s")
+	f.StringVar(&r.comment, "comment", "",
+		"`TEXT` for people, beside each serial number in the plan but not in the lists")
+	f.BoolVar(&r.refresh, "refresh", false, "renew the existing lists, and revoke nothing more")
 	f.StringSliceVar(
 		&r.authorities,
 		"authority",
 		nil,
-		"with --refresh: the list of this `AUTHORITY` only; may be given again",
+		"with --refresh: only the list of this `AUTHORITY`; repeatable",
 	)
 	f.StringVar(
 		&r.nextUpdate,
 		"next-update",
 		"",
-		"when there will be another list, as `TIME` from the ceremony (default as before, or 90d)",
+		"when the next list is due, as `TIME` from the ceremony (default: as before, or 90d)",
 	)
 	clusterFlag(c, &r.cluster)
 	f.StringVar(&r.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")

@@ -30,39 +30,40 @@ func newRolloverCommand(o *options) *cobra.Command {
 	r := &rolloverOptions{continuing: continuing{options: o}}
 	c := &cobra.Command{
 		Use:   "rollover [DIR...] --authority NAME|all|root --stage trust|issue|drop --status DIR --out plan.yaml",
-		Short: "Write the plan of the next stage in which authorities, or other keys, are replaced",
-		Long: `Write the plan of one stage in which an authority is replaced, after Kubernetes' own
+		Short: "Write the plan for the next stage of replacing authorities, or other keys",
+		Long: `Write the plan for one stage of replacing an authority, following Kubernetes' own
 procedure. Each stage is a ceremony, and an install on every node:
 
-  trust  the successor is made and certified by the root; nodes trust both
-  issue  what the old one issued is made anew by the successor, for the same keys
-  drop   nodes trust the successor alone
+  trust  create the successor, certified by the root; nodes trust both
+  issue  the successor reissues the old one's certificates, for the same keys
+  drop   nodes trust only the successor
 
 --authority is the authority to replace, "all" for the three intermediates, or "root"
 for the root and the intermediates below it. Only the first stage opens the root, and
-for a new root only that one.
+with a new root only the new one.
 
 Give the directories of the cluster's ceremonies as for "ceremony renew", and with
---status a folder of what every node says of itself:
+--status a folder with every node's status:
 
   officiant-node status -o json >NODE.json
 
-Or the folder that nodes leave signed statuses in (officiant-node sync --status-to); one
-that is a week old, or of a node that went back, does not count.
+Or give the folder where nodes leave signed statuses (officiant-node sync --status-to). A
+week-old status, or one of a node that rolled back, does not count.
 
-A stage is refused while a node lags behind the stage before. A node that has to go
-straight to this stage is named with --lagging, and installs before all others: any
-number of workers, or one other node. The first stage may take any.
+A stage is refused while a node lags behind the previous stage. --lagging names a node
+that must skip to this stage, and installs before all others: any number of workers, or
+one other node. The first stage may skip any.
 
-With --same-key in place of --stage the authority keeps its key and name, and gets a
-certificate that ends later: one ceremony, and what it issued stays valid.
+With --same-key instead of --stage, the authority keeps its key and name, and gets a
+certificate that expires later. This takes one ceremony, and what it issued stays valid.
 
---service-account, in place of --authority, is the pair that signs service-account
-tokens. Its stages are about the control-plane nodes; the first needs a new request
-of each, the last waits for --token-life since the second. --release-key is the key
-that signs bundles: "trust" announces its successor under it, "issue" signs by that,
-and nodes drop the old key by themselves. When it is lost, --lost stands in place of
---stage: nobody announced the new one, and its words are compared on every node.` + directoriesHelp,
+--service-account, instead of --authority, replaces the key pair that signs
+service-account tokens. Its stages concern the control-plane nodes. The first needs a new
+request from each, and the last waits for --token-life after the second. --release-key
+replaces the key that signs bundles: "trust" announces its successor, "issue" signs with
+the successor, and nodes then drop the old key by themselves. If the key is lost, use
+--lost instead of --stage. Nothing announced the new key, so its words must be compared on
+every node.` + directoriesHelp,
 		Args: o.someDirectories,
 		RunE: func(_ *cobra.Command, args []string) error { return r.run(o.directories(args)) },
 	}
@@ -70,20 +71,21 @@ and nodes drop the old key by themselves. When it is lost, --lost stands in plac
 	f.StringVar(&r.authority, "authority", "", "`NAME` of the authority to replace, all or root")
 	f.BoolVar(&r.account, "service-account", false, "replace the pair that signs service-account tokens")
 	f.BoolVar(&r.release, "release-key", false, "replace the key that signs bundles and records")
-	f.BoolVar(&r.lost, "lost", false, "with --release-key: it is lost, and announces nothing")
+	f.BoolVar(&r.lost, "lost", false, "with --release-key: the key is lost, so it announces no successor")
 	f.StringVar(
 		&r.tokenLife,
 		"token-life",
 		"1y",
-		"with --service-account --stage drop: how long a token lives, as `TIME`; 0 when all were replaced",
+		"with --service-account --stage drop: the lifetime of a token, as `TIME`; 0 if all were replaced",
 	)
 	f.StringVar(&r.stage, "stage", "", "`STAGE` to plan: trust, issue or drop")
-	f.BoolVar(&r.sameKey, "same-key", false, "give the authority another certificate for the key it has")
+	f.BoolVar(&r.sameKey, "same-key", false, "give the authority a new certificate for its existing key")
 	f.StringVar(&r.status, "status", "", "`DIR` of every node's status, *.json (required)")
-	f.StringSliceVar(&r.lagging, "lagging", nil, "let this `NODE` go straight to this stage; may be given again")
-	f.StringVar(&r.requests, "requests", "", "`DIR` of new requests, *.req: of nodes that join, or get new keys")
+	f.StringSliceVar(&r.lagging, "lagging", nil, "let this `NODE` skip to this stage; repeatable")
+	f.StringVar(&r.requests, "requests", "", "`DIR` of new requests, *.req, from nodes that join or get new keys")
 	leavingFlags(c, &r.continuing)
-	f.StringVar(&r.validity, "validity", "", "how long new leaves are valid, with --same-key the certificate, as `TIME`")
+	f.StringVar(&r.validity, "validity", "",
+		"validity of new leaves or, with --same-key, of the certificate, as `TIME`")
 	clusterFlag(c, &r.cluster)
 	f.StringVar(&r.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
 	f.StringVar(&r.out, "out", "", "plan `FILE` to write (required)")

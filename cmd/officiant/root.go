@@ -50,8 +50,8 @@ func newRootCommand(o *options) *cobra.Command {
 	}.Complete(exit.Group(&cobra.Command{
 		Use:   "officiant",
 		Short: "Root signing ceremonies for Kubernetes",
-		Long: "Officiant conducts root signing ceremonies for Kubernetes: CA keys stay in a PKCS#11\n" +
-			"token or a cloud KMS, signed node bundles come out.",
+		Long: `Officiant conducts root signing ceremonies for Kubernetes: CA keys stay in a PKCS#11
+token or a cloud KMS, and signed node bundles come out.`,
 	}, newCeremonyCommand(o), newSignerCommand(o), newBundleCommand(o), newPINCommand(o), newFleetCommand(o),
 		newSoftHSMCommand(o), newDoctorCommand(o), newSchemaCommand(o)))
 }

@@ -40,38 +40,38 @@ func newRunCommand(o *options) *cobra.Command {
 	run := &runOptions{options: o}
 	c := &cobra.Command{
 		Use:   "run PLAN --station STATION --dir DIR",
-		Short: "Carry out a plan; the same command resumes an interrupted one",
-		Long: `Carry out a plan: make the keys in the tokens, issue every certificate, sign the
-bundles and the transcript. What was approved is what runs: the digest that
-"ceremony check" printed is asked for, by --confirm, or by typing the plan's name.
-Where the plan names people, enough of them have to have approved exactly that
-digest ("ceremony approve"), and who of them is here is asked, or told by --present.
+		Short: "Run a plan; the same command resumes an interrupted ceremony",
+		Long: `Run a plan: create the keys in the tokens, issue every certificate, sign the bundles and
+the transcript. What was approved is what runs: confirm the digest that "ceremony check"
+printed, with --confirm, or by typing the plan's name. If the plan names people, enough
+of them must have approved exactly that digest ("ceremony approve"). The command asks
+which of them are present, or takes them from --present.
 
-The same command goes on with a ceremony that was interrupted. It asks for the head
-of the record that was shown when it stopped, or takes it from --head or --head-file:
-a record that lines were cut off is not gone on with. Without a terminal and these
-flags, the head that this machine remembers has to be a line of it. A station file that
-was corrected since is taken with --new-station, once every key on record was found by
-it. Where the root
-is external, the ceremony stops (exit code 8) once the intermediates have asked for
-their certificates, and goes on with --certificates DIR when they are there.`,
+The same command continues an interrupted ceremony. It asks for the head of the record
+that was shown when the ceremony stopped, or takes it from --head or --head-file: it does
+not continue a record from which lines were cut. Without a terminal and these flags, the
+head that this machine remembers must be in the record. With --new-station, it accepts a
+corrected station file, once every key on record is found through it. If the root is
+external, the ceremony stops (exit code 8) once it has written the intermediates'
+certificate requests, and continues with --certificates DIR when the certificates are
+there.`,
 		Args: exit.ExactArgs(1, "one plan"),
 		RunE: func(c *cobra.Command, args []string) error { return run.run(c.Context(), args[0]) },
 	}
-	c.Flags().StringVar(&run.station, "station", "", "station `FILE`: where each key lives (required)")
-	c.Flags().StringVar(&run.dir, "dir", "", "ceremony `DIR`, new or the one to go on with (required)")
-	c.Flags().StringVar(&run.confirm, "confirm", "", "the ceremony's `DIGEST`, in place of typing the plan's name")
+	c.Flags().StringVar(&run.station, "station", "", "station `FILE`: where each key is (required)")
+	c.Flags().StringVar(&run.dir, "dir", "", "ceremony `DIR`, new or to be continued (required)")
+	c.Flags().StringVar(&run.confirm, "confirm", "", "the ceremony's `DIGEST`, instead of typing the plan's name")
 	presentFlag(c, &run.present)
 	clockFlag(c, &run.clock)
 	c.Flags().
 		StringVar(&run.received, "certificates", "",
-			"`DIR` with the certificates that an external root signed: NAME.crt of each")
+			"`DIR` with the certificates that an external root signed, each as NAME.crt")
 	c.Flags().StringArrayVar(&run.heads, "head", nil,
-		"`HEAD` of the record that was shown last, in hex or words, when the ceremony goes on; "+
-			"given again: the one it has now, to agree to what was signed since")
+		"to continue: `HEAD` of the record that was last shown, in hex or words; "+
+			"give a second one, the current head, to accept what was signed since")
 	c.Flags().StringVar(&run.headFile, "head-file", "",
 		"`FILE` on another file system for the record's head: written before anything is signed, "+
-			"and compared when the ceremony goes on")
+			"and compared when the ceremony continues")
 	finalTryFlag(c, &run.finalTry)
 	waiveFlags(c, &run.waive)
 	stationFlags(c, run)
@@ -254,7 +254,8 @@ func (o *runOptions) confirmed(ctx context.Context, c *schedule.Ceremony) error 
 
 // finalTryFlag lets a command log in to one token that is before its last try.
 func finalTryFlag(c *cobra.Command, serial *string) {
-	c.Flags().StringVar(serial, "final-try", "", "`SERIAL` of a token to log in to although a wrong PIN now locks it")
+	c.Flags().StringVar(serial, "final-try", "",
+		"`SERIAL` of a token to log in to, although a wrong PIN would now lock it")
 }
 
 // afterwards says what will exist when the ceremony is over.

@@ -11,12 +11,12 @@ import (
 // stationFlags let people go on with a corrected station file.
 func stationFlags(c *cobra.Command, o *runOptions) {
 	c.Flags().BoolVar(&o.newFile, "new-station", false,
-		"go on with this station file in place of the one on record; with --reason, and --by of two people or more")
+		"continue with this station file instead of the one on record; with --reason, and --by for at least two people")
 	c.Flags().StringArrayVar(&o.modules, "new-module", nil,
 		"`SHA256` of a PKCS#11 module that is not on record, to approve it; with --new-station")
-	c.Flags().Lookup("reason").Usage = "`TEXT`: why, for the record; with --waive or --new-station"
-	c.Flags().Lookup("by").Usage = "`PERSON` who agrees, for the record; with --waive or --new-station, given twice " +
-		"or more"
+	c.Flags().Lookup("reason").Usage = "reason, as `TEXT` for the record; with --waive or --new-station"
+	c.Flags().Lookup("by").Usage = "`PERSON` who agrees, for the record; with --waive or --new-station, give at " +
+		"least two"
 }
 
 // correction is what people agree to by flags; nil: no other station file. A waiver

@@ -27,12 +27,14 @@ func newSchemaCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema plan|station",
 		Short: "Print the JSON Schema of a plan or a station, for editors",
-		Long: `Print the JSON Schema of plan.yaml or station.yaml. Editors that know it complete
-fields and mark what is not one. A new plan's first line names it, and it lies beside:
+		Long: `Print the JSON Schema of plan.yaml or station.yaml. Editors that support it complete
+fields and mark unknown ones. A new plan's first line names it, and the schema is beside
+the plan:
 
   # yaml-language-server: $schema=plan.schema.json
 
-It is no input of a plan. What a schema cannot say, "ceremony check" does.`,
+It is not an input of the plan. "ceremony check" makes the checks that a schema cannot
+express.`,
 		Args:      exit.ExactArgs(1, "plan or station"),
 		ValidArgs: []string{"plan", "station"},
 		RunE: func(_ *cobra.Command, args []string) error {

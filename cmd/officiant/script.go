@@ -22,19 +22,18 @@ func newScriptCommand(o *options) *cobra.Command {
 	s := &scriptOptions{options: o}
 	c := &cobra.Command{
 		Use:   "script PLAN [--station STATION]",
-		Short: "Print what is followed in the room, step by step",
-		Long: `Print the script of a ceremony on standard output: who takes part, what lies on
-the table, every step with boxes for time and initials, what to compare, and what
-to do when a step fails. Its steps have the numbers and the words of the screen
-and of the record. -o html is one page to print on A4 or Letter; text has 80
-columns.
+		Short: "Print the script that the room follows, step by step",
+		Long: `Print the script of a ceremony on standard output: who takes part, what is on the table,
+every step with boxes for time and initials, what to compare, and what to do when a step
+fails. Its steps have the numbers and words of the screen and the record. -o html is one
+page to print on A4 or Letter; text has 80 columns.
 
-The steps depend on the station: which keys share a token. Without --station they
-are those of a room with a single token.`,
+The steps depend on the station, which says which keys share a token. Without --station,
+they are those of a room with a single token.`,
 		Args: exit.ExactArgs(1, "one plan"),
 		RunE: func(_ *cobra.Command, args []string) error { return s.run(args[0]) },
 	}
-	c.Flags().StringVar(&s.station, "station", "", "station `FILE`: where each key lives")
+	c.Flags().StringVar(&s.station, "station", "", "station `FILE`: where each key is")
 	c.Flags().StringVarP(&s.output, "output", "o", "text", "`FORMAT`: text or html")
 	return c
 }

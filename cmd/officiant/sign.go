@@ -29,20 +29,21 @@ func newSignCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sign DIR --witness NAME --key FILE | --print",
 		Short: "Sign the head of a finished ceremony's record, as a witness",
-		Long: `Sign the head of a finished ceremony's record, as one of the witnesses its plan
-names. Compare the head with what the room showed first. The directory is
-verified before; the signature is written to witnesses/NAME.sig, and one that is
-there is never replaced.
+		Long: `Sign the head of a finished ceremony's record, as one of the witnesses that its plan
+names. First compare the head with what the room showed. The directory is verified before
+anything is signed. The signature is written to witnesses/NAME.sig. An existing one is
+never replaced.
 
-With --print, the line that makes the signature with ssh-keygen alone is printed,
-and nothing is signed.`,
+--print shows the command that makes the signature with ssh-keygen alone, and signs
+nothing.`,
 		Args: exit.ExactArgs(1, "one ceremony directory"),
 		RunE: func(c *cobra.Command, args []string) error { return sign.run(c.Context(), args[0]) },
 	}
 	c.Flags().StringVar(&sign.witness, "witness", "", "`NAME` of the witness (required)")
 	c.Flags().StringVar(&sign.key, "key", "", "SSH private key `FILE` to sign with")
-	c.Flags().BoolVar(&sign.print, "print", false, "print the line for ssh-keygen, and sign nothing")
-	c.Flags().StringVar(&sign.qr, "qr", "", "draw the head as a QR code: `STYLE` blocks, ascii or none (default: blocks, on a terminal)")
+	c.Flags().BoolVar(&sign.print, "print", false, "print the ssh-keygen command, and sign nothing")
+	c.Flags().StringVar(&sign.qr, "qr", "",
+		"draw the head as a QR code: `STYLE` blocks, ascii or none (default: blocks, on a terminal)")
 	return c
 }
 

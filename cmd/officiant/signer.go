@@ -22,7 +22,7 @@ import (
 func newSignerCommand(o *options) *cobra.Command {
 	return exit.Group(&cobra.Command{
 		Use:   "signer",
-		Short: "The tokens and KMS that keys live in, and the keys themselves",
+		Short: "Tokens and KMS, and the keys in them",
 	}, newSignerListCommand(o), newSignerInspectCommand(o), newSignerCreateCommand(o), newSignerTestCommand(o), newSignerImportCommand())
 }
 
@@ -36,15 +36,16 @@ type signerOptions struct {
 }
 
 func (s *signerOptions) flags(c *cobra.Command) {
-	c.Flags().StringVar(&s.station, "station", "", "station `FILE`: sets its environment, and names keys as CLUSTER/NAME")
+	c.Flags().StringVar(&s.station, "station", "",
+		"station `FILE`: sets the environment, and names keys as CLUSTER/NAME")
 	output.Flag(c, &s.output)
 	finalTryFlag(c, &s.finalTry)
 }
 
 // howKeysAreNamed stands in the help of each command that takes a key.
-const howKeysAreNamed = `A key is named by its URI, "pkcs11:token=LABEL;serial=SERIAL;object=KEY?module-path=/…",
-"gcpkms://…" or "awskms:///…"; or, with --station, as CLUSTER/NAME: then the
-station says where it lives. A URI never holds a PIN: it is typed, or comes from
+const howKeysAreNamed = `Name a key by its URI, "pkcs11:token=LABEL;serial=SERIAL;object=KEY?module-path=/…",
+"gcpkms://…" or "awskms:///…". With --station, you can name it as CLUSTER/NAME: the
+station then says where it is. A URI never contains a PIN. You type it, or it comes from
 the URI's pin-source.`
 
 // key is the key an argument names, and how far one may go to reach it.

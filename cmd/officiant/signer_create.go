@@ -25,24 +25,25 @@ func newSignerCreateCommand(o *options) *cobra.Command {
 	s := &signerCreateOptions{signerOptions: signerOptions{options: o}}
 	c := &cobra.Command{
 		Use:   "create KEY --algorithm ALGORITHM",
-		Short: "Make a key in a token or KMS, outside of a ceremony",
-		Long: `Make a key in a token or KMS, after a throw-away one of the same template has
-shown that the token keeps it, and let it answer a challenge. A ceremony makes
-its own keys; this is for keys that a plan then names as existing, by the
-fingerprint printed here.
+		Short: "Create a key in a token or KMS, outside a ceremony",
+		Long: `Create a key in a token or KMS and challenge it. First, a throw-away key with the same
+template shows that the token keeps its keys. A ceremony creates its own keys. This
+command is for keys that a plan then names as existing, by the fingerprint printed here.
 
-The key's evidence has to reach --evidence. A software token, and one that lets
-keys out, has to be allowed by name; what can be known beforehand is refused
-before the key is made.
+The key's evidence must reach --evidence. A software token, or one that lets keys out,
+must be allowed by name. What can be known in advance is refused before the key is
+created.
 
 ` + howKeysAreNamed,
 		Args: exit.ExactArgs(1, "one key"),
 		RunE: func(c *cobra.Command, args []string) error { return s.run(c.Context(), args[0]) },
 	}
 	s.flags(c)
-	c.Flags().StringVar(&s.label, "label", "", "`LABEL` of the key, when the URI names none")
-	c.Flags().StringVar(&s.algorithm, "algorithm", "", "`ALGORITHM`: ECDSA-P256, -P384 or -P521, RSA-2048, -3072 or -4096 (required)")
-	c.Flags().StringVar(&s.evidence, "evidence", string(signer.Consistent), "least `GRADE` accepted: attested, consistent, software, unproven")
+	c.Flags().StringVar(&s.label, "label", "", "`LABEL` of the key, if the URI names none")
+	c.Flags().StringVar(&s.algorithm, "algorithm", "",
+		"`ALGORITHM`: ECDSA-P256, -P384 or -P521, RSA-2048, -3072 or -4096 (required)")
+	c.Flags().StringVar(&s.evidence, "evidence", string(signer.Consistent),
+		"lowest `GRADE` accepted: attested, consistent, software, unproven")
 	c.Flags().StringVar(&s.imported, "import", "", "refused: no key is imported")
 	c.Flags().MarkHidden("import") // its only error is that there is no such flag
 	return c

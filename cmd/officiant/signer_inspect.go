@@ -16,13 +16,16 @@ func newSignerInspectCommand(o *options) *cobra.Command {
 	s := &signerOptions{options: o}
 	c := &cobra.Command{
 		Use:   "inspect KEY",
-		Short: "Show a key: where it lives, what its token says of it, and how good that evidence is",
-		Long:  "Show where a key lives, its public key's fingerprint, every attribute as it was\nread back, and the grade of that evidence. Nothing is signed.\n\n" + howKeysAreNamed,
-		Args:  exit.ExactArgs(1, "one key"),
-		RunE:  func(c *cobra.Command, args []string) error { return s.inspect(c.Context(), args[0]) },
+		Short: "Show a key: where it is, what its token says about it, and its evidence grade",
+		Long: `Show where a key is, its public key's fingerprint, every attribute as it was read back,
+and the grade of that evidence. It signs nothing.
+
+` + howKeysAreNamed,
+		Args: exit.ExactArgs(1, "one key"),
+		RunE: func(c *cobra.Command, args []string) error { return s.inspect(c.Context(), args[0]) },
 	}
 	s.flags(c)
-	c.Flags().StringVar(&s.label, "label", "", "`LABEL` of the key, when the URI names none")
+	c.Flags().StringVar(&s.label, "label", "", "`LABEL` of the key, if the URI names none")
 	return c
 }
 

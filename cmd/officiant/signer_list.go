@@ -25,14 +25,13 @@ func newSignerListCommand(o *options) *cobra.Command {
 	s := &signerListOptions{signerOptions: signerOptions{options: o}}
 	c := &cobra.Command{
 		Use:   "list [URI]",
-		Short: "List the modules, tokens and PIN flags of this machine, or the keys of one token or KMS",
-		Long: `Without an argument: list the PKCS#11 modules where they are usually installed
-(or those given by --module, or named in the --station), their tokens, and what
-the tokens' flags tell of their PINs. No PIN is asked for, and nobody is logged in.
+		Short: "List modules, tokens and PIN flags, or the keys of one token or KMS",
+		Long: `Without an argument, list the PKCS#11 modules in their usual places (or those given with
+--module, or named in the --station), their tokens, and what the tokens' flags say about
+their PINs. It asks for no PIN and does not log in.
 
-With a URI that names a token or KMS: log in to it, and list its keys. An
-argument without a scheme is a key of the --station, CLUSTER/NAME: its token is
-listed.`,
+With a URI that names a token or KMS, log in to it, and list its keys. An argument
+without a scheme is a key of the --station, CLUSTER/NAME; its token is listed.`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return exit.Usagef("%s takes one token or KMS, or none", c.CommandPath())
@@ -47,7 +46,7 @@ listed.`,
 		},
 	}
 	s.flags(c)
-	c.Flags().StringArrayVar(&s.modules, "module", nil, "`PATH` of a PKCS#11 module to look into; may be given again")
+	c.Flags().StringArrayVar(&s.modules, "module", nil, "`PATH` of a PKCS#11 module to list; repeatable")
 	return c
 }
 

@@ -27,23 +27,22 @@ func newSignerTestCommand(o *options) *cobra.Command {
 	s := &signerTestOptions{signerOptions: signerOptions{options: o}}
 	c := &cobra.Command{
 		Use:   "test KEY",
-		Short: "Challenge a key, try whether its token keeps keys, and measure its rate",
-		Long: `Let a key answer a challenge. Then make a throw-away key of the same algorithm in
-its token, a canary: try to get it out, measure how many signatures a second it
-makes with 1, 2, 4 and 8 sessions, and destroy it. With --algorithm there need
-not be a key yet: only the canary is made. A KMS keeps every key it makes for
-days, so there only the challenge is done.
+		Short: "Challenge a key, test whether its token keeps keys, and measure its rate",
+		Long: `Challenge a key. Then create a throw-away key of the same algorithm in its token, a
+canary: try to get it out, measure how many signatures a second it makes with 1, 2, 4 and
+8 sessions, and destroy it. With --algorithm, no key needs to exist yet: only the canary
+is created. A KMS keeps every new key for days, so it only gets the challenge.
 
-A token that lets the canary out is exit code 3, a wrong answer 4.
+If a token lets the canary out, the exit code is 3. For a wrong answer, it is 4.
 
 ` + howKeysAreNamed,
 		Args: exit.ExactArgs(1, "one key"),
 		RunE: func(c *cobra.Command, args []string) error { return s.run(c.Context(), args[0]) },
 	}
 	s.flags(c)
-	c.Flags().StringVar(&s.label, "label", "", "`LABEL` of the key, when the URI names none")
+	c.Flags().StringVar(&s.label, "label", "", "`LABEL` of the key, if the URI names none")
 	c.Flags().StringVar(&s.algorithm, "algorithm", "", "make only a canary, of this `ALGORITHM`")
-	c.Flags().Float64Var(&s.seconds, "seconds", 1, "`SECONDS` to measure each number of sessions for")
+	c.Flags().Float64Var(&s.seconds, "seconds", 1, "`SECONDS` to measure each number of sessions")
 	return c
 }
 

@@ -44,11 +44,11 @@ func newSoftHSMInitCommand(o *options) *cobra.Command {
 	s := &softHSMOptions{options: o}
 	c := &cobra.Command{
 		Use:   "init --dir DIR --station FILE",
-		Short: "Make two throw-away tokens and the station file that names them",
-		Long: `Make two SoftHSM tokens in DIR, officiant-root and officiant-issuing, and write
-the station file that says which key lives in which. Their PINs are random and
-kept in DIR/root.pin and DIR/issuing.pin; with --ask-pins they are typed, kept
-nowhere, and asked for again by each ceremony. Nothing is overwritten.
+		Short: "Create two throw-away tokens and the station file that names them",
+		Long: `Create two SoftHSM tokens in DIR, officiant-root and officiant-issuing, and write the
+station file that says which token holds which key. Their PINs are random and stored in
+DIR/root.pin and DIR/issuing.pin. With --ask-pins, you type them; they are not stored, and
+each ceremony asks for them again. Nothing is overwritten.
 
 SoftHSM keeps keys in files: whoever can read DIR has them. These tokens are for
 rehearsals, the demo and tests, never for keys that matter.`,
@@ -56,10 +56,10 @@ rehearsals, the demo and tests, never for keys that matter.`,
 		RunE: func(c *cobra.Command, _ []string) error { return s.run(c.Context()) },
 	}
 	f := c.Flags()
-	f.StringVar(&s.dir, "dir", "", "`DIR` to make for the tokens (required)")
+	f.StringVar(&s.dir, "dir", "", "`DIR` to create for the tokens (required)")
 	f.StringVar(&s.station, "station", "", "station `FILE` to write (required)")
-	f.StringVar(&s.module, "module", "", "`PATH` of libsofthsm2.so (default: where distributions put it)")
-	f.BoolVar(&s.askPINs, "ask-pins", false, "type the PINs, and keep them nowhere")
+	f.StringVar(&s.module, "module", "", "`PATH` of libsofthsm2.so (default: its usual places)")
+	f.BoolVar(&s.askPINs, "ask-pins", false, "type the PINs, and do not store them")
 	return c
 }
 

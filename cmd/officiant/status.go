@@ -31,17 +31,18 @@ func newStatusCommand(o *options) *cobra.Command {
 	s := &statusOptions{options: o}
 	c := &cobra.Command{
 		Use:   "status DIR [--station STATION]",
-		Short: "Show how far a ceremony has come, and the command that goes on",
+		Short: "Show how far a ceremony has come, and the command that continues it",
 		Long: `Show how far a ceremony has come by its record: the step, the record's head, what is
-signed and what is still to be signed, and the command that goes on with it; of a
-finished one, the command that verifies it. With --station, the steps that follow.
+signed and what is still to be signed, and the command that continues it. For a finished
+ceremony, it shows the command that verifies it. With --station, it shows the steps that
+follow.
 
-Nothing is proven: compare the head with the one that was written down when the ceremony
+It proves nothing: compare the head with the one that was written down when the ceremony
 stopped. The exit code is 0 whether the ceremony is finished or not.`,
 		Args: exit.ExactArgs(1, "one ceremony directory"),
 		RunE: func(c *cobra.Command, args []string) error { return s.run(c.Context(), args[0]) },
 	}
-	c.Flags().StringVar(&s.station, "station", "", "station `FILE` that the ceremony is held with")
+	c.Flags().StringVar(&s.station, "station", "", "station `FILE` of the ceremony")
 	output.Flag(c, &s.output)
 	return c
 }

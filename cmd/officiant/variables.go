@@ -21,7 +21,7 @@ var variables = []exit.Variable{
 
 const directoriesHelp = `
 
-Without DIR it is $` + ceremoniesVariable + `: the folder that holds the cluster's ceremonies.`
+Without DIR, $` + ceremoniesVariable + ` is used: the folder that holds the cluster's ceremonies.`
 
 // someDirectories wants ceremony directories, or the variable in their place.
 func (o *options) someDirectories(c *cobra.Command, args []string) error {

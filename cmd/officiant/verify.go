@@ -36,31 +36,32 @@ func newVerifyCommand(o *options) *cobra.Command {
 	verify := &verifyOptions{options: o}
 	c := &cobra.Command{
 		Use:   "verify DIR [--previous DIR] [--release-key FILE|FINGERPRINT] [--root FINGERPRINT] [--people FINGERPRINT]",
-		Short: "Check a finished ceremony, with no token",
-		Long: `Check everything a finished ceremony left: the record and its signature, the
-plan and its schedule, every certificate, key, sealed secret and bundle, and
-that no file holds a private key. No token is needed, and nothing is written.
+		Short: "Check a finished ceremony, without a token",
+		Long: `Check everything that a finished ceremony left: the record and its signature, the plan and
+its schedule, every certificate, key, sealed secret and bundle, and that no file contains
+a private key. It needs no token and writes nothing.
 
-A directory can be consistent and still be somebody else's. What tells is the
-release key, as people compared it in the room and kept it elsewhere: --release-key
-vouches for the record and all it says. --root vouches for the certificates alone:
-they are public, and anybody can write a record of his own around them. So without
---release-key the exit code is 4, as it is with any finding. A ceremony that its people
-abandoned is 10, when that is as it has to be. --people holds those who may approve the plan,
-or those of the ceremony before, against their fingerprint; it is no pin of the other two.`,
+A directory can be consistent and still be somebody else's. The release key decides that,
+as people compared it in the room and kept it outside the directory: --release-key vouches
+for the record and all it says. --root vouches only for the certificates: they are public,
+and anybody can write their own record around them. So without --release-key the exit
+code is 4, as with any finding. For a ceremony that its people abandoned correctly, it is
+10. --people compares those who may approve the plan, or those of the previous ceremony,
+with their fingerprint. It does not replace the other two pins.`,
 		Args: exit.ExactArgs(1, "one ceremony directory"),
 		RunE: func(c *cobra.Command, args []string) error { return verify.run(c.Context(), args[0]) },
 	}
 	c.Flags().StringArrayVar(&verify.previous, "previous", nil,
-		"`DIR` of a ceremony this one continues, or a folder that holds ceremonies; may be given again")
+		"`DIR` of a ceremony this one continues, or a folder that holds ceremonies; repeatable")
 	c.Flags().
 		StringVar(&verify.releaseKey, "release-key", "",
 			"PEM `FILE` of the release key, kept outside the directory, or its fingerprint")
 	c.Flags().StringVar(&verify.root, "root", "", "SHA-256 `FINGERPRINT` of the root certificate")
 	c.Flags().
-		StringVar(&verify.people, "people", "", "`FINGERPRINT` of the people who may approve, as ceremony check shows it")
+		StringVar(&verify.people, "people", "",
+			"`FINGERPRINT` of the people who may approve, as ceremony check shows it")
 	c.Flags().StringArrayVar(&verify.makers, "attestation-root", nil,
-		"PEM `FILE` of roots that vouch for devices, beside the makers' that are built in; may be given again")
+		"PEM `FILE` of additional device attestation roots, beside the built-in vendors'; repeatable")
 	output.Flag(c, &verify.output)
 	return c
 }

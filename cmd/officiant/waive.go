@@ -15,9 +15,9 @@ import (
 
 // waiveFlags let two people go on although the station's policy refuses the room.
 func waiveFlags(c *cobra.Command, w *ceremony.Waiver) {
-	c.Flags().StringArrayVar(&w.Checks, "waive", nil, "`CHECK` of the room to go on without, though it is refused; may be given again")
-	c.Flags().StringVar(&w.Reason, "reason", "", "`TEXT`: why, for the record; with --waive")
-	c.Flags().StringArrayVar(&w.By, "by", nil, "`PERSON` who agrees, for the record; with --waive, given twice or more")
+	c.Flags().StringArrayVar(&w.Checks, "waive", nil, "refused `CHECK` of the room to waive; repeatable")
+	c.Flags().StringVar(&w.Reason, "reason", "", "reason, as `TEXT` for the record; with --waive")
+	c.Flags().StringArrayVar(&w.By, "by", nil, "`PERSON` who agrees, for the record; with --waive, give at least two")
 }
 
 // checkWaiver refuses a waiver that a record could not hold.

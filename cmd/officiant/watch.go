@@ -15,7 +15,8 @@ import (
 )
 
 func clockFlag(c *cobra.Command, text *string) {
-	c.Flags().StringVar(text, "clock", "", "`TIME` on a witness's watch now, as \"2026-11-24 16:32\" in UTC or with an offset such as +0100")
+	c.Flags().StringVar(text, "clock", "",
+		"`TIME` on a witness's watch now, as \"2026-11-24 16:32\" in UTC or with an offset such as +0100")
 }
 
 // watchLayouts are how people may type a time.

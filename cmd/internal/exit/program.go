@@ -13,9 +13,9 @@ import (
 // the same.
 func Program(root *cobra.Command, version string, talk *io.Writer) {
 	root.Version = version
-	quiet := root.PersistentFlags().Bool("quiet", false, "print data, warnings, questions and errors only")
+	quiet := root.PersistentFlags().Bool("quiet", false, "print only data, warnings, questions and errors")
 	color := terminal.Auto
-	root.PersistentFlags().Var(&color, "color", "`WHEN` marks have a colour: auto, always or never")
+	root.PersistentFlags().Var(&color, "color", "`WHEN` to colour marks: auto, always or never")
 	root.PersistentPreRun = func(*cobra.Command, []string) {
 		terminal.Paint(root.OutOrStdout(), color)
 		terminal.Paint(*talk, color)
