@@ -60,20 +60,20 @@ func RememberedHead(folder string, first fingerprint.SHA256) (head fingerprint.S
 // went on longest ago it forgets: people then bring the head, as on another machine.
 const mostRemembered = 1000
 
-// prune makes room for the head of one more record.
-func (m *memory) prune() error {
-	entries, err := os.ReadDir(m.folder)
-	if err != nil || len(entries) < mostRemembered {
+// MakeRoom removes the oldest files of a folder, so that it has fewer than most.
+func MakeRoom(folder string, most int) error {
+	entries, err := os.ReadDir(folder)
+	if err != nil || len(entries) < most {
 		return err
 	}
 	written := map[string]time.Time{}
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
-			written[filepath.Join(m.folder, e.Name())] = info.ModTime()
+			written[filepath.Join(folder, e.Name())] = info.ModTime()
 		}
 	}
 	oldest := slices.SortedFunc(maps.Keys(written), func(a, b string) int { return written[a].Compare(written[b]) })
-	for _, file := range oldest[:max(0, len(oldest)-mostRemembered+1)] {
+	for _, file := range oldest[:max(0, len(oldest)-most+1)] {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -91,7 +91,7 @@ func (m *memory) write(head fingerprint.SHA256) error {
 		return err
 	}
 	if _, err := os.Lstat(m.file); errors.Is(err, fs.ErrNotExist) {
-		if err := m.prune(); err != nil {
+		if err := MakeRoom(m.folder, mostRemembered); err != nil {
 			return err
 		}
 	}

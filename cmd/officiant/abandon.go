@@ -138,11 +138,10 @@ func (o *abandonOptions) proposed(dir string, p *abandon.Proposal) error {
 	if !p.People.Nobody() && !p.Verdict.Enough() {
 		fmt.Fprintf(o.Stderr, "\nNext, each of them:  officiant ceremony abandon %s --head %s --key FILE\n", dir, p.Head)
 	}
-	next := o.again(dir, p)
 	if p.People.Nobody() && len(o.by) == 0 {
-		next += " --by PERSON --by PERSON"
+		o.by = []string{"NAME", "OTHER"} // of two people who agree
 	}
-	fmt.Fprintf(o.Stderr, "Next, where the tokens are:  %s --station STATION\n", next)
+	fmt.Fprintf(o.Stderr, "Next, where the tokens are:  %s --station STATION\n", o.again(dir, p))
 	_, err := fmt.Fprintln(o.Stdout, p.Digest())
 	return err
 }
@@ -167,7 +166,7 @@ func (o *abandonOptions) config(ctx context.Context, dir string) (*abandon.Confi
 		r.finalTry = o.finalTry
 		c.WrongPINs = &ceremony.WrongPINs{}
 		r.tries = recordedTries{r.tries, c.WrongPINs}
-		c.Open = r.open
+		c.Open = o.unseen(r.open)
 	}
 	c.Others, err = o.others(dir)
 	return c, err
@@ -349,6 +348,10 @@ func (o *abandonOptions) stopped(dir string, p *abandon.Proposal, err error) err
 		code, hints = own.Code, append(hints, own.Hints...)
 	}
 	var stopped *abandon.Stopped
+	if missing := (*ceremony.Missing)(nil); errors.As(err, &missing) && missing.What == ceremony.TwoPeople {
+		o.by = []string{"NAME", "OTHER"}
+		hints = []string{"when two people agree, by their names: " + o.again(dir, p) + " --station " + o.station}
+	}
 	if errors.As(err, &stopped) {
 		p.Decided = !p.People.Nobody()
 		p.Head = stopped.Head

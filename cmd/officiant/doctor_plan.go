@@ -47,7 +47,7 @@ func (d *doctorOptions) tokensOf(ctx context.Context, st *station.Station) ([]lo
 	defer d.finishes()()
 	observer := newObserver(d.options)
 	found, err := ceremony.LookAhead(ctx, ceremony.Lookahead{
-		Plan: c, Station: st, Open: byTurns(c, st, to), Ask: d.orNoPIN(observer.before(askPIN(d.options))),
+		Plan: c, Station: st, Open: d.unseen(byTurns(c, st, to)), Ask: d.orNoPIN(observer.before(askPIN(d.options))),
 		Insert: d.insertOrLeave, Observer: observer, Now: d.Now, Rand: d.Rand,
 	})
 	var all []lookedToken

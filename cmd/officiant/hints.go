@@ -45,10 +45,10 @@ var wants = map[ceremony.Want]string{
 	ceremony.TheHead:      "--head HEX; or --head-file FILE, from the beginning",
 	ceremony.BothHeads:    "to agree to it, give the head it has now as a second one: --head %s --head %s",
 	ceremony.AnotherPlace: "put --head-file on another file system",
-	ceremony.AWaiver:      "--waive NAME --reason TEXT --by PERSON --by PERSON",
+	ceremony.AWaiver:      "--waive CHECK --reason TEXT --by NAME --by OTHER",
 	ceremony.KnownHead:    "--head HEX",
 	ceremony.AReason:      "--reason TEXT",
-	ceremony.TwoPeople:    "--by PERSON --by PERSON",
+	ceremony.TwoPeople:    "--by NAME --by OTHER",
 	ceremony.SameRecords:  "give the same --reason and --previous; or remove %s, and begin anew",
 }
 

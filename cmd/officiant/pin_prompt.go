@@ -82,6 +82,22 @@ func (p *pinPrompt) shared() []transcript.PINShares {
 // askPIN asks for a token's PIN on the terminal, naming the token.
 func askPIN(o *options) signer.PINFunc { return (&pinPrompt{options: o}).ask }
 
+// unseen opens tokens with a terminal that does not show what is typed until a PIN is
+// asked for, which takes a while: people are quick.
+func (o *options) unseen(open signer.Opener) signer.Opener {
+	return func(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
+		if ask == nil {
+			return open(ctx, ref, ask)
+		}
+		show := (&terminal.Prompter{In: o.Stdin, Out: o.Stderr}).Hide()
+		defer show()
+		return open(ctx, ref, func(ctx context.Context, d signer.Device) ([]byte, error) {
+			show() // who has the PIN in shares is asked for more
+			return ask(ctx, d)
+		})
+	}
+}
+
 // pinQuestion names the token a PIN is for, what for, and what the token tells of
 // tries. It is two lines, of which the second is the question.
 func pinQuestion(d signer.Device) string {

@@ -154,9 +154,9 @@ func (o *runOptions) prepare(ctx context.Context, planFile string) (*ceremony.Co
 		return nil, err
 	}
 	return &ceremony.Config{
-		Dir: o.dir, Heads: heads, Plan: c, Station: st, Open: byTurns(c, st, to), Disk: o.Disk, Approvals: approvals,
-		Received: received,
-		Now:      o.Now, Rand: o.Rand, Built: builtAt(), Host: thisHost(), Modules: used, Waive: o.waive,
+		Dir: o.dir, Heads: heads, Plan: c, Station: st, Open: o.unseen(byTurns(c, st, to)),
+		Disk: o.Disk, Approvals: approvals, Received: received,
+		Now: o.Now, Rand: o.Rand, Built: builtAt(), Host: thisHost(), Modules: used, Waive: o.waive,
 		WrongPINs: &o.wrong,
 	}, nil
 }
@@ -206,6 +206,9 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 	case errors.As(err, &stopped):
 		again = o.again(planFile, &stopped.Head)
 		hints = headHints(hints, stopped.Head)
+	}
+	if missing := (*ceremony.Missing)(nil); errors.As(err, &missing) && missing.What == ceremony.AWaiver {
+		hints[0] = "when two people agree to it: " + again + " " + hints[0]
 	}
 	if other := (*ceremony.OtherStation)(nil); errors.As(err, &other) {
 		hints = append(hints, stationHints(again, other)...)

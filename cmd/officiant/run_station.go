@@ -49,7 +49,7 @@ func (o *runOptions) correction() (*ceremony.Correction, error) {
 
 // stationHints is the command that goes on with another station file.
 func stationHints(again string, e *ceremony.OtherStation) []string {
-	command := again + " --new-station --reason TEXT --by PERSON --by PERSON"
+	command := again + " --new-station --reason TEXT --by NAME --by OTHER"
 	for _, m := range e.Modules {
 		command += " --new-module " + m.SHA256
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -71,12 +73,21 @@ func (p pinTries) Remember(d signer.Device, wrong int) {
 	}
 }
 
+// mostTokens bounds the tokens of which this machine remembers wrong PINs. Of those that
+// had one longest ago it forgets, as another machine does not know of them.
+const mostTokens = 1000
+
 func (p pinTries) remember(d signer.Device, wrong int) error {
 	if wrong == 0 {
 		return os.Remove(p.file(d))
 	}
 	if err := os.MkdirAll(p.folder, 0o700); err != nil {
 		return err
+	}
+	if _, err := os.Lstat(p.file(d)); errors.Is(err, fs.ErrNotExist) {
+		if err := ceremony.MakeRoom(p.folder, mostTokens); err != nil {
+			return err
+		}
 	}
 	text := fmt.Sprintf("%d\ntoken %q, serial %q\n", wrong, d.Label, d.Serial)
 	next := p.file(d) + ".next"

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"officiant/signer"
+	"officiant/signer/pkcs11/module"
 )
 
 // limits is how long a device may take to answer, whatever the caller's ctx
@@ -28,8 +29,13 @@ func (o Options) limits() limits {
 	if call <= 0 {
 		call = time.Minute
 	}
-	return limits{call: call, create: 5 * call, pad: 5 * call}
+	long := module.Longer * call
+	return limits{call: call, create: long, pad: long}
 }
+
+// batch is how long several signatures may take that are asked for at once: as long as
+// the module's process is waited for.
+func (l limits) batch(n int) time.Duration { return l.call * time.Duration(min(n, module.Longer)) }
 
 // unhurried is ctx for a call that may write to the token: it ends at ctx's
 // deadline, and not because somebody would like to stop.

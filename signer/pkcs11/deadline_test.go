@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"officiant/signer"
+	"officiant/signer/pkcs11/module"
 )
 
 // TestCancelledMaking: who gives up while a key is made waits for it, and the
@@ -39,4 +40,19 @@ func TestCancelledMaking(t *testing.T) {
 	}
 	w.order(t, "hang C_GenerateKeyPair")
 	hangs(t, "create", func(ctx context.Context) error { return makeKey(ctx, "demo/next") })
+}
+
+// TestLimitsAreTheModules: nothing is waited for longer than the module's process is.
+func TestLimitsAreTheModules(t *testing.T) {
+	l := Options{Timeout: time.Second}.limits()
+	longest := module.Longer * time.Second
+	for n, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, module.Longer: longest,
+		mostAtOnce: longest} {
+		if got := l.batch(n); got != want {
+			t.Errorf("%d signatures may take %s, want %s", n, got, want)
+		}
+	}
+	if l.create != longest || l.pad != longest {
+		t.Errorf("a key may take %s, a person %s", l.create, l.pad)
+	}
 }

@@ -88,7 +88,7 @@ func (s *store) drive() {
 		if batch == nil {
 			return
 		}
-		limit := s.limits.call * time.Duration(len(batch))
+		limit := s.limits.batch(len(batch))
 		start := time.Now()
 		partial := make(chan [][]byte, 1)
 		_, err := within(context.Background(), s, limit, func(h pkcs11.SessionHandle) (struct{}, error) {

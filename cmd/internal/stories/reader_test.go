@@ -93,3 +93,74 @@ func TestOneReader(t *testing.T) {
 	shell(t, dir, "officiant ceremony verify ceremony --release-key ceremony/release.pub && officiant ceremony report ceremony")
 	noFileHas(t, dir, pins["issuing"], pins["root"])
 }
+
+// TestDoctorWithOneReader: with one reader doctor asks for a plan's tokens by turns, as
+// the ceremony will, and makes nothing; "leave" goes on without one.
+func TestDoctorWithOneReader(t *testing.T) {
+	needSoftHSM(t)
+	dir := t.TempDir()
+	shell(t, dir, oneReader)
+	pin := func(token string) string {
+		return strings.TrimSpace(readFile(t, filepath.Join(dir, "room", token+".pin")))
+	}
+	people := drawer{t, dir}
+	people.takes("officiant-root")
+	doctor := []string{"officiant", "doctor", "--plan", "plan.yaml", "--station", "station.yaml"}
+
+	p := sit(t, dir, doctor...)
+	p.sees("PIN, to log in")
+	p.types(pin("issuing"))
+	p.sees("no kubernetes key is there yet, as it should be")
+	p.sees("put in token officiant-root, serial ")
+	p.types("") // it is not in yet
+	p.sees("put in token officiant-root, serial ")
+	people.takes("officiant-issuing")
+	people.gives("officiant-root")
+	p.types("")
+	p.sees("PIN, to log in")
+	p.types(pin("root"))
+	p.sees("no root key is there yet, as it should be")
+	for _, token := range []string{"officiant-issuing", "officiant-root"} {
+		p.sees("token " + token)
+	}
+	p.leaves(0)
+	if strings.Contains(p.seen(), "not-opened") || strings.Contains(p.seen(), pin("root")) {
+		t.Errorf("%s", p.seen())
+	}
+
+	p = sit(t, dir, doctor...)
+	p.sees("put in token officiant-issuing, serial ")
+	p.types("leave")
+	p.sees("PIN, to log in")
+	p.types(pin("root"))
+	p.sees("not-opened")
+	p.leaves(5)
+	shell(t, dir, `test -z "$(find room/tokens drawer -name '*.object' ! -name token.object)" && test ! -e ceremony`)
+}
+
+// TestTypedTooEarly: what is typed while a token is opened is not shown, and is no PIN.
+func TestTypedTooEarly(t *testing.T) {
+	needSoftHSM(t)
+	dir, _, _ := wrapped(t, "hang C_OpenSession")
+	control := filepath.Join(dir, "control")
+	shell(t, dir, "mv station.yaml filed.yaml\n"+strings.SplitAfterN(oneReader, "\n", 3)[2])
+	p := sit(t, dir, "officiant", "ceremony", "run", "plan.yaml", "--station", "station.yaml", "--dir", "ceremony")
+	p.sees("Type the plan's name to begin: ")
+	p.types("demo-1")
+	p.sees("wanted: token officiant-")
+	p.hides()
+	p.types("typed-too-early-77")
+	check(t, os.WriteFile(control, nil, 0o600)) // it opens now
+	p.sees("PIN, to log in")
+	p.interrupts()
+	p.sees("Why, for the record?")
+	p.types("the fire alarm rang")
+	p.leaves(130)
+	seen := p.seen()
+	if strings.Contains(seen, "typed-too-early-77") || !strings.Contains(seen, "the fire alarm rang") {
+		t.Errorf("on the screen:\n%s", seen)
+	}
+	if out := shell(t, dir, "cat ceremony/transcript.jsonl"); strings.Contains(out, "pin-refused") {
+		t.Errorf("it was tried:\n%s", out)
+	}
+}

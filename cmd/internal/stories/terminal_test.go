@@ -121,6 +121,22 @@ func (p *person) types(line string) {
 	}
 }
 
+// hides waits until the terminal does not show what is typed.
+func (p *person) hides() {
+	p.t.Helper()
+	for range 6000 {
+		state, err := unix.IoctlGetTermios(int(p.pty.Fd()), unix.TCGETS)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if state.Lflag&unix.ECHO == 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	p.t.Fatal("the terminal shows what is typed")
+}
+
 // interrupts presses Ctrl-C.
 func (p *person) interrupts() {
 	p.t.Helper()

@@ -37,7 +37,22 @@ func (p *Prompter) Line(ctx context.Context, question string) (string, error) {
 	return strings.TrimSpace(line), nil
 }
 
-// Secret asks for a text that is not shown. The caller clears it.
+// Hide has a terminal not show what is typed until show is called: a secret may be asked
+// for soon, and people are quick. Without a terminal it does nothing.
+func (p *Prompter) Hide() (show func()) {
+	fd, err := p.terminal()
+	if err != nil {
+		return func() {}
+	}
+	shown, err := term.GetState(fd)
+	if err != nil || hide(fd) != nil {
+		return func() {}
+	}
+	return func() { _ = term.Restore(fd, shown) }
+}
+
+// Secret asks for a text that is not shown, and takes nothing that was typed before it was
+// asked for. The caller clears it.
 func (p *Prompter) Secret(ctx context.Context, question string) ([]byte, error) {
 	fd, err := p.terminal()
 	if err != nil {

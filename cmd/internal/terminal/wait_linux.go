@@ -28,12 +28,13 @@ func until[T any](ctx context.Context, fd int, read func() (T, error)) (T, error
 	}
 }
 
-// hide stops the terminal from showing what is typed, until its state is restored.
+// hide stops the terminal from showing what is typed, until its state is restored, and
+// throws away what was typed before, as ssh and sudo do: it was meant for something else.
 func hide(fd int) error {
 	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
 		return err
 	}
 	t.Lflag &^= unix.ECHO
-	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
+	return unix.IoctlSetTermios(fd, unix.TCSETSF, t)
 }

@@ -25,5 +25,5 @@ func until[T any](ctx context.Context, _ int, read func() (T, error)) (T, error)
 	}
 }
 
-// hide leaves it to term.ReadPassword.
+// hide leaves it to term.ReadPassword, which keeps what was typed before.
 func hide(int) error { return nil }

@@ -43,8 +43,9 @@ type request struct {
 	answer   chan message
 }
 
-// longer is how many limits a call may take in which a key is made or a person types.
-const longer = 5
+// Longer is how many limits a call may take in which a key is made, a person types, or
+// several signatures are made.
+const Longer = 5
 
 func (c *connection) call(function byte, body *out) (*in, error) {
 	i, _, err := c.callNamed(function, body)
@@ -124,7 +125,7 @@ func (c *connection) ask(function byte, body *out, writes bool) (message, error)
 	}
 	limit := time.Duration(c.limit.Load())
 	if known[function].long {
-		limit *= longer
+		limit *= Longer
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()

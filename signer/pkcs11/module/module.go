@@ -84,7 +84,7 @@ func Open(path string, o Options) (*Module, error) {
 		m.connection.process.said.tell(o.Said)
 		return m, nil
 	}
-	if err := awaitOrphans(path, longer*o.Limit); err != nil {
+	if err := awaitOrphans(path, Longer*o.Limit); err != nil {
 		return nil, err
 	}
 	p, err := start(path, environment, o)

@@ -55,7 +55,7 @@ func start(module string, environment []string, o Options) (*process, error) {
 	environment = append(environment[:len(environment):len(environment)], path,
 		"GODEBUG=asyncpreemptoff=1", "GOTRACEBACK=none")
 	p.command = &exec.Cmd{
-		Path: self, Args: arguments(module, longer*o.Limit), Env: environment,
+		Path: self, Args: arguments(module, Longer*o.Limit), Env: environment,
 		Stdout: writer, Stderr: writer, ExtraFiles: []*os.File{theirs, file},
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
