@@ -35,8 +35,9 @@ var pemKinds = map[string]kind{
 	certificate: {is: "a block CERTIFICATE with headers of its own, which Kubernetes does not read,",
 		way: "`openssl x509 -in FILE -out OTHER` writes it without"},
 	"PKCS7": {is: "PKCS #7", way: "`openssl pkcs7 -print_certs -in FILE -out OTHER` writes its certificates out"},
-	"CMS": {is: "PKCS #7 (CMS)", way: "`sed s/CMS-/PKCS7-/ FILE | openssl pkcs7 -print_certs -out OTHER` writes its " +
-		"certificates out"},
+	"CMS": {is: "PKCS #7 (CMS)",
+		way: "`sed s/CMS-/PKCS7-/ FILE | openssl pkcs7 -print_certs -out OTHER` writes its " +
+			"certificates out"},
 	"CERTIFICATE REQUEST":     {is: "a certificate request", way: "take the certificate that a CA made of it"},
 	"NEW CERTIFICATE REQUEST": {is: "a certificate request", way: "take the certificate that a CA made of it"},
 	"X509 CRL":                {is: "a revocation list"},
@@ -81,8 +82,34 @@ func derKind(data []byte) *kind {
 		}
 		k := privateKey
 		return &k
-	case inner.ReadASN1(&part, cbasn1.SEQUENCE) && inner.PeekASN1Tag(cbasn1.BIT_STRING):
+	case !inner.ReadASN1(&part, cbasn1.SEQUENCE):
+		return nil
+	case inner.PeekASN1Tag(cbasn1.BIT_STRING):
 		return &kind{is: "a public key"}
+	case inner.PeekASN1Tag(cbasn1.OCTET_STRING) && part.PeekASN1Tag(cbasn1.OBJECT_IDENTIFIER): // PKCS #8, encrypted
+		k := privateKey
+		return &k
+	}
+	return signedKind(part)
+}
+
+// signedKind tells what else is signed apart from a certificate, by what stands behind
+// its version (RFC 2986 section 4.1, RFC 5280 section 5.1).
+func signedKind(part cryptobyte.String) *kind {
+	var field cryptobyte.String
+	var version int64
+	if part.PeekASN1Tag(cbasn1.INTEGER) && (!part.ReadASN1Integer(&version) || version > 1) ||
+		!part.ReadASN1(&field, cbasn1.SEQUENCE) {
+		return nil
+	}
+	if !field.PeekASN1Tag(cbasn1.OBJECT_IDENTIFIER) {
+		k := pemKinds["CERTIFICATE REQUEST"]
+		return &k
+	}
+	if part.SkipASN1(cbasn1.SEQUENCE) &&
+		(part.PeekASN1Tag(cbasn1.UTCTime) || part.PeekASN1Tag(cbasn1.GeneralizedTime)) {
+		k := pemKinds["X509 CRL"]
+		return &k
 	}
 	return nil
 }
