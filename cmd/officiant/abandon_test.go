@@ -23,12 +23,12 @@ func TestAbandonByFile(t *testing.T) {
 	put(t, wrong, "9999\n")
 	must(t, os.Chmod(wrong, 0o600))
 	w.station(right, wrong) // seen before a key is made
-	elsewhere, err := os.MkdirTemp("/dev/shm", "officiant-test-")
+	otherDisk, err := os.MkdirTemp("/dev/shm", "officiant-test-")
 	if err != nil {
 		t.Skip(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(elsewhere) })
-	dir, file := filepath.Join(t.TempDir(), "ceremony"), filepath.Join(elsewhere, "head")
+	t.Cleanup(func() { os.RemoveAll(otherDisk) })
+	dir, file := filepath.Join(t.TempDir(), "ceremony"), filepath.Join(otherDisk, "head")
 	_, digest, _ := officiant(t, "ceremony", "check", w.f.PlanFile, "--digest")
 	code, _, said := officiant(t, "ceremony", "run", w.f.PlanFile, "--station", w.f.Station, "--dir", dir,
 		"--confirm", strings.TrimSpace(digest), "--head-file", file)
@@ -44,12 +44,12 @@ func TestAbandonByFile(t *testing.T) {
 	if !strings.HasPrefix(string(held), head+"\n") {
 		t.Errorf("the file holds %s, the record has %s", held, head)
 	}
-	put(t, filepath.Join(elsewhere, "other"), strings.Repeat("ab", 32)+"\n")
-	put(t, filepath.Join(elsewhere, "junk"), "no head\n")
+	put(t, filepath.Join(otherDisk, "other"), strings.Repeat("ab", 32)+"\n")
+	put(t, filepath.Join(otherDisk, "junk"), "no head\n")
 	abandon := func(more ...string) (int, string, string) {
 		return officiant(t, append([]string{"ceremony", "abandon", dir, "--reason", "the PIN is lost"}, more...)...)
 	}
-	byFile := func(name string) []string { return []string{"--head-file", filepath.Join(elsewhere, name)} }
+	byFile := func(name string) []string { return []string{"--head-file", filepath.Join(otherDisk, name)} }
 	for what, tt := range map[string]struct {
 		args []string
 		code int
