@@ -97,6 +97,7 @@ func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, codeOf func
 	root.SetFlagErrorFunc(flagError)
 	asked := helpFor(root)
 	usageArgs(root)
+	usageFlags(root)
 	c, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		err = asked.err
@@ -146,6 +147,23 @@ func usageArgs(c *cobra.Command) {
 	}
 	for _, sub := range c.Commands() {
 		usageArgs(sub)
+	}
+}
+
+// usageFlags makes a flag that is missing a usage error, before cobra says it in its way.
+func usageFlags(c *cobra.Command) {
+	before := c.PreRunE
+	c.PreRunE = func(c *cobra.Command, args []string) error {
+		if err := c.ValidateRequiredFlags(); err != nil {
+			return Usagef("%s: %v", c.CommandPath(), err)
+		}
+		if before != nil {
+			return before(c, args)
+		}
+		return nil
+	}
+	for _, sub := range c.Commands() {
+		usageFlags(sub)
 	}
 }
 

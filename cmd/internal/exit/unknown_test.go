@@ -58,3 +58,32 @@ func TestUnknown(t *testing.T) {
 		}
 	}
 }
+
+// TestRequiredFlag: a flag that is missing is a usage error, too, and --help needs none.
+func TestRequiredFlag(t *testing.T) {
+	for args, want := range map[string]struct {
+		code int
+		says string
+	}{
+		"sign":            {Usage, `prog sign: required flag(s) "grant" not set`},
+		"sign --help":     {Done, "--grant"},
+		"sign --grant x":  {Done, "signed"},
+		"sign --grant= x": {Usage, "no arguments"},
+	} {
+		var out bytes.Buffer
+		sign := &cobra.Command{Use: "sign", Args: ExactArgs(0, "no arguments"),
+			PreRunE: func(*cobra.Command, []string) error { _, err := out.WriteString("sig"); return err },
+			RunE:    func(*cobra.Command, []string) error { _, err := out.WriteString("ned"); return err }}
+		sign.Flags().String("grant", "", "file")
+		if err := sign.MarkFlagRequired("grant"); err != nil {
+			t.Fatal(err)
+		}
+		root := Group(&cobra.Command{Use: "prog"}, sign)
+		root.SetOut(&out)
+		root.SetArgs(strings.Fields(args))
+		code := Run(context.Background(), root, &out, func(error) (int, []string) { return Failure, nil })
+		if code != want.code || !strings.Contains(out.String(), want.says) {
+			t.Errorf("%s: exit code %d, %q; want %d, %q", args, code, out.String(), want.code, want.says)
+		}
+	}
+}
