@@ -98,7 +98,8 @@ type shownKey struct {
 	Algorithm  signer.Algorithm    `json:"algorithm"` // empty: Officiant cannot use it
 	Grade      signer.Grade        `json:"grade,omitempty"`
 	Reason     string              `json:"reason,omitempty"`
-	SPKI       *fingerprint.SHA256 `json:"spki,omitempty"` // of the public key, as a plan's existing names it
+	SPKI       *fingerprint.SHA256 `json:"spki,omitempty"`      // of the public key, as a plan's existing names it
+	PublicKey  string              `json:"publicKey,omitempty"` // PEM, for whoever certifies it
 	Token      shownToken          `json:"token"`
 	Attributes map[string]string   `json:"attributes"`
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"crypto"
+	"crypto/x509"
+	"encoding/pem"
 
 	"github.com/spf13/cobra"
 
@@ -49,8 +51,12 @@ func (s *signerOptions) writeKey(info signer.Info, public crypto.PublicKey) erro
 	if err != nil {
 		return err
 	}
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return err
+	}
 	shown := showKey(info)
-	shown.SPKI = &spki
+	shown.SPKI, shown.PublicKey = &spki, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	if s.output.Fields() {
 		return s.output.Write(s.Stdout, shown)
 	}
