@@ -47,6 +47,9 @@ var keepTheirWords = []string{
 	"bundle/nearest/doc.go", "bundle/fingerprint/doc.go", // of letters and words in a row
 }
 
+// relayModule implements interfaces of client-go.
+const relayModule = "cmd/officiant-signer-relay/"
+
 // spoken finds the retired words in a text, each with its line.
 func spoken(text string) (found []string) {
 	for n, line := range strings.Split(text, "\n") {
@@ -104,7 +107,11 @@ func TestWordsOfTheField(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			found = append(found, named(f)...)
+			for _, name := range named(f) {
+				if !strings.HasPrefix(file, relayModule) || name != "Forget: say release" { // client-go's name
+					found = append(found, name)
+				}
+			}
 		}
 		for _, problem := range found {
 			t.Errorf("%s:%s", file, problem)
