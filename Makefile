@@ -11,7 +11,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 BUILT    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 
-.PHONY: help build room-image test-room build-airgap man release release-twice vuln demo test test-tokens test-browser bench lint fuzz acceptance clean
+.PHONY: help build relay image room-image test-room build-airgap man release release-twice vuln demo test test-tokens test-browser bench lint fuzz acceptance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,20 @@ build: ## build/officiant, build/officiant-node and build/officiant-signer
 	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/officiant ./cmd/officiant
 	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/officiant-signer ./cmd/officiant-signer
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/officiant-node ./cmd/officiant-node
+
+# A module of its own, with client-go: minutes when it is first compiled.
+relay: ## build/officiant-signer-relay, which runs in a cluster
+	@mkdir -p build
+	cd cmd/officiant-signer-relay && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o ../../build/officiant-signer-relay .
+
+# For amd64 and arm64, from scratch; needs no registry and no container engine.
+image: ## build/officiant-signer-relay.oci.tar: an OCI archive of the relay, the same bytes twice
+	@rm -rf build/image && mkdir -p build/image
+	@cd cmd/officiant-signer-relay && for arch in amd64 arm64; do \
+		GOARCH=$$arch CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS) -buildid=' -o ../../build/image/$$arch . ; done && \
+		CGO_ENABLED=0 $(GO) run ./image ../../build/image/image.tar '$(VERSION)' amd64=../../build/image/amd64 arm64=../../build/image/arm64
+	@mv build/image/image.tar build/officiant-signer-relay.oci.tar && rm -r build/image
+	@sha256sum build/officiant-signer-relay.oci.tar
 
 # Needs root, and Debian 12's package sources.
 room-image: ## build/room/room.iso: a room to boot a ceremony in
@@ -47,7 +61,8 @@ release-twice: ## a release is built twice, compared, installed and removed
 	@GO='$(GO)' .ci/release-twice
 
 vuln: ## known weaknesses of what is linked; DB=file:///… asks a database on disk
-	@$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 $(if $(DB),-db $(DB)) ./... || \
+	@$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 $(if $(DB),-db $(DB)) ./... && \
+	cd cmd/officiant-signer-relay && $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 $(if $(DB),-db $(DB)) ./... || \
 		{ echo "vuln: weaknesses are known, or the database$(if $(DB), $(DB)) did not answer (see above)" >&2; exit 1; }
 
 demo: ## a whole ceremony on SoftHSM, under build/demo
@@ -60,6 +75,7 @@ test: ## go vet and every test that fits in a few minutes
 	$(GO) vet ./...
 	@.ci/test-folder $(GO) test -timeout 40m ./...
 	cd cmd/acceptance && $(GO) vet . && CGO_ENABLED=0 $(GO) test .
+	cd cmd/officiant-signer-relay && $(GO) vet ./... && CGO_ENABLED=0 $(GO) test ./...
 
 test-tokens: ## tokens of other makers, for real; says at its end which were tested, or skipped and why
 	@.ci/setup-softhsm softhsm2
@@ -76,19 +92,21 @@ bench: ## speed beside the bare token and openssl ca, a few minutes; BENCH="-h" 
 	@CGO_ENABLED=1 $(GO) build -trimpath -o build/bench ./cmd/bench
 	@.ci/test-folder build/bench $(BENCH)
 
-lint: ## formatting and go vet, both modules
+lint: ## formatting and go vet, all modules
 	@unformatted=$$(gofmt -l cmd signer ceremony bundle softhsm); \
 	if [ -n "$$unformatted" ]; then printf 'not formatted by gofmt:\n%s\n' "$$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
 	cd cmd/acceptance && $(GO) vet .
+	cd cmd/officiant-signer-relay && $(GO) vet ./...
 
 fuzz: ## every fuzzer, FUZZTIME (100,000 executions) each
 	@.ci/fuzz $(FUZZTIME)
 
 acceptance: ## real Kubernetes judges and lives on what is installed; builds it once, about a quarter of an hour
 	@.ci/setup-softhsm softhsm2 openssl curl
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory build relay
 	@mkdir -p build/acceptance/bin
+	@cd cmd/officiant-signer-relay && CGO_ENABLED=0 $(GO) build -trimpath -o ../../build/acceptance/bin/rotate ./rotate
 	@cd cmd/acceptance && CGO_ENABLED=0 $(GO) build -trimpath -o ../../build/acceptance/bin/acceptance .
 	@build/acceptance/bin/acceptance $(ACCEPTANCE)
 	@if [ -z "$(ACCEPTANCE)" ]; then \

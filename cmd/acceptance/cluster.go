@@ -11,6 +11,7 @@ var scenarios = map[string]func(context.Context, options, *report) error{
 	"one":     oneNode,
 	"three":   threeNodes,
 	"kubelet": realKubelet,
+	"signer":  onlineSigner,
 }
 
 // lived builds what a cluster is made of and runs a scenario in namespaces of

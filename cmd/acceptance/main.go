@@ -61,7 +61,7 @@ func main() {
 		"",
 		"a folder with programs (kube-apiserver, etcd, …) to use in place of built ones",
 	)
-	flag.StringVar(&o.only, "only", "kubeadm,places,one,kubelet,three", "which parts to run")
+	flag.StringVar(&o.only, "only", "kubeadm,places,one,kubelet,signer,three", "which parts to run")
 	flag.StringVar(&o.inside, "inside", "", "internal: the scenario to run in these namespaces")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

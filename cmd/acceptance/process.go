@@ -60,6 +60,15 @@ func (p *process) stop() {
 	}
 }
 
+// kill ends it as a machine that loses its power does.
+func (p *process) kill() error {
+	if err := p.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	<-p.done
+	return nil
+}
+
 // ended fails when it no longer runs, with the end of its log.
 func (p *process) ended() error {
 	select {
