@@ -1,9 +1,9 @@
 // Package kubepki knows what each Kubernetes certificate and kubeconfig must
 // look like in each release, where it goes, who reads it and who must restart.
 //
-// It holds facts and computes; it reads no file and asks no clock. Releases
-// 1.17 to 1.37 are covered, with changes that came to older minors in patch
-// releases; later releases use the newest facts, which Known tells.
+// It has facts and computes; it reads no file and no clock. It covers releases 1.17
+// to 1.37, with changes that came to older minors in patch releases. Later releases
+// use the newest facts; Known says which.
 //
 // # Naming
 //
@@ -35,15 +35,15 @@
 //
 // # Restarts
 //
-// Reload is Live only where the component's source was read; where a component
-// is merely said to notice, Restart stands.
+// Reload is Live only where we read the component's source. Where documentation
+// merely says that a component notices changes, it is Restart.
 //
 // # Extras
 //
-// A node may have certificates beyond these, where the plan says so: Node.Extra.
-// kubelet-server and kube-proxy.conf are known by name; without the first, kubelets
+// A node may have certificates beyond these, if the plan says so: Node.Extra.
+// kubelet-server and kube-proxy.conf are known by name. Without the first, kubelets
 // sign their own serving certificates, as with kubeadm. None comes from the
-// front-proxy authority, none has another node's name or stands in for the API
-// server, and a name of Kubernetes' own in a client's subject has to be allowed by
-// name: system:masters above all.
+// front-proxy authority, and none has another node's name or impersonates the API
+// server. A Kubernetes name in a client's subject must be allowed by name:
+// system:masters above all.
 package kubepki

@@ -1,9 +1,9 @@
 // Package request makes and reads node requests.
 //
-// A request is what a node sends to a ceremony: a certificate signing request
-// (CSR) for every certificate its roles need, the age recipient to which secrets
-// are sealed for it, and what it claims to be. It holds no secret; the private
-// keys and the age identity stay on the node. It is one file, NODE.req, a tar of
+// A request is what a node sends to a ceremony: a certificate signing request (CSR)
+// for every certificate that its roles need, the age recipient to which its secrets
+// are sealed, and the facts that it claims. It contains no secret; the private keys
+// and the age identity stay on the node. It is one file, NODE.req, a tar of
 //
 //	adopted/…        of a cluster that is adopted: what the node has; see Adoption
 //	csr/NAME.csr     PKCS #10 in PEM; NAME is "apiserver", "etcd/server", "admin.conf", …
@@ -41,34 +41,33 @@
 //
 //	tar xOf cp-1.req request.json | sha256sum
 //
-// It stands for the whole: request.json has the hash of every other file but the
-// signatures, and each CSR's key signs it, which proves that one party holds all
-// the keys and wants them certified together with this recipient. So no CSR and
-// no recipient can be exchanged. Whoever makes a whole request of his own gets
-// another fingerprint: that is why people compare it over another channel.
+// It covers the whole request: request.json has the hash of every other file but the
+// signatures, and each CSR's key signs it. This proves that one party holds all the
+// keys and wants them certified together with this recipient. So no CSR and no
+// recipient can be exchanged. Anyone who makes a whole request of their own gets
+// another fingerprint; that is why people compare it over another channel.
 //
-// A renewal needs no people. The node signs with the key of a certificate it has
-// from the cluster's last ceremony, and the plan, which names that ceremony,
-// knows whose it is. Only certificates vouch whose keys never leave their node:
-// kubelet.conf's, or etcd/server's or etcd/peer's on a node that has no kubelet.
-// Fleets have SSH host keys, which a known_hosts file knows; their signatures are
-// for the namespace officiant-request. request.json does not announce host.sig.
-// Parse checks the signatures; whose keys they are, the plan has to find out.
+// A renewal needs no comparison. The node signs with the key of a certificate it has
+// from the cluster's last ceremony, and the plan, which names that ceremony, knows
+// whose certificate it is. Only certificates whose keys never leave their node vouch:
+// kubelet.conf's or, on a node without kubelet, etcd/server's or etcd/peer's. Fleets
+// have SSH host keys, which a known_hosts file lists; their signatures are for the
+// namespace officiant-request. request.json does not list host.sig. Parse checks the
+// signatures; the plan has to find out whose keys they are.
 //
 // # Adoption
 //
-// A node of a running cluster that was made by others keeps its keys and sends
-// what it has: adopted/leaf/NAME.crt, its certificate for the key of csr/NAME.csr;
-// adopted/authority/FAMILY.crt, the self-signed authority of each trust file; on a
-// control-plane node adopted/sa.key.age, its service-account key sealed to its own
-// recipient, and adopted/sa.pub. Authorities' private keys are no part of it.
+// A node of an existing cluster keeps its keys and sends what it has:
+// adopted/leaf/NAME.crt, its certificate for the key of csr/NAME.csr;
+// adopted/authority/FAMILY.crt, the self-signed authority of each trust file; and on
+// a control-plane node adopted/sa.key.age, its service-account key sealed to its own
+// recipient, and adopted/sa.pub. Authorities' private keys are not included.
 //
 // # What is taken from it
 //
-// Public keys and the recipient. A CSR for a certificate beyond Kubernetes' own
-// has no subject at all. Subjects, names, usages and the CA flag of a
-// certificate come from the plan; the claims are only held against it. Parse
-// refuses what could never be right: a CSR that asks to be a CA, a broken
-// signature, a weak key (RSA under 2048 bits, a curve other than P-256, P-384,
-// P-521), one key in two CSRs.
+// Public keys and the recipient. A CSR for a certificate beyond Kubernetes' own has
+// no subject at all. Subjects, names, usages and the CA flag of a certificate come
+// from the plan; the claims are only compared with it. Parse refuses what can never
+// be right: a CSR that asks to be a CA, a broken signature, a weak key (RSA under
+// 2048 bits, a curve other than P-256, P-384, P-521), one key in two CSRs.
 package request

@@ -1,16 +1,16 @@
-// Package approval knows who may approve a plan and who witnesses a ceremony,
-// and reads what they sign: SSH signatures, made with the keys people have, by
-// officiant or by ssh-keygen alone. This page is the specification, version 1.
+// Package approval knows who may approve a plan and who witnesses a ceremony, and
+// reads their SSH signatures, made with existing keys, by officiant or by ssh-keygen
+// alone. This page is the specification, version 1.
 //
 // # People
 //
-// Each of a plan's people has a name (lower-case letters, digits, dashes), one
-// role and one key, and no two share either. Administrators, who conduct, and
-// officers approve; witnesses look on, and do not. The threshold says how many
-// have to approve: from one to all who may.
+// Each of a plan's people has a name (lower-case letters, digits, dashes), one role
+// and one key, and no two share either. Administrators, who conduct, and officers
+// approve. Witnesses observe, and do not approve. The threshold says how many have to
+// approve: from one to all who may.
 //
-// The fingerprint of people is the SHA-256 of this text, a line for each person,
-// sorted bytewise, keys without their comment:
+// The fingerprint of people is the SHA-256 of this text, one line per person, sorted
+// bytewise, with keys without their comment:
 //
 //	officiant people v1
 //	threshold 2
@@ -19,15 +19,15 @@
 //
 // # Approvals
 //
-// An approval is an SSH signature in the namespace officiant-plan of two lines,
-// each ended by a newline, the second the plan's digest in lower-case hex:
+// An approval is an SSH signature in the namespace officiant-plan over two lines,
+// each ended by a newline. The second is the plan's digest in lower-case hex:
 //
 //	officiant plan approval v1
 //	9f0c…
 //
-// It stands in approvals/NAME.sig beside the plan. Where people change, those of
-// the previous ceremony have to approve as well; who is of both with a new key puts
-// the old key's approval into approvals/NAME.previous.sig.
+// It is stored in approvals/NAME.sig beside the plan. If the people change, the
+// previous ceremony's people must approve as well. A person in both groups with a new
+// key puts the old key's approval into approvals/NAME.previous.sig.
 //
 // # Witnesses
 //

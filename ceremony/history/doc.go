@@ -1,24 +1,24 @@
-// Package history is what the records of a cluster's ceremonies say, read once,
-// strictly, as a stream: the one answer to "what is on record".
+// Package history reads what the records of a cluster's ceremonies say, once,
+// strictly, as a stream. It is the only place that answers what is on record.
 //
-// Read reads one record, line by line: each line in its one spelling, following
-// from the line before it (package transcript). Of a record whose last line is
-// "closed", the signature of the release key is checked wherever transcript.sig is
-// at hand: a signature that does not hold is an error, one that is missing is told
-// (Record.Signed). What is kept of a record is some 150 bytes a certificate; its
-// DER is read again when it is asked for, and held against its digest.
+// Read reads one record, line by line, each line in its only valid spelling and
+// following from the previous line (package transcript). If the last line is "closed"
+// and transcript.sig is available, it checks the release key's signature: an invalid
+// signature is an error, a missing one is reported (Record.Signed). It keeps some 150
+// bytes per certificate; the DER is read again on request, and compared with its
+// digest.
 //
 // Of joins records to a History. The ceremonies of a cluster are a chain: each names
-// the head of the one before it, and counts one more. Records that do not fit
+// the head of the previous one, and its number is one higher. Records that do not fit
 // are refused and named: a gap (ErrGap), a fork or a second end (ErrFork), a
-// rehearsal (ErrRehearsal), a ceremony that is unfinished (ErrUnfinished). A
-// history may begin later than the first ceremony; Whole tells.
+// rehearsal (ErrRehearsal), an unfinished ceremony (ErrUnfinished). A history may
+// begin later than the first ceremony; Whole reports whether it is complete.
 //
-// A ceremony that people abandoned, to its end, is in no chain: the next one has its
+// A ceremony that people abandoned completely is in no chain: the next one has its
 // place and number. What it issued counts as issued (Abandoned).
 //
-// Records of other clusters stand beside the chain, when they share a key with it:
-// Openers says in which ceremony a key was opened last, whichever cluster's it was.
+// Records of other clusters are kept beside the chain if they share a key with it:
+// Openers says which ceremony opened a key last, of whichever cluster.
 //
 // Find looks for ceremonies in folders, in any order, with other clusters' beside
 // them, and picks the chain of one cluster.
@@ -37,8 +37,8 @@
 //
 // # Who proves what
 //
-// Whether a ceremony did what its plan says, package audit proves, by code of its
-// own: what it shares with this package are the facts of previous ceremonies, and
-// transcript. So a fault here could make plan, run and audit believe the same
-// wrong thing of an earlier ceremony, and never of the one that is audited.
+// Package audit proves, with its own code, whether a ceremony did what its plan says.
+// It shares with this package only the facts of previous ceremonies, and transcript.
+// So a fault here could make plan, run and audit misread an earlier ceremony, but
+// never the one that is audited.
 package history

@@ -1,14 +1,13 @@
 // Package progress holds a running ceremony's log and state.
 //
-// The state of a ceremony is what its transcript says and nothing else. It
-// changes in one place, for lines read on a resume and for lines just written:
-// so the same command, after a kill at any instant, goes on where the record
-// ends.
+// The transcript alone is the state of a ceremony. The state changes in one place,
+// for lines read on a resume and for lines just written. So after a kill at any
+// moment, the same command continues where the record ends.
 //
-// Append buffers records, Record puts them on disk: an intent is recorded
-// before a token is asked, a result may wait for the next sync, since one that
-// is lost costs its entry a new serial number and nothing else.
+// Append buffers records, Record puts them on disk. An intent is recorded before a
+// token is asked. A result may wait for the next sync, because a lost result only
+// costs its entry a new serial number.
 //
-// Progress knows neither plan nor token. What a state means for the next step
-// is for package ceremony to say.
+// Progress knows neither plan nor token. Package ceremony decides what a state means
+// for the next step.
 package progress

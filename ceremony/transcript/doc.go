@@ -1,6 +1,6 @@
-// Package transcript is the record of one ceremony: append-only, chained by
-// hashes, written before the act it records. This page is the format's
-// specification, version 1.
+// Package transcript is the record of one ceremony: append-only, hash-chained, and
+// written before the act that it records. This page is the format's specification,
+// version 1.
 //
 // # Lines
 //
@@ -10,21 +10,21 @@
 //	{"seq":1,"time":"2026-11-23T12:00:00.123Z","step":0,"type":"open","prev":"0000…","data":{…}}
 //	{"seq":2,"time":"2026-11-23T12:00:00.456Z","step":3,"type":"intent","prev":"9c4e…","data":{…}}
 //
-// The six fields are always there, in this order, without white space between
-// them. seq counts from 1 without a gap. time is UTC with three decimals, never
-// earlier than the line before; when the clock goes back, the earlier line's
-// time is written again. step is a step's number in the script, 0 before the
-// first, at most the open line's steps. type names one of the records in
-// records.go. prev is the SHA-256, in lower-case hex, of the previous line's
-// bytes with its newline; the first line's is 64 zeros. data is that record, its
-// fields in the order records.go declares them; optional fields are left out
-// when empty, lists and maps are never null, map keys are sorted, bytes are
-// base64 with padding, digests lower-case hex, "<", ">" and "&" not escaped.
+// The six fields are always present, in this order, without white space between them.
+// seq counts from 1 without a gap. time is UTC with three decimals, never earlier
+// than the previous line's; if the clock goes back, the previous line's time is
+// repeated. step is a step's number in the script, 0 before the first, at most the
+// open line's steps. type names one of the records in records.go. prev is the
+// SHA-256, in lower-case hex, of the previous line's bytes with its newline; the
+// first line's is 64 zeros. data is that record, with its fields in the order in
+// which records.go declares them. Empty optional fields are left out, lists and maps
+// are never null, map keys are sorted, bytes are base64 with padding, digests are
+// lower-case hex, and "<", ">" and "&" are not escaped.
 //
-// There is one way to write a line. Read decodes strictly, encodes again, and
-// refuses a line whose bytes differ, so no byte can change unseen, not even
-// where JSON has room for it. The head is the last line's hash; who knows the
-// head knows every line. `sha256sum` shows it:
+// There is only one way to write a line. Read decodes strictly, encodes again, and
+// refuses a line whose bytes differ. So no byte can change unnoticed, not even where
+// JSON allows alternatives. The head is the last line's hash, and fixes every line.
+// `sha256sum` shows it:
 //
 //	tail -n 1 transcript.jsonl | sha256sum
 //
@@ -34,7 +34,7 @@
 //
 //   - "open" is the first line and no other; nothing follows "closed".
 //   - An "open" line with lost has no predecessors, a reason, and the sequence after
-//     the lost one: the records before are gone, and the chain begins anew.
+//     the lost one: the earlier records are gone, and the chain starts anew.
 //   - A result ("issued", "csr", "crl", "challenge", "signature", "canary") names, by seq,
 //     an earlier intent of its kind that has neither result nor abandonment yet;
 //     "abandoned" closes any of the six.
@@ -46,22 +46,22 @@
 //   - The number of a revocation list that is intended is above that of each earlier
 //     one of the authority, abandoned ones included; "crl-carried" comes once for an
 //     authority, and before any such intent.
-//   - A key "made" has an earlier "key-intent" of its name; "key-abandoned" names
-//     an earlier key-intent by name and id. A key may be told again by a later
-//     process, but not changed: one name, one public key.
+//   - A key "made" has an earlier "key-intent" of its name; "key-abandoned" names an
+//     earlier key-intent by name and id. A later process may record a key again, but
+//     not change it: one name has one public key.
 //   - "issuing-closed" and "closed" come when no intent is open. After
-//     "issuing-closed" no "intent" or "crl-intent" follows; it counts the "issued" lines, and the
-//     "abandoned" ones of certificates.
-//   - "received" comes once, before any "intent". It holds the certificates of
-//     authorities that an external root signed, for the entries it names; its
-//     notBefore takes the place of the open line's for all that is issued after it.
+//     "issuing-closed" there is no "intent" or "crl-intent". It counts the "issued"
+//     lines, and the "abandoned" ones of certificates.
+//   - "received" comes once, before any "intent". It has the certificates of
+//     authorities that an external root signed, for the entries that it names. Its
+//     notBefore replaces the open line's for everything issued after it.
 //   - "node-keys" comes once for a node, before "issuing-closed".
 //   - After a "preflight" that refuses the room, no token is opened and no intent
 //     follows until another one does not, or a "deviation" of two or more people
 //     waives each check that is wrong at level "refuse".
 //   - A "deviation" is agreed to by two people or more.
-//   - "attendance" names people of the first line, in its order, each once, and
-//     somebody.
+//   - "attendance" names people of the first line, in its order, each once, and at
+//     least one.
 //   - A "resumed" line's head is the hash of the line before it.
 //   - A "pin-shares" line has a set and two shares or more, in the order of their numbers,
 //     each once.
@@ -79,12 +79,12 @@
 //
 // # Durability
 //
-// A line is on disk before what it announces happens. Lines are flushed in
-// groups: one write and one fsync for each Sync. A process that dies while
-// writing leaves whole lines and then at most one unterminated one. Resume cuts
-// that one off; the next line is "resumed", and holds the SHA-256 of what was
-// cut. A failed write or sync is final: the Writer then refuses everything.
+// A line is on disk before what it announces happens. Lines are flushed in groups:
+// one write and one fsync for each Sync. A process that dies while writing leaves
+// whole lines and then at most one unterminated line. Resume cuts that one off; the
+// next line is "resumed", and has the SHA-256 of what was cut. After a failed write
+// or sync, the Writer refuses everything.
 //
-// A transcript without a "closed" line is unfinished. Nothing from which a
-// secret could be derived or tested is ever in it.
+// A transcript without a "closed" line is unfinished. A transcript never contains
+// anything from which a secret could be derived or tested.
 package transcript
