@@ -196,6 +196,14 @@ func TestReadyz(t *testing.T) {
 		t.Error(err)
 	}
 	answer = http.StatusOK
+	// One that trusts another authority is shown the certificate all the same.
+	s.TLS.ClientAuth, s.TLS.ClientCAs = tls.RequireAnyClientCert, x509.NewCertPool()
+	s.TLS.ClientCAs.AddCert(m.pki.Authorities[kubepki.EtcdAuthority].Certificate)
+	asked = ""
+	must(t, m.Well(t.Context(), api))
+	if asked != "/readyz by system:node:cp-1" {
+		t.Errorf("asked %q", asked)
+	}
 	stranger := bundletest.New(t, bundletest.Cluster())
 	must(
 		t,

@@ -89,7 +89,9 @@ func (m *Machine) identify(settings *tls.Config, h kubepki.Health) error {
 	if err != nil {
 		return err
 	}
-	settings.Certificates = []tls.Certificate{pair}
+	// Go's client withholds a certificate by an authority that the server does not name,
+	// and then an API server takes it for anybody, whom it tells whether it is ready.
+	settings.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	return nil
 }
 
