@@ -1,6 +1,6 @@
 // Package bundle writes and checks signed node bundles.
 //
-// A bundle is what a node gets back from a ceremony: a directory, or the same
+// A bundle is what a node gets back from a ceremony: a directory, or the same content
 // as one tar file. Format "officiant-bundle: v5":
 //
 //	SHA256SUMS              header, then the SHA-256 of every other file
@@ -19,27 +19,27 @@
 //	officiant/release-next.pub   only where it is announced: the release key of later bundles
 //	pki/…, *.conf           the tree as it belongs below /etc/kubernetes
 //
-// "places" in node.json says where files lie that kubeadm's configuration has elsewhere:
-// "certificatesDir" for what is below pki/; "etcdCAFile", "etcdCertFile" and "etcdKeyFile",
-// of etcd.external, for pki/etcd/ca.crt and pki/apiserver-etcd-client.crt and .key of
-// control-plane nodes. Only folders below one of the machine's own, and none of the
-// system's programs or states, are taken. "byHand" says that no kubeadm file gave the
-// cluster's facts.
+// "places" in node.json says where files are if kubeadm's configuration places them
+// differently: "certificatesDir" for what is below pki/; "etcdCAFile", "etcdCertFile"
+// and "etcdKeyFile", of etcd.external, for pki/etcd/ca.crt and
+// pki/apiserver-etcd-client.crt and .key of control-plane nodes. Only folders below
+// one of the machine's own are accepted, and none with the system's programs or
+// state. "byHand" says that no kubeadm file gave the cluster's facts.
 //
-// An install places the tree alone; the whole bundle stays on the node as
+// An install places only the tree. The whole bundle stays on the node as
 // /var/lib/officiant-node/installed.tar.
 //
-// A bundle is rebuilt byte for byte by the audit, years later, so everything in
-// it follows from the header, the node's facts and what was signed; and the texts
-// of a format never change: other texts are another format. Format "v4" is this one
-// without "places" and "byHand" in node.json: all files below pki/ lie below
-// /etc/kubernetes/pki, and no README.txt says who reads which by which flag. Format "v3" is v4
-// without join.yaml and the kubelet's arguments, in which the first node's
-// kubelet.conf names the cluster's endpoint in every release. Format "v2" is v3 with
-// a single authority of each family, no revocation list and a single key in
-// pki/sa.pub, and announces no release key. Format "v1" is v2 without README.txt,
-// kubeadm.yaml and rbac.yaml, with a VERIFY.txt that says a part of it. They are no
-// longer made, but read, checked and rebuilt.
+// The audit rebuilds a bundle byte for byte, years later. So everything in it follows
+// from the header, the node's facts and what was signed, and the texts of a format
+// never change: other texts are another format. Format "v4" is this one without
+// "places" and "byHand" in node.json: all files below pki/ are below
+// /etc/kubernetes/pki, and no README.txt says which component reads which file by
+// which flag. Format "v3" is v4 without join.yaml and the kubelet's arguments; in it
+// the first node's kubelet.conf names the cluster's endpoint in every release. Format
+// "v2" is v3 with a single authority of each family, no revocation list and a single
+// key in pki/sa.pub, and announces no release key. Format "v1" is v2 without
+// README.txt, kubeadm.yaml and rbac.yaml, with a VERIFY.txt that says a part of it.
+// These are no longer written, but still read, checked and rebuilt.
 //
 // SHA256SUMS is ASCII, each line ended by one newline, in exactly this order:
 //
@@ -53,43 +53,43 @@
 //	# rehearsal: not for use        only in a rehearsal; never accepted by a node
 //	64 hex digits, two spaces, path    sorted by path, every file but the first two
 //
-// Any other spelling is refused. Paths are relative, with forward slashes; each
-// part is made of A-Z a-z 0-9 . _ - and starts with a letter, digit or _. No two
-// paths, or folders, differ in case alone (sticks with FAT). Only files and the
-// folders that hold them exist: no links (a file with two names is one), no
-// devices, nothing unlisted, nothing listed and absent. At most 4096 files and
-// 64 MiB.
+// Any other spelling is refused. Paths are relative, with forward slashes. Each part
+// consists of A-Z a-z 0-9 . _ - and starts with a letter, digit or _. No two paths,
+// or folders, differ only in case (sticks with FAT). There are only files and the
+// folders that hold them: no links (a file with two names is one), no devices,
+// nothing unlisted, and nothing listed but absent. At most 4096 files and 64 MiB.
 //
-// SHA256SUMS.sig is the plain signature of SHA256SUMS: ECDSA P-256 in ASN.1 DER,
-// or RSA PKCS #1 v1.5, the digest SHA-256 in both. So this checks a bundle:
+// SHA256SUMS.sig is the plain signature of SHA256SUMS: ECDSA P-256 in ASN.1 DER, or
+// RSA PKCS #1 v1.5, both with SHA-256. So this checks a bundle:
 //
 //	openssl dgst -sha256 -verify release.pub -signature SHA256SUMS.sig SHA256SUMS && sha256sum --strict -c SHA256SUMS
 //
 // A leaf's file holds the leaf, then its issuing intermediate. A trust file
-// (pki/ca.crt, pki/front-proxy-ca.crt, pki/etcd/ca.crt) holds the intermediate that
-// issues, then those of the same family that "trusted" in node.json names, by the
-// SHA-256 of their certificates, and nothing else, never the root. Mostly it names
-// none; during a rollover it names the authority that comes or goes.
-// pki/server-ca.crt holds what pki/ca.crt holds, then the roots that certified it,
-// for --root-ca-file; officiant/root.crt the root above the intermediates that
-// issue, then those "trusted" names. What is only trusted may end before the
-// bundle: nothing in it depends on it. A kubeconfig's CA data is what pki/ca.crt
-// holds. It lacks its private key: the node has it. pki/sa.key comes sealed to the
-// node (ASCII-armored age) as pki/sa.key.age, pki/sa.pub in clear: the public half
-// first, which is all that kubeadm takes, then the keys of the pair that signs after
-// it and of those that signed before. pki/etcd/ca.crl, on etcd nodes of a cluster
-// with revocation lists, is the etcd authority's newest, in DER. A bundle holds no private key in the clear, and it
-// is always complete. Nothing in it is secret, so all modes are 0644; the modes
-// on the node are kubepki's.
+// (pki/ca.crt, pki/front-proxy-ca.crt, pki/etcd/ca.crt) holds the issuing
+// intermediate, then those of the same family that "trusted" in node.json names, by
+// the SHA-256 of their certificates, and nothing else, never the root. Usually
+// "trusted" names none; during a rollover it names the authority that is added or
+// removed. pki/server-ca.crt holds what pki/ca.crt holds, then the roots that
+// certified it, for --root-ca-file. officiant/root.crt holds the root above the
+// issuing intermediates, then those that "trusted" names. What is only trusted may
+// expire before the bundle, since nothing in the bundle depends on it. A kubeconfig's
+// CA data is what pki/ca.crt holds. It lacks its private key, which the node has.
+// pki/sa.key comes sealed to the node (ASCII-armored age) as pki/sa.key.age,
+// pki/sa.pub in the clear: the public half first, which is all that kubeadm reads,
+// then the keys of the pair that signs after it and of those that signed before.
+// pki/etcd/ca.crl, on etcd nodes of a cluster with revocation lists, is the etcd
+// authority's newest, in DER. A bundle contains no private key in the clear, and is
+// always complete. Nothing in it is secret, so all modes are 0644; the modes on the
+// node are kubepki's.
 //
 // While a cluster that kubeadm made is adopted, "adopted" in node.json names, by
-// family and SHA-256, the authority that signed itself: the one self-signed
-// certificate a trust file may hold. What it issued is alone in its file, as kubeadm
-// has it, and held against the node alone (kubepki.NotOf). A node takes such a
-// bundle only when the trust file it has holds that certificate already.
+// family and SHA-256, the self-signed authority: the only self-signed certificate
+// that a trust file may hold. A certificate that it issued is alone in its file, as
+// with kubeadm, and is compared only with the node (kubepki.NotOf). A node accepts
+// such a bundle only if its own trust file already holds that certificate.
 //
-// The tar is a function of the directory: POSIX ustar (pax where a name is too
-// long), entries NODE/PATH sorted by path with SHA256SUMS and SHA256SUMS.sig
-// last, regular files only, mode 0644, owner 0, time 0. Any other archive of the
-// same files is refused.
+// The tar is a function of the directory: POSIX ustar (pax if a name is too long),
+// entries NODE/PATH sorted by path with SHA256SUMS and SHA256SUMS.sig last, only
+// regular files, mode 0644, owner 0, time 0. Any other archive of the same files is
+// refused.
 package bundle

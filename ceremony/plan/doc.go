@@ -1,13 +1,12 @@
-// Package plan is the document: plan.yaml as people review and approve it. It is
-// read strictly, each mistake with file, line and column, and written with
-// comments for those who review it. What the document means, with the files it
-// names, package schedule says. This page is the specification of plan.yaml,
-// version 1.
+// Package plan is the document: plan.yaml as people review and approve it. It is read
+// strictly, with file, line and column for each mistake, and written with comments
+// for reviewers. Package schedule says what the document means, together with its
+// inputs. This page is the specification of plan.yaml, version 1.
 //
 // # Plan
 //
 // A plan is one YAML document without anchors, aliases, tags, empty values and
-// characters that cannot be seen. Unknown fields fail with file, line and column.
+// invisible characters. Unknown fields fail with file, line and column.
 //
 //	apiVersion: officiant/v1
 //	kind: Plan
@@ -97,152 +96,153 @@
 //	    role: officer                 # administrator, officer; witness: does not approve
 //	    key: "ssh-ed25519 AAAA…"      # a line of a .pub file; package approval has the rest
 //
-// Where the cluster's previous ceremony has other people on record, or another
-// threshold, enough of those have to approve as well.
+// If the cluster's previous ceremony has other people on record, or another
+// threshold, enough of those people must approve as well.
 //
-// A predecessor is {cluster, sequence, head, transcript, earlier}: transcript is
-// an input, head the SHA-256 of its last line; earlier lists the transcripts before
-// it, newest first, each the one that the next names in its first line. sequence counts along the cluster's chain:
-// one more than this cluster's previous ceremony, else 1.
+// A predecessor is {cluster, sequence, head, transcript, earlier}. transcript is an
+// input, and head is the SHA-256 of its last line. earlier lists the transcripts
+// before it, newest first, each being the one that the next names in its first line.
+// sequence counts along the cluster's chain: one more than this cluster's previous
+// ceremony, else 1.
 //
-// Where the records of the cluster's ceremonies are gone, previous is
+// If the records of the cluster's ceremonies are lost, previous is
 //
 //	previous:
 //	  lost:
 //	    sequence: 4                   # the highest that any node has seen
 //	    reason: the safe burned       # goes on record; one line
 //
-// and this ceremony's sequence is one more. Nothing is taken over but keys and
-// authorities' certificates: no renew, no sealed service-account pair, no authority
-// that is adopted.
+// and this ceremony's sequence is one more. Only keys and authorities' certificates
+// are taken over: no renew, no sealed service-account pair, no adopted authority.
 //
 // A previous ceremony of another cluster is the root's last one, and its record has
-// the root's key, if this one opens it; of its authorities no subject and no key
-// comes again. Each existing key that the schedule opens, an authority's or the
-// release key, is on one of these records, of whichever cluster, or its record is
-// lost; of another cluster's ceremony that opened one last, enough people have to
-// approve as well. One that a record has as software is no better here. A key that is
-// made has a name that no ceremony of the cluster gave to a key before. The sequence of
-// lost records is at most a million.
+// the root's key if this ceremony opens it. No authority may have the subject or the
+// key of one of that ceremony's authorities. Each existing key that the schedule
+// opens, an authority's or the release key, must be on one of these records, of
+// whichever cluster, or its record must be lost. If another cluster's ceremony opened
+// it last, enough of that ceremony's people must approve as well. A key that a record
+// has as software is not graded higher here. A new key has a name that no ceremony of
+// the cluster gave to a key before. The sequence of lost records is at most a
+// million.
 //
-// Below an external root, authorities that are created ask for their certificates:
-// validity is the most these may be valid, least (default: as long as leaves) what
-// has to be left. Package receipt says what is accepted.
+// Below an external root, new authorities request their certificates. validity is the
+// longest that these may be valid, and least (default: the leaves' validity) what
+// must be left of it. Package receipt says what is accepted.
 //
 // Durations are "1y" (365 days), "90d" or Go's ("8760h"), from 1h to 100y.
 //
 // # Names that belong to others
 //
-// An extra serving certificate has no name or address of another node (of the plan
-// or on record), of the API server, of etcd or of loopback, and no address of
-// services, in any spelling and under no wildcard. Services' names, and those that
-// begin with another node's, stand under allow. So do, under overrides, subjects
-// that are Kubernetes' own or another component's beyond what the certificate has
-// anyhow, and extraSANs of nodes without that role. Of a ceremony that was held
-// before this was asked, they are warnings.
+// An extra serving certificate has no name or address of another node (of the plan or
+// on record), of the API server, of etcd or of loopback, and no address of services,
+// in any spelling and under no wildcard. Names of services, and names that begin with
+// another node's, must be listed under allow. The same applies, under overrides, to
+// subjects of Kubernetes' own or of another component beyond what the certificate
+// already has, and to extraSANs of nodes without that role. For a ceremony that was
+// held before this rule, they are warnings.
 //
 // # Inputs
 //
-// Files a plan names lie below its folder: slashes, no "..", names of letters,
-// digits and ._@+=,- that begin with a letter, a digit or one of _@+. The first
-// name is none of the ceremony directory's own: plan.yaml schedule.txt approvals
-// transcript.jsonl transcript.sig witnesses release.pub authorities bundles
-// report.html secrets; and csrs, where the root is external.
+// Input files are below the plan's folder: with slashes, without "..", with names of
+// letters, digits and ._@+=,- that begin with a letter, a digit or one of _@+. The
+// first path element is not one of the ceremony directory's own: plan.yaml
+// schedule.txt approvals transcript.jsonl transcript.sig witnesses release.pub
+// authorities bundles report.html secrets; and csrs, if the root is external.
 //
 // # Vouching
 //
-// Whoever gets a request of his own into a ceremony gets a node's certificates.
-// So each request is vouched for, and the schedule says how: by "fingerprint",
-// which people compared; else by "previous", the signature by the key of the
-// certificate that the cluster's last ceremony gave this very node. It counts
-// while the certificate is valid, for the roles the node had then. Else by
-// "host-key": an SSH signature by the key that the known_hosts file has for the
-// node's name (or its host). Hashed names are read; patterns, certification
-// authorities and revoked keys vouch for none, nor does one key for two nodes,
-// whether it signed for both or the file has it for both. Of a node that a ceremony
-// named here knew, it vouches for no role that is new.
-// Neither key vouches for a request made before the last ceremony began, or for a time
-// more than a day to come, nor for a
-// node one of whose present keys is revoked as compromised, here or on any list; nor
-// does a certificate that is revoked, for whatever reason, or whose authority is, or
-// whose node has left.
+// Anyone who gets their own request into a ceremony gets a node's certificates. So
+// each request is vouched for, and the schedule says how. "fingerprint" means that
+// people compared it. Else "previous" is a signature by the key of the certificate
+// that the cluster's last ceremony gave this node. It counts while the certificate is
+// valid, for the roles that the node had then. Else "host-key" is an SSH signature by
+// the key that the known_hosts file has for the node's name (or its host). Hashed
+// names are supported. Patterns, certification authorities and revoked keys vouch for
+// no node. Neither does one key for two nodes, whether it signed for both or the file
+// has it for both. For a node that a ceremony named here knew, a host key vouches for
+// no new role. Neither key vouches for a request made before the last ceremony began
+// or dated more than a day in the future, or for a node one of whose current keys is
+// revoked as compromised, here or on any list. A certificate does not vouch either if
+// it is revoked for any reason, if its authority is, or if its node has left.
 //
-// A fourth voucher, "record", is for renewal alone.
+// A fourth voucher, "record", is only for renewal.
 //
 // # Renewal
 //
-// A node with renew gets these certificates anew, and its bundle keeps the others:
-// the newest of each name on this cluster's previous records, signed by the present
-// authority, valid, and still what the plan asks for. request is the one it has its
-// certificates by: each key in it has to be that of the certificate on record. It
-// has no fingerprint, and may ask for names the plan does not give any more. Nodes
-// that need nothing are left out of a plan; one with an empty renew gets a bundle
-// of what it has, with what else the ceremony changes. The record does not vouch for the
-// recipient in that request: for a new service-account pair, control-plane nodes
-// send new ones.
+// A node with renew gets these certificates reissued, and its bundle keeps the
+// others: the newest of each name on this cluster's previous records, signed by the
+// current authority, valid, and still what the plan requires. request is the request
+// that its certificates were issued for: each key in it must be that of the
+// certificate on record. It has no fingerprint, and may ask for names that the plan
+// no longer gives. Nodes that need nothing are left out of a plan. A node with an
+// empty renew gets a bundle of what it has, with whatever else the ceremony changes.
+// The record does not vouch for the recipient in that request: for a new
+// service-account pair, control-plane nodes send new requests.
 //
 // # Succession
 //
 // sa.pub holds the public key of the service-account pair in use, then the next
-// one's, then the former ones. A pair signs only when the last ceremony had it in
-// use or as its next; the one that signed until then has to be among former, and
-// only such are, or those that sa.pub kept. A created pair signs at once and ends
-// every token before; it has neither next nor former.
+// pair's, then the former ones. A pair signs only if the last ceremony had it in use
+// or as its next. The pair that signed until then must be among former, and former
+// holds only such pairs, or those that sa.pub kept. A created pair signs at once and
+// invalidates every earlier token; it has neither next nor former.
 //
-// The release key is the last ceremony's, or the successor that it announced; any
-// other has to name the last one's as lost. A successor is created in the ceremony
+// The release key is the last ceremony's, or the successor that it announced. Any
+// other key must name the last one's as lost. A successor is created in the ceremony
 // that announces it first, and exists in those that announce it again.
 //
 // # Generations
 //
-// One authority of each family issues. Others of it have "use: trust": nodes trust
-// them after it, in the plan's order, and they sign no leaf. A key of theirs is
-// opened only where it is made, or certifies. An intermediate that issues is below
-// the root that issues; one that is trusted, below any root of the plan. It may have
-// ended. Beside another of its family, an authority's default commonName is its
-// name. Unless the ceremony is the cluster's first, one that is made here does not
-// issue while another of its family is trusted: no node trusts it yet. What is
-// carried over is by the authority that issues, so the old one cannot go before
-// leaves are by the new.
+// One authority of each family issues. Its others have "use: trust": nodes trust them
+// after the issuing one, in the plan's order, and they sign no leaf. Their keys are
+// opened only where they are created, or certify. An intermediate that issues is
+// below the root that issues; a trusted one may be below any root of the plan, and
+// may have expired. Beside another of its family, an authority's default commonName
+// is its name. Unless the ceremony is the cluster's first, a new authority does not
+// issue while another of its family is trusted, because no node trusts it yet.
+// Carried-over certificates are the issuing authority's, so the old authority cannot
+// go before leaves are issued by the new one.
 //
-// With renews in place of certificate, an authority gets another certificate for
-// the key it has (key: {existing: …}): the subject is that of renews, and it ends no
-// sooner. What it issued stays valid. Its own key is not opened for that; a root's is.
+// With renews instead of certificate, an authority gets another certificate for its
+// existing key (key: {existing: …}). The subject is that of renews, and it expires no
+// sooner. What the authority issued stays valid. Its own key is not opened for that,
+// except a root's.
 //
 // # Revocation
 //
-// Which authority's list a certificate is on, its issuer says: an intermediate's is
-// the root's. Each list replaces the former one of its authority, so what that
-// revokes has to be under revocations again, for the same reason, until a list made
-// after the certificate's end has had it (RFC 5280, 3.3). The number is one more than
-// that of the newest list on the previous ceremonies' records, or 1: every record has the
-// newest list of each authority, made there or carried over. What is new is revoked
-// as of the ceremony's NotBefore. A serial number that no record named here has is
-// refused, as is a root's own; so is a bundle with a revoked certificate, a new
-// certificate for a key that was revoked as compromised, and a revoked authority
-// that signs. A list with nothing on it is allowed: with one of the etcd family,
-// here or on a previous record, etcd is told to look at it, and every later bundle
-// of an etcd node has the newest. Inputs may not lie in crls/ then.
+// The issuer of a certificate decides whose list it is on: an intermediate's is the
+// root's. Each list replaces its authority's previous one, so revocations must repeat
+// what that list revokes, for the same reason, until a list made after the
+// certificate's expiry has had it (RFC 5280, 3.3). The number is one more than that
+// of the newest list on the previous ceremonies' records, or 1: every record has the
+// newest list of each authority, made there or carried over. New entries are revoked
+// as of the ceremony's NotBefore. A serial number that is on no record named here is
+// refused, and so is a root's own. Also refused are a bundle with a revoked
+// certificate, a new certificate for a key that was revoked as compromised, and a
+// revoked authority that signs. An empty list is allowed. If the etcd family has a
+// list, here or on a previous record, etcd is configured to check it, and every later
+// bundle of an etcd node has the newest. Inputs may not be in crls/ then.
 //
 // # Leaving
 //
-// A node under left was one of the cluster's, and no later ceremony is to certify it
-// by what it had: neither its record nor its present key vouches for it any more. It
-// goes on record ("issuing-closed"), and the schedule's head says so. So does a node
-// all of whose newest certificates are revoked as cessationOfOperation. A node that
-// gets certificates after that, by a request that people compared or its host key
-// signed, is one of the cluster's again. To leave a node out this time, name it nowhere.
+// A node under left was a member of the cluster, and no later ceremony certifies it
+// by what it had: neither its record nor its current key vouches for it any more.
+// This goes on record ("issuing-closed"), and into the schedule's header. A node
+// whose newest certificates are all revoked as cessationOfOperation has also left. A
+// node that gets certificates after that, with a request that people compared or its
+// host key signed, is a member again. To leave a node out only this time, do not name
+// it at all.
 //
 // # Adoption
 //
 // A running cluster that kubeadm made is adopted by its first ceremony. Its
-// self-signed authorities are adopted: certificates without keys, that issue in that
+// self-signed authorities are adopted: certificates without keys, which issue in that
 // ceremony and are only trusted in the next. Their successors are created with use:
-// trust. The nodes' requests bring along what they have (package bundle/request),
-// and every leaf of an adopted authority that issues is carried over from there: by
-// that authority, valid, for the request's key. A client certificate has the common
-// name the plan gives, a serving one is for the node; other differences are warnings.
-// serviceAccount names what one control-plane node sealed to itself; the others have
-// sealed. A later ceremony adopts only what its predecessor did. The schedule has
-// trusts and carried for it. No key is imported.
+// trust. The nodes' requests bring what the nodes have (package bundle/request), and
+// every leaf of an adopted authority that issues is carried over from there: signed
+// by that authority, valid, for the request's key. A client certificate has the
+// common name that the plan gives, and a serving certificate is for the node; other
+// differences are warnings. serviceAccount names what one control-plane node sealed
+// to itself; the others have sealed. A later ceremony adopts only what its
+// predecessor did. The schedule has trusts and carried for it. No key is imported.
 package plan
