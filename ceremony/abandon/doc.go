@@ -1,35 +1,36 @@
 // Package abandon closes a ceremony that will not be finished, and destroys the keys
-// that it made.
+// that it created.
 //
 // # Two steps
 //
-// Propose writes a statement: which ceremony, the head of its record, why, and each of
-// its keys with what becomes of it. Enough of the people in the record's first line sign
-// its digest (namespace "officiant-abandon"). Run then puts the agreement on record, in
-// one line that takes the place of "resumed", and goes token by token: each key is looked
-// at, people say its name, its end is announced on disk, it is destroyed, and that is on
-// record. A process that is killed is followed by another one with the same command.
+// Propose writes a statement: the ceremony, the head of its record, the reason, and
+// what becomes of each key. Enough of the people in the record's first line sign its
+// digest (namespace "officiant-abandon"). Run then records the agreement, in one line
+// instead of "resumed", and goes from token to token. For each key, people look at it
+// and confirm its name, its destruction is announced on disk, it is destroyed, and
+// that is recorded. If the process is killed, the same command continues.
 //
 // # Which keys are destroyed
 //
-// A key is destroyed when all of this holds; else it is kept, and the statement says why:
+// A key is destroyed if all of this holds. Otherwise it is kept, and the statement
+// says why:
 //
-//   - The record has an intent to make it, whose id follows from the hash of the
-//     record's first line (transcript.BoundID). So nobody can write a record that names
-//     a key of another ceremony as its own: the first line holds the people who have to
+//   - The record has an intent to create it, whose id follows from the hash of the
+//     record's first line (transcript.BoundID). So nobody can write a record that
+//     claims a key of another ceremony: the first line lists the people who have to
 //     agree, and any other first line has other ids.
-//   - The record announces no signature over a bundle: what vouches for a bundle that a
-//     node may have is not destroyed, the ceremony is finished instead.
-//   - No other record that was given names its id or its public key, nor is any of them
-//     a longer copy of this record.
+//   - The record announces no signature over a bundle. Keys that vouch for a bundle
+//     that a node may have are not destroyed; the ceremony must be finished instead.
+//   - No other given record has its id or its public key, and none of them is a
+//     longer copy of this record.
 //
-// In the token, the key is found by its id, and has to have the public key that the
-// record says was made. Where the record has an intent alone, because the process was
-// killed when it made the key, people are told that its public key is on no record.
+// In the token, the key is found by its id, and must have the public key on record.
+// If the record has only an intent, because the process was killed while it created
+// the key, people are told that no record has its public key.
 //
 // # What a forged record cannot do
 //
-// Written by anybody, it has other ids, or it has the first line of the real one, and
-// with it the real people, who do not sign. Cut short, it has not the head that people
-// wrote down, which is asked for before anything is written, and which they sign.
+// A forged record has other ids, or it has the first line of the real one, and with
+// it the real people, who do not sign. A shortened record lacks the head that people
+// wrote down. They are asked for it before anything is written, and sign it.
 package abandon

@@ -1,19 +1,18 @@
-// Package quorum deals a token's PIN in verifiable shares, so that no one person
-// has it, and puts it together again.
+// Package quorum splits a token's PIN into verifiable shares, so that no one person
+// has it, and combines them again.
 //
-// What is shared is never the PIN. A random secret is, by Feldman's scheme over
-// ristretto255: a polynomial of degree threshold-1 whose value at 0 is the secret,
-// and whose value at i is the share of person i. The commitments, the generator
-// times each coefficient, are public: by them each share can be checked alone,
-// with nobody else's. The secret is the key that the PIN is sealed with, and the
-// sealed PIN is not public. It travels with the shares, and only its digest is in
-// the set: what is public lets nobody test a PIN, not even when discrete
-// logarithms can be computed.
+// The shares do not split the PIN itself, but a random secret, with Feldman's scheme
+// over ristretto255: a polynomial of degree threshold-1 whose value at 0 is the
+// secret, and whose value at i is the share of person i. The commitments, the
+// generator times each coefficient, are public: with them, each share can be checked
+// by itself. The secret is the key that the PIN is sealed with, and the sealed PIN is
+// not public. It travels with the shares, and the set has only its digest. So nobody
+// can test a PIN with the public part, even if discrete logarithms can be computed.
 //
 // # Formats
 //
-// All are plain text, UTF-8, with one field a line, and strict: there is one way to
-// write each. A set is public, and its identity is the SHA-256 of its bytes:
+// All are plain text, UTF-8, with one field per line, and strict: there is only one
+// way to write each. A set is public, and its identity is the SHA-256 of its bytes:
 //
 //	officiant pin set v1
 //	token: acme-root
@@ -42,16 +41,16 @@
 //	value: <64 hex digits>
 //	sealed-pin: <hex digits>
 //
-// On paper its value is 32 words of the PGP word list, as of a fingerprint, and
-// after them four digits that check number, set and value; its QR code holds the value
-// and these digits in hex.
+// On paper, its value is 32 words of the PGP word list, as in a fingerprint, followed
+// by four digits that check number, set and value. Its QR code has the value and
+// these digits in hex.
 //
-// A proof shows that a person's share was there, and nothing of it: Schnorr's, of
-// RFC 8235, for the discrete logarithm of the share's public half, bound to the
-// person and to what it is given for.
+// A proof shows that a person's share was present, and reveals nothing about it:
+// Schnorr's, of RFC 8235, for the discrete logarithm of the share's public half,
+// bound to the person and to the purpose.
 //
-// What is promised: threshold shares open the PIN; fewer say nothing about it, to
-// whoever has the sealed PIN too. What is not: that a share is destroyed, or that
-// the PIN is not kept by whoever typed it; Go may leave copies of a scalar in
-// memory until the process ends.
+// Promised: threshold shares open the PIN, and fewer reveal nothing about it, even to
+// someone who has the sealed PIN. Not promised: that a share is destroyed, or that
+// whoever typed the PIN does not keep it. Go may leave copies of a scalar in memory
+// until the process ends.
 package quorum

@@ -1,11 +1,10 @@
 // Package report makes the two papers of a ceremony: the script that people
 // follow in the room, and the minutes of what happened there.
 //
-// Both are made of what others say. The script is a function of plan, station
-// and steps; the minutes are one of the ceremony directory and of the audit of
-// it. The same directory gives the same bytes, so that whoever has minutes and
-// directory can tell whether they belong together. Minutes prove nothing: the
-// directory does.
+// Both only present what others say. The script is a function of plan, station and
+// steps. The minutes are a function of the ceremony directory and of its audit. The
+// same directory gives the same bytes, so anyone who has minutes and directory can
+// tell whether they belong together. Minutes prove nothing; the directory does.
 //
 // HTML is one file: no script, no font, no picture and no style from outside,
 // and a policy (Content-Security-Policy) that allows none. Pictures are SVG in

@@ -8,9 +8,9 @@
 //	cessationOfOperation  what it was for does not exist any more
 //	privilegeWithdrawn    its holder may not do that any more
 //
-// Four are not used. unspecified says nothing; RFC 5280 wants the reason left out
-// then, and who reads the list years later wants to know. certificateHold can be
-// undone, and removeFromCRL undoes it: lists of a ceremony only grow until what is
-// on them has ended, so that a reader who has an old list never trusts more than
-// the newest allows. aACompromise is about attribute certificates.
+// Four are not used. unspecified says nothing. RFC 5280 wants the reason left out
+// then, but someone who reads the list years later wants to know it. certificateHold
+// can be undone, and removeFromCRL undoes it. A ceremony's lists only grow until
+// their entries have expired, so that a reader with an old list never trusts more
+// than the newest allows. aACompromise is about attribute certificates.
 package revocation

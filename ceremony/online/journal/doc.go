@@ -1,5 +1,6 @@
-// Package journal is the record of an online signer: append-only, chained by hashes,
-// written before the act it records. This page is the format's specification, version 1.
+// Package journal is the record of an online signer: append-only, hash-chained, and
+// written before the act that it records. This page is the format's specification,
+// version 1.
 //
 // # Lines
 //
@@ -9,12 +10,13 @@
 // # Order
 //
 //   - "open" is the first line and no other. It has the public key that signs heads.
-//   - "grant" names the grant that holds from here on. Its sequence is not below that of
-//     the one before, and a sequence is one file alone. No "intent" comes before it.
-//   - "intent" has the whole to-be-signed bytes, who is certified (subject), by which
-//     authority, and who asked. Its serial number was never used before; its key is in no
-//     certificate of another subject or signer name; its content is not that of an open
-//     intent, nor of a certificate that is still valid.
+//   - "grant" names the grant that is in force from here on. Its sequence is not
+//     below the previous one's, and a sequence belongs to one file only. No "intent"
+//     comes before it.
+//   - "intent" has all the to-be-signed bytes, who is certified (subject), by which
+//     authority, and who asked. Its serial number was never used before. Its key is
+//     in no certificate of another subject or signer name. Its content is not that of
+//     an open intent, or of a certificate that is still valid.
 //   - "issued" answers an open intent: its to-be-signed bytes, byte for byte. A
 //     certificate begins with its intent's key.
 //   - "abandoned" closes an open intent without a result. Its serial counts as issued, and
@@ -27,12 +29,12 @@
 //
 // # Durability
 //
-// Lines are flushed in groups, one write and one sync for each Sync. Intents are on disk
-// before a token is asked, results before an answer leaves. A failed write or sync is
-// final for this Journal: what reached the disk, only Resume can tell. An unterminated
-// last line is cut, and its hash stands in "resumed". One process at a time writes: it
-// holds a lock beside the file.
+// Lines are flushed in groups, one write and one sync for each Sync. Intents are on
+// disk before a token is asked, results before an answer is sent. After a failed
+// write or sync, this Journal accepts nothing more; only Resume can tell what reached
+// the disk. An unterminated last line is cut, and "resumed" has its hash. One process
+// at a time writes, and holds a lock beside the file.
 //
-// Whole lines cut from the end show in nothing that is left. So each answer of a signer
-// carries the head: who keeps the newest can tell (Check).
+// Whole lines that are cut from the end leave no trace. So each answer of a signer
+// carries the head, and whoever keeps the newest one can detect a cut (Check).
 package journal
