@@ -3,7 +3,6 @@ package ceremony_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"officiant/ceremony"
 	"officiant/ceremony/audit"
 	"officiant/ceremony/ceremonytest"
+	"officiant/signer"
 )
 
 var awaited = []string{"kubernetes", "etcd", "front-proxy"}
@@ -187,54 +187,41 @@ func sameSerial(t *testing.T, company *ceremonytest.Company, dir string, right m
 	return company.Read(t, "front-proxy.crt")
 }
 
-// TestKilledAroundTheGate stops a ceremony at each write, sync and signature on
-// either side of its gate, then runs the same command again.
+// TestKilledAroundTheGate goes on with what a ceremony that is killed at each write,
+// sync and signature on either side of its gate leaves behind.
 func TestKilledAroundTheGate(t *testing.T) {
-	f, company := ceremonytest.New(t, ceremonytest.Shape{}), ceremonytest.NewCompany(t)
+	f, company := ceremonytest.New(t, ceremonytest.Shape{Root: signer.ECDSAP256}), ceremonytest.NewCompany(t)
 	f.Below(t, company)
-	before := &killer{}
-	dir := filepath.Join(t.TempDir(), "whole")
+	short := func(at int) bool { return testing.Short() && at%7 != 0 }
+	dir, begun := filepath.Join(t.TempDir(), "whole"), false
+	before, _, err := snapshotsOf(t, f, f.Config(t, dir), func(at int, event string) bool {
+		begun = begun || event == "before sign demo/kubernetes"
+		return begun && !short(at)
+	})
 	var wait *ceremony.Awaiting
-	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), before)); !errors.As(err, &wait) {
+	if !errors.As(err, &wait) {
 		t.Fatal(err)
 	}
 	back := signed(t, company, dir, ceremonytest.Signing{})
-	// The same directory and tokens, from the gate on, for each of the later kills.
-	after := &killer{}
-	if _, err := ceremony.Run(context.Background(), mortal(with(f.Config(t, copied(t, dir)), back), after)); err != nil {
-		t.Fatal(err)
-	}
-	issuing := slices.Index(after.events, "before sign demo/kubernetes") // its challenge
-	for at := 1; at <= issuing+60 && at <= after.n; at++ {
-		if stride := 3; at%stride != 0 || testing.Short() && at%7 != 0 {
-			continue
+	issuing := 0 // the first certificate's event
+	after, _, err := snapshotsOf(t, f, with(f.Config(t, dir), back), func(at int, event string) bool {
+		if issuing == 0 && event == "before sign demo/kubernetes" { // its challenge
+			issuing = at
 		}
-		t.Run(fmt.Sprintf("after %03d %s", at, after.events[at-1]), func(t *testing.T) {
-			dir := copied(t, dir)
-			if _, err := ceremony.Run(context.Background(), mortal(with(f.Config(t, dir), back), &killer{at: at})); err == nil {
-				t.Fatal("the ceremony finished although it was killed")
-			}
-			finish(t, f, dir, back)
-		})
+		return (issuing == 0 || at <= issuing+60) && !short(at)
+	})
+	must(t, err)
+	t.Logf("%d instants before the gate, %d after it", len(before), len(after))
+	for _, s := range after {
+		t.Run("after "+s.String(), func(t *testing.T) { finish(t, s.resumed(t, f), s.dir, back) })
 	}
-	for at := slices.Index(before.events, "before sign demo/kubernetes"); at <= before.n; at++ {
-		if stride := 3; at%stride != 0 || testing.Short() && at%7 != 0 {
-			continue
-		}
-		t.Run(fmt.Sprintf("before %03d %s", at, before.events[at-1]), func(t *testing.T) {
-			f.Tokens(t)
-			dir := filepath.Join(t.TempDir(), "ceremony")
-			if _, err := ceremony.Run(
-				context.Background(),
-				mortal(f.Config(t, dir), &killer{at: at}),
-			); err == nil ||
-				errors.As(err, &wait) && at < before.n {
-				t.Fatalf("the ceremony was not killed: %v", err)
-			}
-			if _, err := ceremony.Run(context.Background(), f.Config(t, dir)); !errors.As(err, &wait) {
+	for _, s := range before {
+		t.Run("before "+s.String(), func(t *testing.T) {
+			f := s.resumed(t, f)
+			if _, err := ceremony.Run(context.Background(), f.Config(t, s.dir)); !errors.As(err, &wait) {
 				t.Fatalf("resume: %v", err)
 			}
-			finish(t, f, dir, signed(t, company, dir, ceremonytest.Signing{}))
+			finish(t, f, s.dir, signed(t, company, s.dir, ceremonytest.Signing{}))
 		})
 	}
 }
@@ -242,14 +229,4 @@ func TestKilledAroundTheGate(t *testing.T) {
 func with(cfg ceremony.Config, back map[string][]byte) ceremony.Config {
 	cfg.Received = back
 	return cfg
-}
-
-// copied is a directory as it is.
-func copied(t *testing.T, dir string) string {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "ceremony")
-	if err := os.CopyFS(out, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
-	}
-	return out
 }

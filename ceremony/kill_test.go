@@ -132,32 +132,37 @@ func mortal(cfg ceremony.Config, k *killer) ceremony.Config {
 	return cfg
 }
 
-// TestKilledAtEveryInstant stops a whole ceremony at each write, sync, rename
-// and before and after each call into the token, then runs the same command
-// again. SoftHSM's own login, which rewrites the token's file, is one event.
+// TestKilledAtEveryInstant goes on with what a ceremony that is killed at each write,
+// sync, rename and before and after each call into the token leaves behind. SoftHSM's
+// own login, which rewrites the token's file, is one event. At each 21st the process
+// itself is stopped there, so that its way out is walked as well.
 func TestKilledAtEveryInstant(t *testing.T) {
-	f := ceremonytest.New(t, ceremonytest.Shape{})
-	whole := &killer{}
-	dir := filepath.Join(t.TempDir(), "whole")
-	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), whole)); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%d events", whole.n)
-	for at := 1; at <= whole.n; at++ {
-		if testing.Short() && at%7 != 0 {
-			continue
+	f := ceremonytest.New(t, ceremonytest.Shape{Root: signer.ECDSAP256})
+	all, whole, err := snapshotsOf(t, f, f.Config(t, filepath.Join(t.TempDir(), "whole")),
+		func(at int, _ string) bool { return !testing.Short() || at%7 == 0 })
+	must(t, err)
+	t.Logf("%d events, %d snapshots", whole.n, len(all))
+	for _, s := range all {
+		t.Run(s.String(), func(t *testing.T) { finishes(t, s.resumed(t, f), s.dir) })
+		if s.at%21 == 0 {
+			t.Run("stopped at "+s.String(), func(t *testing.T) { killAndResume(t, *f, s.at) })
 		}
-		t.Run(fmt.Sprintf("%03d %s", at, whole.events[at-1]), func(t *testing.T) { killAndResume(t, f, at) })
 	}
 }
 
-func killAndResume(t *testing.T, f *ceremonytest.Fixture, at int) {
+func killAndResume(t *testing.T, f ceremonytest.Fixture, at int) {
 	f.Tokens(t)
 	dir := filepath.Join(t.TempDir(), "ceremony")
 	_, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), &killer{at: at}))
 	if err == nil {
 		t.Fatal("the ceremony finished although it was killed")
 	}
+	finishes(t, &f, dir)
+}
+
+// finishes goes on with a ceremony.
+func finishes(t *testing.T, f *ceremonytest.Fixture, dir string) {
+	t.Helper()
 	// The last step of a run is the audit: chain, schedule, serials, keys, bundles.
 	if _, err := ceremony.Run(context.Background(), f.Config(t, dir)); err != nil {
 		t.Fatalf("resume: %v", err)

@@ -224,6 +224,19 @@ func (f *Fixture) Asking(t testing.TB) {
 	write(t, f.Station, strings.ReplaceAll(string(text), "&pin-source=file:"+filepath.Join(f.Room, "pin"), ""))
 }
 
+// InRoom is the same fixture with the tokens of another room, a copy of its own.
+func (f *Fixture) InRoom(t testing.TB, room string) *Fixture {
+	t.Helper()
+	conf := filepath.Join(room, "softhsm2.conf")
+	text, err := os.ReadFile(conf)
+	check(t, err)
+	write(t, conf, strings.ReplaceAll(string(text), f.Room, room))
+	t.Setenv("SOFTHSM2_CONF", conf)
+	again := *f
+	again.Room = room
+	return &again
+}
+
 // Append adds lines to the end of the fixture's plan.
 func (f *Fixture) Append(t testing.TB, lines string) {
 	t.Helper()
