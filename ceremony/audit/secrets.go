@@ -243,6 +243,9 @@ const shortest = 40
 // base64Runs returns the stretches of base64 text: within a line, and over
 // lines that hold nothing else.
 func base64Runs(data []byte) [][]byte {
+	if !mayHoldRun(data) {
+		return nil
+	}
 	var runs [][]byte
 	var block []byte
 	flush := func() {
@@ -272,6 +275,23 @@ func base64Runs(data []byte) [][]byte {
 	return runs
 }
 
+// mayHoldRun looks for a stretch as long as the shortest run, of bytes that can stand in
+// one or around its lines. What base64 was taken from seldom has one, and this looks at
+// a few of its bytes in a hundred.
+func mayHoldRun(data []byte) bool {
+	for i := 0; i+shortest <= len(data); {
+		last := i + shortest - 1
+		for last >= i && around[data[last]] {
+			last--
+		}
+		if last < i {
+			return true
+		}
+		i = last + 1
+	}
+	return false
+}
+
 // span is how many bytes of base64's alphabet s begins with.
 func span(s []byte) int {
 	for i, c := range s {
@@ -285,6 +305,15 @@ func span(s []byte) int {
 var alphabet = func() (in [256]bool) {
 	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/" {
 		in[c] = true
+	}
+	return in
+}()
+
+// around is the alphabet, and what lines are trimmed of: white space, also that of
+// several bytes, and padding.
+var around = func() (in [256]bool) {
+	for c := range in {
+		in[c] = alphabet[c] || c == '=' || c == ' ' || '\t' <= c && c <= '\r' || c >= 0x80
 	}
 	return in
 }()
