@@ -91,7 +91,7 @@ func TestUnfinished(t *testing.T) {
 // built and signed anew. Lines that only tell what people saw (steps, tokens)
 // can be left out so; no other.
 func TestLineDroppedByItsSigner(t *testing.T) {
-	whole := perform(t)
+	whole := performP256(t)
 	for i := 1; i < len(whole.forge(t).acts); i++ {
 		t.Run(fmt.Sprint(i+1), func(t *testing.T) {
 			t.Parallel()

@@ -131,7 +131,7 @@ type mutated = ceremonytest.Mutation
 // there are many and all alike, take turns: one way each. (For the record's
 // lines, see TestEveryLineCounts.)
 func TestEveryLineOfEveryFile(t *testing.T) {
-	whole := perform(t)
+	whole := performP256(t)
 	var all []spoiling
 	for _, file := range whole.files(t) {
 		data := whole.read(file)
@@ -177,7 +177,7 @@ func lineMutations(lines [][]byte, i int) []mutated {
 // TestEveryFileInEveryWay changes, drops, doubles and swaps every file, with every
 // other of its kind.
 func TestEveryFileInEveryWay(t *testing.T) {
-	whole := perform(t)
+	whole := performP256(t)
 	files := whole.files(t)
 	var all []spoiling
 	for i, file := range files {
@@ -202,7 +202,7 @@ func TestEveryFileInEveryWay(t *testing.T) {
 // TestRandomBits flips 2,000 bits anywhere in the directory: one in ten of the
 // record, the others where the bytes are. The seed is fixed.
 func TestRandomBits(t *testing.T) {
-	whole := perform(t)
+	whole := performP256(t)
 	random := rand.New(rand.NewPCG(7, 2026))
 	content := map[string][]byte{}
 	var where []string // a file for each of its bytes, in pieces of 16
