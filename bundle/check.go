@@ -39,12 +39,13 @@ type CheckOptions struct {
 }
 
 // Checker checks bundles. It keeps what a ceremony's thousand bundles have in
-// common: whether one authority signed another's certificate, and whether a file
-// of some content holds a private key. Its zero value is ready, and safe for
-// concurrent use.
+// common: whether one authority signed another's certificate, which certificates are in
+// a file of authorities, and whether a file of some content holds a private key. Its
+// zero value is ready, and safe for concurrent use.
 type Checker struct {
 	signed sync.Map // pair to signedOrNot
-	secret memo
+	trust  memo[certificateList]
+	secret memo[bool]
 }
 
 // Check holds the bundle against what kubepki expects of its node: which files

@@ -49,6 +49,22 @@ func certificates(data []byte) ([]*x509.Certificate, error) {
 	return list, nil
 }
 
+// certificateList is what a file of certificates holds, or why it does not.
+type certificateList struct {
+	list []*x509.Certificate
+	err  error
+}
+
+// authorityFile reads a file of authorities' certificates. They are the same for every
+// node, and nothing changes them.
+func (k *Checker) authorityFile(data []byte) ([]*x509.Certificate, error) {
+	found := k.trust.of(data, func(data []byte) certificateList {
+		list, err := certificates(data)
+		return certificateList{list, err}
+	})
+	return found.list, found.err
+}
+
 // authorityCheck checks roots, authorities and the CAs between them, and knows
 // them for whoever checks what they issued.
 type authorityCheck struct {
@@ -85,7 +101,7 @@ func (c *authorityCheck) rootCertificate() {
 	if !ok {
 		return
 	}
-	list, err := certificates(data)
+	list, err := c.signatures.authorityFile(data)
 	if err != nil {
 		c.add(RootFile, "%v", err)
 		return

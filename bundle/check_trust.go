@@ -19,7 +19,7 @@ func (c *trustCheck) loginFiles(files []kubepki.File) {
 		if f.Kind != kubepki.TrustFile || !ok {
 			continue
 		}
-		list, err := certificates(data)
+		list, err := c.signatures.authorityFile(data)
 		if err != nil {
 			c.add(f.Path, "%v", err)
 			continue
@@ -48,7 +48,7 @@ func (c *trustCheck) loginFiles(files []kubepki.File) {
 // configTrust checks a kubeconfig's CA data, which is what the family's trust
 // file holds: kubeadm hands it on to nodes that join.
 func (c *trustCheck) configTrust(file string, data []byte, a kubepki.Authority) {
-	list, err := certificates(data)
+	list, err := c.signatures.authorityFile(data)
 	if err != nil {
 		c.add(file, "certificate-authority-data: %v", err)
 		return
@@ -70,7 +70,7 @@ func (c *trustCheck) configTrust(file string, data []byte, a kubepki.Authority) 
 
 // serverTrust checks the file for clients that need the chain up to the root.
 func (c *trustCheck) serverTrust(f kubepki.File, data []byte) {
-	list, err := certificates(data)
+	list, err := c.signatures.authorityFile(data)
 	if err != nil {
 		c.add(f.Path, "%v", err)
 		return

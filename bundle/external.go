@@ -54,7 +54,7 @@ func (c *authorityCheck) externalIssuers(f *Facts) {
 	if !ok || !f.External {
 		return
 	}
-	list, err := certificates(data)
+	list, err := c.signatures.authorityFile(data)
 	if err != nil {
 		c.add(IssuersFile, "%v", err)
 		return

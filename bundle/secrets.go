@@ -23,37 +23,40 @@ func (c *checker) privateKeys() {
 	}
 }
 
-// memo keeps whether files of some content hold a private key. It has room for what
+// memo keeps what was found out about files of some content. It has room for what
 // bundles have in common, which is in the first of them: of ten thousand nodes' own
 // files nothing is kept.
-type memo struct {
+type memo[T any] struct {
 	one   sync.RWMutex
-	known map[fingerprint.SHA256]bool
+	known map[fingerprint.SHA256]T
 }
 
 const memorized = 256
 
+// of is what is known of data, which find finds out once.
+func (m *memo[T]) of(data []byte, find func([]byte) T) T {
+	sum := fingerprint.Of(data)
+	m.one.RLock()
+	found, known := m.known[sum]
+	m.one.RUnlock()
+	if known {
+		return found
+	}
+	found = find(data)
+	m.one.Lock()
+	defer m.one.Unlock()
+	if m.known == nil {
+		m.known = map[fingerprint.SHA256]T{}
+	}
+	if len(m.known) < memorized {
+		m.known[sum] = found
+	}
+	return found
+}
+
 // holdsPrivateKey looks once into files of the same content: authorities'
 // certificates are the same for every node.
-func (k *Checker) holdsPrivateKey(data []byte) bool {
-	sum := fingerprint.Of(data)
-	k.secret.one.RLock()
-	holds, known := k.secret.known[sum]
-	k.secret.one.RUnlock()
-	if known {
-		return holds
-	}
-	holds = holdsPrivateKey(data)
-	k.secret.one.Lock()
-	defer k.secret.one.Unlock()
-	if k.secret.known == nil {
-		k.secret.known = map[fingerprint.SHA256]bool{}
-	}
-	if len(k.secret.known) < memorized {
-		k.secret.known[sum] = holds
-	}
-	return holds
-}
+func (k *Checker) holdsPrivateKey(data []byte) bool { return k.secret.of(data, holdsPrivateKey) }
 
 // holdsPrivateKey finds private keys by their PEM or age label, by what a PEM
 // block of another label holds, and inside base64, as kubeconfigs have it.
@@ -112,5 +115,25 @@ var inBase64 = func() (in [256]bool) {
 }()
 
 func labelled(data []byte) bool {
-	return bytes.Contains(data, []byte("PRIVATE KEY-----")) || bytes.Contains(bytes.ToUpper(data), []byte("AGE-SECRET-KEY-"))
+	return bytes.Contains(data, []byte("PRIVATE KEY-----")) || ageIdentity(data)
+}
+
+// ageIdentity finds the label of an age identity, in whatever case. Few bytes are a
+// hyphen after these letters, so little is changed to upper case.
+func ageIdentity(data []byte) bool {
+	const begin, label = "AGE", "AGE-SECRET-KEY-"
+	for at := 0; ; at++ {
+		next := bytes.IndexByte(data[at:], '-')
+		if next < 0 {
+			return false
+		}
+		at += next
+		if at < len(begin) || !bytes.EqualFold(data[at-len(begin):at], []byte(begin)) {
+			continue
+		}
+		from := data[at-len(begin):]
+		if bytes.HasPrefix(bytes.ToUpper(from[:min(len(from), 2*len(label))]), []byte(label)) {
+			return true
+		}
+	}
 }

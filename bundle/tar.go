@@ -19,9 +19,10 @@ func (b *Bundle) Tar() ([]byte, error) {
 	if len(b.Signature) == 0 {
 		return nil, fmt.Errorf("bundle of %s has no signature", b.Node)
 	}
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
-	for _, path := range b.order() {
+	paths := b.order()
+	out := bytes.NewBuffer(make([]byte, 0, b.tarSize(paths)))
+	w := tar.NewWriter(out)
+	for _, path := range paths {
 		data := b.content(path)
 		h := &tar.Header{
 			Typeflag: tar.TypeReg, Name: b.Node + "/" + path, Size: int64(len(data)),
@@ -38,6 +39,16 @@ func (b *Bundle) Tar() ([]byte, error) {
 		return nil, fmt.Errorf("bundle of %s: %w", b.Node, err)
 	}
 	return out.Bytes(), nil
+}
+
+// tarSize is the archive's, where no name takes a header of its own.
+func (b *Bundle) tarSize(paths []string) int {
+	const block = 512
+	size := 2 * block
+	for _, path := range paths {
+		size += block + (len(b.content(path))+block-1)/block*block
+	}
+	return size
 }
 
 // order lists every file: sorted, then SHA256SUMS, then its signature.
