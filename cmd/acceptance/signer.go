@@ -34,7 +34,12 @@ func onlineSigner(ctx context.Context, o options, r *report) error {
 		trial{"signer: kubeadm writes the static pods", s.lay(m)},
 		trial{"signer: client-ca.crt has two intermediates, ca.crt stays single", room.trust(m)},
 		trial{"signer: etcd starts and is healthy", func(ctx context.Context) error { return m.start(ctx, etcd) }},
-		trial{"signer: kube-apiserver is ready", func(ctx context.Context) error { return m.start(ctx, apiServer) }},
+		trial{"signer: kube-apiserver is ready", func(ctx context.Context) error {
+			if err := os.WriteFile(filepath.Join(m.tree, "tmp/audit.yaml"), []byte(auditPolicy), 0o644); err != nil {
+				return err
+			}
+			return m.start(ctx, apiServer)
+		}},
 		trial{"signer: kube-controller-manager starts without its signing controller",
 			func(ctx context.Context) error { return m.start(ctx, controllerManager) }},
 		trial{"signer: the API server takes the bindings and the relay's manifests", room.manifests(m)},
@@ -45,6 +50,16 @@ func onlineSigner(ctx context.Context, o options, r *report) error {
 	) {
 		return nil
 	}
+	k := room.kubelet(m)
+	defer k.close()
+	r.try(ctx,
+		trial{"signer: the real kubelet starts on worker-2, told to rotate and to have its certificates signed",
+			k.begins},
+		trial{"signer: the kubelet asks with a client certificate of the signer's", k.has("client")},
+		trial{"signer: the kubelet serves with a certificate of the signer's", k.has("serving")},
+		trial{"signer: the API server verifies the kubelet, and asks it", k.answers},
+		trial{"not: the API server asks a kubelet whose certificate nobody has signed", k.unsigned},
+	)
 	r.try(ctx, room.access(m)...)
 	r.try(ctx, room.refused(m)...)
 	r.try(ctx, room.failures(m)...)
@@ -52,6 +67,9 @@ func onlineSigner(ctx context.Context, o options, r *report) error {
 		trial{"signer: worker-1 has rotated its client certificate", room.rotates(m, "client", 2)},
 		trial{"signer: worker-1 has rotated its serving certificate", room.rotates(m, "serving", 2)},
 		trial{"signer: kubectl reaches worker-1 with the rotated ones", room.reaches(m)},
+		trial{"signer: the kubelet has rotated its client certificate, and asks with it", k.has("client")},
+		trial{"signer: the kubelet has rotated its serving certificate", k.has("serving")},
+		trial{"signer: the API server verifies the kubelet by the rotated one", k.answers},
 		trial{"signer: the journal is whole up to the head that the relays keep, and all of it the grant's",
 			room.journal(m)},
 		trial{"signer: a journal that goes back is an alarm, and nothing is handed on until it is removed",
@@ -64,7 +82,7 @@ func onlineSigner(ctx context.Context, o options, r *report) error {
 func (m *machine) externallySigned(component string, args []string) []string {
 	switch component {
 	case apiServer:
-		args = setFlag(args, "--client-ca-file=/etc/kubernetes/pki/client-ca.crt")
+		args = setFlag(audited(component, args), "--client-ca-file=/etc/kubernetes/pki/client-ca.crt")
 		return setFlag(args, "--kubelet-certificate-authority=/etc/kubernetes/pki/kubelet-serving.crt")
 	case controllerManager:
 		return setFlag(args,
