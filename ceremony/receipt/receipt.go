@@ -35,6 +35,10 @@ type Certificate struct {
 	Issuers     []*x509.Certificate // between it and the root, its own issuer first
 }
 
+// Others names the certificates, in PEM, that came in files of no authority's name: an
+// authority without a file of its own is looked for there by its key.
+const Others = ""
+
 // Check holds files, by authority name, against what is expected. It returns
 // either all certificates, in the schedule's order, or why some are refused.
 func Check(files map[string][]byte, x Expected) (accepted []Certificate, refused []string) {
@@ -42,8 +46,11 @@ func Check(files map[string][]byte, x Expected) (accepted []Certificate, refused
 	for _, e := range x.Entries {
 		data, ok := files[e.Name]
 		if !ok {
-			refused = append(refused, e.Name+".crt: missing")
-			continue
+			var problem string
+			if data, problem = x.among(files[Others], e); problem != "" {
+				refused = append(refused, e.Name+".crt: "+problem)
+				continue
+			}
 		}
 		c, problems := x.check(e, data)
 		if c.Certificate != nil {
@@ -64,6 +71,23 @@ func Check(files map[string][]byte, x Expected) (accepted []Certificate, refused
 	return accepted, nil
 }
 
+// among is what came in other files, where a certificate of the authority's key is in it.
+func (x Expected) among(others []byte, e schedule.Entry) (data []byte, problem string) {
+	if len(others) == 0 {
+		return nil, "missing"
+	}
+	list, err := schedule.ParseCertificates(others)
+	if err != nil {
+		return nil, "missing, and the files of other names together: " + err.Error()
+	}
+	if cert, _ := x.own(e, list); fingerprint.Of(cert.RawSubjectPublicKeyInfo) != x.Keys[e.Name] {
+		return nil, fmt.Sprintf("missing, and of %d in other files none is for the %s key of this ceremony, %s",
+			len(list),
+			e.Name, x.Keys[e.Name])
+	}
+	return others, ""
+}
+
 func (x Expected) check(e schedule.Entry, data []byte) (Certificate, []string) {
 	list, err := schedule.ParseCertificates(data)
 	if err != nil {
@@ -71,8 +95,9 @@ func (x Expected) check(e schedule.Entry, data []byte) (Certificate, []string) {
 	}
 	cert, with := x.own(e, list)
 	if len(list) > 1 && fingerprint.Of(cert.RawSubjectPublicKeyInfo) != x.Keys[e.Name] {
-		return Certificate{}, []string{fmt.Sprintf("none of its %d certificates is for the %s key of this ceremony, "+
-			"%s", len(list), e.Name, x.Keys[e.Name])}
+		return Certificate{},
+			[]string{fmt.Sprintf("none of its %d certificates is for the %s key of this ceremony, "+
+				"%s", len(list), e.Name, x.Keys[e.Name])}
 	}
 	d := &differences{entry: e, cert: cert}
 	if got := fingerprint.Of(cert.RawSubjectPublicKeyInfo); got != x.Keys[e.Name] {
@@ -118,7 +143,10 @@ func chain(d *differences, root *x509.Certificate, now time.Time, with []*x509.C
 	switch {
 	case !bytes.Equal(d.cert.AuthorityKeyId, above[0].SubjectKeyId):
 		d.add("authority key identifier is %x, its issuer's is %x", d.cert.AuthorityKeyId, above[0].SubjectKeyId)
-	case slices.ContainsFunc(above, func(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, d.cert.RawSubject) }):
+	case slices.ContainsFunc(above, func(c *x509.Certificate) bool {
+		return bytes.Equal(c.RawSubject,
+			d.cert.RawSubject)
+	}):
 		d.add("has the subject of a CA above it")
 	}
 	return issuers
@@ -185,7 +213,8 @@ func (d *differences) form() {
 		PublicKey  asn1.RawValue
 		Extensions []pkix.Extension `asn1:"explicit,tag:3"`
 	}
-	if rest, err := asn1.Unmarshal(d.cert.RawTBSCertificate, &tbs); err != nil || len(rest) > 0 || tbs.Version != 2 {
+	if rest, err := asn1.Unmarshal(d.cert.RawTBSCertificate,
+		&tbs); err != nil || len(rest) > 0 || tbs.Version != 2 {
 		d.add("is not an X.509 version 3 certificate with extensions alone")
 	}
 	if n := d.cert.SerialNumber; n.Sign() <= 0 || n.BitLen() > 159 {

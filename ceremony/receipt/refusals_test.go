@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -170,6 +171,7 @@ func TestRefusals(t *testing.T) {
 		Sources: []string{"receipt.go"},
 		Except: map[string]string{
 			"has the extension %s twice": "crypto/x509 refuses it before: TestTwice",
+			"missing, and ":              "needs files of other names: TestSerialTwice",
 			"has the serial number of ":  "needs two files: TestSerialTwice",
 		},
 		Rows: []refusaltest.Row{
@@ -423,6 +425,7 @@ func TestSerialTwice(t *testing.T) {
 	x.Keys["etcd"], x.Roots["etcd"] = x.Keys["kubernetes"], c.certificate
 	one := []byte(c.made(func(*x509.Certificate) {}))
 	two := []byte(c.made(func(t *x509.Certificate) { t.SerialNumber = big.NewInt(78) }))
+	root := []byte(pemOf(c.certificate))
 	for _, row := range []struct {
 		files map[string][]byte
 		says  string
@@ -430,6 +433,13 @@ func TestSerialTwice(t *testing.T) {
 		{map[string][]byte{"kubernetes": one, "etcd": one}, "etcd.crt: has the serial number of kubernetes.crt"},
 		{map[string][]byte{"kubernetes": one}, "etcd.crt: missing"},
 		{map[string][]byte{"kubernetes": one, "etcd": two}, ""},
+		{map[string][]byte{"kubernetes": one, receipt.Others: append(slices.Clone(root), two...)}, ""},
+		{map[string][]byte{"kubernetes": one, receipt.Others: root},
+			"etcd.crt: missing, and of 1 in other files none is for " +
+				"the etcd key of this ceremony, " + x.Keys["etcd"].String()},
+		{map[string][]byte{"kubernetes": one, receipt.Others: []byte("a")},
+			"etcd.crt: missing, and the files of other names " +
+				"together: holds no certificate: neither PEM nor DER is in it"},
 	} {
 		if _, refused := receipt.Check(row.files, x); strings.Join(refused, "\n") != row.says {
 			t.Errorf("%q, want %q", refused, row.says)

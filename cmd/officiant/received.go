@@ -2,15 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
+	"encoding/pem"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony"
+	"officiant/ceremony/receipt"
 	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/infile"
@@ -20,7 +21,8 @@ import (
 const maxReceived = 1 << 20
 
 // readReceived reads the certificates that came back from an external root, by
-// authority; nil when none are given. Files of other names are passed over.
+// authority; nil when none are given. What stands in files of other names, or in the one
+// file that is given, is told by its keys.
 func (o *runOptions) readReceived(ctx context.Context, c *schedule.Ceremony) (map[string][]byte, error) {
 	if o.received == "" {
 		return nil, nil
@@ -29,58 +31,131 @@ func (o *runOptions) readReceived(ctx context.Context, c *schedule.Ceremony) (ma
 	if len(awaited) == 0 {
 		return nil, exit.Usagef("--certificates: this plan waits for no certificate of an external root")
 	}
+	in, err := receivedIn(o.received)
+	if err != nil {
+		return nil, err
+	}
 	out := map[string][]byte{}
 	for _, e := range awaited {
-		file, info, err := receivedFile(o.received, e.Name)
+		file, err := in.take(e.Name)
 		if err != nil {
 			return nil, err
 		}
 		if file == "" {
 			continue // which are missing is said with what is wrong with the others
 		}
-		if !info.Mode().IsRegular() || info.Size() > maxReceived {
-			return nil, &exit.Error{
-				Code: exit.Refused,
-				Err:  fmt.Errorf("%s: not a file of at most %d KiB", file, maxReceived>>10),
-			}
-		}
-		if out[e.Name], err = infile.ReadFile(ctx, file, maxReceived); err != nil {
+		if out[e.Name], err = readOne(ctx, file); err != nil {
 			return nil, err
 		}
 	}
-	if len(out) == 0 {
-		return nil, exit.Usagef("--certificates: %s holds none of %s (%s may stand in place of .crt)", o.received,
-			strings.Join(backNames(awaited), ", "), strings.Join(endings[1:], ", "))
+	if len(out) == len(awaited) {
+		return out, nil
+	}
+	others, problem, err := in.others(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(others) > 0:
+		out[receipt.Others] = others
+	case len(out) == 0 && problem != nil:
+		return nil, &exit.Error{Code: exit.Refused, Err: problem}
+	case len(out) == 0:
+		return nil,
+			exit.Usagef("--certificates: %s holds none of %s, nor a certificate under another name (%s)",
+				o.received,
+				strings.Join(backNames(awaited), ", "), strings.Join(endings, ", "))
 	}
 	return out, nil
 }
 
-// endings are the ends of names that companies give to certificates. What is in a file
-// is told by its content.
-var endings = []string{".crt", ".pem", ".cer", ".der", ".p7b", ".p7c", ".p7"}
+func readOne(ctx context.Context, file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxReceived {
+		return nil, &exit.Error{
+			Code: exit.Refused,
+			Err:  fmt.Errorf("%s: not a file of at most %d KiB", file, maxReceived>>10),
+		}
+	}
+	return infile.ReadFile(ctx, file, maxReceived)
+}
 
-// receivedFile finds an authority's file among those that came back; "" when there is
+// endings are the ends of names that companies give to certificates, in any case. What
+// is in a file is told by its content.
+var endings = []string{".crt", ".pem", ".cer", ".der", ".p7b", ".p7c", ".p7", ".txt", ".p12", ".pfx"}
+
+// maxOthers bounds how many files of other names are looked into.
+const maxOthers = 64
+
+// received are the files that came back, by path.
+type received []string
+
+// receivedIn lists the files of a folder whose names end as certificates' do; or the one
+// file that is given.
+func receivedIn(place string) (received, error) {
+	info, err := os.Stat(place)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return received{place}, nil
+	}
+	list, err := os.ReadDir(place)
+	if err != nil {
+		return nil, err
+	}
+	var in received
+	for _, e := range list {
+		if slices.Contains(endings, strings.ToLower(filepath.Ext(e.Name()))) && !strings.HasPrefix(e.Name(), ".") {
+			in = append(in, filepath.Join(place, e.Name()))
+		}
+	}
+	return in, nil
+}
+
+// take finds an authority's file by its name, and takes it off the list; "" when there is
 // none.
-func receivedFile(dir, authority string) (file string, info fs.FileInfo, err error) {
-	for _, ending := range endings {
-		at := filepath.Join(dir, authority+ending)
-		there, err := os.Stat(at)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
+func (in *received) take(authority string) (file string, err error) {
+	for _, at := range *in {
+		if !strings.EqualFold(strings.TrimSuffix(filepath.Base(at), filepath.Ext(at)), authority) {
 			continue
-		case err != nil:
-			return "", nil, err
-		case file != "":
-			return "", nil, &exit.Error{
-				Code: exit.Refused,
-				Err: fmt.Errorf("%s and %s are both there, and it is not known which "+
-					"is meant", file, at),
+		}
+		if file != "" {
+			return "", &exit.Error{
+				Code:  exit.Refused,
+				Err:   fmt.Errorf("%s and %s are both there, and it is not known which is meant", file, at),
 				Hints: []string{"leave the one that is meant in the folder"},
 			}
 		}
-		file, info = at, there
+		file = at
 	}
-	return file, info, nil
+	*in = slices.DeleteFunc(*in, func(at string) bool { return at == file })
+	return file, nil
+}
+
+// others are the certificates of all files that are left, in PEM. problem is why the first
+// of them that has none has none.
+func (in received) others(ctx context.Context) (all []byte, problem, err error) {
+	if len(in) > maxOthers {
+		return nil, nil, exit.Usagef("--certificates: there are %d files, and no more than %d are looked into for "+
+			"certificates by their keys", len(in), maxOthers)
+	}
+	for _, file := range in {
+		data, err := readOne(ctx, file)
+		if err != nil {
+			return nil, nil, err
+		}
+		list, err := schedule.ParseCertificates(data)
+		if err != nil && problem == nil {
+			problem = fmt.Errorf("%s: %w", file, err)
+		}
+		for _, c := range list {
+			all = append(all, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+		}
+	}
+	return all, problem, nil
 }
 
 func backNames(awaited []schedule.Entry) []string {
@@ -98,7 +173,8 @@ func (o *runOptions) awaiting(wait *ceremony.Awaiting, planFile string) error {
 		hints = append(hints, "  "+file)
 	}
 	hints = append(hints,
-		fmt.Sprintf("the root they have to lead to: %s, SHA-256 %s", wait.Root.Subject, fingerprint.Of(wait.Root.Raw)),
+		fmt.Sprintf("the root they have to lead to: %s, SHA-256 %s", wait.Root.Subject,
+			fingerprint.Of(wait.Root.Raw)),
 		"bring back, each with the CAs between it and the root (PEM, DER or .p7b): "+strings.Join(wait.Back, ", "),
 		"the record ends at "+wait.Head.String(), "  "+strings.Join(wait.Head.Words()[:8], " ")+" …",
 		"to go on: "+o.again(planFile, &wait.Head)+" --certificates DIR")

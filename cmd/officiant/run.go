@@ -65,7 +65,7 @@ there.`,
 	clockFlag(c, &run.clock)
 	c.Flags().
 		StringVar(&run.received, "certificates", "",
-			"`DIR` with the certificates that an external root signed, each as NAME.crt")
+			"`DIR`, or file, with the certificates that an external root signed")
 	c.Flags().StringArrayVar(&run.heads, "head", nil,
 		"to continue: `HEAD` of the record that was last shown, in hex or words; "+
 			"give a second one, the current head, to accept what was signed since")
