@@ -82,7 +82,34 @@ type standing struct {
 
 func (r *standing) add(file, format string, args ...any) {
 	f := bundle.Finding{File: underRoot(file), Problem: fmt.Sprintf(format, args...)}
+	f.File, f.Problem = r.once(f.File, f.Problem)
 	r.findings = append(r.findings, f)
+}
+
+// once names a file once: a problem that begins with a path is that file's. Errors of the
+// system have the path that was opened, and whose it is stands before already.
+func (r *standing) once(file, problem string) (string, string) {
+	rest := problem
+	for _, call := range []string{"read ", "open ", "lstat ", "stat "} {
+		rest = strings.TrimPrefix(rest, call)
+	}
+	at, is, ok := strings.Cut(rest, ": ")
+	if link, what, cut := strings.Cut(rest, " is a link "); cut && len(link) < len(at) {
+		at, is, ok = link, "is a link "+what, true
+	}
+	here := r.root
+	if !strings.HasSuffix(here, "/") {
+		here += "/"
+	}
+	switch {
+	case !ok:
+		return file, problem
+	case strings.TrimPrefix(at, here) == file:
+		return file, is
+	case strings.HasPrefix(at, here) && !strings.Contains(at, " "):
+		return strings.TrimPrefix(at, here), is
+	}
+	return file, problem
 }
 
 func (r *standing) authority(f kubepki.File) {

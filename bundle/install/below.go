@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"officiant/bundle/tree"
 )
@@ -29,9 +30,9 @@ func (b below) contained(more ...string) error {
 		var outside *tree.Outside
 		switch {
 		case errors.As(err, &outside):
-			return refusedf("this node", folder, "%v", outside)
+			return refusedf("this node", folder, "%s", strings.TrimPrefix(outside.Error(), folder+" "))
 		case tree.Dangling(err):
-			return refusedf("this node", folder, "%v", plain(err))
+			return refusedf("this node", folder, "%s", strings.TrimPrefix(plain(err).Error(), folder+" "))
 		case err != nil:
 			return fmt.Errorf("%s: %w", folder, err)
 		}

@@ -15,7 +15,7 @@ func Name(name string, known iter.Seq[string]) (string, bool) {
 	if len(name) > maxLength || name == "" {
 		return "", false
 	}
-	best, found, tie := allowed(name)+1, "", false
+	best, found, tie := 2*allowed(name)+2, "", false
 	for k := range known {
 		if k == name || len(k) > maxLength {
 			continue
@@ -23,7 +23,9 @@ func Name(name string, known iter.Seq[string]) (string, bool) {
 		d := 0
 		if !strings.EqualFold(k, name) {
 			d = slips([]rune(strings.ToLower(name)), []rune(strings.ToLower(k)))
-			d = max(d, 1)
+			if d = 2 * max(d, 1); !sameBeginning(k, name) {
+				d++ // of two that are as near, the one that begins alike: few slip at the first letter
+			}
 		}
 		switch {
 		case d < best:
@@ -33,6 +35,12 @@ func Name(name string, known iter.Seq[string]) (string, bool) {
 		}
 	}
 	return found, found != "" && !tie
+}
+
+func sameBeginning(a, b string) bool {
+	x, _ := utf8.DecodeRuneInString(strings.ToLower(a))
+	y, _ := utf8.DecodeRuneInString(strings.ToLower(b))
+	return x == y
 }
 
 // Hint is "; did you mean NAME?", or nothing when no known name is near.

@@ -15,6 +15,7 @@ func TestName(t *testing.T) {
 		{"verfy", "verify version", "verify"},
 		{"rol", "role roles", "role"},
 		{"nme", "name nmd", ""}, // equally near
+		{"bsh", "bash fish powershell zsh", "bash"},
 		{"x", "y z", ""},
 		{"abc", "xyz", ""},
 		{"authority", "approvals", ""},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/nearest"
 	"officiant/cmd/internal/exit"
 )
 
@@ -40,7 +41,8 @@ express.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			schema := map[string][]byte{"plan": planSchema, "station": stationSchema}[args[0]]
 			if schema == nil {
-				return exit.Usagef("officiant schema %q: plan or station", args[0])
+				return exit.Usagef("officiant schema %q: plan or station%s", args[0],
+					nearest.Among(args[0], "plan", "station"))
 			}
 			_, err := o.Stdout.Write(schema)
 			return err
