@@ -5,13 +5,16 @@ SHELL := /bin/bash
 
 GO       ?= go
 FUZZTIME ?= 100000x
+# The packages whose every refusal is met in a test of their own; the list grows.
+REFUSALS := $(addprefix ./bundle/,certfile charset contents kubeadm kubeconfig kubepki nearest privatekey seal sshsig) \
+	$(addprefix ./ceremony/,approval issue profile receipt station)
 # More for make acceptance, such as "-only one".
 ACCEPTANCE ?=
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BUILT    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 
-.PHONY: help build relay image room-image test-room build-airgap man release release-twice vuln demo test test-tokens test-browser bench lint fuzz acceptance clean
+.PHONY: help build relay image room-image test-room build-airgap man release release-twice vuln demo test test-tokens test-browser refusals bench lint fuzz acceptance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +88,13 @@ test-tokens: ## tokens of other makers, for real; says at its end which were tes
 test-browser: ## script and report in a real Chromium, on screen and on paper; installs it, 150 MB
 	@.ci/setup-softhsm softhsm2 chromium fonts-liberation
 	@OFFICIANT_REQUIRE_BROWSER=1 .ci/test-folder $(GO) test -count=1 -run 'Browser|TooWide' ./ceremony/report
+
+refusals: ## each sentence of the packages in REFUSALS is said in a test, or excepted with its reason
+	@.ci/setup-softhsm softhsm2 openssl openssh-client
+	@rm -rf build/refusals && mkdir -p build/refusals/runs
+	@.ci/test-folder $(GO) test -count=1 -cover $(REFUSALS) -args -test.gocoverdir=$(CURDIR)/build/refusals/runs
+	@$(GO) tool covdata textfmt -i build/refusals/runs -o build/refusals/profile
+	@$(GO) test -count=1 -run '^TestEveryRefusalIsMet$$' ./cmd/internal/structure -args -profile $(CURDIR)/build/refusals/profile
 
 bench: ## speed beside the bare token and openssl ca, a few minutes; BENCH="-h" lists its flags
 	@.ci/setup-softhsm softhsm2 openssl libengine-pkcs11-openssl
