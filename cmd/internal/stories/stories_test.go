@@ -52,7 +52,7 @@ func run(m *testing.M) int {
 }
 
 func build(name, cgo string) error {
-	c := exec.Command("go", "build", "-o", filepath.Join(programs, name), "./cmd/"+name)
+	c := exec.Command("go", "build", "-ldflags=-s -w", "-o", filepath.Join(programs, name), "./cmd/"+name)
 	c.Dir = source
 	c.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
 	if out, err := c.CombinedOutput(); err != nil {
