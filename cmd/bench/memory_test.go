@@ -14,11 +14,12 @@ import (
 )
 
 // growth is what 2,000 nodes may take above what 200 take, in KiB, of a whole process.
-const growth = 48 << 10
+var growth = map[string]int{"run": 48 << 10, "verify": 36 << 10}
 
 // TestMemoryOfProcesses runs and verifies ceremonies as people do, by the program without
 // clouds, and has the kernel say what each process had resident at most. What it keeps of a
-// node has to stay small: of the 1,800 nodes more, 28 KiB each would be too much.
+// node has to stay small: of the 1,800 nodes more, 28 KiB each would be too much of a run, and
+// 21 of verify.
 func TestMemoryOfProcesses(t *testing.T) {
 	if testing.Short() {
 		t.Skip("two thousand nodes")
@@ -69,18 +70,20 @@ func TestMemoryOfProcesses(t *testing.T) {
 	}
 	for what, peak := range map[string]map[int]int{"run": ran, "verify": verified} {
 		t.Logf("%s: %d KiB of %d nodes, %d of %d", what, peak[few], few, peak[many], many)
-		if peak[few] < 1<<10 || tooMuch(peak[few], peak[many]) {
+		if peak[few] < 1<<10 || tooMuch(what, peak[few], peak[many]) {
 			t.Errorf("%s: %d KiB resident of %d nodes, %d KiB of %d: more than %d KiB above", what, peak[few], few,
-				peak[many], many, growth)
+				peak[many], many, growth[what])
 		}
 	}
 }
 
-func tooMuch(few, many int) bool { return many-few > growth }
+func tooMuch(what string, few, many int) bool { return many-few > growth[what] }
 
 // TestTooMuchMemory shows that the mark can be missed.
 func TestTooMuchMemory(t *testing.T) {
-	if tooMuch(30<<10, 30<<10+growth) || !tooMuch(30<<10, 30<<10+growth+1) {
-		t.Error("the growth that is allowed is not the one that is said")
+	for what, most := range growth {
+		if tooMuch(what, 30<<10, 30<<10+most) || !tooMuch(what, 30<<10, 30<<10+most+1) {
+			t.Errorf("%s: the growth that is allowed is not the one that is said", what)
+		}
 	}
 }
