@@ -56,6 +56,8 @@ func plainPIN(line []byte) error {
 		return errors.New("is UTF-16, as PowerShell writes it; save it as plain text (Set-Content -Encoding ascii)")
 	case bytes.ContainsAny(line, "\n\r"):
 		return errors.New("holds more than one line")
+	case line[0] == ' ' || line[len(line)-1] == ' ':
+		return errors.New("begins or ends with a space, which nobody sees; take it out, or type the PIN if it has one")
 	}
 	for rest := line; len(rest) > 0; {
 		r, size := utf8.DecodeRune(rest)

@@ -132,7 +132,8 @@ func TestWordsRefused(t *testing.T) {
 			Not:     "pkcs11:token=a?x=1",
 			Instead: `unknown query attribute "x"`,
 		},
-		{Of: "nothing in it", Data: "pkcs11:token=", Says: `path attribute "token" is empty`, Not: "pkcs11:token=%20"},
+		{Of: "nothing in it", Data: "pkcs11:token=", Says: `path attribute "token" is empty`,
+			Not: "pkcs11:token=%20"},
 		{Of: "a NUL", Data: "pkcs11:token=a%00", Says: "holds a NUL", Not: "pkcs11:token=a;id=%00"},
 		{
 			Of:   "a certificate",
@@ -169,13 +170,18 @@ func TestWordsRefused(t *testing.T) {
 		{Of: "a PIN: nothing", Data: "\r\n", Says: "holds no PIN; no PIN was tried", Not: "1234\r\n", Read: pin},
 		{Of: "a PIN: a mark", Data: "\ufeff1234", Says: "begins with a byte order mark", Not: "1234", Read: pin},
 		{Of: "a PIN: UTF-16", Data: "1\x002\x00", Says: "is UTF-16, as PowerShell writes it", Not: "12", Read: pin},
-		{Of: "a PIN: two lines", Data: "1234\n5678\n", Says: "holds more than one line", Not: "1234 5678\n", Read: pin},
-		{Of: "a PIN: a tab", Data: "1234\t", Says: "holds a character that cannot be seen", Not: "1234\xff", Read: pin},
+		{Of: "a PIN: two lines", Data: "1234\n5678\n", Says: "holds more than one line", Not: "1234 5678\n",
+			Read: pin},
+		{Of: "a PIN: a space behind", Data: "1234 \r\n", Says: "begins or ends with a space, which nobody sees",
+			Not: "12 34\r\n", Read: pin},
+		{Of: "a PIN: a tab", Data: "1234\t", Says: "holds a character that cannot be seen", Not: "1234\xff",
+			Read: pin},
 		{Of: "a PIN: a folder", Says: "is a directory", Read: func([]byte) error {
 			_, err := pinSource{file: dir, has: true}.read(t.Context())
 			return err
 		}},
-		{Of: "a PIN: others read it", Data: "1234", Says: "mode 0644 lets others read the PIN; set 0600", Read: file(0o644)},
+		{Of: "a PIN: others read it", Data: "1234", Says: "mode 0644 lets others read the PIN; set 0600",
+			Read: file(0o644)},
 		{
 			Of:   "a PIN: too long",
 			Data: strings.Repeat("1", 2000),
