@@ -28,6 +28,11 @@
 // If the record has only an intent, because the process was killed while it created
 // the key, people are told that no record has its public key.
 //
+// # Tokens
+//
+// Nobody takes attendance: people have signed. A PIN that a token did not take is on
+// record, as in a ceremony, those of the ceremony counted in; a login after one is, too.
+//
 // # What a forged record cannot do
 //
 // A forged record has other ids, or it has the first line of the real one, and with

@@ -26,9 +26,11 @@
 //   - An abandoned ceremony was abandoned by enough of its people. Each destroyed key
 //     had an id that follows from the record's first line, no bundle that it vouched
 //     for, and an announced destruction (1).
+//   - Wrong PINs are counted for each token, and the token can have asked for them (8).
 //   - Whoever signed the head as a witness is one of the plan's (8).
 //   - The ceremonies this one continues are the plan's, ended before this one
-//     began, and their directories, when given, verify themselves (8).
+//     began, and their directories, when given, verify themselves. Abandoned ones that
+//     the plan names were abandoned completely, and started where one of them ended (8).
 //   - The signatures made are the schedule's: one for each line, and no other. What
 //     abandoned intents were to sign is also what their lines say (1).
 //   - Each act was recorded before it happened: key before challenge before

@@ -15,7 +15,8 @@
 // begin later than the first ceremony; Whole reports whether it is complete.
 //
 // A ceremony that people abandoned completely is in no chain: the next one has its
-// place and number. What it issued counts as issued (Abandoned).
+// place and number. What it issued counts as issued (Abandoned): Find and Used know it,
+// and nothing else here does.
 //
 // Records of other clusters are kept beside the chain if they share a key with it:
 // Openers says which ceremony opened a key last, of whichever cluster.

@@ -17,10 +17,10 @@ import (
 
 // childRate is how many signatures a second the same key makes through the
 // module's own process, with as many callers as keep it busy.
-func (t *token) childRate(module string, each time.Duration) (rate float64, err error) {
+func (t *token) childRate(module string, each time.Duration) (s speed, err error) {
 	for name, value := range t.variables() {
 		if err := os.Setenv(name, value); err != nil {
-			return 0, err
+			return s, err
 		}
 	}
 	ctx := context.Background()
@@ -30,18 +30,19 @@ func (t *token) childRate(module string, each time.Duration) (rate float64, err 
 	}
 	store, err := pkcs11.Open(ctx, ref, nil)
 	if err != nil {
-		return 0, err
+		return s, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	key, err := store.Find(ctx, ref)
 	if err != nil {
-		return 0, err
+		return s, err
 	}
 	hash := signer.HashFor(key.Public())
 	callers := store.(signer.Queued).Queue()
 	errs := make([]error, callers)
 	var made atomic.Int64
 	var workers sync.WaitGroup
+	m := measure()
 	start := time.Now()
 	for i := range callers {
 		workers.Go(func() {
@@ -53,5 +54,5 @@ func (t *token) childRate(module string, each time.Duration) (rate float64, err 
 		})
 	}
 	workers.Wait()
-	return float64(made.Load()) / time.Since(start).Seconds(), errors.Join(errs...)
+	return m.speed(made.Load()), errors.Join(errs...)
 }

@@ -17,4 +17,6 @@ func (t *token) rawRates(string, signer.Algorithm, time.Duration, ...int) ([]flo
 	return nil, errNoCgo
 }
 
-func (t *token) childRate(string, time.Duration) (float64, error) { return 0, errNoCgo }
+func (t *token) childRate(string, time.Duration) (speed, error) { return speed{}, errNoCgo }
+
+func (t *token) beside(string, int, time.Duration) ([]pair, error) { return nil, errNoCgo }

@@ -26,6 +26,7 @@ type round struct {
 	verify  usage
 	raw     []float64 // signatures in a second, by sessions
 	child   float64   // through the module's own process
+	pairs   []pair    // of both, P-256
 }
 
 // sessions are the numbers of sessions a token is measured with.
@@ -33,6 +34,12 @@ var sessions = []int{1, 2, 4, 8}
 
 // rawTime is how long the bare token is measured with each number of sessions.
 const rawTime = 500 * time.Millisecond
+
+// So often, and so long each time, it is measured beside the module's process.
+const (
+	besidePairs = 6
+	besideTime  = time.Second
+)
 
 // rates measures each algorithm and prints the tables.
 func (b *bench) rates() error {
@@ -77,7 +84,14 @@ func (b *bench) round(a signer.Algorithm) (r round, err error) {
 	if r.raw, err = t.rawRates(t.real, a, rawTime, sessions...); err != nil {
 		return r, err
 	}
-	if r.child, err = t.childRate(t.real, rawTime); err != nil {
+	if a == signer.ECDSAP256 {
+		if r.pairs, err = t.beside(t.real, besidePairs, besideTime); err != nil {
+			return r, err
+		}
+	}
+	if s, err := t.childRate(t.real, rawTime); err == nil {
+		r.child = s.rate
+	} else {
 		return r, err
 	}
 	return r, t.remove()
@@ -92,13 +106,23 @@ func of(rounds []round, figure func(round) float64) float64 {
 	return median(all)
 }
 
+// ofPairs is the median over a round's pairs.
+func ofPairs(r round, figure func(pair) float64) float64 {
+	var all []float64
+	for _, p := range r.pairs {
+		all = append(all, figure(p))
+	}
+	return median(all)
+}
+
 // The figures of a round. read holds the process's start, the plan, and the
 // proofs and signatures in the requests.
 func issueTime(r round) float64   { return seconds(r.ours.took(issueStep)) }
 func readTime(r round) float64    { return seconds(r.ours.read) }
 func bestRaw(r round) float64     { return slices.Max(r.raw) }
 func issueRate(r round) float64   { return float64(r.ours.leaves) / issueTime(r) }
-func byChild(r round) float64     { return bestRaw(r) / r.child }
+func byChild(r round) float64     { return ofPairs(r, pair.byRate) }
+func byChildCPU(r round) float64  { return ofPairs(r, pair.byCPU) }
 func perRaw(r round) float64      { return issueRate(r) / bestRaw(r) }
 func issueCPU(r round) float64    { return seconds(r.ours.worked(issueStep)) }
 func opensslTime(r round) float64 { return seconds(r.openssl.wall) }
@@ -196,6 +220,8 @@ func (b *bench) rateMarks(all map[signer.Algorithm][]round) {
 	}
 	b.mark("the bare token's rate beside that through the module's process, P-256",
 		of(all[signer.ECDSAP256], byChild), 1.05, "×")
+	b.mark("  the same by processor time, as on a machine with nothing else to do",
+		of(all[signer.ECDSAP256], byChildCPU), 1.05, "×")
 	worst := 0.0
 	for _, a := range algorithms {
 		worst = max(worst, of(all[a], callsEach))

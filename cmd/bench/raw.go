@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,18 +54,18 @@ func (t *token) rawRates(module string, a signer.Algorithm, each time.Duration, 
 			return err
 		}
 		for _, n := range sessions {
-			rate, err := rawRate(p, slots[0], a, n, each)
+			s, err := rawRate(p, slots[0], a, n, each)
 			if err != nil {
 				return err
 			}
-			rates = append(rates, rate)
+			rates = append(rates, s.rate)
 		}
 		return nil
 	})
 	return rates, err
 }
 
-func rawRate(p *pkcs11.Ctx, slot uint, a signer.Algorithm, n int, each time.Duration) (float64, error) {
+func rawRate(p *pkcs11.Ctx, slot uint, a signer.Algorithm, n int, each time.Duration) (s speed, err error) {
 	mechanism, digest := uint(pkcs11.CKM_ECDSA), make([]byte, 32)
 	switch a {
 	case signer.ECDSAP384:
@@ -76,21 +77,22 @@ func rawRate(p *pkcs11.Ctx, slot uint, a signer.Algorithm, n int, each time.Dura
 	for range n {
 		h, err := p.OpenSession(slot, pkcs11.CKF_SERIAL_SESSION)
 		if err != nil {
-			return 0, fmt.Errorf("C_OpenSession: %w", err)
+			return s, fmt.Errorf("C_OpenSession: %w", err)
 		}
 		handles = append(handles, h)
 	}
 	defer p.CloseAllSessions(slot)
 	if err := p.Login(handles[0], pkcs11.CKU_USER, pin); err != nil {
-		return 0, fmt.Errorf("C_Login: %w", err)
+		return s, fmt.Errorf("C_Login: %w", err)
 	}
 	key, err := findKey(p, handles[0])
 	if err != nil {
-		return 0, err
+		return s, err
 	}
 	var made atomic.Int64
 	errs := make([]error, n)
 	var workers sync.WaitGroup
+	m := measure()
 	start := time.Now()
 	for i, h := range handles {
 		workers.Go(func() {
@@ -103,7 +105,7 @@ func rawRate(p *pkcs11.Ctx, slot uint, a signer.Algorithm, n int, each time.Dura
 		})
 	}
 	workers.Wait()
-	return float64(made.Load()) / time.Since(start).Seconds(), errors.Join(errs...)
+	return m.speed(made.Load()), errors.Join(errs...)
 }
 
 func findKey(p *pkcs11.Ctx, h pkcs11.SessionHandle) (pkcs11.ObjectHandle, error) {
@@ -121,4 +123,27 @@ func findKey(p *pkcs11.Ctx, h pkcs11.SessionHandle) (pkcs11.ObjectHandle, error)
 		return 0, fmt.Errorf("%d keys named demo/kubernetes", len(found))
 	}
 	return found[0], nil
+}
+
+// beside measures the bare token and the module's process by turns, P-256, with as many
+// sessions as there are processors.
+func (t *token) beside(module string, pairs int, each time.Duration) (all []pair, err error) {
+	for range pairs {
+		var p pair
+		err := within(module, func(c *pkcs11.Ctx) error {
+			slots, err := c.GetSlotList(true)
+			if err == nil {
+				p.raw, err = rawRate(c, slots[0], signer.ECDSAP256, runtime.NumCPU(), each)
+			}
+			return err
+		})
+		if err == nil {
+			p.child, err = t.childRate(module, each)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
