@@ -261,6 +261,10 @@ var wrongRooms = []wrong{
 		w.existing()
 		w.place("release", "pkcs11:token=safe;serial=77?module-path="+w.modulePath())
 	}, "put in token safe, serial 77", exit.Unavailable, false, false},
+	// The room.
+	{"a room that the station refuses", func(w *wrongRoom) {
+		w.station("keys:", "preflight: {default: refuse}\nkeys:")
+	}, "by the station's preflight policy", exit.Refused, false, false},
 	{"a cloud this build or room cannot reach", func(w *wrongRoom) {
 		w.Setenv("AWS_ACCESS_KEY_ID", "x")
 		w.Setenv("AWS_SECRET_ACCESS_KEY", "y")
