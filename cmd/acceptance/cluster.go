@@ -12,6 +12,7 @@ var scenarios = map[string]func(context.Context, options, *report) error{
 	"three":   threeNodes,
 	"kubelet": realKubelet,
 	"signer":  onlineSigner,
+	"sync":    syncingNode,
 }
 
 // lived builds what a cluster is made of and runs a scenario in namespaces of

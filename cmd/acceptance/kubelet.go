@@ -27,7 +27,7 @@ func realKubelet(ctx context.Context, o options, r *report) error {
 	m.adjust = audited
 	s.before = []string{"ceremony", "ceremony-2"}
 	k := &kubeletNode{site: s, api: m, machine: machine{host: s.hosts[1], tree: s.root("worker-1"), logs: s.path("logs"),
-		at: paths{kubeletProgram: s.at[kubeletProgram]}, hostsFile: m.hostsFile}}
+		at: paths{kubeletProgram: s.at[kubeletProgram]}, hostsFile: m.hostsFile}, ports: "healthzPort: 10258\n"}
 	defer k.close()
 	if !r.must(ctx,
 		trial{"kubelet: a ceremony for mole, with cp-1 and worker-1, is made and installed",
@@ -144,7 +144,8 @@ type kubeletNode struct {
 	api     *machine
 	runtime *containerRuntime
 	mounts  []string
-	from    int64 // where the API server's log was when the kubelet was started
+	ports   string // further lines of its configuration
+	from    int64  // where the API server's log was when the kubelet was started
 }
 
 func (k *kubeletNode) flags() string {
@@ -247,8 +248,7 @@ enforceNodeAllocatable: []
 failSwapOn: false
 failCgroupV1: false
 port: 10260
-healthzPort: 10258
-makeIPTablesUtilChains: false
+` + k.ports + `makeIPTablesUtilChains: false
 localStorageCapacityIsolation: false
 nodeStatusReportFrequency: 10s
 resolvConf: ""

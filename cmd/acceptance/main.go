@@ -25,6 +25,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -48,6 +49,10 @@ type options struct {
 func (o options) programs() paths { return find(o.own, filepath.Join(o.dir, "bin")) }
 
 func main() {
+	// On a node of the sync scenario this program is crictl and systemctl, too.
+	if name := filepath.Base(os.Args[0]); slices.Contains(standInPrograms, name) {
+		os.Exit(askSupervisor(name, os.Args[1:], os.Stdout, os.Stderr))
+	}
 	var o options
 	flag.StringVar(&o.officiant, "officiant", "build/officiant", "the program of the room")
 	flag.StringVar(&o.node, "officiant-node", "build/officiant-node", "the program of the nodes")
@@ -61,7 +66,7 @@ func main() {
 		"",
 		"a folder with programs (kube-apiserver, etcd, …) to use in place of built ones",
 	)
-	flag.StringVar(&o.only, "only", "kubeadm,places,one,kubelet,signer,three", "which parts to run")
+	flag.StringVar(&o.only, "only", "kubeadm,places,one,kubelet,sync,signer,three", "which parts to run")
 	flag.StringVar(&o.inside, "inside", "", "internal: the scenario to run in these namespaces")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

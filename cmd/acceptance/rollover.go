@@ -144,7 +144,7 @@ func (s *site) stage(ctx context.Context, m *machine, i int) error {
 	}
 	slices.Reverse(former)
 	if i == 0 {
-		if err := s.place(); err != nil {
+		if err := s.place("kubernetes"); err != nil {
 			return err
 		}
 	}
@@ -175,19 +175,19 @@ func (s *site) stage(ctx context.Context, m *machine, i int) error {
 	return nil
 }
 
-// place says in the station where the key of the new authority is to live.
-func (s *site) place() error {
+// place says in the station where the key of an authority's successor is to live.
+func (s *site) place(authority string) error {
 	station := s.path("station.yaml")
 	text, err := os.ReadFile(station)
 	if err != nil {
 		return err
 	}
 	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, "  kubernetes:") {
-			return rewrite(station, station, line, line+strings.Replace(line, "kubernetes:", "kubernetes-2:", 1))
+		if strings.HasPrefix(line, "  "+authority+":") {
+			return rewrite(station, station, line, line+strings.Replace(line, authority+":", authority+"-2:", 1))
 		}
 	}
-	return fmt.Errorf("%s says nothing of kubernetes", station)
+	return fmt.Errorf("%s says nothing of %s", station, authority)
 }
 
 // plan takes every node's status and has a stage planned.
