@@ -49,7 +49,9 @@ func exitCode(err error) (code int, hints []string) {
 		return exit.Unavailable, []string{"or, with the right PIN at hand, the same command with --final-try and this token's serial"}
 	case errors.Is(err, signer.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return exit.Unavailable, nil
-	case errors.Is(err, signer.ErrNotFound), errors.Is(err, signer.ErrAmbiguous), errors.Is(err, signer.ErrExists):
+	case errors.Is(err, signer.ErrNotFound):
+		return exit.Refused, []string{"the keys that are there: officiant signer list URI"}
+	case errors.Is(err, signer.ErrAmbiguous), errors.Is(err, signer.ErrExists):
 		return exit.Refused, nil
 	}
 	return exit.Failure, nil

@@ -55,9 +55,12 @@ func named(root *cobra.Command, text, typed string) (found int, problems []strin
 		return 0, nil
 	}
 	text = strings.ReplaceAll(text, "\\\n", " ")
-	begin := regexp.MustCompile(`(?:^|[^\w/.-])` + regexp.QuoteMeta(name) + ` ([a-z-].*)`)
+	begin := regexp.MustCompile(`(?:^|[^\w/.-])(--[a-z-]+ )?` + regexp.QuoteMeta(name) + ` ([a-z-].*)`)
 	for _, m := range begin.FindAllStringSubmatch(text, -1) {
-		line := m[1]
+		if m[1] != "" {
+			continue // the value of a flag
+		}
+		line := m[2]
 		if end := theirEnd.FindStringIndex(line); end != nil {
 			line = line[:end[0]]
 		}
