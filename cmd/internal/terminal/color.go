@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 )
 
 // Color says when a screen's marks have a colour: people see at a glance what was refused
@@ -59,8 +60,9 @@ const (
 	plain  = "\x1b[0m"
 )
 
-// mark is the word a line begins with that says how it went.
-var mark = regexp.MustCompile(`^\s*(officiant(?:-[a-z]+)?:|FAIL\b|refused\b|finding\b:?|warning\b:?|ok\b|done\b)`)
+// mark is the word a line begins with that says how it went. A colon or a gap parts it
+// from what it is about; a sentence, or a script, may begin with such a word otherwise.
+var mark = regexp.MustCompile(`^\s*(officiant(?:-[a-z]+)*:|(?:FAIL|refused|finding|warning|ok|done)(?:: |  ))`)
 
 // paint gives a line's mark its colour.
 func paint(line string) string {
@@ -69,11 +71,12 @@ func paint(line string) string {
 		return line
 	}
 	color := red
-	switch word := line[at[2]:at[3]]; {
-	case word == "ok" || word == "done":
+	word := strings.TrimRight(line[at[2]:at[3]], " ")
+	switch word {
+	case "ok", "done":
 		color = green
-	case word == "warning" || word == "warning:":
+	case "warning:", "warning":
 		color = yellow
 	}
-	return line[:at[2]] + color + line[at[2]:at[3]] + plain + line[at[3]:]
+	return line[:at[2]] + color + word + plain + line[at[2]+len(word):]
 }

@@ -115,7 +115,7 @@ func below(w io.Writer) io.Writer {
 
 var (
 	typed = regexp.MustCompile(`^\s*((Next|see|(to|all|or|with) [a-z ]+):\s+|\$ |or\s+)?` +
-		`(officiant(-node|-signer)?|openssl|ssh-keygen|kubeadm|kubectl|crictl|systemctl|sudo) ` +
+		`(officiant(-node|-signer)?|openssl|ssh-keygen|printf|kubeadm|kubectl|crictl|systemctl|sudo) ` +
 		`|^ +--\S+( \S+)*$`) // or goes on in this line
 	machines = regexp.MustCompile(`^\s*([]{}[|]|"[^"]*": |"[^"]*",?$)`) // JSON, and tables of Markdown
 	gaps     = regexp.MustCompile(`\S {2,}`)

@@ -24,6 +24,8 @@ func TestScreen(t *testing.T) {
 		{"nor a long one alone", "  " + fingerprint, "  " + fingerprint},
 		{"a command can be pasted", "Next:  officiant ceremony check plan.yaml --station 'my station.yaml'",
 			"Next:  officiant ceremony check \\\n    plan.yaml --station \\\n    'my station.yaml'"},
+		{"a signature by hand", `printf 'officiant plan approval v1\n87d8\n' | ssh-keygen -Y sign`,
+			"printf \\\n    'officiant plan approval v1\\n87d8\\n' \\\n    | ssh-keygen -Y sign"},
 		{"how to go on", "  to go on: officiant ceremony run plan.yaml --dir ceremony",
 			"  to go on: officiant ceremony run \\\n      plan.yaml --dir ceremony"},
 		{"a command's second line", "    --from etc-kubernetes --status status --reason lost",
@@ -108,6 +110,9 @@ func TestPaint(t *testing.T) {
 		"officiant: no such":        "\x1b[31mofficiant:\x1b[0m no such",
 		"officiant ceremony verify": "officiant ceremony verify",
 		"okay, it is done":          "okay, it is done",
+		"    done":                  "    done", // a loop in a script
+		"    finding":               "    finding",
+		"done  12 certificates":     "\x1b[32mdone\x1b[0m  12 certificates",
 	} {
 		var out strings.Builder
 		s := NewScreen(&out, "")
