@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -95,8 +96,13 @@ func (o *diffOptions) write(c *comparison.Comparison) error {
 	if len(c.Header) > 0 {
 		fmt.Fprintln(o.Stdout)
 	}
+	another := anotherCeremony(c)
 	for _, change := range c.Changes {
-		terminal.Hang(o.Stdout, fmt.Sprintf("%-8s  ", change.What), exit.Line(entriesOf(change)))
+		what := change.What
+		if another && what == comparison.Removed {
+			what = absent
+		}
+		terminal.Hang(o.Stdout, fmt.Sprintf("%-8s  ", what), exit.Line(entriesOf(change)))
 		for _, d := range change.Differences {
 			o.writeDifference("          ", d)
 		}
@@ -104,8 +110,21 @@ func (o *diffOptions) write(c *comparison.Comparison) error {
 	if len(c.Changes) > 0 {
 		fmt.Fprintln(o.Stdout)
 	}
-	_, err := fmt.Fprintln(o.Stdout, summary(c))
+	if another && c.Removed > 0 {
+		fmt.Fprintln(o.Stdout, "absent: not signed again; what the earlier ceremony signed stays in use")
+	}
+	_, err := fmt.Fprintln(o.Stdout, summary(c, another))
 	return err
+}
+
+// absent is said of entries that a later ceremony does not have: a renewal makes what is
+// due, and takes nothing away.
+const absent = "absent"
+
+// anotherCeremony says whether the schedules are of two ceremonies of a chain, and not two
+// versions of one plan.
+func anotherCeremony(c *comparison.Comparison) bool {
+	return slices.ContainsFunc(c.Header, func(d comparison.Difference) bool { return d.Field == "sequence" })
 }
 
 // entriesOf says which entries a change is about, their kind once: some names begin with it.
@@ -147,13 +166,17 @@ func given(value string) string {
 }
 
 // summary counts signatures: "9 changed, 13 same".
-func summary(c *comparison.Comparison) string {
+func summary(c *comparison.Comparison, another bool) string {
 	text := fmt.Sprintf("%d changed, ", c.Changed)
 	if c.Added > 0 {
 		text += fmt.Sprintf("%d added, ", c.Added)
 	}
 	if c.Removed > 0 {
-		text += fmt.Sprintf("%d removed, ", c.Removed)
+		what := comparison.Removed
+		if another {
+			what = absent
+		}
+		text += fmt.Sprintf("%d %s, ", c.Removed, what)
 	}
 	return text + fmt.Sprintf("%d same", c.Same)
 }
