@@ -16,7 +16,6 @@ import (
 func pageScript(page string) string {
 	text := string(must(os.ReadFile(filepath.Join("..", "..", "docs", page))))
 	var script strings.Builder
-	script.WriteString("set -euo pipefail\n")
 	in := false
 	for line := range strings.Lines(text) {
 		switch {
@@ -36,6 +35,33 @@ func byHand(t *testing.T, dir string) (string, error) {
 	c.Dir = dir
 	out, err := c.CombinedOutput()
 	return string(out), err
+}
+
+// TestWrittenByHand types the page in every kind of ceremony that there are directories
+// of: small ones, large ones, later generations, adoptions, other people's roots.
+func TestWrittenByHand(t *testing.T) {
+	for _, program := range []string{"bash", "openssl", "jq", "sha256sum", "tar", "ssh-keygen"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(err)
+		}
+	}
+	for name := range written {
+		if name == "rehearsal" { // its files have other names, and it proves nothing
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(unpack(t, "testdata/written/"+name+".tar.gz"), "ceremony")
+			if out, err := byHand(t, dir); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			file := filepath.Join(dir, "schedule.txt")
+			must(0, os.WriteFile(file, append(must(os.ReadFile(file)), '\n'), 0o644))
+			if out, err := byHand(t, dir); err == nil || !strings.Contains(out, "FAILED: ") {
+				t.Errorf("a changed schedule: %v\n%s", err, out)
+			}
+		})
+	}
 }
 
 // TestPeopleByHand does so for a ceremony that people approved and witnessed.
