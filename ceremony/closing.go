@@ -132,6 +132,7 @@ func (r *run) verifyDirectory(_ context.Context) error {
 		Resumed: r.resumed, Head: r.progress.Head(), Root: fingerprint.Of(root.Raw),
 		Release: r.progress.Keys[r.plan.ReleaseKey()].SPKI,
 	}
+	continues := r.continuation()
 	r.release()
 	var progress func(done, of int)
 	if c, ok := r.observer.(Counter); ok {
@@ -146,6 +147,7 @@ func (r *run) verifyDirectory(_ context.Context) error {
 	if findings := report.Findings(); len(findings) > 0 {
 		return fmt.Errorf("%s does not verify: %s", r.dir.path, findings[0])
 	}
+	r.keep(continues)
 	if r.rehearsal {
 		r.observer.Say("as a rehearsal, which is all it will ever verify as:")
 	}

@@ -28,6 +28,9 @@ type Heads struct {
 	// be compared when it goes on, and to be enough where there is nobody to ask; ""
 	// for none.
 	Memory string
+	// Continued is a folder of this machine in which is kept which ceremonies were
+	// continued on it, so that none is continued twice; "" for none.
+	Continued string
 	// Ask asks people for the head that was shown last, and may ask again when the
 	// record has no line of it; ErrNobody when there is nobody.
 	Ask func(ctx context.Context, has func(fingerprint.SHA256) bool) (fingerprint.SHA256, error)

@@ -44,6 +44,11 @@ func (r *run) openRecord(ctx context.Context, begins time.Time) error {
 	}
 	r.progress.OnSync(r.onDisk)
 	if !begun {
+		if !r.rehearsal {
+			if err := continued(r.Heads.Continued, r.plan, true); err != nil {
+				return err
+			}
+		}
 		return r.beginRecord(path, begins)
 	}
 	if err := r.compareHead(ctx, path); err != nil {

@@ -56,8 +56,9 @@ func RememberedHead(folder string, first fingerprint.SHA256) (head fingerprint.S
 	return m.read()
 }
 
-// mostRemembered bounds the records that a machine remembers the heads of. Of those that
-// went on longest ago it forgets: people then bring the head, as on another machine.
+// mostRemembered bounds the records that a machine remembers the heads of, and those that
+// it saw continued. Of those that went on longest ago it forgets: people then bring the
+// head, as on another machine.
 const mostRemembered = 1000
 
 // MakeRoom removes the oldest files of a folder, so that it has fewer than most.
@@ -87,19 +88,25 @@ func (m *memory) write(head fingerprint.SHA256) error {
 	if m.file == "" {
 		return nil
 	}
-	if err := os.MkdirAll(m.folder, 0o700); err != nil {
+	return rememberIn(m.folder, filepath.Base(m.file), headText(head))
+}
+
+// rememberIn writes a file of what this machine remembers.
+func rememberIn(folder, name string, data []byte) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(m.file); errors.Is(err, fs.ErrNotExist) {
-		if err := MakeRoom(m.folder, mostRemembered); err != nil {
+	file := filepath.Join(folder, name)
+	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+		if err := MakeRoom(folder, mostRemembered); err != nil {
 			return err
 		}
 	}
-	temp := filepath.Join(m.folder, durable.TempName(filepath.Base(m.file)))
-	if err := os.WriteFile(temp, headText(head), 0o600); err != nil {
+	temp := filepath.Join(folder, durable.TempName(name))
+	if err := os.WriteFile(temp, data, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(temp, m.file)
+	return os.Rename(temp, file)
 }
 
 // remember keeps the head of what is on disk. That it cannot is no reason to end a

@@ -59,6 +59,9 @@ func (o *approveOptions) run(ctx context.Context, path string) error {
 	if err := ceremony.DryRun(issue.NewChecker(o.Rand), c, o.Now().UTC().Truncate(1e9), o.Rand); err != nil {
 		return err
 	}
+	if err := ceremony.Continued(o.continued(), c); err != nil {
+		return err
+	}
 	if len(c.Approvers()) == 0 {
 		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s names no people: nobody has to approve it, and nobody can", path)}
 	}

@@ -153,6 +153,9 @@ func (o *checkOptions) examine(ctx context.Context, result *checked, c *schedule
 	if err := result.note(err); err != nil {
 		return err
 	}
+	if err := result.note(ceremony.Continued(o.continued(), c)); err != nil {
+		return err
+	}
 	if err := o.schedule(result, c); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 func (o *runOptions) recordHeads() (ceremony.Heads, error) {
 	heads := ceremony.Heads{Ask: o.askHead, Agree: o.agreeSince}
 	if o.State != "" {
-		heads.Memory = filepath.Join(o.State, "heads")
+		heads.Memory, heads.Continued = filepath.Join(o.State, "heads"), o.continued()
 	}
 	for _, text := range o.heads {
 		head, err := parseHead(text)
@@ -33,6 +33,15 @@ func (o *runOptions) recordHeads() (ceremony.Heads, error) {
 		}
 	}
 	return heads, nil
+}
+
+// continued is where this machine keeps which ceremonies were continued on it; "" for
+// nowhere.
+func (o *options) continued() string {
+	if o.State == "" {
+		return ""
+	}
+	return filepath.Join(o.State, "continued")
 }
 
 // parseHead reads a head as people wrote it down.
