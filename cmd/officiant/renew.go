@@ -92,7 +92,8 @@ that sign. If nothing is due, no plan is written, and the exit code is 9.` + dir
 		RunE: func(_ *cobra.Command, args []string) error { return r.run(o.directories(args)) },
 	}
 	f := c.Flags()
-	f.StringVar(&r.within, "within", "", "renew what expires within `TIME` from now, such as 90d (required)")
+	f.StringVar(&r.within, "within", "", "renew what expires within `TIME` from now, such as 90d (required, unless "+
+		"--requests, --kubeadm or --left already gives something to do)")
 	f.StringVar(&r.requests, "requests", "", "`DIR` of new requests, *.req, from nodes that join or get new keys")
 	f.StringSliceVar(&r.nodes, "node", nil, "renew only certificates of this `NODE`; repeatable")
 	f.StringSliceVar(&r.families, "family", nil,
@@ -114,8 +115,12 @@ that sign. If nothing is due, no plan is written, and the exit code is 9.` + dir
 
 // flags checks what was asked for.
 func (o *renewOptions) flags() (within time.Duration, err error) {
-	if o.within == "" || o.out == "" {
+	joins := o.requests != "" || o.kubeadm != "" || len(o.left) > 0 // something to do, whatever ends
+	if o.out == "" || o.within == "" && !joins {
 		return 0, exit.Usagef("ceremony renew needs --within TIME and --out FILE")
+	}
+	if o.within == "" {
+		return 0, nil
 	}
 	var d plan.Duration
 	if err := d.UnmarshalText([]byte(o.within)); err != nil {

@@ -23,6 +23,7 @@ func TestUsage(t *testing.T) {
 		{"ceremony inventory dir --kind branch", "root, intermediate, leaf or crl"},
 		{"ceremony expiry dir --within soon", "--within: "},
 		{"ceremony renew dir --out plan.yaml", "needs --within TIME and --out FILE"},
+		{"ceremony renew dir --requests requests", "needs --within TIME and --out FILE"},
 		{"ceremony renew dir --within 90d", "needs --within TIME and --out FILE"},
 		{"ceremony renew dir --within soon --out plan.yaml", "--within: "},
 		{"ceremony renew dir --within 90d --out plan.yaml --validity long", "--validity: "},

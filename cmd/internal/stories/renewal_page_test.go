@@ -14,7 +14,8 @@ func TestRenewalPage(t *testing.T) {
 	dir, out := typeAll(t, first, typed)
 	for _, want := range []string{"no plan was written", "dates and serial number",
 		"same keys, as previous records have them",
-		"\nkubernetes\nrelease\n", "installed sequence 2 on node worker-1"} {
+		"\nkubernetes\nrelease\n", "installed sequence 2 on node worker-1",
+		"installed sequence 3 on node worker-2"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("nobody was told %q:\n%s", want, out)
 		}
