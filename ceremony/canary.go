@@ -68,7 +68,7 @@ func (r canaries) probe(ctx context.Context, p signer.Prober, ref signer.Ref, to
 	if _, err := r.progress.Record(canary); err != nil {
 		return none, err
 	}
-	verdict := "the token keeps it"
+	verdict := "the token did not export it"
 	if leak := found.Leak(); leak != "" {
 		verdict = "THE TOKEN LETS IT OUT: " + leak
 	}

@@ -209,7 +209,7 @@ func (r *run) carryOut(ctx context.Context, s Step) error {
 	r.progress.At(s.N)
 	r.observer.Step(s.N, len(r.steps), s.Title)
 	if s.Final && len(r.progress.Keys) == 0 {
-		r.observer.Say("from here on keys exist that running again does not unmake")
+		r.observer.Say("from here on, this ceremony makes keys; they stay, even if it stops")
 	}
 	if err := r.progress.BeginStep(); err != nil {
 		return err

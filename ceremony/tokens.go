@@ -40,7 +40,7 @@ func (r *tokens) openToken(ctx context.Context, p phase, turns []phase) error {
 		return err
 	}
 	if r.answers(ctx, p) {
-		r.observer.Say("it is open already")
+		r.observer.Say("the token is open already")
 		return nil
 	}
 	if rests, err := r.rests(p, turns); err != nil || rests {

@@ -193,7 +193,7 @@ func (t *tested) write(w io.Writer, width int) error {
 		_, err := fmt.Fprintln(w, "canary     none: a KMS keeps every key it makes for days")
 		return err
 	}
-	verdict := "the token keeps it"
+	verdict := "the token did not export it"
 	if !*t.Kept {
 		verdict = "THE TOKEN LETS IT OUT"
 	}

@@ -212,7 +212,7 @@ func (l *library) triesLeft(slot uint, o Options, d signer.Device) string {
 	case info.Flags&pkcs11.CKF_USER_PIN_FINAL_TRY != 0:
 		return "ONE TRY IS LEFT before the token locks"
 	case info.Flags&pkcs11.CKF_USER_PIN_COUNT_LOW != 0:
-		return "the count of tries left is low: at least one wrong PIN since the last right one"
+		return "the token reports at least one wrong PIN since the last right one"
 	}
 	if o.Tries != nil {
 		return fmt.Sprintf("the token does not tell how many tries are left; wrong PINs since the last right one, as far "+

@@ -193,7 +193,7 @@ func TestP11KitWrongPIN(t *testing.T) {
 	_, token := remote(t)
 	wrong := func(context.Context, signer.Device) ([]byte, error) { return []byte("not-the-pin-77"), nil }
 	_, err := Open(t.Context(), named(token, ""), wrong)
-	if !errors.Is(err, signer.ErrPIN) || !strings.Contains(err.Error(), "count of tries left is low") {
+	if !errors.Is(err, signer.ErrPIN) || !strings.Contains(err.Error(), "reports at least one wrong PIN") {
 		t.Errorf("%v", err)
 	}
 	if s := enter(t, token); !s.Describe().PINCountLow {
