@@ -41,9 +41,11 @@ func continued(folder string, c *schedule.Ceremony, begins bool) error {
 	if len(by) != 3 || !begins && by[1] == c.Digest.String() { // a power cut left it empty, or it is this plan
 		return nil
 	}
-	return &Refused{[]string{fmt.Sprintf("on this machine, ceremony %s continued the same ceremony of cluster %s already; "+
-		"its record ends with %s. A chain has one end: make the plan from the directory of %s, or from the folder that "+
-		"holds all ceremonies. If %s is to count for nothing, remove %s", by[0], c.Cluster.Name, by[2], by[0], by[0], file)}}
+	name, head := by[0], by[2]
+	return &Refused{[]string{fmt.Sprintf("on this machine, ceremony %s continued the same ceremony of cluster %s "+
+		"already; its record ends with %s. A chain has one end: make the plan from the directory of %s, or from the "+
+		"folder that holds all ceremonies. If %s is to count for nothing, remove %s", name, c.Cluster.Name, head, name,
+		name, file)}}
 }
 
 // ownPredecessor is the head of the cluster's own ceremony that a plan continues.

@@ -155,7 +155,7 @@ func usageFlags(c *cobra.Command) {
 	before := c.PreRunE
 	c.PreRunE = func(c *cobra.Command, args []string) error {
 		if err := c.ValidateRequiredFlags(); err != nil {
-			return Usagef("%s: %v", c.CommandPath(), err)
+			return Usagef("%s: %v", below(c), err)
 		}
 		if before != nil {
 			return before(c, args)

@@ -65,7 +65,7 @@ func TestRequiredFlag(t *testing.T) {
 		code int
 		says string
 	}{
-		"sign":            {Usage, `prog sign: required flag(s) "grant" not set`},
+		"sign":            {Usage, `sign: required flag(s) "grant" not set`},
 		"sign --help":     {Done, "--grant"},
 		"sign --grant x":  {Done, "signed"},
 		"sign --grant= x": {Usage, "no arguments"},
