@@ -147,7 +147,8 @@ func TestAlwaysAuthenticateWrongPIN(t *testing.T) {
 	if !errors.Is(err, signer.ErrPIN) || errors.Is(err, signer.ErrUnavailable) {
 		t.Fatalf("%v, want %v", err, signer.ErrPIN)
 	}
-	for _, want := range []string{"demo/root", "officiant-root", "CKR_PIN_INCORRECT", "tried once", "reports at least one wrong PIN"} {
+	for _, want := range []string{"demo/root", "officiant-root", "CKR_PIN_INCORRECT", "tried once",
+		"reports at least one wrong PIN"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not say %q: %v", want, err)
 		}

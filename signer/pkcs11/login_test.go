@@ -33,7 +33,8 @@ func TestWrongPIN(t *testing.T) {
 	if !errors.Is(err, signer.ErrPIN) {
 		t.Fatalf("%v, want %v", err, signer.ErrPIN)
 	}
-	for _, want := range []string{"officiant-root", r.made[0].Serial, "CKR_PIN_INCORRECT", "reports at least one wrong PIN"} {
+	for _, want := range []string{"officiant-root", r.made[0].Serial, "CKR_PIN_INCORRECT",
+		"reports at least one wrong PIN"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not say %q: %v", want, err)
 		}
