@@ -39,6 +39,9 @@ func (d *doctorOptions) tokensOf(ctx context.Context, st *station.Station) ([]lo
 	if err != nil {
 		return nil, err
 	}
+	for _, w := range findings(c.Warnings) { // a window that is over, above all
+		fmt.Fprintf(d.Stderr, "warning: %s\n", w)
+	}
 	to := d.reach().at(st)
 	to.finalTry = d.finalTry
 	if _, err := placed(ctx, c, st, c.KeysNeeded(), to.place); err != nil {

@@ -65,6 +65,11 @@ func TestDoctorPlan(t *testing.T) {
 	if code != exit.Unavailable || tokens["root"].Result != notOpened {
 		t.Errorf("without a PIN: exit %d, %+v", code, tokens)
 	}
+	w.f.Append(t, "window: {until: 2020-01-01T00:00:00Z}\n")
+	if _, _, said := officiant(t, "doctor", "--plan", w.f.PlanFile, "--station", w.f.Station); !strings.Contains(said,
+		"the ceremony can run no more") {
+		t.Errorf("a window that is over:\n%s", said)
+	}
 	if code, _, said := officiant(t, "doctor", "--plan", w.f.PlanFile); code != exit.Usage {
 		t.Errorf("without a station: exit %d\n%s", code, said)
 	}
