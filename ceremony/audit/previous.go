@@ -57,7 +57,10 @@ func (a *chainAudit) predecessors(c *Check) {
 	}
 	a.ordinal(c)
 	a.rootBefore(c)
-	c.Detail = count(len(named), "predecessor")
+	c.Detail = "none"
+	if len(named) > 0 {
+		c.Detail = count(len(named), "predecessor")
+	}
 	a.directories(c)
 }
 

@@ -248,6 +248,9 @@ func (o *verifyOptions) writeText(r *audit.Report) error {
 	}
 	var b strings.Builder
 	b.WriteString("\n")
+	if !r.RootPinned && !r.ReleasePinned {
+		b.WriteString("If the release key and root below are those that people wrote down in the room:\n\n")
+	}
 	for _, g := range r.Guarantees() {
 		fmt.Fprintf(&b, "guarantee %d  %-40s  %s\n", g.Number, g.Text, g.Verdict)
 	}
