@@ -14,7 +14,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 BUILT    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 
-.PHONY: help build relay image room-image test-room build-airgap man release release-twice vuln demo test test-tokens test-browser refusals bench lint fuzz acceptance clean
+.PHONY: help build relay image room-image test-room build-airgap man release release-twice ages vuln demo test test-tokens test-browser refusals bench lint fuzz acceptance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ release: ## programs, SBOMs and Debian packages for amd64 and arm64, in build/re
 
 release-twice: ## a release is built twice, compared, installed and removed
 	@GO='$(GO)' .ci/release-twice
+
+ages: ## how old each dependency is, and which have newer versions; says when it cannot know
+	@GO='$(GO)' .ci/dependency-age
 
 vuln: ## known weaknesses of what is linked; DB=file:///… asks a database on disk
 	@$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 $(if $(DB),-db $(DB)) ./... && \
