@@ -111,6 +111,7 @@ var onRecord = map[string]recordCase{
 		s.change("nodes:\n", "window: {until: \"2026-01-01T00:00:00Z\"}\nnodes:\n")
 	}, says: []string{"the clock says"}, warns: true, run: "the plan lets the ceremony run"},
 	"approvals": {by: "TestApprovals"},
+	"continued": {by: "TestContinuedTwice"},
 }
 
 // TestCheckRefusesWhatRunWould: what a run refuses before it makes a key because of what

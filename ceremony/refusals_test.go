@@ -34,6 +34,7 @@ var beforeKeys = map[string]string{
 	`free: the plan has the %s key made, and a key %s is in its token already`: "case: name",
 	`distinct: %s and %s have one key`:                                         "case: one key",
 	`reopen: the key %s in the token is %s, the plan and the record say`:       "case: another key",
+	`continued: on this machine, ceremony %s continued the same ceremony`:      "case: continued",
 	`inWindow: the clock says %s, and the plan lets the ceremony run`:          "case: window",
 	`tryAll: `: inDryRun,
 	`list: %s: its issuer %s has no certificate`:                           inDryRun,
