@@ -119,7 +119,8 @@ func TestAdoptedRefused(t *testing.T) {
 			former[kubepki.EtcdAuthority], "is neither for cp-1 nor for 10.0.0.11"},
 		"an expired leaf": {"apiserver", func(c *x509.Certificate) { c.NotAfter = bundletest.Now.AddDate(0, 0, -1) }, former[kubernetes], "expired"},
 		"an authority":    {"apiserver", func(c *x509.Certificate) { c.IsCA = true }, former[kubernetes], "is a CA certificate"},
-		"no usage":        {"apiserver", func(c *x509.Certificate) { c.ExtKeyUsage = c.ExtKeyUsage[:0] }, former[kubernetes], "its extended key usage has no serverAuth"},
+		"no usage": {"apiserver", func(c *x509.Certificate) { c.ExtKeyUsage = c.ExtKeyUsage[:0] },
+			former[kubernetes], "its extended key usage has no serverAuth"},
 	} {
 		parts := p.TrustParts(t, n, former)
 		leaves := p.Leaves(t, n.Node)
