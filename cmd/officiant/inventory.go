@@ -145,7 +145,7 @@ func (o *inventoryOptions) run(dirs []string) error {
 	if until != nil && len(list) > 0 {
 		return &exit.Error{
 			Code: exit.Expiring,
-			Err:  fmt.Errorf("%s that end within %s", counted(len(list), "certificate"), o.within),
+			Err:  fmt.Errorf("%s within %s", expire(len(list)), o.within),
 		}
 	}
 	return nil
@@ -363,4 +363,12 @@ func writeCSV(w io.Writer, items iter.Seq[inventory.Item]) error {
 	}
 	c.Flush()
 	return c.Error()
+}
+
+// expire says how many certificates expire.
+func expire(n int) string {
+	if n == 1 {
+		return "1 certificate expires"
+	}
+	return counted(n, "certificate") + " expire"
 }

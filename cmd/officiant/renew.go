@@ -168,7 +168,8 @@ func (o *renewOptions) nothingDue(r *next.Renewal) string {
 	if len(o.families) > 0 {
 		of = " of " + strings.Join(o.families, " and ")
 	}
-	return fmt.Sprintf("Nothing%s of %s ends within %s, and nothing differs", of, counted(r.Quiet, "node"), o.within)
+	return fmt.Sprintf("No certificate%s of %s expires within %s, and nothing differs", of, counted(r.Quiet, "node"),
+		o.within)
 }
 
 // families are the families of leaf-issuing authorities that were named.
@@ -198,10 +199,11 @@ func (o *renewOptions) tell(r *next.Renewal) error {
 	if err := t.Write(o.Stdout, terminal.Width(o.Stdout)); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.Stderr, "\nWrote plan %s to %s: %s made anew, %d carried over, in %s.\n", r.Document.Name, o.out,
+	fmt.Fprintf(o.Stderr, "\nWrote plan %s to %s: %s to be issued, %d carried over, in %s.\n", r.Document.Name, o.out,
 		counted(len(r.Renewed), "certificate"), r.Carried, counted(len(r.Ceremony.Nodes), "bundle"))
 	if r.Quiet > 0 {
-		fmt.Fprintf(o.Stderr, "Left out, as nothing of theirs ends within %s: %s.\n", o.within, counted(r.Quiet, "node"))
+		fmt.Fprintf(o.Stderr, "Left out, because none of their certificates expires within %s: %s.\n", o.within,
+			counted(r.Quiet, "node"))
 	}
 	return o.compare(o.out, &r.Proposal)
 }

@@ -175,7 +175,7 @@ func (o *rolloverOptions) tell(r *next.Rollover) error {
 	for _, line := range r.Says {
 		fmt.Fprintln(o.Stdout, exit.Line(line))
 	}
-	fmt.Fprintf(o.Stderr, "\nWrote plan %s to %s: %s made anew, %d carried over, in %s.\n", r.Document.Name, o.out,
+	fmt.Fprintf(o.Stderr, "\nWrote plan %s to %s: %s to be issued, %d carried over, in %s.\n", r.Document.Name, o.out,
 		counted(r.Renewed, "certificate"), r.Carried, counted(len(r.Ceremony.Nodes), "bundle"))
 	fmt.Fprintf(o.Stderr, "It opens the keys: %s.\n", strings.Join(r.Ceremony.KeysNeeded(), ", "))
 	for _, name := range r.Keys {

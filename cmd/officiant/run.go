@@ -239,7 +239,7 @@ func (o *runOptions) again(planFile string, head *fingerprint.SHA256) string {
 }
 
 func headHints(hints []string, head fingerprint.SHA256) []string {
-	return append(append(hints, "head of the record, asked for when it goes on:"), head.Lines()...)
+	return append(append(hints, "head of the record; write it down, a resumed run asks for it:"), head.Lines()...)
 }
 
 // confirmed asks people to say that this is the plan they approved.

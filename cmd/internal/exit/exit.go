@@ -131,6 +131,9 @@ func withoutCalls(err error) string {
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
 		text = strings.ReplaceAll(text, failed.Error(), failed.Path+": "+failed.Err.Error())
 	}
+	if errors.Is(err, context.Canceled) { // that a person stopped it, the text says already
+		text = strings.TrimSuffix(text, ": "+context.Canceled.Error())
+	}
 	return text
 }
 

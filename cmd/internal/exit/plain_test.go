@@ -56,6 +56,8 @@ func TestWithoutCalls(t *testing.T) {
 		err:                            "nowhere/plan.yaml: no such file or directory",
 		fmt.Errorf("bundle: %w", err):  "bundle: nowhere/plan.yaml: no such file or directory",
 		errors.New("open the station"): "open the station",
+		fmt.Errorf("interrupted: the PIN: %w", context.Canceled): "interrupted: the PIN",
+		context.Canceled: "context canceled",
 	} {
 		if got := withoutCalls(in); got != want {
 			t.Errorf("%v: %q, want %q", in, got, want)

@@ -90,7 +90,7 @@ func TestTypedCeremony(t *testing.T) {
 	p.interrupts()
 	p.sees("The ceremony is paused. Why, for the record? (Enter: no reason)")
 	p.types("the fire alarm rang")
-	p.sees("head of the record, asked for when it goes on:")
+	p.sees("head of the record; write it down, a resumed run asks for it:")
 	p.sees("to add to it: officiant ceremony note ceremony --by NAME [TEXT]")
 	p.sees("to go on: officiant ceremony run plan/plan.yaml --station station.yaml")
 	p.leaves(130)
