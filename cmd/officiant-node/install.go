@@ -91,7 +91,7 @@ func spoken(flag, typed string) (*fingerprint.SHA256, error) {
 	}
 	f, err := parseSpoken(typed)
 	if err != nil {
-		return nil, exit.Usagef("--%s: %v", flag, err)
+		return nil, exit.Usagef("--%s: %w", flag, err)
 	}
 	return &f, nil
 }

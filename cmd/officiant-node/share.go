@@ -154,7 +154,7 @@ func (s *shareOptions) confirmed(ctx context.Context, to *request.Opened) error 
 	}
 	given, err := parseSpoken(typed)
 	if err != nil {
-		return exit.Usagef("%s: %v", how, err)
+		return exit.Usagef("%s: %w", how, err)
 	}
 	if given != to.Fingerprint {
 		return &exit.Error{Code: exit.Refused,

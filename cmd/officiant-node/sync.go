@@ -108,7 +108,7 @@ func (s *syncOptions) place(ctx context.Context, flag, at string) (*fetch.Place,
 	}
 	p, err := fetch.Open(at, o)
 	if err != nil {
-		return nil, exit.Usagef("%s: %v", flag, err)
+		return nil, exit.Usagef("%s: %w", flag, err)
 	}
 	return p, nil
 }

@@ -50,7 +50,7 @@ func (d *dealing) people(ctx context.Context) (names, recipients []string, err e
 		recipient := ""
 		if sealed {
 			if recipient, err = recipientOf(ctx, file); err != nil {
-				return nil, nil, exit.Usagef("--person %s: %v", name, err)
+				return nil, nil, exit.Usagef("--person %s: %w", name, err)
 			}
 		} else if err := d.printable(); err != nil {
 			return nil, nil, err

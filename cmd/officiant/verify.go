@@ -108,7 +108,7 @@ func (o *verifyOptions) pins(ctx context.Context, dir string) (*audit.Options, e
 		}
 		sum, err := fingerprint.Parse(f.text)
 		if err != nil {
-			return nil, exit.Usagef("%s: %v", f.flag, err)
+			return nil, exit.Usagef("%s: %w", f.flag, err)
 		}
 		*f.pin = &sum
 	}
@@ -119,7 +119,7 @@ func (o *verifyOptions) pins(ctx context.Context, dir string) (*audit.Options, e
 		}
 		roots, err := attestation.ParseRoots(text)
 		if err != nil {
-			return nil, exit.Usagef("--attestation-root %s: %v", file, err)
+			return nil, exit.Usagef("--attestation-root %s: %w", file, err)
 		}
 		pins.AttestationRoots = append(pins.AttestationRoots, roots...)
 	}

@@ -40,6 +40,45 @@ for n in kim alice bob eve; do ssh-keygen -q -t ed25519 -N '' -f $n; done
   done; } >>plan/plan.yaml
 `
 
+// TestTypedApproval: a key with a passphrase asks for it, and then for the plan's name.
+// Neither a wrong passphrase nor another name leaves an approval behind, and what is
+// typed is seen nowhere.
+func TestTypedApproval(t *testing.T) {
+	needSoftHSM(t)
+	dir := t.TempDir()
+	shell(t, dir, typedRoom+`
+ssh-keygen -q -t ed25519 -N 'a passphrase' -f locked
+locked=$(cut -d' ' -f1,2 locked.pub)
+sed -i "s|^  - {name: kim, .*|  - {name: kim, role: administrator, key: \"$locked\"}|" plan/plan.yaml
+`)
+	for _, c := range []struct {
+		passphrase, name string
+		code             int
+		says             string
+	}{
+		{"the passphrase", "", 3, "locked does not open with this passphrase"},
+		{"a passphrase", "demo", 6, "nothing was signed"},
+		{"a passphrase", "demo-1", 0, "1 of the 2 approvals that the plan asks for, by kim"},
+	} {
+		p := sit(t, dir, "officiant", "ceremony", "approve", "plan/plan.yaml", "--key", "locked")
+		p.sees("assphrase")
+		p.hides()
+		p.types(c.passphrase)
+		if c.name != "" {
+			p.sees("to approve it: ")
+			p.types(c.name)
+		}
+		p.leaves(c.code)
+		if !strings.Contains(p.seen(), c.says) || strings.Contains(p.seen(), c.passphrase) {
+			t.Errorf("want %q, and no passphrase, in\n%s", c.says, p.seen())
+		}
+		_, err := os.Stat(filepath.Join(dir, "plan", "approvals", "kim.sig"))
+		if (err == nil) != (c.code == 0) {
+			t.Errorf("exit code %d, and the approval: %v", c.code, err)
+		}
+	}
+}
+
 // TestTypedCeremony is a whole ceremony as people type it, on a terminal of 80
 // columns: approvals, attendance, a watch, PINs of two tokens, an interruption in
 // its midst with a reason and a deviation, going on, a witness. No PIN is seen
