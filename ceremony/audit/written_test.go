@@ -41,6 +41,7 @@ var written = map[string]string{
 	"second-cluster":    "cf354177864a00e19e2142717dfcebb9cf58772fb94519648312db62e2124095",
 	// Bundles of format 4; certificatesDir and the files of an external etcd lie elsewhere.
 	"kubeadm-elsewhere": "48452a65915a8740e507bb983cdfbab4f7633eeea7a00995ac0cacedce40736b",
+	"wrong-pin":         "48dadf319234f607c8c6e6c238dcf6777ec80bb1bde2d124c05a81f10d90e6b3", // refused, and gone on
 	"external-root":     "e5cbf245fa444de7eaabd98b4e979d72b3a4bf1006eece0f3c240079588eb5a0",
 }
 
