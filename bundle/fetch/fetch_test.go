@@ -85,6 +85,32 @@ func TestConditional(t *testing.T) {
 	}
 }
 
+// TestChangedTwiceInASecond: a file that is changed again in the second in which it was
+// fetched is fetched again, though its server tells the two apart by the second alone.
+func TestChangedTwiceInASecond(t *testing.T) {
+	content, at := "first", time.Now().Truncate(time.Second)
+	changed := at
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", at.UTC().Format(http.TimeFormat))
+		http.ServeContent(w, r, "cp-1.tar", changed, strings.NewReader(content))
+	}))
+	defer s.Close()
+	p := open(t, s.URL+"/demo/", fetch.Options{})
+	_, v, err := get(t, p, fetch.Validator{})
+	if err != nil || v != (fetch.Validator{}) {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	content = "second"
+	at = at.Add(time.Second)
+	data, v, err := get(t, p, v)
+	if err != nil || string(data) != "second" || v.LastModified == "" {
+		t.Errorf("%q, %+v, %v", data, v, err)
+	}
+	if _, _, err := get(t, p, v); !errors.Is(err, fetch.ErrUnchanged) {
+		t.Errorf("not changed since: %v", err)
+	}
+}
+
 // TestServerIsVerified: a server is verified by the CAs given, and by no others.
 func TestServerIsVerified(t *testing.T) {
 	s := httptest.NewTLSServer(

@@ -140,7 +140,26 @@ func (w *web) get(ctx context.Context, name string, known Validator) ([]byte, Va
 	if err != nil {
 		return nil, none, fmt.Errorf("%s: the answer is cut off: %w", r.URL, err)
 	}
-	return data, Validator{ETag: plainHeader(answer, "ETag"), LastModified: plainHeader(answer, "Last-Modified")}, nil
+	return data, validator(answer), nil
+}
+
+// validator is what an answer says of its file; none when the file was changed in the
+// very second of the answer. If it is changed again in that second, both look the same by
+// their dates, and by the tags that servers make of them (RFC 9110, 8.8.2.2).
+func validator(a *http.Response) Validator {
+	v := Validator{ETag: plainHeader(a, "ETag"), LastModified: plainHeader(a, "Last-Modified")}
+	if v.LastModified == "" {
+		return v
+	}
+	changed, err := http.ParseTime(v.LastModified)
+	if err != nil {
+		return Validator{}
+	}
+	at, err := http.ParseTime(a.Header.Get("Date"))
+	if err != nil || at.Sub(changed) < time.Second {
+		return Validator{}
+	}
+	return v
 }
 
 func (w *web) put(ctx context.Context, name string, data []byte) error {
