@@ -146,6 +146,7 @@ type kubeletNode struct {
 	mounts  []string
 	ports   string // further lines of its configuration
 	from    int64  // where the API server's log was when the kubelet was started
+	since   time.Time
 }
 
 func (k *kubeletNode) flags() string {
@@ -222,7 +223,7 @@ func (k *kubeletNode) launchKubelet() error {
 	if err != nil {
 		return err
 	}
-	k.from = log.Size()
+	k.from, k.since = log.Size(), time.Now()
 	p, err := begin(
 		"kubelet on "+k.name,
 		filepath.Join(k.logs, k.name+"-kubelet.log"),

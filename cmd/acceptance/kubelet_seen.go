@@ -80,7 +80,9 @@ func (k *kubeletNode) credentials() (map[string]bool, error) {
 		if d.Decode(&event) != nil {
 			return seen, nil // the rest is being written
 		}
-		if event.User.Username != "system:node:"+k.name || !strings.HasPrefix(event.UserAgent, "kubelet/") {
+		// What the kubelet before had asked, a watch above all, may be noted when it ends.
+		if event.User.Username != "system:node:"+k.name || !strings.HasPrefix(event.UserAgent, "kubelet/") ||
+			event.Received.Before(k.since) {
 			continue
 		}
 		for _, id := range event.User.Extra["authentication.kubernetes.io/credential-id"] {
