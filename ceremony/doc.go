@@ -17,8 +17,8 @@
 // key with an intent is looked up by its id and not created again. A certificate
 // whose intent has no result is abandoned, and its entry gets a new serial.
 //
-// A PIN that a token did not take is on record as well, and counted until the token is
-// open: whoever goes on, on whatever machine, is told before the next one is tried.
+// A PIN that a token refused is on record as well, and counted until the token is
+// open. Whoever continues, on any machine, is told before the next PIN is tried.
 //
 // Every other file of the directory (authorities, bundles, release.pub, the
 // signatures) is a function of the transcript, the requests and the sealed files that

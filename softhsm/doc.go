@@ -8,7 +8,7 @@
 //	DIR/softhsm2.conf   mode 0600
 //	DIR/tokens/         mode 0700
 //
-// Tokens are made in this process, since softhsm2-util takes PINs as arguments,
+// Tokens are made in this process, because softhsm2-util takes PINs as arguments,
 // where any user of the machine can read them. Whoever can read DIR and knows a
-// PIN has the keys: nothing here is for keys that matter.
+// PIN has the keys, so do not use these tokens for keys that matter.
 package softhsm

@@ -1,17 +1,17 @@
-// Package fetch gets a node's bundle from a place that is trusted with nothing, and
-// leaves its status there.
+// Package fetch gets a node's bundle from an untrusted location, and leaves the node's
+// status there.
 //
-// A place is a folder, such as a mounted share, or a base URL of any web server that
-// hands out files. Files are named after nodes: NODE.tar for the bundle. What comes
-// back is bytes, no more: package install decides whether they are this node's.
+// A location is a folder, such as a mounted share, or a base URL of any web server that
+// serves files. Files are named after nodes: NODE.tar for the bundle. What comes
+// back is only bytes: package install decides whether they are this node's.
 //
-// A place can delay and nothing else. Every read has a limit of size and one of time;
-// redirects are not followed, content is not decompressed, cookies are not kept, and no
-// environment variable names a proxy. A URL is https; plain http is taken from a
-// loopback address alone. A server's certificate is verified against the system's roots
-// or against the file that Options.CA is.
+// A location can delay a node, and nothing else. Every read has a size limit and a time
+// limit. Redirects are not followed, content is not decompressed, cookies are not kept,
+// and no environment variable sets a proxy. A URL is https; plain http is accepted only
+// from a loopback address. A server's certificate is verified against the system's roots
+// or against the file in Options.CA.
 //
-// Get asks with what the last answer said of itself (ETag, Last-Modified), so that what
-// did not change does not travel. A place that says "not modified" proves nothing by
-// it; whoever wants to know has to ask without a validator.
+// Get sends the validators of the last answer (ETag, Last-Modified), so that unchanged
+// files are not transferred. "Not modified" from a location proves nothing; a caller that
+// needs to know must ask without a validator.
 package fetch

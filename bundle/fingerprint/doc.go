@@ -8,14 +8,14 @@
 //	words    Scotland mosquito scallion insurgent …
 //	lines    two lines of eight groups, then eight lines of four words
 //
-// Files hold the text form: 64 lower-case hex digits and nothing else, which
-// is also what sha256sum prints. Parse reads what people pass on: the text or
-// the grouped form, in capitals or not, with "sha256:" before it or not, or
+// Files hold the text form: 64 lower-case hex digits and nothing else, as
+// sha256sum prints them. Parse reads what people pass on: the text or
+// the grouped form, in upper or lower case, with or without "sha256:" before it, or
 // pairs with colons as openssl prints them. ParseWords reads the words.
 //
 // The words are the PGP word list. The byte at position 0, 2, 4, … gives a word
-// of two syllables, the byte at position 1, 3, 5, … a word of three, so that a
-// word left out, repeated or swapped with its neighbour is heard.
+// of two syllables, the byte at position 1, 3, 5, … a word of three, so that people
+// hear a word that is left out, repeated or swapped with the next one.
 //
 // The fingerprint of a key is that of its DER SubjectPublicKeyInfo (SPKI), as
 //

@@ -1,6 +1,6 @@
 // Package kubeconfig reads, completes and renders kubeconfig files.
 //
-// Only the kind kubeadm writes is known: one cluster, one user, one context,
+// It knows only the kind that kubeadm writes: one cluster, one user, one context,
 // which is the current one, and everything a client needs inside the file.
 // Render lays it out as kubeadm does, byte for byte:
 //
@@ -26,7 +26,7 @@
 // A bundle carries the file without client-key-data; the node, which has the key,
 // completes it. `kubeadm certs generate-csr` writes files that have a key and no
 // certificates; Parse reads those too. Paths to files, tokens, plugins, a second
-// cluster, and fields this list does not have are refused, with their place.
+// cluster, and fields that are not in this list are refused, with their position.
 //
 // No error repeats any part of a key.
 package kubeconfig

@@ -7,12 +7,12 @@
 //	base64, 70 columns a line
 //	-----END SSH SIGNATURE-----
 //
-// In it are the public key, a namespace and the signature, of SHA-512 of the
-// file. The namespace says what the signature is for: one made for another
-// purpose is refused, as is every other spelling of the same. Keys are Ed25519,
-// ECDSA and RSA of 2048 bits or more, also those of security keys (FIDO), which
-// have to say that they were touched; an RSA key signs with SHA-2, never SHA-1.
+// It contains the public key, a namespace and the signature over the SHA-512 of the
+// file. The namespace says what the signature is for. A signature made for another
+// purpose is refused, as is every other spelling of the same one. Keys are Ed25519,
+// ECDSA and RSA of 2048 bits or more, including those of security keys (FIDO), whose
+// signature must say that the key was touched. An RSA key signs with SHA-2, never SHA-1.
 //
-// Verify shows that the key in the signature made it. Whose key that is, the
-// caller has to know.
+// Verify shows that the key in the signature made it. The caller must know whose key
+// that is.
 package sshsig

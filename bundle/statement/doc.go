@@ -1,4 +1,4 @@
-// Package statement holds what a node says of itself, signed by the node's own key.
+// Package statement holds a node's report about itself, signed by the node's own key.
 //
 // A file of kind SignedNodeStatus is JSON:
 //
@@ -10,10 +10,10 @@
 //	             "officiant node status v1", a newline, and the statement
 //
 // The key is that of kubelet.conf, or, on a node without a kubelet, of etcd's server.
-// The statement has when it was made, the sequence and the SHA-256 of SHA256SUMS of the
-// bundle in place, what the last sync came to, and the node's whole status. So it
-// speaks of one bundle at one time, and cannot be another node's.
+// The statement says when it was made. It has the sequence and the SHA-256 of SHA256SUMS
+// of the bundle in place, the result of the last sync, and the node's whole status. So it
+// refers to one bundle at one time, and cannot be another node's.
 //
-// Check holds it against the bundle that the ceremony made: the certificate has to be
-// that bundle's. What is older than its reader allows counts as absent.
+// Check compares it with the bundle that the ceremony made: the certificate must be
+// that bundle's. A statement older than its reader allows counts as absent.
 package statement

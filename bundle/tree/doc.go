@@ -5,12 +5,12 @@
 // so that errors and messages say where a file lies. A path that is neither the
 // folder nor below it is refused.
 //
-// Below "/" there is no outside, and every operation is package os's. Below
-// another folder, what is there belongs to a machine that is not this one, and
-// whoever owns the folder may exchange what is in it while it is worked on. All
+// Below "/" there is no outside, and every operation is package os's. The contents
+// of another folder belong to another machine, and the folder's owner may exchange
+// them while this package works on them. All
 // operations then go through an os.Root: the kernel resolves each path again,
-// name by name, and a link that leads out is not followed, however late it was put
-// there. A link that begins with "/" means a file of that machine: it is looked up
-// below the folder. Where that is nothing, or a link climbs above the folder, the
+// name by name, and does not follow a link that leads out, however late it was put
+// there. A link that begins with "/" means a file of that machine, and is looked up
+// below the folder. If nothing is there, or a link climbs above the folder, the
 // error is an *Outside.
 package tree

@@ -30,8 +30,9 @@
 //
 // # Tokens
 //
-// Nobody takes attendance: people have signed. A PIN that a token did not take is on
-// record, as in a ceremony, those of the ceremony counted in; a login after one is, too.
+// Nobody takes attendance, because people have signed. As in a ceremony, a PIN that a
+// token refused is on record, and the count includes the ceremony's refused PINs. A login
+// after a refused PIN is on record, too.
 //
 // # What a forged record cannot do
 //

@@ -1,16 +1,16 @@
-// Package inventory lists everything that was ever to be signed by an authority,
-// as the transcripts of its ceremonies tell it: what was issued, and what was
-// abandoned, whose certificate may exist although nobody recorded it.
+// Package inventory lists every certificate that an authority was meant to sign,
+// according to the transcripts of its ceremonies. It covers issued certificates and
+// abandoned ones, which may exist although nobody recorded them.
 //
-// Records are read line by line and may be long: what is kept of one is an Entry
-// for each certificate, from which its Item is made when it is asked for.
+// Records are read line by line and may be long. The package keeps an Entry for each
+// certificate, and makes the Item from it on request.
 //
 // An Item is one certificate. Its name is the schedule's ("cp-1/apiserver",
-// "kubernetes"), and comes again with each ceremony that makes it anew: the
-// newest of a name in a cluster is current, the others are superseded. They are
-// valid until they end all the same, since Kubernetes does not revoke. An
-// authority is dropped when the cluster's last ceremony does not go on with it.
+// "kubernetes"), and appears again with each ceremony that makes it anew. The
+// newest of a name in a cluster is current, the others are superseded. Superseded
+// certificates are still valid until they expire, since Kubernetes does not revoke. An
+// authority is dropped when the cluster's last ceremony does not continue with it.
 //
-// What is read here has a whole chain of lines. Whose it is, signatures tell,
-// and `officiant ceremony verify` looks at those.
+// Everything read here has a whole chain of lines. Signatures show whose record it is,
+// and `officiant ceremony verify` checks those.
 package inventory

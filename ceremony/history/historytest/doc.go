@@ -1,4 +1,4 @@
-// Package historytest writes records of ceremonies as ceremonies write them,
-// without holding any: for tests of who reads records. What it writes goes through
-// transcript's own writer, so that nothing can be in it that cannot be on record.
+// Package historytest writes records of ceremonies as ceremonies write them, without
+// holding any, for tests of code that reads records. It uses transcript's own writer, so
+// its records contain nothing that a real record cannot.
 package historytest

@@ -1,5 +1,5 @@
 // Package endpoint answers requests to an online signer over HTTP: on a Unix socket, or
-// with mutual TLS. One request has one answer. This page is the format's specification,
+// with mutual TLS. Each request gets one answer. This page specifies the format,
 // version 1.
 //
 // POST /v1/sign takes JSON, of at most 64 KiB:
@@ -10,20 +10,19 @@
 //
 // The fields are those of a CertificateSigningRequest's spec, as the API server set
 // them; request is base64 of the PEM, expirationSeconds may be left out. Any other field
-// is an error. What is decided comes with status 200:
+// is an error. A decision has status 200:
 //
 //	{"state":"signed","certificate":"LS0t…","head":{"seq":12,"hash":"9c4e…"}}
 //	{"state":"denied","reason":"san-not-in-grant","detail":"…","head":{…}}
 //	{"state":"later","reason":"token","detail":"…","head":{…}}
 //
 // certificate is base64 of PEM: the certificate, then its authority's. A denial is final.
-// "later" decides nothing: ask again. Then, and after a connection that broke, the same
-// request gets the same certificate. head is how far the journal has come: keep the
-// newest.
+// "later" decides nothing: ask again. Then, and after a broken connection, the same
+// request gets the same certificate. head is the journal's last line: keep the newest.
 //
-// A body that is no request has status 400, another method or path 405 or 404, and the
-// answer is text. GET /v1/status says how the signer stands.
+// A body that is not a request gets status 400, another method or path 405 or 404, with
+// an answer in text. GET /v1/status reports the signer's state.
 //
-// On a listener of their own: /metrics for Prometheus, /readyz (503 while nothing could
-// be signed) and /healthz. Nothing of it names a node or a user.
+// A separate listener has /metrics for Prometheus, /readyz (503 while nothing could
+// be signed) and /healthz. None of these names a node or a user.
 package endpoint

@@ -1,14 +1,14 @@
-// Package policy says what a request to an online signer comes to. It is pure: the
-// same grant, request, state and time give the same answer, and nothing is read, kept
-// or signed here.
+// Package policy decides on a request to an online signer. It is pure: the
+// same grant, request, state and time give the same answer, and it reads, keeps
+// and signs nothing.
 //
-// Read holds a request against the grant: a signer name of it, exact usages, a
-// CertificateSigningRequest of right size and form whose key signs it, a subject that
-// is the requester's, and no name that is not the grant's. What it returns, a Claim,
-// has everything a certificate says from the grant and nothing from the request but
-// the public key and whether keyEncipherment was asked for. Allow holds the Claim
-// against what was signed before.
+// Read checks the request against the grant: one of its signer names, exact usages, a
+// CertificateSigningRequest of the right size and form whose key signs it, the
+// requester's own subject, and only names from the grant. It returns a Claim.
+// Everything in the certificate comes from the grant, except the public key and whether
+// keyEncipherment was asked for. Allow checks the Claim against what was signed before.
 //
-// A refusal has a Reason, which is a promise to whoever counts or reads them, and says
-// whether it is final, or a matter of time (Later): then nothing is to be denied.
+// A refusal has a Reason, a stable value for programs and people who count or read
+// them. It says whether the refusal is final or temporary (Later). A temporary refusal
+// must not become a denial.
 package policy

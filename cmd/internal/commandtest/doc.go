@@ -1,4 +1,4 @@
-// Package commandtest holds what the tests of both programs ask of their commands:
-// that help fits the screen, that examples are commands, that what a command prints
-// for programs follows its schema. Tests only.
+// Package commandtest has the checks that the tests of both programs make of their
+// commands: help fits the screen, examples are commands, and output for
+// programs follows its schema. Tests only.
 package commandtest

@@ -1,6 +1,6 @@
 // Package awskmstest is a KMS that speaks AWS's protocol (AWS JSON 1.1 over
-// HTTPS, requests signed with SigV4), holds real keys in memory, and does wrong
-// what a test tells it to. It knows the requests that package awskms makes, and
-// refuses others. It does not check the signatures of requests, only that there
+// HTTPS, requests signed with SigV4), holds real keys in memory, and misbehaves
+// as a test tells it to. It knows the requests that package awskms makes, and
+// refuses others. It does not check the signature of a request, only that there
 // is one, for this Region and service.
 package awskmstest

@@ -4,7 +4,7 @@
 //
 // It is strict where Google is: names, CRC32C of digests, one hash to a key,
 // states, names that are never free again. Its HSM attests keys in the layout of
-// real attestations, under a maker's and an owner's root of its own (Roots).
-// Faults are switched on by Break and off by Mend. What it answers was written
-// from Google's reference; it was never held against Google's own service.
+// real attestations, under its own maker's and owner's roots (Roots).
+// Break switches faults on, and Mend switches them off. Its answers follow
+// Google's reference; they were never compared with Google's own service.
 package gcpkmstest

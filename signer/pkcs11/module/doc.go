@@ -1,24 +1,24 @@
-// Package module has a PKCS#11 module run in a process of its own. A module is
+// Package module runs a PKCS#11 module in a separate process. A module is
 // foreign code: it may crash, hang in any call, end the process, print, fork, and
-// change directory, locale, signal handlers and environment. In this process it
-// does none of that to the program that conducts the ceremony, nor sees its memory.
+// change directory, locale, signal handlers and environment. In a separate process it
+// does none of that to the program that conducts the ceremony, and cannot see its memory.
 //
 // # The process
 //
-// It is this same program, started anew as "officiant-pkcs11-module PATH PARENT
-// LIMIT"; Serve, with which main begins, recognizes it. It has a session of its
-// own, so a terminal's signals do not reach it, /dev/null for stdin, one pipe for
+// The process is the same program, started again as "officiant-pkcs11-module PATH PARENT
+// LIMIT"; Serve, which main calls first, recognizes it. It has its own
+// session, so a terminal's signals do not reach it, /dev/null for stdin, one pipe for
 // stdout and stderr, whose lines go to Options.Said, no core files, and the
-// variables that Variables chooses. It stays until the other side is gone: a
-// call that may write to the token is finished first, then C_Finalize is called
+// variables that Variables chooses. It stays until the other side is gone. Then it
+// finishes a call that may write to the token, and calls C_Finalize
 // within a second. Whoever opens the module next waits for such a process.
 //
-// Modules and C are called there by miekg/pkcs11 and, where that believes a
-// length or copies a PIN, by functions of our own (native.go).
+// There, miekg/pkcs11 calls the module. Where miekg/pkcs11 trusts a length or copies a
+// PIN, our own functions call it (native.go).
 //
 // # The boundary
 //
-// What crosses is PKCS#11 itself, a function at a time, and nothing of package
+// PKCS#11 itself crosses the boundary, a function at a time, and nothing of package
 // pkcs11: what a token claims is judged on the side that the module cannot reach.
 // Searches and signatures cross whole, and several signatures at once.
 //
@@ -34,9 +34,9 @@
 //
 // A request has a function's arguments, and its answer what the function
 // returned. A code comes with the function that gave it; text says what is wrong
-// with an answer of the module's. A list is its length and its elements. What is not
-// of its form ends the process. A PIN crosses once and is cleared behind itself.
+// with an answer of the module. A list is its length and its elements. A malformed
+// message ends the process. A PIN crosses once and is cleared afterwards.
 //
-// A page of shared memory holds for each request the function that it is in, so
+// A page of shared memory holds, for each request, the function it is in, so
 // that *Late and *Ended name the call in which a module hangs or died.
 package module

@@ -1,11 +1,10 @@
-// Package endpoint asks an online signer, by the form that the signer's own package
-// ceremony/online/endpoint specifies. It is restated here, and a test holds the two
-// together: the signer's has policy behind it, and this program links none.
+// Package endpoint asks an online signer, in the format that the signer's own package
+// ceremony/online/endpoint specifies. The format is restated here, and a test keeps the
+// two equal: the signer's package imports policy, and this program links none.
 //
-// A Client asks over a Unix socket, or with mutual TLS 1.3; certificate, key and authority
-// are read anew for each connection, so that files that change need no restart.
+// A Client asks over a Unix socket, or with mutual TLS 1.3. It reads certificate, key and
+// authority anew for each connection, so changed files need no restart.
 //
-// What an answer says of itself is checked before anybody goes by it: a state there is, a
-// head that is one, and a certificate whose key is the request's. An answer that is not
-// that is an error, and nothing is decided by it.
+// An answer is checked before it is used: a known state, a well-formed head, and a
+// certificate for the request's key. Any other answer is an error, and decides nothing.
 package endpoint
