@@ -112,8 +112,8 @@ func (r *run) findApprovals() error {
 }
 
 // ReadApprovals reads the files of approvals/ in a plan's folder or a ceremony
-// directory; none when there is no such folder. What is no file of a
-// signature's size, and what is no NAME.sig, is left out.
+// directory; none if there is no such folder. It skips files larger than a
+// signature, and files that are not named NAME.sig.
 func ReadApprovals(folder fs.FS) (map[string][]byte, error) {
 	return approval.ReadFolder(folder, approvalsFolder)
 }

@@ -9,8 +9,8 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// Attended is a *Refused when those said to be present are not people of the
-// plan, or nobody is who may conduct it. A plan without people has no attendance.
+// Attended returns a *Refused if those named as present are not people of the
+// plan, or if nobody present may conduct it. A plan without people has no attendance.
 func Attended(people approval.People, present []string) error {
 	if people.Nobody() {
 		if len(present) > 0 {

@@ -9,7 +9,7 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// Correction is people's agreement that a ceremony goes on with another station file
+// Correction is people's agreement that a ceremony continues with another station file
 // than the one on record.
 type Correction struct {
 	Reason string

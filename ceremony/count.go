@@ -8,8 +8,8 @@ import (
 	"officiant/signer"
 )
 
-// Counter is an Observer that wants to know how far a step with many signatures or
-// files is. It is told from several goroutines.
+// Counter is an Observer that also gets the progress of a step with many signatures or
+// files. Several goroutines call it.
 type Counter interface{ Count(done, of int) }
 
 // stepCount counts what is done of a step. The zero stepCount counts for nobody.

@@ -31,8 +31,8 @@ func (r *run) dryRun(_ context.Context) error {
 }
 
 // DryRun checks and lints every certificate of the schedule as if it were
-// issued at notBefore, with throw-away keys in place of those to be made.
-// Refusals come back as *Refused, all of them.
+// issued at notBefore, with throw-away keys instead of those to be made.
+// It returns all refusals, as *Refused.
 func DryRun(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, random io.Reader) error {
 	return tryAll(checker, c, notBefore, random, func(of int) *stepCount { return &stepCount{of: of} })
 }

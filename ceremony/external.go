@@ -17,7 +17,7 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// Awaiting says that a ceremony has come as far as it can before certificates that
+// Awaiting says that a ceremony cannot continue until certificates that
 // others sign come back, and where its record stands.
 type Awaiting struct {
 	Root     *x509.Certificate // that has to sign, or a CA below it

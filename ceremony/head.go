@@ -15,7 +15,7 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// Heads is how a ceremony that goes on learns the head of the record that people
+// Heads is how a resumed ceremony learns the record's head that people
 // have: whoever holds the directory between two processes could cut lines off it.
 type Heads struct {
 	// Given are heads that people wrote down: one that was shown, and, when the
@@ -38,7 +38,7 @@ type Heads struct {
 	Agree func(ctx context.Context, since []string) error
 }
 
-// Stopped says where the record stands of a ceremony that ended early.
+// Stopped says where the record of a ceremony that ended early stands.
 type Stopped struct {
 	Head  fingerprint.SHA256 // of what is on disk
 	cause error

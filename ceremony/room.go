@@ -10,7 +10,7 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// Waiver lets a ceremony go on although checks of the room refuse it.
+// Waiver lets a ceremony continue although checks of the room refuse it.
 type Waiver struct {
 	Checks []string // by name
 	Reason string

@@ -65,7 +65,7 @@ type Config struct {
 	Workers int // certificates checked at once; 0 means one for each processor
 }
 
-// Observer is told how the ceremony goes on.
+// Observer gets the progress of the ceremony.
 type Observer interface {
 	Step(n, of int, title string)
 	Say(line string) // one fact of the present step
@@ -164,7 +164,7 @@ type rooms struct {
 	outputs *outputs
 }
 
-// Run carries out a plan, or goes on where a previous process stopped.
+// Run carries out a plan, or continues where a previous process stopped.
 // Errors: *Refused and *plan.Invalid before anything is signed,
 // ErrOtherCeremony, *Interrupted, and those of signer and of the disk.
 func Run(ctx context.Context, cfg Config) (*Result, error) {

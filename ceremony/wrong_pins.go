@@ -37,7 +37,7 @@ func (w *WrongPINs) Set(on transcript.WrongPINs) {
 	}
 }
 
-// Telling has people who are asked for a PIN be told of the wrong ones on record.
+// Telling shows the wrong PINs on record to people who are asked for a PIN.
 func (w *WrongPINs) Telling(ask signer.PINFunc) signer.PINFunc {
 	if ask == nil {
 		return nil
@@ -48,7 +48,7 @@ func (w *WrongPINs) Telling(ask signer.PINFunc) signer.PINFunc {
 	}
 }
 
-// TellWrongPINs says of which tokens a record has wrong PINs.
+// TellWrongPINs names the tokens for which a record has wrong PINs.
 func TellWrongPINs(say func(string), on transcript.WrongPINs) {
 	for _, id := range slices.Sorted(maps.Keys(on)) {
 		r := on[id]
@@ -64,8 +64,8 @@ func isOn(n int, what string) string {
 	return fmt.Sprintf("%d %ss are", n, what)
 }
 
-// RefusedPIN is the line for an error, for whoever takes the token in hand next, on
-// whatever machine; false when no PIN was refused.
+// RefusedPIN is the record's line for an error, for whoever uses the token next, on
+// any machine; false if no PIN was refused.
 func RefusedPIN(err error, on transcript.WrongPINs) (transcript.PINRefused, bool) {
 	var refused *signer.PINRefused
 	if !errors.As(err, &refused) {

@@ -70,8 +70,8 @@ type Parallel interface {
 	Sessions() int
 }
 
-// Queued is a Store that wants more callers than it makes signatures at once, so
-// that the next ones wait where they are made.
+// Queued is a Store that needs more concurrent callers than it makes signatures at once,
+// so that the next ones already wait where they are made.
 type Queued interface {
 	Queue() int
 }
@@ -97,7 +97,7 @@ type Prober interface {
 // CanaryLabel is what a canary's label begins with; its id follows in hex.
 const CanaryLabel = "officiant-canary-"
 
-// Canary tells what a throw-away key went through.
+// Canary says what was tried on a throw-away key.
 type Canary struct {
 	Algorithm  Algorithm
 	Attributes map[string]string // raw, as read back before the trials

@@ -1,7 +1,7 @@
 package signer
 
 // URIError says that a key's URI cannot be read, or does not name what its backend
-// needs: whoever wrote it has to mend it, and no token was asked for anything.
+// needs. Its author has to correct it, and no token was asked for anything.
 type URIError struct{ err error }
 
 // BadURI makes an error about a URI one; nil stays nil.

@@ -15,8 +15,8 @@ import (
 	"officiant/bundle"
 )
 
-// Reseal writes SHA256SUMS anew for the files as they are now, and signs it: what
-// whoever holds the release key could do. It is written apart from package bundle.
+// Reseal writes SHA256SUMS again for the files as they are now, and signs it, as any
+// holder of the release key could. It shares no code with package bundle.
 func (p *PKI) Reseal(t testing.TB, b *bundle.Bundle) {
 	t.Helper()
 	b.Sums = Sums(b.Header, b.Files)

@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// Name is what data is written in: "UTF-8", "UTF-8 with a byte order mark",
-// "UTF-16 …" or "UTF-32 …"; "" when it is none of them. UTF-16 without a mark is
-// told by the zero byte beside its first character, which has to be ASCII.
+// Name is the encoding of data: "UTF-8", "UTF-8 with a byte order mark",
+// "UTF-16 …" or "UTF-32 …"; "" if it is none of them. UTF-16 without a mark is
+// recognized by the zero byte beside its first character, which must be ASCII.
 func Name(data []byte) string {
 	switch {
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe, 0, 0}), bytes.HasPrefix(data, []byte{0, 0, 0xfe, 0xff}):

@@ -92,8 +92,8 @@ func (d Difference) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// Of reads what there is to compare in a file, by the kind its name tells. Of a file
-// of another kind, or one that cannot be read as its kind, that is told or nothing.
+// Of reads what people can compare in a file, whose kind follows from its name. For a
+// file of another kind, or one that cannot be read as its kind, it says so or nothing.
 func Of(name string, data []byte) []Fact {
 	switch path.Ext(name) {
 	case ".crt":

@@ -15,7 +15,7 @@ import (
 	"officiant/bundle/privatekey"
 )
 
-// InUse is a leaf as it stands below /etc/kubernetes, whoever put it there.
+// InUse is a leaf as it is below /etc/kubernetes, whoever put it there.
 type InUse struct {
 	File  string              // of the certificate
 	Chain []*x509.Certificate // the leaf first; empty when there is none

@@ -16,7 +16,7 @@ import (
 )
 
 // Config is what the documents of one kubeadm configuration file say. Empty
-// fields were not said; no default of kubeadm is filled in.
+// fields were not set; no default of kubeadm is filled in.
 type Config struct {
 	KubernetesVersion    string // "v1.37.2" or "1.37.2"; what a vendor puts behind it is left out
 	ClusterName          string
@@ -71,9 +71,9 @@ type File struct {
 	Data []byte
 }
 
-// Given names fields a caller has from elsewhere, such as a flag, that goes before
-// the file: they are not judged, and empty in Config. "ClusterConfiguration.clusterName"
-// is such a name.
+// Given names fields that a caller has from another source, such as a flag, which takes
+// precedence over the file. They are not checked, and are empty in Config.
+// "ClusterConfiguration.clusterName" is such a name.
 type Given []string
 
 // Parse reads a kubeadm configuration file of one or several documents. file

@@ -28,8 +28,8 @@ const (
 	maxServiceBits      = 20 // kubeadm's and the API server's upper limit
 )
 
-// Complete puts kubeadm's defaults in place of zero values. There is no
-// default for the Kubernetes version, on which what is signed depends.
+// Complete replaces zero values with kubeadm's defaults. There is no
+// default for the Kubernetes version, because what is signed depends on it.
 func (c Cluster) Complete() Cluster {
 	if c.Name == "" {
 		c.Name = defaultName

@@ -19,9 +19,9 @@ var (
 	oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
 )
 
-// Above says what is wrong with a CA of somebody else's PKI that stands above
-// our intermediates: an external root, or a CA between it and them. below is how
-// many CAs stand below it on the longest way down. Nothing means that chains
+// Above says what is wrong with a CA of an external PKI above
+// our intermediates: an external root, or a CA between it and them. below is the
+// number of CAs below it on the longest path. An empty result means that chains
 // through it verify for servers and clients, in Go and in OpenSSL.
 func Above(cert *x509.Certificate, below int) []string {
 	wrong := above(cert, below)
@@ -97,8 +97,8 @@ func weak(a x509.SignatureAlgorithm) bool {
 	return false
 }
 
-// MaxAbove is how many CAs may stand between an external root and an
-// intermediate of ours.
+// MaxAbove is how many CAs may be between an external root and one of our
+// intermediates.
 const MaxAbove = 4
 
 // Chain finds the CAs between a certificate and a root among pool, the issuer
@@ -218,10 +218,10 @@ func Chained(cert, root *x509.Certificate, chain []*x509.Certificate, now time.T
 
 func day(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// Between lists the CAs of pool that stand between authorities and their roots, in
-// the authorities' order, each way from below, none of them twice (one that signed
-// itself, in a cluster that is adopted, has no way up); and those of the roots that
-// stand above any of them, in the roots' order.
+// Between lists the CAs of pool between authorities and their roots, in
+// the authorities' order, each path from the bottom up, none of them twice. A self-signed
+// authority of an adopted cluster has no such path. It also lists the roots
+// above any of them, in the roots' order.
 func Between(authorities, roots, pool []*x509.Certificate) (between, above []*x509.Certificate, err error) {
 	used := make([]bool, len(roots))
 	for _, cert := range authorities {

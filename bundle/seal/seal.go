@@ -127,8 +127,8 @@ func Plain(recipient string) string {
 }
 
 // Seal encrypts secret to all recipients, each of which can open it alone, in
-// ASCII armor. When all have a hybrid recipient, it is sealed to those; else to none of
-// them. Two calls never give the same bytes.
+// ASCII armor. If all of them have a hybrid recipient, it is sealed to those; otherwise to
+// none of those. Two calls never give the same bytes.
 func Seal(recipients []string, secret []byte) ([]byte, error) {
 	if len(recipients) == 0 {
 		return nil, errors.New("no recipient to seal to")
@@ -171,8 +171,8 @@ func Seal(recipients []string, secret []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Open decrypts what Seal made, with one of its identities: as NewIdentity makes them, an
-// X25519 or hybrid one alone, or the PEM of an SSH private key. The caller clears the secret after use.
+// Open decrypts what Seal made, with one of its identities: one from NewIdentity, a single
+// X25519 or hybrid one, or the PEM of an SSH private key. The caller clears the secret after use.
 func Open(identity string, sealed []byte) ([]byte, error) {
 	id, err := parseIdentity(identity)
 	if err != nil {

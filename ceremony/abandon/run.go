@@ -76,7 +76,7 @@ type run struct {
 }
 
 // Run puts an abandonment on record to which enough people agree, and destroys the keys
-// it names, or goes on where a previous process stopped. Errors: *ceremony.Refused, *TooFew
+// it names, or continues where a previous process stopped. Errors: *ceremony.Refused, *TooFew
 // before anything is changed, those of signer and of the disk.
 func Run(ctx context.Context, c Config) (res *Result, err error) {
 	unlock, err := ceremony.Lock(c.Dir)
@@ -125,8 +125,8 @@ func Run(ctx context.Context, c Config) (res *Result, err error) {
 	return res, nil
 }
 
-// Stopped says where the record stands of an abandonment that ended early. The same
-// command goes on.
+// Stopped says where the record of an abandonment that ended early stands. The same
+// command continues it.
 type Stopped struct {
 	Head  fingerprint.SHA256
 	cause error

@@ -42,7 +42,7 @@ func (s Statement) Text() []byte {
 	return []byte(b.String())
 }
 
-// Digest is what people sign, and what stands for each key's name in scripts.
+// Digest is what people sign, and what scripts give instead of each key's name.
 func (s Statement) Digest() fingerprint.SHA256 { return fingerprint.Of(s.Text()) }
 
 // stateOf is the statement of a record's first lines. What is a copy of it, its other

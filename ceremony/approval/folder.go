@@ -9,9 +9,9 @@ import (
 // maxFile is above what an SSH signature has, in bytes.
 const maxFile = 64 << 10
 
-// ReadFolder reads the signatures in a folder, by the names of their files; none when
-// there is no such folder. What is no file of a signature's size, and what is no
-// NAME.sig, is left out.
+// ReadFolder reads the signatures in a folder, by the names of their files; none if
+// there is no such folder. It skips what is not a regular file, files larger than a
+// signature, and files that are not named NAME.sig.
 func ReadFolder(files fs.FS, folder string) (map[string][]byte, error) {
 	entries, err := fs.ReadDir(files, folder)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -20,8 +20,8 @@ type Publication struct {
 	Removed   []string // nodes that have left, whose bundle is gone
 }
 
-// Publish lays out the bundles of every wave up to the first one of which not every
-// node is well; those that lag are not waited for. It can be repeated, and is meant to be.
+// Publish lays out the bundles of every wave, up to the first wave in which a node is not
+// healthy. It does not wait for lagging nodes. It can be repeated, and is meant to be.
 func (f *Folder) Publish(h *history.History, waves []Wave, lagging []string) (*Publication, error) {
 	before, err := f.read()
 	if err != nil {

@@ -161,8 +161,8 @@ func (a *Archive) Clusters() []string {
 	return names
 }
 
-// Records reads all that is here, whatever it is: for who lists, and does not
-// continue.
+// Records reads all that is here, whatever it is, for callers that list ceremonies and do
+// not continue one.
 func (a *Archive) Records() ([]*Record, error) {
 	var all []*Record
 	for _, f := range a.Found {

@@ -132,9 +132,9 @@ func (r *Record) Follows(before *Record) error {
 // Records are the cluster's, newest first. None: it has no ceremony on record.
 func (h *History) Records() []*Record { return h.own }
 
-// Abandoned are ceremonies that people gave up, whichever cluster's: what they issued
-// counts as issued (Find), keys that they made are destroyed, and no chain goes on with
-// them. Nothing else here is of theirs.
+// Abandoned are ceremonies that people gave up, of any cluster. What they issued
+// counts as issued (Find), keys that they made are destroyed, and no chain continues with
+// them. They contribute nothing else here.
 func (h *History) Abandoned() []*Record { return h.abandoned }
 
 // Others are the records of other clusters' ceremonies.
@@ -152,7 +152,7 @@ func (h *History) Ends() []*Record {
 	return newest
 }
 
-// Last is the cluster's newest ceremony, where the next one goes on; nil: there is none.
+// Last is the cluster's newest ceremony, which the next one continues; nil if there is none.
 func (h *History) Last() *Record {
 	if len(h.own) == 0 {
 		return nil

@@ -160,8 +160,8 @@ type Authority struct {
 	OnRecord    bool
 }
 
-// Authorities are those that the cluster goes on with, in the order of its last plan.
-// Records of before there were several of a family do not say; then it is nil.
+// Authorities are those that the cluster continues with, in the order of its last plan.
+// It is nil for records from before a family could have several, which do not say.
 func (h *History) Authorities() []Authority {
 	for _, r := range h.own {
 		if r.Standing == nil {

@@ -173,9 +173,9 @@ func (r *Record) predecessor() (transcript.Predecessor, bool) {
 // finished or not. The error of one that is not whole is a *transcript.Broken.
 func Read(s Source) (*Record, error) { return ReadEach(s, nil) }
 
-// ReadEach is Read for who keeps more of a certificate than a Record does: each is
-// called once for every certificate, with its place among Certificates, from 0, in
-// the order of results. Of an abandoned one, the certificate has no signature.
+// ReadEach is Read for callers that keep more of a certificate than a Record does. each is
+// called once for every certificate, with its index in Certificates, from 0, in
+// the order of results. An abandoned certificate has no signature.
 func ReadEach(s Source, each func(n int, c *x509.Certificate)) (*Record, error) {
 	f, err := s.Open()
 	if err != nil {

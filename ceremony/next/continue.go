@@ -12,10 +12,10 @@ import (
 	"officiant/ceremony/plan"
 )
 
-// Continue makes a plan go on where a cluster's ceremonies in an archive ended. Where
+// Continue makes a plan that continues where a cluster's ceremonies in an archive ended. If
 // another cluster's ceremony opened the root since, the plan continues that, too.
-// Without any of its own cluster the plan is another cluster's first, below the root
-// of those that are here. dirs opens a ceremony directory by its name.
+// If the archive has no ceremony of its cluster, the plan is that cluster's first, below the
+// root of the ceremonies that are here. dirs opens a ceremony directory by its name.
 func Continue(a Asked, archive *history.Archive, dirs func(dir string) fs.FS, lists plan.Duration) (*Proposal, error) {
 	d, err := a.begin()
 	if err != nil {

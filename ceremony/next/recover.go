@@ -12,8 +12,8 @@ import (
 	"officiant/signer"
 )
 
-// Recover begins the cluster's chain anew with what is left, or says why that is
-// not enough. The reason, one line, goes on record.
+// Recover begins the cluster's chain again with what survives, or says why that is
+// not enough. The reason, one line, is recorded.
 func Recover(s *Survivors, reason string) (*Proposal, error) {
 	p := &s.draft.p
 	if err := s.authorities(); err != nil {

@@ -33,8 +33,8 @@ type Renewed struct {
 	Changes string    // what becomes different
 }
 
-// Renew makes anew what of the nodes' certificates ends within a time, each for the
-// key it has, and what differs from the cluster's facts.
+// Renew makes the nodes' certificates anew, each for its existing key, if they expire within
+// a time or differ from the cluster's facts.
 func Renew(chain Chain, within time.Duration, changes Changes) (*Renewal, error) {
 	if err := chain.whole(); err != nil {
 		return nil, err

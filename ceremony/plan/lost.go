@@ -13,11 +13,11 @@ func (l *Lost) Said() string {
 	return fmt.Sprintf("the chain begins anew: the records of ceremonies 1 to %d are lost, reason: %s", l.Sequence, l.Reason)
 }
 
-// MostCeremonies is above what any cluster reaches, and far below where counting
-// ends: whoever claims that a node has seen more wants no ceremony to follow.
+// MostCeremonies is more than any cluster reaches, and far below the largest
+// number. Whoever claims that a node has seen more wants to prevent further ceremonies.
 const MostCeremonies = 1_000_000
 
-// CheckLostReason refuses what cannot go on record as the reason why records are lost.
+// CheckLostReason refuses a text that cannot be recorded as the reason why records are lost.
 func CheckLostReason(reason string) error {
 	_, seen := visible.Hidden(reason)
 	if reason == "" || strings.TrimSpace(reason) != reason || len(reason) > 300 || !seen {

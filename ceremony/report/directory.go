@@ -11,8 +11,8 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// Directory reads what a ceremony directory says of its ceremony: of this one alone,
-// line by line, since minutes tell every line. What does not read, the audit tells of.
+// Directory reads what a ceremony directory says of its own ceremony, line by line,
+// because minutes show every line. The audit reports lines that cannot be read.
 func Directory(dir string) (*Minutes, error) {
 	if _, err := os.Stat(filepath.Join(dir, "transcript.jsonl")); err != nil {
 		return nil, fmt.Errorf("%s is no ceremony directory: %w", dir, err)

@@ -93,8 +93,8 @@ const (
 	quietInk     = "#8a949d"
 )
 
-// Hierarchy draws the authorities: each root, who is below it, and how many
-// certificates each of those issued. The release key stands beside them.
+// Hierarchy draws the authorities: each root, the authorities below it, and how many
+// certificates each of those issued. The release key is beside them.
 func (m *Minutes) Hierarchy() Picture {
 	p := Picture{Width: pictureWidth}
 	all := m.Authorities()

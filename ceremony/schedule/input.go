@@ -57,7 +57,7 @@ func (b base) passing(limit int64, name string, where plan.At) []byte {
 	return data
 }
 
-// Input reads one of the plan's inputs again, by its path, and holds it against what
+// Input reads one of the plan's inputs again, by its path, and compares it with what
 // the digest has of it.
 func (c *Ceremony) Input(name string) ([]byte, error) {
 	if data, ok := c.Inputs[name]; ok {

@@ -45,8 +45,8 @@ func groupOf(b base, r *history.Record) (approval.Group, bool) {
 	return approval.Group{Whose: whose, People: people, Former: true}, !people.Nobody()
 }
 
-// Judged takes over from the same plan, opened before, who has to approve: a ceremony
-// about to be held goes on with its copy of the plan as with one that was held.
+// Judged copies the required approvers from the same plan, opened before. A ceremony
+// about to be held uses its copy of the plan as it would that of a past ceremony.
 func (c *Ceremony) Judged(before *Ceremony) {
 	c.held, c.Former, c.Sharing = before.held, before.Former, before.Sharing
 }

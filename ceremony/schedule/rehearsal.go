@@ -18,16 +18,16 @@ const RehearsalMark = "REHEARSAL "
 // rehearsedLife is how long the leaves of a rehearsal are valid.
 const rehearsedLife = plan.Duration(24 * time.Hour)
 
-// Rehearsal is what a rehearsal makes of a plan. Inputs, schedule.txt and digest
-// stay those of the plan, since that is what is rehearsed and was approved; the
-// entries differ where a throw-away thing has to stand for a real one:
+// Rehearsal is a plan as a rehearsal carries it out. Inputs, schedule.txt and digest
+// stay those of the plan, since that is what is rehearsed and was approved. The
+// entries differ where a throw-away object replaces a real one:
 //
-//   - every key is made, in a token that proves nothing; those that exist too;
-//   - an external root is made as well, and nobody is waited for;
+//   - every key is made, in a token that proves nothing; existing keys, too;
+//   - an external root is made as well, and the rehearsal waits for nobody;
 //   - so every authority's certificate is made, with a mark in its common name,
-//     and every leaf a node has, those that a renewal carries over too;
-//   - so is every revocation list, the first of its authority; of those that are
-//     carried over, the one that etcd gets;
+//     and every leaf of a node, including those that a renewal carries over;
+//   - every revocation list is made, as the first of its authority; of those that are
+//     carried over, only the one that etcd gets;
 //   - leaves are valid for 24 hours;
 //   - service-account pairs that are carried over are made anew; those before them
 //     have signed nothing.

@@ -13,8 +13,8 @@ import (
 	"officiant/ceremony/history"
 )
 
-// Request is what is kept of a node's request once it was proven and held against the
-// plan: some 200 bytes. The file is read again, by Input, and held against its digest.
+// Request is what is kept of a node's request after it was proven and compared with the
+// plan: some 200 bytes. Input reads the file again, and compares it with its digest.
 type Request struct {
 	Fingerprint fingerprint.SHA256
 	Recipient   string // to whom secrets are sealed: of a control-plane node alone

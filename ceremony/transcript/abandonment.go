@@ -49,7 +49,7 @@ const (
 	KeyAbsent    = "absent"    // there was none of this id
 )
 
-// Destroyed tells the end of a key.
+// Destroyed says what became of a key.
 type Destroyed struct {
 	Intent  int        `json:"intent"` // seq of its DestroyIntent
 	Outcome string     `json:"outcome"`

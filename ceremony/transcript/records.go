@@ -49,7 +49,7 @@ type Approval struct {
 	Signature fingerprint.SHA256 `json:"signature"` // SHA-256 of the file in approvals/
 }
 
-// Attendance says who is there, when a process begins.
+// Attendance says who is present when a process begins.
 type Attendance struct {
 	Present []string `json:"present"` // names of people in the first line, in their order there
 }
@@ -75,7 +75,7 @@ type Host struct {
 	Interfaces []string `json:"interfaces"` // network interfaces that are up, loopback left out
 }
 
-// Lost says that the chain begins anew, since the records of its previous ceremonies
+// Lost says that the chain begins again, because the records of its previous ceremonies
 // are gone.
 type Lost struct {
 	Sequence int    `json:"sequence"` // the highest that was known of
@@ -136,7 +136,7 @@ type CanaryIntent struct {
 	ID        string `json:"id"` // hex, 16 bytes; its label is officiant-canary-ID
 }
 
-// Canary tells what was tried on it. It was destroyed before this line.
+// Canary says what was tried on the canary. It was destroyed before this line.
 type Canary struct {
 	Intent     int               `json:"intent"`     // seq of its CanaryIntent
 	Attributes map[string]string `json:"attributes"` // before the trials
@@ -262,12 +262,12 @@ type Sealed struct {
 	Former     [][]byte           `json:"former,omitempty"` // of a ServiceAccount: those before it, which sa.pub keeps while their tokens live
 }
 
-// Carried is a secret that a predecessor had sealed, taken over as it is: its
+// Carried is a secret that a previous ceremony sealed, carried over as it is: its
 // file, and what that ceremony's record says of it.
 type Carried Sealed
 
-// Shared is a secret that a peer sealed to one that joined later. What is
-// in the file is not known here: the node that opens it wants PublicKey's key.
+// Shared is a secret that a peer sealed to a node that joined later. The content of
+// the file is not known here: the node that opens it requires PublicKey's key.
 type Shared struct {
 	Secret    string             `json:"secret"` // "service-account"
 	Node      string             `json:"node"`
@@ -302,7 +302,7 @@ type NodeKey struct {
 	PublicKey []byte `json:"publicKey"` // DER SubjectPublicKeyInfo
 }
 
-// IssuingClosed says that no CA key signs any more. Its line's hash stands in every bundle.
+// IssuingClosed says that no CA key signs any more. Every bundle has its line's hash.
 type IssuingClosed struct {
 	Certificates int        `json:"certificates"`
 	Abandoned    int        `json:"abandoned"`
@@ -336,8 +336,8 @@ type Preflight struct {
 	Checks []RoomCheck `json:"checks"`
 }
 
-// RoomCheck is one check of the room. Who refuses makes nothing until another
-// Preflight finds it right, or a Deviation waives it.
+// RoomCheck is one check of the room. If it refuses the room, nothing is made until
+// another Preflight passes it, or a Deviation waives it.
 type RoomCheck struct {
 	Name  string `json:"name"`
 	Seen  string `json:"seen"`

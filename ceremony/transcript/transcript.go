@@ -107,8 +107,8 @@ func (o *order) scan(file string, r io.Reader) iter.Seq2[Line, error] {
 	}
 }
 
-// Decode reads one line by itself, with its newline. It refuses every spelling
-// but the one there is; whether the line can follow others, only Scan tells.
+// Decode reads a single line, with its newline. It refuses every spelling
+// but the one there is. Only Scan checks whether the line can follow others.
 func Decode(raw []byte) (Line, error) {
 	body, ended := bytes.CutSuffix(raw, []byte("\n"))
 	if !ended {

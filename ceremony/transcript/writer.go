@@ -65,7 +65,7 @@ func Create(d *durable.Disk, path string, now func() time.Time, first Open) (*Wr
 	return w, nil
 }
 
-// Resume opens an unfinished transcript to go on with it: it cuts off an
+// Resume opens an unfinished transcript to continue it: it cuts off an
 // unterminated last line, checks all others and syncs them. The caller's first Append is a
 // Resumed with the transcript's head and what was cut. The Writer of a closed
 // transcript refuses every record.

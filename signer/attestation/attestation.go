@@ -20,8 +20,8 @@ import (
 // ErrNone says that no certificate is an attestation of the key.
 var ErrNone = errors.New("no certificate is an attestation of this key")
 
-// ErrNoRoot is an attestation that is sound in itself, by a token of which nobody
-// whom we know says that it is one.
+// ErrNoRoot is an attestation that is sound in itself, but no root that we know vouches
+// for the token that made it.
 var ErrNoRoot = errors.New("its certificates end at no root that is known")
 
 // Formats, as they stand in the record.

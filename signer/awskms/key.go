@@ -25,7 +25,7 @@ type key struct {
 	info   signer.Info
 }
 
-// Public is the public half, as KMS told it when the key was opened.
+// Public is the public half that KMS returned when the key was opened.
 func (k *key) Public() crypto.PublicKey { return k.public }
 
 // Info says where the key lives and what AWS claims about it.

@@ -30,7 +30,7 @@ type key struct {
 	info   signer.Info
 }
 
-// Public is the public half, as Google told it when the key was opened.
+// Public is the public half that Google returned when the key was opened.
 func (k *key) Public() crypto.PublicKey { return k.public }
 
 // Info says where the key lives and what Google says of it.

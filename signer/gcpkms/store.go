@@ -50,9 +50,9 @@ type store struct {
 }
 
 // Open connects to the key ring ref names, with the credentials that Google's
-// standard chain finds. There is no PIN: ask is not called. It makes one call,
-// so that no network and no credentials are told before anything is recorded;
-// a key ring that does not exist is made by Create.
+// standard chain finds. There is no PIN: ask is not called. It makes one call, so
+// that a missing network or missing credentials are reported before anything is
+// recorded. Create makes a key ring that does not exist.
 func Open(ctx context.Context, ref signer.Ref, _ signer.PINFunc) (signer.Store, error) {
 	a, err := parseURI(ref.URI)
 	if err != nil {

@@ -28,7 +28,7 @@ type key struct {
 	info   signer.Info
 }
 
-// Public is the public half, as the token told it when the key was opened.
+// Public is the public half that the token returned when the key was opened.
 func (k *key) Public() crypto.PublicKey { return k.public }
 
 // Info says where the key lives and what the token claims about it.

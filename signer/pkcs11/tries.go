@@ -3,7 +3,7 @@ package pkcs11
 import "officiant/signer"
 
 // Tries remembers from run to run how many wrong PINs a token had since the last
-// right one: not every token tells that a wrong PIN was entered.
+// right one, because not every token reports that a wrong PIN was entered.
 type Tries interface {
 	Wrong(d signer.Device) int
 	Remember(d signer.Device, wrong int)

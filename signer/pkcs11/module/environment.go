@@ -79,12 +79,12 @@ type Allow struct {
 	Only bool
 }
 
-// Variables chooses what a module gets of an environment: what any library reads,
-// what its maker says it reads, and what is allowed besides. P11-kit, which loads
-// others, gets what any module does. So does a module that is not known, which may be
-// a layer before another one, and with it the variables whose names stand in its own
-// file, for it to ask for: unless Allow has Only. What makes libraries load code no
-// module gets, and of what looks like a secret only what is named.
+// Variables chooses which variables of an environment a module gets: those that any
+// library reads, those that its maker says it reads, and those that are allowed besides.
+// P11-kit, which loads others, gets what any module does. So does an unknown module, which
+// may be a layer in front of another one; it also gets the variables that its own
+// file names, unless Allow has Only. No module gets variables that make libraries load
+// code. A variable that looks like a secret is passed only if it is named.
 func Variables(module string, environ []string, allow Allow) Environment {
 	base := strings.ToLower(filepath.Base(module))
 	var allowed []string

@@ -14,8 +14,8 @@ import (
 )
 
 // Libraries are the files that the loader has mapped into the module's process,
-// this program's own left out: what the module needs, and what a configuration
-// has it load. Only Linux tells; elsewhere there are none.
+// except this program's own: what the module needs, and what a configuration
+// makes it load. Only Linux reports them; other systems have none.
 func (m *Module) Libraries() ([]Library, error) {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/maps", m.PID()))
 	if err != nil {

@@ -33,9 +33,9 @@ func (m *Module) PID() int { return m.connection.process.pid() }
 // SetLimit sets how long a call may take from now on.
 func (m *Module) SetLimit(limit time.Duration) { m.connection.limit.Store(int64(limit)) }
 
-// Release gives the module back, after C_Finalize where it was initialized. One
-// in which no call hangs is kept for the next Open. One that hangs is killed,
-// unless in a call that writes to the token: that one is left alone, to end with
+// Release gives the module back, after C_Finalize if it was initialized. A process
+// in which no call hangs is kept for the next Open. A process that hangs is killed,
+// unless the call writes to the token. Then it is left alone, to end with
 // the call, and Left says so.
 func (m *Module) Release() error {
 	late, waiting, ended := m.connection.state()
