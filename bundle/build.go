@@ -133,9 +133,9 @@ func (b *Bundle) addOwn(c kubepki.Cluster, p Parts, leaves []kubepki.Leaf, files
 	return nil
 }
 
-// Rebuild builds the bundle whose SHA256SUMS has that hash, in whichever format
-// it was made: who signs on after an update of the program, or looks years
-// later, gets the bundle that was signed.
+// Rebuild builds the bundle whose SHA256SUMS has that hash, in the format in which
+// it was made. So a ceremony that resumes after an update of the program, or an audit
+// years later, gets the bundle that was signed.
 func Rebuild(h Header, p Parts, sums fingerprint.SHA256) (*Bundle, error) {
 	for h.Format = NewestFormat; h.Format >= p.least(); h.Format-- {
 		b, err := Build(h, p)

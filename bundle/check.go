@@ -28,7 +28,7 @@ func (f Finding) String() string {
 	return f.File + ": " + f.Problem
 }
 
-// CheckOptions says what a bundle is held against.
+// CheckOptions says what a bundle is checked against.
 type CheckOptions struct {
 	Now      time.Time                   // zero: validity periods are not judged
 	Root     *fingerprint.SHA256         // SHA-256 of a DER root certificate that must be there; nil when not pinned

@@ -42,8 +42,8 @@ func (b *Bundle) LeafCertificates() (map[string]*x509.Certificate, error) {
 	return leaves, nil
 }
 
-// FirstCertificate is the one a file is about: its first, or the client's of a
-// kubeconfig; nil when there is none. It judges nothing.
+// FirstCertificate is the certificate a file is about: its first, or the client's of a
+// kubeconfig; nil if there is none. It checks nothing.
 func FirstCertificate(path string, data []byte) *x509.Certificate {
 	block, _ := pem.Decode(data)
 	if block == nil {

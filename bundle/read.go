@@ -9,9 +9,9 @@ import (
 	"officiant/bundle/kubepki"
 )
 
-// With returns the bundle as it would be with other files: what a node has in
-// place of them, to be held against the same facts by Check. A nil content means
-// that the file is not there. It is signed by nobody.
+// With returns the bundle as it would be with other files: those a node has
+// instead, so that Check can compare them with the same facts. A nil content means
+// that the file is not there. Nobody has signed the result.
 func (b *Bundle) With(files map[string][]byte) *Bundle {
 	c := &Bundle{Header: b.Header, Files: maps.Clone(b.Files)}
 	maps.Copy(c.Files, files)
@@ -21,11 +21,11 @@ func (b *Bundle) With(files map[string][]byte) *Bundle {
 }
 
 // RootCertificates reads officiant/root.crt: the root above the authorities that
-// issue, then those beside it.
+// issue, then the other trusted roots.
 func (b *Bundle) RootCertificates() ([]*x509.Certificate, error) { return b.list(RootFile) }
 
 // AuthorityCertificates reads the roots, and the intermediates of the trust files,
-// in the files' order: who issues is first.
+// in the files' order: the one that issues is first.
 func (b *Bundle) AuthorityCertificates() (map[kubepki.Authority][]*x509.Certificate, error) {
 	facts, err := b.Facts()
 	if err != nil {

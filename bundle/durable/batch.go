@@ -56,7 +56,7 @@ func (d *Disk) Batch(folder string) (*Batch, error) {
 	return b, nil
 }
 
-// Write writes a file of the batch, in place of none. name is its path below the
+// Write writes a file of the batch, which must not exist. name is its path below the
 // folder, with the system's separators; folders above it are made.
 func (b *Batch) Write(name string, data []byte, mode fs.FileMode) error {
 	if err := b.folders(name); err != nil {

@@ -88,7 +88,7 @@ func (d *Disk) CreateFile(file File) error {
 	return d.place(file, d.RenameNoReplace)
 }
 
-// Replace writes a file of exactly this mode in place of whatever path was.
+// Replace writes a file of exactly this mode, and replaces whatever path was.
 func (d *Disk) Replace(path string, data []byte, mode fs.FileMode) error {
 	return d.ReplaceFile(File{Path: path, Data: data, Mode: mode})
 }
@@ -174,8 +174,8 @@ func (d *Disk) Remove(path string) error {
 	return d.do(OpRemove, path, func() error { return d.files().Remove(path) })
 }
 
-// RemoveAll removes path and what is below it, one gated removal each. A path
-// that is not there is no error.
+// RemoveAll removes path and what is below it, one gated removal each. A missing
+// path is not an error.
 func (d *Disk) RemoveAll(path string) error {
 	info, err := d.files().Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {

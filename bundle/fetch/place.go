@@ -89,7 +89,7 @@ func (p *Place) Get(ctx context.Context, name string, known Validator) ([]byte, 
 	return data, Validator{}, err
 }
 
-// Put leaves a file, in place of one of that name.
+// Put leaves a file, and replaces one of that name.
 func (p *Place) Put(ctx context.Context, name string, data []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, p.o.Timeout)
 	defer cancel()

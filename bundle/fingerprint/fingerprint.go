@@ -53,8 +53,8 @@ func Parse(s string) (SHA256, error) {
 }
 
 // ParseWords reads a digest as Words gives it: 32 words, in any case and with any
-// white space between them. The error names the first word that is wrong by its
-// place, from 1; a word of the other list tells that one was left out or doubled.
+// white space between them. The error names the first wrong word by its
+// position, from 1; a word of the other list shows that one was left out or doubled.
 func ParseWords(s string) (f SHA256, err error) {
 	spoken := strings.Fields(s)
 	for i, w := range spoken {

@@ -24,7 +24,7 @@ import (
 // its key; kubelet.conf then names this file.
 const rotatedKubelet = "var/lib/kubelet/pki/kubelet-client-current.pem"
 
-// Standing is what a node has in place of a cluster that Officiant did not make.
+// Standing is what a node has installed from a cluster that Officiant did not make.
 type Standing struct {
 	Authorities   map[kubepki.Authority]*x509.Certificate // those its trust files hold
 	Leaves        map[string]*InUse                       // by Leaf.Name, with their keys

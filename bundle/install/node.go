@@ -87,9 +87,9 @@ func (n *Node) lock() (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// Take is this node for one who does several operations that no other install,
+// Take reserves this node for several operations that no other install,
 // rollback or request may come between, until release is called. It fails while one is
-// at work.
+// running.
 func (n *Node) Take() (sole *Node, release func(), err error) {
 	if release, err = n.lock(); err != nil {
 		return nil, nil, err

@@ -9,7 +9,7 @@ import (
 )
 
 // Notice says what a component needs after files it reads have changed. Paths
-// are below /etc/kubernetes, or absolute; a file stands where the strictest of its uses puts it.
+// are below /etc/kubernetes, or absolute. A file is listed under the strictest of its uses.
 type Notice struct {
 	Component string   `json:"component"`
 	Restart   []string `json:"restart"` // it has to be restarted for these

@@ -18,8 +18,8 @@ var ErrNoWayBack = errors.New("nothing to go back to")
 func sumOf(b *bundle.Bundle) fingerprint.SHA256 { return fingerprint.Of(b.Sums) }
 
 // Rollback puts back the files that were in place before the last install, all
-// or nothing. The present ones are kept in previous/rolled-back.tar for people; a
-// second Rollback does nothing (ErrNoWayBack), so that whoever repeats an
+// or nothing. The present ones are kept in previous/rolled-back.tar for people. A
+// second Rollback does nothing (ErrNoWayBack), so that repeating an
 // interrupted one does not undo it. It does not lower the highest sequence seen.
 // An interrupted operation is finished first.
 func (n *Node) Rollback(dryRun bool) (*Report, error) {

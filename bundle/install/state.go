@@ -266,7 +266,7 @@ func (s *State) asked() ([]string, error) {
 	return found, nil
 }
 
-// Keep writes a document of another package into the directory, in place of one of that
+// Keep writes a document of another package into the directory, and replaces one of that
 // name.
 func (s *State) Keep(name string, v any) error {
 	data, err := document(v)

@@ -39,7 +39,7 @@ func (v *Verification) add(file, format string, args ...any) {
 	v.Findings = append(v.Findings, bundle.Finding{File: file, Problem: fmt.Sprintf(format, args...)})
 }
 
-// VerifyOptions says what a node is held against.
+// VerifyOptions says what a node is checked against.
 type VerifyOptions struct {
 	Release  crypto.PublicKey    // without it nothing says where the bundle came from
 	Root     *fingerprint.SHA256 // SHA-256 the root certificate must have; nil: the one pinned

@@ -74,8 +74,8 @@ type looseUser struct {
 }
 
 // Read reads a kubeconfig that kubectl, a person or a cloud's tool has written, by
-// client-go's rules: the current context counts, data goes before a path, and fields
-// nobody here knows are passed over. Certificate authority, certificate and key may
+// client-go's rules: the current context counts, data takes precedence over a path, and
+// unknown fields are ignored. Certificate authority, certificate and key may
 // each be absent; when certificate and key are both in the file, they must belong
 // together. Errors name file and, where there is one, line and column.
 func Read(file string, data []byte) (*Current, error) {

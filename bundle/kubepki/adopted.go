@@ -10,10 +10,10 @@ var usageNames = map[x509.ExtKeyUsage]string{
 	x509.ExtKeyUsageServerAuth: "serverAuth", x509.ExtKeyUsageClientAuth: "clientAuth",
 }
 
-// NotOf says why a certificate that was not made by these facts cannot stand in
-// for a leaf of a node all the same: it is another client's, or serves under no
-// name of the node, or lacks a usage. What else differs harms nobody for the time
-// that a cluster which is adopted keeps its certificates.
+// NotOf says why a certificate that was not made from these facts cannot replace
+// a leaf of a node: it is another client's, or serves under no
+// name of the node, or lacks a usage. Other differences do no harm for as long
+// as an adopted cluster keeps its certificates.
 func NotOf(cert *x509.Certificate, n Node, l Leaf) []string {
 	var out []string
 	for _, u := range []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} {

@@ -51,8 +51,8 @@ var known = map[string]struct {
 	},
 }
 
-// For puts in what the name alone says, and the node's name and address where
-// {node} and {address} stand; a node without an address has no such name.
+// For fills in what the name alone determines, and replaces {node} and {address} with the
+// node's name and address. A node without an address has no such name.
 func (e Extra) For(n Node) Extra {
 	if k, ok := known[e.Name]; ok && e.Profile == "" && e.CommonName == "" {
 		k.Extra.Name, k.Allow = e.Name, e.Allow

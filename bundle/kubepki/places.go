@@ -12,8 +12,8 @@ const (
 	defaultPKI    = kubernetesDir + "/pki"
 )
 
-// Places says where files lie that a bundle holds below pki/, when kubeadm's
-// configuration has them elsewhere. All are absolute; empty is kubeadm's default.
+// Places says where a bundle's files below pki/ are installed, if kubeadm's
+// configuration has other locations. All are absolute; empty is kubeadm's default.
 // Since bundles of format 5.
 type Places struct {
 	CertificatesDir string `json:"certificatesDir,omitempty"`

@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// Binding is a ClusterRoleBinding without which certificates of a release are
-// of no use. `kubeadm init` and `kubeadm upgrade apply` make them; whoever
-// skips those phases has to apply them.
+// Binding is a ClusterRoleBinding that certificates of a release need to be
+// of use. `kubeadm init` and `kubeadm upgrade apply` make them. People who
+// skip those phases have to apply them.
 type Binding struct {
 	ID          string // "cluster-admins-binding"
 	Name        string // "kubeadm:cluster-admins"

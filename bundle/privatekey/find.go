@@ -17,7 +17,7 @@ const (
 	maxKeys   = 16       // that are read so, of one text; more are found, and nameless
 )
 
-// Found is a private key that stands somewhere in other data.
+// Found is a private key found inside other data.
 type Found struct {
 	Public crypto.PublicKey // nil where it is not known
 }

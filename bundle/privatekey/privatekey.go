@@ -33,9 +33,9 @@ func Parse(data []byte) (crypto.Signer, error) {
 	return parse(block)
 }
 
-// Read reads the private key of a file that somebody else wrote, as Kubernetes does:
-// other blocks, such as the certificate, and text around are passed over. Two keys in
-// one file are refused, since nothing says which is meant.
+// Read reads the private key of a file that another program wrote, as Kubernetes does:
+// it skips other blocks, such as the certificate, and text around them. It refuses two
+// keys in one file, since nothing says which is meant.
 func Read(data []byte) (crypto.Signer, error) {
 	var found crypto.Signer
 	for rest := data; ; {

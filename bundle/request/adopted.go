@@ -38,8 +38,8 @@ type Named struct {
 	SHA256 fingerprint.SHA256 `json:"sha256"`
 }
 
-// Adoption is what a node has in place of a cluster that is adopted. The
-// private keys of its authorities are no part of it.
+// Adoption is what a node of an adopted cluster has installed. It does not include the
+// private keys of the cluster's authorities.
 type Adoption struct {
 	Authorities   map[kubepki.Authority]*x509.Certificate
 	Leaves        map[string]*x509.Certificate // by Leaf.Name

@@ -14,8 +14,8 @@ import (
 
 // Guess reads from a `kubeadm certs generate-csr` folder which cluster and node
 // it was made for, as far as its files say: roles, names, address, endpoint, DNS
-// domain. What they do not say stays zero. It takes nothing for granted:
-// FromCSRDir holds every CSR against what comes of it.
+// domain. What they do not say stays zero. The guess is not trusted:
+// FromCSRDir checks every CSR against it.
 func Guess(dir fs.FS) (kubepki.Cluster, kubepki.Node, error) {
 	var cluster kubepki.Cluster
 	var node kubepki.Node

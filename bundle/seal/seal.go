@@ -64,8 +64,8 @@ func Recipient(identity string) (string, error) {
 	return strings.Join(out, " "), nil
 }
 
-// IdentityIn takes the identity out of a file as age-keygen writes it: comments, and a
-// line; or two, of which the first is hybrid. Empty when there is none.
+// IdentityIn returns the identity in a file as age-keygen writes it: comments, and one
+// line, or two lines with the hybrid identity first. It is empty if there is none.
 func IdentityIn(text string) (string, error) {
 	var lines []string
 	for line := range strings.Lines(text) {

@@ -240,8 +240,8 @@ func (s *Signed) Check(b *bundle.Bundle) error {
 	return s.SignedFor(b)
 }
 
-// SignedFor wants a statement to be signed by the key that a bundle certifies for its
-// node. The bundle it speaks of may be another one, which is alike.
+// SignedFor checks that the key that a bundle certifies for its node signed a
+// statement. The statement may refer to another, equivalent bundle.
 func (s *Signed) SignedFor(b *bundle.Bundle) error {
 	if b.Cluster != s.Cluster || b.Node != s.Node {
 		return fmt.Errorf("it is of node %.100q of cluster %.100q", s.Node, s.Cluster)

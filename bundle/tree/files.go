@@ -114,8 +114,8 @@ func (r *Root) ReadDir(path string) ([]fs.DirEntry, error) {
 	return list, whole("open", path, err)
 }
 
-// Walk calls fn for each file below a folder with its path; links are not followed,
-// but for the folder itself. It ends with the first error.
+// Walk calls fn for each file below a folder with its path. It follows no links,
+// except for the folder itself. It ends with the first error.
 func (r *Root) Walk(folder string, fn func(path string, e fs.DirEntry) error) error {
 	entries, err := r.ReadDir(folder)
 	if err != nil {
@@ -136,7 +136,7 @@ func (r *Root) Walk(folder string, fn func(path string, e fs.DirEntry) error) er
 	return nil
 }
 
-// Mkdir makes a folder; whoever is not root gets less than mode by the umask.
+// Mkdir makes a folder. For users other than root, the umask reduces mode.
 func (r *Root) Mkdir(path string, mode fs.FileMode) error {
 	root, at, err := r.at("mkdir", path, false)
 	if err != nil {

@@ -12,9 +12,8 @@ import (
 // ErrNoExchange says that this file system cannot exchange two files.
 var ErrNoExchange = errors.New("the file system cannot exchange two files")
 
-// RenameNoReplace is Rename, but fails with fs.ErrExist when the name is taken. It
-// leaves it to the kernel to refuse, so that there is no moment between looking and
-// renaming.
+// RenameNoReplace is Rename, but fails with fs.ErrExist if the name is taken. The
+// kernel refuses, so there is no moment between looking and renaming.
 func (r *Root) RenameNoReplace(from, to string) error {
 	err := r.renameat(from, to, unix.RENAME_NOREPLACE)
 	// Old kernels and some file systems (NFS) do not know the flag.
@@ -61,8 +60,8 @@ func (r *Root) renameat(from, to string, flags uint) error {
 }
 
 // Fixed says why a file cannot be replaced, although one can be made beside it:
-// it may not be changed at all, or something is mounted there. Nothing without
-// error when nothing is known against it.
+// it may not be changed at all, or something is mounted there. It returns "" and no
+// error if it finds no obstacle.
 func (r *Root) Fixed(path string) (string, error) {
 	folder, err := r.Open(filepath.Dir(path))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -215,7 +215,7 @@ func (r *Root) inside(root *os.Root, link, target string) (string, error) {
 }
 
 // Folder looks whether a folder, or what is there of the way to it, is below the
-// root. What is not there is no error; a link to nothing is.
+// root. A missing folder is not an error; a link to nothing is.
 func (r *Root) Folder(path string) error {
 	root, at, err := r.at("open", path, true)
 	if err != nil {

@@ -39,7 +39,7 @@ func fail(line, column int, format string, args ...any) *Error {
 	return &Error{Line: max(1, line), Column: max(1, column), Problem: fmt.Sprintf(format, args...)}
 }
 
-// CheckSize refuses text larger than its limit; it is for who cuts it up first.
+// CheckSize refuses text larger than its limit. It is for callers that split the text first.
 func (l Limits) CheckSize(data []byte) *Error {
 	if len(data) > l.Bytes {
 		return fail(1, 1, "has %d bytes, more than the %d that are read", len(data), l.Bytes)

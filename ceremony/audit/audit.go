@@ -30,7 +30,7 @@ const firstRelease = "release"
 // originCheck is the check that a pin is for.
 const originCheck = "root and release key are the ones pinned"
 
-// Options says what a ceremony directory is held against.
+// Options says what a ceremony directory is checked against.
 type Options struct {
 	Now        time.Time           // of whoever looks; zero: what has expired is not noted
 	Root       *fingerprint.SHA256 // pin: SHA-256 of the DER root certificate

@@ -31,8 +31,8 @@ type Change struct {
 	Differences []Difference `json:"differences"` // none where entries come or go
 }
 
-// Difference is a field that says something else. A field that is a list tells what
-// was taken out of it and what came in.
+// Difference is a field with different values. For a field that is a list, it says what
+// was removed and what was added.
 type Difference struct {
 	Field  string   `json:"field"`
 	Before string   `json:"before,omitempty"`

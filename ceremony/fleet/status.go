@@ -16,7 +16,7 @@ import (
 	"officiant/bundle/statement"
 )
 
-// State is how a node stands to what it is to have.
+// State compares what a node has with what it is to have.
 type State string
 
 const (
@@ -39,7 +39,7 @@ type Node struct {
 // ErrNothing says that a folder is none that bundles were laid out in.
 var ErrNothing = errors.New("nothing was published there")
 
-// Statuses says who has what, in the order of waves.
+// Statuses says which node has what, in the order of waves.
 func (f *Folder) Statuses() (cluster string, nodes []Node, err error) {
 	x, err := f.read()
 	if err != nil {

@@ -27,7 +27,7 @@ func (h *History) Newest(name string) (Certificate, bool) {
 }
 
 // NewestOf are the newest certificates of a node, by file. The request behind each
-// is the one by which the ceremony that issued it (Certificate.Of) knew the node.
+// is the one that the ceremony that issued it (Certificate.Of) had for the node.
 func (h *History) NewestOf(node string) map[string]Certificate {
 	found := map[string]Certificate{}
 	for _, r := range slices.Backward(h.own) {

@@ -208,7 +208,7 @@ func Lost(records ...*Record) []string {
 	return lost
 }
 
-// Forked names the ceremonies of which these tell two different stories: the
+// Forked names the ceremonies for which these records disagree: the
 // chain was forked, or an unfinished copy lies beside the finished one.
 func Forked(records ...*Record) []string {
 	heads := map[string]fingerprint.SHA256{}

@@ -23,7 +23,7 @@ func (c *CheckedRequest) TBS() []byte { return c.tbs }
 
 // CheckRequest makes the to-be-signed bytes of template for the public key subject: a
 // throw-away key of its kind signs a request, and subject takes that key's place.
-// What comes of it is read back as anyone will.
+// The result is read back as any reader would.
 func (c *Checker) CheckRequest(name string, template *x509.CertificateRequest, subject crypto.PublicKey) (*CheckedRequest, error) {
 	bad := func(err error) (*CheckedRequest, error) { return nil, fmt.Errorf("%s: %w", name, err) }
 	hash, ok := hashes[template.SignatureAlgorithm]

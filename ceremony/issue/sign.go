@@ -112,9 +112,9 @@ func signDigest(ctx context.Context, key signer.Key, hash crypto.Hash, digest []
 }
 
 // SignAll signs all of checked, up to workers at a time. The result has the
-// order of checked. After an error no further signature is asked for, those
-// under way come to their end, and the result holds what was signed, nil
-// elsewhere: those signatures were made, and belong on record.
+// order of checked. After an error no further signature is requested, and those
+// in progress finish. The result holds what was signed, and nil for the
+// rest: those signatures were made, and belong on record.
 func SignAll(ctx context.Context, checked []*Checked, key signer.Key, workers int) ([][]byte, error) {
 	return each(len(checked), workers, func(i int) ([]byte, error) { return Sign(ctx, checked[i], key) })
 }

@@ -24,8 +24,8 @@ func (f TrustFile) adopts(c *x509.Certificate) bool { return f.Adopted != nil &&
 
 const hole = "client-CA files: any leaf below a shared anchor logs in; design, 6"
 
-// Layout returns what is wrong with a node's trust files taken together. Files
-// of kinds that hold no certificate are passed over.
+// Layout returns what is wrong with a node's trust files taken together. It skips
+// kinds of files that hold no certificate.
 func Layout(files []TrustFile) []Finding {
 	var findings []Finding
 	report := func(f TrustFile, rule, citation, problem string, args ...any) {

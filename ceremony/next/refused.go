@@ -11,8 +11,8 @@ type Refused struct {
 	Hints []Hint
 }
 
-// Hint is something that helps, a line for people. What takes an option of a command has
-// a Way, of which the command's own package says how it is written; all else has a Text.
+// Hint is advice, a line for people. If it needs an option of a command, it has
+// a Way, which the command's own package spells out; otherwise it has a Text.
 type Hint struct {
 	Text string
 	Way  Way

@@ -8,7 +8,7 @@ import (
 	"officiant/ceremony/online/policy"
 )
 
-// Status is how a signer stands. An empty string is well.
+// Status is the state of a signer. An empty string means healthy.
 type Status struct {
 	Ready       bool                 `json:"ready"`
 	Cluster     string               `json:"cluster"`
@@ -40,7 +40,7 @@ func (s *Service) publish() {
 	})
 }
 
-// Status says how the signer stands.
+// Status returns the signer's state.
 func (s *Service) Status() Status {
 	s.mu.Lock()
 	st, g, stopped := s.state, s.grant, s.stopped

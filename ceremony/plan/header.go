@@ -16,10 +16,10 @@ var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 // IsLabel says whether a plan, an authority or a release key can have that name.
 func IsLabel(name string) bool { return label.MatchString(name) }
 
-// LabelRule is what IsLabel wants, for people.
+// LabelRule is what IsLabel requires, for people.
 const LabelRule = "1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends"
 
-// CheckHeader checks what stands above the sections.
+// CheckHeader checks the fields above the sections.
 func CheckHeader(r *Report, p *Plan) {
 	if p.APIVersion != apiVersion {
 		r.Refuse(At{"apiVersion"}, "apiVersion is %q; this program reads %s", p.APIVersion, apiVersion)

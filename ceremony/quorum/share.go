@@ -41,8 +41,7 @@ func (s *Share) Text() []byte {
 	)
 }
 
-// ParseShare reads a share's text. What is wrong with it is said by line, and
-// without quoting it.
+// ParseShare reads a share's text. An error names the line, and does not quote it.
 func ParseShare(data []byte) (*Share, error) {
 	s := &Share{}
 	if err := parse(data, shareTitle, s.take); err != nil {

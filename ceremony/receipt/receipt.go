@@ -18,7 +18,7 @@ import (
 	"officiant/ceremony/schedule"
 )
 
-// Expected is what certificates are held against.
+// Expected is what certificates are checked against.
 type Expected struct {
 	Entries []schedule.Entry              // the schedule's of kind external
 	Keys    map[string]fingerprint.SHA256 // SPKI by authority name

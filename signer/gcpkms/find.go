@@ -23,8 +23,8 @@ const (
 var hexID = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 // Find opens the version that ref names. A URI that ends at the key or the key
-// ring means version 1 of a key that Create made; of any other key the version
-// must be said.
+// ring means version 1 of a key that Create made; for any other key the URI must have
+// the version.
 func (s *store) Find(ctx context.Context, ref signer.Ref) (signer.Key, error) {
 	p, err := s.place(ref)
 	if err != nil {

@@ -53,10 +53,10 @@ func Open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store
 }
 
 // Open opens the token ref names and logs in to it with one try of one PIN:
-// the pin-source's, or the one ask returns. It tells a wrong PIN (signer.ErrPIN)
+// the pin-source's, or the one ask returns. It distinguishes a wrong PIN (signer.ErrPIN)
 // and a token before its final try (signer.ErrFinalTry) from one that is absent,
 // ambiguous, locked or silent; all but the first are signer.ErrUnavailable. The
-// Store keeps ask for keys that want their PIN at each signature.
+// Store keeps ask for keys that require their PIN at each signature.
 func (o Options) Open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
 	a, err := parseURI(ref.URI)
 	if err != nil {

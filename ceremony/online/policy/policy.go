@@ -55,7 +55,7 @@ const (
 	Rate           Reason = "rate"
 )
 
-// Reasons are all there are, for who counts them.
+// Reasons are all the reasons there are, for callers that count them.
 func Reasons() []Reason {
 	return []Reason{GrantTime, SignerName, Usages, Size, Malformed, Signature, Extension, KeyAlgorithm, KeyRefused,
 		KeyOfAnother, Subject, Unknown, Requester, Group, SANKind, SANMissing, SANName, SANClient, Lifetime,

@@ -61,8 +61,8 @@ func (s *Server) URI(place string) string {
 // Endpoint is where the KMS listens.
 func (s *Server) Endpoint() string { return s.http.URL }
 
-// Environment is what the AWS SDK has to be told to reach this KMS, and nothing
-// besides; the certificate that it is to trust is written into dir.
+// Environment has only the variables that the AWS SDK needs to reach this KMS. It writes
+// the certificate that the SDK must trust into dir.
 func (s *Server) Environment(dir string) (map[string]string, error) {
 	ca := filepath.Join(dir, "aws-ca.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.http.Certificate().Raw})

@@ -109,7 +109,7 @@ func (m *Module) CloseSession(h pkcs11.SessionHandle) error {
 	return m.connection.none(fnCloseSession, new(out).number(uint(h)))
 }
 
-// SessionState is what C_GetSessionInfo tells of it: CKS_….
+// SessionState is the state that C_GetSessionInfo returns: CKS_….
 func (m *Module) SessionState(h pkcs11.SessionHandle) (uint, error) {
 	return m.connection.one(fnGetSessionInfo, new(out).number(uint(h)))
 }
