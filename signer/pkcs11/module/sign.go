@@ -15,6 +15,10 @@ type Operation struct {
 	PIN   []byte // nil: it is typed at the token's pad
 }
 
+// leastOperation is an operation's size on the wire when its texts are empty: three
+// numbers, and the lengths of three texts.
+const leastOperation = 3*8 + 3*4
+
 func (o *out) operation(op Operation) {
 	var flags uint
 	if op.Login {
@@ -52,7 +56,7 @@ func signsWithLogin(body []byte) bool {
 func (c *calls) sign(i *in, to *out, at *uint32) error {
 	h := session(i)
 	var all []Operation
-	for range i.count(5 * 8) {
+	for range i.count(leastOperation) {
 		all = append(all, operation(i))
 	}
 	return then(i, func() error {
