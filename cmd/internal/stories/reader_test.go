@@ -68,6 +68,7 @@ func TestOneReader(t *testing.T) {
 		t.Helper()
 		p.sees(step)
 		p.sees("put in token officiant-" + in + ", serial ")
+		p.sees("    > ")
 		before := p.read
 		p.types("") // nobody has done anything yet: the wrong token is still in
 		p.sees("put in token officiant-" + in + ", serial ")
@@ -76,6 +77,7 @@ func TestOneReader(t *testing.T) {
 		}
 		people.takes("officiant-" + out)
 		people.gives("officiant-" + in)
+		p.sees("    > ")
 		p.types("")
 	}
 	p.sees("PIN, to log in")
