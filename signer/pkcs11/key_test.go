@@ -214,7 +214,8 @@ func TestHalves(t *testing.T) {
 	}
 	create(t, s, r.ref(0, "demo/ec"), signer.ECDSAP256)
 	destroy(pkcs11.CKO_PUBLIC_KEY, "demo/ec")
-	if _, err := s.Find(t.Context(), r.ref(0, "demo/ec")); err == nil || !strings.Contains(err.Error(), "the object has no CKA_EC_POINT") {
+	if _, err := s.Find(t.Context(), r.ref(0, "demo/ec")); err == nil ||
+		!strings.Contains(err.Error(), "the object has no CKA_EC_POINT") {
 		t.Errorf("EC without its public object: %v", err)
 	}
 	create(t, s, r.ref(0, "demo/orphan"), signer.ECDSAP256)
