@@ -1,14 +1,9 @@
 package audit_test
 
 import (
-	"bytes"
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
-	"officiant/ceremony/audit"
-	"officiant/ceremony/ceremonytest"
 	"officiant/ceremony/transcript"
 )
 
@@ -59,20 +54,7 @@ func TestForgedWrongPINs(t *testing.T) {
 			f := whole.forge(t)
 			login, signature := refusedTwice(f)
 			c.forge(f, login, signature)
-			if err := f.write(); err != nil {
-				t.Fatal(err)
-			}
-			report, err := audit.Verify(f.dir, audit.Options{ReleaseKey: f.key("release").Public()})
-			if err != nil {
-				t.Fatal(err)
-			}
-			text := strings.Join(report.Findings(), "\n")
-			switch {
-			case c.want == "" && report.Verdict() != audit.Verified:
-				t.Errorf("not verified:\n%s", text)
-			case c.want != "" && (report.Verdict() == audit.Verified || !strings.Contains(text, c.want)):
-				t.Errorf("%s, want %q:\n%s", report.Verdict(), c.want, text)
-			}
+			f.judged(t, c.want)
 		})
 	}
 }
@@ -93,23 +75,5 @@ func TestCountedOtherwise(t *testing.T) {
 func TestEveryFieldOfWrongPINs(t *testing.T) {
 	f := onlyRecord(t).forge(t)
 	refusedTwice(f)
-	if err := f.write(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bytes.SplitAfter(f.read("transcript.jsonl"), []byte("\n"))
-	var all []spoiling
-	for i, line := range lines {
-		if !bytes.Contains(line, []byte(`"type":"pin-refused"`)) {
-			continue
-		}
-		named := []string{fmt.Sprintf("transcript.jsonl:%d: ", i+1), fmt.Sprintf("transcript.jsonl:%d: ", i+2)}
-		for _, m := range ceremonytest.FieldMutations(t, line) {
-			changed := slices.Concat(slices.Concat(lines[:i]...), m.Text, slices.Concat(lines[i+1:]...))
-			all = append(all, spoiling{m.How, map[string][]byte{"transcript.jsonl": changed}, named})
-		}
-	}
-	if len(all) < 60 {
-		t.Errorf("%d mutations", len(all))
-	}
-	tryAll(t, f.scene, all)
+	f.everyField(t, "pin-refused", 60)
 }
