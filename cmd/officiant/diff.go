@@ -96,11 +96,14 @@ func (o *diffOptions) write(c *comparison.Comparison) error {
 	if len(c.Header) > 0 {
 		fmt.Fprintln(o.Stdout)
 	}
-	another := anotherCeremony(c)
+	gone := comparison.Removed
+	if anotherCeremony(c) {
+		gone = absent
+	}
 	for _, change := range c.Changes {
 		what := change.What
-		if another && what == comparison.Removed {
-			what = absent
+		if what == comparison.Removed {
+			what = gone
 		}
 		terminal.Hang(o.Stdout, fmt.Sprintf("%-8s  ", what), exit.Line(entriesOf(change)))
 		for _, d := range change.Differences {
@@ -110,10 +113,10 @@ func (o *diffOptions) write(c *comparison.Comparison) error {
 	if len(c.Changes) > 0 {
 		fmt.Fprintln(o.Stdout)
 	}
-	if another && c.Removed > 0 {
+	if gone == absent && c.Removed > 0 {
 		fmt.Fprintln(o.Stdout, "absent: not signed again; what the earlier ceremony signed stays in use")
 	}
-	_, err := fmt.Fprintln(o.Stdout, summary(c, another))
+	_, err := fmt.Fprintln(o.Stdout, summary(c, gone))
 	return err
 }
 
@@ -166,17 +169,13 @@ func given(value string) string {
 }
 
 // summary counts signatures: "9 changed, 13 same".
-func summary(c *comparison.Comparison, another bool) string {
+func summary(c *comparison.Comparison, gone string) string {
 	text := fmt.Sprintf("%d changed, ", c.Changed)
 	if c.Added > 0 {
 		text += fmt.Sprintf("%d added, ", c.Added)
 	}
 	if c.Removed > 0 {
-		what := comparison.Removed
-		if another {
-			what = absent
-		}
-		text += fmt.Sprintf("%d %s, ", c.Removed, what)
+		text += fmt.Sprintf("%d %s, ", c.Removed, gone)
 	}
 	return text + fmt.Sprintf("%d same", c.Same)
 }
