@@ -86,9 +86,9 @@ func inspectBundle(o *options, b *bundle.Bundle, format output.Format) error {
 	}
 	fmt.Fprintf(o.Stdout, "sequence     %d, format %d\nceremony     %s\nvalid until  %s\n\n",
 		b.Sequence, b.Format, b.Ceremony, b.NotAfter.Format(time.RFC3339))
-	t := &terminal.Table{Header: []string{"FILE", "SUBJECT", "EXPIRES"}}
+	t := &terminal.Table{Header: []string{"FILE", "EXPIRES", "SUBJECT"}}
 	for _, f := range shown.Files {
-		t.Add(exit.Line(f.File), exit.Line(firstOf(f.Says["subject"])), exit.Line(firstOf(f.Says["expires"])))
+		t.Add(exit.Line(f.File), exit.Line(firstOf(f.Says["expires"])), exit.Line(firstOf(f.Says["subject"])))
 	}
 	return t.Write(o.Stdout, terminal.Width(o.Stdout))
 }

@@ -38,8 +38,9 @@ func hang(prefix, text string, width int) string {
 	return prefix + strings.Join(Fold(text, width), "\n"+strings.Repeat(" ", indent)) + "\n"
 }
 
-// Table is aligned text. Cells that are too long for the width are folded, at
-// spaces and after commas where there are some, so that nothing is cut off.
+// Table is aligned text. Cells that are too long for the width are folded, at spaces and
+// after commas where there are some. Where the columns do not fit beside one another even
+// so, the last ones move below the first, indented: nothing is cut off, and no word broken.
 type Table struct {
 	Header []string // may be nil
 	Rows   [][]string
@@ -57,67 +58,105 @@ func (t *Table) Write(w io.Writer, width int) error {
 // WriteTable writes a table as Table.Write does, of rows that are made as they
 // are asked for: twice, first for the columns' widths.
 func WriteTable(w io.Writer, width int, header []string, rows iter.Seq[[]string]) error {
-	widths := columnWidths(width, header, rows)
+	columns := measure(header, rows)
+	fit(columns, width)
 	b := bufio.NewWriter(w)
 	if header != nil {
-		row(b, header, widths)
+		row(b, header, columns)
 	}
 	for cells := range rows {
-		if len(cells) == 1 && len(widths) > 1 {
+		if len(cells) == 1 && len(columns) > 1 {
 			b.WriteString(cells[0] + "\n")
 			continue
 		}
-		row(b, cells, widths)
+		row(b, cells, columns)
 	}
 	return b.Flush()
 }
 
-// columnWidths takes from the widest column that can give until the table fits.
-func columnWidths(width int, header []string, rows iter.Seq[[]string]) []int {
-	widths, words := make([]int, len(header)), make([]int, len(header))
+// column is how a table's column stands. Its text begins behind indent blanks where it is
+// the first of a line below another.
+type column struct {
+	width  int  // as much as its longest cell takes, until it has to fit
+	least  int  // what cannot be folded takes
+	below  bool // begins a line of its own, below the columns before it
+	indent int
+}
+
+const stepped = 4 // how far columns are indented that stand below others
+
+// measure is each column with the width that it would like to have.
+func measure(header []string, rows iter.Seq[[]string]) []column {
+	columns := make([]column, len(header))
 	single := 0 // of rows of one cell, headings where there are more columns
-	measure := func(cells []string) {
+	add := func(cells []string) {
 		if len(cells) == 1 {
 			single = max(single, utf8.RuneCountInString(cells[0]))
 			return
 		}
 		for i, c := range cells {
-			if i == len(widths) {
-				widths, words = append(widths, 0), append(words, 0)
+			if i == len(columns) {
+				columns = append(columns, column{})
 			}
-			words[i] = max(words[i], longestWord(c))
-			widths[i] = max(widths[i], utf8.RuneCountInString(c))
+			columns[i].least = max(columns[i].least, longestWord(c))
+			columns[i].width = max(columns[i].width, utf8.RuneCountInString(c))
 		}
 	}
-	measure(header)
+	add(header)
 	for cells := range rows {
-		measure(cells)
+		add(cells)
 	}
-	if len(widths) < 2 {
-		return []int{single}
+	if len(columns) < 2 {
+		return []column{{width: single}}
 	}
-	total := len(gap) * (len(widths) - 1)
-	for _, n := range widths {
-		total += n
+	for i := range columns {
+		columns[i].least = min(max(columns[i].least, narrow), columns[i].width)
 	}
-	for ; width > 0 && total > width; total-- {
-		widest := -1
-		for i, n := range widths {
-			if n > words[i] && (widest < 0 || n > widths[widest]) {
-				widest = i
-			}
-		}
-		if widest < 0 { // words are not broken
-			break
-		}
-		widths[widest]--
-	}
-	return widths
+	return columns
 }
 
-// longestWord is the room that what cannot be folded takes, at least narrow.
+// fit puts as many columns beside one another as the width has room for, the others below
+// if they fit there, and folds those of a line until they fit. No width, nothing to do.
+func fit(columns []column, width int) {
+	if width <= 0 {
+		return
+	}
+	begin, used := 0, 0
+	for i := range columns {
+		needs := stepped + columns[i].least
+		if used += columns[i].least; i > begin && used > width && needs <= width {
+			shrink(columns[begin:i], width)
+			begin, used = i, needs
+			columns[i].below, columns[i].indent = true, stepped
+		}
+		used += len(gap)
+	}
+	shrink(columns[begin:], width)
+}
+
+// shrink takes from the widest column of a line that can give, until the line fits.
+func shrink(line []column, width int) {
+	total := line[0].indent + len(gap)*(len(line)-1)
+	for _, c := range line {
+		total += c.width
+	}
+	for ; total > width; total-- {
+		var widest *column
+		for i := range line {
+			if c := &line[i]; c.width > c.least && (widest == nil || c.width > widest.width) {
+				widest = c
+			}
+		}
+		if widest == nil { // words are not broken
+			return
+		}
+		widest.width--
+	}
+}
+
+// longestWord is the room that what cannot be folded takes.
 func longestWord(cell string) int {
-	longest, from := narrow, 0
+	longest, from := 0, 0
 	for i, r := range cell {
 		if r == ' ' || r == ',' {
 			longest, from = max(longest, utf8.RuneCountInString(cell[from:i])+len(",")), i+1
@@ -126,15 +165,33 @@ func longestWord(cell string) int {
 	return max(longest, utf8.RuneCountInString(cell[from:]))
 }
 
-func row(b *bufio.Writer, cells []string, widths []int) {
+// row writes the cells of a row, those below others only where they say something.
+func row(b *bufio.Writer, cells []string, columns []column) {
+	for begin := 0; begin < len(cells); {
+		end := begin + 1
+		for end < len(cells) && !columns[end].below {
+			end++
+		}
+		if begin == 0 || slices.ContainsFunc(cells[begin:end], says) {
+			line(b, cells[begin:end], columns[begin:end])
+		}
+		begin = end
+	}
+}
+
+// says is whether a cell has more than the dash that stands for nothing.
+func says(cell string) bool { return cell != "" && cell != "–" }
+
+// line writes cells beside one another, each folded to its column.
+func line(b *bufio.Writer, cells []string, columns []column) {
 	folded := make([][]string, len(cells))
 	height := 1
 	for i, c := range cells {
-		folded[i] = Fold(c, widths[i])
+		folded[i] = Fold(c, columns[i].width)
 		height = max(height, len(folded[i]))
 	}
 	for k := range height {
-		blank := 0 // before what comes next; a line ends without
+		blank := columns[0].indent // before what comes next; a line ends without
 		for i := range cells {
 			text := ""
 			if k < len(folded[i]) {
@@ -145,7 +202,7 @@ func row(b *bufio.Writer, cells []string, widths []int) {
 				b.WriteString(text)
 				blank = 0
 			}
-			blank += widths[i] - utf8.RuneCountInString(text) + len(gap)
+			blank += columns[i].width - utf8.RuneCountInString(text) + len(gap)
 		}
 		b.WriteByte('\n')
 	}

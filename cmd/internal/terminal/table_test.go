@@ -45,6 +45,41 @@ func TestTableFolds(t *testing.T) {
 	}
 }
 
+// TestTableBelow: where the columns do not fit beside one another, the last stand below,
+// and a row that says nothing there has no line for it.
+func TestTableBelow(t *testing.T) {
+	table := &Table{Header: []string{"FILE", "RESULT", "EXPIRES", "SUBJECT"}}
+	table.Add("README.txt", "ok", "–", "–")
+	table.Add("controller-manager.conf", "ok", "2027-11-29T17:48:23Z", "CN=system:kube-controller-manager")
+	table.Add("super-admin.conf", "1 problem", "2027-11-29T17:48:23Z", "CN=kubernetes-super-admin,O=system:masters")
+	want := "" +
+		"FILE                     RESULT     EXPIRES\n" +
+		"    SUBJECT\n" +
+		"README.txt               ok         –\n" +
+		"controller-manager.conf  ok         2027-11-29T17:48:23Z\n" +
+		"    CN=system:kube-controller-manager\n" +
+		"super-admin.conf         1 problem  2027-11-29T17:48:23Z\n" +
+		"    CN=kubernetes-super-admin,O=system:masters\n"
+	if got := write(t, table, 60); got != want {
+		t.Errorf("got:\n%swant:\n%s", got, want)
+	}
+	narrow := "" +
+		"FILE                     RESULT\n" +
+		"    EXPIRES\n" +
+		"    SUBJECT\n" +
+		"README.txt               ok\n" +
+		"controller-manager.conf  ok\n" +
+		"    2027-11-29T17:48:23Z\n" +
+		"    CN=system:kube-controller-manager\n" +
+		"super-admin.conf         1 problem\n" +
+		"    2027-11-29T17:48:23Z\n" +
+		"    CN=kubernetes-super-admin,\n" +
+		"    O=system:masters\n"
+	if got := write(t, table, 44); got != narrow {
+		t.Errorf("got:\n%swant:\n%s", got, narrow)
+	}
+}
+
 // Whatever the width, nothing is lost and every line that can fit does.
 func TestTableKeepsEverything(t *testing.T) {
 	for width := range 90 {
