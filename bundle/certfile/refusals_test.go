@@ -1,6 +1,7 @@
 package certfile_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -40,6 +41,10 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("PKCS #7, %s: %d certificates, %v", name, len(list), err)
 		}
 	}
+	many := func(n int) string {
+		return sh(fmt.Sprintf("for i in $(seq %d); do cat crt.pem; done >many.pem; "+
+			"openssl crl2pkcs7 -nocrl -certfile many.pem", n))
+	}
 	refusaltest.Hold(
 		t,
 		refusaltest.Table{Read: pem, Sources: []string{"certfile.go", "kind.go", "pkcs7.go"},
@@ -48,6 +53,8 @@ func TestRefusals(t *testing.T) {
 					Data: sh("openssl pkcs7 -print_certs -in all.p7b"), Read: all},
 				{Of: "with its key", Data: sh("cat key.pem crt.pem")},
 				{Of: "with the text of openssl", Data: sh("openssl x509 -in crt.pem -text")},
+				{Of: "PKCS #7 of too many", Data: many(257), Read: all, Says: "holds more than 256 certificates",
+					Not: many(256)},
 				{Of: "CR LF", Data: strings.ReplaceAll(crt, "\n", "\r\n")},
 				{Of: "nothing", Data: "\n", Says: "is empty", Not: crt},
 				{Of: "trusted", Data: sh("openssl x509 -in crt.pem -trustout"), Says: "TRUSTED CERTIFICATE",

@@ -64,3 +64,22 @@ func TestNoKeyShown(t *testing.T) {
 		t.Errorf("a key says %v", f)
 	}
 }
+
+// TestDifferences: how one thing that a file says otherwise is written.
+func TestDifferences(t *testing.T) {
+	for _, tt := range []struct {
+		was, is []string
+		says    string
+	}{
+		{nil, []string{"a", "b"}, "a, b"},
+		{[]string{"a"}, nil, "was a"},
+		{[]string{"a"}, []string{"b"}, "a → b"},
+		{[]string{"a", "b"}, []string{"b", "c"}, "+c, -a"},
+		{[]string{"a", "b"}, []string{"b", "a"}, "in another order: b, a"},
+	} {
+		was, is := []contents.Fact{{Name: "names", Values: tt.was}}, []contents.Fact{{Name: "names", Values: tt.is}}
+		if d := contents.Compare(was, is); len(d) != 1 || d[0].String() != tt.says {
+			t.Errorf("%v: want %q", d, tt.says)
+		}
+	}
+}

@@ -36,10 +36,12 @@ func TestReadRefused(t *testing.T) {
 		{Of: "no kind and version", Data: swap("apiVersion: v1\nkind: Config\n", "")},
 		{Of: "two documents", Data: good + "---\nkind: Other\n"},
 		{Of: "a document marker and comments before", Data: "# mine\n---\n" + good},
-		{Of: "anchors", Data: swap("name: a@demo", "name: &x a@demo", "current-context: a@demo", "current-context: *x")},
+		{Of: "anchors", Data: swap("name: a@demo", "name: &x a@demo", "current-context: a@demo",
+			"current-context: *x")},
 		{Of: "server without a scheme", Data: swap("https://a.test:6443", "a.test:6443")},
 		{Of: "a key with its certificate", Data: swap(key, b64(sh("cat crt.pem key.pem")))},
-		{Of: "a certificate with its key", Data: swap(user, strings.Replace(user, crt, b64(sh("cat crt.pem key.pem")), 1))},
+		{Of: "a certificate with its key", Data: swap(user,
+			strings.Replace(user, crt, b64(sh("cat crt.pem key.pem")), 1))},
 		{Of: "text of a .p12", Data: swap(key, b64("Bag Attributes\n  localKeyID: 1\n"+sh("cat key.pem")))},
 		{
 			Of:   "key in the file, certificate not",
@@ -65,7 +67,8 @@ func TestReadRefused(t *testing.T) {
 			Says: `kind "Secret" is not v1, Config`,
 			Not:  swap("kind: Config\n", ""),
 		},
-		{Of: "context twice", Data: swap("contexts:\n", "contexts:\n- {name: a@demo, context: {cluster: demo, user: a}}\n"),
+		{Of: "context twice", Data: swap("contexts:\n",
+			"contexts:\n- {name: a@demo, context: {cluster: demo, user: a}}\n"),
 			Says: `contexts: the name "a@demo" is there twice`,
 			Not:  swap("contexts:\n", "contexts:\n- {name: b, context: {cluster: demo, user: a}}\n")},
 		{
@@ -85,7 +88,8 @@ func TestReadRefused(t *testing.T) {
 				"current-context: a@demo",
 				"current-context: a@dem",
 			), Instead: "there is no context of that name; did you mean a@demo", Name: "a@demo"},
-		{Of: "no such cluster", Data: swap("cluster: demo", "cluster: demos"), Says: `names the cluster "demos"`, Not: good},
+		{Of: "no such cluster", Data: swap("cluster: demo", "cluster: demos"), Says: `names the cluster "demos"`,
+			Not: good},
 		{Of: "no such user", Data: swap("user: a}", "user: b}"), Says: `names the user "b"`, Not: good},
 		{
 			Of:   "http",
@@ -105,7 +109,8 @@ func TestReadRefused(t *testing.T) {
 			Says: "has no client certificate (it has as, token)",
 			Not:  swap(user, "{}"),
 		},
-		{Of: "a plugin alone", Data: swap(user, "{exec: {command: aws}}"), Says: "has no client certificate (it has exec)"},
+		{Of: "a plugin alone", Data: swap(user, "{exec: {command: aws}}"),
+			Says: "has no client certificate (it has exec)"},
 		{Of: "an old plugin alone", Data: swap(user, "{auth-provider: {name: gcp}}"), Says: "(it has auth-provider)"},
 		{
 			Of:   "another's key",
@@ -113,11 +118,39 @@ func TestReadRefused(t *testing.T) {
 			Says: "the private key does not belong to the certificate",
 			Not:  good,
 		},
-		{Of: "an encrypted key", Data: swap(key, b64(encrypted)), Says: "client-key-data: is encrypted with a passphrase",
+		{Of: "an encrypted key", Data: swap(key, b64(encrypted)),
+			Says: "client-key-data: is encrypted with a passphrase",
 			Not:  swap(key, b64(sh("openssl pkcs8 -topk8 -nocrypt -in key.pem"))),
 			File: encrypted, Back: func(made []byte) []byte { return []byte(swap(key, b64(string(made)))) }},
 		{Of: "a trusted certificate", Data: swap(field+crt, field+b64(trusted)), File: trusted,
 			Back: func(made []byte) []byte { return []byte(swap(field+crt, field+b64(string(made)))) },
 			Says: "client-certificate-data: holds openssl's own form TRUSTED CERTIFICATE", Not: good},
+	}})
+}
+
+// TestParseRefused is the part of Parse's catalogue about names that are empty and files
+// without a certificate; TestErrors has the rest.
+func TestParseRefused(t *testing.T) {
+	good := "apiVersion: v1\nkind: Config\nclusters:\n- name: demo\n  cluster: {server: 'https://a.test:6443'}\n" +
+		"contexts:\n- name: a@demo\n  context: {cluster: demo, user: a}\ncurrent-context: a@demo\n" +
+		"users:\n- name: a\n  user: {}\n"
+	swap := func(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(good) }
+	authority := func(pem string) string {
+		data := base64.StdEncoding.EncodeToString([]byte(pem))
+		return swap("a.test:6443'", "a.test:6443', certificate-authority-data: "+data)
+	}
+	read := func(data []byte) error { _, err := kubeconfig.Parse("FILE", data); return err }
+	refusaltest.Hold(t, refusaltest.Table{Read: read, Rows: []refusaltest.Row{
+		{Of: "plain", Data: good},
+		{Of: "a cluster without a name", Data: swap("name: demo", `name: ""`), Says: "FILE: clusters[0].name is empty",
+			Not:     swap("name: demo", "name: other"),
+			Instead: `contexts[0].context.cluster is "demo", the cluster's name is "other"`},
+		{Of: "a user without a name", Data: swap("- name: a\n  user", "- name: ''\n  user"),
+			Says:    "FILE: users[0].name is empty",
+			Not:     swap("- name: a\n  user", "- name: b\n  user"),
+			Instead: `contexts[0].context.user is "a", the user's name is "b"`},
+		{Of: "authorities of empty lines", Data: authority("\n\n"),
+			Says: "FILE: certificate-authority-data: no certificate in it", Not: authority("a\n"),
+			Instead: "certificate-authority-data: certificate 1: no PEM block CERTIFICATE"},
 	}})
 }

@@ -263,3 +263,22 @@ func TestOldOnes(t *testing.T) {
 		}
 	}
 }
+
+// TestForeignHashes: RSASSA-PSS is verified with the hashes that CAs use, and another one
+// is named.
+func TestForeignHashes(t *testing.T) {
+	for hash, want := range map[string]string{
+		"-sha256": "", "-sha1": "",
+		"-sha224": "signs itself by RSASSA-PSS with the hash 2.16.840.1.101.3.4.2.4, which is not known here",
+	} {
+		root := refusaltest.Shell(t, t.TempDir(), "openssl req -x509 -newkey rsa:2048 -nodes -keyout k -subj /CN=r "+
+			"-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20 "+hash)
+		got := ""
+		if err := kubepki.SelfSigned(parsed([]byte(root))[0]); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", hash, got, want)
+		}
+	}
+}

@@ -165,6 +165,33 @@ func TestBadRecipients(t *testing.T) {
 	}
 }
 
+// TestLongSecret: what others sealed is opened up to the bound, and no further.
+func TestLongSecret(t *testing.T) {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range []int{0, 1} {
+		var sealed bytes.Buffer
+		text := armor.NewWriter(&sealed)
+		w, err := age.Encrypt(text, id.Recipient())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.Write(make([]byte, maxSecret+more))
+		if err = errors.Join(err, w.Close(), text.Close()); err != nil {
+			t.Fatal(err)
+		}
+		secret, err := Open(id.String(), sealed.Bytes())
+		if more == 0 && (err != nil || len(secret) != maxSecret) {
+			t.Errorf("at the bound: %d bytes, %v", len(secret), err)
+		}
+		if more > 0 && (err == nil || err.Error() != "open a sealed file: the secret is longer than 1048576 bytes") {
+			t.Errorf("beyond it: %v", err)
+		}
+	}
+}
+
 func TestBadIdentityIsNotRepeated(t *testing.T) {
 	id, _ := identity(t)
 	for _, s := range []string{"", id[:len(id)-1], strings.ToLower(id), id + "\n"} {
