@@ -17,7 +17,7 @@ var caRules = []rule{
 	{"k8s_root_eku", "RFC 5280, 4.2.1.12; what the root lacks, no leaf has", onlyRoot, rootEKU},
 	{"k8s_intermediate_path_len", "RFC 5280, 4.2.1.9", onlyIntermediate, intermediatePathLen},
 	{"k8s_intermediate_eku", "Go applies an intermediate's EKU to its leaves, even where it is the anchor", onlyIntermediate, intermediateEKU},
-	{"k8s_intermediate_issuer", "design: one root, three intermediates", onlyIntermediate, intermediateIssuer},
+	{"k8s_intermediate_issuer", "one root, three intermediates", onlyIntermediate, intermediateIssuer},
 }
 
 // families says what each family may issue.

@@ -3,8 +3,6 @@ package lint
 import (
 	"bytes"
 	"cmp"
-	"crypto/ecdsa"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
@@ -41,7 +39,7 @@ var crlRules = []crlRule{
 	{"k8s_crl_signature_algorithm", "RFC 5280, 5.1.1.2", crlAlgorithm},
 	{"k8s_crl_number", "RFC 5280, 5.2.3", crlNumber},
 	{"k8s_crl_update", "RFC 5280, 5.1.2.4 and 5.1.2.5", crlUpdate},
-	{"k8s_crl_extension", "design: nothing that is not planned", crlExtensions},
+	{"k8s_crl_extension", "nothing is signed that is not planned", crlExtensions},
 	{"k8s_crl_serial", "RFC 5280, 5.1.2.6; etcd's --client-crl-file matches serials alone", crlSerials},
 	{"k8s_crl_date", "RFC 5280, 5.1.2.6 and 5.3.2", crlDates},
 	{"k8s_crl_reason", "RFC 5280, 5.3.1", crlReasons},
@@ -104,17 +102,7 @@ func crlAlgorithm(list *x509.RevocationList, in CRLContext) string {
 	if in.Issuer == nil {
 		return ""
 	}
-	kind := ""
-	switch k := in.Issuer.PublicKey.(type) {
-	case *ecdsa.PublicKey:
-		kind = k.Curve.Params().Name
-	case *rsa.PublicKey:
-		kind = "RSA"
-	}
-	if !slices.Contains(strengths[kind], list.SignatureAlgorithm) {
-		return fmt.Sprintf("signature algorithm %s does not fit the issuer's key (%s)", list.SignatureAlgorithm, kind)
-	}
-	return ""
+	return unfit(list.SignatureAlgorithm, in.Issuer.PublicKey)
 }
 
 func crlNumber(list *x509.RevocationList, in CRLContext) string {
@@ -156,7 +144,8 @@ func crlExtensions(list *x509.RevocationList, _ CRLContext) string {
 	for _, r := range list.RevokedCertificateEntries {
 		for _, e := range r.Extensions {
 			if !e.Id.Equal(oidCRLReason) || e.Critical {
-				return fmt.Sprintf("the entry of %x has extension %s, critical %t; a reason alone belongs there", r.SerialNumber, e.Id, e.Critical)
+				return fmt.Sprintf("the entry of %x has extension %s, critical %t; only a reason belongs there",
+					r.SerialNumber, e.Id, e.Critical)
 			}
 		}
 	}
@@ -169,7 +158,7 @@ func crlSerials(list *x509.RevocationList, in CRLContext) string {
 		serial := r.SerialNumber.Text(16)
 		switch {
 		case r.SerialNumber.Sign() <= 0 || r.SerialNumber.BitLen() > 159:
-			return serial + " is no serial number"
+			return serial + " is not a serial number: it is not positive, or longer than 20 octets"
 		case seen[serial]:
 			return serial + " is there twice"
 		case in.Issuer != nil && r.SerialNumber.Cmp(in.Issuer.SerialNumber) == 0:
@@ -183,7 +172,8 @@ func crlSerials(list *x509.RevocationList, in CRLContext) string {
 func crlDates(list *x509.RevocationList, _ CRLContext) string {
 	for _, r := range list.RevokedCertificateEntries {
 		if r.RevocationTime.After(list.ThisUpdate) {
-			return fmt.Sprintf("%x is revoked as of %s, which is to come", r.SerialNumber, r.RevocationTime.UTC().Format(time.RFC3339))
+			return fmt.Sprintf("%x is revoked as of %s, after the list's own date", r.SerialNumber,
+				r.RevocationTime.UTC().Format(time.RFC3339))
 		}
 	}
 	return ""

@@ -51,62 +51,96 @@ func TestCRL(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct {
-		rule   string
-		change func(l *x509.RevocationList, in *lint.CRLContext)
+		rule, says string
+		change     func(l *x509.RevocationList, in *lint.CRLContext)
 	}{
-		{"k8s_crl_issuer", func(_ *x509.RevocationList, in *lint.CRLContext) { in.Issuer = w.certs[kubepki.KubernetesAuthority] }},
-		{"k8s_crl_issuer", func(_ *x509.RevocationList, in *lint.CRLContext) { in.Issuer = nil }},
-		{"k8s_crl_issuer", func(_ *x509.RevocationList, in *lint.CRLContext) {
-			other := *in.Issuer
-			other.KeyUsage = x509.KeyUsageCertSign
-			in.Issuer = &other
-		}},
-		{"k8s_crl_issuer", func(_ *x509.RevocationList, in *lint.CRLContext) {
-			other := *in.Issuer
-			other.SubjectKeyId = []byte("another key")
-			in.Issuer = &other
-		}},
-		{"k8s_crl_signature_algorithm", func(_ *x509.RevocationList, in *lint.CRLContext) {
-			other := *in.Issuer
-			other.PublicKey = "none"
-			in.Issuer = &other
-		}},
-		{"k8s_crl_number", func(_ *x509.RevocationList, in *lint.CRLContext) { in.Former = big.NewInt(3) }},
-		{"k8s_crl_number", func(l *x509.RevocationList, in *lint.CRLContext) { l.Number, in.Former = big.NewInt(0), nil }},
-		{"k8s_crl_update", func(l *x509.RevocationList, in *lint.CRLContext) { l.NextUpdate = in.Issuer.NotAfter.Add(time.Second) }},
-		{"k8s_crl_update", func(l *x509.RevocationList, in *lint.CRLContext) {
-			l.ThisUpdate = in.Issuer.NotBefore.Add(-time.Second)
-			l.RevokedCertificateEntries = nil
-		}},
-		{"k8s_crl_update", func(l *x509.RevocationList, _ *lint.CRLContext) { l.NextUpdate = l.ThisUpdate.Add(time.Millisecond) }},
-		{"k8s_crl_extension", func(l *x509.RevocationList, _ *lint.CRLContext) {
+		{"k8s_crl_issuer", "issuer name is not the issuer's subject",
+			func(_ *x509.RevocationList, in *lint.CRLContext) { in.Issuer = w.certs[kubepki.KubernetesAuthority] }},
+		{"k8s_crl_issuer", "the issuer's certificate is not known",
+			func(_ *x509.RevocationList, in *lint.CRLContext) { in.Issuer = nil }},
+		{"k8s_crl_issuer", "the issuer may not sign revocation lists",
+			func(_ *x509.RevocationList, in *lint.CRLContext) {
+				other := *in.Issuer
+				other.KeyUsage = x509.KeyUsageCertSign
+				in.Issuer = &other
+			}},
+		{"k8s_crl_issuer", "authority key identifier is not the issuer's",
+			func(_ *x509.RevocationList, in *lint.CRLContext) {
+				other := *in.Issuer
+				other.SubjectKeyId = []byte("another key")
+				in.Issuer = &other
+			}},
+		{"k8s_crl_signature_algorithm", "does not fit the issuer's key (neither ECDSA nor RSA)",
+			func(_ *x509.RevocationList, in *lint.CRLContext) {
+				other := *in.Issuer
+				other.PublicKey = "none"
+				in.Issuer = &other
+			}},
+		{"k8s_crl_number", "its number 3 is not above 3, which was used before",
+			func(_ *x509.RevocationList, in *lint.CRLContext) { in.Former = big.NewInt(3) }},
+		{"k8s_crl_number", "there is no positive number",
+			func(l *x509.RevocationList, in *lint.CRLContext) { l.Number, in.Former = big.NewInt(0), nil }},
+		{"k8s_crl_update", "the next update is due 2036-11-23T12:00:01Z, after the issuer ends (2036-11-23T12:00:00Z)",
+			func(l *x509.RevocationList, in *lint.CRLContext) { l.NextUpdate = in.Issuer.NotAfter.Add(time.Second) }},
+		{"k8s_crl_update", "it is dated 2026-11-23T11:59:59Z, before the issuer begins (2026-11-23T12:00:00Z)",
+			func(l *x509.RevocationList, in *lint.CRLContext) {
+				l.ThisUpdate = in.Issuer.NotBefore.Add(-time.Second)
+				l.RevokedCertificateEntries = nil
+			}},
+		{"k8s_crl_update", "the next update is not after this one",
+			func(l *x509.RevocationList, _ *lint.CRLContext) { l.NextUpdate = l.ThisUpdate.Add(time.Millisecond) }},
+		{"k8s_crl_extension", "extension 2.5.29.28 is in no profile", func(l *x509.RevocationList, _ *lint.CRLContext) {
 			l.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 28}, Value: []byte{0x30, 0}}} // issuing distribution point
 		}},
-		{"k8s_crl_extension", func(l *x509.RevocationList, _ *lint.CRLContext) {
-			l.RevokedCertificateEntries[0].ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 29}, Critical: true, Value: []byte{0x30, 0}}} // another issuer's
-		}},
-		{"k8s_crl_serial", func(l *x509.RevocationList, _ *lint.CRLContext) {
+		{"k8s_crl_extension", "has extension 2.5.29.29, critical true; only a reason belongs there",
+			func(l *x509.RevocationList, _ *lint.CRLContext) {
+				l.RevokedCertificateEntries[0].ExtraExtensions = []pkix.Extension{ // another issuer's
+					{Id: asn1.ObjectIdentifier{2, 5, 29, 29}, Critical: true, Value: []byte{0x30, 0}},
+				}
+			}},
+		{"k8s_crl_serial", " is there twice", func(l *x509.RevocationList, _ *lint.CRLContext) {
 			l.RevokedCertificateEntries[1].SerialNumber = l.RevokedCertificateEntries[0].SerialNumber
 		}},
-		{"k8s_crl_serial", func(l *x509.RevocationList, in *lint.CRLContext) {
+		{"k8s_crl_serial", " is the issuer's own", func(l *x509.RevocationList, in *lint.CRLContext) {
 			l.RevokedCertificateEntries[1].SerialNumber = in.Issuer.SerialNumber
 		}},
-		{"k8s_crl_date", func(l *x509.RevocationList, _ *lint.CRLContext) {
-			l.RevokedCertificateEntries[1].RevocationTime = l.ThisUpdate.Add(time.Second)
-		}},
-		{"k8s_crl_reason", func(l *x509.RevocationList, _ *lint.CRLContext) { l.RevokedCertificateEntries[0].ReasonCode = 0 }},
-		{"k8s_crl_reason", func(l *x509.RevocationList, _ *lint.CRLContext) { l.RevokedCertificateEntries[0].ReasonCode = 6 }},
-		{"k8s_crl_reason", func(l *x509.RevocationList, _ *lint.CRLContext) { l.RevokedCertificateEntries[0].ReasonCode = 2 }},
-		{"k8s_crl_reason", func(_ *x509.RevocationList, in *lint.CRLContext) { in.Authority = kubepki.Root }},
-		{"e_crl_has_valid_reason_code", func(l *x509.RevocationList, _ *lint.CRLContext) { l.RevokedCertificateEntries[0].ReasonCode = 7 }},
+		{"k8s_crl_date", " is revoked as of 2026-12-23T12:00:01Z, after the list's own date",
+			func(l *x509.RevocationList, _ *lint.CRLContext) {
+				l.RevokedCertificateEntries[1].RevocationTime = l.ThisUpdate.Add(time.Second)
+			}},
+		{"k8s_crl_reason", ": reason unspecified says nothing",
+			func(l *x509.RevocationList, _ *lint.CRLContext) { l.RevokedCertificateEntries[0].ReasonCode = 0 }},
+		{"k8s_crl_reason", ": reason certificateHold can be undone",
+			func(l *x509.RevocationList, _ *lint.CRLContext) { l.RevokedCertificateEntries[0].ReasonCode = 6 }},
+		{"k8s_crl_reason", ": cACompromise on a list of the etcd authority",
+			func(l *x509.RevocationList, _ *lint.CRLContext) { l.RevokedCertificateEntries[0].ReasonCode = 2 }},
+		{"k8s_crl_reason", ": keyCompromise on a list of the root authority",
+			func(_ *x509.RevocationList, in *lint.CRLContext) { in.Authority = kubepki.Root }},
+		{"e_crl_has_valid_reason_code", "Reason code, 7, not included in RFC 5280 section 5.3.1",
+			func(l *x509.RevocationList, _ *lint.CRLContext) { l.RevokedCertificateEntries[0].ReasonCode = 7 }},
 	} {
 		list, changed := goodCRL(t), in
 		tt.change(list, &changed)
 		findings := lint.CRL(w.crl(list, in.Issuer, w.key), changed)
 		if !slices.ContainsFunc(findings, func(f lint.Finding) bool {
-			return f.Rule == tt.rule && f.Problem != "" && f.Citation != "" && strings.HasPrefix(f.String(), "crl etcd: ")
+			return f.Rule == tt.rule && strings.Contains(f.Problem, tt.says) && f.Citation != "" &&
+				strings.HasPrefix(f.String(), "crl etcd: ")
 		}) {
-			t.Errorf("%s: %v", tt.rule, findings)
+			t.Errorf("%s did not say %q; findings: %v", tt.rule, tt.says, findings)
 		}
+	}
+	for _, tt := range []struct { // what crypto/x509 does not make
+		rule, says string
+		change     func(l *x509.RevocationList)
+	}{
+		{"zlint_parse", "malformed crl", func(l *x509.RevocationList) { l.Raw = l.Raw[:len(l.Raw)-1] }},
+		{"k8s_crl_number", "the number is longer than 20 octets",
+			func(l *x509.RevocationList) { l.Number = new(big.Int).Lsh(big.NewInt(1), 159) }},
+		{"k8s_crl_serial", "0 is not a serial number",
+			func(l *x509.RevocationList) { l.RevokedCertificateEntries[0].SerialNumber = big.NewInt(0) }},
+	} {
+		list := w.crl(goodCRL(t), in.Issuer, w.key)
+		tt.change(list)
+		refuses(t, tt.rule, tt.says, lint.CRL(list, in))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
+	"slices"
 	"time"
 
 	"officiant/bundle/kubepki"
@@ -21,7 +22,7 @@ var everyCert = []rule{
 	{"k8s_weak_key", "NIST SP 800-57 part 1, 5.6", nil, weakKey},
 	{"k8s_signature_algorithm", "RFC 5280, 4.1.1.2", nil, signatureAlgorithm},
 	{"k8s_validity", "RFC 5280, 4.1.2.5", nil, validity},
-	{"k8s_extension", "design: nothing that is not planned", nil, extensions},
+	{"k8s_extension", "nothing is signed that is not planned", nil, extensions},
 	{"k8s_subject_attributes", "Kubernetes reads CN as user and O as groups", nil, subjectAttributes},
 	{"k8s_san_kind", "Kubernetes reads DNS names and IP addresses", nil, sanKind},
 	{"k8s_issuer", "RFC 5280, 4.1.2.4 and 4.2.1.1", nil, issuerFits},
@@ -80,19 +81,22 @@ func signatureAlgorithm(cert *x509.Certificate, in Context) string {
 	if in.Issuer != nil {
 		issuer = in.Issuer.PublicKey
 	}
-	kind := ""
+	return unfit(cert.SignatureAlgorithm, issuer)
+}
+
+// unfit says that an issuer's key does not sign by the algorithm, or nothing.
+func unfit(algorithm x509.SignatureAlgorithm, issuer crypto.PublicKey) string {
+	kind := "neither ECDSA nor RSA"
 	switch k := issuer.(type) {
 	case *ecdsa.PublicKey:
 		kind = k.Curve.Params().Name
 	case *rsa.PublicKey:
 		kind = "RSA"
 	}
-	for _, a := range strengths[kind] {
-		if a == cert.SignatureAlgorithm {
-			return ""
-		}
+	if slices.Contains(strengths[kind], algorithm) {
+		return ""
 	}
-	return fmt.Sprintf("signature algorithm %s does not fit the issuer's key (%s)", cert.SignatureAlgorithm, kind)
+	return fmt.Sprintf("signature algorithm %s does not fit the issuer's key (%s)", algorithm, kind)
 }
 
 func validity(cert *x509.Certificate, _ Context) string {
@@ -165,10 +169,10 @@ func sanKind(cert *x509.Certificate, _ Context) string {
 func issuerFits(cert *x509.Certificate, in Context) string {
 	if in.Kind == Root {
 		if in.Issuer != nil || !bytes.Equal(cert.RawIssuer, cert.RawSubject) {
-			return "a root is issued by itself"
+			return "the certificate of a root is not issued by itself"
 		}
 		if !bytes.Equal(cert.AuthorityKeyId, cert.SubjectKeyId) {
-			return "a root's authority key identifier is its own"
+			return "the authority key identifier is not the root's own"
 		}
 		return ""
 	}

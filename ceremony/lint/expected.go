@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"officiant/bundle/kubepki"
 )
@@ -45,52 +46,40 @@ func expectedSAN(cert *x509.Certificate, in Context) string {
 	if in.Leaf == nil {
 		return ""
 	}
-	if more, fewer := sets(cert.DNSNames, in.Leaf.DNSNames); more != "" || fewer != "" {
-		return "DNS names: " + differences(more, fewer)
+	if d := differences(cert.DNSNames, in.Leaf.DNSNames); d != "" {
+		return "DNS names: " + d
 	}
 	var have, want []string
 	for _, ip := range cert.IPAddresses {
-		a, ok := netip.AddrFromSlice(ip)
-		if !ok {
-			return fmt.Sprintf("IP address %x is malformed", []byte(ip))
-		}
+		a, _ := netip.AddrFromSlice(ip) // of a parsed certificate, whose addresses are 4 or 16 octets
 		have = append(have, a.Unmap().String())
 	}
 	for _, a := range in.Leaf.IPAddresses {
 		want = append(want, a.Unmap().String())
 	}
-	if more, fewer := sets(have, want); more != "" || fewer != "" {
-		return "IP addresses: " + differences(more, fewer)
+	if d := differences(have, want); d != "" {
+		return "IP addresses: " + d
 	}
 	return ""
 }
 
-// sets returns the first element only have has, and the first only want has.
-// An element twice in have counts as one too many.
-func sets(have, want []string) (more, fewer string) {
-	seen := map[string]bool{}
-	for _, h := range have {
-		if more == "" && (seen[h] || !slices.Contains(want, h)) {
-			more = h
-		}
-		seen[h] = true
+// differences names the first element that is not expected, the first that is there twice and
+// the first that is missing.
+func differences(have, want []string) string {
+	var found []string
+	if i := slices.IndexFunc(have, func(h string) bool { return !slices.Contains(want, h) }); i >= 0 {
+		found = append(found, have[i]+" is not expected")
 	}
-	for _, w := range want {
-		if !seen[w] {
-			return more, w
+	for i, h := range have {
+		if slices.Contains(have[:i], h) {
+			found = append(found, h+" is there twice")
+			break
 		}
 	}
-	return more, ""
-}
-
-func differences(more, fewer string) string {
-	switch {
-	case more == "":
-		return fewer + " is missing"
-	case fewer == "":
-		return more + " is not expected"
+	if i := slices.IndexFunc(want, func(w string) bool { return !slices.Contains(have, w) }); i >= 0 {
+		found = append(found, want[i]+" is missing")
 	}
-	return more + " is not expected, " + fewer + " is missing"
+	return strings.Join(found, ", ")
 }
 
 func expectedUsage(cert *x509.Certificate, in Context) string {

@@ -22,7 +22,7 @@ type TrustFile struct {
 // adopts says whether a certificate is the one the plan adopts.
 func (f TrustFile) adopts(c *x509.Certificate) bool { return f.Adopted != nil && c.Equal(f.Adopted) }
 
-const hole = "client-CA files: any leaf below a shared anchor logs in; design, 6"
+const hole = "client-CA files: any leaf below a shared anchor logs in"
 
 // Layout returns what is wrong with a node's trust files taken together. It skips
 // kinds of files that hold no certificate.
@@ -97,12 +97,12 @@ func trustFile(f TrustFile, anchors []TrustFile, report reporter) {
 		}
 	}
 	if len(f.Certificates) != 1+f.Beside {
-		report(f, "k8s_trust_count", hole, "holds %d certificates, not %d", len(f.Certificates), 1+f.Beside)
+		report(f, "k8s_trust_count", hole, "certificates in it: %d, expected: %d", len(f.Certificates), 1+f.Beside)
 		return
 	}
 	may, ok := families[f.Authority]
 	if !ok {
-		report(f, "k8s_trust_family", hole, "%q is no family that leaves come from", f.Authority)
+		report(f, "k8s_trust_family", hole, "%q is not a family that issues leaves", f.Authority)
 		return
 	}
 	for _, c := range f.Certificates {
@@ -123,7 +123,8 @@ func serverTrustFile(f TrustFile, anchors []TrustFile, report reporter) {
 	const cite = "kube-controller-manager --root-ca-file"
 	n := 1 + f.Beside
 	if len(f.Certificates) <= n {
-		report(f, "k8s_server_trust", cite, "holds %d certificates, not %d of the family and their root", len(f.Certificates), n)
+		report(f, "k8s_server_trust", cite, "certificates in it: %d, expected: %d of the family and their root",
+			len(f.Certificates), n)
 		return
 	}
 	own, roots := f.Certificates[:n], f.Certificates[n:]
@@ -146,7 +147,7 @@ func serverTrustFile(f TrustFile, anchors []TrustFile, report reporter) {
 }
 
 func certificateFile(f TrustFile, anchors []TrustFile, report reporter) {
-	const cite = "design, 6: leaf, then issuing intermediate"
+	const cite = "RFC 8446, 4.4.2: leaf, then its issuer"
 	for _, c := range f.Certificates {
 		if bytes.Equal(c.RawSubject, c.RawIssuer) {
 			report(f, "k8s_chain_root", cite, "holds a self-signed certificate (%s)", c.Subject)
@@ -155,12 +156,13 @@ func certificateFile(f TrustFile, anchors []TrustFile, report reporter) {
 	}
 	if a := anchor(anchors, f.Authority); a != nil && f.adopts(a[0]) {
 		if len(f.Certificates) != 1 || f.Certificates[0].CheckSignatureFrom(a[0]) != nil {
-			report(f, "k8s_chain", "kubeadm's layout: the leaf alone", "is not one leaf by the %s authority", f.Authority)
+			report(f, "k8s_chain", "kubeadm's layout: the leaf alone",
+				"does not hold one leaf by the %s authority and nothing else", f.Authority)
 		}
 		return
 	}
 	if len(f.Certificates) != 2 {
-		report(f, "k8s_chain", cite, "holds %d certificates, not a leaf and its issuer", len(f.Certificates))
+		report(f, "k8s_chain", cite, "certificates in it: %d, expected: a leaf and its issuer", len(f.Certificates))
 		return
 	}
 	leaf, issuer := f.Certificates[0], f.Certificates[1]

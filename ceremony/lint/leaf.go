@@ -15,7 +15,7 @@ var leafRules = []rule{
 	{"k8s_leaf_without_eku", "RFC 5280, 4.2.1.12; Go takes a leaf without EKU as a client", onlyLeaf, leafWithoutEKU},
 	{"k8s_leaf_eku", "RFC 5280, 4.2.1.12", onlyLeaf, leafEKU},
 	{"k8s_leaf_key_usage", "RFC 5280, 4.2.1.3; kubeadm: digitalSignature, keyEncipherment", onlyLeaf, leafKeyUsage},
-	{"k8s_leaf_from_root", "design: the root issues authorities alone", onlyLeaf, leafFromRoot},
+	{"k8s_leaf_from_root", "the root issues authorities alone", onlyLeaf, leafFromRoot},
 	{"k8s_server_without_san", "RFC 6125, 6.4.4; Go does not read a server's name from CN", onlyLeaf, serverWithoutSAN},
 	{"k8s_wildcard", "RFC 6125, 6.4.3", onlyLeaf, wildcard},
 }
@@ -57,7 +57,7 @@ func leafKeyUsage(cert *x509.Certificate, _ Context) string {
 
 func leafFromRoot(_ *x509.Certificate, in Context) string {
 	if _, ok := families[in.Authority]; !ok {
-		return fmt.Sprintf("issued by %q, which is no family that issues leaves", in.Authority)
+		return fmt.Sprintf("issued by %q, which is not a family that issues leaves", in.Authority)
 	}
 	if in.Issuer != nil && in.Issuer.MaxPathLen > 0 {
 		return "the issuer may issue authorities: it is not an intermediate of a family"
@@ -84,7 +84,7 @@ func wildcard(cert *x509.Certificate, _ Context) string {
 
 // familyRules keep the families apart: who may be named where.
 var familyRules = []rule{
-	{"k8s_front_proxy_cn_from_kubernetes_ca", "kube-apiserver --requestheader-allowed-names; design, 6", onlyLeaf, frontProxyName},
+	{"k8s_front_proxy_cn_from_kubernetes_ca", "kube-apiserver --requestheader-allowed-names", onlyLeaf, frontProxyName},
 	{"k8s_front_proxy_leaf", "kube-apiserver --requestheader-client-ca-file", onlyLeaf, frontProxyLeaf},
 	{"k8s_system_masters", "group system:masters passes every authorization and cannot be undone", onlyLeaf, systemMasters},
 	{"k8s_system_name", "system: names belong to the kubernetes authority", onlyLeaf, systemName},
