@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 
+	"officiant/bundle/charset"
 	"officiant/bundle/nearest"
 	"officiant/bundle/visible"
 	"officiant/bundle/yamltree"
@@ -24,7 +25,7 @@ func Read(r *Report, data []byte) *Plan {
 	p := &Plan{}
 	r.lines = strings.Split(string(data), "\n")
 	r.broken = true // until it is a tree
-	if !readable(r) {
+	if !readable(r, data) {
 		return p
 	}
 	if len(data) > largeSize {
@@ -79,13 +80,17 @@ func body(r *Report, data []byte) (ast.Node, bool) {
 
 // readable refuses text that shows something else than it says: control
 // characters, invisible ones, ones that turn the direction of writing.
-func readable(r *Report) bool {
+func readable(r *Report, data []byte) bool {
+	if name := charset.Name(data); name != "UTF-8" && name != "" {
+		r.Refuse(nil, "is %s; a plan is UTF-8 without a byte order mark: save it so", name)
+		return false
+	}
 	for i, line := range r.lines {
 		column := 1
 		for rest := strings.TrimSuffix(line, "\r"); rest != ""; column++ {
 			c, size := utf8.DecodeRuneInString(rest)
 			if c == utf8.RuneError && size == 1 {
-				r.refuseCharacter(i+1, column, "byte 0x%02x is not UTF-8", rest[0])
+				r.refuseCharacter(i+1, column, "byte 0x%02x is not UTF-8; save the plan as UTF-8", rest[0])
 				return false
 			}
 			if !printable(c) {
