@@ -16,6 +16,7 @@ import (
 	"officiant/ceremony/audit"
 	"officiant/ceremony/issue"
 	"officiant/ceremony/transcript"
+	"officiant/signer"
 )
 
 // showFingerprints shows what people compare aloud.
@@ -115,7 +116,7 @@ func (r *outputs) checkTranscriptSignature(data, sig []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := issue.VerifyFile(pub, fingerprint.Of(data), sig); err != nil {
+	if err := signer.VerifyFile(pub, fingerprint.Of(data), sig); err != nil {
 		return fmt.Errorf("%s: %w", signatureFile, err)
 	}
 	return nil

@@ -251,10 +251,10 @@ func TestFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		opensslVerifies(t, key.Public(), data, sig)
-		if issue.VerifyFile(newDevice(t, a).Public(), sum, sig) == nil {
+		if signer.VerifyFile(newDevice(t, a).Public(), sum, sig) == nil {
 			t.Errorf("%s: verifies with another key", a)
 		}
-		if issue.VerifyFile(key.Public(), sha256.Sum256(nil), sig) == nil {
+		if signer.VerifyFile(key.Public(), sha256.Sum256(nil), sig) == nil {
 			t.Errorf("%s: verifies another file", a)
 		}
 		liar := &device{Signer: key.Signer, label: "demo/release", sign: newDevice(t, a).SignContext}
@@ -279,7 +279,7 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, sig := range signatures {
-		if err := issue.VerifyFile(key.Public(), sums[i], sig); err != nil {
+		if err := signer.VerifyFile(key.Public(), sums[i], sig); err != nil {
 			t.Errorf("signature %d is not that of file %d: %v", i, i, err)
 		}
 	}

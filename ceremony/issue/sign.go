@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
@@ -23,7 +20,7 @@ var (
 	// ErrNotChecked is returned for a Checked, CheckedCRL or CheckedRequest that no Checker made.
 	ErrNotChecked = errors.New("what is to be signed was not checked")
 	// ErrWrongSignature is returned when a device's signature does not verify.
-	ErrWrongSignature = errors.New("signature does not verify")
+	ErrWrongSignature = signer.ErrWrongSignature
 )
 
 // checked is what certificates, revocation lists and requests that may be signed
@@ -155,48 +152,15 @@ func each(n, workers int, sign func(i int) ([]byte, error)) ([][]byte, error) {
 // File has the release key, P-256 or RSA, sign a file by its SHA-256. The
 // signature is verified with key's public key before it is returned.
 func File(ctx context.Context, sum [sha256.Size]byte, key signer.Key) ([]byte, error) {
-	if err := releaseKey(key.Public()); err != nil {
+	if err := signer.FileKey(key.Public()); err != nil {
 		return nil, fmt.Errorf("key %s: %w", key.Info().Label, err)
 	}
 	signature, err := signDigest(ctx, key, crypto.SHA256, sum[:])
 	if err != nil {
 		return nil, err
 	}
-	if err := VerifyFile(key.Public(), sum, signature); err != nil {
+	if err := signer.VerifyFile(key.Public(), sum, signature); err != nil {
 		return nil, fmt.Errorf("key %s: %w", key.Info().Label, err)
 	}
 	return signature, nil
-}
-
-// VerifyFile checks a signature File made.
-func VerifyFile(pub crypto.PublicKey, sum [sha256.Size]byte, signature []byte) error {
-	if err := releaseKey(pub); err != nil {
-		return err
-	}
-	switch k := pub.(type) {
-	case *ecdsa.PublicKey:
-		if !ecdsa.VerifyASN1(k, sum[:], signature) {
-			return ErrWrongSignature
-		}
-	case *rsa.PublicKey:
-		if err := rsa.VerifyPKCS1v15(k, crypto.SHA256, sum[:], signature); err != nil {
-			return fmt.Errorf("%w: %v", ErrWrongSignature, err)
-		}
-	}
-	return nil
-}
-
-// releaseKey says whether pub is a kind of key that signs bundles.
-func releaseKey(pub crypto.PublicKey) error {
-	switch k := pub.(type) {
-	case *ecdsa.PublicKey:
-		if k.Curve == elliptic.P256() {
-			return nil
-		}
-	case *rsa.PublicKey:
-		if k.N.BitLen() >= 2048 {
-			return nil
-		}
-	}
-	return errors.New("a release key is P-256, or RSA of 2048 bits and more")
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
-	"officiant/ceremony/issue"
 	"officiant/signer"
 )
 
@@ -201,7 +200,7 @@ func lineAt(data []byte, offset int) int {
 
 // Verify says whether release signed the file that data is.
 func Verify(release crypto.PublicKey, data, signature []byte) error {
-	return issue.VerifyFile(release, fingerprint.Of(data), signature)
+	return signer.VerifyFile(release, fingerprint.Of(data), signature)
 }
 
 // Digest is the SHA-256 of the file.

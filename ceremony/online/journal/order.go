@@ -12,7 +12,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/chain"
-	"officiant/ceremony/issue"
+	"officiant/signer"
 )
 
 const day = 24 * time.Hour
@@ -107,7 +107,7 @@ func (o *order) record(l chain.Line, size int) error {
 		switch {
 		case r.Seq != o.seq || r.Head != o.head:
 			return errors.New("it is not about the line before")
-		case issue.VerifyFile(o.key, Statement(o.cluster, r.Seq, r.Head), r.Signature) != nil:
+		case signer.VerifyFile(o.key, Statement(o.cluster, r.Seq, r.Head), r.Signature) != nil:
 			return errors.New("the signature is not the journal key's")
 		}
 		o.signedTo = r.Seq
