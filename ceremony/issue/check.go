@@ -112,7 +112,15 @@ func (c *Checker) prepare(template, issuer *x509.Certificate, issuerKey, subject
 		return nil, err
 	}
 	parent.PublicKey = nil // x509 would ask for the issuer's own private key
-	der, err := x509.CreateCertificate(c.rand, template, &parent, subject, key)
+	tbs, err := toBeSigned(template, &parent, subject, key)
+	if err != nil {
+		return nil, err
+	}
+	outer, err := c.signedAway(tbs, hash, key)
+	if err != nil {
+		return nil, err
+	}
+	der, err := asn1.Marshal(*outer)
 	if err != nil {
 		return nil, err
 	}
@@ -123,11 +131,52 @@ func (c *Checker) prepare(template, issuer *x509.Certificate, issuerKey, subject
 	if cert.SignatureAlgorithm != template.SignatureAlgorithm || !samePublicKey(cert.PublicKey, subject) {
 		return nil, errors.New("the certificate is not what was asked for")
 	}
-	var outer certificate
-	if _, err := asn1.Unmarshal(der, &outer); err != nil {
+	return &Checked{checked{hash: hash, algorithm: outer.Algorithm.FullBytes, signer: issuerKey}, cert}, nil
+}
+
+// toBeSigned is what x509 would have key sign. It is taken out where x509 asks for the
+// signature: x509 verifies each one, which takes longer than making it, and of a throw-away
+// key's nothing is learned.
+func toBeSigned(template, parent *x509.Certificate, subject crypto.PublicKey, key crypto.Signer) ([]byte, error) {
+	t := &taker{Signer: key}
+	_, err := x509.CreateCertificate(nil, template, parent, subject, t)
+	if !errors.Is(err, errTaken) {
 		return nil, err
 	}
-	return &Checked{checked{hash: hash, algorithm: outer.Algorithm.FullBytes, signer: issuerKey}, cert}, nil
+	return t.message, nil
+}
+
+// taker keeps what it is to sign, and signs nothing. It is a crypto.MessageSigner.
+type taker struct {
+	crypto.Signer // for its public key
+	message       []byte
+}
+
+var errTaken = errors.New("not signed")
+
+func (t *taker) SignMessage(_ io.Reader, message []byte, _ crypto.SignerOpts) ([]byte, error) {
+	t.message = message
+	return nil, errTaken
+}
+
+// signedAway is a certificate with the throw-away key's signature.
+func (c *Checker) signedAway(tbs []byte, hash crypto.Hash, key crypto.Signer) (*certificate, error) {
+	var begin struct { // RFC 5280, 4.1
+		Version   int `asn1:"explicit,tag:0"`
+		Serial    asn1.RawValue
+		Algorithm asn1.RawValue
+	}
+	if _, err := asn1.Unmarshal(tbs, &begin); err != nil {
+		return nil, err
+	}
+	h := hash.New()
+	h.Write(tbs)
+	signature, err := key.Sign(c.rand, h.Sum(nil), hash)
+	if err != nil {
+		return nil, err
+	}
+	return &certificate{asn1.RawValue{FullBytes: tbs}, begin.Algorithm,
+		asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}}, nil
 }
 
 // throwaway is a key of the kind of pub.

@@ -1,7 +1,7 @@
 package online
 
 import (
-	"context"
+	"errors"
 	"sync"
 )
 
@@ -11,68 +11,76 @@ const (
 	maxOfOne   = 64     // of one requester
 )
 
+var (
+	errBusy     = errors.New("too many requests wait")
+	errStopping = errors.New("the signer is about to stop")
+)
+
 // queue takes turns between requesters. It is safe for concurrent use.
 type queue struct {
 	mu      sync.Mutex
+	filled  *sync.Cond
 	waiting map[string][]*ask // by requester
 	turns   []string          // requesters that have something waiting, the next one first
 	count   int
-	filled  chan struct{} // has one element when something waits
+	closed  bool
 }
 
-func newQueue() *queue { return &queue{waiting: map[string][]*ask{}, filled: make(chan struct{}, 1)} }
+func newQueue() *queue {
+	q := &queue{waiting: map[string][]*ask{}}
+	q.filled = sync.NewCond(&q.mu)
+	return q
+}
 
-// push adds a request; false when there are too many.
-func (q *queue) push(requester string, a *ask) bool {
+// push adds a request. Its error is errBusy or errStopping.
+func (q *queue) push(requester string, a *ask) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	own := q.waiting[requester]
-	if q.count >= maxWaiting || len(own) >= maxOfOne {
-		return false
-	}
-	if len(own) == 0 {
+	switch {
+	case q.closed:
+		return errStopping
+	case q.count >= maxWaiting || len(own) >= maxOfOne:
+		return errBusy
+	case len(own) == 0:
 		q.turns = append(q.turns, requester)
 	}
 	q.waiting[requester] = append(own, a)
 	q.count++
-	q.signal()
-	return true
+	q.filled.Signal()
+	return nil
 }
 
-func (q *queue) signal() {
-	select {
-	case q.filled <- struct{}{}:
-	default:
-	}
-}
-
-// take returns up to most requests, one of each requester in turn, once there is one;
-// none when ctx ends first.
-func (q *queue) take(ctx context.Context, most int) []*ask {
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-q.filled:
-	}
+// take returns the next request once there is one, of each requester in turn; nil once the
+// queue is closed and empty.
+func (q *queue) take() *ask {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	var out []*ask
-	for len(out) < most && len(q.turns) > 0 {
-		requester := q.turns[0]
-		q.turns = q.turns[1:]
-		own := q.waiting[requester]
-		out = append(out, own[0])
-		if q.count--; len(own) == 1 {
-			delete(q.waiting, requester)
-			continue
+	for len(q.turns) == 0 {
+		if q.closed {
+			return nil
 		}
+		q.filled.Wait()
+	}
+	requester := q.turns[0]
+	q.turns = q.turns[1:]
+	own := q.waiting[requester]
+	q.count--
+	if len(own) == 1 {
+		delete(q.waiting, requester)
+	} else {
 		q.waiting[requester] = own[1:]
 		q.turns = append(q.turns, requester)
 	}
-	if q.count > 0 {
-		q.signal()
-	}
-	return out
+	return own[0]
+}
+
+// close lets nothing more in.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.filled.Broadcast()
 }
 
 // length is how many wait.

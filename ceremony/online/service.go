@@ -2,9 +2,11 @@ package online
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"officiant/bundle/durable"
@@ -15,7 +17,7 @@ import (
 	"officiant/ceremony/online/policy"
 )
 
-// perWorker is how many requests a batch has at most for each worker: more of them share
+// perWorker is how many requests are under way at most for each worker: more of them share
 // a sync, and a slow token keeps the next ones waiting for longer.
 const perWorker = 8
 
@@ -32,7 +34,7 @@ type Config struct {
 	Now      func() time.Time
 	Rand     io.Reader
 	Log      *slog.Logger
-	Workers  int           // signatures at once; 0: 2
+	Workers  int           // signatures at once, and requests that are checked at once; 0: 2
 	Patience time.Duration // for one signature; 0: a minute
 	Heads    int           // a head is signed after so many lines; 0: 256
 	Interval time.Duration // and after so long when there is a new line, and readiness is looked at; 0: 10s
@@ -83,6 +85,13 @@ type Service struct {
 	cfg     Config
 	queue   *queue
 	checker *issue.Checker
+	room    chan struct{} // has an element for each request under way
+
+	drafted chan *draft // from whoever drafts to Run's goroutine
+	signing chan *item  // from there to whoever signs
+	signed  chan *item  // and back
+	recall  atomic.Bool // what waits in signing is not signed
+	known   atomic.Pointer[journal.Journal]
 
 	mu      sync.Mutex
 	grant   *grant.Grant
@@ -91,9 +100,11 @@ type Service struct {
 	state   Status
 
 	// Of Run's goroutine alone.
-	journal  *journal.Journal
-	tried    time.Time // when the journal was last tried to be opened
-	headTime time.Time // when a head was last signed
+	journal  *journal.Journal             // known is the same
+	wanted   map[fingerprint.SHA256]*item // by content: what has an intent, and no answer yet
+	underway int                          // items in signing and signed, or with whoever signs
+	tried    time.Time                    // when the journal was last tried to be opened
+	headTime time.Time                    // when a head was last signed
 }
 
 // New returns a Service; nothing is opened before Run.
@@ -105,7 +116,10 @@ func New(cfg Config) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	most := perWorker * cfg.Workers
 	return &Service{cfg: cfg, queue: newQueue(), checker: issue.NewChecker(cfg.Rand), grant: cfg.Grant,
+		room: make(chan struct{}, most), drafted: make(chan *draft, most), signing: make(chan *item, most),
+		signed: make(chan *item, most), wanted: map[fingerprint.SHA256]*item{},
 		counts: newCounts(), state: Status{Token: "not asked yet", Journal: "not open yet"}}
 }
 
@@ -121,18 +135,17 @@ func orElse[T comparable](v, other T) T {
 // then still be signed, and asking again gets the same certificate.
 func (s *Service) Ask(ctx context.Context, r policy.Request) Answer {
 	a := &ask{r, s.cfg.Now(), make(chan Answer, 1)}
-	s.mu.Lock()
-	stopped := s.stopped
-	s.mu.Unlock()
 	s.counts.ask()
 	switch {
-	case stopped:
-		return s.count(a, Answer{State: Later, Reason: Stopping, Detail: "the signer is about to stop"})
 	case len(r.CSR) > policy.MaxCSR || len(r.Username) > 1024 || len(r.Groups) > 256 || len(r.Usages) > 32:
 		return s.count(a, Answer{State: Denied, Reason: policy.Size,
 			Detail: "the request, or a list in it, is too long"})
-	case !s.queue.push(r.Username, a):
-		return s.count(a, Answer{State: Later, Reason: Busy, Detail: "too many requests wait"})
+	}
+	switch err := s.queue.push(r.Username, a); {
+	case errors.Is(err, errStopping):
+		return s.count(a, Answer{State: Later, Reason: Stopping, Detail: err.Error()})
+	case err != nil:
+		return s.count(a, Answer{State: Later, Reason: Busy, Detail: err.Error()})
 	}
 	select {
 	case answer := <-a.done:
@@ -147,7 +160,7 @@ func (s *Service) count(a *ask, answer Answer) Answer {
 	return answer
 }
 
-// Take has the Service go by another grant from its next batch on. One of another
+// Take has the Service go by another grant from its next signature on. One of another
 // cluster, with another journal key, or of a lower sequence is refused.
 func (s *Service) Take(g *grant.Grant) error {
 	s.mu.Lock()
@@ -180,22 +193,31 @@ func (s *Service) current() *grant.Grant {
 // Run answers requests until ctx ends, then those that wait, and closes journal and
 // keys. Requests that come later are answered Later.
 func (s *Service) Run(ctx context.Context) error {
-	s.tick(ctx)
-	for ctx.Err() == nil {
-		wait, cancel := context.WithTimeout(ctx, s.cfg.Interval)
-		batch := s.queue.take(wait, perWorker*s.cfg.Workers)
-		cancel()
-		s.batch(batch)
-		if now := s.cfg.Now(); len(batch) == 0 || now.Sub(s.headTime) > s.cfg.Interval {
-			s.tick(ctx)
+	defer context.AfterFunc(ctx, s.stop)()
+	s.tick()
+	var drafters, signers sync.WaitGroup
+	for range s.cfg.Workers {
+		drafters.Go(s.draftAll)
+		signers.Go(s.signAll)
+	}
+	go func() {
+		drafters.Wait()
+		close(s.drafted)
+	}()
+	timer := time.NewTicker(s.cfg.Interval)
+	defer timer.Stop()
+	for more := true; more || s.underway > 0; {
+		var drafts []*draft
+		var signed []*item
+		drafts, signed, more = s.gather(timer.C)
+		s.commit(drafts, signed)
+		idle := more && len(drafts)+len(signed) == 0
+		if idle || s.cfg.Now().Sub(s.headTime) > s.cfg.Interval {
+			s.tick()
 		}
 	}
-	s.mu.Lock()
-	s.stopped = true
-	s.mu.Unlock()
-	for s.queue.length() > 0 {
-		s.batch(s.queue.take(context.Background(), perWorker*s.cfg.Workers))
-	}
+	close(s.signing)
+	signers.Wait()
 	s.signHead()
 	var err error
 	if s.journal != nil {
@@ -207,9 +229,21 @@ func (s *Service) Run(ctx context.Context) error {
 	return err
 }
 
-// tick looks at journal and keys when nobody asks, and signs a head.
-func (s *Service) tick(context.Context) {
+// stop has Run end once what waits is answered.
+func (s *Service) stop() {
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	s.queue.close()
+}
+
+// tick looks at journal and keys, and signs a head. Nobody signs meanwhile: a key that is
+// gone closes its token.
+func (s *Service) tick() {
 	s.headTime = s.cfg.Now()
+	if s.underway > 0 {
+		s.commit(nil, s.await())
+	}
 	s.open()
 	s.probe()
 	s.signHead()

@@ -501,3 +501,48 @@ func TestNobodyWaits(t *testing.T) {
 	close(hold)
 	d.ask(r, online.Signed, "")
 }
+
+// TestSlowToken: where a signature takes 20 ms, a flood from one requester delays each of
+// the others by what is under way, and by one turn.
+func TestSlowToken(t *testing.T) {
+	const others = 20
+	d := start(t, func(w *onlinetest.World) {
+		w.Grant.Nodes[1].SignaturesPerDay = 10_000
+		for i := range others {
+			w.Grant.Nodes = append(w.Grant.Nodes, grant.Node{Name: fmt.Sprint("node-", i), Roles: []string{"worker"},
+				SignaturesPerDay: 1})
+		}
+	})
+	d.world.Client.Fail = func() error { time.Sleep(20 * time.Millisecond); return nil }
+	var requests []policy.Request
+	for i := range others {
+		requests = append(requests, onlinetest.ClientRequest(t, fmt.Sprint("node-", i), onlinetest.NewKey(t, "k")))
+	}
+	var wg sync.WaitGroup
+	for range 64 {
+		r := onlinetest.ClientRequest(t, "worker-2", onlinetest.NewKey(t, "k"))
+		wg.Go(func() { d.Ask(context.Background(), r) })
+	}
+	for d.Status().Waiting < 64-2*8 { // 8 for each of two workers are under way
+		time.Sleep(time.Millisecond)
+	}
+	for _, r := range requests {
+		wg.Go(func() { d.ask(r, online.Signed, "") })
+	}
+	wg.Wait()
+	d.stop()
+	flood, last := 0, 0 // intents of the flood, and how many come before the last of the others
+	for _, l := range d.records() {
+		in, ok := l.Record.(journal.Intent)
+		switch {
+		case ok && in.Subject == "node worker-2":
+			flood++
+		case ok:
+			last = flood
+		}
+	}
+	// 16 were under way, it has one turn, and as long as not all others had asked, it had more.
+	if flood != 64 || last > 40 {
+		t.Errorf("%d of the flood's %d signatures came before the last of the others", last, flood)
+	}
+}

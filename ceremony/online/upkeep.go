@@ -52,6 +52,7 @@ func (s *Service) open() bool {
 		return false
 	}
 	s.journal = j
+	s.known.Store(j)
 	s.cfg.Log.Info("the journal is open", "abandoned", recovered.Abandoned, "cut", recovered.Cut)
 	s.note(func(st *Status) { st.Journal = "" })
 	return true
@@ -70,13 +71,17 @@ func (s *Service) journalKey(ctx context.Context) (signer.Key, error) {
 	return key, err
 }
 
-// lost closes the journal: what reached the disk is known when it is opened again.
-func (s *Service) lost(err error, items []*item) {
+// lost closes the journal: what reached the disk is known when it is opened again. The
+// results of what is being signed go nowhere.
+func (s *Service) lost(err error) {
 	s.cfg.Log.Error("the journal failed", "error", err)
 	s.note(func(st *Status) { st.Journal = err.Error() })
-	for _, it := range items {
+	s.recalled()
+	for _, it := range s.wanted {
 		s.all(it.asks, Answer{State: Later, Reason: JournalAway, Detail: "the journal was not written"})
 	}
+	clear(s.wanted)
+	s.known.Store(nil)
 	_ = s.journal.Close() // it has failed, and says so
 	s.journal = nil
 }
@@ -104,7 +109,7 @@ func (s *Service) signHead() {
 		err = s.journal.Sync()
 	}
 	if err != nil && !errors.Is(err, journal.ErrClock) {
-		s.lost(err, nil)
+		s.lost(err)
 	}
 }
 

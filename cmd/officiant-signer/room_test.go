@@ -52,7 +52,10 @@ type room struct {
 	socket  string
 }
 
-func newRoom(t testing.TB) *room {
+func newRoom(t testing.TB) *room { return newRoomOf(t, signer.ECDSAP256) }
+
+// newRoomOf is a room whose authorities have keys of an algorithm.
+func newRoomOf(t testing.TB, authorities signer.Algorithm) *room {
 	t.Helper()
 	lib, err := softhsm.Find()
 	if err != nil {
@@ -79,16 +82,17 @@ func newRoom(t testing.TB) *room {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	key := func(name string) signer.Key {
+	key := func(name string, algorithm signer.Algorithm) signer.Key {
 		k, err := store.Create(t.Context(), signer.Ref{URI: uri, Label: "demo/" + name},
-			signer.Spec{Algorithm: signer.ECDSAP256}, signer.ID([]byte((name + "................")[:16])))
+			signer.Spec{Algorithm: algorithm}, signer.ID([]byte((name + "................")[:16])))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return k
 	}
-	client, server, journal := key("kubelet-client"), key("kubelet-serving"), key("journal")
-	r.release = key("release")
+	client, server := key("kubelet-client", authorities), key("kubelet-serving", authorities)
+	journal := key("journal", signer.ECDSAP256)
+	r.release = key("release", signer.ECDSAP256)
 	r.grant = onlinetest.Grant(t, time.Now().UTC().Truncate(time.Hour), client, server, journal)
 	for i := range r.grant.Nodes {
 		r.grant.Nodes[i].SignaturesPerDay = 1000

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -32,8 +33,9 @@ var (
 	ErrClock = errors.New("the clock is behind the journal")
 )
 
-// Journal appends to a journal. It is for one goroutine.
+// Journal appends to a journal. It is for one goroutine; Has and Used are for all.
 type Journal struct {
+	mu     sync.RWMutex // of what is in order
 	path   string
 	now    func() time.Time
 	lock   *flock.Flock
@@ -141,6 +143,8 @@ func (j *Journal) Append(recs ...chain.Record) (first int, err error) {
 	if at.Before(j.order.last) {
 		at = j.order.last
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	for _, rec := range recs {
 		l := chain.Line{Seq: j.order.seq + 1, Time: at, Prev: j.order.head, Record: rec}
 		raw, err := chain.Encode(l)
@@ -207,6 +211,8 @@ func (j *Journal) Used(serial *big.Int) bool {
 	if serial.BitLen() > 159 {
 		return true
 	}
+	j.mu.RLock()
+	defer j.mu.RUnlock()
 	_, ok := j.order.serials[[20]byte(serial.FillBytes(key[:]))]
 	return ok
 }
@@ -227,6 +233,8 @@ func (j *Journal) Bootstrapped(subject, requester string) bool {
 
 // Has says whether a content ever had a certificate.
 func (j *Journal) Has(content fingerprint.SHA256) bool {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
 	_, ok := j.order.contents[content]
 	return ok
 }
@@ -246,7 +254,7 @@ func (j *Journal) Certificate(content fingerprint.SHA256, at time.Time) (der []b
 	if _, err := file.ReadAt(raw, f.offset); err != nil {
 		return nil, fmt.Errorf("%s: %w", j.path, err)
 	}
-	l, err := records.Decode(raw[:len(raw)-1])
+	l, err := Records.Decode(raw[:len(raw)-1])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", j.path, err)
 	}
