@@ -66,7 +66,7 @@ func (o *options) verify(ctx context.Context, path string, files []string, relea
 		return err
 	}
 	defer f.Close()
-	v, err := proof.Check(path, f, grants, kept)
+	v, err := proof.Check(path, f, proof.Against{Grants: grants, Kept: kept})
 	if err != nil {
 		return err
 	}
@@ -80,13 +80,13 @@ func (o *options) verify(ctx context.Context, path string, files []string, relea
 	fmt.Fprintf(o.Stdout, "%s: %d certificates, each within its grant; %d abandoned; %d lines, signed up to line %d\n",
 		exit.Line(v.Cluster), v.Certificates, v.Abandoned, v.Lines, v.SignedTo)
 	fmt.Fprintf(o.Stdout, "head %d:%s\n", v.Head.Seq, v.Head.Hash)
-	if kept == nil {
+	if len(kept) == 0 {
 		fmt.Fprintln(o.Stderr, "no kept head was given: lines cut from the end would not show (--head)")
 	}
 	return nil
 }
 
-func keptHead(text string) (*proof.Head, error) {
+func keptHead(text string) ([]proof.Head, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -96,5 +96,5 @@ func keptHead(text string) (*proof.Head, error) {
 	if !ok || err != nil || n < 1 || e != nil {
 		return nil, exit.Usagef("--head %s is not SEQ:SHA-256", text)
 	}
-	return &proof.Head{Seq: n, Hash: hash}, nil
+	return []proof.Head{{Seq: n, Hash: hash}}, nil
 }

@@ -12,7 +12,7 @@ func TestDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, record := range records {
+	for name, record := range Records {
 		var fields []string
 		for i := range record.NumField() {
 			tag, options, _ := strings.Cut(record.Field(i).Tag.Get("json"), ",")
@@ -27,7 +27,7 @@ func TestDocumented(t *testing.T) {
 			t.Errorf("the page has no row %s", row)
 		}
 	}
-	if rows := strings.Count(string(page), "\n| `"); len(records) != rows {
-		t.Errorf("%d records, and the page has %d", len(records), rows)
+	if rows := strings.Count(string(page), "\n| `"); len(Records) != rows {
+		t.Errorf("%d records, and the page has %d", len(Records), rows)
 	}
 }

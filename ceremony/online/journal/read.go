@@ -33,7 +33,7 @@ func (o *order) read(file string, from io.Reader, each func(chain.Line) error) (
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		l, err := records.Decode(bytes.TrimSuffix(raw, []byte("\n")))
+		l, err := Records.Decode(bytes.TrimSuffix(raw, []byte("\n")))
 		if err == nil {
 			err = o.next(l, len(raw))
 		}

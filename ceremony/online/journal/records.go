@@ -70,7 +70,8 @@ func (Issued) Type() chain.Type    { return "issued" }
 func (Abandoned) Type() chain.Type { return "abandoned" }
 func (Head) Type() chain.Type      { return "head" }
 
-var records = chain.Of(Open{}, Resumed{}, Grant{}, Intent{}, Issued{}, Abandoned{}, Head{})
+// Records are those of a journal, by type.
+var Records = chain.Of(Open{}, Resumed{}, Grant{}, Intent{}, Issued{}, Abandoned{}, Head{})
 
 // Statement is what the journal key signs of a line.
 func Statement(cluster string, seq int, head fingerprint.SHA256) fingerprint.SHA256 {

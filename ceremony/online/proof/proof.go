@@ -19,7 +19,7 @@ import (
 	"officiant/signer"
 )
 
-// Head is one that somebody kept.
+// Head is a line, and its hash.
 type Head struct {
 	Seq  int
 	Hash fingerprint.SHA256
@@ -28,11 +28,13 @@ type Head struct {
 // Verdict is what a journal has, and what is wrong with it.
 type Verdict struct {
 	Cluster      string
+	First        fingerprint.SHA256 // of its first line: which journal it is
 	Lines        int
 	Certificates int
 	Abandoned    int
 	Head         Head
-	SignedTo     int // seq of the last line that a signed head is about
+	SignedTo     int       // seq of the last line that a signed head is about
+	Ended        time.Time // of its last line
 	Findings     []Finding
 }
 
@@ -44,37 +46,78 @@ type Finding struct {
 
 func (f Finding) String() string { return fmt.Sprintf("line %d: %s", f.Line, f.Problem) }
 
+// Against is what a journal is held against.
+type Against struct {
+	Grants map[fingerprint.SHA256]*grant.Grant // by digest; their signatures were checked
+	Kept   []Head                              // what somebody kept of it
+	Each   func(*Certificate)                  // gets all its certificates, in the order of their results; may be nil
+}
+
+const day = 24 * time.Hour
+
 type check struct {
-	grants  map[fingerprint.SHA256]*grant.Grant
+	Against
 	grant   *grant.Grant
-	intents map[int]journal.Intent
-	kept    *Head
+	today   map[string][]time.Time // by subject: its signatures of the last day
 	verdict *Verdict
 	key     fingerprint.SHA256
 }
 
-// Check reads a journal. grants are those that were signed, by digest; kept may be nil.
-// Its error says that the chain is not whole (a *journal.Broken), or cannot be read.
-func Check(file string, from io.Reader, grants map[fingerprint.SHA256]*grant.Grant, kept *Head) (*Verdict, error) {
-	c := &check{grants: grants, intents: map[int]journal.Intent{}, kept: kept, verdict: &Verdict{}}
-	if _, err := journal.Read(file, from, c.line); err != nil {
+// Check proves a journal. Its error says that the chain is not whole (a *journal.Broken),
+// or that the journal cannot be read.
+func Check(file string, from io.Reader, against Against) (*Verdict, error) {
+	c := &check{Against: against, today: map[string][]time.Time{}, verdict: &Verdict{}}
+	r := newReader()
+	if err := r.read(file, from, c.line); err != nil {
 		return nil, err
 	}
-	if v := c.verdict; kept != nil && kept.Seq > v.Lines {
-		c.found(v.Lines, "the head that was kept is of line %d: the lines after this one were cut", kept.Seq)
+	v := c.verdict
+	v.First, v.SignedTo, v.Ended = r.first, r.signedTo, r.last
+	for _, kept := range c.Kept {
+		if kept.Seq > v.Lines {
+			c.found(v.Lines, "the head that was kept is of line %d: the lines after this one were cut", kept.Seq)
+		}
 	}
-	return c.verdict, nil
+	return v, nil
+}
+
+// Read is Check without any grant: the chain is whole, and who signed what is not asked.
+// It stops at line upTo, whose hash has to be that of upTo.
+func Read(file string, from io.Reader, upTo Head, each func(*Certificate)) error {
+	r := newReader()
+	err := r.read(file, from, func(l chain.Line, c *Certificate) error {
+		if c != nil {
+			each(c)
+		}
+		switch {
+		case l.Seq < upTo.Seq:
+			return nil
+		case l.Hash != upTo.Hash:
+			return &journal.Broken{File: file, Line: l.Seq, Reason: "it is another line than the one on record"}
+		}
+		return io.EOF
+	})
+	switch {
+	case err == nil:
+		return &journal.Broken{File: file, Line: r.Seq,
+			Reason: fmt.Sprintf("the lines after this one are missing, up to line %d", upTo.Seq)}
+	case err == io.EOF:
+		return nil
+	}
+	return err
 }
 
 func (c *check) found(line int, format string, args ...any) {
 	c.verdict.Findings = append(c.verdict.Findings, Finding{line, fmt.Sprintf(format, args...)})
 }
 
-func (c *check) line(l chain.Line) error {
+func (c *check) line(l chain.Line, settled *Certificate) error {
 	v := c.verdict
 	v.Lines, v.Head = l.Seq, Head{l.Seq, l.Hash}
-	if c.kept != nil && c.kept.Seq == l.Seq && c.kept.Hash != l.Hash {
-		c.found(l.Seq, "it is another line than the head that was kept says")
+	for _, kept := range c.Kept {
+		if kept.Seq == l.Seq && kept.Hash != l.Hash {
+			c.found(l.Seq, "it is another line than the head that was kept says")
+		}
 	}
 	switch r := l.Record.(type) {
 	case journal.Open:
@@ -82,35 +125,60 @@ func (c *check) line(l chain.Line) error {
 	case journal.Grant:
 		c.take(l.Seq, r)
 	case journal.Intent:
-		c.intents[l.Seq] = r
-		if c.grant != nil && !c.grant.Holds(l.Time) {
-			c.found(l.Seq, "the grant did not hold at %s", l.Time.Format(time.RFC3339))
-		}
-	case journal.Abandoned:
+		c.intent(l, r)
+	}
+	if settled == nil {
+		return nil
+	}
+	if c.Each != nil {
+		c.Each(settled)
+	}
+	if settled.Signed == nil {
 		v.Abandoned++
-		delete(c.intents, r.Intent)
-	case journal.Issued:
-		v.Certificates++
-		in := c.intents[r.Intent] // Read has seen to it
-		delete(c.intents, r.Intent)
-		if c.grant == nil {
-			return nil // said once, at the grant's line
-		}
-		cert, err := x509.ParseCertificate(r.Certificate)
-		if err == nil {
-			err = c.certificate(in, cert)
-		}
-		if err != nil {
-			c.found(l.Seq, "%s: %v", in.Subject, err)
-		}
-	case journal.Head:
-		v.SignedTo = r.Seq
+		return nil
+	}
+	v.Certificates++
+	if c.grant == nil {
+		return nil // said once, at the grant's line
+	}
+	if err := c.certificate(settled.Intent, settled.Signed); err != nil {
+		c.found(l.Seq, "%s: %v", settled.Intent.Subject, err)
 	}
 	return nil
 }
 
+// intent wants the grant to have been valid, and to have allowed its subject one more.
+func (c *check) intent(l chain.Line, in journal.Intent) {
+	of := c.today[in.Subject]
+	for len(of) > 0 && !of[0].After(l.Time.Add(-day)) {
+		of = of[1:]
+	}
+	c.today[in.Subject] = append(of, l.Time)
+	if c.grant == nil {
+		return
+	}
+	if !c.grant.Holds(l.Time) {
+		c.found(l.Seq, "the grant did not hold at %s", l.Time.Format(time.RFC3339))
+	}
+	if most, ok := c.aDay(in.Subject); ok && len(of) >= most {
+		c.found(l.Seq, "%s had %d signatures in 24 hours, as many as the grant allows", in.Subject, len(of))
+	}
+}
+
+// aDay is how many signatures a subject may have in a day.
+func (c *check) aDay(subject string) (int, bool) {
+	kind, name, _ := strings.Cut(subject, " ")
+	if node, ok := c.grant.Node(name); ok && kind == "node" {
+		return node.SignaturesPerDay, true
+	}
+	if user, ok := c.grant.User(name); ok && kind == "user" {
+		return user.SignaturesPerDay, true
+	}
+	return 0, false // its certificate is a finding
+}
+
 func (c *check) take(line int, r journal.Grant) {
-	c.grant = c.grants[r.SHA256]
+	c.grant = c.Grants[r.SHA256]
 	switch {
 	case c.grant == nil:
 		c.found(line, "no signed grant has the SHA-256 %s: what follows cannot be held against it", r.SHA256)

@@ -31,7 +31,7 @@ func (k keys) Key(_ context.Context, name string) (signer.Key, error) {
 func (keys) Lost(error)   {}
 func (keys) Close() error { return nil }
 
-// written is a journal of a client and a serving certificate.
+// written is a journal of a client certificate and two serving certificates.
 func written(t *testing.T, w *onlinetest.World) []byte {
 	path := filepath.Join(t.TempDir(), "journal.jsonl")
 	service := online.New(online.Config{Grant: onlinetest.Parse(t, w.Grant), Keys: keys{w}, Disk: &durable.Disk{},
@@ -41,9 +41,15 @@ func written(t *testing.T, w *onlinetest.World) []byte {
 	go func() { ended <- service.Run(ctx) }()
 	a := service.Ask(ctx, onlinetest.ClientRequest(t, "worker-2", onlinetest.NewKey(t, "k")))
 	b := service.Ask(ctx, onlinetest.ServerRequest(t, "worker-1", onlinetest.NewKey(t, "k"), []string{"worker-1"}))
+	again := service.Ask(ctx, onlinetest.ServerRequest(t, "worker-1", onlinetest.NewKey(t, "k"), []string{"worker-1"}))
 	end()
-	if err := <-ended; err != nil || a.State != online.Signed || b.State != online.Signed {
-		t.Fatal(err, a, b)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	for _, answer := range []online.Answer{a, b, again} {
+		if answer.State != online.Signed {
+			t.Fatalf("%+v", answer)
+		}
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -60,15 +66,19 @@ func TestOutsideTheGrant(t *testing.T) {
 	data := written(t, w)
 	check := func(g *grant.Grant, kept *proof.Head) *proof.Verdict {
 		t.Helper()
+		var heads []proof.Head
+		if kept != nil {
+			heads = append(heads, *kept)
+		}
 		v, err := proof.Check("journal.jsonl", bytes.NewReader(data),
-			map[fingerprint.SHA256]*grant.Grant{digest: onlinetest.Parse(t, g)}, kept)
+			proof.Against{Grants: map[fingerprint.SHA256]*grant.Grant{digest: onlinetest.Parse(t, g)}, Kept: heads})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return v
 	}
 	v := check(w.Grant, nil)
-	if len(v.Findings) > 0 || v.Certificates != 2 || v.Cluster != "demo" || v.SignedTo != v.Lines-1 {
+	if len(v.Findings) > 0 || v.Certificates != 3 || v.Cluster != "demo" || v.SignedTo != v.Lines-1 {
 		t.Fatalf("%+v", v)
 	}
 	if v := check(w.Grant, &v.Head); len(v.Findings) > 0 {
@@ -88,6 +98,7 @@ func TestOutsideTheGrant(t *testing.T) {
 		"no authority":           func(g *grant.Grant) { g.Authorities = g.Authorities[1:] },
 		"did not hold":           func(g *grant.Grant) { g.NotBefore = g.NotBefore.Add(2 * time.Hour) },
 		"another sequence":       func(g *grant.Grant) { g.Sequence = 2 },
+		"as many as the grant":   func(g *grant.Grant) { g.Nodes[0].SignaturesPerDay = 1 },
 		"another journal key":    func(g *grant.Grant) { g.JournalKey[0]++ },
 		"not signed by": func(g *grant.Grant) {
 			other := onlinetest.Certify(t, onlinetest.NewKey(t, "k"), "kubelet-client", x509.ExtKeyUsageClientAuth,
@@ -103,8 +114,8 @@ func TestOutsideTheGrant(t *testing.T) {
 			t.Errorf("%s: %v", want, v.Findings)
 		}
 	}
-	if v, err := proof.Check("journal.jsonl", bytes.NewReader(data), nil, nil); err != nil || len(v.Findings) != 1 ||
-		!strings.Contains(v.Findings[0].Problem, "no signed grant") {
+	v, err := proof.Check("journal.jsonl", bytes.NewReader(data), proof.Against{})
+	if err != nil || len(v.Findings) != 1 || !strings.Contains(v.Findings[0].Problem, "no signed grant") {
 		t.Errorf("without a grant: %v, %v", v, err)
 	}
 }
