@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/x509"
 	"fmt"
-	"strings"
 
 	"officiant/bundle/kubepki"
 )
@@ -62,15 +61,7 @@ func (c *checker) revocationList(f kubepki.File, data []byte) {
 
 // etcdArguments is the part of a kubeadm configuration that gives etcd the list.
 func etcdArguments(f *Facts) string {
-	v, listFile := f.Cluster.KubernetesVersion, f.place("pki/etcd/ca.crl")
-	var b strings.Builder
-	b.WriteString("etcd:\n  local:\n    extraArgs:\n")
-	for _, name := range []string{"client-crl-file", "peer-crl-file"} {
-		if kubepki.KubeadmAPI(v) == "v1beta4" {
-			fmt.Fprintf(&b, "    - name: %s\n      value: %s\n", name, listFile)
-		} else {
-			fmt.Fprintf(&b, "      %s: %s\n", name, listFile)
-		}
-	}
-	return b.String()
+	listFile := f.place("pki/etcd/ca.crl")
+	return "etcd:\n  local:\n    extraArgs:\n" + arguments(f.Cluster.KubernetesVersion, 4,
+		argument{"client-crl-file", listFile}, argument{"peer-crl-file", listFile})
 }

@@ -22,11 +22,7 @@ func joins(f *Facts) bool {
 // nodeRegistration goes into kubeadm-flags.env, which only init and join write, and a
 // flag comes before the file.
 func kubeletArguments(v kubepki.Version) string {
-	const flag = "rotate-certificates"
-	if kubepki.KubeadmAPI(v) == "v1beta4" {
-		return "  kubeletExtraArgs:\n  - name: " + flag + "\n    value: \"false\"\n"
-	}
-	return "  kubeletExtraArgs:\n    " + flag + ": \"false\"\n"
+	return "  kubeletExtraArgs:\n" + arguments(v, 2, argument{"rotate-certificates", `"false"`})
 }
 
 // initConfiguration is the part of a kubeadm configuration that concerns the first

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"fmt"
 	"strings"
 
 	"officiant/bundle/kubepki"
@@ -47,9 +48,23 @@ kind: ClusterConfiguration
 controllerManager:
   extraArgs:
 `
-	file := f.place("pki/server-ca.crt")
-	if kubepki.KubeadmAPI(v) == "v1beta4" {
-		return head + "  - name: root-ca-file\n    value: " + file + "\n"
+	return head + arguments(v, 2, argument{"root-ca-file", f.place("pki/server-ca.crt")})
+}
+
+// argument is one of a component's flags, without dashes, and its value as YAML has it.
+type argument struct{ name, value string }
+
+// arguments are what stands below extraArgs, which is indented by some spaces: a list
+// since v1beta4 of kubeadm's configuration, a map before.
+func arguments(v kubepki.Version, indent int, list ...argument) string {
+	var b strings.Builder
+	space := strings.Repeat(" ", indent)
+	for _, a := range list {
+		if kubepki.KubeadmAPI(v) == "v1beta4" {
+			fmt.Fprintf(&b, "%s- name: %s\n%s  value: %s\n", space, a.name, space, a.value)
+		} else {
+			fmt.Fprintf(&b, "%s  %s: %s\n", space, a.name, a.value)
+		}
 	}
-	return head + "    root-ca-file: " + file + "\n"
+	return b.String()
 }
