@@ -24,19 +24,25 @@ const (
 )
 
 // Build makes a node's bundle, all but its signature. A zero h.Format is the
-// newest; a zero h.NotAfter becomes the time at which the first certificate in it
+// newest that these parts need; a zero h.NotAfter becomes the time at which the first certificate in it
 // expires. The same h and p give the same bytes. Build refuses parts that are
 // missing or that the node does not need; whether they are right, Check says.
 func Build(h Header, p Parts) (*Bundle, error) {
 	if h.Format == 0 {
-		h.Format = NewestFormat
+		h.Format = p.newest()
 	}
 	cluster := p.Cluster.Complete()
 	if err := checkHeader(h, cluster, p.Node); err != nil {
 		return nil, err
 	}
 	if h.Format < p.least() {
-		return nil, fmt.Errorf("bundle of %s: format %d holds one authority of a family, one service-account key and no other release key, no external root and no revocation list", h.Node, h.Format)
+		return nil, fmt.Errorf("bundle of %s: format %d holds one authority of a family, one service-account key and "+
+			"no other release key, no external root, no revocation list and no online signer's authority", h.Node,
+			h.Format)
+	}
+	if h.Format > p.newest() {
+		return nil, fmt.Errorf("bundle of %s: format %d is of clusters with an authority of an online signer", h.Node,
+			h.Format)
 	}
 	cluster = clusterIn(h.Format, cluster)
 	leaves, err := kubepki.Leaves(cluster, p.Node)
@@ -137,7 +143,7 @@ func (b *Bundle) addOwn(c kubepki.Cluster, p Parts, leaves []kubepki.Leaf, files
 // it was made. So a ceremony that resumes after an update of the program, or an audit
 // years later, gets the bundle that was signed.
 func Rebuild(h Header, p Parts, sums fingerprint.SHA256) (*Bundle, error) {
-	for h.Format = NewestFormat; h.Format >= p.least(); h.Format-- {
+	for h.Format = p.newest(); h.Format >= p.least(); h.Format-- {
 		b, err := Build(h, p)
 		if err != nil {
 			return nil, err
@@ -164,6 +170,8 @@ func (m *maker) file(f kubepki.File) (path string, data []byte, err error) {
 		return "", nil, nil
 	case kubepki.TrustFile:
 		data, err = m.trust(f.Authority)
+	case kubepki.ClientTrustFile:
+		data, err = m.clientTrust(f.Families)
 	case kubepki.ServerTrustFile:
 		data, err = m.serverTrust(f.Authority)
 	case kubepki.CertificateFile:
@@ -193,6 +201,19 @@ func present(data []byte) error {
 func (m *maker) trust(a kubepki.Authority) ([]byte, error) {
 	data, err := m.chain(m.parts.Authorities[a], a)
 	return append(data, certificatesPEM(m.parts.Trusted[a])...), err
+}
+
+// clientTrust is what the API server trusts of some families, one after the other.
+func (m *maker) clientTrust(families []kubepki.Authority) ([]byte, error) {
+	var all []byte
+	for _, a := range families {
+		data, err := m.trust(a)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, data...)
+	}
+	return all, nil
 }
 
 // serverTrust is a family's authorities, then the roots that certified them.
@@ -302,8 +323,22 @@ func (p *Parts) adopted() map[kubepki.Authority]fingerprint.SHA256 {
 	return out
 }
 
+// online says whether the cluster has an authority of an online signer.
+func online(c kubepki.Cluster) bool { return c.KubeletServing || c.KubeletClient }
+
+// newest is the format in which these parts are built today.
+func (p *Parts) newest() int {
+	if online(p.Cluster) {
+		return NewestFormat
+	}
+	return onlineSigner - 1
+}
+
 // least is the oldest format that holds these parts.
 func (p *Parts) least() int {
+	if online(p.Cluster) {
+		return onlineSigner
+	}
 	if len(p.Adopted) > 0 {
 		return severalAuthorities
 	}
@@ -342,7 +377,8 @@ func issuedBy(cert, issuer *x509.Certificate) bool {
 }
 
 // earliest is when the first certificate of p expires on which this node's
-// depend. What is trusted beside the issuing authorities is none of them.
+// depend. What is trusted beside the issuing authorities is none of them, and nothing
+// here is issued by those of an online signer.
 func earliest(p Parts) time.Time {
 	var t time.Time
 	add := func(c *x509.Certificate) {
@@ -351,8 +387,10 @@ func earliest(p Parts) time.Time {
 		}
 	}
 	add(p.Root)
-	for _, c := range p.Authorities {
-		add(c)
+	for a, c := range p.Authorities {
+		if !a.Online() {
+			add(c)
+		}
 	}
 	for _, c := range p.Leaves {
 		add(c)
@@ -377,6 +415,9 @@ func (b *Bundle) Facts() (*Facts, error) {
 	}
 	if b.Format < places && (f.Cluster.Places != kubepki.Places{} || f.Cluster.ByHand) {
 		return nil, fmt.Errorf("%s: format %d knows neither places nor byHand", FactsFile, b.Format)
+	}
+	if b.Format < onlineSigner && online(f.Cluster) {
+		return nil, fmt.Errorf("%s: format %d knows no authority of an online signer", FactsFile, b.Format)
 	}
 	f.Cluster = clusterIn(b.Format, f.Cluster)
 	if f.APIVersion != apiVersion || f.Kind != factsKind {

@@ -30,8 +30,12 @@ const (
 // byte years later, so a format never changes; other texts are another format.
 const (
 	OldestFormat = 1
-	NewestFormat = 5
+	NewestFormat = 6
 )
+
+// onlineSigner is the first format whose cluster may have the authorities of an online
+// signer. Bundles of other clusters stay of the format before.
+const onlineSigner = 6
 
 // places is the first format whose files may lie elsewhere than below
 // /etc/kubernetes/pki, and whose README.txt says by which flags components read them.
@@ -51,6 +55,9 @@ func clusterIn(format int, c kubepki.Cluster) kubepki.Cluster {
 	c.SharedFirstKubelet = format < ownKubelets
 	if format < places {
 		c.Places, c.ByHand = kubepki.Places{}, false
+	}
+	if format < onlineSigner {
+		c.KubeletServing, c.KubeletClient = false, false
 	}
 	return c
 }
@@ -73,7 +80,7 @@ type Parts struct {
 	Node                 kubepki.Node
 	Request              fingerprint.SHA256
 	Root                 *x509.Certificate                         // above Authorities
-	Authorities          map[kubepki.Authority]*x509.Certificate   // those that issued Leaves
+	Authorities          map[kubepki.Authority]*x509.Certificate   // those that issued Leaves, and an online signer's
 	Trusted              map[kubepki.Authority][]*x509.Certificate // beside these, by family, in the files' order; since format 3
 	Adopted              map[kubepki.Authority]*x509.Certificate   // of an adopted cluster, self-signed
 	External             bool                                      // the root is somebody else's; since format 3

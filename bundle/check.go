@@ -179,6 +179,10 @@ func (c *checker) stated(f *Facts) {
 	if (f.Trusted != nil || f.Adopted != nil) && c.b.Format < severalAuthorities {
 		c.add(FactsFile, "names more than one authority of a family, which format %d cannot hold", c.b.Format)
 	}
+	if !online(f.Cluster) && c.b.Format >= onlineSigner {
+		c.add(FactsFile, "names no authority of an online signer, and format %d is of clusters that have one",
+			c.b.Format)
+	}
 	if f.Cluster.RevocationLists && c.b.Format < revocationLists {
 		c.add(FactsFile, "names a revocation list, which format %d cannot hold", c.b.Format)
 	}
@@ -270,6 +274,8 @@ func (c *checker) file(f kubepki.File) {
 		c.leaf.certificateFile(f.Path, data, c.leaves[f.Leaf])
 	case kubepki.KubeconfigFile:
 		c.leaf.kubeconfigFile(f.Path, data, c.leaves[f.Leaf])
+	case kubepki.ClientTrustFile:
+		c.trust.clientTrust(f, data)
 	case kubepki.ServerTrustFile:
 		c.trust.serverTrust(f, data)
 	case kubepki.ServiceAccountPublic:

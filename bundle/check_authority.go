@@ -162,9 +162,12 @@ func (c *authorityCheck) intermediate(file string, cert *x509.Certificate, a kub
 	if c.external {
 		issuer = nil // a CA between them may be; see belowExternal
 	}
-	if !c.adopts(cert, a) {
+	switch {
+	case a.Online(): // nothing in the bundle is issued by it, so it may end sooner
+		c.form(file, cert)
+	case !c.adopts(cert, a):
 		c.common(file, cert, issuer)
-	} else {
+	default:
 		c.until(cert)
 		c.dates(file, cert)
 	}

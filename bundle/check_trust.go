@@ -1,8 +1,10 @@
 package bundle
 
 import (
+	"bytes"
 	"crypto/x509"
 	"slices"
+	"strings"
 
 	"officiant/bundle/kubepki"
 )
@@ -42,6 +44,21 @@ func (c *trustCheck) loginFiles(files []kubepki.File) {
 			c.authority(f.Path, cert, f.Authority)
 		}
 		c.beside(f.Path, list, f.Authority)
+	}
+}
+
+// clientTrust checks the file that says whose clients the API server lets in: the trust
+// files of some families, one after the other, and nothing else.
+func (c *trustCheck) clientTrust(f kubepki.File, data []byte) {
+	var want []byte
+	var names []string
+	for _, a := range f.Families {
+		names = append(names, c.specs[a].File)
+		want = append(want, c.b.Files[c.specs[a].File]...)
+	}
+	if !bytes.Equal(data, want) {
+		c.add(f.Path, "is not what %s hold, in this order and nothing else: whoever another authority certifies "+
+			"could log in", strings.Join(names, " and "))
 	}
 }
 

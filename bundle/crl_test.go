@@ -43,7 +43,7 @@ func TestRevocationList(t *testing.T) {
 		if f := b.Check(bundle.CheckOptions{Now: bundletest.Now}); len(f) > 0 {
 			t.Errorf("%s: findings in a good bundle: %v", n.Name, f)
 		}
-		if has := b.Files[listPath] != nil; has != n.Has(kubepki.Etcd) || b.Format != bundle.NewestFormat {
+		if has := b.Files[listPath] != nil; has != n.Has(kubepki.Etcd) || b.Format != bundletest.Newest {
 			t.Errorf("%s: has a list: %t, format %d", n.Name, has, b.Format)
 		}
 		told := strings.Contains(string(b.Files[bundle.ReadmeFile]), "/etc/kubernetes/pki/etcd/ca.crl")

@@ -1,7 +1,7 @@
 // Package bundle writes and checks signed node bundles.
 //
 // A bundle is what a node gets back from a ceremony: a directory, or the same content
-// as one tar file. Format "officiant-bundle: v5":
+// as one tar file. Format "officiant-bundle: v5", or "v6" where kubelets ask an online signer:
 //
 //	SHA256SUMS              header, then the SHA-256 of every other file
 //	SHA256SUMS.sig          signature over SHA256SUMS by the release key
@@ -13,7 +13,9 @@
 //	officiant/issuers.crt   only below a root that is somebody else's ("externalRoot"): the CAs between, if any
 //	officiant/kubeadm.yaml  control-plane nodes: --root-ca-file and, with lists, etcd's --client-crl-file
 //	                        and --peer-crl-file, as part of a ClusterConfiguration; of the first node
-//	                        also the kubelet's arguments, as part of an InitConfiguration
+//	                        also the kubelet's arguments, as part of an InitConfiguration.
+//	                        Since v6 what an online signer needs: the API server's arguments,
+//	                        the controllers, and of the first node a KubeletConfiguration
 //	officiant/join.yaml     nodes that join: what kubeadm join --config is given
 //	officiant/rbac.yaml     control-plane nodes: the bindings their certificates rely on, if any
 //	officiant/release-next.pub   only where it is announced: the release key of later bundles
@@ -31,7 +33,9 @@
 //
 // The audit rebuilds a bundle byte for byte, years later. So everything in it follows
 // from the header, the node's facts and what was signed, and the texts of a format
-// never change: other texts are another format. Format "v4" is this one without
+// never change: other texts are another format. Format "v6" is for clusters with the
+// authorities of an online signer ("kubeletServing" and "kubeletClient" in node.json);
+// all others are still of "v5". Format "v4" is v5 without
 // "places" and "byHand" in node.json: all files below pki/ are below
 // /etc/kubernetes/pki, and no README.txt says which component reads which file by
 // which flag. Format "v3" is v4 without join.yaml and the kubelet's arguments; in it
@@ -74,6 +78,9 @@
 // issuing intermediates, then those that "trusted" names. What is only trusted may
 // expire before the bundle, since nothing in the bundle depends on it. A kubeconfig's
 // CA data is what pki/ca.crt holds. It lacks its private key, which the node has.
+// pki/kubelet-serving-ca.crt and pki/kubelet-client-ca.crt, on control-plane nodes of
+// clusters with an online signer, are trust files, too; pki/client-ca.crt is pki/ca.crt
+// followed by pki/kubelet-client-ca.crt. Their authorities may end before the bundle.
 // pki/sa.key comes sealed to the node (ASCII-armored age) as pki/sa.key.age,
 // pki/sa.pub in the clear: the public half first, which is all that kubeadm reads,
 // then the keys of the pair that signs after it and of those that signed before.

@@ -18,7 +18,7 @@ func TestRebuild(t *testing.T) {
 	p := bundletest.New(t, bundletest.Cluster())
 	n := p.NewNode(t, bundletest.First())
 	parts := p.Parts(t, n)
-	for format := bundle.OldestFormat; format <= bundle.NewestFormat; format++ {
+	for format := bundle.OldestFormat; format <= bundletest.Newest; format++ {
 		h := p.Header(n, 1)
 		h.Format = format
 		signed, err := bundle.Build(h, parts)

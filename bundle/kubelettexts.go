@@ -55,17 +55,22 @@ func joinConfiguration(f *Facts) []byte {
 		config = "admin.conf"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `# For kubeadm join --config. The files that were installed are this node's identity:
-# there is no token. With rotate-certificates=false the kubelet uses kubelet.conf, and
+	rotation, flags := `With rotate-certificates=false the kubelet uses kubelet.conf, and
 # not a copy of what that held when it was first started; kubeadm upgrade leaves it so.
-apiVersion: kubeadm.k8s.io/%s
+`, kubeletArguments(v)
+	if f.Cluster.KubeletClient {
+		rotation, flags = `With kubelet.conf the kubelet asks for its next certificate itself.
+`, ""
+	}
+	fmt.Fprintf(&b, `# For kubeadm join --config. The files that were installed are this node's identity:
+# there is no token. %sapiVersion: kubeadm.k8s.io/%s
 kind: JoinConfiguration
 %sdiscovery:
   file:
     kubeConfigPath: /etc/kubernetes/%s
 nodeRegistration:
   name: %s
-%s`, kubepki.KubeadmAPI(v), caCertPath(f), config, f.Node.Name, kubeletArguments(v))
+%s`, rotation, kubepki.KubeadmAPI(v), caCertPath(f), config, f.Node.Name, flags)
 	if f.Node.Has(kubepki.ControlPlane) {
 		fmt.Fprintf(&b, "controlPlane:\n  localAPIEndpoint:\n    advertiseAddress: %q\n    bindPort: %d\n",
 			f.Node.Address, cmp.Or(f.Node.BindPort, 6443))

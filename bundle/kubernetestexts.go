@@ -19,11 +19,17 @@ func kubernetesTexts(format int, f *Facts, leaves []kubepki.Leaf) map[string][]b
 		return texts
 	}
 	texts[KubeadmFile] = []byte(clusterConfiguration(f))
+	if online(f.Cluster) {
+		texts[KubeadmFile] = append(texts[KubeadmFile], apiServerArguments(f)...)
+	}
 	if f.Cluster.RevocationLists && !f.Cluster.ExternalEtcd {
 		texts[KubeadmFile] = append(texts[KubeadmFile], etcdArguments(f)...)
 	}
-	if format >= ownKubelets && f.Node.First {
+	if format >= ownKubelets && f.Node.First && !f.Cluster.KubeletClient {
 		texts[KubeadmFile] = append(texts[KubeadmFile], initConfiguration(f.Cluster.KubernetesVersion)...)
+	}
+	if online(f.Cluster) && f.Node.First {
+		texts[KubeadmFile] = append(texts[KubeadmFile], kubeletConfiguration(f.Cluster)...)
 	}
 	var documents []string
 	for _, b := range kubepki.Bindings(leaves) {
@@ -48,7 +54,11 @@ kind: ClusterConfiguration
 controllerManager:
   extraArgs:
 `
-	return head + arguments(v, 2, argument{"root-ca-file", f.place("pki/server-ca.crt")})
+	list := []argument{{"root-ca-file", f.place("pki/server-ca.crt")}}
+	if online(f.Cluster) {
+		list = append(list, controllers(v))
+	}
+	return head + arguments(v, 2, list...)
 }
 
 // argument is one of a component's flags, without dashes, and its value as YAML has it.

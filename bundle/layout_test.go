@@ -50,8 +50,12 @@ func nodes() []kubepki.Node {
 // TestGoldenLayout holds what each format says. The files of a format never
 // change: years later, an audit builds these bundles again.
 func TestGoldenLayout(t *testing.T) {
-	p := bundletest.New(t, bundletest.Cluster())
+	plain, online := bundletest.New(t, bundletest.Cluster()), bundletest.New(t, bundletest.OnlineCluster())
 	for format := bundle.OldestFormat; format <= bundle.NewestFormat; format++ {
+		p := plain
+		if format == bundletest.Online {
+			p = online
+		}
 		for _, n := range nodes() {
 			folder := fmt.Sprintf("format-%d/%s/", format, n.Name)
 			t.Run(folder, func(t *testing.T) {

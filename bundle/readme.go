@@ -99,7 +99,10 @@ func (p *page) firstControlPlane(f *Facts, leaves []kubepki.Leaf) {
 			f.place("pki/etcd/ca.crl"))
 		p.line("again at each connection, and turns everybody away when it is not there.")
 	}
-	if p.format >= ownKubelets {
+	if online(f.Cluster) {
+		p.onlineSigner(f)
+	}
+	if p.format >= ownKubelets && !f.Cluster.KubeletClient {
 		p.line("\nTake its kubeletExtraArgs over into the InitConfiguration, too. kubeadm has kubelets rotate")
 		p.line("their certificates, whatever a KubeletConfiguration says, and nobody in this cluster signs")
 		p.line("them: such a kubelet would use for ever what kubelet.conf held at its first start.")

@@ -29,7 +29,7 @@ func TestSuccession(t *testing.T) {
 	} {
 		parts := p.Parts(t, n)
 		more(&parts)
-		for format := bundle.OldestFormat; format <= bundle.NewestFormat; format++ {
+		for format := bundle.OldestFormat; format <= bundletest.Newest; format++ {
 			h := p.Header(n, 2)
 			h.Format = format
 			b, err := bundle.Build(h, parts)

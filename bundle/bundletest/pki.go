@@ -53,6 +53,17 @@ func First() kubepki.Node {
 	return kubepki.Node{Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane, kubepki.Etcd}, Address: netip.MustParseAddr("10.0.0.11"), First: true}
 }
 
+// Newest is the format in which bundles of Cluster are built today, and Online that of
+// clusters with an online signer.
+const Newest, Online = 5, 6
+
+// OnlineCluster is Cluster with the authorities of an online signer.
+func OnlineCluster() kubepki.Cluster {
+	c := Cluster()
+	c.KubeletServing, c.KubeletClient = true, true
+	return c
+}
+
 // Worker is a worker node.
 func Worker() kubepki.Node {
 	return kubepki.Node{Name: "worker-1", Roles: []kubepki.Role{kubepki.Worker}}
@@ -255,13 +266,13 @@ func (p *PKI) Header(n *Node, sequence int) bundle.Header {
 	return bundle.Header{Cluster: p.Cluster.Name, Node: n.Name, Ceremony: p.Ceremony, Transcript: p.Transcript, Sequence: sequence}
 }
 
-// Bundle issues, builds and signs a node's bundle, in the newest format.
+// Bundle issues, builds and signs a node's bundle, in the format that one has today.
 func (p *PKI) Bundle(t testing.TB, n *Node, sequence int) *bundle.Bundle {
 	t.Helper()
-	return p.BundleOf(t, n, sequence, bundle.NewestFormat)
+	return p.BundleOf(t, n, sequence, 0)
 }
 
-// BundleOf is Bundle in a given format.
+// BundleOf is Bundle in a given format; zero: the one that it has today.
 func (p *PKI) BundleOf(t testing.TB, n *Node, sequence, format int) *bundle.Bundle {
 	t.Helper()
 	h := p.Header(n, sequence)

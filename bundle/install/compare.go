@@ -54,7 +54,7 @@ func (c comparison) tree(v *Verification) error {
 	if err := c.owners(v, files); err != nil {
 		return err
 	}
-	uses, notUsed := c.kubelet.inUse(files)
+	uses, notUsed := c.kubelet.inUse(v.Bundle, files)
 	v.Kubelet, v.Findings = uses, append(v.Findings, notUsed...)
 	found, left, err := c.search.all(v.Bundle)
 	v.Left = left

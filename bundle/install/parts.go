@@ -18,7 +18,7 @@ func (n *Node) pinning() pinning { return pinning{n.record()} }
 
 func (n *Node) keySearch() keySearch { return keySearch{n.below(), n.record()} }
 
-func (n *Node) kubeletUse() kubeletUse { return kubeletUse{n.below()} }
+func (n *Node) kubeletUse() kubeletUse { return kubeletUse{n.below(), n.Now} }
 
 func (n *Node) preparation() preparation {
 	return preparation{n.credentials(), n.record(), n.pinning(), n.keySearch(), n.Now}

@@ -74,7 +74,7 @@ func (pl planner) install(a *accepted) (*Report, *transaction, error) {
 // planKubelet has what the kubelet would prefer to its new kubelet.conf put aside.
 func (pl planner) planKubelet(a *accepted, r *Report, t *transaction) error {
 	var err error
-	r.Kubelet, err = pl.kubelet.of(a.files, configIn(t.write))
+	r.Kubelet, err = pl.kubelet.of(a.bundle, a.files, configIn(t.write))
 	if err != nil || r.Kubelet == nil || r.Kubelet.Instead == nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func (pl planner) rollback() (*Report, *transaction, error) {
 	}
 	r := &Report{Cluster: pins.Cluster, Node: pins.Node, Sequence: index.Sequence, Pins: pins}
 	t := &transaction{operation: "rollback", write: slices.Clone(files), remove: slices.Clone(index.Absent)}
-	known, err := knownFiles(before, files)
+	known, returns, err := knownFiles(before, files)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -109,7 +109,7 @@ func (pl planner) rollback() (*Report, *transaction, error) {
 	if err := pl.named(r.Notices, known); err != nil {
 		return nil, nil, err
 	}
-	if err := pl.rollBackKubelet(index, r, t, known); err != nil {
+	if err := pl.rollBackKubelet(index, r, t, known, returns); err != nil {
 		return nil, nil, err
 	}
 	if err := pl.keep(t, before, rolledBackFile); err != nil {
@@ -121,13 +121,15 @@ func (pl planner) rollback() (*Report, *transaction, error) {
 
 // rollBackKubelet has the kubelet use again what it used before: what was put aside
 // comes back, and what it has made since, and would prefer, goes.
-func (pl planner) rollBackKubelet(index *previousTree, r *Report, t *transaction, known []kubepki.File) error {
+func (pl planner) rollBackKubelet(
+	index *previousTree, r *Report, t *transaction, known []kubepki.File, returns *bundle.Bundle,
+) error {
 	var err error
 	if t.renames, err = pl.kubelet.putBack(index.Renames, r.Before); err != nil {
 		return err
 	}
 	if len(t.renames) == 0 {
-		k, err := pl.kubelet.of(known, configIn(t.write))
+		k, err := pl.kubelet.of(returns, known, configIn(t.write))
 		if err != nil {
 			return err
 		}
@@ -152,13 +154,13 @@ func configIn(files []placed) *x509.Certificate {
 	return nil
 }
 
-// knownFiles are the files of the bundle in place and of the one to come back.
-func knownFiles(before *bundle.Bundle, files []placed) ([]kubepki.File, error) {
-	var known []kubepki.File
+// knownFiles are the files of the bundle in place and of the one to come back, which it
+// returns as well; nil when it does not read.
+func knownFiles(before *bundle.Bundle, files []placed) (known []kubepki.File, returns *bundle.Bundle, err error) {
 	if before != nil {
 		list, err := filesOf(before)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		known = append(known, list...)
 	}
@@ -172,13 +174,13 @@ func knownFiles(before *bundle.Bundle, files []placed) ([]kubepki.File, error) {
 			continue // it comes back as it was: damaged
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		list, err := filesOf(b)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		known = append(known, list...)
+		known, returns = append(known, list...), b
 	}
-	return known, nil
+	return known, returns, nil
 }

@@ -22,13 +22,18 @@ var authorityRows = []authorityRow{
 	{KubernetesAuthority, "kubernetes", "kubernetes-ca", caFile, 0, serverAndClient.extKeys()},
 	{EtcdAuthority, "etcd-ca", "etcd-ca", etcdCAFile, 0, serverAndClient.extKeys()},
 	{FrontProxyAuthority, "front-proxy-ca", "kubernetes-front-proxy-ca", frontProxyCAFile, 0, client.extKeys()},
+	{KubeletServingAuthority, "kubelet-serving-ca", "kubelet-serving-ca", kubeletServingCAFile, 0, server.extKeys()},
+	{KubeletClientAuthority, "kubelet-client-ca", "kubelet-client-ca", kubeletClientCAFile, 0, client.extKeys()},
 }
 
 // Authorities returns what the authorities of a cluster look like: root,
-// kubernetes, etcd, front-proxy, in this order.
+// kubernetes, etcd, front-proxy, then those of an online signer, in this order.
 func Authorities(c Cluster) []AuthoritySpec {
 	specs := make([]AuthoritySpec, 0, len(authorityRows))
 	for _, r := range authorityRows {
+		if !c.Has(r.authority) {
+			continue
+		}
 		s := AuthoritySpec{
 			Authority:   r.authority,
 			CommonName:  r.cn,
@@ -47,4 +52,15 @@ func Authorities(c Cluster) []AuthoritySpec {
 		specs = append(specs, s)
 	}
 	return specs
+}
+
+// Has says whether the cluster has authorities of a family.
+func (c Cluster) Has(a Authority) bool {
+	switch a {
+	case KubeletServingAuthority:
+		return c.KubeletServing
+	case KubeletClientAuthority:
+		return c.KubeletClient
+	}
+	return true
 }

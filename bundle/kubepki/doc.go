@@ -33,6 +33,12 @@
 // clients not written in Go. The front-proxy authority makes client
 // certificates only. No file is any authority's private key.
 //
+// A cluster with an online signer has the authority kubelet-serving or kubelet-client,
+// or both (Cluster.KubeletServing, Cluster.KubeletClient). They issue nothing that is in
+// a bundle. By kubelet-serving-ca.crt the API server knows the kubelets it asks.
+// client-ca.crt, for the API server's --client-ca-file alone, holds what ca.crt and
+// kubelet-client-ca.crt hold, in this order; ca.crt stays as it is.
+//
 // # Restarts
 //
 // Reload is Live only where we read the component's source. Where documentation

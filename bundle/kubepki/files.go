@@ -14,9 +14,21 @@ const (
 	etcdCAFile       = pkiDir + "etcd/ca.crt"
 	etcdListFile     = pkiDir + "etcd/ca.crl"
 	frontProxyCAFile = pkiDir + "front-proxy-ca.crt"
-	saKeyFile        = pkiDir + "sa.key"
-	saPubFile        = pkiDir + "sa.pub"
+
+	kubeletServingCAFile = pkiDir + "kubelet-serving-ca.crt"
+	kubeletClientCAFile  = pkiDir + "kubelet-client-ca.crt"
+	clientCAFile         = pkiDir + "client-ca.crt"
+
+	saKeyFile = pkiDir + "sa.key"
+	saPubFile = pkiDir + "sa.pub"
 )
+
+// clientCAFlag says whose clients a component lets in.
+const clientCAFlag = "--client-ca-file"
+
+// clientFamilies are the families whose clients the API server of a cluster with an
+// online signer lets in.
+var clientFamilies = []Authority{KubernetesAuthority, KubeletClientAuthority}
 
 // kubeadm's modes: whatever its key writer writes is private, sa.pub included.
 const (
@@ -42,8 +54,8 @@ type reader struct {
 
 var fileRows = []fileRow{
 	{caFile, TrustFile, publicMode, KubernetesAuthority, []reader{
-		{ControlPlane, always, Consumer{"kube-apiserver", "--client-ca-file", Live}},
-		{ControlPlane, always, Consumer{"kube-controller-manager", "--client-ca-file", Live}},
+		{ControlPlane, always, Consumer{"kube-apiserver", clientCAFlag, Live}},
+		{ControlPlane, always, Consumer{"kube-controller-manager", clientCAFlag, Live}},
 		// kubeadm's default; better is serverCAFile, through extraArgs.
 		{ControlPlane, always, Consumer{"kube-controller-manager", "--root-ca-file", Restart}},
 		{ControlPlane, always, Consumer{"kubelet", "authentication.x509.clientCAFile", Restart}},
@@ -61,6 +73,16 @@ var fileRows = []fileRow{
 		{Etcd, always, Consumer{"etcd", "--trusted-ca-file", Restart}},
 		{Etcd, always, Consumer{"etcd", "--peer-trusted-ca-file", Restart}},
 		{Etcd, always, Consumer{"etcdctl", "--cacert", PerUse}},
+	}},
+	{kubeletServingCAFile, TrustFile, publicMode, KubeletServingAuthority, []reader{
+		{ControlPlane, always, Consumer{"kube-apiserver", "--kubelet-certificate-authority", Restart}},
+	}},
+	// The API server reads it as a part of the next file.
+	{kubeletClientCAFile, TrustFile, publicMode, KubeletClientAuthority, []reader{
+		{ControlPlane, always, Consumer{"kube-apiserver", "", Live}},
+	}},
+	{clientCAFile, ClientTrustFile, publicMode, KubeletClientAuthority, []reader{
+		{ControlPlane, always, Consumer{"kube-apiserver", clientCAFlag, Live}},
 	}},
 	// etcd reads it again at each connection.
 	{etcdListFile, RevocationListFile, publicMode, EtcdAuthority, []reader{
@@ -86,16 +108,18 @@ func Files(c Cluster, n Node) ([]File, error) {
 	}
 	var files []File
 	for _, r := range fileRows {
-		if r.kind == RevocationListFile && !c.RevocationLists {
+		if r.kind == RevocationListFile && !c.RevocationLists || !c.Has(r.authority) {
 			continue
 		}
-		consumers := r.consumers(c.KubernetesVersion, n)
+		consumers := r.consumers(c, n)
 		// Whoever uses an extra certificate needs the other side's anchor, too.
 		beside := r.kind == TrustFile && slices.ContainsFunc(n.Extra, func(e Extra) bool { return e.Authority == r.authority })
 		if len(consumers) > 0 || beside {
-			files = append(files, File{
-				Path: r.path, Kind: r.kind, Mode: r.mode, Authority: r.authority, Consumers: consumers,
-			})
+			f := File{Path: r.path, Kind: r.kind, Mode: r.mode, Authority: r.authority, Consumers: consumers}
+			if r.kind == ClientTrustFile {
+				f.Authority, f.Families = "", slices.Clone(clientFamilies)
+			}
+			files = append(files, f)
 		}
 	}
 	for _, l := range leaves {
@@ -129,10 +153,14 @@ func keyConsumers(l Leaf) []Consumer {
 	return slices.Clone(findRow(l.ID).key)
 }
 
-func (r *fileRow) consumers(v Version, n Node) []Consumer {
+func (r *fileRow) consumers(c Cluster, n Node) []Consumer {
 	var consumers []Consumer
 	for _, reader := range r.readers {
-		if n.Has(reader.role) && reader.since.reached(v) && !slices.Contains(consumers, reader.Consumer) {
+		if c.KubeletClient && r.path == caFile && reader.Consumer == (Consumer{"kube-apiserver", clientCAFlag, Live}) {
+			continue // it is given clientCAFile
+		}
+		if n.Has(reader.role) && reader.since.reached(c.KubernetesVersion) &&
+			!slices.Contains(consumers, reader.Consumer) {
 			consumers = append(consumers, reader.Consumer)
 		}
 	}

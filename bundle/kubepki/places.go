@@ -114,7 +114,9 @@ func (p Places) problems() problems {
 func (p Places) taken(at string) string {
 	var files []string
 	for _, r := range fileRows {
-		files = append(files, r.path)
+		if !r.authority.Online() { // Files tells where a cluster has them
+			files = append(files, r.path)
+		}
 	}
 	for _, r := range rows {
 		if r.config != nil {

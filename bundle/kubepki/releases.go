@@ -67,5 +67,14 @@ var kubeadmAPIs = []since[string]{
 // that trusts more than one authority.
 func SeveralInKubeconfig(v Version) bool { return severalInKubeconfig.reached(v) }
 
+// signingControllers are kube-controller-manager's names for the controller that signs
+// certificates (cmd/kube-controller-manager/names): the former is understood later, too.
+var signingControllers = []since[string]{
+	{always, "csrsigning"}, {from(1, 28, 0), "certificatesigningrequest-signing-controller"},
+}
+
+// SigningController is what a release calls the controller that signs certificates.
+func SigningController(v Version) string { return at(signingControllers, v) }
+
 // KubeadmAPI is the version of kubeadm's configuration API to write for a release.
 func KubeadmAPI(v Version) string { return at(kubeadmAPIs, v) }

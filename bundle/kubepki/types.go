@@ -23,8 +23,9 @@ const (
 	Worker       Role = "worker"
 )
 
-// Authority names one of the four families of certificate authorities.
-// A plan may have several generations of a family, each with a name of its own.
+// Authority names one of the families of certificate authorities: four that every
+// cluster has, and two of an online signer. A plan may have several generations of a
+// family, each with a name of its own.
 type Authority string
 
 const (
@@ -32,7 +33,14 @@ const (
 	KubernetesAuthority Authority = "kubernetes"
 	EtcdAuthority       Authority = "etcd"
 	FrontProxyAuthority Authority = "front-proxy"
+
+	// Of an online signer: kubelets ask it for certificates, and no ceremony issues any.
+	KubeletServingAuthority Authority = "kubelet-serving"
+	KubeletClientAuthority  Authority = "kubelet-client"
 )
+
+// Online says whether an online signer has the authority's key at hand.
+func (a Authority) Online() bool { return a == KubeletServingAuthority || a == KubeletClientAuthority }
 
 // Cluster holds the facts of a cluster on which its certificates depend.
 // Zero values mean kubeadm's defaults; Complete puts them in.
@@ -56,6 +64,9 @@ type Cluster struct {
 	Places Places `json:"places,omitzero"`
 	// No kubeadm file says these facts: components may be started without it. Since format 5.
 	ByHand bool `json:"byHand,omitempty"`
+	// The cluster has these authorities of an online signer. Since format 6.
+	KubeletServing bool `json:"kubeletServing,omitempty"`
+	KubeletClient  bool `json:"kubeletClient,omitempty"`
 }
 
 // Override replaces parts of one kind of certificate's defaults on every node.
@@ -127,6 +138,7 @@ const (
 	KeyFile              FileKind = "key"                    // a leaf's private key; never in a bundle
 	KubeconfigFile       FileKind = "kubeconfig"             // in a bundle without the key, on the node with it
 	TrustFile            FileKind = "trust"                  // authorities of one family, the issuing one first: who may log in
+	ClientTrustFile      FileKind = "client-trust"           // of the families whose clients the API server lets in
 	ServerTrustFile      FileKind = "server-trust"           // intermediates, then their roots: for clients not written in Go
 	RevocationListFile   FileKind = "revocation-list"        // an authority's, in DER: what etcd turns away
 	ServiceAccountKey    FileKind = "service-account-key"    // sa.key; sealed in a bundle
@@ -140,6 +152,7 @@ type File struct {
 	Kind      FileKind
 	Mode      fs.FileMode // on the node
 	Authority Authority   // of TrustFile, ServerTrustFile and RevocationListFile
+	Families  []Authority // of ClientTrustFile, in its order
 	Leaf      string      // Leaf.Name, of CertificateFile, KeyFile, KubeconfigFile
 	Consumers []Consumer
 }
