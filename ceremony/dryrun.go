@@ -173,6 +173,20 @@ func (d *hierarchy) subject(e schedule.Entry) (crypto.PublicKey, error) {
 	return k.Public(), nil
 }
 
+// clientTrust is the file that says whose clients the API server lets in.
+func clientTrust(files []lint.TrustFile) lint.TrustFile {
+	f := lint.TrustFile{Path: "pki/client-ca.crt", Kind: kubepki.ClientTrustFile,
+		Families: []kubepki.Authority{kubepki.KubernetesAuthority, kubepki.KubeletClientAuthority}}
+	for _, family := range f.Families {
+		for _, of := range files {
+			if of.Authority == family {
+				f.Certificates = append(f.Certificates, of.Certificates...)
+			}
+		}
+	}
+	return f
+}
+
 // layout lints which certificate goes into which trust file.
 func (d *hierarchy) layout() []string {
 	var files []lint.TrustFile
@@ -192,6 +206,9 @@ func (d *hierarchy) layout() []string {
 			}
 		}
 		files = append(files, f)
+	}
+	if d.plan.Cluster.KubeletClient {
+		files = append(files, clientTrust(files))
 	}
 	var reasons []string
 	for _, f := range lint.Layout(files) {

@@ -192,6 +192,7 @@ func (a *bundleAudit) bundle(l *nodeBundle, name string, n kubepki.Node, b *bund
 	}
 	leaves := a.leaves(n.Name)
 	a.rebuilt(bad, n, b, leaves)
+	a.clientTrust(bad, n, b)
 	a.inside(l, name, n, b, leaves)
 }
 

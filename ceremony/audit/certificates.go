@@ -46,6 +46,7 @@ func (a *certificateAudit) certificates(c *Check) {
 	a.external(c)
 	a.facts(c)
 	a.generations(c)
+	a.online(c)
 	c.Detail = count(len(issued), "certificate")
 	kept := &keptAudit{a.view}
 	kept.takenOver(c)

@@ -56,6 +56,7 @@ type Shape struct {
 	Version      kubepki.Version  // default the newest known
 	Nodes        []kubepki.Node   // in place of cp-1 and the workers
 	ExternalEtcd bool
+	Online       bool // the authorities of an online signer are made, too
 	// Of the requests; the plan that is to say the same, the test changes.
 	DNSDomain     string
 	ServiceSubnet string
@@ -114,7 +115,11 @@ func New(t testing.TB, s Shape) *Fixture {
 		fmt.Fprintf(&list, "  - {authority: %s, nextUpdate: 90d}\n", name)
 	}
 	list.WriteString(f.People(t, s.Approvals, s.People...))
-	write(t, f.PlanFile, fmt.Sprintf(planText, s.Cluster, cluster.KubernetesVersion, s.ExternalEtcd, s.Root, s.Below)+list.String())
+	text := fmt.Sprintf(planText, s.Cluster, cluster.KubernetesVersion, s.ExternalEtcd, s.Root, s.Below)
+	if s.Online {
+		text = strings.Replace(text, "release:", onlineText+"release:", 1)
+	}
+	write(t, f.PlanFile, text+list.String())
 	f.Tokens(t)
 	return f
 }
@@ -153,6 +158,11 @@ release: {key: {create: ECDSA-P256}, evidence: software}
 serviceAccount: {create: ECDSA-P256}
 leaves: {validity: 1y}
 nodes:
+`
+
+// onlineText are the authorities of an online signer.
+const onlineText = `  - {name: kubelet-serving, key: {create: ECDSA-P256}, evidence: software}
+  - {name: kubelet-client, key: {create: ECDSA-P256}, evidence: software}
 `
 
 func roles(n kubepki.Node) string {

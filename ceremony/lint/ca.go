@@ -17,14 +17,18 @@ var caRules = []rule{
 	{"k8s_root_eku", "RFC 5280, 4.2.1.12; what the root lacks, no leaf has", onlyRoot, rootEKU},
 	{"k8s_intermediate_path_len", "RFC 5280, 4.2.1.9", onlyIntermediate, intermediatePathLen},
 	{"k8s_intermediate_eku", "Go applies an intermediate's EKU to its leaves, even where it is the anchor", onlyIntermediate, intermediateEKU},
-	{"k8s_intermediate_issuer", "one root, three intermediates", onlyIntermediate, intermediateIssuer},
+	{"k8s_intermediate_issuer", "one root, and intermediates below it", onlyIntermediate, intermediateIssuer},
 }
 
-// families says what each family may issue.
+// families says what each family may issue. Those of an online signer issue nothing of
+// a ceremony.
 var families = map[kubepki.Authority][]x509.ExtKeyUsage{
 	kubepki.KubernetesAuthority: {x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	kubepki.EtcdAuthority:       {x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	kubepki.FrontProxyAuthority: {x509.ExtKeyUsageClientAuth},
+
+	kubepki.KubeletServingAuthority: {x509.ExtKeyUsageServerAuth},
+	kubepki.KubeletClientAuthority:  {x509.ExtKeyUsageClientAuth},
 }
 
 func notCA(cert *x509.Certificate, _ Context) string {

@@ -14,6 +14,7 @@ type TrustFile struct {
 	Path         string
 	Kind         kubepki.FileKind
 	Authority    kubepki.Authority
+	Families     []kubepki.Authority // of a ClientTrustFile
 	Certificates []*x509.Certificate // in the file's order; of a kubeconfig its CA data
 	Beside       int                 // authorities of its family that the plan trusts after the one that issues
 	Adopted      *x509.Certificate   // of its family in an adopted cluster; self-signed, and the plan says so
@@ -36,6 +37,8 @@ func Layout(files []TrustFile) []Finding {
 		switch f.Kind {
 		case kubepki.TrustFile, kubepki.KubeconfigFile:
 			trustFile(f, anchors, report)
+		case kubepki.ClientTrustFile:
+			clientTrustFile(f, anchors, report)
 		case kubepki.ServerTrustFile:
 			serverTrustFile(f, anchors, report)
 		case kubepki.CertificateFile:
@@ -116,6 +119,19 @@ func trustFile(f TrustFile, anchors []TrustFile, report reporter) {
 	}
 	if a := anchor(anchors, f.Authority); a != nil && !slices.EqualFunc(a, f.Certificates, (*x509.Certificate).Equal) {
 		report(f, "k8s_trust_family", hole, "%s is not the %s authority of the other files", f.Certificates[0].Subject, f.Authority)
+	}
+}
+
+// clientTrustFile wants a file of several families to hold what their client-CA files
+// hold, in this order.
+func clientTrustFile(f TrustFile, anchors []TrustFile, report reporter) {
+	var want []*x509.Certificate
+	for _, family := range f.Families {
+		want = append(want, anchor(anchors, family)...)
+	}
+	if !slices.EqualFunc(want, f.Certificates, (*x509.Certificate).Equal) {
+		report(f, "k8s_client_trust", hole, "does not hold the authorities of %v, in this order and nothing else",
+			f.Families)
 	}
 }
 

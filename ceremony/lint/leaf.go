@@ -56,7 +56,7 @@ func leafKeyUsage(cert *x509.Certificate, _ Context) string {
 }
 
 func leafFromRoot(_ *x509.Certificate, in Context) string {
-	if _, ok := families[in.Authority]; !ok {
+	if _, ok := families[in.Authority]; !ok || in.Authority.Online() {
 		return fmt.Sprintf("issued by %q, which is not a family that issues leaves", in.Authority)
 	}
 	if in.Issuer != nil && in.Issuer.MaxPathLen > 0 {

@@ -10,14 +10,6 @@ import (
 	"officiant/ceremony/schedule"
 )
 
-// families of authorities, the root first.
-var families = []kubepki.Authority{
-	kubepki.Root,
-	kubepki.KubernetesAuthority,
-	kubepki.EtcdAuthority,
-	kubepki.FrontProxyAuthority,
-}
-
 // FirstOptions are what only a cluster's first ceremony can have.
 type FirstOptions struct {
 	External *File         // certificate of an external root; nil: the root is made

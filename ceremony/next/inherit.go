@@ -140,8 +140,11 @@ func (c Chain) authorityLife(name string, family kubepki.Authority) time.Duratio
 			return time.Duration(a.Validity)
 		}
 	}
-	if family == kubepki.Root {
+	switch {
+	case family == kubepki.Root:
 		return rootLife
+	case family.Online():
+		return plan.OnlineLife
 	}
 	return authorityLife
 }

@@ -45,7 +45,7 @@ func (r *rolling) moves() ([]Move, error) {
 func (r *rolling) families() ([]kubepki.Authority, error) {
 	last := r.chain.last()
 	var out []kubepki.Authority
-	for _, f := range families {
+	for _, f := range plan.Families {
 		if last.plan.Plan.Issuing(f) != nil && (f != kubepki.Root || r.Authority == "root") {
 			out = append(out, f)
 		}

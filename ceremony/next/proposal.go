@@ -46,6 +46,8 @@ type Asked struct {
 	Cluster    string // in place of the kubeadm file's name
 	Naming     kubepki.Naming
 	Evidence   signer.Grade
+	// The authorities of an online signer are made, unless they are there.
+	OnlineSigner bool
 }
 
 // draft is a plan in the making.
@@ -66,7 +68,8 @@ func (a Asked) begin() (*draft, error) {
 		return nil, err
 	}
 	d := &draft{in: &inputs{desk: a.Desk}, hosts: "known_hosts", kubeadm: config,
-		p: plan.NewOptions{Name: a.Name, Cluster: plan.Cluster{Name: a.Cluster, Naming: a.Naming}, Evidence: a.Evidence}}
+		p: plan.NewOptions{Name: a.Name, Cluster: plan.Cluster{Name: a.Cluster, Naming: a.Naming}, Evidence: a.Evidence,
+			OnlineSigner: a.OnlineSigner}}
 	d.p.AuthorityLife = plan.Duration(config.CAValidity)
 	if said := config.EncryptionAlgorithm; said != "" && said != string(signer.ECDSAP256) {
 		d.notes = append(

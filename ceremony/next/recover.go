@@ -135,9 +135,12 @@ func (s *Survivors) authorities() error {
 	if err != nil {
 		return err
 	}
-	for _, family := range families {
+	for _, family := range plan.Families {
 		a := plan.Authority{Name: string(family), Family: family}
 		certificate := root
+		if family.Online() && !s.survives(family) {
+			continue // not every cluster has it, and it can be made anew
+		}
 		if family != kubepki.Root {
 			key, err := s.only(family)
 			if err != nil {
@@ -160,6 +163,11 @@ func (s *Survivors) authorities() error {
 		p.Authorities = append(p.Authorities, a)
 	}
 	return nil
+}
+
+// survives says whether a key of a family is in the station's tokens.
+func (s *Survivors) survives(family kubepki.Authority) bool {
+	return slices.ContainsFunc(s.Keys, func(k *SurvivingKey) bool { return k.Of(string(family)) })
 }
 
 // pinnedRoot is the certificate of the root that the nodes pinned.

@@ -32,9 +32,18 @@ func (p *Plan) AuthorityFile(a Authority) string {
 // cannot have.
 var Reserved = map[string]bool{ReleaseName: true, "transcript": true, "default": true}
 
-// Families in the order of the schedule.
+// Families in the order of the schedule. The last two, an online signer's, a plan has
+// only if it names them.
 var Families = []kubepki.Authority{kubepki.Root, kubepki.KubernetesAuthority, kubepki.EtcdAuthority,
-	kubepki.FrontProxyAuthority}
+	kubepki.FrontProxyAuthority, kubepki.KubeletServingAuthority, kubepki.KubeletClientAuthority}
+
+// Has says whether the plan names an authority of a family, also before the families
+// that it leaves out are put in.
+func (p *Plan) Has(f kubepki.Authority) bool {
+	return slices.ContainsFunc(p.Authorities, func(a Authority) bool {
+		return cmp.Or(a.Family, kubepki.Authority(a.Name)) == f
+	})
+}
 
 // Issuing returns the authority that issues for a family, or nil.
 func (p *Plan) Issuing(f kubepki.Authority) *Authority {

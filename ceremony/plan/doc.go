@@ -34,9 +34,10 @@
 //	previous: none                    # or a list: the heads this ceremony continues
 //	authorities:
 //	  - name: root                    # RFC 1123 label; not release, transcript, default
-//	    family: root                  # root, kubernetes, etcd, front-proxy; default: name
+//	    family: root                  # root, kubernetes, etcd, front-proxy, kubelet-serving,
+//	                                  # kubelet-client; default: name
 //	    key: {create: ECDSA-P384}     # or {existing: SPKI-FINGERPRINT}, or no key
-//	    validity: 20y                 # of a certificate to be made: root 20y, others 10y
+//	    validity: 20y                 # of a certificate to be made: root 20y, an online signer's 90d, others 10y
 //	    subject: {commonName: demo root, organization: [demo]}
 //	    evidence: software            # least grade: attested, consistent, software, unproven
 //	  - name: kubernetes

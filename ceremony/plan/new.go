@@ -20,11 +20,14 @@ type NewOptions struct {
 	Cluster  Cluster
 	Previous []Predecessor // empty: none
 	Lost     *Lost         // the records are gone; then there are no previous
-	// Existing authorities; those of the four families that are not among them
-	// are made, unless there are to be OnlyThese. The same for the release key and
-	// the service-account pair.
+	// Existing authorities; those of the families that every cluster has and that are
+	// not among them are made, unless there are to be OnlyThese. The same for the
+	// release key and the service-account pair.
 	Authorities []Authority
 	OnlyThese   bool
+	// OnlineSigner has the two authorities of an online signer made, where they are not
+	// among Authorities.
+	OnlineSigner bool
 	// AuthorityLife is how long the kubeadm file says that authorities are valid, which
 	// the plan then does not say again; zero: it does not say.
 	AuthorityLife  Duration
@@ -215,19 +218,25 @@ func (w *writer) authorities(o NewOptions) {
 				w.authority(a)
 			}
 		}
-		if given[f] || o.OnlyThese {
+		switch {
+		case given[f] || f.Online() && !o.OnlineSigner || !f.Online() && o.OnlyThese:
 			continue
 		}
 		a := Authority{Name: string(f), Family: f, Evidence: o.Evidence, Key: Key{Create: signer.ECDSAP256},
 			Validity: Duration(10 * Year)}
 		switch {
+		case f.Online():
+			a.Validity = Duration(OnlineLife)
 		case f == kubepki.Root:
 			a.Key.Create, a.Validity = signer.ECDSAP384, max(Duration(20*Year), o.AuthorityLife)
 		case o.AuthorityLife != 0:
 			a.Validity = 0
 		}
 		w.authority(a)
-		if f != kubepki.Root && o.AuthorityLife != 0 {
+		switch {
+		case f.Online():
+			w.comment(4, "An online signer's, whose host has to reach the key: docs/signer.md.")
+		case f != kubepki.Root && o.AuthorityLife != 0:
 			w.comment(4, "Valid as long as the kubeadm file says: caCertificateValidityPeriod.")
 		}
 	}

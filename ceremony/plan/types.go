@@ -113,6 +113,9 @@ type Authority struct {
 	Evidence    signer.Grade      `yaml:"evidence"` // least grade accepted; "software" must be said
 }
 
+// OnlineLife is how long an authority of an online signer is valid, unless the plan says it.
+const OnlineLife = 90 * 24 * time.Hour
+
 // Use says what an authority does in a ceremony.
 type Use string
 

@@ -25,9 +25,9 @@ func brings(p *plan.Plan, past *records, i int, l kubepki.Leaf) bool {
 // last node has a certificate of its successor's, and signs nothing here.
 func (b *authorityPass) adopted(a *plan.Authority, where plan.At) {
 	switch {
-	case a.Family == kubepki.Root:
+	case a.Family == kubepki.Root || a.Family.Online():
 		b.Refuse(append(where, "adopted"), "authority %s: what is adopted is a self-signed kubernetes, etcd or "+
-			"front-proxy authority; the root is the ceremony's own", a.Name)
+			"front-proxy authority; the root and an online signer's are the ceremony's own", a.Name)
 		return
 	case a.Key != plan.Key{}:
 		b.Refuse(append(where, "key"), "authority %s is adopted: its key was on disks, where it can be copied, and "+

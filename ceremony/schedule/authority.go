@@ -6,6 +6,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -103,16 +105,20 @@ func (b *authorityPass) family(a *plan.Authority, where plan.At) bool {
 	if a.Family == "" {
 		a.Family = kubepki.Authority(a.Name)
 	}
-	for _, f := range plan.Families {
-		if a.Family == f {
-			return true
-		}
+	if slices.Contains(plan.Families, a.Family) {
+		return true
 	}
+	names := make([]string, len(plan.Families))
+	for i, f := range plan.Families {
+		names[i] = string(f)
+	}
+	last := len(names) - 1
+	known := strings.Join(names[:last], ", ") + " or " + names[last]
 	if string(a.Family) == a.Name {
-		b.Refuse(where, "authority %s needs a family: root, kubernetes, etcd or front-proxy", a.Name)
+		b.Refuse(where, "authority %s needs a family: %s", a.Name, known)
 	} else {
-		b.Refuse(append(where, "family"), "authority %s: family %q is not root, kubernetes, etcd or front-proxy%s",
-			a.Name, a.Family, nearest.Among(a.Family, "root", "kubernetes", "etcd", "front-proxy"))
+		b.Refuse(append(where, "family"), "authority %s: family %q is not %s%s", a.Name, a.Family, known,
+			nearest.Among(a.Family, plan.Families...))
 	}
 	return false
 }
@@ -178,8 +184,12 @@ func (b *authorityPass) created(a *plan.Authority, where plan.At) {
 
 // authorityValidity puts in how long a certificate that is made is valid.
 func (b *authorityPass) authorityValidity(a *plan.Authority) {
-	if a.Family == kubepki.Root {
+	switch {
+	case a.Family == kubepki.Root:
 		validity(&a.Validity, 0, 20*plan.Year)
+		return
+	case a.Family.Online(): // its key is where requests come from
+		validity(&a.Validity, 0, plan.OnlineLife)
 		return
 	}
 	var said time.Duration
@@ -264,7 +274,11 @@ func (b *authorityPass) certificate(a *plan.Authority, file string, where plan.A
 	if b.now.Before(c.NotBefore) {
 		bad("is not valid before %s", c.NotBefore.UTC().Format(time.RFC3339))
 	}
-	if b.now.After(c.NotAfter) && a.Use == plan.Issue && a.Renews == "" {
+	switch ended := b.now.After(c.NotAfter) && a.Use == plan.Issue && a.Renews == ""; {
+	case ended && a.Family.Online(): // the rest of the cluster does not depend on it
+		b.Warn(where, "authority %s expired on %s: the online signer signs nothing with it until it is renewed", a.Name,
+			c.NotAfter.UTC().Format(time.RFC3339))
+	case ended:
 		bad("expired on %s", c.NotAfter.UTC().Format(time.RFC3339))
 	}
 	return c

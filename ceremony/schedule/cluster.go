@@ -56,6 +56,8 @@ func (b *clusterPass) check() bool {
 		ExternalEtcd:         in.ExternalEtcd,
 		Places:               b.places(),
 		ByHand:               in.Kubeadm == "",
+		KubeletServing:       b.p.Has(kubepki.KubeletServingAuthority),
+		KubeletClient:        b.p.Has(kubepki.KubeletClientAuthority),
 	}
 	if in.KubernetesVersion != "" {
 		v, err := kubepki.ParseVersion(in.KubernetesVersion)

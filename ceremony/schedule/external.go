@@ -110,6 +110,9 @@ func (b *authorityPass) externallySigned(a *plan.Authority, where plan.At, root 
 // least is how long an authority that is certified externally has to be valid yet
 // when its certificate comes back: longer than the leaves it then issues.
 func least(p *plan.Plan, a *plan.Authority) time.Duration {
+	if a.Family.Online() { // it issues none of the leaves
+		return time.Duration(a.Least)
+	}
 	return time.Duration(max(a.Least, p.Leaves.Validity))
 }
 

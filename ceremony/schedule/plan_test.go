@@ -176,9 +176,10 @@ func TestRefused(t *testing.T) {
 			`plan.yaml:13:5: base and kubernetes are both of family kubernetes; a ceremony issues from one, and can trust ` +
 				`others (use: trust)`}},
 		{"family unknown", "- name: etcd", "- name: etcd-2", []string{`plan.yaml:15:5: authority etcd-2 needs a family: ` +
-			`root, kubernetes, etcd or front-proxy`}},
+			`root, kubernetes, etcd, front-proxy, kubelet-serving or kubelet-client`}},
 		{"family misspelled", "- name: etcd", "- name: etcd-2\n    family: etc", []string{`plan.yaml:16:13: authority ` +
-			`etcd-2: family "etc" is not root, kubernetes, etcd or front-proxy; did you mean etcd?`}},
+			`etcd-2: family "etc" is not root, kubernetes, etcd, front-proxy, kubelet-serving or kubelet-client; ` +
+			`did you mean etcd?`}},
 		{"authority named release", "- name: etcd", "- name: release\n    family: etcd",
 			[]string{`plan.yaml:15:11: authority name "release": it is 1 to 63 lower-case letters, digits and dashes, with ` +
 				`a letter or digit at both ends, and not release, transcript or default`}},

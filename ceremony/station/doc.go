@@ -25,8 +25,9 @@
 //
 //   - name: an RFC 1123 label. It is shown, and appears in reports.
 //   - keys: a URI for each key, by its name in the plan (root, kubernetes, etcd,
-//     front-proxy, later generations such as kubernetes-2, and release). "default"
-//     applies to every name that is not listed. "pkcs11:" URIs follow RFC 7512
+//     front-proxy, kubelet-serving, kubelet-client, later generations such as
+//     kubernetes-2, and release). "default" applies to every name that is not
+//     listed. "pkcs11:" URIs follow RFC 7512
 //     (object may be left out: the key's label is then CLUSTER/NAME). "gcpkms:" and
 //     "awskms:" URIs name a key of a cloud KMS, or only a key ring or a Region, in
 //     which the key is named after its label.

@@ -83,7 +83,7 @@ func (m *machine) externallySigned(component string, args []string) []string {
 	switch component {
 	case apiServer:
 		args = setFlag(audited(component, args), "--client-ca-file=/etc/kubernetes/pki/client-ca.crt")
-		return setFlag(args, "--kubelet-certificate-authority=/etc/kubernetes/pki/kubelet-serving.crt")
+		return setFlag(args, "--kubelet-certificate-authority=/etc/kubernetes/pki/kubelet-serving-ca.crt")
 	case controllerManager:
 		return setFlag(args,
 			"--controllers=*,bootstrapsigner,tokencleaner,-certificatesigningrequest-signing-controller")

@@ -212,7 +212,7 @@ func (g *signerRoom) trust(m *machine) func(context.Context) error {
 		}
 		return errors.Join(
 			os.WriteFile(m.path("pki/client-ca.crt"), append(kubernetes, certificatePEM(g.client)...), 0o644),
-			os.WriteFile(m.path("pki/kubelet-serving.crt"), certificatePEM(g.serving), 0o644))
+			os.WriteFile(m.path("pki/kubelet-serving-ca.crt"), certificatePEM(g.serving), 0o644))
 	}
 }
 

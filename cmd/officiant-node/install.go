@@ -190,7 +190,7 @@ func printLeft(w io.Writer, files []string) {
 // it is to keep to that.
 func printKubelet(w io.Writer, r *install.Report, dryRun bool) {
 	k := r.Kubelet
-	if k == nil || k.Instead == nil && !k.Rotates {
+	if k == nil || k.Instead == nil && (!k.Rotates || k.Signed) {
 		return
 	}
 	if k.Instead != nil {
@@ -201,7 +201,7 @@ func printKubelet(w io.Writer, r *install.Report, dryRun bool) {
 		fmt.Fprintf(w, "\nthe kubelet would use this in place of kubelet.conf; it %s moved aside:\n  %s\n", verb,
 			exit.Plain(k.Instead.String()))
 	}
-	if k.Rotates {
+	if k.Rotates && !k.Signed {
 		fmt.Fprintf(w, "\nthe kubelet rotates its certificate (%s),\n"+
 			"and nobody signs another for it: have it keep to kubelet.conf, with\n"+
 			"--rotate-certificates=false in KUBELET_KUBEADM_ARGS of /var/lib/kubelet/kubeadm-flags.env\n", k.By)

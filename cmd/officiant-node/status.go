@@ -120,12 +120,18 @@ func printStatus(w io.Writer, s *install.Status, now time.Time) error {
 		line("files", "as they were installed")
 	}
 	if k := s.Kubelet; k != nil && k.Instead == nil {
-		how := "does not rotate its certificate"
-		if k.Rotates {
+		how, uses := "does not rotate its certificate", "kubelet.conf"
+		switch {
+		case k.Rotates && k.Signed:
+			how = "rotates its certificate"
+		case k.Rotates:
 			how = "rotates its certificate, for which nobody signs"
 		}
+		if k.Own != nil {
+			uses = "what it was given, " + k.Own.String()
+		}
 		if k.By != "" {
-			line("kubelet", "uses kubelet.conf; it %s (%s)", how, k.By)
+			line("kubelet", "uses %s; it %s (%s)", uses, how, k.By)
 		}
 	}
 	for _, f := range s.AdoptedKeys {

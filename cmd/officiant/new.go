@@ -25,6 +25,7 @@ type newOptions struct {
 	list                  string
 	external              string
 	crls                  string
+	online                bool
 	out                   string
 }
 
@@ -55,6 +56,10 @@ With --crls, etcd's authority signs an empty revocation list, and etcd is config
 check it. A later revocation is then a new file, without a restart. The list must be
 renewed in time (docs/revocation.md).
 
+With --online-signer, the ceremony creates two more authorities, kubelet-serving and
+kubelet-client, valid for 90 days. officiant-signer signs with their keys what kubelets ask
+for, and bundles configure the cluster for it (docs/signer.md).
+
 With --external-root, somebody else has the root, such as your company. The ceremony
 creates the intermediates' keys and requests their certificates.`,
 		Args: exit.ExactArgs(0, "no arguments, only flags"),
@@ -70,6 +75,7 @@ creates the intermediates' keys and requests their certificates.`,
 	)
 	f.StringVar(&n.external, "external-root", "", "certificate `FILE` of an external root")
 	f.StringVar(&n.crls, "crls", "", "make a revocation list for etcd, with the next one due in `TIME`, such as 1y")
+	f.BoolVar(&n.online, "online-signer", false, "make the authorities of an online signer, which kubelets ask")
 	f.StringVar(
 		&n.knownHosts,
 		"known-hosts",
@@ -160,6 +166,8 @@ func (o *newOptions) asked() (a next.Asked, err error) {
 		Cluster:  o.cluster,
 		Naming:   kubepki.Naming(o.naming),
 		Evidence: signer.Grade(o.grade),
+
+		OnlineSigner: o.online,
 	}
 	if a.Kubeadm, err = input(a.Desk, o.kubeadm); err != nil {
 		return a, err

@@ -36,7 +36,7 @@ var scalars = map[reflect.Type]object{
 	reflect.TypeFor[fingerprint.SHA256](): {"type": "string", "description": "SHA-256, in hex"},
 	reflect.TypeFor[kubepki.Naming]():     oneOf(kubepki.NamingKubeadm, kubepki.NamingDocs),
 	reflect.TypeFor[kubepki.Role]():       oneOf(kubepki.ControlPlane, kubepki.Etcd, kubepki.Worker),
-	reflect.TypeFor[kubepki.Authority]():  oneOf(kubepki.Root, kubepki.KubernetesAuthority, kubepki.EtcdAuthority, kubepki.FrontProxyAuthority),
+	reflect.TypeFor[kubepki.Authority]():  oneOf(plan.Families...),
 	reflect.TypeFor[kubepki.Profile]():    oneOf(kubepki.Client, kubepki.Serving),
 	reflect.TypeFor[signer.Algorithm]():   oneOf(signer.ECDSAP256, signer.ECDSAP384, signer.ECDSAP521, signer.RSA2048, signer.RSA3072, signer.RSA4096),
 	reflect.TypeFor[signer.Grade]():       oneOf(signer.Attested, signer.Consistent, signer.Software, signer.Unproven),

@@ -36,7 +36,7 @@ apiServer:
   - name: client-ca-file
     value: /etc/kubernetes/pki/client-ca.crt
   - name: kubelet-certificate-authority
-    value: /etc/kubernetes/pki/kubelet-serving.crt
+    value: /etc/kubernetes/pki/kubelet-serving-ca.crt
 controllerManager:
   extraArgs:
   - name: controllers
