@@ -25,19 +25,33 @@ func newSoftHSMCommand(o *options) *cobra.Command {
 	return exit.Group(&cobra.Command{Use: "softhsm", Short: "Throw-away tokens for rehearsals, the demo and tests"}, newSoftHSMInitCommand(o))
 }
 
-// softTokens are the two tokens of a room: the root has one of its own.
-var softTokens = []struct {
+// softToken is a token, where its PIN is kept, and the keys that the station has on it.
+type softToken struct {
 	label, pinFile string
 	keys           []string
-}{
+}
+
+// softTokens are the two tokens of a room: the root has one of its own.
+var softTokens = []softToken{
 	{"officiant-root", "root.pin", []string{"root"}},
 	{"officiant-issuing", "issuing.pin", []string{"kubernetes", "etcd", "front-proxy", "release"}},
 }
 
+// onlineToken is the one that goes to an online signer's host after the ceremony.
+var onlineToken = softToken{"officiant-online", "online.pin", []string{"kubelet-serving", "kubelet-client", "journal"}}
+
 type softHSMOptions struct {
 	*options
 	dir, station, module string
-	askPINs              bool
+	askPINs, online      bool
+}
+
+// chosen are the tokens that are made.
+func (s *softHSMOptions) chosen() []softToken {
+	if s.online {
+		return append(softTokens[:len(softTokens):len(softTokens)], onlineToken)
+	}
+	return softTokens
 }
 
 func newSoftHSMInitCommand(o *options) *cobra.Command {
@@ -50,6 +64,9 @@ station file that says which token holds which key. Their PINs are random and st
 DIR/root.pin and DIR/issuing.pin. With --ask-pins, you type them; they are not stored, and
 each ceremony asks for them again. Nothing is overwritten.
 
+With --online-signer there is a third one, officiant-online, for the keys of the
+authorities that an online signer uses, and for its journal's.
+
 SoftHSM keeps keys in files: whoever can read DIR has them. These tokens are for
 rehearsals, the demo and tests, never for keys that matter.`,
 		Args: exit.ExactArgs(0, "no arguments, only flags"),
@@ -59,6 +76,7 @@ rehearsals, the demo and tests, never for keys that matter.`,
 	f.StringVar(&s.dir, "dir", "", "`DIR` to create for the tokens (required)")
 	f.StringVar(&s.station, "station", "", "station `FILE` to write (required)")
 	f.StringVar(&s.module, "module", "", "`PATH` of libsofthsm2.so (default: its usual places)")
+	f.BoolVar(&s.online, "online-signer", false, "create a third token, for the keys of an online signer")
 	f.BoolVar(&s.askPINs, "ask-pins", false, "type the PINs, and do not store them")
 	return c
 }
@@ -125,7 +143,7 @@ func (s *softHSMOptions) findModule() (string, error) {
 // throw-away token whose PIN is lost is thrown away.
 func (s *softHSMOptions) tokens(ctx context.Context) ([]softhsm.Token, error) {
 	var tokens []softhsm.Token
-	for _, t := range softTokens {
+	for _, t := range s.chosen() {
 		so, err := s.randomPIN()
 		if err != nil {
 			return tokens, err
@@ -175,7 +193,7 @@ func (s *softHSMOptions) keepPINs(dir string, tokens []softhsm.Token) error {
 	}
 	for i, t := range tokens {
 		line := append(bytes.Clone(t.PIN), '\n')
-		err := s.Disk.Create(filepath.Join(dir, softTokens[i].pinFile), line, 0o600)
+		err := s.Disk.Create(filepath.Join(dir, s.chosen()[i].pinFile), line, 0o600)
 		clear(line)
 		if err != nil {
 			return err
@@ -186,10 +204,14 @@ func (s *softHSMOptions) keepPINs(dir string, tokens []softhsm.Token) error {
 
 func (s *softHSMOptions) stationFile(dir, module, conf string, made []softhsm.Made) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# Two throw-away SoftHSM tokens, made by \"officiant softhsm init\".\n"+
+	number := "Two"
+	if s.online {
+		number = "Three"
+	}
+	fmt.Fprintf(&b, "# %s throw-away SoftHSM tokens, made by \"officiant softhsm init\".\n"+
 		"# For rehearsals, the demo and tests: whoever can read their files has the keys.\n"+
-		"apiVersion: officiant/v1\nkind: Station\nname: softhsm\nkeys:\n")
-	for i, t := range softTokens {
+		"apiVersion: officiant/v1\nkind: Station\nname: softhsm\nkeys:\n", number)
+	for i, t := range s.chosen() {
 		uri := fmt.Sprintf("pkcs11:token=%s;serial=%s?module-path=%s", escape(made[i].Label), escape(made[i].Serial), escape(module))
 		if !s.askPINs {
 			file := url.URL{Scheme: "file", Path: filepath.Join(dir, t.pinFile), OmitHost: true}
@@ -211,7 +233,7 @@ func escape(s string) string {
 
 func (s *softHSMOptions) say(dir string, made []softhsm.Made) {
 	for i, m := range made {
-		pin := "PIN in " + filepath.Join(dir, softTokens[i].pinFile)
+		pin := "PIN in " + filepath.Join(dir, s.chosen()[i].pinFile)
 		if s.askPINs {
 			pin = "PIN as typed, kept nowhere"
 		}

@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,7 +72,7 @@ func TestSoftHSMInit(t *testing.T) {
 				t.Errorf("%s: short, or shown", name)
 			}
 		}
-		openKeys(t, file)
+		openKeys(t, file, inRoom)
 
 		code, _, stderr = officiant(t, "softhsm", "init", "--dir", dir, "--station", file+".other")
 		if code != exit.Usage || !strings.Contains(stderr, "there already") {
@@ -83,7 +85,29 @@ func TestSoftHSMInit(t *testing.T) {
 	}
 }
 
-func openKeys(t *testing.T, file string) {
+// inRoom are the tokens of a room by the keys on them.
+var inRoom = map[string]string{"root": "officiant-root", "kubernetes": "officiant-issuing", "etcd": "officiant-issuing",
+	"front-proxy": "officiant-issuing", "release": "officiant-issuing"}
+
+// TestSoftHSMInitOnline: a third token has the keys that an online signer's host needs.
+func TestSoftHSMInitOnline(t *testing.T) {
+	needSoftHSM(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "station.yaml")
+	code, _, stderr := officiant(t, "softhsm", "init", "--dir", filepath.Join(dir, "room"), "--station", file,
+		"--online-signer")
+	if code != exit.Done || !strings.Contains(stderr, "officiant-online") {
+		t.Fatalf("exit %d\n%s", code, stderr)
+	}
+	tokens := maps.Clone(inRoom)
+	for _, name := range []string{"kubelet-serving", "kubelet-client", "journal"} {
+		tokens[name] = "officiant-online"
+	}
+	openKeys(t, file, tokens)
+}
+
+// openKeys opens every key's token as a station says, which are those of these labels.
+func openKeys(t *testing.T, file string, labels map[string]string) {
 	t.Helper()
 	s, err := station.Open(file)
 	if err != nil {
@@ -96,8 +120,7 @@ func openKeys(t *testing.T, file string) {
 		t.Error("asked in spite of the pin-source")
 		return nil, context.Canceled
 	}
-	for name, label := range map[string]string{"root": "officiant-root", "kubernetes": "officiant-issuing",
-		"etcd": "officiant-issuing", "front-proxy": "officiant-issuing", "release": "officiant-issuing"} {
+	for name, label := range labels {
 		ref, err := s.Ref("demo", name)
 		if err != nil {
 			t.Fatal(err)
@@ -113,8 +136,12 @@ func openKeys(t *testing.T, file string) {
 			t.Error(err)
 		}
 	}
-	groups, err := s.Tokens("demo", []string{"root", "kubernetes", "etcd", "front-proxy", "release"})
-	if err != nil || len(groups) != 2 {
+	tokens := map[string]bool{}
+	for _, label := range labels {
+		tokens[label] = true
+	}
+	groups, err := s.Tokens("demo", slices.Sorted(maps.Keys(labels)))
+	if err != nil || len(groups) != len(tokens) {
 		t.Errorf("%d tokens, %v", len(groups), err)
 	}
 }
