@@ -43,6 +43,8 @@ var written = map[string]string{
 	"kubeadm-elsewhere": "48452a65915a8740e507bb983cdfbab4f7633eeea7a00995ac0cacedce40736b",
 	"wrong-pin":         "48dadf319234f607c8c6e6c238dcf6777ec80bb1bde2d124c05a81f10d90e6b3", // refused, and gone on
 	"external-root":     "e5cbf245fa444de7eaabd98b4e979d72b3a4bf1006eece0f3c240079588eb5a0",
+	// Bundles of format 6; kubelet-client gets another certificate for its key.
+	"online-signer": "fa487d7a4cb64b767fa05ce0ee11814a1fe32ac120a0d745bdcf33030b71833e",
 }
 
 // TestWrittenBefore verifies each of them: whole, with the ceremonies it continues
