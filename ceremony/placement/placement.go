@@ -14,7 +14,8 @@ import (
 // Backend is what a place tells without a login.
 type Backend struct {
 	Supports func(signer.Ref, signer.Spec) error
-	Attests  bool // whether a key can have its maker's word
+	Attests  bool // whether a key that is created can have its maker's word
+	Vouched  bool // whether one that exists can: in its token, or in a file that its URI names
 	// Module is the file that is loaded to reach the key, and its SHA-256; nil where there is none.
 	Module func(signer.Ref) (path, sum string, err error)
 	// See looks at the token; nil where that would reach out.
@@ -90,8 +91,8 @@ func (l *look) key(ctx context.Context, name string) {
 		return
 	}
 	l.places[place] = name
-	if !b.Attests && l.least(name) == signer.Attested {
-		l.finding("key %s: evidence attested is asked for, and no key there can have it", name)
+	if l.least(name) == signer.Attested {
+		l.attested(name, b)
 	}
 	if !l.seen[token] {
 		l.seen[token] = true
@@ -100,6 +101,18 @@ func (l *look) key(ctx context.Context, name string) {
 	}
 	if !l.unreadable[token] {
 		l.algorithm(ctx, name, ref, b)
+	}
+}
+
+// attested says where no key can have its maker's word. Whether this one has it shows when
+// it is opened.
+func (l *look) attested(name string, b Backend) {
+	named, _ := l.plan.Plan.KeyOf(name)
+	switch exists := named.Key.Create == ""; {
+	case exists && !b.Attests && !b.Vouched:
+		l.finding("key %s: evidence attested is asked for, and no key there can have it", name)
+	case !exists && !b.Attests:
+		l.finding("key %s: evidence attested is asked for, and no key that is created there can have it", name)
 	}
 }
 

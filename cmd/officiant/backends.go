@@ -21,7 +21,8 @@ type backend struct {
 	Supports func(signer.Ref, signer.Spec) error // asked before a key exists, without a login
 	// Module is the file that is loaded to reach the key, and its SHA-256; nil where there is none.
 	Module  func(signer.Ref) (path, sum string, err error)
-	Attests bool // whether a key can have its maker's word, which is verified
+	Attests bool // whether a key that is created can have its maker's word, which is verified
+	Vouched bool // whether one that exists can
 	// See looks at the token without a login; nil where that would reach out.
 	See func(context.Context, signer.Ref) (pkcs11.Seen, error)
 }
@@ -52,7 +53,7 @@ func (r reach) tokens() pkcs11.Options {
 func (r reach) backends() map[string]backend {
 	tokens := r.tokens()
 	all := map[string]backend{
-		"pkcs11": {Open: tokens.Open, Supports: tokens.Supports, Module: pkcs11.Module, See: tokens.See},
+		"pkcs11": {Open: tokens.Open, Supports: tokens.Supports, Module: pkcs11.Module, See: tokens.See, Vouched: true},
 	}
 	maps.Copy(all, clouds())
 	return all
