@@ -14,7 +14,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 BUILT    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 
-.PHONY: help build relay image room-image test-room build-airgap man release release-twice ages vuln demo test test-tokens test-browser refusals bench lint fuzz acceptance clean
+.PHONY: help build relay image room-image test-room boot-room build-airgap man release release-twice ages vuln demo test test-tokens test-browser refusals bench lint fuzz acceptance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,8 +44,13 @@ image: ## build/officiant-signer-relay.oci.tar: an OCI archive of the relay, the
 room-image: ## build/room/room.iso: a room to boot a ceremony in
 	@cmd/room-image/build build/room
 
-test-room: room-image ## boots it in QEMU by BIOS and by UEFI, and types at its console
+# By emulation; with ACCEL=kvm, where KVM runs firmware, it takes a minute.
+test-room: room-image ## boots it in QEMU by BIOS and by UEFI, and conducts the playbook's ceremony at its console
 	@cmd/room-image/try build/room/room.iso
+	@GO='$(GO)' cmd/room-image/conduct build/room/room.iso
+
+boot-room: ## builds the room image and boots it once, where that can be done; else says why not
+	@.ci/boot-room
 
 build-airgap: ## build/officiant-airgap: no cloud backend, no cloud SDK
 	@mkdir -p build

@@ -33,9 +33,30 @@ func TestPagesShowWhatOneSees(t *testing.T) {
 
 // TestGuides types every command of these pages of docs, one after the other.
 func TestGuides(t *testing.T) {
-	for _, page := range []string{"guide.md", "approval.md", "signers/README.md", "room.md", "playbook.md", "terminal.md"} {
+	for _, page := range []string{"guide.md", "approval.md", "signers/README.md", "room.md", "terminal.md"} {
 		t.Run(page, func(t *testing.T) { follow(t, page) })
 	}
+}
+
+// inTheRoom is what parts 5 and 6 of the playbook do at the console of the room image, where
+// cmd/room-image/conduct types them, in commands for a desk.
+const inTheRoom = `
+officiant ceremony approve plan.yaml --key carol --confirm "$digest"
+officiant ceremony check plan.yaml -o json | jq -e .people.approved
+officiant ceremony run plan.yaml --station station.yaml --dir ceremony --present kim,alice,carol,eve,sam \
+    --clock "$(date -u '+%Y-%m-%d %H:%M')" --confirm "$digest"
+for witness in eve sam; do officiant ceremony sign ceremony --witness "$witness" --key "$witness"; done
+officiant ceremony report ceremony
+`
+
+// TestPlaybook types what the playbook has people type outside the room.
+func TestPlaybook(t *testing.T) {
+	before, rest, ok := strings.Cut(readPage(t, "playbook.md"), "\n## 5. ")
+	room, after, also := strings.Cut(rest, "\n## 7. ")
+	if !ok || !also || len(blocks(room, "room")) == 0 || len(blocks(room, "sh")) != 0 {
+		t.Fatal("the playbook's parts 5 and 6 are no longer those of the room")
+	}
+	typeAll(t, commands(before), inTheRoom, commands(after))
 }
 
 func follow(t *testing.T, page string) {
