@@ -80,7 +80,7 @@ func (c canary) prepare(h pkcs11.SessionHandle) error {
 	if err := c.sweep(h); err != nil {
 		return fmt.Errorf("what is left of an earlier one: %w", err)
 	}
-	if err := s.lib.canDo(s.token, signer.Spec{Algorithm: c.algorithm}); err != nil {
+	if err := s.lib.mayCreate(s.token, signer.Spec{Algorithm: c.algorithm}); err != nil {
 		return err
 	}
 	return s.maker.assertNew(h, c.label, c.id)

@@ -41,7 +41,7 @@ func (s *store) Create(ctx context.Context, ref signer.Ref, spec signer.Spec, id
 		return nil, fmt.Errorf("key %q: %w", label, err)
 	}
 	k, err := writing(ctx, s, s.limits.create, func(h pkcs11.SessionHandle) (*key, error) {
-		if err := s.lib.canDo(s.token, spec); err != nil {
+		if err := s.lib.mayCreate(s.token, spec); err != nil {
 			return nil, err
 		}
 		if err := s.maker.assertNew(h, label, id[:]); err != nil {

@@ -195,3 +195,38 @@ func TestTemplate(t *testing.T) {
 		}
 	}
 }
+
+// A YubiKey's slots are left alone: a new key would overwrite one. The token here is
+// SoftHSM, and says that it is a YubiKey.
+func TestCreateInSlots(t *testing.T) {
+	r := newRoom(t, "root")
+	opened, err := Open(t.Context(), r.ref(0, "root"), r.ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	s := opened.(*store)
+	spec := signer.Spec{Algorithm: signer.ECDSAP256}
+	said := s.token.info
+	for name, c := range map[string]struct {
+		manufacturer, model string
+		refused             bool
+	}{
+		"YubiKey 5":   {"Yubico (www.yubico.com)", "YubiKey YK5", true},
+		"YubiKey NEO": {"Yubico (www.yubico.com)", "YubiKey NEO", true},
+		"YubiHSM 2":   {"Yubico (www.yubico.com)", "YubiHSM", false},
+		"another's":   {"SoftHSM project", "YubiKey-like", false},
+	} {
+		s.token.info.ManufacturerID, s.token.info.Model = c.manufacturer, c.model
+		ref := r.ref(0, name)
+		_, err := s.Create(t.Context(), ref, spec, newID(t))
+		_, canary := s.Probe(t.Context(), ref, spec, newID(t), nil)
+		s.token.info = said
+		if c.refused != errors.Is(err, signer.ErrUnsupported) || c.refused != errors.Is(canary, signer.ErrUnsupported) {
+			t.Errorf("%s: created: %v; canary: %v", name, err, canary)
+		}
+		if _, err := s.Find(t.Context(), ref); c.refused != errors.Is(err, signer.ErrNotFound) {
+			t.Errorf("%s: found: %v", name, err)
+		}
+	}
+}

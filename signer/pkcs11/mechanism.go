@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/miekg/pkcs11"
 
@@ -94,6 +95,17 @@ func Module(ref signer.Ref) (path, sum string, err error) {
 		return "", "", fmt.Errorf("%w: PKCS#11 module: %w", signer.ErrUnavailable, err)
 	}
 	return path, sum, nil
+}
+
+// mayCreate says whether the token can create a key of ours. In YubiKeys (PIV), a slot has
+// one key, which a new one overwrites. Of a CKA_ID of ours, Yubico's module takes the first
+// byte for the slot's number.
+func (l *library) mayCreate(t token, spec signer.Spec) error {
+	if i := t.info; strings.HasPrefix(i.Model, "YubiKey") && strings.HasPrefix(i.ManufacturerID, "Yubico") {
+		return fmt.Errorf("%w: in a YubiKey a new key overwrites the slot's, and has no id of ours to be found by; "+
+			"create it with \"ykman piv keys generate\", and let the plan name it as existing", signer.ErrUnsupported)
+	}
+	return l.canDo(t, spec)
 }
 
 // canDo asks a token for the mechanisms that make a key and sign with it.
