@@ -80,7 +80,7 @@ func tryAll(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, r
 			}
 		}
 	}
-	reasons = append(reasons, d.layout()...)
+	reasons = append(append(reasons, d.layout()...), d.grant()...)
 	if len(reasons) > 0 {
 		return &Refused{reasons}
 	}

@@ -215,6 +215,9 @@ func (r *outputs) writeOutputs(_ context.Context) error {
 	if err := r.writeLists(); err != nil {
 		return err
 	}
+	if err := r.writeGrant(); err != nil {
+		return err
+	}
 	if err := r.dir.disk.MkdirAll(r.dir.file(bundlesFolder), 0o755); err != nil {
 		return err
 	}

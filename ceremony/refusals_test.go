@@ -41,6 +41,7 @@ var beforeKeys = map[string]string{
 	`entry: %s: its issuer %s has no certificate`:                          inDryRun,
 	`external: %s: its root %s has no certificate`:                         inDryRun,
 	`newKey: unknown algorithm`:                                            inDryRun,
+	`grantOf: the grant: authority %s has no certificate`:                  inDryRun,
 	`people:  waives a check of the room, and is not present`:              byPeople,
 	`Attended: the plan names no people, so nobody of them can be present`: byPeople,
 	`Attended: nobody is present who may conduct`:                          byPeople,

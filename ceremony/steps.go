@@ -116,6 +116,9 @@ func (s *script) closing(tokens []phase) {
 	s.add("Close issuing", inIssuing((*issuing).closeIssuing))
 	s.reinsert(tokens, s.plan.ReleaseKey())
 	s.add(fmt.Sprintf("Sign %s", count(len(s.plan.Nodes), "bundle")), inOutputs((*outputs).signBundles))
+	if s.plan.Plan.Grant.Given() {
+		s.add("Sign the grant of the online signer", inOutputs((*outputs).signGrant))
+	}
 	s.add("Write authorities and bundles", inOutputs((*outputs).writeOutputs))
 	compare := s.add("Compare fingerprints", inOutputs((*outputs).showFingerprints))
 	compare.People = "One person reads each fingerprint aloud, word by word; another follows on the screen; a " +

@@ -40,6 +40,7 @@ func (a *bundleAudit) authorityFiles(c *Check) {
 		}
 	}
 	a.externalFiles(c)
+	a.grant(c)
 	c.Detail = count(n, "certificate")
 }
 

@@ -97,5 +97,7 @@ func isCertificate(k schedule.Kind) bool {
 	return k == schedule.RootCertificate || k == schedule.AuthorityCertificate || k == schedule.LeafCertificate
 }
 
-func isList(k schedule.Kind) bool   { return k == schedule.CRLSignature }
-func isBundle(k schedule.Kind) bool { return k == schedule.BundleSignature }
+func isList(k schedule.Kind) bool { return k == schedule.CRLSignature }
+func isFile(k schedule.Kind) bool {
+	return k == schedule.BundleSignature || k == schedule.GrantSignature
+}

@@ -33,7 +33,7 @@ func (a *signatureAudit) signatures(c *Check) {
 	}
 	wrong := a.fileSignatures()
 	for i, s := range a.ledger.files {
-		if e := a.scheduled(c, s, isBundle); e != nil && s.result > 0 {
+		if e := a.scheduled(c, s, isFile); e != nil && s.result > 0 {
 			made[s.entry]++
 			if wrong[i] != nil {
 				c.problem("line %d: signature of %s: %v", s.result, s.name, wrong[i])

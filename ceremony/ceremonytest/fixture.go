@@ -226,6 +226,21 @@ func (f *Fixture) Tokens(t testing.TB) {
 	f.open = pkcs11.Open
 }
 
+// NewKey makes a key in the token of what the ceremony issues, before it.
+func (f *Fixture) NewKey(t testing.TB, label string, a signer.Algorithm) signer.Key {
+	t.Helper()
+	st, err := station.Open(f.Station)
+	check(t, err)
+	ref := signer.Ref{URI: st.Keys["default"], Label: label}
+	store, err := pkcs11.Open(t.Context(), ref, nil)
+	check(t, err)
+	t.Cleanup(func() { store.Close() })
+	id := signer.ID([]byte((label + "................")[:16]))
+	key, err := store.Create(t.Context(), ref, signer.Spec{Algorithm: a}, id)
+	check(t, err)
+	return key
+}
+
 // Asking has PINs asked for, in place of the file that the station names.
 func (f *Fixture) Asking(t testing.TB) {
 	t.Helper()

@@ -65,6 +65,21 @@
 //	serviceAccount: {create: ECDSA-P256}   # or sealed and public, carried over; then also
 //	                                       # next: {create: …}, or {sealed, public}, and former: [sa.pub]
 //	leaves: {validity: 1y}            # default: the kubeadm file's, else 1y
+//	grant:                            # what an online signer may sign; see docs/formats/plan.md
+//	  journal: "51d0…"                # SHA-256 of the SubjectPublicKeyInfo of the journal's key
+//	  validity: 90d                   # and never longer than its authorities
+//	  life: 24h                       # of a certificate, at most
+//	  signaturesPerDay: 4             # of a node or user
+//	  keyAlgorithms: [ECDSA-P256]     # that are certified
+//	  reserved: {dnsNames: [], networks: []}   # beside the API server's and services'
+//	  refusedKeys: []                 # beside authorities' and the release key
+//	  nodes:                          # all of the cluster; default in a first ceremony: the plan's
+//	    - name: worker-1
+//	      roles: [worker]
+//	      dnsNames: [worker-1]
+//	      ipAddresses: [10.0.0.21]
+//	      bootstrap: "system:bootstrap:07401b"   # who may ask once for its first certificate
+//	  users: [{name: ann, groups: [team], requester: ann}]
 //	knownHosts: known_hosts           # input: which SSH host key is whose
 //	nodes:
 //	  - name: cp-1

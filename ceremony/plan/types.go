@@ -24,6 +24,7 @@ type Plan struct {
 	Leaves         Leaves         `yaml:"leaves"`
 	KnownHosts     string         `yaml:"knownHosts"` // input file, OpenSSH's: which SSH host key is whose
 	Nodes          []Node         `yaml:"nodes"`
+	Grant          Grant          `yaml:"grant"`       // what an online signer may sign; absent: none is made
 	Left           []string       `yaml:"left"`        // nodes of previous ceremonies that are gone for good
 	Revocations    []Revocation   `yaml:"revocations"` // all that has not ended, those of previous ceremonies included
 	CRLs           []CRL          `yaml:"crls"`        // the lists to be made

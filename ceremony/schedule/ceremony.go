@@ -25,6 +25,7 @@ const (
 	ExternalCertificate  Kind = "external"   // no signature of ours: what has to come back for a request
 	CRLSignature         Kind = "crl"        // by an authority
 	BundleSignature      Kind = "bundle"     // by the release key
+	GrantSignature       Kind = "grant"      // by the release key
 	TranscriptSignature  Kind = "transcript" // by the release key
 )
 

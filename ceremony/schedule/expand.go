@@ -54,6 +54,9 @@ func (b *entryPass) expand() error {
 	for _, n := range b.c.Nodes {
 		b.add(Entry{Kind: BundleSignature, Name: "bundle " + n.Name, Signer: b.p.Release.Name, Node: n.Name})
 	}
+	if b.p.Grant.Given() {
+		b.add(Entry{Kind: GrantSignature, Name: GrantName, Signer: b.p.Release.Name})
+	}
 	b.add(Entry{Kind: TranscriptSignature, Name: "transcript", Signer: b.p.Release.Name})
 	return nil
 }

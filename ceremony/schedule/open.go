@@ -101,6 +101,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	}
 	accountOf(b, past, nodes, sent)
 	lists := listsOf(b, facts, past, cas, nodes, sent)
+	grantOf(b, facts, past, cas, nodes)
 	if len(r.Problems) > 0 {
 		return nil, r.Invalid()
 	}

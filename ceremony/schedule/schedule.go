@@ -127,6 +127,8 @@ func (c *Ceremony) Line(e Entry) string {
 			put("revoked", strings.Join(revokedTexts(e.Revoked), ","))
 		}
 		put("duration", plan.Hours(e.Duration))
+	case GrantSignature:
+		c.grantFields(put)
 	case TranscriptSignature:
 	default:
 		c.certificateFields(e, put)

@@ -204,8 +204,11 @@ var vouchers = map[schedule.Vouch]string{
 // content is what a certificate would say, on one line; of a bundle, why the
 // request it answers is taken for its node's, when not for its fingerprint.
 func content(c *schedule.Ceremony, e schedule.Entry, as standIn) string {
-	if e.Kind == schedule.CRLSignature {
+	switch e.Kind {
+	case schedule.CRLSignature:
 		return listContent(e)
+	case schedule.GrantSignature:
+		return c.GrantSummary()
 	}
 	if e.Kind == schedule.BundleSignature && c.Requests[e.Node] == nil {
 		return "keys made in the ceremony, sealed to " + fingerprint.Recipient(c.Recipient(e.Node))

@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -41,6 +42,8 @@ var scalars = map[reflect.Type]object{
 	reflect.TypeFor[signer.Algorithm]():   oneOf(signer.ECDSAP256, signer.ECDSAP384, signer.ECDSAP521, signer.RSA2048, signer.RSA3072, signer.RSA4096),
 	reflect.TypeFor[signer.Grade]():       oneOf(signer.Attested, signer.Consistent, signer.Software, signer.Unproven),
 	reflect.TypeFor[plan.Use]():           oneOf(plan.Issue, plan.Trust),
+	reflect.TypeFor[netip.Addr]():         {"type": "string", "description": "IP address"},
+	reflect.TypeFor[netip.Prefix]():       {"type": "string", "description": "network, such as 10.96.0.0/12"},
 	reflect.TypeFor[plan.Serial]():        {"type": "string", "pattern": "^[0-9A-Fa-f]+$", "description": "serial number, in hex"},
 	reflect.TypeFor[revocation.Reason]():  oneOf(revocation.Reasons...),
 	reflect.TypeFor[preflight.Level]():    oneOf(preflight.Record, preflight.Warn, preflight.Refuse),
@@ -72,6 +75,7 @@ var required = map[string][]string{
 	"Predecessor": {"cluster", "sequence", "head", "transcript"},
 	"Lost":        {"sequence", "reason"},
 	"Authority":   {"name"}, "Node": {"name", "roles"}, "Extra": {"name"},
+	"Grant": {"journal"}, "GrantNode": {"name", "roles"}, "GrantUser": {"name", "requester"},
 }
 
 // maker makes a schema of Go types, with their comments as descriptions.

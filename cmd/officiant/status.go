@@ -236,7 +236,8 @@ func stepText(s *shownStatus) string {
 // kinds are the schedule's kinds of entries, as people call them.
 var kinds = map[string]string{
 	"root": "root certificate", "authority": "authority certificate", "leaf": "leaf certificate", "csr": "request",
-	"external": "certificate from outside", "crl": "revocation list", "bundle": "bundle", "transcript": "record",
+	"external": "certificate from outside", "crl": "revocation list", "bundle": "bundle",
+	"grant": "grant", "transcript": "record",
 }
 
 func doneText(entries []status.Count) string {
