@@ -69,6 +69,11 @@ func Continue(a Asked, archive *history.Archive, dirs func(dir string) fs.FS, li
 	if err := chain.serviceAccount(&d.p, d.in, d.nodes); err != nil {
 		return nil, err
 	}
+	var nodes []plan.Node
+	for _, n := range d.nodes {
+		nodes = append(nodes, n.node)
+	}
+	d.p.Grant = chain.grant(a.Now, nodes, nil)
 	return d.end(a, last.Open.Sequence+1)
 }
 

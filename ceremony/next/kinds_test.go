@@ -24,6 +24,20 @@ kubernetesVersion: v1.37.2
 controlPlaneEndpoint: api.demo.test:6443
 `
 
+const grantText = `grant:
+  journal: 51d0c6c9f5a4e1c0b7a3d2e1f00112233445566778899aabbccddeeff0011223
+  validity: 60d
+  life: 12h
+  signaturesPerDay: 9
+  keyAlgorithms: [ECDSA-P256, ECDSA-P384]
+  reserved: {dnsNames: [lb.demo.example], networks: [192.0.2.0/24]}
+  refusedKeys: [61d0c6c9f5a4e1c0b7a3d2e1f00112233445566778899aabbccddeeff0011223]
+  nodes:
+    - {name: cp-1, roles: [control-plane, etcd], ipAddresses: [10.0.0.11], signaturesPerDay: 2}
+    - {name: worker-1, roles: [worker], dnsNames: [worker-1], signaturesPerDay: 3, bootstrap: "system:bootstrap:0a"}
+    - {name: worker-2, roles: [worker], signaturesPerDay: 3}
+  users: [{name: ann, groups: [team], requester: ann, signaturesPerDay: 1}]`
+
 // settings are what a plan says beyond the fixture's: a plan that follows may not
 // forget any of it.
 var settings = [][2]string{
@@ -31,7 +45,7 @@ var settings = [][2]string{
 		"  dnsDomain: corp.example\n  serviceSubnet: 10.50.0.0/16\n  etcdServerCertSANs: [etcd.demo.example]\n" +
 		"  etcdPeerCertSANs: [peer.demo.example]\n" +
 		"  overrides: {kube-apiserver: {extraSANs: [10.0.0.99]}}\n"},
-	{"leaves: {validity: 1y}", "leaves: {validity: 90d}\nknownHosts: known_hosts"},
+	{"leaves: {validity: 1y}", "leaves: {validity: 90d}\nknownHosts: known_hosts\n" + grantText},
 	{"- {name: etcd, key: {create: ECDSA-P256}, evidence: software, validity: 10y}",
 		"- {name: etcd, key: {create: ECDSA-P256}, evidence: software, validity: 6y, subject: {organization: [ops]}}"},
 }
@@ -43,6 +57,7 @@ func held(t *testing.T) (f *ceremonytest.Fixture, archive *history.Archive) {
 		t,
 		ceremonytest.Shape{
 			Workers:       2,
+			Online:        true,
 			DNSDomain:     "corp.example",
 			ServiceSubnet: "10.50.0.0/16",
 			People:        []string{"alice officer", "bob officer"},

@@ -3,8 +3,10 @@ package next
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"officiant/bundle/kubepki"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
 )
@@ -72,5 +74,34 @@ func TestMayLag(t *testing.T) {
 		if may != c.may {
 			t.Errorf("%T, %s lag: %t", c.stage, c.late, may)
 		}
+	}
+}
+
+// TestGrantFollows: the next plan's grant has who is new, and has not who has left.
+func TestGrantFollows(t *testing.T) {
+	c := ceremonyOf("root")
+	c.plan.Plan.Grant = plan.Grant{SignaturesPerDay: 4, Nodes: []plan.GrantNode{
+		{Name: "cp-1", DNSNames: []string{"cp-1.lab.test"}}, {Name: "worker-1"}, {Name: "worker-2"}}}
+	chain := Chain{History: &history.History{}, all: []*Previous{ceremonyOf("root"), c}}
+	g := chain.grant(time.Now(), []plan.Node{
+		{Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane}, Address: "10.0.0.11"},
+		{Name: "worker-3", Roles: []kubepki.Role{kubepki.Worker}},
+	}, []string{"worker-1"})
+	var names []string
+	for _, n := range g.Nodes {
+		names = append(names, n.Name)
+	}
+	if got := strings.Join(names, " "); got != "cp-1 worker-2 worker-3" || g.SignaturesPerDay != 4 {
+		t.Errorf("the grant has %s", got)
+	}
+	if n := g.Nodes[0]; len(n.IPAddresses) != 1 || n.DNSNames[0] != "cp-1.lab.test" || len(n.Roles) != 1 {
+		t.Errorf("cp-1 is %+v", n)
+	}
+	if len(c.plan.Plan.Grant.Nodes) != 3 || len(c.plan.Plan.Grant.Nodes[0].Roles) != 0 {
+		t.Error("the former grant was changed")
+	}
+	none := Chain{all: []*Previous{ceremonyOf("root")}}
+	if g := none.grant(time.Now(), nil, nil); g.Given() {
+		t.Error("a grant out of nothing")
 	}
 }

@@ -168,6 +168,7 @@ func (w *work) draft() error {
 	for _, n := range w.nodes {
 		w.p.Nodes = append(w.p.Nodes, n.node)
 	}
+	w.p.Grant = w.chain.grant(w.Now, w.p.Nodes, w.Left)
 	return nil
 }
 

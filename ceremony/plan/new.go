@@ -34,6 +34,7 @@ type NewOptions struct {
 	Release        Release
 	ServiceAccount ServiceAccount
 	KnownHosts     string // input file
+	Grant          Grant  // zero: none is made
 	Leaves         Leaves // zero: the default
 	People         approval.People
 	Nodes          []Node
@@ -82,6 +83,7 @@ func New(o NewOptions) ([]byte, error) {
 			"A node's name there is its own, or what it has under host.")
 		w.line(0, "knownHosts", o.KnownHosts)
 	}
+	w.grant(&o.Grant)
 	w.revocations(o)
 	w.left(o.Left)
 	w.nodes(o.Nodes)
@@ -363,7 +365,7 @@ func (w *writer) nodes(nodes []Node) {
 	w.open(0, "nodes")
 	for _, n := range nodes {
 		fmt.Fprintf(w, "  - name: %s\n", scalar(n.Name))
-		w.flow(4, "roles", texts(n.Roles))
+		w.flow(4, "roles", plainTexts(n.Roles))
 		w.line(4, "address", n.Address)
 		if n.BindPort != 0 {
 			fmt.Fprintf(w, "    bindPort: %d\n", n.BindPort)

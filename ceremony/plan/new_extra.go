@@ -5,8 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"officiant/bundle/kubepki"
 )
 
 // clusterFacts writes what the kubeadm file of a cluster would say, and what none can.
@@ -67,7 +65,7 @@ func (w *writer) extra(indent int, e Extra) {
 	fmt.Fprintf(w, "%s- name: %s\n", strings.Repeat(" ", indent), scalar(e.Name))
 	indent += 2
 	if len(e.Roles) > 0 {
-		w.flow(indent, "roles", texts(e.Roles))
+		w.flow(indent, "roles", plainTexts(e.Roles))
 	}
 	w.line(indent, "profile", string(e.Profile))
 	w.line(indent, "authority", string(e.Authority))
@@ -84,12 +82,4 @@ func (w *writer) extra(indent int, e Extra) {
 	if len(e.Allow) > 0 {
 		w.flow(indent, "allow", e.Allow)
 	}
-}
-
-func texts(roles []kubepki.Role) []string {
-	out := make([]string, len(roles))
-	for i, r := range roles {
-		out[i] = string(r)
-	}
-	return out
 }
