@@ -52,9 +52,11 @@ test-room: room-image ## boots it in QEMU by BIOS and by UEFI, and conducts the 
 boot-room: ## builds the room image and boots it once, where that can be done; else says why not
 	@.ci/boot-room
 
+# Without Go's own note of the commit, which a clone gets, and a worktree or an archive does not:
+# the version says it, and two people compare these bytes.
 build-airgap: ## build/officiant-airgap: no cloud backend, no cloud SDK
 	@mkdir -p build
-	CGO_ENABLED=1 $(GO) build -trimpath -tags airgap -ldflags '$(LDFLAGS)' -o build/officiant-airgap ./cmd/officiant
+	CGO_ENABLED=1 $(GO) build -trimpath -buildvcs=false -tags airgap -ldflags '$(LDFLAGS)' -o build/officiant-airgap ./cmd/officiant
 
 man: build ## manual pages of all programs, in build/man
 	@rm -rf build/man

@@ -59,6 +59,18 @@ func TestPlaybook(t *testing.T) {
 	typeAll(t, commands(before), inTheRoom, commands(after))
 }
 
+// TestRoomProgramIsNotStamped: two people compare the program and the image. Go's note of the
+// commit is in what a clone builds, and not in what a worktree or an archive does.
+func TestRoomProgramIsNotStamped(t *testing.T) {
+	makefile, err := os.ReadFile(filepath.Join(source, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`(?m)^\t.* build .*-buildvcs=false .*-o build/officiant-airgap `).Match(makefile) {
+		t.Error("build-airgap has Go note the commit")
+	}
+}
+
 func follow(t *testing.T, page string) {
 	typeAll(t, commands(readPage(t, page)))
 }
