@@ -163,6 +163,9 @@ func checkSubnets(s string) (string, error) {
 		host, bits, _ := strings.Cut(p, "/")
 		a, ok := parseAddr(host)
 		bits = cmp.Or(strings.TrimLeft(bits, "0"), bits) // kubeadm takes /012 for /12
+		if n, err := strconv.Atoi(bits); err == nil && a.Is4() && strings.Contains(host, ":") {
+			bits = strconv.Itoa(n - 96) // ::ffff:10.96.0.0/112 is 10.96.0.0/16
+		}
 		prefix, err := netip.ParsePrefix(a.String() + "/" + bits)
 		if !ok || err != nil {
 			return "", fmt.Errorf("%q is not a subnet such as 10.96.0.0/12", p)

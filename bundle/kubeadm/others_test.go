@@ -18,6 +18,8 @@ func TestAsKubeadmReads(t *testing.T) {
 		{"distribution's release", "kubernetesVersion: 1.32.3-eks-1-32-10\n", Config{KubernetesVersion: "1.32.3"}},
 		{"candidate", "kubernetesVersion: v1.36.0-rc.1\n", Config{KubernetesVersion: "v1.36.0"}},
 		{"host bits", "networking: {serviceSubnet: 10.96.0.1/12}\n", Config{ServiceSubnet: "10.96.0.0/12"}},
+		{"an IPv4 subnet written as IPv6", "networking: {serviceSubnet: '::ffff:10.96.0.0/112'}\n",
+			Config{ServiceSubnet: "10.96.0.0/16"}},
 		{"host bits, two", "networking: {serviceSubnet: '10.96.0.1/16,fd00::1/112'}\n",
 			Config{ServiceSubnet: "10.96.0.0/16,fd00::/112"}},
 		{"capitals", "apiServer: {certSANs: [API.Example.TEST, '*.LAB.test', FD00::A]}\n",
