@@ -80,7 +80,7 @@ func (x Expected) among(others []byte, e schedule.Entry) (data []byte, problem s
 	if err != nil {
 		return nil, "missing, and the files of other names together: " + err.Error()
 	}
-	if cert, _ := x.own(e, list); fingerprint.Of(cert.RawSubjectPublicKeyInfo) != x.Keys[e.Name] {
+	if cert, _, _ := x.own(e, list); fingerprint.Of(cert.RawSubjectPublicKeyInfo) != x.Keys[e.Name] {
 		return nil, fmt.Sprintf("missing, and of %d in other files none is for the %s key of this ceremony, %s",
 			len(list),
 			e.Name, x.Keys[e.Name])
@@ -93,7 +93,12 @@ func (x Expected) check(e schedule.Entry, data []byte) (Certificate, []string) {
 	if err != nil {
 		return Certificate{}, []string{err.Error()}
 	}
-	cert, with := x.own(e, list)
+	cert, with, others := x.own(e, list)
+	if len(others) > 0 {
+		serials := strings.Join(append([]string{serialOf(cert)}, others...), ", ")
+		return Certificate{}, []string{fmt.Sprintf("has several certificates for the %s key of this ceremony, with "+
+			"the serial numbers %s: leave only the one that is meant", e.Name, serials)}
+	}
 	if len(list) > 1 && fingerprint.Of(cert.RawSubjectPublicKeyInfo) != x.Keys[e.Name] {
 		return Certificate{},
 			[]string{fmt.Sprintf("none of its %d certificates is for the %s key of this ceremony, "+
@@ -116,15 +121,31 @@ func (x Expected) check(e schedule.Entry, data []byte) (Certificate, []string) {
 }
 
 // own picks the certificate of the authority's key out of what came back, wherever it
-// stands: a PKCS #7 file is a set, and openssl prints it as it comes. Where none
-// has that key it is the first.
-func (x Expected) own(e schedule.Entry, list []*x509.Certificate) (*x509.Certificate, []*x509.Certificate) {
-	i := slices.IndexFunc(list, func(c *x509.Certificate) bool {
-		return fingerprint.Of(c.RawSubjectPublicKeyInfo) == x.Keys[e.Name]
-	})
-	i = max(i, 0)
-	return list[i], slices.Delete(slices.Clone(list), i, i+1)
+// stands: a PKCS #7 file is a set, and openssl prints it as it comes. Where none has that
+// key it is the first. Of several, it is the one that leads to the root; others are the
+// serial numbers of those that lead there, too.
+func (x Expected) own(
+	e schedule.Entry, list []*x509.Certificate,
+) (cert *x509.Certificate, with []*x509.Certificate, others []string) {
+	ofKey := func(c *x509.Certificate) bool { return fingerprint.Of(c.RawSubjectPublicKeyInfo) == x.Keys[e.Name] }
+	cert = list[max(slices.IndexFunc(list, ofKey), 0)]
+	with = slices.DeleteFunc(slices.Clone(list), func(c *x509.Certificate) bool { return c == cert || ofKey(c) })
+	leads := false
+	for _, c := range list {
+		root := x.Roots[e.Name]
+		_, err := kubepki.Chain(c, root, slices.DeleteFunc(slices.Clone(with), root.Equal))
+		switch {
+		case !ofKey(c) || err != nil:
+		case leads:
+			others = append(others, serialOf(c))
+		default:
+			cert, leads = c, true
+		}
+	}
+	return cert, with, others
 }
+
+func serialOf(c *x509.Certificate) string { return c.SerialNumber.Text(16) }
 
 // chain finds the way up to the root among what came with the certificate. What else
 // came, such as a cross-certificate of the root, is passed over: a company's PKCS #7 is

@@ -198,6 +198,13 @@ func TestRefusals(t *testing.T) {
 				Says: "is not an X.509 version 3 certificate with extensions alone",
 			},
 			{Of: "two roots, the other's first", Data: c.crossed(t)},
+			{
+				Of: "two of the key", Data: good + c.made(func(c *cert) { c.SerialNumber = big.NewInt(78) }),
+				Not: good + c.otherRoot(),
+				Says: "has several certificates for the kubernetes key of this ceremony, with the serial numbers 4d, " +
+					"4e: leave only the one that is meant",
+			},
+			{Of: "another root's of the key first", Data: c.otherRoot() + good},
 			{Of: "in a circle", Data: c.circle(), Says: "leads back to it and to no root", Not: c.crossed(t)},
 			{
 				Of:   "a long number",

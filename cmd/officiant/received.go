@@ -37,14 +37,11 @@ func (o *runOptions) readReceived(ctx context.Context, c *schedule.Ceremony) (ma
 	}
 	out := map[string][]byte{}
 	for _, e := range awaited {
-		file, err := in.take(e.Name)
-		if err != nil {
-			return nil, err
-		}
-		if file == "" {
+		own := in.take(e.Name)
+		if len(own) == 0 {
 			continue // which are missing is said with what is wrong with the others
 		}
-		if out[e.Name], err = readOne(ctx, file); err != nil {
+		if out[e.Name], err = own.read(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -115,33 +112,45 @@ func receivedIn(place string) (received, error) {
 	return in, nil
 }
 
-// take finds an authority's file by its name, and takes it off the list; "" when there is
-// none.
-func (in *received) take(authority string) (file string, err error) {
-	for _, at := range *in {
-		if !strings.EqualFold(strings.TrimSuffix(filepath.Base(at), filepath.Ext(at)), authority) {
-			continue
-		}
-		if file != "" {
-			return "", &exit.Error{
-				Code:  exit.Refused,
-				Err:   fmt.Errorf("%s and %s are both there, and it is not known which is meant", file, at),
-				Hints: []string{"leave the one that is meant in the folder"},
-			}
-		}
-		file = at
+// take finds the files of an authority's name, and takes them off the list: portals give a
+// certificate as .crt, and again as .p7b with the CAs above it.
+func (in *received) take(authority string) (own received) {
+	named := func(at string) bool {
+		return strings.EqualFold(strings.TrimSuffix(filepath.Base(at), filepath.Ext(at)), authority)
 	}
-	*in = slices.DeleteFunc(*in, func(at string) bool { return at == file })
-	return file, nil
+	for _, at := range *in {
+		if named(at) {
+			own = append(own, at)
+		}
+	}
+	*in = slices.DeleteFunc(*in, named)
+	return own
 }
 
-// others are the certificates of all files that are left, in PEM. problem is why the first
-// of them that has none has none.
+// read is what the files of one name have: one as it is, of several their certificates.
+func (in received) read(ctx context.Context) ([]byte, error) {
+	if len(in) == 1 {
+		return readOne(ctx, in[0])
+	}
+	all, problem, err := in.certificates(ctx)
+	if err == nil && len(all) == 0 {
+		err = &exit.Error{Code: exit.Refused, Err: problem}
+	}
+	return all, err
+}
+
+// others are the certificates of all files that are left.
 func (in received) others(ctx context.Context) (all []byte, problem, err error) {
 	if len(in) > maxOthers {
 		return nil, nil, exit.Usagef("--certificates: there are %d files, and no more than %d are looked into for "+
 			"certificates by their keys", len(in), maxOthers)
 	}
+	return in.certificates(ctx)
+}
+
+// certificates are those of all files, in PEM. problem is why the first file that has none
+// has none.
+func (in received) certificates(ctx context.Context) (all []byte, problem, err error) {
 	for _, file := range in {
 		data, err := readOne(ctx, file)
 		if err != nil {

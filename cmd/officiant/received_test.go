@@ -20,6 +20,7 @@ func TestReadReceived(t *testing.T) {
 	sh("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k -subj /CN=a -days 2 -out a")
 	sh("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k -subj /CN=b -days 2 -out b")
 	a, b := sh("cat a"), sh("cat b")
+	chain := sh("openssl crl2pkcs7 -nocrl -certfile a -certfile b")
 	p12 := sh("openssl pkcs12 -export -nokeys -in a -passout pass:")
 	c := &schedule.Ceremony{Entries: []schedule.Entry{
 		{Kind: schedule.ExternalCertificate, Name: "kubernetes"}, {Kind: schedule.ExternalCertificate,
@@ -46,8 +47,12 @@ func TestReadReceived(t *testing.T) {
 			receipt.Others: 1}},
 		"in one file": {files: map[string]string{"all.pem": a + b}, at: "all.pem",
 			want: map[string]int{receipt.Others: 2}},
-		"twice": {files: map[string]string{"etcd.crt": a, "etcd.p7b": a},
-			says: "etcd.p7b are both there, and it is not known which is meant"},
+		"alone, and with its chain": {files: map[string]string{"etcd.crt": a, "etcd.p7b": chain},
+			want: map[string]int{"etcd": 3}},
+		"with a note": {files: map[string]string{"etcd.crt": a, "etcd.txt": "ticket 7"},
+			want: map[string]int{"etcd": 1}},
+		"nothing but notes": {files: map[string]string{"etcd.crt": "x", "etcd.txt": "ticket 7"},
+			says: "etcd.crt: holds no certificate: neither PEM nor DER is in it"},
 		"nothing": {files: map[string]string{"x": a}, says: "nor a certificate under another name (.crt, .pem"},
 		"PKCS #12": {files: map[string]string{"all.p12": p12},
 			says: "all.p12: holds PKCS #12 (.p12, .pfx) and no certificate"},
