@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"officiant/bundle/nearest"
 )
 
 // Algorithms lists all there are, in the order they are shown.
@@ -26,7 +28,8 @@ func ParseAlgorithm(s string) (Algorithm, error) {
 	for _, a := range Algorithms() {
 		names = append(names, string(a))
 	}
-	return "", fmt.Errorf("unknown key algorithm %q: one of %s", s, strings.Join(names, ", "))
+	return "", fmt.Errorf("unknown key algorithm %q: one of %s%s", s, strings.Join(names, ", "),
+		nearest.Among(s, names...))
 }
 
 // X509 is what a CA key of this algorithm signs certificates with.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"officiant/bundle/nearest"
 	"officiant/bundle/visible"
 )
 
@@ -156,7 +157,8 @@ func checkOverride(p *problems, id string, o Override) {
 	field := "overrides." + id
 	r := findRow(id)
 	if r == nil {
-		p.add(field, "no such certificate; known are %s", strings.Join(AllLeafIDs(), ", "))
+		p.add(field, "no such certificate; known are %s%s", strings.Join(AllLeafIDs(), ", "),
+			nearest.Among(id, AllLeafIDs()...))
 		return
 	}
 	if o.CommonName != "" {

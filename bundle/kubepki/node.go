@@ -3,6 +3,8 @@ package kubepki
 import (
 	"fmt"
 	"slices"
+
+	"officiant/bundle/nearest"
 )
 
 // Has says whether the node has that role.
@@ -21,7 +23,8 @@ func (n Node) Validate() error {
 		field := fmt.Sprintf("roles[%d]", i)
 		switch {
 		case r != ControlPlane && r != Etcd && r != Worker:
-			p.add(field, "%q is not a role; a node is %s, %s or %s", r, ControlPlane, Etcd, Worker)
+			p.add(field, "%q is not a role; a node is %s, %s or %s%s", r, ControlPlane, Etcd, Worker,
+				nearest.Among(r, ControlPlane, Etcd, Worker))
 		case slices.Index(n.Roles, r) < i:
 			p.add(field, "%s is there twice", r)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/nearest"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/revocation"
 )
@@ -80,6 +81,17 @@ func (b *listPass) check() {
 	b.inUse()
 }
 
+// meant is a hint at the authority of the plan whose name is nearest.
+func (b *listPass) meant(name string) string {
+	return nearest.Hint(name, func(yield func(string) bool) {
+		for _, a := range b.p.Authorities {
+			if !yield(a.Name) {
+				return
+			}
+		}
+	})
+}
+
 // listNames checks the section crls by itself.
 func (b *listPass) listNames() {
 	seen := map[string]bool{}
@@ -88,7 +100,7 @@ func (b *listPass) listNames() {
 		a := b.p.Named(l.Authority)
 		switch {
 		case a == nil:
-			b.Refuse(append(where, "authority"), "no authority %q in the plan", l.Authority)
+			b.Refuse(append(where, "authority"), "no authority %q in the plan%s", l.Authority, b.meant(l.Authority))
 			continue
 		case seen[l.Authority]:
 			b.Refuse(append(where, "authority"), "two revocation lists of %s; the newest is the one that counts", l.Authority)
@@ -132,7 +144,8 @@ func (b *listPass) revokes(i int, v plan.Revocation) {
 	c := b.past.onRecord(v.Serial.Int)
 	switch {
 	case a == nil:
-		b.Refuse(append(where, "authority"), "%s: no authority %q in the plan", serial, v.Authority)
+		b.Refuse(append(where, "authority"), "%s: no authority %q in the plan%s", serial, v.Authority,
+			b.meant(v.Authority))
 	case !slices.ContainsFunc(b.p.CRLs, func(l plan.CRL) bool { return l.Authority == v.Authority }):
 		b.Refuse(where, "%s: the plan makes no revocation list of %s: name it under crls", serial, v.Authority)
 	case issuer == nil:

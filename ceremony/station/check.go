@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"officiant/bundle/nearest"
 	"officiant/bundle/visible"
 	"officiant/signer"
 )
@@ -216,6 +217,11 @@ func attributes(name, path, query string) (map[string]string, string) {
 		out[attribute] = value
 	}
 	if out["token"] == "" && out["serial"] == "" {
+		for given := range out {
+			if near := nearest.Among(given, "token", "serial"); near != "" {
+				return nil, fmt.Sprintf("key %s: its URI names no token: unknown attribute %q%s", name, given, near)
+			}
+		}
 		return nil, fmt.Sprintf("key %s: its URI names no token: token=LABEL or serial=SERIAL is needed", name)
 	}
 	if source, ok := out["pin-source"]; ok && !pinSource(source) {

@@ -7,8 +7,10 @@ import (
 	"io"
 	"maps"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -16,6 +18,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/nearest"
 	"officiant/bundle/yamltree"
 	"officiant/ceremony/preflight"
 	"officiant/signer"
@@ -133,9 +136,24 @@ func (v *onlyPlain) Visit(n ast.Node) ast.Visitor {
 func invalid(file string, err error) error {
 	var e yaml.Error
 	if errors.As(err, &e) {
-		return at(file, e.GetToken(), e.GetMessage())
+		return at(file, e.GetToken(), e.GetMessage()+meant(e.GetMessage()))
 	}
 	return &Invalid{File: file, Reason: err.Error()}
+}
+
+// meant says which field of a station, or of its policy, an unknown one is near to.
+func meant(message string) string {
+	quoted, ok := strings.CutPrefix(message, "unknown field ")
+	if !ok {
+		return ""
+	}
+	return nearest.Hint(strings.Trim(quoted, `"`), func(yield func(string) bool) {
+		for f := range reflect.TypeFor[Station]().Fields() {
+			if name := f.Tag.Get("yaml"); name != "" && !yield(name) {
+				return
+			}
+		}
+	})
 }
 
 func at(file string, t *token.Token, reason string) error {

@@ -5,11 +5,16 @@ package pkcs11
 import (
 	"crypto"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
+	"math"
+	"strings"
 
 	"github.com/miekg/pkcs11"
 
+	"officiant/bundle/nearest"
 	"officiant/signer"
 )
 
@@ -58,5 +63,27 @@ func (in objects) absent(h pkcs11.SessionHandle, label string, id []byte) error 
 			return fmt.Errorf("%w: %s", signer.ErrNotFound, other.what)
 		}
 	}
+	if decoded, err := hex.DecodeString(strings.TrimPrefix(string(id), "0x")); err == nil && len(decoded) > 0 {
+		if found, err := in.named(h, pkcs11.CKO_PRIVATE_KEY, label, decoded); err == nil && len(found) > 0 {
+			return fmt.Errorf("%w; a key has the id %x, which a URI writes id=%s",
+				signer.ErrNotFound, decoded, escaped(decoded))
+		}
+	}
+	if meant, ok := nearest.Name(label, in.labels(h)); ok && len(id) == 0 {
+		return fmt.Errorf("%w; did you mean %q?", signer.ErrNotFound, meant)
+	}
 	return signer.ErrNotFound
+}
+
+// labels are those of all private keys, as far as the token tells them.
+func (in objects) labels(h pkcs11.SessionHandle) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		found, err := in.search(h, math.MaxInt, pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PRIVATE_KEY))
+		for _, o := range found {
+			label, bad := in.attribute(h, o, pkcs11.CKA_LABEL)
+			if err != nil || bad != nil || !yield(unpadded(label)) {
+				return
+			}
+		}
+	}
 }

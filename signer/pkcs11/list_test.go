@@ -157,6 +157,35 @@ func TestNoID(t *testing.T) {
 	}
 }
 
+// TestNearNames: a label that is misspelt, and an id that is written without its percent
+// signs, get the key that is meant.
+func TestNearNames(t *testing.T) {
+	r := newRoom(t, "officiant-root")
+	s := r.open(t, 0)
+	foreign(t, s, "demo/root", []byte{0x13}, pkcs11.CKM_EC_KEY_PAIR_GEN, p256)
+	uri := func(more string) signer.Ref {
+		ref := r.ref(0, "")
+		ref.URI = strings.Replace(ref.URI, "?", ";"+more+"?", 1)
+		return ref
+	}
+	for more, want := range map[string]string{
+		"object=demo/rot":  `no such key; did you mean "demo/root"?`,
+		"object=DEMO/ROOT": `no such key; did you mean "demo/root"?`,
+		"id=13":            "no such key; a key has the id 13, which a URI writes id=%13",
+		"id=0x13":          "no such key; a key has the id 13, which a URI writes id=%13",
+		"object=another":   "no such key",
+		"id=14":            "no such key",
+		"id=%13":           "",
+	} {
+		_, err := s.Find(t.Context(), uri(more))
+		switch {
+		case want == "" && err == nil:
+		case want == "" || !errors.Is(err, signer.ErrNotFound) || !strings.HasSuffix(err.Error(), want):
+			t.Errorf("%s: %v, want %s", more, err, want)
+		}
+	}
+}
+
 // TestEqualNames: of two pairs of one label and id neither is used, since the
 // public keys cannot be told apart.
 func TestEqualNames(t *testing.T) {

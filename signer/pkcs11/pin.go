@@ -52,7 +52,7 @@ func plainPIN(line []byte) error {
 		return errors.New("begins with a byte order mark, as editors of Windows write it; " +
 			"save it as plain text (UTF-8 without BOM, ANSI)")
 	case bytes.HasPrefix(line, []byte("\xff\xfe")), bytes.HasPrefix(line, []byte("\xfe\xff")),
-		bytes.IndexByte(line, 0) >= 0:
+		len(line) > 1 && (line[0] == 0) != (line[1] == 0):
 		return errors.New("is UTF-16, as PowerShell writes it; save it as plain text (Set-Content -Encoding ascii)")
 	case bytes.ContainsAny(line, "\n\r"):
 		return errors.New("holds more than one line")

@@ -169,6 +169,9 @@ func TestWordsRefused(t *testing.T) {
 
 		{Of: "a PIN: nothing", Data: "\r\n", Says: "holds no PIN; no PIN was tried", Not: "1234\r\n", Read: pin},
 		{Of: "a PIN: a mark", Data: "\ufeff1234", Says: "begins with a byte order mark", Not: "1234", Read: pin},
+		{Of: "a PIN: a NUL at its end", Data: "1234\x00", Says: "holds a character that cannot be seen",
+			Not:     "1\x002\x00",
+			Instead: "is UTF-16", Read: pin},
 		{Of: "a PIN: UTF-16", Data: "1\x002\x00", Says: "is UTF-16, as PowerShell writes it", Not: "12", Read: pin},
 		{Of: "a PIN: two lines", Data: "1234\n5678\n", Says: "holds more than one line", Not: "1234 5678\n",
 			Read: pin},
