@@ -62,10 +62,17 @@ func (c canary) live(ctx context.Context, told *signer.Canary, use func(context.
 	}
 	end := c.do(context.WithoutCancel(ctx), s.limits.call, func(h pkcs11.SessionHandle) error { return c.bury(h, made) })
 	if end != nil {
-		end = fmt.Errorf("it may still be in the token, to be removed by hand (pkcs11-tool --module %s --token-label %s --login --delete-object --type privkey --id %x, then --type pubkey): %w",
-			inShell(s.lib.path), inShell(s.device.Label), c.id, end)
+		end = c.byHand(end)
 	}
 	return errors.Join(err, end)
+}
+
+// byHand says how to remove what could not be destroyed.
+func (c canary) byHand(err error) error {
+	return fmt.Errorf("it may still be in the token, to be removed by hand "+
+		"(pkcs11-tool --module %s --token-label %s --login --delete-object --type privkey --id %x, and again with "+
+		"--type pubkey): %w",
+		c.store.objects.module, c.store.objects.label, c.id, err)
 }
 
 func (c canary) do(ctx context.Context, limit time.Duration, f func(pkcs11.SessionHandle) error) error {

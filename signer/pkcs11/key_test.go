@@ -13,7 +13,6 @@ import (
 	"errors"
 	"maps"
 	"math/big"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -275,32 +274,6 @@ func statement(t *testing.T, pub crypto.PublicKey, nonce []byte) ([]byte, crypto
 	h.Write(nonce)
 	h.Write(spki)
 	return h.Sum(nil), hash
-}
-
-// TestPKCS11Tool has OpenSC say what it sees of a key made here; the command is
-// the one docs/signers/softhsm.md shows.
-func TestPKCS11Tool(t *testing.T) {
-	if _, err := exec.LookPath("pkcs11-tool"); err != nil {
-		t.Skipf("needs OpenSC: %v", err)
-	}
-	r := newRoom(t, "officiant-root")
-	s := r.open(t, 0)
-	create(t, s, r.ref(0, "demo/root"), signer.ECDSAP384)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("TOKEN_PIN", r.pin)
-	out, err := exec.Command("pkcs11-tool", "--module", r.module, "--token-label", "officiant-root",
-		"--login", "--pin", "env:TOKEN_PIN", "--list-objects").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	_, private, _ := strings.Cut(string(out), "Private Key Object; EC")
-	for _, want := range []string{"label:      demo/root", "Usage:      sign\n", "Access:     sensitive, always sensitive, never extractable, local"} {
-		if !strings.Contains(private, want) {
-			t.Errorf("no %q in\n%s", want, out)
-		}
-	}
 }
 
 // TestOperation: RSA goes by mechanisms that every token has, with a DigestInfo

@@ -133,19 +133,22 @@ func (s *store) pinAllowed(d signer.Device) error {
 	switch {
 	case d.PINLocked:
 		return fmt.Errorf("%w: %s: its PIN is locked after too many wrong ones; no PIN was tried. "+
-			"Its security officer can set a new one: pkcs11-tool --module %s --token-label %s --login --login-type so --init-pin",
-			signer.ErrUnavailable, s.token, inShell(s.lib.path), inShell(d.Label))
+			"Its security officer can set a new one: "+
+			"pkcs11-tool --module %s --token-label %s --login --login-type so --init-pin",
+			signer.ErrUnavailable, s.token, s.objects.module, s.objects.label)
 	case d.PINFinalTry && (d.Serial == "" || d.Serial != s.options.FinalTry):
 		return fmt.Errorf("%w: %s: %w; no PIN was tried. "+
-			"To go on, enter the right PIN once in another program, which sets the count back: pkcs11-tool --module %s --token-label %s --login --list-objects; "+
+			"To go on, enter the right PIN once in another program, which sets the count back: "+
+			"pkcs11-tool --module %s --token-label %s --login --list-objects; "+
 			"or have it tried here all the same, by the token's serial",
-			signer.ErrUnavailable, s.token, signer.ErrFinalTry, inShell(s.lib.path), inShell(d.Label))
+			signer.ErrUnavailable, s.token, signer.ErrFinalTry, s.objects.module, s.objects.label)
 	case risky(d) && (d.Serial == "" || d.Serial != s.options.FinalTry):
 		return fmt.Errorf("%w: %s: %w, as far as is known here: %d wrong PINs since the last right one are remembered "+
 			"by this machine or on record, and the token does not tell of any; no PIN was tried. "+
 			"To go on, enter the right PIN once in another program, which sets the token's count back: "+
-			"pkcs11-tool --module %s --token-label %s --login --list-objects; then have it tried here, by the token's serial",
-			signer.ErrUnavailable, s.token, signer.ErrFinalTry, d.PINWrong, inShell(s.lib.path), inShell(d.Label))
+			"pkcs11-tool --module %s --token-label %s --login --list-objects; then have it tried here, by the token's "+
+			"serial",
+			signer.ErrUnavailable, s.token, signer.ErrFinalTry, d.PINWrong, s.objects.module, s.objects.label)
 	}
 	return nil
 }

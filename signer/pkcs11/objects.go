@@ -13,7 +13,10 @@ import (
 
 // objects are what a token holds, as it tells on a session: they are looked for
 // and read, and nothing is changed.
-type objects struct{ ctx *module.Module }
+type objects struct {
+	ctx           *module.Module
+	module, label string // the token's, as a shell takes them, for hints
+}
 
 // privateKeys returns the private keys with a label, an id, or both. What a
 // token that was killed left of one is none.

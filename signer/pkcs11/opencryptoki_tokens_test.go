@@ -148,7 +148,7 @@ func withoutLogin(t *testing.T, token pkcs11test.Token) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &store{lib: lib, token: found, objects: objects{lib.ctx}}
+	s := &store{lib: lib, token: found, objects: objects{ctx: lib.ctx}}
 	h, err := s.openSession()
 	if err != nil {
 		t.Fatal(err)

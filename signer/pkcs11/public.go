@@ -52,8 +52,9 @@ func (in objects) publicOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, 
 	if err != nil && len(id) == 0 {
 		return nil, fmt.Errorf("it has no id by which its public key could be found, no public key without an id is "+
 			"called %q, and the private key does not tell it: give both halves one id "+
-			"(pkcs11-tool --login --label %s --type privkey --set-id 01, and again with --type pubkey): %w",
-			label, inShell(label), err)
+			"(pkcs11-tool --module %s --token-label %s --login --label %s --type privkey --set-id 01, and again with "+
+			"--type pubkey): %w",
+			label, in.module, in.label, inShell(label), err)
 	}
 	if err == nil {
 		return pub, nil

@@ -95,9 +95,10 @@ func (o Options) open(ctx context.Context, lib *library, a address, ask signer.P
 	if err := t.ready(); err != nil {
 		return nil, err
 	}
+	in := objects{lib.ctx, inShell(lib.path), inShell(t.device(lib).Label)}
 	s := &store{
 		lib: lib, options: o, limits: l, token: t, device: t.device(lib), login: lib.loginOf(t.slot),
-		objects: objects{lib.ctx}, maker: &maker{objects: objects{lib.ctx}}, pins: a.pin, ask: ask,
+		objects: in, maker: &maker{objects: in}, pins: a.pin, ask: ask,
 	}
 	first, err := bounded(ctx, l.call, t.String(), s.openSession)
 	if err != nil {

@@ -43,7 +43,6 @@ var runByOthers = map[string]string{
 	"kubectl replace":         "an API server that has the request; TestBatch compares its path",
 	"systemctl daemon-reload": "systemd as the first process; a test has systemd-analyze read the units",
 	"ssh-keygen -p":           "TestRefusals of bundle/privatekey, which takes it from the message",
-	"pkcs11-tool --login":     "OpenSC, which no target installs; tried by hand on SoftHSM with OpenSC 0.23",
 	"chattr -i":               "needs root and ext4; install then succeeds, as without the attribute",
 	"chattr -a":               "needs root and ext4; install then succeeds, as without the attribute",
 }
