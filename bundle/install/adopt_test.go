@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +24,8 @@ import (
 
 // running is a control-plane node of a cluster that kubeadm made, and what its
 // request leaves in the state directory.
-func running(t *testing.T, p *bundletest.PKI, n kubepki.Node, former map[kubepki.Authority]bundletest.Authority) machine {
+func running(t *testing.T, p *bundletest.PKI, n kubepki.Node,
+	former map[kubepki.Authority]bundletest.Authority) machine {
 	t.Helper()
 	m := newMachine(t, p, n)
 	p.WriteFormer(t, m.Root, m.who, former)
@@ -41,11 +43,13 @@ func TestAdoptedInStages(t *testing.T) {
 	if len(s.Authorities) != 3 || len(s.Leaves) != len(p.Leaves(t, m.who.Node)) {
 		t.Errorf("found %d authorities, %d leaves", len(s.Authorities), len(s.Leaves))
 	}
-	if key, err := privatekey.Parse(s.AccountKey); err != nil || !key.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(p.Account.Public()) {
+	key, err := privatekey.Parse(s.AccountKey)
+	if err != nil || !key.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(p.Account.Public()) {
 		t.Errorf("sa.key: %v", err)
 	}
 	sa := files(t, m.Root)["etc/kubernetes/pki/sa.key"]
-	left := []string{"etc/kubernetes/pki/ca.key", "etc/kubernetes/pki/etcd/ca.key", "etc/kubernetes/pki/front-proxy-ca.key"}
+	left := []string{"etc/kubernetes/pki/ca.key", "etc/kubernetes/pki/etcd/ca.key",
+		"etc/kubernetes/pki/front-proxy-ca.key"}
 	for sequence, parts := range []bundle.Parts{p.TrustParts(t, m.who, former), p.IssueParts(t, m.who, former)} {
 		if sequence == 0 {
 			for name, u := range s.Leaves {
@@ -112,7 +116,8 @@ func refusedFor(t *testing.T, m machine, p *bundletest.PKI, b *bundle.Bundle, fi
 	before := tree(t, m.Root)
 	_, err := m.Install(b, install.Options{Release: p.Release.Public()})
 	var r *install.Refused
-	if !errors.As(err, &r) || !slices.ContainsFunc(r.Findings, func(f bundle.Finding) bool { return f.File == file && strings.Contains(f.Problem, why) }) {
+	if !errors.As(err, &r) || !slices.ContainsFunc(r.Findings,
+		func(f bundle.Finding) bool { return f.File == file && strings.Contains(f.Problem, why) }) {
 		t.Errorf("want %s refused with %q: %v", file, why, err)
 	}
 	if list := unlike(before, tree(t, m.Root)); len(list) > 0 {
@@ -127,11 +132,13 @@ func TestStandingOfARotatingKubelet(t *testing.T) {
 	m := running(t, p, bundletest.Worker(), former)
 	leaves := p.FormerLeaves(t, m.who, former)
 	must(t, os.MkdirAll(m.at("var/lib/kubelet/pki"), 0o755))
-	must(t, os.WriteFile(m.at("etc/kubernetes/kubelet.conf"), []byte("users:\n- user:\n    client-certificate: /var/lib/kubelet/pki/kubelet-client-current.pem\n"), 0o600))
+	must(t, os.WriteFile(m.at("etc/kubernetes/kubelet.conf"),
+		[]byte("users:\n- user:\n    client-certificate: /var/lib/kubelet/pki/kubelet-client-current.pem\n"), 0o600))
 	certificate := bundletest.CertificatePEM(leaves["kubelet.conf"])
 	sec1, err := x509.MarshalECPrivateKey(m.who.Keys["kubelet.conf"].(*ecdsa.PrivateKey))
 	must(t, err)
-	for _, key := range [][]byte{bundletest.PrivatePEM(t, m.who.Keys["kubelet.conf"]), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})} {
+	for _, key := range [][]byte{bundletest.PrivatePEM(t, m.who.Keys["kubelet.conf"]),
+		pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})} {
 		for _, both := range [][]byte{slices.Concat(certificate, key), slices.Concat(key, certificate)} {
 			must(t, os.WriteFile(m.at("var/lib/kubelet/pki/kubelet-client-current.pem"), both, 0o600))
 			s, err := m.Standing(p.Cluster, m.who.Node)
@@ -140,6 +147,18 @@ func TestStandingOfARotatingKubelet(t *testing.T) {
 				t.Error("another certificate than the kubelet's")
 			}
 		}
+	}
+	// The same of a whole kubeconfig, as kubeadm leaves it once the kubelet has rotated.
+	whole := running(t, p, bundletest.Worker(), former)
+	data, err := os.ReadFile(whole.at("etc/kubernetes/kubelet.conf"))
+	must(t, err)
+	named := regexp.MustCompile(`client-(certificate|key)-data: .*`).ReplaceAllString(string(data),
+		"client-$1: /var/lib/kubelet/pki/kubelet-client-current.pem")
+	must(t, os.WriteFile(m.at("etc/kubernetes/kubelet.conf"), []byte(named), 0o600))
+	s, err := m.Standing(p.Cluster, m.who.Node)
+	must(t, err)
+	if !s.Leaves["kubelet.conf"].Chain[0].Equal(leaves["kubelet.conf"]) {
+		t.Error("another certificate than the kubelet's")
 	}
 	must(t, os.Remove(m.at("var/lib/kubelet/pki/kubelet-client-current.pem")))
 	standingRefused(t, m, p, "etc/kubernetes/kubelet.conf", "no such file")
@@ -155,20 +174,60 @@ func TestStandingRefused(t *testing.T) {
 	}
 	ca := func(f kubepki.Authority) *x509.Certificate { return former[f].Certificate }
 	kubernetes := bundletest.CertificatePEM(ca(kubepki.KubernetesAuthority))
+	both := func(first, then func(m machine)) func(m machine) {
+		return func(m machine) { first(m); then(m) }
+	}
+	edit := func(field, by string) func(m machine) { // of a line in a kubeconfig
+		return func(m machine) {
+			at := m.at("etc/kubernetes/super-admin.conf")
+			data, err := os.ReadFile(at)
+			must(t, err)
+			text := regexp.MustCompile(`    `+field+`: .*\n`).ReplaceAllString(string(data), by)
+			must(t, os.WriteFile(at, []byte(strings.Replace(text, "  user:\n$", "  user: {}\n", 1)), 0o600))
+		}
+	}
+	drop := func(field string) func(m machine) { return edit(field, "") }
+	names := func(field string) func(m machine) { return edit(field+"-data", "    "+field+": none.pem\n") }
 	for name, tt := range map[string]struct {
 		change    func(m machine)
 		file, why string
 	}{
-		"no trust file":     {func(m machine) { must(t, os.Remove(m.at(pki+"etcd/ca.crt"))) }, pki + "etcd/ca.crt", "no such file"},
-		"two authorities":   {write(pki+"ca.crt", append(slices.Clone(kubernetes), bundletest.CertificatePEM(p.Root.Certificate)...)), pki + "ca.crt", "holds 2 certificates"},
-		"an intermediate":   {write(pki+"ca.crt", bundletest.CertificatePEM(p.Authorities[kubepki.KubernetesAuthority].Certificate)), pki + "ca.crt", "is not self-signed"},
-		"one for all":       {write(pki+"etcd/ca.crt", kubernetes), "etc/kubernetes/pki", "are one key"},
-		"another authority": {write(pki+"ca.crt", bundletest.CertificatePEM(p.Former(t)[kubepki.KubernetesAuthority].Certificate)), pki + "apiserver.crt", "was not signed by the kubernetes authority"},
-		"a missing leaf":    {func(m machine) { must(t, os.Remove(m.at(pki+"etcd/peer.crt"))) }, pki + "etcd/peer.crt", "kubeadm init phase certs etcd-peer makes it"},
-		"a missing config":  {func(m machine) { must(t, os.Remove(m.at("etc/kubernetes/super-admin.conf"))) }, "etc/kubernetes/super-admin.conf", "kubeadm init phase kubeconfig super-admin"},
-		"another's key":     {write(pki+"apiserver.key", bundletest.PrivatePEM(t, bundletest.Key(t))), pki + "apiserver.crt", "is not its own"},
-		"no sa.key":         {func(m machine) { must(t, os.Remove(m.at(pki+"sa.key"))) }, pki + "sa.key", "no such file"},
-		"a broken sa.key":   {write(pki+"sa.key", []byte("no key")), pki + "sa.key", "not one PEM private key"},
+		"no trust file": {func(m machine) { must(t, os.Remove(m.at(pki+"etcd/ca.crt"))) }, pki + "etcd/ca.crt",
+			"no such file"},
+		"two authorities": {write(pki+"ca.crt", append(slices.Clone(kubernetes),
+			bundletest.CertificatePEM(p.Root.Certificate)...)), pki + "ca.crt", "holds 2 certificates"},
+		"an intermediate": {write(pki+"ca.crt",
+			bundletest.CertificatePEM(p.Authorities[kubepki.KubernetesAuthority].Certificate)), pki + "ca.crt",
+			"is not self-signed"},
+		"one for all": {write(pki+"etcd/ca.crt", kubernetes), "etc/kubernetes/pki", "are one key"},
+		"another authority": {write(pki+"ca.crt",
+			bundletest.CertificatePEM(p.Former(t)[kubepki.KubernetesAuthority].Certificate)), pki + "apiserver.crt",
+			"was not signed by the kubernetes authority"},
+		"a missing leaf": {func(m machine) { must(t, os.Remove(m.at(pki+"etcd/peer.crt"))) },
+			pki + "etcd/peer.crt", "kubeadm init phase certs etcd-peer makes it"},
+		"a missing config": {func(m machine) { must(t, os.Remove(m.at("etc/kubernetes/super-admin.conf"))) },
+			"etc/kubernetes/super-admin.conf", "kubeadm init phase kubeconfig super-admin"},
+		"another's key": {write(pki+"apiserver.key", bundletest.PrivatePEM(t, bundletest.Key(t))),
+			pki + "apiserver.crt", "is not its own"},
+		"no sa.key": {func(m machine) { must(t, os.Remove(m.at(pki+"sa.key"))) }, pki + "sa.key",
+			"no such file"},
+		"a CA for a leaf": {both(write(pki+"apiserver.crt", kubernetes),
+			write(pki+"apiserver.key", bundletest.PrivatePEM(t, former[kubepki.KubernetesAuthority].Key))),
+			pki + "apiserver.crt", "is a CA certificate"},
+		"a certificate without its key": {func(m machine) { must(t, os.Remove(m.at(pki+"etcd/peer.key"))) },
+			pki + "etcd/peer.crt",
+			"is there, and its private key /etc/kubernetes/pki/etcd/peer.key is not; move it away, and while"},
+		"a config without its key": {drop("client-key-data"), "etc/kubernetes/super-admin.conf",
+			"has a certificate, and no private key; move it away, and while"},
+		"a config of neither": {both(drop("client-key-data"), drop("client-certificate-data")),
+			"etc/kubernetes/super-admin.conf",
+			"has neither a client certificate nor a private key; move it away, and while"},
+		"a config that names a certificate": {names("client-certificate"), "etc/kubernetes/super-admin.conf",
+			"super-admin.conf names a file: open "},
+		"a config that names a key": {names("client-key"), "etc/kubernetes/super-admin.conf",
+			"super-admin.conf names a file: open "},
+		"a broken sa.key": {write(pki+"sa.key", []byte("no key")), pki + "sa.key",
+			"not one PEM private key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := running(t, p, bundletest.First(), former)
@@ -177,10 +236,14 @@ func TestStandingRefused(t *testing.T) {
 		})
 	}
 	m := running(t, p, bundletest.First(), former)
-	m.Node = &install.Node{Root: m.Root, Disk: &durable.Disk{}, Now: func() time.Time { return bundletest.Now.AddDate(2, 0, 0) }}
+	m.Node = &install.Node{Root: m.Root, Disk: &durable.Disk{},
+		Now: func() time.Time { return bundletest.Now.AddDate(2, 0, 0) }}
 	standingRefused(t, m, p, pki+"apiserver.crt", "expired on 2027-11-23: renew it first, with kubeadm certs renew "+
 		"apiserver")
 	standingRefused(t, m, p, pki+"etcd/server.crt", "kubeadm certs renew etcd-server")
+	m.Now = func() time.Time { return bundletest.Now.AddDate(60, 0, 0) }
+	standingRefused(t, m, p, pki+"ca.crt", ": nothing in this cluster is valid any more")
+	m.Now = func() time.Time { return bundletest.Now.AddDate(2, 0, 0) }
 	standingRefused(t, m, p, "etc/kubernetes/kubelet.conf", "kubeadm kubeconfig user --org system:nodes "+
 		"--client-name system:node:cp-1 > kubelet.conf")
 	other := m.who.Node
@@ -234,7 +297,8 @@ func standingRefused(t *testing.T, m machine, p *bundletest.PKI, file, why strin
 	t.Helper()
 	_, err := m.Standing(p.Cluster, m.who.Node)
 	var r *install.Refused
-	if !errors.As(err, &r) || !slices.ContainsFunc(r.Findings, func(f bundle.Finding) bool { return f.File == file && strings.Contains(f.Problem, why) }) {
+	if !errors.As(err, &r) || !slices.ContainsFunc(r.Findings,
+		func(f bundle.Finding) bool { return f.File == file && strings.Contains(f.Problem, why) }) {
 		t.Errorf("want %s with %q: %v", file, why, err)
 	}
 }

@@ -60,13 +60,21 @@ func NewRunning(t testing.TB) *Running {
 // Leaf makes a certificate of a node as the cluster's own authority does.
 func (r *Running) Leaf(t testing.TB, l kubepki.Leaf, public crypto.PublicKey) *x509.Certificate {
 	t.Helper()
+	return r.LeafUntil(t, l, public, time.Now().AddDate(0, 11, 0))
+}
+
+// LeafUntil is Leaf with another end.
+func (r *Running) LeafUntil(
+	t testing.TB, l kubepki.Leaf, public crypto.PublicKey, end time.Time,
+) *x509.Certificate {
+	t.Helper()
 	c := &x509.Certificate{
 		SerialNumber: serial(
 			t,
 		), Subject: pkix.Name{CommonName: l.CommonName, Organization: l.Organization}, DNSNames: l.DNSNames,
 		NotBefore: time.Now().
 			AddDate(0, -1, 0),
-		NotAfter: time.Now().AddDate(0, 11, 0), KeyUsage: l.KeyUsage, ExtKeyUsage: l.ExtKeyUsage,
+		NotAfter: end, KeyUsage: l.KeyUsage, ExtKeyUsage: l.ExtKeyUsage,
 		BasicConstraintsValid: true,
 	}
 	for _, a := range l.IPAddresses {
@@ -111,6 +119,14 @@ func (r *Running) Adoption(t testing.TB, n kubepki.Node, keys request.Keys, reci
 // workers. Without tokens: Tokens makes them. change may spoil what a node sends.
 func (r *Running) Adopting(t testing.TB, workers int, change func(node string, a *request.Adoption)) *Fixture {
 	t.Helper()
+	return r.AdoptingShape(t, Shape{Workers: workers}, change)
+}
+
+// AdoptingShape is Adopting for other nodes.
+func (r *Running) AdoptingShape(
+	t testing.TB, shape Shape, change func(node string, a *request.Adoption),
+) *Fixture {
+	t.Helper()
 	f := &Fixture{
 		Folder:     t.TempDir(),
 		SSH:        map[string]ssh.Signer{},
@@ -119,7 +135,7 @@ func (r *Running) Adopting(t testing.TB, workers int, change func(node string, a
 	}
 	f.PlanFile = filepath.Join(f.Folder, "plan.yaml")
 	var list strings.Builder
-	for _, n := range (Shape{Workers: workers}).nodes() {
+	for _, n := range shape.nodes() {
 		list.WriteString(f.adoptedNode(t, r, n, change))
 	}
 	var authorities strings.Builder

@@ -199,7 +199,7 @@ func (b *accountPass) accountPublic(file string, where plan.At) crypto.PublicKey
 		return nil
 	}
 	if _, err := signer.AlgorithmOf(pub); err != nil {
-		b.RefuseInput(file, "%v cannot be used", err)
+		b.RefuseInput(file, "%v cannot be used: %s", err, usableKeys)
 		return nil
 	}
 	return pub

@@ -1,8 +1,12 @@
 package schedule_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -155,6 +159,17 @@ func TestAdoptionRefused(t *testing.T) {
 			c := r.Leaf(t, leafOf(t, r, "apiserver"), r.Keys[kubepki.EtcdAuthority].Public())
 			os.WriteFile(filepath.Join(folder, "adopted/etcd.crt"), ceremonytest.PEM(c), 0o600)
 		}, want: "adopted/etcd.crt: is not a CA certificate"},
+		"two of one family": {old: "authorities:\n",
+			new:  "authorities:\n  - {name: etcd-older, family: etcd, adopted: true, certificate: adopted/etcd.crt}\n",
+			want: "authorities etcd-former and etcd-older of family etcd are both adopted; a cluster has one"},
+		"a request that brings nothing": {spoil: func(folder string) { replaceRequest(t, r, folder) },
+			want: "worker-1.req: does not bring along what the node has; make it on node worker-1"},
+		"a leaf that has ended": {change: func(_ string, a *request.Adoption) {
+			if was := a.Leaves["apiserver"]; was != nil {
+				end := time.Now().AddDate(0, 0, -1)
+				a.Leaves["apiserver"] = r.LeafUntil(t, leafOf(t, r, "apiserver"), was.PublicKey, end)
+			}
+		}, want: "adopted/leaf/apiserver.crt: is valid from "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := r.Adopting(t, 1, tt.change)
@@ -173,6 +188,77 @@ func TestAdoptionRefused(t *testing.T) {
 				t.Errorf("want %q: %v", tt.want, err)
 			}
 		})
+	}
+}
+
+// replaceRequest puts a request of worker-1 in place that is of no running cluster.
+func replaceRequest(t *testing.T, r *ceremonytest.Running, folder string) {
+	t.Helper()
+	n := kubepki.Node{Name: "worker-1", Roles: []kubepki.Role{kubepki.Worker}}
+	leaves, err := kubepki.Leaves(r.Cluster, n)
+	check(t, err)
+	keys := request.Keys{}
+	for _, l := range leaves {
+		keys[l.Name], err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		check(t, err)
+	}
+	data, err := request.Make(r.Cluster, n, leaves, keys, recipient(t), time.Now().UTC().Truncate(time.Second),
+		rand.Reader)
+	check(t, err)
+	o, err := request.Parse("worker-1.req", data)
+	check(t, err)
+	plan, err := os.ReadFile(filepath.Join(folder, "plan.yaml"))
+	check(t, err)
+	words := regexp.MustCompile(`(requests/worker-1.req\n    fingerprint: ).*`)
+	text := words.ReplaceAllString(string(plan), "${1}"+o.Fingerprint.String())
+	check(t, os.WriteFile(filepath.Join(folder, "requests", "worker-1.req"), data, 0o600))
+	check(t, os.WriteFile(filepath.Join(folder, "plan.yaml"), []byte(text), 0o600))
+}
+
+// TestOneFileForTwo: what is sealed to one control-plane node opens for no other.
+func TestOneFileForTwo(t *testing.T) {
+	r := ceremonytest.NewRunning(t)
+	control := []kubepki.Role{kubepki.ControlPlane, kubepki.Etcd}
+	f := r.AdoptingShape(t, ceremonytest.Shape{Nodes: []kubepki.Node{
+		{Name: "cp-1", Roles: control, Address: ceremonytest.Address, First: true},
+		{Name: "cp-2", Roles: control, Address: ceremonytest.Address.Next()},
+	}}, nil)
+	const want = "nodes cp-1 and cp-2 have no file of their own (sealed), and adopted/cp-1.sa.key.age opens for one"
+	_, err := schedule.Open(f.PlanFile, schedule.Options{Now: time.Now()})
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+	text, err := os.ReadFile(f.PlanFile)
+	check(t, err)
+	own := strings.Replace(string(text), "  - name: cp-2\n", "  - name: cp-2\n    sealed: adopted/cp-2.sa.key.age\n", 1)
+	check(t, os.WriteFile(f.PlanFile, []byte(own), 0o600))
+	if _, err := schedule.Open(f.PlanFile, schedule.Options{Now: time.Now()}); err != nil {
+		t.Errorf("each its own: %v", err)
+	}
+}
+
+// TestNothingAdopted: a plan that makes all anew says what that means for a cluster that
+// runs.
+func TestNothingAdopted(t *testing.T) {
+	f := ceremonytest.NewRunning(t).Adopting(t, 0, nil)
+	text, err := os.ReadFile(f.PlanFile)
+	check(t, err)
+	anew := regexp.MustCompile(`.*adopted: true.*\n`).ReplaceAllString(string(text), "")
+	anew = strings.ReplaceAll(anew, "use: trust, ", "")
+	anew = regexp.MustCompile(`serviceAccount: .*`).ReplaceAllString(anew, "serviceAccount: {create: ECDSA-P256}")
+	check(t, os.WriteFile(f.PlanFile, []byte(anew), 0o600))
+	c, err := schedule.Open(f.PlanFile, schedule.Options{Now: time.Now()})
+	check(t, err)
+	const want = "node cp-1: its request is of a running cluster, and the plan adopts none of its authorities"
+	if len(c.Warnings) == 0 || !strings.HasPrefix(c.Warnings[0].Message, want) {
+		t.Errorf("%v, want %s", c.Warnings, want)
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

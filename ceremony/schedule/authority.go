@@ -115,7 +115,12 @@ func (b *authorityPass) family(a *plan.Authority, where plan.At) bool {
 	last := len(names) - 1
 	known := strings.Join(names[:last], ", ") + " or " + names[last]
 	if string(a.Family) == a.Name {
-		b.Refuse(where, "authority %s needs a family: %s", a.Name, known)
+		near := nearest.Among(kubepki.Authority(a.Name), plan.Families...)
+		second := func(f kubepki.Authority) bool { return strings.HasPrefix(a.Name, string(f)+"-") }
+		if slices.ContainsFunc(plan.Families, second) {
+			near = "" // etcd-2 is a good name for a second one
+		}
+		b.Refuse(where, "authority %s needs a family: %s%s", a.Name, known, near)
 	} else {
 		b.Refuse(append(where, "family"), "authority %s: family %q is not %s%s", a.Name, a.Family, known,
 			nearest.Among(a.Family, plan.Families...))
@@ -239,6 +244,9 @@ func (b *authorityPass) commonName(a *plan.Authority) string {
 	return ""
 }
 
+// usableKeys says which keys a ceremony signs with, or trusts.
+const usableKeys = "a key is ECDSA on P-256, P-384 or P-521, or RSA of 2048, 3072 or 4096 bits"
+
 // certificate reads an authority's certificate and checks what it is. One that
 // has ended may still be trusted: nothing that it certified is valid.
 func (b *authorityPass) certificate(a *plan.Authority, file string, where plan.At) *x509.Certificate {
@@ -254,7 +262,7 @@ func (b *authorityPass) certificate(a *plan.Authority, file string, where plan.A
 	bad := func(format string, args ...any) { b.RefuseInput(file, format, args...) }
 	algorithm, err := signer.AlgorithmOf(c.PublicKey)
 	if err != nil {
-		bad("%v cannot be used", err)
+		bad("%v cannot be used: %s", err, usableKeys)
 		return nil // checking a signature by a key of any size could take hours
 	}
 	b.cas.algorithms[a.Name] = algorithm

@@ -33,9 +33,9 @@ func TestGivenUp(t *testing.T) {
 		"the first":            {begin(transcript.Open{}).GiveUp(), ""},
 		"one that goes on":     {begin(after("demo", p.head)).Unfinished(), "people did not give this ceremony up"},
 		"one of another chain": {begin(after("demo", [32]byte{1})).GiveUp(), "would have continued none"},
-		"another cluster's":    {begin(after("port", p.head)).GiveUp(), "none of this cluster's own"},
+		"another cluster's":    {begin(after("port", p.head)).GiveUp(), "not one of this cluster's own"},
 		"a rehearsal": {begin(transcript.Open{Sequence: 2, Rehearsal: true,
-			Predecessors: after("demo", p.head).Predecessors}).GiveUp(), "none of this cluster's own"},
+			Predecessors: after("demo", p.head).Predecessors}).GiveUp(), "not one of this cluster's own"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Replace(p.continued(t, cp1, work), "transcript: previous/demo-1.jsonl\n",

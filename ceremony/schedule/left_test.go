@@ -47,6 +47,11 @@ func TestLeft(t *testing.T) {
 	if _, err := opens(text+"    renew: []\n", p.files); err == nil || !strings.Contains(err.Error(), gone) {
 		t.Errorf("renewed by what it had: %v", err)
 	}
+	c, err = opens(without(text)+"left: [worker-1]\n", p.files)
+	if err != nil || len(c.Warnings) == 0 ||
+		!strings.Contains(c.Warnings[0].Message, "node worker-1 has left already: named as gone by ceremony 2") {
+		t.Errorf("it leaves again: %v", err)
+	}
 	o := signedBy(t, work, mine)
 	p.files["requests/worker-1.req"] = string(o.Raw)
 	if _, err := opens(text, p.files); err == nil {

@@ -268,6 +268,12 @@ func TestRequestsRefused(t *testing.T) {
 		}), want: []string{
 			`requests/worker-1.req: csr/kubelet.conf.csr: asks for the email address "a@b.example", which the plan does not give node worker-1`,
 			`requests/worker-1.req: csr/kubelet.conf.csr: asks for the URI "spiffe://x", which the plan does not give node worker-1`}},
+		{name: "an extension", requests: spoilCSR(work, func(c csrs, _ request.Keys) {
+			odd := pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: []byte{5, 0}}
+			c["kubelet.conf"].ExtraExtensions = []pkix.Extension{odd}
+		}), want: []string{
+			`requests/worker-1.req: csr/kubelet.conf.csr: asks for the extension 1.2.3, which no certificate has`,
+		}},
 		{name: "missing CSR", requests: spoilCSR(cp1, func(c csrs, _ request.Keys) { delete(c, "scheduler.conf") }),
 			want: []string{`requests/cp-1.req: csr/scheduler.conf.csr: missing; node cp-1 needs it`}},
 		{name: "superfluous CSR", requests: spoilCSR(work, func(c csrs, k request.Keys) {

@@ -37,6 +37,7 @@ type past struct {
 	left     []string            // nodes that are gone
 	next     *fingerprint.SHA256 // the release key that it announced
 	opened   map[string]bool     // in place of all keys, those it opened
+	grades   map[string]string   // of the evidence about its keys
 	finished bool
 	head     fingerprint.SHA256
 }
@@ -47,7 +48,7 @@ func (p *past) write() {
 	r := historytest.Begin(p.t, p.at, p.open)
 	for _, name := range slices.Sorted(maps.Keys(p.certs)) {
 		if p.opened == nil || p.opened[name] {
-			r.Key(name, p.certs[name].PublicKey, false)
+			r.Graded(name, p.certs[name].PublicKey, false, p.grades[name])
 		}
 	}
 	release, err := x509.ParsePKIXPublicKey(p.der(p.t, "release.pub"))
@@ -136,7 +137,11 @@ func makePast(t *testing.T, cas []ca, open transcript.Open, last string, to ...s
 // leaf is a certificate by an authority of the past, with its key.
 func (p *past) leaf(t *testing.T, by string, serial int64, cn string) *held {
 	t.Helper()
-	key := newKey(t)
+	return p.leafFor(t, by, serial, cn, newKey(t))
+}
+
+func (p *past) leafFor(t *testing.T, by string, serial int64, cn string, key crypto.Signer) *held {
+	t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: cn},
 		NotBefore: now.AddDate(-1, 0, 1), NotAfter: now.AddDate(0, 0, 20),

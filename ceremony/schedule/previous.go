@@ -126,7 +126,7 @@ func (b *recordPass) givenUp(p plan.Predecessor, chain []*history.Record, where 
 			b.RefuseInput(file, "people did not give this ceremony up, or not to its end: officiant ceremony "+
 				"abandon does")
 		case r.Open.Rehearsal || r.Open.Cluster != p.Cluster:
-			b.RefuseInput(file, "%s is none of this cluster's own", r)
+			b.RefuseInput(file, "%s is not one of this cluster's own", r)
 		case r.Open.Sequence > 1 && !slices.ContainsFunc(chain, r.Continues):
 			b.Refuse(where, "%s, %s, would have continued none of the ceremonies named here", file, r)
 		default:

@@ -86,7 +86,7 @@ func (b *releasePass) existingRelease(where plan.At, name string, want fingerpri
 	}
 	algorithm, err := signer.AlgorithmOf(pub)
 	if err != nil {
-		b.RefuseInput(file, "%v cannot be used", err)
+		b.RefuseInput(file, "%v cannot be used: %s", err, usableKeys)
 		return nil
 	}
 	b.releaseAlgorithm(append(slices.Clone(where), "public"), name, algorithm)

@@ -71,6 +71,11 @@ func (r *Record) Add(records ...transcript.Record) int {
 
 // Key writes that a key was opened, or made.
 func (r *Record) Key(name string, public crypto.PublicKey, made bool) {
+	r.Graded(name, public, made, "")
+}
+
+// Graded is Key with the grade of the evidence about it.
+func (r *Record) Graded(name string, public crypto.PublicKey, made bool, grade string) {
 	r.t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(public)
 	r.check(err)
@@ -88,6 +93,7 @@ func (r *Record) Key(name string, public crypto.PublicKey, made bool) {
 			Made:      made,
 			SPKI:      sum,
 			PublicKey: der,
+			Grade:     grade,
 		},
 	)
 }
