@@ -114,9 +114,21 @@ func (r *Root) ReadDir(path string) ([]fs.DirEntry, error) {
 	return list, whole("open", path, err)
 }
 
+// deepest is how many folders may lie in one another, far above what a node has. To open
+// one costs as many steps as it lies deep.
+const deepest = 64
+
 // Walk calls fn for each file below a folder with its path. It follows no links,
-// except for the folder itself. It ends with the first error.
+// except for the folder itself. It ends with the first error, one of which is a folder
+// in more than 64 others.
 func (r *Root) Walk(folder string, fn func(path string, e fs.DirEntry) error) error {
+	return r.walk(folder, deepest, fn)
+}
+
+func (r *Root) walk(folder string, deeper int, fn func(path string, e fs.DirEntry) error) error {
+	if deeper < 0 {
+		return &fs.PathError{Op: "read", Path: folder, Err: fmt.Errorf("more than %d folders in one another", deepest)}
+	}
 	entries, err := r.ReadDir(folder)
 	if err != nil {
 		return err
@@ -129,7 +141,7 @@ func (r *Root) Walk(folder string, fn func(path string, e fs.DirEntry) error) er
 		if !e.IsDir() {
 			continue
 		}
-		if err := r.Walk(path, fn); err != nil {
+		if err := r.walk(path, deeper-1, fn); err != nil {
 			return err
 		}
 	}

@@ -218,3 +218,21 @@ func TestReadFile(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestWalkIsBounded: folders in one another without end are an error, and soon.
+func TestWalkIsBounded(t *testing.T) {
+	top := t.TempDir()
+	must(t, os.MkdirAll(filepath.Join(top, strings.Repeat("d/", 1000)), 0o700))
+	must(t, os.MkdirAll(filepath.Join(top, "well", strings.Repeat("d/", 60)), 0o700))
+	for name, r := range map[string]*Root{"a tree": At(top), "the machine": nil} {
+		seen := 0
+		count := func(string, fs.DirEntry) error { seen++; return nil }
+		err := r.Walk(top, count)
+		if err == nil || !strings.Contains(err.Error(), "more than 64 folders in one another") || seen > 70 {
+			t.Errorf("%s: %d folders, %v", name, seen, err)
+		}
+		if err := r.Walk(filepath.Join(top, "well"), count); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

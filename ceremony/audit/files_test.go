@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"officiant/ceremony/audit"
 )
@@ -99,6 +100,19 @@ func TestNothingElseMayBeThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantNamed(t, s.audit(t), "witnesses/")
+	})
+	t.Run("folders in folders", func(t *testing.T) {
+		s := whole.copy(t)
+		if err := os.MkdirAll(s.path(strings.Repeat("d/", 1000)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		r := s.audit(t)
+		wantNamed(t, r, "d/")
+		wantNamed(t, r, "was not looked at")
+		if took := time.Since(began); len(r.Findings()) > 100 || took > 10*time.Second {
+			t.Errorf("%d findings after %s", len(r.Findings()), took)
+		}
 	})
 	t.Run("a pipe", func(t *testing.T) {
 		s := whole.copy(t)

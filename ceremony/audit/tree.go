@@ -9,11 +9,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // maxFile bounds what is read at once: a record of 100,000 certificates is
 // smaller.
 const maxFile = 1 << 30
+
+// deepest is how many folders may lie in one another, far above what a ceremony has.
+// To open a folder costs as many steps as it lies deep.
+const deepest = 64
 
 // tree is a directory's plain files. Links, devices and pipes are named and
 // never opened.
@@ -47,6 +52,9 @@ func openTree(dir string) (*tree, error) {
 			return nil
 		case path == ".":
 			return nil
+		case d.IsDir() && strings.Count(path, "/") >= deepest:
+			t.odd[path] = fmt.Sprintf("a folder in %d others: what is in it was not looked at", deepest)
+			return fs.SkipDir
 		case d.IsDir():
 			t.dirs[path] = true
 			return nil
