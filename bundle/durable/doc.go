@@ -17,7 +17,8 @@
 //
 // A Log is for records that grow: one append-only file, synced when the caller says
 // so. After any failure it refuses further writes, so that nothing is ever appended
-// to half a record. Open it again to continue.
+// to half a record, and cuts the file to its last sync if it still can. Open it again
+// to continue.
 //
 // Each operation first calls Disk.Gate, if one is set. Tests count there, stop the
 // process there, or return an error; ErrTorn for a write makes half of the bytes

@@ -14,7 +14,9 @@ type Log struct {
 	path string
 	file *os.File
 	size int64
-	err  error // the first failure; none is forgotten
+	// Of size, what Sync has brought to the disk.
+	synced int64
+	err    error // the first failure; none is forgotten
 }
 
 // OpenLog opens the file for appending. When there is none it makes one with
@@ -34,7 +36,7 @@ func (d *Disk) OpenLog(path string, mode fs.FileMode) (*Log, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &Log{disk: d, path: path, file: f, size: info.Size()}, nil
+	return &Log{disk: d, path: path, file: f, size: info.Size(), synced: info.Size()}, nil
 }
 
 func (d *Disk) createLog(path string, mode fs.FileMode) (f *os.File, err error) {
@@ -58,26 +60,39 @@ func (d *Disk) createLog(path string, mode fs.FileMode) (f *os.File, err error) 
 // Size is the length of the file in bytes.
 func (l *Log) Size() int64 { return l.size }
 
-// Write appends p. It is on disk only after Sync.
+// Write appends p. It is on disk only after Sync. A write that fails takes back what was
+// written since the last Sync, if the disk lets it.
 func (l *Log) Write(p []byte) (int, error) {
 	if l.err != nil {
 		return 0, l.err
 	}
 	if err := l.disk.write(l.file, l.path, p); err != nil {
-		l.err = err
+		l.fail(err)
 		return 0, err
 	}
 	l.size += int64(len(p))
 	return len(p), nil
 }
 
-// Sync returns when all that was written is on disk.
+// Sync returns when all that was written is on disk. If it fails, it takes back what was
+// written since the last Sync, if the disk lets it.
 func (l *Log) Sync() error {
 	if l.err != nil {
 		return l.err
 	}
-	l.err = l.disk.do(OpSync, l.path, l.file.Sync)
-	return l.err
+	if err := l.disk.do(OpSync, l.path, l.file.Sync); err != nil {
+		l.fail(err)
+		return err
+	}
+	l.synced = l.size
+	return nil
+}
+
+// fail remembers the failure, and takes back what the caller takes for not written: on a
+// full disk, whole records may stand in the half that fitted.
+func (l *Log) fail(err error) {
+	l.err = err
+	_ = l.disk.do(OpTruncate, l.path, func() error { return l.file.Truncate(l.synced) })
 }
 
 // Truncate cuts the file to size bytes and syncs it.
@@ -91,7 +106,7 @@ func (l *Log) Truncate(size int64) error {
 	if l.err = l.disk.do(OpTruncate, l.path, func() error { return l.file.Truncate(size) }); l.err != nil {
 		return l.err
 	}
-	l.size = size
+	l.size, l.synced = size, size
 	return l.Sync()
 }
 

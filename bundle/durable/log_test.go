@@ -54,7 +54,7 @@ func TestLogStopsAtTheFirstFailure(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "log")
 		fail := false
 		d := &Disk{Gate: func(o Op, _ string) error {
-			if fail && o == op {
+			if fail && (o == op || o == OpTruncate) {
 				return ErrTorn
 			}
 			return nil
@@ -91,6 +91,44 @@ func TestLogStopsAtTheFirstFailure(t *testing.T) {
 		}
 		if got := read(t, path); got != want {
 			t.Errorf("%s: the log holds %q, want %q", op, got, want)
+		}
+		l.Close()
+	}
+}
+
+// TestLogTakesBack: where a write or a sync failed and the process lives, the file ends
+// where the last sync did.
+func TestLogTakesBack(t *testing.T) {
+	for _, op := range []Op{OpWrite, OpSync} {
+		path := filepath.Join(t.TempDir(), "log")
+		fail := false
+		l, err := (&Disk{Gate: func(o Op, _ string) error {
+			if fail && o == op {
+				return ErrTorn // as on a disk that fills up
+			}
+			return nil
+		}}).OpenLog(path, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Write([]byte("synced\n")); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Write([]byte("written\n")); err != nil {
+			t.Fatal(err)
+		}
+		fail = true
+		if _, err = l.Write([]byte("a\nb\n")); err == nil {
+			err = l.Sync()
+		}
+		if !errors.Is(err, ErrTorn) {
+			t.Errorf("%s: got %v", op, err)
+		}
+		if got := read(t, path); got != "synced\n" {
+			t.Errorf("%s: the log holds %q", op, got)
 		}
 		l.Close()
 	}

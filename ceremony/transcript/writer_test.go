@@ -243,7 +243,7 @@ func late() time.Time { return start.Add(time.Hour) }
 func TestTornGroup(t *testing.T) {
 	var torn bool
 	d := &durable.Disk{Gate: func(op durable.Op, _ string) error {
-		if torn && op == durable.OpWrite {
+		if torn { // and the power is gone
 			return durable.ErrTorn
 		}
 		return nil
@@ -274,6 +274,35 @@ func TestTornGroup(t *testing.T) {
 	}
 	if _, err := w2.AppendSync(1, transcript.Resumed{Head: tr.Head(), Cut: found.Cut}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestGroupOnAFullDisk: the record goes on from the head that people were shown.
+func TestGroupOnAFullDisk(t *testing.T) {
+	var full bool
+	d := &durable.Disk{Gate: func(op durable.Op, _ string) error {
+		if full && op == durable.OpWrite {
+			return durable.ErrTorn
+		}
+		return nil
+	}}
+	path := filepath.Join(t.TempDir(), "t.jsonl")
+	w, err := transcript.Create(d, path, clock(), open())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := w.Head()
+	full = true
+	notes := []transcript.Record{transcript.Note{Text: "a"}, transcript.Note{Text: "b"}, transcript.Note{Text: "c"}}
+	if _, err := w.AppendSync(1, notes...); !errors.Is(err, durable.ErrTorn) {
+		t.Fatal(err)
+	}
+	_, tr, found, err := transcript.Resume(&durable.Disk{}, path, late)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tr.Head() != shown || found.Cut != nil {
+		t.Errorf("%d lines, %+v", len(tr.Lines), found)
 	}
 }
 
@@ -365,7 +394,7 @@ func TestResumeSyncs(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Gate = func(op durable.Op, _ string) error {
-		if op == "sync" {
+		if op == "sync" || op == "truncate" {
 			return killed
 		}
 		return nil
