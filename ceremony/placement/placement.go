@@ -91,6 +91,10 @@ func (l *look) key(ctx context.Context, name string) {
 		return
 	}
 	l.places[place] = name
+	if key, _ := l.plan.Plan.KeyOf(name); key.Creates() && station.NamesID(ref) {
+		l.finding("key %s: its URI has an id, and the ceremony chooses the id of a key that it makes; leave it out, "+
+			"or name an object", name)
+	}
 	if l.least(name) == signer.Attested {
 		l.attested(name, b)
 	}

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"syscall"
 
 	"officiant/signer"
 )
@@ -49,8 +48,8 @@ func Object(ref signer.Ref) string {
 }
 
 // PINFileProblem says why the PIN of a URI could not be read from its pin-source;
-// empty when it could, or when it is asked for. The PIN itself is not read: from a
-// FIFO or a descriptor it could be read once only.
+// empty when it could, or when it is asked for. What a file holds is looked at as well,
+// and cleared; a FIFO or a descriptor could be read once only.
 func PINFileProblem(uri string) string {
 	source := attribute(uri, "pin-source")
 	if source == "" || strings.HasPrefix(source, "fd:") {
@@ -60,33 +59,39 @@ func PINFileProblem(uri string) string {
 	if u, err := url.Parse(source); err == nil && u.Scheme == "file" {
 		path = u.Path
 	}
-	info, err := os.Stat(path)
-	if err != nil {
+	if err := pinFile(path); err != nil {
 		return "pin-source: " + err.Error()
 	}
-	switch mode := info.Mode(); {
-	case mode.Type() == fs.ModeNamedPipe:
-		return ""
-	case !mode.IsRegular():
-		return fmt.Sprintf("pin-source: %s is neither a file nor a FIFO", path)
-	case mode.Perm()&0o077 != 0:
-		return fmt.Sprintf("pin-source: %s: mode %04o lets others read the PIN; set 0600", path, mode.Perm())
-	case info.Size() == 0:
-		return fmt.Sprintf("pin-source: %s is empty", path)
-	case info.Size() > maxPINFile:
-		return fmt.Sprintf("pin-source: %s has %d bytes; a PIN file is one line of at most %d", path, info.Size(),
-			maxPINFile)
-	}
-	if s, ok := info.Sys().(*syscall.Stat_t); ok && s.Uid != 0 && int(s.Uid) != os.Geteuid() {
-		return fmt.Sprintf("pin-source: %s belongs to user %d, who can read and change the PIN", path, s.Uid)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "pin-source: " + err.Error()
-	}
-	f.Close()
 	return ""
 }
 
-// maxPINFile is what a backend reads of one, in bytes.
-const maxPINFile = 1024
+func pinFile(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() && info.Mode().Type() != fs.ModeNamedPipe {
+		return fmt.Errorf("%s is neither a file nor a FIFO", path)
+	}
+	if err := signer.OwnPINFile(path, info); err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	switch {
+	case info.Size() == 0:
+		return fmt.Errorf("%s is empty", path)
+	case info.Size() > signer.MaxPIN:
+		return fmt.Errorf("%s has %d bytes; a PIN file is one line of at most %d", path, info.Size(), signer.MaxPIN)
+	}
+	content, err := os.ReadFile(path)
+	defer clear(content)
+	if err == nil {
+		if _, err = signer.PINLine(content); err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return err
+}
+
+// NamesID says whether the URI of a key names its CKA_ID: that of a key to be made is
+// the ceremony's to choose.
+func NamesID(ref signer.Ref) bool { return attribute(ref.URI, "id") != "" }

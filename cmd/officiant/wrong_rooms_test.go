@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -195,7 +196,14 @@ var wrongRooms = []wrong{
 	}, "belongs to user 12345", exit.Refused, true, false},
 	{"a relative PIN source", with("?pin-source=pin&"), "pin-source", exit.Refused, true, false},
 	{"two PINs in a file", func(w *wrongRoom) { put(w.T, w.pin(), "1234\n1234\n") }, "more than one line",
-		exit.Unavailable, false, false},
+		exit.Refused, true, false},
+	{"a PIN file from an editor of Windows", func(w *wrongRoom) { put(w.T, w.pin(), "\ufeff1234\r\n") },
+		"byte order mark", exit.Refused, true, false},
+	{"a PIN pipe of everybody's", func(w *wrongRoom) {
+		must(w.T, os.Remove(w.pin()))
+		must(w.T, syscall.Mkfifo(w.pin(), 0o644))
+	}, "lets others read the PIN", exit.Refused, true, false},
+	{"an id for a key to be made", with(";id=%01%02?"), "its URI has an id", exit.Refused, true, false},
 	{"a wrong PIN", func(w *wrongRoom) { put(w.T, w.pin(), "9999\n") }, "PIN", exit.Unavailable, false, false},
 	{"a wrong PIN for the second token alone", func(w *wrongRoom) {
 		file := filepath.Join(w.f.Room, "pin-2")

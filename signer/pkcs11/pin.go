@@ -3,21 +3,16 @@
 package pkcs11
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
-)
 
-// maxPIN bounds what is read for a PIN, in bytes.
-const maxPIN = 1024
+	"officiant/signer"
+)
 
 // read returns the PIN of the source, and waits for one that others have yet to
 // write until ctx ends. The caller clears it. What is no PIN is refused here,
@@ -34,41 +29,12 @@ func (p pinSource) read(ctx context.Context) ([]byte, error) {
 		clear(pin)
 		return nil, fmt.Errorf("pin-source: %w", err)
 	}
-	line := bytes.TrimSuffix(bytes.TrimSuffix(pin, []byte("\n")), []byte("\r"))
-	if err := plainPIN(line); err != nil {
+	line, err := signer.PINLine(pin)
+	if err != nil {
 		clear(pin)
 		return nil, fmt.Errorf("pin-source %s: %w; no PIN was tried", p, err)
 	}
 	return line, nil
-}
-
-// plainPIN refuses what an editor or a shell has put around a PIN, and what
-// nobody can see that he typed.
-func plainPIN(line []byte) error {
-	switch {
-	case len(line) == 0:
-		return errors.New("holds no PIN")
-	case bytes.HasPrefix(line, []byte("\xef\xbb\xbf")):
-		return errors.New("begins with a byte order mark, as editors of Windows write it; " +
-			"save it as plain text (UTF-8 without BOM, ANSI)")
-	case bytes.HasPrefix(line, []byte("\xff\xfe")), bytes.HasPrefix(line, []byte("\xfe\xff")),
-		len(line) > 1 && (line[0] == 0) != (line[1] == 0):
-		return errors.New("is UTF-16, as PowerShell writes it; save it as plain text (Set-Content -Encoding ascii)")
-	case bytes.ContainsAny(line, "\n\r"):
-		return errors.New("holds more than one line")
-	case line[0] == ' ' || line[len(line)-1] == ' ':
-		return errors.New("begins or ends with a space, which nobody sees; take it out, or type the PIN if it has one")
-	}
-	for rest := line; len(rest) > 0; {
-		r, size := utf8.DecodeRune(rest)
-		rest = rest[size:]
-		if size > 1 || r < utf8.RuneSelf {
-			if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.IsSpace(r) && r != ' ' {
-				return errors.New("holds a character that cannot be seen")
-			}
-		}
-	}
-	return nil
 }
 
 func (p pinSource) String() string {
@@ -91,24 +57,10 @@ func readPINFile(ctx context.Context, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := ownPIN(path, st); err != nil {
+	if err := signer.OwnPINFile(path, st); err != nil {
 		return nil, err
 	}
 	return readPIN(ctx, path, int(f.Fd()), st.Mode()&os.ModeNamedPipe != 0, false)
-}
-
-func ownPIN(path string, st os.FileInfo) error {
-	if st.IsDir() {
-		return fmt.Errorf("%s: is a directory", path)
-	}
-	sys, known := st.Sys().(*syscall.Stat_t)
-	if known && sys.Uid != 0 && int(sys.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s: belongs to user %d, who may read and change the PIN; chown it to who runs this", path, sys.Uid)
-	}
-	if perm := st.Mode().Perm(); perm&0o077 != 0 && (st.Mode().IsRegular() || st.Mode()&os.ModeNamedPipe != 0) {
-		return fmt.Errorf("%s: mode %04o lets others read the PIN; set 0600", path, perm)
-	}
-	return nil
 }
 
 // readPINLine reads one line, so that the next token finds the next line; an
@@ -123,7 +75,7 @@ const pollTime = 50 * time.Millisecond
 // readPIN reads byte by byte, to the end or to the end of a line. A named pipe
 // without a writer reads as ended: it is waited for.
 func readPIN(ctx context.Context, name string, fd int, pipe, line bool) ([]byte, error) {
-	buf := make([]byte, 0, maxPIN+1)
+	buf := make([]byte, 0, signer.MaxPIN+1)
 	for {
 		if err := ctx.Err(); err != nil {
 			return buf, fmt.Errorf("%s: nobody wrote a PIN: %w", name, err)
@@ -147,8 +99,8 @@ func readPIN(ctx context.Context, name string, fd int, pipe, line bool) ([]byte,
 		if buf = buf[:len(buf)+n]; line && buf[len(buf)-1] == '\n' {
 			return buf, nil
 		}
-		if len(buf) > maxPIN {
-			return buf, fmt.Errorf("%s: longer than %d bytes", name, maxPIN)
+		if len(buf) > signer.MaxPIN {
+			return buf, fmt.Errorf("%s: longer than %d bytes", name, signer.MaxPIN)
 		}
 	}
 }

@@ -42,7 +42,8 @@ func TestWordsRefused(t *testing.T) {
 		}
 	}
 	pin := file(0o600)
-	refusaltest.Hold(t, refusaltest.Table{Read: uri, Sources: []string{"uri.go", "pin.go"}, Rows: []refusaltest.Row{
+	sources := []string{"uri.go", "pin.go", "../pin.go"}
+	refusaltest.Hold(t, refusaltest.Table{Read: uri, Sources: sources, Rows: []refusaltest.Row{
 		{Of: "another scheme", Data: "token=a", Says: `does not begin with "pkcs11:"`, Not: "PKCS11:token=a"},
 		{
 			Of:   "a PIN in it",
