@@ -23,6 +23,32 @@ func (l Limits) nesting(data []byte) *Error {
 	return nil
 }
 
+// mostEmpty is how many empty lines may follow each other.
+const mostEmpty = 100
+
+// emptyLines refuses empty lines without end before tokens are made: the tokenizer copies
+// a block scalar as often as empty lines follow it.
+func emptyLines(data []byte) *Error {
+	line, empty, blank := 1, 0, true
+	for i, b := range data {
+		switch {
+		case b == ' ', b == '\t':
+		case b == '\r' && i+1 < len(data) && data[i+1] == '\n': // ends the line with it
+		case b == '\n', b == '\r':
+			if empty++; !blank {
+				empty = 0
+			}
+			if empty > mostEmpty {
+				return fail(line, 1, "more than %d empty lines one after the other", mostEmpty)
+			}
+			line, blank = line+1, true
+		default:
+			blank = false
+		}
+	}
+	return nil
+}
+
 // level is a mapping or a list that is open.
 type level struct {
 	column  int // of its keys or dashes; 0 in flow style

@@ -4,9 +4,10 @@
 // The parser behind it takes some 300 bytes of memory for a byte of text, and
 // time that grows with the square of the entries of a mapping, of the documents,
 // and of the depth: 2 MB kept it busy for minutes. So the size of a text is checked
-// first. Then the text is cut into tokens, which takes linear time, and these are counted:
-// entries of each mapping, keys of the whole, documents, depth. Whatever exceeds a limit
-// is refused with its position and the number.
+// first, and so are empty lines that follow each other. Then the text is cut into tokens,
+// which takes linear time, and these are counted: entries of each mapping, keys of the
+// whole, documents, depth. Whatever exceeds a limit is refused with its position and the
+// number.
 //
 // A syntax error is reported where its cause is. An unclosed quote runs on
 // to the next one, which may be an apostrophe in a comment far below. The position

@@ -15,6 +15,7 @@ var near = map[string]string{
 	"entries in flow style": "a: {" + lines(20, "k%d: 1, ") + "}\n",
 	"keys":                  "l:\n" + lines(30, "- a: %d\n  b: c\n  d: e\n"),
 	"empty entries":         "a:\n" + strings.Repeat("-\n", 20),
+	"empty lines":           "a: |\n  b\n" + strings.Repeat(strings.Repeat(" \r\n", 100)+"# c\n", 3),
 	"documents":             strings.Repeat("---\na: b\n", 3),
 	"brackets":              "a: [[[[[b]]]]]\n",
 	"dashes":                "- - - - - a\n",

@@ -55,6 +55,9 @@ func Parse(data []byte, l Limits, options ...parser.Option) (*ast.File, *Error) 
 	if err := l.nesting(data); err != nil {
 		return nil, err
 	}
+	if err := emptyLines(data); err != nil {
+		return nil, err
+	}
 	if name := charset.Name(data); name != "UTF-8" && name != "UTF-8 with a byte order mark" {
 		_, err := charset.UTF8(data)
 		if err == nil {
