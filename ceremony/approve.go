@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"syscall"
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/approval"
@@ -50,6 +51,9 @@ func (r *run) approved() (map[string][]byte, error) {
 func judge(dir string, c *schedule.Ceremony, given map[string][]byte) (map[string][]byte, *approval.Verdict, error) {
 	files := map[string][]byte{}
 	maps.Copy(files, given)
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+	}
 	own, err := ReadApprovals(os.DirFS(dir))
 	if err != nil {
 		return nil, nil, err

@@ -3,9 +3,11 @@ package ceremony_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"officiant/ceremony"
@@ -164,5 +166,17 @@ func TestApprovalGoneAtResume(t *testing.T) {
 	}
 	if after := len(readRecord(t, dir).Lines); after != before {
 		t.Errorf("%d lines were written", after-before)
+	}
+}
+
+// TestDirectoryOfAFile: a directory that is a file is named, before anything in it.
+func TestDirectoryOfAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ceremony")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ceremony.Approved(file, nil, nil)
+	if failed, ok := errors.AsType[*fs.PathError](err); !ok || failed.Path != file || !errors.Is(err, syscall.ENOTDIR) {
+		t.Error(err)
 	}
 }

@@ -106,8 +106,11 @@ func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, codeOf func
 		return Done
 	}
 	code, hints := Of(c, err, codeOf)
-	if code == Failure && names(c, err) {
+	switch {
+	case code == Failure && names(c, err):
 		code = Usage
+	case code == Refused && diskFailed(err):
+		code = Failure
 	}
 	var own *Error
 	if !errors.As(err, &own) || own.Err != nil {

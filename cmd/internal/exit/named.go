@@ -46,3 +46,10 @@ func words(c *cobra.Command) []string {
 	})
 	return slices.DeleteFunc(list, func(s string) bool { return strings.TrimSpace(s) == "" })
 }
+
+// diskFailed says whether an error is a disk's that did not take what was written: no
+// input is at fault, whatever a command takes all its errors for.
+func diskFailed(err error) bool {
+	reasons := []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EROFS, syscall.EIO}
+	return slices.ContainsFunc(reasons, func(reason syscall.Errno) bool { return errors.Is(err, reason) })
+}

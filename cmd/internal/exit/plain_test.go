@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -61,6 +63,21 @@ func TestWithoutCalls(t *testing.T) {
 	} {
 		if got := withoutCalls(in); got != want {
 			t.Errorf("%v: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestDiskFailed: a full disk refuses nothing that people could put right in their input.
+func TestDiskFailed(t *testing.T) {
+	for reason, want := range map[error]int{
+		syscall.ENOSPC: Failure, syscall.EROFS: Failure, syscall.EACCES: Refused, errors.New("two nodes"): Refused,
+	} {
+		root := &cobra.Command{Use: "x", RunE: func(*cobra.Command, []string) error {
+			return &Error{Code: Refused, Err: &fs.PathError{Op: "open", Path: "fleet/cp-1.tar", Err: reason}}
+		}}
+		root.SetArgs(nil)
+		if code := Run(context.Background(), root, &bytes.Buffer{}, nil); code != want {
+			t.Errorf("%v: exit %d, want %d", reason, code, want)
 		}
 	}
 }
