@@ -3,7 +3,9 @@
 package module
 
 import (
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/miekg/pkcs11"
 )
@@ -44,7 +46,7 @@ func (m *Module) GetInfo() (pkcs11.Info, error) {
 	if err != nil {
 		return pkcs11.Info{}, err
 	}
-	info := pkcs11.Info{ManufacturerID: i.text(), LibraryDescription: i.text()}
+	info := pkcs11.Info{ManufacturerID: words(i.text()), LibraryDescription: words(i.text())}
 	info.LibraryVersion = pkcs11.Version{Major: byte(i.number()), Minor: byte(i.number())}
 	return info, done(fnGetInfo, i)
 }
@@ -65,7 +67,7 @@ func (m *Module) GetTokenInfo(slot uint) (pkcs11.TokenInfo, error) {
 		return pkcs11.TokenInfo{}, err
 	}
 	t := pkcs11.TokenInfo{
-		Label: trim(i.text()), ManufacturerID: trim(i.text()), Model: trim(i.text()), SerialNumber: trim(i.text()),
+		Label: words(i.text()), ManufacturerID: words(i.text()), Model: words(i.text()), SerialNumber: words(i.text()),
 		Flags: i.number(), MaxSessionCount: i.number(), MaxRwSessionCount: i.number(),
 	}
 	t.FirmwareVersion = pkcs11.Version{Major: byte(i.number()), Minor: byte(i.number())}
@@ -253,10 +255,16 @@ func (m *Module) Sign(h pkcs11.SessionHandle, all []Operation) (signatures [][]b
 // Limit is how long a call may take.
 func (m *Module) Limit() time.Duration { return time.Duration(m.connection.limit.Load()) }
 
-// trim cuts padding off: blanks by the standard, and NUL by some.
-func trim(s string) string {
-	for len(s) > 0 && (s[len(s)-1] == ' ' || s[len(s)-1] == 0) {
-		s = s[:len(s)-1]
+// words are a text of the token's or module's without its padding: blanks by the standard,
+// and NUL by some. What is not UTF-8, as the standard wants it, was written in Latin-1.
+func words(s string) string {
+	s = strings.TrimRight(s, " \x00")
+	if utf8.ValidString(s) {
+		return s
 	}
-	return s
+	latin := make([]rune, 0, len(s))
+	for _, b := range []byte(s) {
+		latin = append(latin, rune(b))
+	}
+	return string(latin)
 }

@@ -74,3 +74,15 @@ func FuzzMessage(f *testing.F) {
 		}
 	})
 }
+
+// TestWords: a label in Latin-1 is text, too; a record has no other.
+func TestWords(t *testing.T) {
+	for in, want := range map[string]string{
+		"root  ": "root", "root\x00\x00": "root", "a b": "a b", "": "", "\xff\xff": "\u00ff\u00ff",
+		"Schl\u00fcssel ": "Schl\u00fcssel", "Schl\xfcssel  ": "Schl\u00fcssel",
+	} {
+		if got := words(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
