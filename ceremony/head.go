@@ -51,7 +51,7 @@ func (e *Stopped) Unwrap() error { return e.cause }
 // closed record whose signature is there has nothing left to sign, and a rehearsal
 // nothing to lose.
 func (r *run) compareHead(ctx context.Context, path string) error {
-	data, err := os.ReadFile(path)
+	data, err := transcript.ReadFile(path)
 	if err != nil {
 		return err
 	}

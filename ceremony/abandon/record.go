@@ -59,7 +59,7 @@ func Propose(c Config) (p *Proposal, err error) {
 // readRecord reads a record to its last whole line, as a process that goes on does.
 func readRecord(dir string) (*transcript.Transcript, error) {
 	file := filepath.Join(dir, history.RecordFile)
-	data, err := os.ReadFile(file)
+	data, err := transcript.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}

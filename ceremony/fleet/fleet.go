@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -67,15 +66,22 @@ func (f *Folder) statusDir() string {
 	return filepath.Join(f.Dir, StatusDir)
 }
 
+// maxIndex is above an index of 100,000 nodes, in bytes.
+const maxIndex = 64 << 20
+
 // read reads fleet.json; an empty index when there is none.
 func (f *Folder) read() (*index, error) {
 	x := &index{}
-	data, err := os.ReadFile(filepath.Join(f.Dir, indexFile))
+	name := filepath.Join(f.Dir, indexFile)
+	data, err := readUpTo(name, maxIndex+1)
 	if errors.Is(err, fs.ErrNotExist) {
 		return x, nil
 	}
+	if err == nil && len(data) > maxIndex {
+		err = fmt.Errorf("is larger than %d MiB", maxIndex>>20)
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()

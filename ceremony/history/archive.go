@@ -104,7 +104,7 @@ func (a *Archive) add(dir string) error {
 // glance reads the first line of a record, and hashes its last.
 func glance(dir string) (*Found, error) {
 	file := filepath.Join(dir, RecordFile)
-	f, err := os.Open(file)
+	f, err := transcript.OpenFile(file)
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func Directory(dir string) Source {
 	file := filepath.Join(dir, RecordFile)
 	return Source{
 		Name: file, Dir: dir,
-		Open:      func() (io.ReadCloser, error) { return os.Open(file) },
+		Open:      func() (io.ReadCloser, error) { return transcript.OpenFile(file) },
 		Signature: func() ([]byte, error) { return readSignature(filepath.Join(dir, SignatureFile)) },
 	}
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,7 +15,8 @@ import (
 // Directory reads what a ceremony directory says of its own ceremony, line by line,
 // because minutes show every line. The audit reports lines that cannot be read.
 func Directory(dir string) (*Minutes, error) {
-	if _, err := os.Stat(filepath.Join(dir, "transcript.jsonl")); err != nil {
+	record := filepath.Join(dir, "transcript.jsonl")
+	if _, err := os.Stat(record); err != nil {
 		return nil, fmt.Errorf("%s is no ceremony directory: %w", dir, err)
 	}
 	found, err := audit.Verify(dir, audit.Options{})
@@ -22,7 +24,10 @@ func Directory(dir string) (*Minutes, error) {
 		return nil, err
 	}
 	m := &Minutes{Audit: found}
-	data, err := os.ReadFile(filepath.Join(dir, "transcript.jsonl"))
+	data, err := transcript.ReadFile(record)
+	if errors.As(err, new(*transcript.Broken)) {
+		return m, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -67,6 +67,13 @@ type Count struct {
 // that of a record which is not whole is a *transcript.Broken. name is the directory's,
 // for messages.
 func Read(name string, dir fs.FS) (*Status, error) {
+	info, err := fs.Stat(dir, recordFile)
+	if err == nil {
+		err = transcript.CheckFile(name+"/"+recordFile, info)
+	}
+	if err != nil {
+		return nil, err
+	}
 	f, err := dir.Open(recordFile)
 	if err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"reflect"
 	"time"
@@ -70,7 +69,7 @@ func Create(d *durable.Disk, path string, now func() time.Time, first Open) (*Wr
 // Resumed with the transcript's head and what was cut. The Writer of a closed
 // transcript refuses every record.
 func Resume(d *durable.Disk, path string, now func() time.Time) (*Writer, *Transcript, *Recovered, error) {
-	data, err := os.ReadFile(path)
+	data, err := ReadFile(path)
 	if err != nil {
 		return nil, nil, nil, err
 	}
