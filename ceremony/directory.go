@@ -48,6 +48,9 @@ type directory struct {
 
 // lock keeps a second process out of the directory.
 func lock(dir string) (func() error, error) {
+	if info, err := os.Lstat(filepath.Join(dir, lockFile)); err == nil && !info.Mode().IsRegular() {
+		return nil, notPlain(filepath.Join(dir, lockFile))
+	}
 	l := flock.New(filepath.Join(dir, lockFile))
 	ok, err := l.TryLock()
 	if err != nil {
@@ -89,6 +92,9 @@ func (d *directory) take(c *schedule.Ceremony) error {
 	if d.taken, err = os.Stat(d.path); err != nil {
 		return err
 	}
+	if err := d.plain(); err != nil {
+		return err
+	}
 	if err := d.foreign(c); err != nil {
 		return err
 	}
@@ -103,6 +109,40 @@ func (d *directory) take(c *schedule.Ceremony) error {
 	}
 	// The plan comes last: with it, the copy is whole.
 	return d.ensure(planFile, c.Inputs[planFile])
+}
+
+// walk calls fn with each path below the directory, which may be a link.
+func (d *directory) walk(fn func(rel string, e fs.DirEntry) error) error {
+	top, err := filepath.EvalSymlinks(d.path)
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || path == top {
+			return err
+		}
+		rel, err := filepath.Rel(top, path)
+		if err != nil {
+			return err
+		}
+		return fn(filepath.ToSlash(rel), e)
+	})
+}
+
+// plain refuses what is neither file nor folder: a pipe would be waited for, and what a
+// link leads to is not the ceremony's.
+func (d *directory) plain() error {
+	return d.walk(func(rel string, e fs.DirEntry) error {
+		if e.IsDir() || e.Type().IsRegular() {
+			return nil
+		}
+		return notPlain(d.file(rel))
+	})
+}
+
+func notPlain(path string) *Refused {
+	return &Refused{[]string{fmt.Sprintf("%s is neither a file nor a folder, and nothing else belongs into a "+
+		"ceremony directory; find out who put it there, and take it out", path)}}
 }
 
 // copyInputs copies all but the plan: as a batch into a directory that has none of
@@ -165,12 +205,7 @@ func (d *directory) foreign(c *schedule.Ceremony) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return filepath.WalkDir(d.path, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || path == d.path {
-			return err
-		}
-		rel, _ := filepath.Rel(d.path, path)
-		rel = filepath.ToSlash(rel)
+	return d.walk(func(rel string, e fs.DirEntry) error {
 		switch {
 		case e.IsDir() && durable.IsTemp(rel): // a batch that was not committed
 			return fs.SkipDir
@@ -284,13 +319,12 @@ func (d *directory) named(name string) string {
 
 // removeLeftovers clears temporary files an interrupted process left behind.
 func (d *directory) removeLeftovers() error {
-	return filepath.WalkDir(d.path, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || path == d.path || !durable.IsTemp(e.Name()) {
-			return err
+	return d.walk(func(rel string, e fs.DirEntry) error {
+		if !durable.IsTemp(e.Name()) {
+			return nil
 		}
-		rel, _ := filepath.Rel(d.path, path)
-		d.leftovers = append(d.leftovers, filepath.ToSlash(rel))
-		if err := d.disk.RemoveAll(path); err != nil {
+		d.leftovers = append(d.leftovers, rel)
+		if err := d.disk.RemoveAll(d.file(rel)); err != nil {
 			return err
 		}
 		if e.IsDir() {

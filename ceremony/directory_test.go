@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/gofrs/flock"
@@ -32,9 +33,15 @@ func TestDirectoryOfSomethingElse(t *testing.T) {
 			for _, name := range files {
 				put(t, filepath.Join(dir, name), "x")
 			}
-			_, err := ceremony.Run(context.Background(), f.Config(t, dir))
-			if !errors.Is(err, ceremony.ErrOtherCeremony) {
+			link := filepath.Join(t.TempDir(), "link")
+			if err := os.Symlink(dir, link); err != nil {
 				t.Fatal(err)
+			}
+			for _, name := range []string{dir, link} {
+				_, err := ceremony.Run(context.Background(), f.Config(t, name))
+				if !errors.Is(err, ceremony.ErrOtherCeremony) {
+					t.Fatalf("%s: %v", name, err)
+				}
 			}
 			for _, name := range files {
 				if data, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(data) != "x" {
@@ -45,6 +52,32 @@ func TestDirectoryOfSomethingElse(t *testing.T) {
 				t.Error("the ceremony began")
 			}
 		})
+	}
+}
+
+// TestDirectoryOfPipes: nothing waits for a pipe in a ceremony's directory, or follows a
+// link that somebody put there.
+func TestDirectoryOfPipes(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{})
+	whole, _ := f.Run(t)
+	for _, name := range []string{
+		"plan.yaml", ".lock", "schedule.txt", "transcript.jsonl", "bundles/x", "authorities/root.crt",
+	} {
+		for what, put := range map[string]func(path string) error{
+			"pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) },
+			"link": func(path string) error { return os.Symlink("/dev/zero", path) },
+		} {
+			dir := filepath.Join(t.TempDir(), "ceremony")
+			path := filepath.Join(dir, name)
+			if err := errors.Join(os.CopyFS(dir, os.DirFS(whole)), os.RemoveAll(path), put(path)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := ceremony.Run(context.Background(), f.Config(t, dir))
+			refused, ok := errors.AsType[*ceremony.Refused](err)
+			if !ok || !strings.Contains(refused.Error(), path+" is neither a file nor a folder") {
+				t.Errorf("%s for %s: %v", what, name, err)
+			}
+		}
 	}
 }
 

@@ -60,6 +60,7 @@ var beforeKeys = map[string]string{
 	`sameCeremony: the ceremony began with %d steps`:                       atDirectory,
 	`headFile:  is on the file system of the ceremony directory`:           atDirectory,
 	`headFile:  holds the head of another ceremony`:                        atDirectory,
+	`notPlain: %s is neither a file nor a folder`:                          atDirectory,
 	`compareHead: %s: people abandoned this ceremony`:                      atDirectory,
 	`compareHead: a ceremony goes on only with the head`:                   atDirectory,
 	`cutOff: the record has no line of the head`:                           atDirectory,
