@@ -2,8 +2,10 @@ package plan
 
 import (
 	"math/big"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -183,6 +185,16 @@ func TestNewWritesAll(t *testing.T) {
 		Authorities: []Authority{
 			{Name: "kubernetes", Family: kubepki.KubernetesAuthority, Adopted: true, Use: Trust, Certificate: "ca.crt"},
 		},
+		OnlineSigner: true,
+		Grant: Grant{
+			Journal: fp("journal"), Validity: Duration(90 * day), Life: Duration(12 * time.Hour), SignaturesPerDay: 4,
+			KeyAlgorithms: []signer.Algorithm{signer.ECDSAP256}, RefusedKeys: []fingerprint.SHA256{fp("a key")},
+			Reserved: GrantReserved{DNSNames: []string{"api.test"},
+				Networks: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")}},
+			Nodes: []GrantNode{{Name: "cp-1", Roles: control, DNSNames: []string{"cp-1.test"},
+				IPAddresses: []netip.Addr{netip.MustParseAddr("10.0.0.11")}, SignaturesPerDay: 2, Bootstrap: "ann"}},
+			Users: []GrantUser{{Name: "ann", Groups: []string{"ops"}, Requester: "ann", SignaturesPerDay: 1}},
+		},
 		ServiceAccount: ServiceAccount{Sealed: "sa.key.age", Public: "sa.pub", Former: []string{"former.pub"},
 			Next: NextAccount{Create: signer.RSA3072}},
 		People: approval.People{Threshold: 1, List: []approval.Person{
@@ -210,6 +222,8 @@ func TestNewWritesAll(t *testing.T) {
 	people := approval.People{Threshold: p.Approvals, List: p.People}
 	for what, diff := range map[string]string{
 		"previous": cmp.Diff(o.Previous, p.Previous.Ceremonies), "nodes": cmp.Diff(o.Nodes, p.Nodes),
+		"grant": cmp.Diff(o.Grant, p.Grant, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+			cmp.Comparer(func(a, b netip.Addr) bool { return a == b })),
 		"service account": cmp.Diff(o.ServiceAccount, p.ServiceAccount), "left": cmp.Diff(o.Left, p.Left),
 		"lists": cmp.Diff(o.CRLs, p.CRLs), "people": cmp.Diff(o.People, people),
 		"revocations": cmp.Diff(o.Revocations, p.Revocations, sameSerial),
@@ -222,7 +236,8 @@ func TestNewWritesAll(t *testing.T) {
 		"Those before it, newest first", "Ceremonies that were given up", "Valid as long as the kubeadm file says",
 		"its key was on disks, and is never used here", "it signs nothing", "Asked for by the node",
 		"No words to compare",
-		"API servers learn to trust it now", "while tokens of theirs live", "Nodes that have left the cluster for good",
+		"API servers learn to trust it now", "while tokens of theirs live", "An online signer's, whose host",
+		"What the online signer may sign", "Nodes that have left the cluster for good",
 	} {
 		if !strings.Contains(string(text), comment) {
 			t.Errorf("does not say %q:\n%s", comment, text)

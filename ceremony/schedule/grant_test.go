@@ -33,6 +33,10 @@ func TestGrant(t *testing.T) {
 	if !strings.Contains(written(c), want) {
 		t.Errorf("the schedule has no line %q:\n%s", want, written(c))
 	}
+	const summary = "0 nodes, 0 users; certificates live 1d at most, 4 a day for a node; the grant holds for 90d"
+	if got := c.GrantSummary(); got != summary {
+		t.Errorf("%s, want %s", got, summary)
+	}
 	names, networks := c.Reserved()
 	if len(names) != 0 || len(networks) != 1 || networks[0].String() != "10.96.0.0/12" {
 		t.Errorf("reserved are %v and %v", names, networks)
@@ -62,6 +66,14 @@ func TestGrantRefused(t *testing.T) {
 	} {
 		if _, err := opens(text, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q: %v", want, err)
+		}
+	}
+	for path, own := range map[string]bool{"grant.json": true, "grant.json.sig": true, "grants.json": false} {
+		text := strings.Replace(granting(journal), "  name: demo\n", "  name: demo\n  kubeadm: "+path+"\n", 1)
+		const want = " is a file of the ceremony directory itself"
+		_, err := opens(text, map[string]string{path: kubeadmFile})
+		if said := err != nil && strings.Contains(err.Error(), path+want); said != own {
+			t.Errorf("an input %s: %v", path, err)
 		}
 	}
 	p := makePast(t, append(defaultCAs[:len(defaultCAs):len(defaultCAs)],
