@@ -59,6 +59,27 @@ func TestPlaybook(t *testing.T) {
 	typeAll(t, commands(before), inTheRoom, commands(after))
 }
 
+// TestRecordedCeremony: what is kept of the ceremony in the room image is all of it, with the
+// power cut and what follows, and doctor has nothing to say.
+func TestRecordedCeremony(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(source, "cmd", "room-image", "ceremony.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := string(text)
+	for _, want := range []string{"approved by carol", "The head of the record as it was shown last",
+		`Type "it was" to go on: it was`, "The ceremony is complete.", "witnessed by eve", "witnessed by sam",
+		"written to the stick at /run/out:"} {
+		var found bool
+		if _, said, found = strings.Cut(said, want); !found {
+			t.Errorf("it does not say %q, or not after what comes before", want)
+		}
+	}
+	if strings.Contains(string(text), "but: ") {
+		t.Error("doctor minds something")
+	}
+}
+
 // TestRoomProgramIsNotStamped: two people compare the program and the image. Go's note of the
 // commit is in what a clone builds, and not in what a worktree or an archive does.
 func TestRoomProgramIsNotStamped(t *testing.T) {
