@@ -35,7 +35,7 @@ relay: ## build/officiant-signer-relay, which runs in a cluster
 image: ## build/officiant-signer-relay.oci.tar: an OCI archive of the relay, the same bytes twice
 	@rm -rf build/image && mkdir -p build/image
 	@cd cmd/officiant-signer-relay && for arch in amd64 arm64; do \
-		GOARCH=$$arch CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS) -buildid=' -o ../../build/image/$$arch . ; done && \
+		GOARCH=$$arch CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o ../../build/image/$$arch . ; done && \
 		CGO_ENABLED=0 $(GO) run ./image ../../build/image/image.tar '$(VERSION)' amd64=../../build/image/amd64 arm64=../../build/image/arm64
 	@mv build/image/image.tar build/officiant-signer-relay.oci.tar && rm -r build/image
 	@sha256sum build/officiant-signer-relay.oci.tar
@@ -58,9 +58,10 @@ build-airgap: ## build/officiant-airgap: no cloud backend, no cloud SDK
 	@mkdir -p build
 	CGO_ENABLED=1 $(GO) build -trimpath -buildvcs=false -tags airgap -ldflags '$(LDFLAGS)' -o build/officiant-airgap ./cmd/officiant
 
-man: build ## manual pages of all programs, in build/man
+man: build relay ## manual pages of all programs, in build/man
 	@rm -rf build/man
-	@build/officiant man build/man && build/officiant-node man build/man && build/officiant-signer man build/man && ls build/man | wc -l
+	@for program in officiant officiant-node officiant-signer officiant-signer-relay; do build/$$program man build/man; done
+	@ls build/man | wc -l
 
 # RELEASE_KEY: an SSH key that signs SHA256SUMS.
 release: ## programs, SBOMs and Debian packages for amd64 and arm64, in build/release

@@ -3,15 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"officiant/cmd/internal/completion"
 	"officiant/cmd/internal/exit"
-	"officiant/cmd/internal/manual"
+	"officiant/cmd/internal/program"
 )
 
 // options is what every command gets from main.
@@ -32,31 +30,15 @@ func execute(ctx context.Context, o *options, args []string) int {
 }
 
 func newRootCommand(o *options) *cobra.Command {
-	root := exit.Group(&cobra.Command{
+	return program.Program{
+		Version: o.Version, Built: built, Stdout: o.Stdout, Stderr: &o.Stderr, Examples: examples,
+	}.Complete(exit.Group(&cobra.Command{
 		Use:   "officiant-signer-relay",
 		Short: "Hands a cluster's certificate requests to officiant-signer",
 		Long: "Officiant-signer-relay runs in the cluster, hands its CertificateSigningRequests to\n" +
 			"officiant-signer, and writes back approval or denial, and the certificate. It has no\n" +
 			"key and no policy: what is signed, the signer says.",
-	}, newRunCommand(o), newManifestsCommand(o), newVersionCommand(o))
-	root.AddCommand(manual.Command(root, o.Version, built, exit.ExactArgs(1, "one folder")))
-	exit.Program(root, o.Version, &o.Stderr)
-	manual.Examples(root, examples)
-	manual.Help(root)
-	completion.Add(root, nil)
-	return root
-}
-
-func newVersionCommand(o *options) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  exit.ExactArgs(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(o.Stdout, "officiant-signer-relay %s\n", o.Version)
-			return err
-		},
-	}
+	}, newRunCommand(o), newManifestsCommand(o)))
 }
 
 // outcome is the exit code of errors that have none.
