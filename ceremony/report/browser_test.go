@@ -111,8 +111,8 @@ func revokedPage(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// TestInBrowser looks at the pages in a real browser: nothing is wider than a
-// telephone, a screen, or a sheet of A4 or Letter, and something is to be seen.
+// TestInBrowser looks at the pages in a real browser: nothing is wider than a telephone,
+// a screen, or a sheet of A4 or Letter, no word is broken, and something is to be seen.
 func TestInBrowser(t *testing.T) {
 	browser(t)
 	for name, text := range papers(t) {
@@ -140,7 +140,7 @@ func TestInBrowser(t *testing.T) {
 }
 
 // TestTooWideCanFail shows that a line that does not fit is found, on screen and
-// on paper, and one that is cut off.
+// on paper, one that is cut off, and a word that is broken.
 func TestTooWideCanFail(t *testing.T) {
 	browser(t)
 	for name, bad := range map[string]string{
@@ -148,6 +148,7 @@ func TestTooWideCanFail(t *testing.T) {
 		"word":     `<p style="overflow-wrap:normal">` + strings.Repeat("x", 400) + `</p>`,
 		"cut off":  `<div style="width:50px;overflow:hidden;white-space:nowrap">` + strings.Repeat("x", 400) + `</div>`,
 		"off left": `<div style="position:relative;left:-200px">x</div>`,
+		"broken":   `<p style="width:30px;overflow-wrap:anywhere">administrator</p>`,
 	} {
 		text := "<!DOCTYPE html><html><head><style>@media print { body { margin: 0 } }</style></head><body>" + bad + "</body></html>"
 		if found := tooWide(t, t.TempDir(), text); len(found) != len(widths) {
@@ -179,6 +180,18 @@ addEventListener('load', () => {
     for (const e of d.querySelectorAll('svg text')) {
       const b = e.getBBox(), v = e.ownerSVGElement.viewBox.baseVal;
       if (b.x < 0 || b.x + b.width > v.width || b.y < 0 || b.y + b.height > v.height) bad.push('text outside its picture: ' + e.textContent);
+    }
+    for (const e of d.body.querySelectorAll('*')) {
+      if (e.closest('svg, .mono')) continue;
+      for (const n of e.childNodes) {
+        if (n.nodeType !== Node.TEXT_NODE) continue;
+        for (const word of n.data.matchAll(/(?<![\p{L}\p{N}])\p{L}{2,20}(?![\p{L}\p{N}])/gu)) {
+          const r = d.createRange();
+          r.setStart(n, word.index);
+          r.setEnd(n, word.index + word[0].length);
+          if (new Set([...r.getClientRects()].map(x => Math.round(x.top))).size > 1) bad.push('breaks ' + word[0]);
+        }
+      }
     }
     if (bad.length) out.push('TOOWIDE ' + f.name + ' (' + w.innerWidth + '): ' + bad.slice(0, 4).join('; '));
     else out.push('FITS ' + f.name);

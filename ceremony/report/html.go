@@ -26,6 +26,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"groups": func(f fingerprint.SHA256) []string { return f.Lines()[:2] },
 	"words":  wordRows,
 	"join":   func(list []string) string { return strings.Join(list, ", ") },
+	"parts":  func(subject string) []string { return strings.SplitAfter(subject, ",") }, // where a line may end
 	"times":  func(n int) []struct{} { return make([]struct{}, n) },
 }).ParseFS(pages, "page/*.html"))
 
