@@ -119,8 +119,8 @@ type Facts struct {
 	External bool `json:"externalRoot,omitempty"`
 }
 
-// Refusal says which file of which bundle is not as it must be, and why.
-// Open joins several when there are several (errors.Join).
+// Refusal says what is wrong with which file of which bundle. Open joins several
+// (errors.Join).
 type Refusal struct {
 	Bundle string
 	File   string // empty when it is the bundle as a whole

@@ -68,7 +68,7 @@ func (b *Bundle) ServiceAccountPublic() (crypto.PublicKey, error) {
 	return keys[0], nil
 }
 
-// NextRelease reads the release key that the bundle announces; nil when there is none.
+// NextRelease reads the release key that the bundle announces; nil if it announces none.
 func (b *Bundle) NextRelease() (crypto.PublicKey, error) {
 	data, ok := b.Files[NextReleaseFile]
 	if !ok {

@@ -48,8 +48,8 @@ func (m *memory) read() (head fingerprint.SHA256, known bool, err error) {
 	return head, err == nil, err
 }
 
-// RememberedHead is the head that this machine remembers, in a folder, of the record with
-// a first line; false when there is none.
+// RememberedHead is the head that this machine remembers, in a folder, for the record that
+// begins with a line; false if there is none.
 func RememberedHead(folder string, first fingerprint.SHA256) (head fingerprint.SHA256, known bool, err error) {
 	m := memory{folder: folder}
 	m.of(first)

@@ -97,8 +97,8 @@ func (e *Refused) Error() string {
 	return s
 }
 
-// Missing is a *Refused for want of something that people may say or give when they run
-// the command again; with which option, the command says.
+// Missing is a *Refused because of something that people can supply when they run the
+// command again; the command says with which option.
 type Missing struct {
 	*Refused
 	What Want

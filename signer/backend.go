@@ -9,9 +9,9 @@ import (
 	"officiant/bundle/nearest"
 )
 
-// Backend picks the backend of a key by its URI's scheme, from all that a build has.
-// Schemes are alike in any case (RFC 3986 section 3.1). build says which build lacks it,
-// such as " (airgap)", and may be empty. BadURI: there is none.
+// Backend picks the backend for a key by its URI's scheme, among those that a build has;
+// the error is a BadURI if there is none. Schemes are case-insensitive (RFC 3986 section
+// 3.1). build names a build that lacks one, such as " (airgap)", and may be empty.
 func Backend[B any](ref Ref, all map[string]B, build string) (B, error) {
 	scheme, _, _ := strings.Cut(ref.URI, ":")
 	if b, ok := all[strings.ToLower(scheme)]; ok {

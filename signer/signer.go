@@ -35,9 +35,9 @@ type IDFinder interface {
 	FindID(ctx context.Context, ref Ref, id ID) (Key, error)
 }
 
-// PublicFinder is a Store that finds a key by the SHA-256 of its public half's
-// DER SubjectPublicKeyInfo, whatever it is called: ErrNotFound when there is
-// none. ref names only the token.
+// PublicFinder is a Store that finds a key by the SHA-256 of its public half's DER
+// SubjectPublicKeyInfo, whatever its name: ErrNotFound if there is none. ref names only
+// the token.
 type PublicFinder interface {
 	FindPublic(ctx context.Context, ref Ref, spki [32]byte) (Key, error)
 }

@@ -71,7 +71,7 @@ func WriteFile(t testing.TB, path string, data []byte) {
 	}
 }
 
-// Certificates renders PEM certificates one after the other.
+// Certificates renders PEM certificates in a row.
 func Certificates(ders ...[]byte) []byte {
 	var out []byte
 	for _, der := range ders {

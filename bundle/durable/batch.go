@@ -34,8 +34,8 @@ type Batch struct {
 // tempBatch begins the names of folders that batches are written to.
 const tempBatch = tempPrefix + "batch-"
 
-// Batch begins one. The error is ErrNoBatch where files have to be synced one by
-// one: FAT, FUSE and network file systems, and what is not known.
+// Batch begins a batch. The error is ErrNoBatch on file systems where files have to be
+// synced one by one: FAT, FUSE, network and unknown ones.
 func (d *Disk) Batch(folder string) (*Batch, error) {
 	probe, err := d.files().Open(folder)
 	if err != nil {

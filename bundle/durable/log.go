@@ -19,8 +19,8 @@ type Log struct {
 	err    error // the first failure; none is forgotten
 }
 
-// OpenLog opens the file for appending. When there is none it makes one with
-// exactly this mode and syncs the folder.
+// OpenLog opens the file for appending. If there is none, it creates one with exactly this
+// mode and syncs the folder.
 func (d *Disk) OpenLog(path string, mode fs.FileMode) (*Log, error) {
 	f, err := d.files().OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -20,7 +20,7 @@ const (
 	DefaultBytes   = 32 << 20
 )
 
-// ErrUnchanged says that what is there is what the validator is of.
+// ErrUnchanged says that the file is still the one that the validator describes.
 var ErrUnchanged = errors.New("not changed since it was last read")
 
 // ErrAbsent says that there is no such file.
@@ -75,8 +75,8 @@ func Open(at string, o Options) (*Place, error) {
 // String is the place as it was named.
 func (p *Place) String() string { return p.name }
 
-// Get reads a file. It fails with ErrUnchanged when it is the one that known is of, with
-// ErrAbsent when there is none, and otherwise with what the place did.
+// Get reads a file. It fails with ErrUnchanged if the file is still the one known, with
+// ErrAbsent if there is none, and otherwise with the location's own error.
 func (p *Place) Get(ctx context.Context, name string, known Validator) ([]byte, Validator, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.o.Timeout)
 	defer cancel()

@@ -5,8 +5,8 @@ import "strings"
 // shownRecipient is how much of a long recipient people are shown.
 const shownRecipient = 20
 
-// Recipient shows an age recipient on a line, without a blank: a hybrid one has 2,000
-// characters, of which the first tell it apart.
+// Recipient shows an age recipient on one line, without spaces. A hybrid one has 2,000
+// characters, of which the first identify it.
 func Recipient(r string) string {
 	var parts []string
 	for part := range strings.FieldsSeq(r) {

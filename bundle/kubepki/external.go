@@ -195,9 +195,9 @@ func signed(cert, issuer *x509.Certificate) bool {
 	return bytes.Equal(cert.RawIssuer, issuer.RawSubject) && cert.CheckSignatureFrom(issuer) == nil
 }
 
-// Chained says what is wrong with a way up to an external root: with the root, and
-// with each CA between it and cert, as Chain found them. A zero now leaves dates
-// aside; else each has to be valid then and not outlive its issuer.
+// Chained says what is wrong with a chain to an external root: with the root, and with
+// each CA between it and cert, as Chain found them. A zero now ignores dates; otherwise
+// each must be valid then and not outlive its issuer.
 func Chained(cert, root *x509.Certificate, chain []*x509.Certificate, now time.Time) []string {
 	var wrong []string
 	below := cert

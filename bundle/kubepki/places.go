@@ -69,8 +69,7 @@ func (p Places) of(n Node, file string) string {
 	return p.in(file)
 }
 
-// Place is where a bundle's file ("pki/ca.crt", "admin.conf") lies on a node: an
-// absolute path.
+// Place is the absolute path on a node of a bundle's file ("pki/ca.crt", "admin.conf").
 func (c Cluster) Place(n Node, file string) string { return c.Places.of(n, file) }
 
 // Dir is kubeadm's certificatesDir.

@@ -17,7 +17,7 @@ import (
 
 var errDamaged = errors.New("damaged private key")
 
-// Parse reads one private key, in a file of its own.
+// Parse reads a file that holds one private key.
 func Parse(data []byte) (crypto.Signer, error) {
 	block, rest := pem.Decode(data)
 	if block != nil && block.Type == "EC PARAMETERS" {

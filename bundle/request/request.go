@@ -56,7 +56,7 @@ type Opened struct {
 	Raw         []byte                              // the request file as it was
 }
 
-// Refusal says which part of which request file is not as it must be, and why.
+// Refusal says what is wrong with which part of which request file.
 type Refusal struct {
 	File   string // the request file
 	Part   string // the entry in it, or a field of request.json; empty when it is the whole

@@ -23,7 +23,7 @@ const (
 	pause   = 2 * time.Second
 )
 
-// Machine is the one this program runs on, or a folder that stands for it.
+// Machine is the one that this program runs on, or a folder in its place.
 type Machine struct {
 	Root string
 	Disk *durable.Disk

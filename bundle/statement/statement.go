@@ -231,8 +231,8 @@ func (s *Signed) Old(now time.Time, life time.Duration) bool {
 	return s.Time.Before(now.Add(-life)) || s.Time.After(now.Add(skew))
 }
 
-// Check holds a statement against the bundle that the ceremony of its sequence made for
-// the node: it has to be that bundle, and its certificate the signer's.
+// Check compares a statement with the bundle that the ceremony of its sequence made for
+// the node: they must be the same bundle, and its certificate the signer's.
 func (s *Signed) Check(b *bundle.Bundle) error {
 	if b.Cluster != s.Cluster || b.Node != s.Node || fingerprint.Of(b.Sums) != s.Bundle {
 		return fmt.Errorf("it is about another bundle than ceremony %d made for node %s", b.Sequence, b.Node)

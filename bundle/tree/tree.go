@@ -214,8 +214,8 @@ func (r *Root) inside(root *os.Root, link, target string) (string, error) {
 	return below, nil
 }
 
-// Folder looks whether a folder, or what is there of the way to it, is below the
-// root. A missing folder is not an error; a link to nothing is.
+// Folder checks whether a folder, or as much of its path as exists, is below the root. A
+// missing folder is not an error; a link to nothing is.
 func (r *Root) Folder(path string) error {
 	root, at, err := r.at("open", path, true)
 	if err != nil {

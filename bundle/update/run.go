@@ -81,8 +81,8 @@ func stop(state statement.State, format string, args ...any) error {
 	return &stopped{statement.Outcome{State: state, Reason: fmt.Sprintf(format, args...)}}
 }
 
-// Run does what is to be done once. An error is the machine's: its lock, its disk. What
-// the place or the services do is in the result.
+// Run does once what there is to do. An error is the machine's own: its lock, its disk.
+// What went wrong at the source or with services is in the result.
 func (r *Runner) Run(ctx context.Context) (*Result, error) {
 	sole, release, err := r.Node.Take()
 	if errors.Is(err, fs.ErrNotExist) && r.Node.State().Absent() {

@@ -26,8 +26,8 @@ func Rune(r rune) bool {
 	return unicode.IsPrint(r) && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// Hidden is the first character of a text that a reader does not see; ok when there
-// is none. Bytes that are not UTF-8 count as one.
+// Hidden is the first invisible character of a text; ok is true if there is none. Bytes
+// that are not UTF-8 count as invisible.
 func Hidden(text string) (r rune, ok bool) {
 	if !utf8.ValidString(text) {
 		return utf8.RuneError, false

@@ -103,8 +103,7 @@ func (p People) Listing() []byte {
 	return fmt.Appendf(nil, "officiant people v1\nthreshold %d\n%s", p.Threshold, strings.Join(lines, ""))
 }
 
-// Fingerprint is what pins people: who they are, by which keys, and how many
-// have to approve.
+// Fingerprint pins people: who they are, their keys, and how many must approve.
 func (p People) Fingerprint() fingerprint.SHA256 { return fingerprint.Of(p.Listing()) }
 
 // Nobody says that the plan names no people.

@@ -22,8 +22,8 @@ import (
 	"officiant/bundle/seal"
 )
 
-// Running is a cluster that kubeadm made, with its CA keys at hand: what it is
-// before a ceremony adopts it.
+// Running is a cluster that kubeadm created, with its CA keys on disk, before a ceremony
+// adopts it.
 type Running struct {
 	Cluster     kubepki.Cluster
 	Authorities map[kubepki.Authority]*x509.Certificate // self-signed, as kubeadm makes them

@@ -241,7 +241,7 @@ func (f *Fixture) NewKey(t testing.TB, label string, a signer.Algorithm) signer.
 	return key
 }
 
-// Asking has PINs asked for, in place of the file that the station names.
+// Asking has PINs asked for instead of read from the file that the station names.
 func (f *Fixture) Asking(t testing.TB) {
 	t.Helper()
 	text, err := os.ReadFile(f.Station)
@@ -249,7 +249,7 @@ func (f *Fixture) Asking(t testing.TB) {
 	write(t, f.Station, strings.ReplaceAll(string(text), "&pin-source=file:"+filepath.Join(f.Room, "pin"), ""))
 }
 
-// InRoom is the same fixture with the tokens of another room, a copy of its own.
+// InRoom is the same fixture with another room's tokens, as a copy.
 func (f *Fixture) InRoom(t testing.TB, room string) *Fixture {
 	t.Helper()
 	conf := filepath.Join(room, "softhsm2.conf")

@@ -18,8 +18,8 @@ const Layout = "2006-01-02T15:04:05.000Z"
 // Type says what a line records.
 type Type string
 
-// Record is the body ("data") of one line. Its type has a field for each of its own,
-// in the order they are written in.
+// Record is the body ("data") of one line. Its type has a field for each JSON field, in
+// the order in which they are written.
 type Record interface{ Type() Type }
 
 // Line is one line, whatever its record is about.

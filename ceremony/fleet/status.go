@@ -36,7 +36,7 @@ type Node struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// ErrNothing says that a folder is none that bundles were laid out in.
+// ErrNothing says that no bundles were published in a folder.
 var ErrNothing = errors.New("nothing was published there")
 
 // Statuses says which node has what, in the order of waves.

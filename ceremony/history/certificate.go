@@ -58,7 +58,7 @@ func (i *Issuer) By(c *x509.Certificate) bool {
 // Serial is a serial number, which has 20 octets at most (RFC 5280, 4.1.2.2).
 type Serial [20]byte
 
-// SerialOf is a number as a Serial; false when it is none.
+// SerialOf converts a number to a Serial; false if it cannot be one.
 func SerialOf(n *big.Int) (s Serial, ok bool) {
 	if n == nil || n.Sign() < 0 || n.BitLen() > 8*len(s) {
 		return s, false
@@ -88,8 +88,7 @@ func (c Certificate) File() string {
 	return file
 }
 
-// Parse reads the certificate out of its record again. Of an abandoned one there
-// is none to read.
+// Parse reads the certificate from its record again. An abandoned one has none.
 func (c Certificate) Parse() (*x509.Certificate, error) {
 	if c.State == Abandoned {
 		return nil, fmt.Errorf("%s: %s (%s) was abandoned: no certificate is on record", c.Of.Source.Name, c.Name, c.Serial)

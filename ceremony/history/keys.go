@@ -52,7 +52,7 @@ type ReleaseKeys struct {
 	Lost []fingerprint.SHA256
 }
 
-// ReleaseKeys tells of release keys; false when the cluster has no ceremony here.
+// ReleaseKeys are the cluster's release keys; false if it has no ceremony here.
 func (h *History) ReleaseKeys() (ReleaseKeys, bool) {
 	if len(h.own) == 0 {
 		return ReleaseKeys{}, false

@@ -131,7 +131,7 @@ func (e *Entry) authority() string {
 	return e.of.At(int(e.n)).Signer
 }
 
-// Item is all there is to tell of it.
+// Item is an entry with everything that is known about it.
 func (e *Entry) Item() Item {
 	var i Item
 	if e.kind == crl { // a record may have lists and no certificate

@@ -77,8 +77,8 @@ func (record *Record) entries() []*Entry {
 	return list
 }
 
-// List is what several transcripts tell together, oldest first. Rehearsals tell
-// of nothing real, and are an error. The same transcript twice counts once.
+// List joins several transcripts, oldest first. Rehearsals are an error, because nothing
+// in them is real. A transcript given twice counts once.
 func List(records ...*Record) ([]*Entry, error) {
 	records = slices.Clone(records)
 	slices.SortStableFunc(records, func(a, b *Record) int {
@@ -208,8 +208,8 @@ func Lost(records ...*Record) []string {
 	return lost
 }
 
-// Forked names the ceremonies for which these records disagree: the
-// chain was forked, or an unfinished copy lies beside the finished one.
+// Forked names the ceremonies on which these records disagree: the chain was forked, or an
+// unfinished copy is beside the finished one.
 func Forked(records ...*Record) []string {
 	heads := map[string]fingerprint.SHA256{}
 	var forked []string

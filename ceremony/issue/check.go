@@ -49,8 +49,8 @@ func (c *Checked) TBS() []byte { return c.throwaway.RawTBSCertificate }
 // Serial is the certificate's serial number.
 func (c *Checked) Serial() *big.Int { return c.throwaway.SerialNumber }
 
-// Throwaway is the certificate with the throw-away key's signature. It stands in
-// for the real one where signatures do not count, and must never be written.
+// Throwaway is the certificate with the throw-away key's signature. It is for uses where
+// signatures do not count, and must never be written.
 func (c *Checked) Throwaway() *x509.Certificate { return c.throwaway }
 
 // Refused says why a certificate may not be signed.

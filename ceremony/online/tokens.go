@@ -89,7 +89,7 @@ func (t *Tokens) find(ctx context.Context, name string) (signer.Key, error) {
 	return key, nil
 }
 
-// Probe finds a key anew in its open token, and returns it. One that is not found, or a
+// Probe finds a key in its open token again, and returns it. A key that is not found, or a
 // token that does not answer, is Lost.
 func (t *Tokens) Probe(ctx context.Context, name string) (signer.Key, error) {
 	t.mu.Lock()

@@ -43,8 +43,7 @@ func OpenShare(identity string, sealed []byte) (*Share, error) {
 	return ParseShare(text)
 }
 
-// Folder reads the set of a folder, and the sealed PIN that lies with it; nil when
-// none does.
+// Folder reads the set in a folder, and the sealed PIN beside it; nil if there is none.
 func Folder(path string) (*Set, []byte, error) {
 	data, err := read(filepath.Join(path, SetFile))
 	if err != nil {

@@ -121,7 +121,7 @@ func (s *Set) opening() []byte {
 // ID tells the set from all others: the SHA-256 of its text.
 func (s *Set) ID() fingerprint.SHA256 { return fingerprint.Of(s.Text()) }
 
-// Person is who has the share of an index; "" when nobody has.
+// Person has the share of an index; "" if nobody has.
 func (s *Set) Person(index int) string {
 	if index < 1 || index > len(s.People) {
 		return ""

@@ -35,8 +35,8 @@ type Certificate struct {
 	Issuers     []*x509.Certificate // between it and the root, its own issuer first
 }
 
-// Others names the certificates, in PEM, that came in files of no authority's name: an
-// authority without a file of its own is looked for there by its key.
+// Others names the certificates, in PEM, from files not named after an authority. An
+// authority without a file of its own is searched for there, by its key.
 const Others = ""
 
 // Check holds files, by authority name, against what is expected. It returns

@@ -11,9 +11,9 @@ import (
 	"officiant/bundle/fingerprint"
 )
 
-// Abandonment closes a ceremony that will not be finished: from here on nothing is
-// made or signed, and keys are destroyed. It is the first line of its process, in place
-// of Resumed. Intents without a result count as abandoned.
+// Abandonment closes a ceremony that will not be finished: from here on nothing is created
+// or signed, and keys are destroyed. It is the first line of its process, instead of
+// Resumed. Intents without a result count as abandoned.
 type Abandonment struct {
 	Head      fingerprint.SHA256  `json:"head"`          // of what was found, which people signed
 	Cut       *fingerprint.SHA256 `json:"cut,omitempty"` // as in Resumed

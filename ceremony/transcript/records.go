@@ -106,7 +106,7 @@ type Paused struct {
 	Reason string `json:"reason"`
 }
 
-// Step opens a numbered step; the number stands in the line itself.
+// Step opens a numbered step. The number is in the line itself.
 type Step struct {
 	Title string `json:"title"`
 }

@@ -7,7 +7,7 @@ import (
 	"officiant/bundle/fingerprint"
 )
 
-// StationChanged says that the ceremony goes by another station file from here on.
+// StationChanged says that the ceremony uses another station file from here on.
 // Every key on record before it has answered a challenge of this process, in the place
 // that the new file names.
 type StationChanged struct {

@@ -23,8 +23,8 @@ const (
 	tagLabel = "officiant:label" // CLUSTER/NAME
 )
 
-// Find returns the key that ref's URI names, or the one with the alias of its
-// label. What a name is resolved to holds for as long as the store is open.
+// Find returns the key that ref's URI names, or the one with the alias of its label. A
+// name resolves to the same key as long as the store is open.
 func (s *store) Find(ctx context.Context, ref signer.Ref) (signer.Key, error) {
 	_, place, err := s.address(ref)
 	if err != nil {

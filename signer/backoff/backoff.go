@@ -19,10 +19,10 @@ type Limits struct {
 	Total time.Duration // from the first try on; no try begins later
 }
 
-// Do calls f until it succeeds, or fails with an error that brief does not take
-// for one that passes, or the time is over. The error is the last one, and says
-// how often it was tried. A pause is between half of its length and all of it, so
-// that those who were throttled together do not come back together.
+// Do calls f until it succeeds, fails with an error that brief does not consider
+// temporary, or time runs out. The error is the last one, with the number of tries. A
+// pause is between half of its length and all of it, so that clients that were throttled
+// together do not return together.
 func Do[T any](ctx context.Context, l Limits, brief func(error) bool, f func() (T, error)) (T, error) {
 	end := time.Now().Add(l.Total)
 	if d, ok := ctx.Deadline(); ok && d.Before(end) {

@@ -13,9 +13,9 @@ import (
 	"officiant/signer"
 )
 
-// Create makes a crypto key with id among its labels, and with it its version
-// 1; the key ring first, when there is none. It waits until Google has
-// generated the key and reads everything back. A name that exists is refused.
+// Create makes a crypto key with id among its labels, and with it version 1; first the key
+// ring, if there is none. It waits until Google has generated the key and reads everything
+// back. An existing name is refused.
 func (s *store) Create(ctx context.Context, ref signer.Ref, spec signer.Spec, id signer.ID) (signer.Key, error) {
 	p, err := s.place(ref)
 	if err != nil {

@@ -192,9 +192,9 @@ func (j *Journal) Close() error {
 	return errors.Join(err, j.lock.Unlock())
 }
 
-// Head is the last line appended: its seq and hash. Unsigned counts the lines that no
-// signed head is about; a head itself is none. Size is the file's, in bytes. OnDisk is
-// the last line that Sync has written: what others may rely on.
+// Head is the last line appended: its seq and hash. Unsigned counts the lines since the
+// last signed head, heads not included. Size is the file's, in bytes. OnDisk is the last
+// line that Sync has written: what others may rely on.
 func (j *Journal) Head() (seq int, head fingerprint.SHA256) { return j.order.seq, j.order.head }
 func (j *Journal) Unsigned() int                            { return j.order.seq - j.order.signedTo - 1 }
 func (j *Journal) Size() int64                              { return j.order.size }

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Examples wants an example of every command, and what an example types to be that
-// command with flags that it has. newRoot makes the program's root command anew.
+// Examples requires an example of every command, which must be a command line of that
+// command with flags that it has. newRoot makes a fresh root command of the program.
 func Examples(t *testing.T, newRoot func() *cobra.Command, examples int) {
 	t.Helper()
 	without := []string{"completion", "help", "version"}

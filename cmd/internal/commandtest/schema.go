@@ -18,9 +18,9 @@ import (
 // Object is an object of JSON.
 type Object = map[string]any
 
-// Schemas holds the JSON Schemas in a folder to the Go types that commands print, by
-// name: each file is that of its type, and written anew with update. given are the
-// schemas of types that spell themselves.
+// Schemas compares the JSON Schemas in a folder with the Go types that commands print, by
+// name. With update, each file is rewritten from its type. given are the schemas of types
+// that marshal themselves.
 func Schemas(t *testing.T, folder string, update bool, of map[string]any, given map[reflect.Type]Object) {
 	t.Helper()
 	for name, printed := range of {

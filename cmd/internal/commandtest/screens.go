@@ -24,9 +24,9 @@ func updates() bool {
 // widths are the screens that people have: columns, and none for a pipe.
 var widths = []string{"60", "80", "120", ""}
 
-// Screens holds the help of every command below root, and what the lines of main print,
-// against the files of dir, one for each: at 60, 80 and 120 columns and in a pipe. Screens
-// that are the same stand there once. With -update the files are written anew.
+// Screens compares the help of every command below root, and the output of the command
+// lines of main, with the files of dir, one for each: at 60, 80 and 120 columns and in a
+// pipe. Identical screens are stored once. With -update the files are rewritten.
 func Screens(t *testing.T, dir string, root *cobra.Command, main map[string]string, run Run) {
 	t.Helper()
 	wanted := map[string]bool{}

@@ -27,8 +27,8 @@ func Plain(s string) string {
 	return b.String()
 }
 
-// Line is Plain for what is one line: a token's label with a newline in it could
-// otherwise add lines of its own to what is said of it.
+// Line is Plain for text that must stay on one line: a newline in a token's label could
+// otherwise add lines of its own.
 func Line(s string) string {
 	return spelled.Replace(Plain(s))
 }

@@ -28,9 +28,9 @@ func (v Variable) of(c *cobra.Command) *pflag.Flag {
 	return f
 }
 
-// Variables has flags take the value of a variable where they are not given; their help
-// names it. What was taken is said to talk: nobody signs by a file that an environment
-// slipped in. get reads the environment.
+// Variables lets environment variables replace flags that are not given; the flags' help
+// names them. Each value taken is reported to talk: nobody signs with a file that the
+// environment slipped in. get reads the environment.
 func Variables(root *cobra.Command, list []Variable, get func(string) string, talk *io.Writer) {
 	var each func(c *cobra.Command)
 	each = func(c *cobra.Command) {

@@ -1,5 +1,5 @@
-// Package program gives a root command what every program here has: version, manual
-// pages, completion, examples, and variables that stand in for flags.
+// Package program gives a root command what every program here has: version, manual pages,
+// completion, examples, and environment variables that replace flags.
 package program
 
 import (

@@ -65,7 +65,7 @@ func (p *Progress) At(done, of int) {
 	p.width = max(p.width, len(text))
 }
 
-// End clears the line. What comes next begins anew.
+// End clears the line; the next write starts a new one.
 func (p *Progress) End() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -7,9 +7,10 @@ import (
 	"sync"
 )
 
-// Quiet holds back what a program says besides its data: progress, what comes next. What
-// people must not miss goes through: warnings, findings, notes and what belongs to them,
-// and questions, with all that was held back before them, since it says what is asked.
+// Quiet holds back what a program says besides its data: progress and next steps. What
+// people must not miss goes through: warnings, findings, notes and the lines that belong
+// to them, and questions, with everything held back before them, since that says what the
+// question is about.
 type Quiet struct {
 	out io.Writer
 

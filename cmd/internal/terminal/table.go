@@ -14,8 +14,8 @@ const (
 	narrow = 8 // no column is folded to less
 )
 
-// Width is how many columns people see of what is written to w, 0 where nothing is
-// to be folded: in a pipe, in a file.
+// Width is the number of columns of the terminal behind w; 0 where nothing is folded: in a
+// pipe or a file.
 func Width(w io.Writer) int {
 	if s, ok := loud(w).(*Screen); ok {
 		return s.width

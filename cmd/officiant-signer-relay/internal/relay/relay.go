@@ -62,8 +62,8 @@ type round struct {
 // New makes a Relay.
 func New(cfg Config) *Relay { return &Relay{cfg: cfg} }
 
-// Run hands requests on until take ends: what a worker has begun then, it finishes. When
-// work ends, it is broken off. Nothing of it goes on when Run returns.
+// Run hands on requests until take ends; workers then finish what they have begun. When
+// work ends, it is aborted. Nothing runs on after Run has returned.
 func (r *Relay) Run(take, work context.Context) {
 	r.one.Lock()
 	defer r.one.Unlock()
