@@ -31,7 +31,7 @@ who reads them
 	if got, want := restarts(said), []string{"etcd", "kube-apiserver"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := restarts("no file of /etc/kubernetes is different\n"); got != nil {
+	if got := restarts("no file below /etc/kubernetes changes\n"); got != nil {
 		t.Errorf("got %q of nothing", got)
 	}
 }

@@ -204,10 +204,11 @@ func TestBundleCommandLines(t *testing.T) {
 	nothing := filepath.Join(d.stick, "nothing")
 	d.run(exit.Usage, "no such file", "verify", nothing, "--release-key", d.release)
 	d.run(exit.Usage, "release key: ", "verify", one, "--release-key", nothing)
-	d.run(exit.Failure, "release key", "install", one, "--release-key", filepath.Join(one, bundle.SumsFile), "--root", d.root)
+	d.run(exit.Refused, "release key", "install", one, "--release-key", filepath.Join(one, bundle.SumsFile), "--root",
+		d.root)
 	private := filepath.Join(d.stick, "release.key")
 	bundletest.WriteFile(t, private, bundletest.PrivatePEM(t, d.pki.Release))
-	d.run(exit.Failure, "holds a private key", "verify", one, "--release-key", private)
+	d.run(exit.Refused, "holds a private key", "verify", one, "--release-key", private)
 }
 
 // A request must not take what an interrupted install has staged for its own

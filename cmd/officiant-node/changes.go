@@ -46,7 +46,7 @@ func printDiff(w io.Writer, r *install.Report) {
 // printReaders says who has to be told, and how.
 func printReaders(w io.Writer, r *install.Report, root string) error {
 	if len(r.Changes) == 0 {
-		_, err := fmt.Fprintln(w, "\nno file of /etc/kubernetes is different")
+		_, err := fmt.Fprintln(w, "\nno file below /etc/kubernetes changes")
 		return err
 	}
 	if len(r.Notices) > 0 {

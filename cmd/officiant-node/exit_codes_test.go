@@ -92,6 +92,12 @@ install BUNDLE --root ROOT --release-key NONE
 verify NONE
 verify BUNDLE --release-key NONE
 `},
+	{exit.Refused, `a release key that is none
+install BUNDLE --root ROOT --release-key THERE
+verify BUNDLE --release-key THERE
+sync --from EMPTY --root ROOT --release-key THERE --once
+unseal BUNDLE --identity THERE --release-key THERE
+`},
 	{exit.Unverified, `what does not verify, and a node that is not as it was installed
 verify BUNDLE
 verify --root ROOT --release-key KEY

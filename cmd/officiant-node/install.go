@@ -102,12 +102,13 @@ func refused(err error) error {
 	if errors.As(err, &r) || len(bundle.Refusals(err)) > 0 {
 		hints := []string{"nothing on this node was changed"}
 		if strings.Contains(err.Error(), install.OtherRelease) {
-			hints = append(hints, "a key that followed the pinned one is taken after the bundle that announces it; when the pinned one is lost,",
-				"compare its words by another way than its file came: --new-release-key")
+			hints = append(hints, "the pinned key's successor is accepted after the bundle that announces it; if "+
+				"the pinned key is lost,",
+				"compare the new one over another channel than its file: --new-release-key")
 		}
 		if _, sum, other := strings.Cut(err.Error(), install.OtherRoot); other {
 			sum, _, _ = strings.Cut(sum, "\n")
-			hints = append(hints, "a root is taken when people have compared its words: --new-root "+sum)
+			hints = append(hints, "a new root is accepted once people have compared its words: --new-root "+sum)
 		}
 		return &exit.Error{Code: exit.Unverified, Err: err, Hints: hints}
 	}
@@ -148,7 +149,7 @@ func printInstall(w io.Writer, r *install.Report, root string, dryRun bool) erro
 	printRoots(w, r, dryRun)
 	printLeft(w, r.Left)
 	if r.Unread != "" {
-		const text = "\nthe bundle in place was damaged: files that it alone had stay where they are\n  %s\n"
+		const text = "\nthe installed bundle is damaged: files that only it had stay where they are\n  %s\n"
 		fmt.Fprintf(w, text, exit.Plain(r.Unread))
 	}
 	printReleases(w, r, dryRun)
@@ -167,11 +168,12 @@ func printRoots(w io.Writer, r *install.Report, dryRun bool) {
 		if dryRun {
 			verb = "would be pinned"
 		}
-		printPin(w, "root certificate, "+verb+"; the one before is gone from the bundle", r.Pins.Root)
+		printPin(w, "root certificate, "+verb+"; the previous one is no longer in the bundle", r.Pins.Root)
 		printPin(w, "root certificate, no longer pinned", *r.Unpinned)
 	}
 	for _, f := range r.Beside {
-		printPin(w, "root certificate beside the pinned one; when that is gone from a later bundle, this one may follow it", f)
+		printPin(w, "root certificate beside the pinned one; once a later bundle drops that, this one may replace it",
+			f)
 	}
 }
 
@@ -180,7 +182,8 @@ func printLeft(w io.Writer, files []string) {
 	if len(files) == 0 {
 		return
 	}
-	fmt.Fprintln(w, "\nprivate keys of the authorities kubeadm made are on this node; the bundle of the last stage is refused while they are:")
+	fmt.Fprintln(w, "\nprivate keys of kubeadm's authorities are on this node; the last stage's bundle is refused "+
+		"until they are removed:")
 	for _, f := range files {
 		fmt.Fprintf(w, "  %s\n", f)
 	}
@@ -198,12 +201,12 @@ func printKubelet(w io.Writer, r *install.Report, dryRun bool) {
 		if dryRun {
 			verb = "would be"
 		}
-		fmt.Fprintf(w, "\nthe kubelet would use this in place of kubelet.conf; it %s moved aside:\n  %s\n", verb,
+		fmt.Fprintf(w, "\nthe kubelet would use this instead of kubelet.conf, so it %s moved aside:\n  %s\n", verb,
 			exit.Plain(k.Instead.String()))
 	}
 	if k.Rotates && !k.Signed {
 		fmt.Fprintf(w, "\nthe kubelet rotates its certificate (%s),\n"+
-			"and nobody signs another for it: have it keep to kubelet.conf, with\n"+
+			"and nobody signs the next one: make it use kubelet.conf, with\n"+
 			"--rotate-certificates=false in KUBELET_KUBEADM_ARGS of /var/lib/kubelet/kubeadm-flags.env\n", k.By)
 	}
 }
@@ -215,11 +218,11 @@ func printReleases(w io.Writer, r *install.Report, dryRun bool) {
 		if dryRun {
 			verb = "would be pinned"
 		}
-		printPin(w, "release key, "+verb+" in place of the one before; later bundles must have it", r.Pins.Release)
+		printPin(w, "release key, "+verb+" instead of the previous one; later bundles must have it", r.Pins.Release)
 		printPin(w, "release key, no longer pinned", *r.Retired)
 	}
 	if r.Next != nil {
-		printPin(w, "release key that this bundle announces; bundles by it are taken from now on", *r.Next)
+		printPin(w, "release key that this bundle announces; bundles signed by it are accepted from now on", *r.Next)
 	}
 }
 

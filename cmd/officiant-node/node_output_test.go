@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"officiant/bundle/bundletest"
 	"officiant/bundle/durable"
@@ -32,7 +33,8 @@ func TestValidFor(t *testing.T) {
 	}
 	d.run(exit.Unverified, "within 400 days", append([]string{"verify", one, "--valid-for", "400d"}, key...)...)
 	for _, bad := range []string{"30", "d", "-1d", "-5h", "1.5d", "99999d", "1000000h", "30days", " 30d"} {
-		d.run(exit.Usage, "is no span of time, like 30d or 720h", append([]string{"verify", one, "--valid-for", bad}, key...)...)
+		d.run(exit.Usage, "is not a time such as 30d or 720h", append([]string{"verify", one, "--valid-for", bad},
+			key...)...)
 	}
 	d.run(exit.Usage, "--allow is for --root", append([]string{"verify", one, "--allow", "x"}, key...)...)
 	bundletest.WriteFile(t, filepath.Join(d.root, "etc/kubernetes/pki/oidc.crt"), nil)
@@ -102,7 +104,8 @@ func TestRestartCommands(t *testing.T) {
 			if c.there != "" {
 				bundletest.WriteFile(t, filepath.Join(d.root, c.there), nil)
 			}
-			d.run(exit.Done, "how to restart what runs already", "install", d.bundle(1), "--root", d.root, "--release-key", d.release)
+			d.run(exit.Done, "how to restart what is already running", "install", d.bundle(1), "--root", d.root,
+				"--release-key", d.release)
 			for _, want := range c.says {
 				if !strings.Contains(d.stdout, want) {
 					t.Errorf("no %q in\n%s", want, d.stdout)
@@ -127,9 +130,16 @@ func TestStatusTable(t *testing.T) {
 	d.run(exit.Done, "", "install", d.bundle(1), "--root", d.root, "--release-key", d.release)
 	d.run(exit.Done, "", "install", d.bundle(2), "--root", d.root, "--release-key", d.release)
 	d.run(exit.Done, "files        as they were installed", "status", "--root", d.root)
-	for _, line := range []string{`(?m)^CERTIFICATE +EXPIRES +LEFT +FROM$`, `(?m)^kubelet.conf  2027-11-23T12:00:00Z  365 days left   sequence 2, ceremony [0-9a-f]{16}$`, `(?m)^ca            2036-11-20T12:00:00Z  3650 days left  sequence 1, `} {
+	for _, line := range []string{`(?m)^CERTIFICATE +EXPIRES +LEFT +FROM$`,
+		`(?m)^kubelet.conf  2027-11-23T12:00:00Z  365 days   sequence 2$`,
+		`(?m)^ca            2036-11-20T12:00:00Z  3650 days  sequence 1$`} {
 		if !regexp.MustCompile(line).MatchString(d.stdout) {
 			t.Errorf("no line %s in\n%s", line, d.stdout)
+		}
+	}
+	for line := range strings.Lines(d.stdout) {
+		if n := utf8.RuneCountInString(line) - 1; n > 80 {
+			t.Errorf("%d columns, where a terminal has 80: %s", n, line)
 		}
 	}
 }

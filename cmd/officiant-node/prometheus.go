@@ -14,46 +14,53 @@ func metrics(s *install.Status, now time.Time) []byte {
 	m := &exposition{}
 	if i := s.Installed; i != nil {
 		node := []string{"cluster", i.Cluster, "node", i.Node}
-		m.family("officiant_certificate_not_after_timestamp_seconds", "When the certificate in place expires, in seconds since 1970.")
+		m.family("officiant_certificate_not_after_timestamp_seconds", "Expiry of the installed certificate, in "+
+			"seconds since 1970.")
 		for _, c := range s.Certificates {
 			m.sample(float64(c.NotAfter.Unix()), certificateLabels(node, c)...)
 		}
-		m.family("officiant_certificate_not_before_timestamp_seconds", "When the certificate in place begins to be valid, in seconds since 1970.")
+		m.family("officiant_certificate_not_before_timestamp_seconds",
+			"Start of the installed certificate's validity, in seconds since 1970.")
 		for _, c := range s.Certificates {
 			m.sample(float64(c.NotBefore.Unix()), certificateLabels(node, c)...)
 		}
-		m.family("officiant_certificate_sequence", "Sequence of the bundle that brought the certificate; 0: no bundle did.")
+		m.family("officiant_certificate_sequence", "Sequence of the bundle that installed the certificate; 0 if "+
+			"none did.")
 		for _, c := range s.Certificates {
 			m.sample(float64(c.Sequence), certificateLabels(node, c)...)
 		}
 		if l := s.Revocations; l != nil {
 			labels := append(node[:len(node):len(node)], "file", "/"+l.File, "number", l.Number)
-			m.family("officiant_revocation_list_next_update_timestamp_seconds", "When the revocation list in place is to be followed by another, in seconds since 1970.")
+			m.family("officiant_revocation_list_next_update_timestamp_seconds",
+				"When the next revocation list is due, in seconds since 1970.")
 			m.sample(float64(l.NextUpdate.Unix()), labels...)
-			m.family("officiant_revocation_list_certificates", "How many certificates the revocation list in place revokes.")
+			m.family("officiant_revocation_list_certificates", "Number of certificates that the installed "+
+				"revocation list revokes.")
 			m.sample(float64(len(l.Revoked)), labels...)
 		}
-		m.family("officiant_bundle_sequence", "Sequence of the bundle in place.")
+		m.family("officiant_bundle_sequence", "Sequence of the installed bundle.")
 		m.sample(float64(i.Sequence), append(node, "ceremony", i.Ceremony.String())...)
-		m.family("officiant_bundle_not_after_timestamp_seconds", "When the bundle in place expires, in seconds since 1970.")
+		m.family("officiant_bundle_not_after_timestamp_seconds", "Expiry of the installed bundle, in seconds since "+
+			"1970.")
 		m.sample(float64(i.NotAfter.Unix()), node...)
 	} else {
-		m.family("officiant_bundle_sequence", "Sequence of the bundle in place.")
+		m.family("officiant_bundle_sequence", "Sequence of the installed bundle.")
 		m.sample(0)
 	}
 	if p := s.Pins; p != nil {
-		m.family("officiant_bundle_newest_seen_sequence", "Highest sequence this node has seen; it takes no lower one.")
+		m.family("officiant_bundle_newest_seen_sequence", "Highest sequence this node has seen; it accepts no "+
+			"lower one.")
 		m.sample(float64(p.HighestSequence), "cluster", p.Cluster, "node", p.Node)
 	}
-	m.family("officiant_node_findings", "Files that are not as they were installed, and other findings of status.")
+	m.family("officiant_node_findings", "Number of changed files, and of other findings of status.")
 	m.sample(float64(len(s.Findings)))
-	m.family("officiant_node_interrupted", "1 while an install or rollback waits to be finished.")
+	m.family("officiant_node_interrupted", "1 while an interrupted install or rollback has to be finished.")
 	interrupted := 0.0
 	if s.Interrupted != "" {
 		interrupted = 1
 	}
 	m.sample(interrupted)
-	m.family("officiant_node_status_timestamp_seconds", "When these values were taken, in seconds since 1970.")
+	m.family("officiant_node_status_timestamp_seconds", "When these values were collected, in seconds since 1970.")
 	m.sample(float64(now.Unix()))
 	return []byte(m.text.String())
 }

@@ -238,7 +238,7 @@ func (r *requestOptions) setAside(state *install.State) error {
 	}
 	to, err := state.SetKeysAside()
 	if err == nil && to != "" {
-		fmt.Fprintf(r.Stderr, "set the keys of an earlier run aside: %s; the certificates in use are theirs\n", to)
+		fmt.Fprintf(r.Stderr, "set aside the keys of an earlier run: %s; the certificates in use belong to them\n", to)
 	}
 	return err
 }

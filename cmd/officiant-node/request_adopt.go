@@ -60,7 +60,7 @@ func adoption(s *install.Standing, recipient string) (*request.Adoption, error) 
 // sayAdopted tells what of the cluster's old authorities is on this node, and
 // what has to become of it.
 func sayAdopted(w io.Writer, a *request.Adoption, s *install.Standing, keys []string) {
-	fmt.Fprintln(w, "with the certificates in place, and the authorities that signed them:")
+	fmt.Fprintln(w, "with the installed certificates, and the authorities that signed them:")
 	for _, spec := range kubepki.Authorities(kubepki.Cluster{}) {
 		if c := a.Authorities[spec.Authority]; c != nil {
 			fmt.Fprintf(w, "  %-12s %s, until %s\n", spec.Authority, exit.Plain(c.Subject.String()), c.NotAfter.UTC().Format("2006-01-02"))
@@ -68,13 +68,14 @@ func sayAdopted(w io.Writer, a *request.Adoption, s *install.Standing, keys []st
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Leaves)) {
 		if u := s.Leaves[name]; len(u.Lost) > 0 {
-			fmt.Fprintf(w, "%s has more than kubeadm writes, and the bundle's file in its place will not: %s\n",
+			fmt.Fprintf(w, "%s has more than kubeadm writes; the bundle's file will not have it: %s\n",
 				u.File, strings.Join(u.Lost, ", "))
 			fmt.Fprintln(w, "  keep a copy elsewhere if somebody needs it")
 		}
 	}
 	if len(keys) > 0 {
 		fmt.Fprintf(w, "private keys of these authorities are on this node, and were not opened: %s\n", strings.Join(keys, ", "))
-		fmt.Fprintln(w, "  they have to be gone from every node before the bundle of the last stage; until then they are the way back")
+		fmt.Fprintln(w, "  remove them from every node before the last stage's bundle; until then they are the way "+
+			"back")
 	}
 }

@@ -132,13 +132,13 @@ const nothingMade = "no key was made and nothing was written"
 
 // ways are flags that say better what is wrong in a file, by the fact's name.
 var ways = map[string]string{
-	"name": "--cluster NAME goes before the file's clusterName; it names the authorities and the cluster in " +
+	"name": "--cluster NAME overrides the file's clusterName; it names the authorities and the cluster in " +
 		"kubeconfigs, " +
 		"and the plan has to have the same (ceremony new --cluster NAME)",
-	"controlPlaneEndpoint": "--control-plane-endpoint HOST:PORT goes before the file's",
-	"kubernetesVersion":    "--kubernetes-version VERSION goes before the file's",
-	"address":              "--address IP goes before the file's advertiseAddress",
-	"node":                 "--name NAME goes before the file's nodeRegistration.name",
+	"controlPlaneEndpoint": "--control-plane-endpoint HOST:PORT overrides the file's",
+	"kubernetesVersion":    "--kubernetes-version VERSION overrides the file's",
+	"address":              "--address IP overrides the file's advertiseAddress",
+	"node":                 "--name NAME overrides the file's nodeRegistration.name",
 }
 
 // waysOn are the hints for what is wrong with facts.

@@ -50,7 +50,8 @@ func (r *requestOptions) say(
 		f.cluster.KubernetesVersion,
 	)
 	if !kubepki.Known(f.cluster.KubernetesVersion) {
-		fmt.Fprintf(w, "  this release is newer than %s, the newest one known here; its facts are used\n", kubepki.Newest())
+		fmt.Fprintf(w, "  this release is newer than %s, the newest one known here, whose facts are used\n",
+			kubepki.Newest())
 	}
 	for _, line := range keys.lines(f.algorithm) {
 		fmt.Fprintln(w, line)

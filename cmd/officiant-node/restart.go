@@ -47,7 +47,7 @@ func printRestarts(w io.Writer, notices []install.Notice, root string) error {
 		return nil
 	}
 	static, systemd := layout(root, pods)
-	fmt.Fprintln(w, "\nhow to restart what runs already, one node after the other")
+	fmt.Fprintln(w, "\nhow to restart what is already running, one node at a time")
 	switch {
 	case len(pods) == 0:
 		fmt.Fprintf(w, "  systemctl restart %s\n", strings.Join(units, " "))
@@ -72,7 +72,7 @@ func printStatic(w io.Writer, pods []string, kubelet bool) {
 	fmt.Fprintln(w, "      mv /etc/kubernetes/manifests/$p.yaml /etc/kubernetes/ && sleep 30")
 	fmt.Fprintln(w, "      mv /etc/kubernetes/$p.yaml /etc/kubernetes/manifests/ && sleep 30")
 	fmt.Fprintln(w, "    done")
-	fmt.Fprintln(w, "  or, where crictl is at hand")
+	fmt.Fprintln(w, "  or, where crictl is available")
 	fmt.Fprintf(w, "    crictl ps -q --name '^(%s)$' | xargs -r crictl stop\n", strings.Join(pods, "|"))
 	if kubelet {
 		fmt.Fprintln(w, "  and the kubelet")

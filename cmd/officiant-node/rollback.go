@@ -42,7 +42,8 @@ func printRollback(w io.Writer, r *install.Report, root string, dryRun bool) err
 	if r.Finished != "" {
 		fmt.Fprintf(w, "finished the %s that had been interrupted\n", r.Finished)
 		if r.Finished == "rollback" {
-			_, err := fmt.Fprintf(w, "in place on node %s of cluster %s: %s\n", r.Node, r.Cluster, sequence(r.Sequence))
+			_, err := fmt.Fprintf(w, "installed on node %s of cluster %s: %s\n", r.Node, r.Cluster,
+				sequence(r.Sequence))
 			return err
 		}
 	}
@@ -51,7 +52,7 @@ func printRollback(w io.Writer, r *install.Report, root string, dryRun bool) err
 		verb = "would roll back"
 	}
 	for _, path := range r.Aside {
-		fmt.Fprintf(w, "the kubelet has made %s since; it is moved aside for the one of before\n", path)
+		fmt.Fprintf(w, "the kubelet has since created %s, which is moved aside for the previous one\n", path)
 	}
 	fmt.Fprintf(w, "%s node %s of cluster %s from %s to %s\n", verb, r.Node, r.Cluster, sequence(r.Before), sequence(r.Sequence))
 	if dryRun {

@@ -94,7 +94,8 @@ func (s *shareOptions) run(ctx context.Context) error {
 	}
 	fmt.Fprintf(
 		s.Stderr,
-		"sealed the service-account key to node %s: %s\nit goes beside the request into the next plan, as %s.sa.key.age\n",
+		"sealed the service-account key to node %s: %s\nput it beside the request for the next plan, as "+
+			"%s.sa.key.age\n",
 		to.Node.Name,
 		s.out,
 		strings.TrimSuffix(filepath.Base(s.to), ".req"),

@@ -86,18 +86,19 @@ func printStatus(w io.Writer, s *install.Status, now time.Time) error {
 	}
 	if i := s.Installed; i != nil {
 		line("node", "%s of cluster %s", i.Node, i.Cluster)
-		line("installed", "sequence %d, ceremony %s", i.Sequence, i.Ceremony)
-		line("valid until", "%s (%s)", i.NotAfter.Format(time.RFC3339), remaining(i.NotAfter.Sub(now)))
+		line("installed", "sequence %d", i.Sequence)
+		line("ceremony", "%s", i.Ceremony)
+		line("valid until", "%s (%s)", i.NotAfter.Format(time.RFC3339), left(i.NotAfter.Sub(now)))
 	} else {
 		line("installed", "no bundle")
 	}
 	if p := s.Pins; p != nil {
 		line("newest seen", "sequence %d", p.HighestSequence)
-		line("root", "SHA-256 %s", p.Root)
-		line("release key", "SHA-256 %s", p.Release)
+		line("root", "%s", p.Root)
+		line("release key", "%s", p.Release)
 	}
 	if s.NextRelease != nil && (s.Pins == nil || *s.NextRelease != s.Pins.Release) {
-		line("announced", "SHA-256 %s, the release key to come", s.NextRelease)
+		line("next key", "%s", s.NextRelease)
 	}
 	for _, k := range s.ServiceAccount {
 		does := "verifies tokens"
@@ -125,7 +126,7 @@ func printStatus(w io.Writer, s *install.Status, now time.Time) error {
 		case k.Rotates && k.Signed:
 			how = "rotates its certificate"
 		case k.Rotates:
-			how = "rotates its certificate, for which nobody signs"
+			how = "rotates its certificate, but nobody signs the next one"
 		}
 		if k.Own != nil {
 			uses = "what it was given, " + k.Own.String()
@@ -135,7 +136,7 @@ func printStatus(w io.Writer, s *install.Status, now time.Time) error {
 		}
 	}
 	for _, f := range s.AdoptedKeys {
-		line("CA key", "%s: of an authority kubeadm made; it has to be gone before the last stage", f)
+		line("CA key", "%s: of an authority that kubeadm created; remove it before the last stage", f)
 	}
 	for _, f := range s.Findings {
 		line("finding", "%s", f)
@@ -151,7 +152,7 @@ func printCertificates(w io.Writer, list []install.Certificate, now time.Time) e
 	for _, c := range list {
 		from := "no bundle"
 		if c.Sequence > 0 {
-			from = fmt.Sprintf("sequence %d, ceremony %s", c.Sequence, c.Ceremony.String()[:16])
+			from = fmt.Sprintf("sequence %d", c.Sequence)
 		}
 		t.Add(exit.Line(c.Name), c.NotAfter.Format(time.RFC3339), remaining(c.NotAfter.Sub(now)), from)
 	}
@@ -168,7 +169,15 @@ func due(d time.Duration) string {
 	if d < 0 {
 		return "overdue"
 	}
-	return remaining(d)
+	return left(d)
+}
+
+// left is remaining in a sentence.
+func left(d time.Duration) string {
+	if d < 0 {
+		return remaining(d)
+	}
+	return remaining(d) + " left"
 }
 
 // remaining says in days how long something is still valid.
@@ -177,7 +186,7 @@ func remaining(d time.Duration) string {
 		return "expired"
 	}
 	if d < 48*time.Hour {
-		return fmt.Sprintf("%d hours left", int(d.Hours()))
+		return fmt.Sprintf("%d hours", int(d.Hours()))
 	}
-	return fmt.Sprintf("%d days left", int(d.Hours()/24))
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }

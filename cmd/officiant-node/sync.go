@@ -63,7 +63,7 @@ was rolled back, or that nothing could be fetched.`,
 		&s.root,
 		"root",
 		"/",
-		"directory that etc/kubernetes is below; below another one nothing is restarted by systemd",
+		"directory that etc/kubernetes is below; if it is not /, systemd restarts nothing",
 	)
 	f.StringVar(&s.from, "from", "", "`URL|DIR` that holds NODE.tar: https://HOST/PATH or a folder (required)")
 	f.StringVar(&s.releaseKey, "release-key", "", "the ceremony's release.pub, from a source you trust (required)")
@@ -75,7 +75,7 @@ was rolled back, or that nothing could be fetched.`,
 	f.DurationVar(&s.jitter, "jitter", 10*time.Minute,
 		"wait up to this much longer, so that nodes do not all connect at once")
 	f.DurationVar(&s.timeout, "timeout", fetch.DefaultTimeout, "time limit for reading a whole file")
-	f.DurationVar(&s.patience, "patience", 5*time.Minute, "time limit for a service to be well after its restart")
+	f.DurationVar(&s.patience, "patience", 5*time.Minute, "time limit for a service to be healthy after its restart")
 	f.BoolVar(&s.once, "once", false, "run once and exit")
 	f.BoolVar(&s.dryRun, "dry-run", false, "fetch, check, and show what would be done; write nothing")
 	f.BoolVar(&s.units, "install", false, "write and verify a systemd service and timer, but do not run")

@@ -48,7 +48,7 @@ func (v *verdict) print(w io.Writer, format output.Format) error {
 	fmt.Fprintf(w, "%-14s %s\n", "verifying", exit.Plain(v.What))
 	if v.Node != "" {
 		fmt.Fprintf(w, "%-14s %s of cluster %s\n", "node", v.Node, v.Cluster)
-		fmt.Fprintf(w, "%-14s %d, ceremony %s\n", "sequence", v.Sequence, v.Ceremony)
+		fmt.Fprintf(w, "%-14s %d\n%-14s %s\n", "sequence", v.Sequence, "ceremony", v.Ceremony)
 		fmt.Fprintf(w, "%-14s %s\n", "valid until", v.NotAfter)
 	}
 	if v.Root != "" {
@@ -154,7 +154,7 @@ func parseSpan(s string) (time.Duration, error) {
 		d = time.Duration(days) * 24 * time.Hour
 	}
 	if err != nil || d < 0 || d > most {
-		return 0, fmt.Errorf("%q is no span of time, like 30d or 720h", s)
+		return 0, fmt.Errorf("%q is not a time such as 30d or 720h", s)
 	}
 	return d, nil
 }

@@ -183,9 +183,9 @@ func (v *verifyOptions) bundle(r *verdict, path string, release crypto.PublicKey
 	if err != nil && refusals == nil {
 		return err
 	}
-	r.check("files", findings(refusals), "each is listed, whole and as it was hashed; no others, no links")
+	r.check("files", findings(refusals), "each is listed and matches its checksum; no other files, no links")
 	if err != nil {
-		const reason = "the files are not those that were listed"
+		const reason = "the files are not the ones listed"
 		r.Checks = append(r.Checks, checked{"signature", "not checked", reason}, checked{"contents", "not checked", reason})
 		return nil
 	}
@@ -197,7 +197,7 @@ func (v *verifyOptions) bundle(r *verdict, path string, release crypto.PublicKey
 		r.file(path, bundle.FirstCertificate(path, b.Files[path]))
 	}
 	r.check("contents", b.Check(against),
-		"what a node of this kind has: names, usages, issuers, dates, trust files")
+		"what this kind of node needs: names, usages, issuers, dates, trust files")
 	return nil
 }
 
@@ -234,9 +234,11 @@ func (v *verifyOptions) tree(r *verdict, against install.VerifyOptions) error {
 		r.describe(found.Bundle)
 	}
 	if len(found.Left) > 0 {
-		r.Checks = append(r.Checks, checked{"to do", "CA keys", "of authorities kubeadm made, to be gone before the last stage: " + strings.Join(found.Left, ", ")})
+		r.Checks = append(r.Checks, checked{"to do", "CA keys", "of authorities that kubeadm created; remove " +
+			"before the last stage: " + strings.Join(found.Left, ", ")})
 	}
-	r.check("installed files", found.Findings, "each is what the bundle in place holds, with its key, mode and owner; no others")
+	r.check("installed files", found.Findings, "each is as the installed bundle has it, with its key, mode and "+
+		"owner; no others")
 	return nil
 }
 
@@ -255,7 +257,7 @@ func readReleaseKey(ctx context.Context, file string) (crypto.PublicKey, error) 
 	}
 	key, err := bundle.ParseReleaseKey(file, data)
 	if err != nil {
-		return nil, fmt.Errorf("release key: %w", err)
+		return nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("release key: %w", err)}
 	}
 	return key, nil
 }

@@ -13,7 +13,6 @@ import (
 	"officiant/bundle/contents"
 	"officiant/bundle/fingerprint"
 	"officiant/cmd/internal/exit"
-	"officiant/cmd/internal/infile"
 	"officiant/cmd/internal/output"
 	"officiant/cmd/internal/terminal"
 )
@@ -211,13 +210,9 @@ func verifyBundle(ctx context.Context, o *options, path, release string, format 
 }
 
 func signedBy(ctx context.Context, b *bundle.Bundle, file string) (string, error) {
-	data, err := infile.ReadFile(ctx, file, 64<<10)
+	key, err := readReleaseKey(ctx, file)
 	if err != nil {
-		return "", fmt.Errorf("release key: %w", err)
-	}
-	key, err := bundle.ParseReleaseKey(file, data)
-	if err != nil {
-		return "", &exit.Error{Code: exit.Refused, Err: fmt.Errorf("release key: %w", err)}
+		return "", err
 	}
 	err = b.CheckSignature(key)
 	switch {

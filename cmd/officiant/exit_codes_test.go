@@ -186,6 +186,8 @@ signer inspect nowhere:x
 signer test gcpkms://x
 signer list nowhere:x
 signer create awskms:x --algorithm ECDSA-P256
+ceremony verify DIR --release-key BAD
+bundle verify BUNDLE --release-key BAD
 `},
 	{exit.Unverified, `what does not verify, or whose origin is not established
 ceremony verify DIR

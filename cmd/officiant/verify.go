@@ -134,7 +134,8 @@ func (o *verifyOptions) pins(ctx context.Context, dir string) (*audit.Options, e
 		if inside(dir, o.releaseKey) {
 			fmt.Fprintf(
 				o.Stderr,
-				"warning: %s lies in the directory it is to vouch for; take the release key from where the room left it\n",
+				"warning: %s is in the directory that it is to vouch for; use the release key that the room kept "+
+					"apart from it\n",
 				o.releaseKey,
 			)
 		}
@@ -170,9 +171,13 @@ func previousDirs(dir string, paths []string) ([]string, error) {
 func readReleaseKey(ctx context.Context, file string) (crypto.PublicKey, error) {
 	data, err := infile.ReadFile(ctx, file, 64<<10)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("release key: %w", err)
 	}
-	return bundle.ParseReleaseKey(file, data)
+	key, err := bundle.ParseReleaseKey(file, data)
+	if err != nil {
+		return nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("release key: %w", err)}
+	}
+	return key, nil
 }
 
 // inside says whether file lies below dir, links followed.
@@ -209,15 +214,17 @@ func (o *verifyOptions) result(dir string, r *audit.Report) error {
 	case audit.Abandoned:
 		return &exit.Error{Code: exit.Abandoned, Err: fmt.Errorf("%s: the ceremony was abandoned by its people: %s; nothing "+
 			"of it is for use", dir, r.Abandonment),
-			Hints: []string{"keep the directory: what it issued counts as issued. The plan begins anew in another one"}}
+			Hints: []string{"keep the directory: what it issued counts as issued. The plan starts again in another " +
+				"one"}}
 	case audit.Unfinished:
 		if r.Abandonment != "" {
 			return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: the ceremony was abandoned, and keys are to be "+
-				"destroyed still", dir), Hints: []string{"to go on: officiant ceremony abandon " + dir + " --station STATION"}}
+				"destroyed still", dir), Hints: []string{"to continue: officiant ceremony abandon " + dir +
+				" --station STATION"}}
 		}
 		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: the ceremony is unfinished", dir),
-			Hints: []string{"`officiant ceremony run` with its plan and station goes on with it",
-				"when it will not be finished: officiant ceremony abandon " + dir + " --reason TEXT"}}
+			Hints: []string{"`officiant ceremony run` with its plan and station continues it",
+				"if it will not be finished: officiant ceremony abandon " + dir + " --reason TEXT"}}
 	}
 	err := fmt.Errorf("%s: the ceremony does not verify: %s", dir, counted(len(r.Findings()), "finding"))
 	return &exit.Error{Code: exit.Unverified, Err: err}

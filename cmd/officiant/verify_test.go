@@ -59,9 +59,9 @@ func TestVerifyCommand(t *testing.T) {
 		"another root": {[]string{dir, "--root", other}, exit.Unverified, "FAIL  root and release key are the " +
 			"ones pinned", "does not verify: 1 finding"},
 		"key from inside": {[]string{dir, "--release-key", filepath.Join(dir, "release.pub")}, exit.Done, "verified",
-			"lies in the directory it is to vouch for"},
+			"is in the directory that it is to vouch for"},
 		"not a fingerprint": {[]string{dir, "--root", "x"}, exit.Usage, "", "--root: "},
-		"not a key": {[]string{dir, "--release-key", filepath.Join(dir, "plan.yaml")}, exit.Failure, "",
+		"not a key": {[]string{dir, "--release-key", filepath.Join(dir, "plan.yaml")}, exit.Refused, "",
 			"plan.yaml"},
 		"no such format":   {[]string{dir, "-o", "xml"}, exit.Usage, "", "table, json or yaml"},
 		"no directory":     {nil, exit.Usage, "", "takes one ceremony directory"},

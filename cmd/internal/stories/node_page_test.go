@@ -36,7 +36,8 @@ officiant-node() {
 func TestNodePage(t *testing.T) {
 	first, typed := partsOf(t, "5", "node.md", 7)
 	dir, out := typeAll(t, first, asRoot, typed)
-	for _, want := range []string{"verdict        verified", "nothing was written", "installed sequence 1 on node cp-1", "rolled back", "how to restart what runs already", "CERTIFICATE"} {
+	for _, want := range []string{"verdict        verified", "nothing was written",
+		"installed sequence 1 on node cp-1", "rolled back", "how to restart what is already running", "CERTIFICATE"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("nobody was told %q:\n%s", want, out)
 		}
