@@ -15,18 +15,22 @@ import (
 // isCeremony refuses an argument that is no ceremony directory: a wrong argument, unless
 // it has what a ceremony leaves, and only its record is gone.
 func isCeremony(dir string) error {
-	if _, err := os.Stat(dir); err != nil {
+	info, err := os.Stat(dir)
+	if err != nil {
 		return err
 	}
-	_, err := os.Lstat(filepath.Join(dir, history.RecordFile))
+	_, err = os.Lstat(filepath.Join(dir, history.RecordFile))
 	switch {
+	case !info.IsDir():
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s: not a ceremony directory: it is a file", dir),
+			Hints: []string{}}
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	case leftOver(dir):
-		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: no %s in it, and other files of a ceremony: its "+
-			"record was taken away", dir, history.RecordFile)}
+		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: it has files of a ceremony, but no %s: its "+
+			"record was removed", dir, history.RecordFile)}
 	}
-	return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s: no %s in it: not a ceremony directory", dir,
+	return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s: not a ceremony directory: it has no %s", dir,
 		history.RecordFile), Hints: []string{}}
 }
 
@@ -47,7 +51,8 @@ func openPlan(path string, o schedule.Options) (*schedule.Ceremony, error) {
 	case err != nil:
 		return nil, err
 	case info.IsDir():
-		return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s: a directory, and no plan", path), Hints: []string{}}
+		return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s: is a directory, not a plan", path),
+			Hints: []string{}}
 	}
 	return schedule.Open(path, o)
 }

@@ -31,7 +31,7 @@ they must be among them. Without TEXT, the command asks for it.
 "ceremony verify" reports notes and deviations. They cannot be withdrawn.`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return exit.Usagef("%s takes one ceremony directory, and a text", c.CommandPath())
+				return exit.Usagef("%s takes one ceremony directory, and a text", exit.Below(c))
 			}
 			return nil
 		},

@@ -33,7 +33,8 @@ func (o *options) attendance(ctx context.Context, c *schedule.Ceremony, present 
 	p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
 	typed, err := p.Line(ctx, "Who is here? Their names: ")
 	if errors.Is(err, terminal.ErrNoTerminal) {
-		return nil, &exit.Error{Code: exit.Usage, Err: errors.New("there is no terminal to ask who is here"), Hints: []string{"in scripts: --present NAME, for each of the plan's people who is"}}
+		return nil, &exit.Error{Code: exit.Usage, Err: errors.New("there is no terminal to ask who is here"),
+			Hints: []string{"in scripts: --present NAME, for each of the plan's people who is here"}}
 	}
 	if err != nil {
 		return nil, err
@@ -51,7 +52,9 @@ func (o *options) confirmed(ctx context.Context, c *schedule.Ceremony, digest, q
 			return exit.Usagef("--confirm: %v", err)
 		}
 		if want != c.Digest {
-			return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("the plan's digest is %s, not the confirmed %s: plan or inputs have changed", c.Digest, want), Hints: []string{"nothing was signed; review again with: officiant ceremony check " + c.File}}
+			return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("the plan's digest is %s, but %s was confirmed: "+
+				"the plan or its inputs have changed", c.Digest, want),
+				Hints: []string{"nothing was signed; review again with: officiant ceremony check " + c.File}}
 		}
 		return nil
 	}
@@ -59,6 +62,9 @@ func (o *options) confirmed(ctx context.Context, c *schedule.Ceremony, digest, q
 	typed, err := p.Line(ctx, question)
 	if errors.Is(err, terminal.ErrNoTerminal) {
 		return &exit.Error{Code: exit.Usage, Err: errors.New("there is no terminal to confirm on"), Hints: []string{"in scripts: --confirm DIGEST, as `officiant ceremony check` prints it"}}
+	}
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("interrupted before the plan's name was typed; nothing was signed: %w", err)
 	}
 	if err != nil {
 		return err

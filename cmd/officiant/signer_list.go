@@ -34,7 +34,7 @@ With a URI that names a token or KMS, log in to it, and list its keys. An argume
 without a scheme is a key of the --station, CLUSTER/NAME; its token is listed.`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return exit.Usagef("%s takes one token or KMS, or none", c.CommandPath())
+				return exit.Usagef("%s takes one token or KMS, or none", exit.Below(c))
 			}
 			return nil
 		},
@@ -188,7 +188,7 @@ func (s *signerListOptions) keys(ctx context.Context, argument string) error {
 		return err
 	}
 	if len(s.modules) > 0 {
-		return exit.Usagef("--module goes without a URI; a URI names its module by module-path")
+		return exit.Usagef("--module cannot be combined with a URI; a URI names its module by module-path")
 	}
 	return s.with(ctx, ref, to, func(store signer.Store) error {
 		lister, ok := store.(signer.Lister)

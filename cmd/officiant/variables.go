@@ -26,7 +26,7 @@ Without DIR, $` + ceremoniesVariable + ` is used: the folder that holds the clus
 // someDirectories wants ceremony directories, or the variable in their place.
 func (o *options) someDirectories(c *cobra.Command, args []string) error {
 	if len(args) == 0 && o.ceremonies() == "" {
-		return exit.Usagef("%s takes one ceremony directory or more, or $%s", c.CommandPath(), ceremoniesVariable)
+		return exit.Usagef("%s takes one ceremony directory or more, or $%s", exit.Below(c), ceremoniesVariable)
 	}
 	return nil
 }

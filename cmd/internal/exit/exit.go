@@ -59,15 +59,15 @@ func Exists(format string, args ...any) error {
 func ExactArgs(n int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) != n {
-			return Usagef("%s takes %s", below(c), what)
+			return Usagef("%s takes %s", Below(c), what)
 		}
 		return nil
 	}
 }
 
-// below is a command's name without the program's, which begins each error anyway; the
+// Below is a command's name without the program's, which begins each error anyway; the
 // program's own alone.
-func below(c *cobra.Command) string {
+func Below(c *cobra.Command) string {
 	return strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
 }
 
@@ -84,7 +84,7 @@ func Group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 		for _, sub := range c.Commands() {
 			names = append(names, sub.Name())
 		}
-		return Usagef("%s needs a command: %s", below(c), strings.Join(names, ", "))
+		return Usagef("%s needs a command: %s", Below(c), strings.Join(names, ", "))
 	}
 	c.AddCommand(commands...)
 	return c
@@ -118,7 +118,7 @@ func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, codeOf func
 			stderr,
 			"%s: %s\n",
 			root.Name(),
-			strings.ReplaceAll(strings.TrimRight(Plain(withoutCalls(err)), "\n"), "\n", "\n  "),
+			strings.ReplaceAll(strings.TrimRight(Plain(said(c, err)), "\n"), "\n", "\n  "),
 		)
 	}
 	for _, h := range hints {
@@ -127,15 +127,23 @@ func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, codeOf func
 	return code
 }
 
-// withoutCalls is an error's text without the system's calls in it: of a file that is not
-// there, nobody asked whether open or lstat found that out.
-func withoutCalls(err error) string {
+// said is what a person reads of an error of a command. Of a file that is not there, nobody
+// asked whether open or lstat found that out; what a person stopped was interrupted, and
+// the text says what that was.
+func said(c *cobra.Command, err error) string {
 	text := err.Error()
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
 		text = strings.ReplaceAll(text, failed.Error(), failed.Path+": "+failed.Err.Error())
 	}
-	if errors.Is(err, context.Canceled) { // that a person stopped it, the text says already
-		text = strings.TrimSuffix(text, ": "+context.Canceled.Error())
+	if !errors.Is(err, context.Canceled) {
+		return text
+	}
+	if text == context.Canceled.Error() {
+		text = Below(c)
+	}
+	text = strings.TrimSuffix(text, ": "+context.Canceled.Error())
+	if !strings.Contains(text, "interrupted") {
+		text += ": interrupted"
 	}
 	return text
 }
@@ -146,7 +154,7 @@ func usageArgs(c *cobra.Command) {
 		c.Args = func(c *cobra.Command, args []string) error {
 			err := check(c, args)
 			if own := (*Error)(nil); err != nil && !errors.As(err, &own) {
-				return Usagef("%s: %v", below(c), err)
+				return Usagef("%s: %v", Below(c), err)
 			}
 			return err
 		}
@@ -161,7 +169,7 @@ func usageFlags(c *cobra.Command) {
 	before := c.PreRunE
 	c.PreRunE = func(c *cobra.Command, args []string) error {
 		if err := c.ValidateRequiredFlags(); err != nil {
-			return Usagef("%s: %v", below(c), err)
+			return Usagef("%s: %v", Below(c), err)
 		}
 		if before != nil {
 			return before(c, args)

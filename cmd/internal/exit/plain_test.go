@@ -51,17 +51,23 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// TestWithoutCalls: of a file that cannot be read, the name and the reason are said.
-func TestWithoutCalls(t *testing.T) {
+// TestSaid: of a file that cannot be read, the name and the reason are said; of what was
+// interrupted, what that was.
+func TestSaid(t *testing.T) {
+	run := &cobra.Command{Use: "run"}
+	ceremony := &cobra.Command{Use: "ceremony"}
+	ceremony.AddCommand(run)
+	(&cobra.Command{Use: "officiant"}).AddCommand(ceremony)
 	_, err := os.Open("nowhere/plan.yaml")
 	for in, want := range map[error]string{
 		err:                            "nowhere/plan.yaml: no such file or directory",
 		fmt.Errorf("bundle: %w", err):  "bundle: nowhere/plan.yaml: no such file or directory",
 		errors.New("open the station"): "open the station",
 		fmt.Errorf("interrupted: the PIN: %w", context.Canceled): "interrupted: the PIN",
-		context.Canceled: "context canceled",
+		fmt.Errorf("the PIN: %w", context.Canceled):              "the PIN: interrupted",
+		context.Canceled: "ceremony run: interrupted",
 	} {
-		if got := withoutCalls(in); got != want {
+		if got := said(run, in); got != want {
 			t.Errorf("%v: %q, want %q", in, got, want)
 		}
 	}
