@@ -69,7 +69,7 @@ counts as issued.`,
 
 func (o *abandonOptions) run(ctx context.Context, dir string) error {
 	if o.key != "" && o.print {
-		return exit.Usagef("ceremony abandon takes --key FILE or --print")
+		return exit.Usagef("ceremony abandon takes either --key FILE or --print")
 	}
 	c, err := o.config(ctx, dir)
 	if err != nil {
@@ -103,10 +103,11 @@ func (o *abandonOptions) run(ctx context.Context, dir string) error {
 	if err != nil {
 		return o.stopped(dir, p, err)
 	}
-	fmt.Fprintf(o.Stderr, "\nThe ceremony is abandoned: %s destroyed, %d scheduled, %d not there, %d kept.\n",
+	fmt.Fprintf(o.Stderr, "\nThe ceremony is abandoned: %s destroyed, %d scheduled for destruction, %d not found, "+
+		"%d kept.\n",
 		counted(res.Destroyed, "key"), res.Scheduled, res.Absent, res.Kept)
 	for _, s := range res.Later {
-		fmt.Fprintf(o.Stderr, "  gone later: %s\n", exit.Line(s))
+		fmt.Fprintf(o.Stderr, "  to be destroyed: %s\n", exit.Line(s))
 	}
 	fmt.Fprintf(o.Stdout, "head     %s\n", res.Head)
 	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony verify %s\n", dir)
@@ -120,7 +121,7 @@ func (o *abandonOptions) confirmed(p *abandon.Proposal) error {
 	}
 	return &exit.Error{
 		Code:  exit.Refused,
-		Err:   fmt.Errorf("the statement's digest is %s, not the confirmed %s", p.Digest(), o.confirm),
+		Err:   fmt.Errorf("the statement's digest is %s, but %s was confirmed", p.Digest(), o.confirm),
 		Hints: []string{"nothing was destroyed; read statement.txt in " + filepath.Dir(p.Folder)},
 	}
 }
@@ -135,6 +136,9 @@ func (o *abandonOptions) proposed(dir string, p *abandon.Proposal) error {
 	for _, bad := range p.Verdict.Rejected {
 		fmt.Fprintf(o.Stderr, "left out: %s\n", exit.Line(abandon.Folder+"/"+bad.String()))
 	}
+	if _, err := fmt.Fprintln(o.Stdout, p.Digest()); err != nil {
+		return err
+	}
 	if !p.People.Nobody() && !p.Verdict.Enough() {
 		fmt.Fprintf(o.Stderr, "\nNext, each of them:  officiant ceremony abandon %s --head %s --key FILE\n", dir, p.Head)
 	}
@@ -142,8 +146,7 @@ func (o *abandonOptions) proposed(dir string, p *abandon.Proposal) error {
 		o.by = []string{"NAME", "OTHER"} // of two people who agree
 	}
 	fmt.Fprintf(o.Stderr, "Next, where the tokens are:  %s --station STATION\n", o.again(dir, p))
-	_, err := fmt.Fprintln(o.Stdout, p.Digest())
-	return err
+	return nil
 }
 
 // config reads what an abandonment is made of.
@@ -241,7 +244,7 @@ func (o *abandonOptions) others(dir string) ([]*history.Record, error) {
 }
 
 func (o *abandonOptions) show(p *abandon.Proposal) {
-	fmt.Fprintf(o.Stderr, "To be abandoned, by this statement:\n\n")
+	fmt.Fprintf(o.Stderr, "This statement abandons the ceremony:\n\n")
 	for line := range strings.Lines(string(p.Text())) {
 		terminal.Hang(o.Stderr, "  ", exit.Line(strings.TrimSuffix(line, "\n")))
 	}
@@ -286,8 +289,8 @@ func (o *abandonOptions) lines(p *abandon.Proposal) error {
 				name+approval.Suffix))
 		}
 	}
-	fmt.Fprintf(o.Stderr, "Each line is for the person its last word names: with their key in place of KEY. "+
-		"The file belongs into %s.\n", p.Folder)
+	fmt.Fprintf(o.Stderr, "Each line is for the person it ends with: they put their key in place of KEY. "+
+		"The file it writes belongs in %s.\n", p.Folder)
 	return nil
 }
 
@@ -295,7 +298,7 @@ func (o *abandonOptions) lines(p *abandon.Proposal) error {
 func (o *abandonOptions) confirmKey(ctx context.Context, dir string, p *abandon.Proposal, k abandon.Seen) error {
 	is := "as the record says"
 	if k.SPKI == nil {
-		is = "which is on no record: the process ended when it was made"
+		is = "which is not on record: the process ended while creating it"
 	}
 	for _, line := range []string{
 		fmt.Sprintf("The %s key, in token %s, serial %s:", k.Name, k.Info.Device.Label, k.Info.Device.Serial),
@@ -321,7 +324,8 @@ func (o *abandonOptions) typed(ctx context.Context, question, want string, p *ab
 		return err
 	}
 	if typed != want {
-		return &exit.Error{Code: exit.Declined, Err: fmt.Errorf("%q is not %q; nothing was destroyed by it", typed, want)}
+		return &exit.Error{Code: exit.Declined, Err: fmt.Errorf("%q is not %q; that key was not destroyed", typed,
+			want)}
 	}
 	return nil
 }
@@ -350,12 +354,12 @@ func (o *abandonOptions) stopped(dir string, p *abandon.Proposal, err error) err
 	var stopped *abandon.Stopped
 	if missing := (*ceremony.Missing)(nil); errors.As(err, &missing) && missing.What == ceremony.TwoPeople {
 		o.by = []string{"NAME", "OTHER"}
-		hints = []string{"when two people agree, by their names: " + o.again(dir, p) + " --station " + o.station}
+		hints = []string{"if two people agree, with their names: " + o.again(dir, p) + " --station " + o.station}
 	}
 	if errors.As(err, &stopped) {
 		p.Decided = !p.People.Nobody()
 		p.Head = stopped.Head
-		hints = append(hints, "to go on: "+o.again(dir, p)+" --station "+o.station)
+		hints = append(hints, "to continue: "+o.again(dir, p)+" --station "+o.station)
 	}
 	return &exit.Error{Code: code, Err: err, Hints: hints}
 }

@@ -225,13 +225,13 @@ func (o *newOptions) save(p *next.Proposal, err error) error {
 	if len(compare) > 0 {
 		fmt.Fprint(
 			o.Stderr,
-			"Compare these fingerprints with what each node printed, by another way than the requests came:\n\n",
+			"Compare these fingerprints with what each node printed, over another channel than the requests:\n\n",
 		)
 		if _, err := fmt.Fprint(o.Stdout, strings.Join(compare, "")); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony check %s\n", o.out)
+	o.thenCheck(o.out)
 	return nil
 }
 

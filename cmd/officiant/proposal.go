@@ -23,7 +23,7 @@ func noPlanAt(file string) error {
 	_, err := os.Lstat(file)
 	switch {
 	case err == nil:
-		return exit.Exists("%s: there already; plans are not overwritten", file)
+		return exit.Exists("%s: already exists; plans are never overwritten", file)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	}
@@ -141,7 +141,7 @@ func find(paths []string) (*history.Archive, error) {
 		return nil, &exit.Error{
 			Code:  exit.Refused,
 			Err:   err,
-			Hints: []string{"see what is wrong with: officiant ceremony verify DIR"},
+			Hints: []string{"to see what is wrong: officiant ceremony verify DIR"},
 		}
 	}
 	return archive, err
@@ -208,11 +208,12 @@ func (o *options) note(p *next.Proposal) {
 	}
 }
 
-// compare prints the fingerprints that people have to compare, and the next step.
-func (o *options) compare(file string, p *next.Proposal) error {
+// compare prints the fingerprints that people have to compare.
+func (o *options) compare(p *next.Proposal) error {
 	o.note(p)
 	for _, r := range p.Requests {
-		fmt.Fprintf(o.Stderr, "Compare with what node %s printed, by another way than its request came:\n", r.Node.Name)
+		fmt.Fprintf(o.Stderr, "Compare with what node %s printed, over another channel than its request:\n",
+			r.Node.Name)
 		_, err := fmt.Fprintf(
 			o.Stdout,
 			"%s  %s\n%s",
@@ -224,8 +225,12 @@ func (o *options) compare(file string, p *next.Proposal) error {
 			return err
 		}
 	}
-	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony check %s\n", file)
 	return nil
+}
+
+// thenCheck ends what is said about a plan that was written with the next command.
+func (o *options) thenCheck(file string) {
+	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony check %s\n", file)
 }
 
 func refuse(format string, args ...any) error {

@@ -205,5 +205,9 @@ func (o *renewOptions) tell(r *next.Renewal) error {
 		fmt.Fprintf(o.Stderr, "Left out, because none of their certificates expires within %s: %s.\n", o.within,
 			counted(r.Quiet, "node"))
 	}
-	return o.compare(o.out, &r.Proposal)
+	if err := o.compare(&r.Proposal); err != nil {
+		return err
+	}
+	o.thenCheck(o.out)
+	return nil
 }

@@ -105,7 +105,7 @@ func (o *revokeOptions) flags() error {
 	case !o.refresh && targets == 0:
 		return exit.Usagef("ceremony revoke needs --serial HEX, --node NAME or --request FINGERPRINT, or --refresh")
 	case !o.refresh && len(o.authorities) > 0:
-		return exit.Usagef("--authority goes with --refresh; whose list a certificate is on, its issuer says")
+		return exit.Usagef("--authority goes with --refresh; which list a certificate is on follows from its issuer")
 	case !o.refresh && o.reason == "":
 		return exit.Usagef("--reason is missing: %s", reasonNames())
 	}
@@ -191,17 +191,18 @@ func (o *revokeOptions) tell(r *next.Revocation) error {
 		fmt.Fprintf(
 			o.Stderr,
 			"No bundle for %s: what it has is revoked, or its keys were made for it. "+
-				"Its etcd has the previous list until\n"+
-				"its certificates are made anew: officiant ceremony renew; after keyCompromise with a new request (--requests).\n",
+				"Its etcd keeps the previous list until\n"+
+				"its certificates are issued again: officiant ceremony renew; after keyCompromise with a new request "+
+				"(--requests).\n",
 			exit.Line(strings.Join(left, ", ")),
 		)
 	}
 	if slices.ContainsFunc(found, func(f next.Revoked) bool { return f.Client }) {
 		fmt.Fprintln(
 			o.Stderr,
-			"Kubernetes' API server and kubelets look at no list: see docs/revocation.md for what to do there.",
+			"Kubernetes' API server and kubelets check no revocation list: docs/revocation.md says what to do there.",
 		)
 	}
-	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony check %s\n", o.out)
+	o.thenCheck(o.out)
 	return nil
 }

@@ -105,14 +105,14 @@ func (o *rolloverOptions) flags() error {
 			"or --service-account, or --release-key, in place of --authority")
 	}
 	if o.lost && (!o.release || o.stage != "") {
-		return exit.Usagef("--lost stands in place of --stage, with --release-key")
+		return exit.Usagef("--lost replaces --stage, with --release-key")
 	}
 	if o.sameKey && o.authority == "" {
-		return exit.Usagef("--same-key is for an authority: its certificate ends, a key does not")
+		return exit.Usagef("--same-key is for an authority: a certificate expires, a key does not")
 	}
 	stages := []next.Stage{next.Trust, next.Issue, next.Drop}
 	if !o.lost && o.sameKey == (o.stage != "") || o.stage != "" && !slices.Contains(stages, next.Stage(o.stage)) {
-		return exit.Usagef("--stage is trust, issue or drop; or --same-key stands in its place")
+		return exit.Usagef("--stage is trust, issue or drop; --same-key replaces it")
 	}
 	return nil
 }
@@ -179,21 +179,24 @@ func (o *rolloverOptions) tell(r *next.Rollover) error {
 		counted(r.Renewed, "certificate"), r.Carried, counted(len(r.Ceremony.Nodes), "bundle"))
 	fmt.Fprintf(o.Stderr, "It opens the keys: %s.\n", strings.Join(r.Ceremony.KeysNeeded(), ", "))
 	for _, name := range r.Keys {
-		fmt.Fprintf(o.Stderr, "The station has to say where the %s key is to live: keys: {%s: …}\n", name, name)
+		fmt.Fprintf(o.Stderr, "Add where the %s key is to live to the station: keys: {%s: …}\n", name, name)
 	}
 	for _, name := range r.Late {
 		fmt.Fprintf(o.Stderr, "Node %s goes straight to this stage: install its bundle before any other.\n", name)
 	}
-	if err := o.compare(o.out, &r.Proposal); err != nil {
+	if err := o.compare(&r.Proposal); err != nil {
 		return err
 	}
-	if o.sameKey {
-		return nil
+	if !o.sameKey {
+		fmt.Fprint(
+			o.Stderr,
+			"After the ceremony, install every bundle, one node at a time, and restart what install names: a status\n"+
+				"does not show what was restarted. The next stage asks for every node's status again.\n",
+		)
+		if err := o.outside(r); err != nil {
+			return err
+		}
 	}
-	fmt.Fprint(
-		o.Stderr,
-		"Then install every bundle, one node at a time, and restart what install names: a status does not\n"+
-			"show what was restarted. The next stage asks for every node's status again.\n",
-	)
-	return o.outside(r)
+	o.thenCheck(o.out)
+	return nil
 }

@@ -84,7 +84,9 @@ func (o *statusOptions) run(ctx context.Context, dir string) error {
 // command is the next one, whole but for what only people know.
 func (o *statusOptions) command(s *shownStatus) string {
 	switch s.State {
-	case status.Finished, status.Abandoned:
+	case status.Finished: // the key in the directory would only agree with itself
+		return "officiant ceremony verify " + s.Dir + " --release-key FINGERPRINT"
+	case status.Abandoned:
 		return "officiant ceremony verify " + s.Dir
 	}
 	verb, at := "run", o.station
@@ -122,7 +124,7 @@ func (o *statusOptions) steps(ctx context.Context, s *shownStatus) error {
 	if data, err := infile.ReadFile(ctx, o.station, maxStation); err != nil {
 		return err
 	} else if sum := fingerprint.Of(data); sum != s.Station {
-		fmt.Fprintf(o.Stderr, "note: %s is not the station that the ceremony goes by (SHA-256 %s)\n", o.station, s.Station)
+		fmt.Fprintf(o.Stderr, "note: %s is not the station that the ceremony uses (SHA-256 %s)\n", o.station, s.Station)
 	}
 	c, err := openPlan(filepath.Join(s.Dir, "plan.yaml"), schedule.Options{Now: s.Began})
 	if err != nil {
@@ -162,7 +164,7 @@ func (o *statusOptions) write(s *shownStatus) error {
 	case status.Abandoning:
 		say("state", "abandoned, and not every key is dealt with")
 	case status.Abandoned:
-		say("state", "abandoned: nothing more is made or signed; the plan can begin anew in another directory")
+		say("state", "abandoned: nothing more is made or signed; the plan can start again in another directory")
 	default:
 		say("state", "unfinished")
 	}
@@ -174,31 +176,32 @@ func (o *statusOptions) write(s *shownStatus) error {
 	}
 	say("done", "%s", doneText(s.Entries))
 	if s.Open > 0 {
-		say("", "%s without a result; what was begun gets a new serial number", counted(s.Open, "intent"))
+		say("", "%s without a result; each is repeated with a new serial number", counted(s.Open, "intent"))
 	}
 	if s.Cut > 0 {
-		say("", "the last line has no end (%d bytes), and is cut off when the ceremony goes on", s.Cut)
+		say("", "the last line is incomplete (%d bytes), and is cut off when the ceremony continues", s.Cut)
 	}
 	say("digest", "%s", s.Digest)
 	say("head", "%s", s.Head)
 	for _, line := range s.Head.Lines() {
 		say("", "%s", line)
 	}
-	if s.State == status.Finished || s.State == status.Abandoned {
-		fmt.Fprintf(o.Stdout, "\nNext:  %s\n", s.Command)
-		if s.State == status.Finished { // the key in the directory would only agree with itself
-			terminal.Hang(o.Stdout, "       ",
-				"and --release-key: the release key's fingerprint as people compared it in the room")
-		}
-		return nil
+	switch s.State {
+	case status.Finished:
+		fmt.Fprint(o.Stderr, "\nFINGERPRINT stands for the release key's, as people compared it in the room.\n")
+	case status.Abandoned:
+	default:
+		o.writeSteps(s)
 	}
-	return o.writeNext(s)
+	_, err := fmt.Fprintf(o.Stdout, "\nNext:  %s\n", s.Command)
+	return err
 }
 
 // few is how many of the following steps are shown.
 const few = 3
 
-func (o *statusOptions) writeNext(s *shownStatus) error {
+// writeSteps shows the steps that follow, and what the command that continues needs.
+func (o *statusOptions) writeSteps(s *shownStatus) {
 	for i, step := range s.Next {
 		label := ""
 		if i == 0 {
@@ -219,8 +222,6 @@ func (o *statusOptions) writeNext(s *shownStatus) error {
 	if o.station == "" {
 		fmt.Fprintf(o.Stderr, "STATION stands for the file with SHA-256 %s.\n", s.Station)
 	}
-	_, err := fmt.Fprintf(o.Stdout, "\nNext:  %s\n", s.Command)
-	return err
 }
 
 func stepText(s *shownStatus) string {
