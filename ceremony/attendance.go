@@ -34,7 +34,8 @@ func ofThePlan(people approval.People, what string, given []string) error {
 	for i, name := range given {
 		switch {
 		case !slices.ContainsFunc(people.List, func(p approval.Person) bool { return p.Name == name }):
-			return &Refused{[]string{fmt.Sprintf("%q %s and is none of the plan's people: %s", name, what, names(people.List))}}
+			return &Refused{[]string{fmt.Sprintf("%q %s and is not one of the plan's people: %s", name, what,
+				names(people.List))}}
 		case slices.Contains(given[:i], name):
 			return &Refused{[]string{fmt.Sprintf("%s %s twice", name, what)}}
 		}

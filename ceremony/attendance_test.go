@@ -33,12 +33,17 @@ func TestAttendance(t *testing.T) {
 		waive   ceremony.Waiver
 		says    string
 	}{
-		"nobody":              {nil, ceremony.Waiver{}, "nobody is present who may conduct: one of alice, bob, kim"},
-		"a witness alone":     {[]string{"eve"}, ceremony.Waiver{}, "nobody is present who may conduct"},
-		"a stranger":          {[]string{"kim", "mallory"}, ceremony.Waiver{}, `"mallory" is present and is none of the plan's people: alice, bob, kim, eve`},
-		"somebody twice":      {[]string{"kim", "kim"}, ceremony.Waiver{}, "kim is present twice"},
-		"a stranger's waiver": {[]string{"kim", "eve"}, ceremony.Waiver{Checks: []string{"network"}, Reason: "why", By: []string{"kim", "mallory"}}, `"mallory" waives a check of the room and is none of the plan's people`},
-		"one who is absent":   {[]string{"kim", "eve"}, ceremony.Waiver{Checks: []string{"network"}, Reason: "why", By: []string{"kim", "bob"}}, "bob waives a check of the room, and is not present"},
+		"nobody":          {nil, ceremony.Waiver{}, "nobody is present who may conduct: one of alice, bob, kim"},
+		"a witness alone": {[]string{"eve"}, ceremony.Waiver{}, "nobody is present who may conduct"},
+		"a stranger": {[]string{"kim", "mallory"}, ceremony.Waiver{},
+			`"mallory" is present and is not one of the plan's people: alice, bob, kim, eve`},
+		"somebody twice": {[]string{"kim", "kim"}, ceremony.Waiver{}, "kim is present twice"},
+		"a stranger's waiver": {[]string{"kim", "eve"}, ceremony.Waiver{Checks: []string{"network"}, Reason: "why",
+			By: []string{"kim", "mallory"}}, `"mallory" waives a check of the room and is not one of the plan's ` +
+			`people`},
+		"one who is absent": {[]string{"kim", "eve"}, ceremony.Waiver{Checks: []string{"network"}, Reason: "why",
+			By: []string{"kim", "bob"}},
+			"bob waives a check of the room, and is not present"},
 	} {
 		cfg := f.Config(t, dir)
 		cfg.Present, cfg.Waive = c.present, c.waive
@@ -109,7 +114,7 @@ func TestDictated(t *testing.T) {
 		t.Errorf("the record ends with %+v", record.Lines[len(record.Lines)-1])
 	}
 	for what, err := range map[string]error{
-		`"mallory" is none of the plan's people`:        say("x", false, "mallory"),
+		`"mallory" is not one of the plan's people`:     say("x", false, "mallory"),
 		"kim is named twice":                            say("x", true, "kim", "kim"),
 		"a deviation needs the agreement of two people": say("x", true, "kim"),
 	} {

@@ -70,7 +70,7 @@ func (r canaries) probe(ctx context.Context, p signer.Prober, ref signer.Ref, to
 	}
 	verdict := "the token did not export it"
 	if leak := found.Leak(); leak != "" {
-		verdict = "THE TOKEN LETS IT OUT: " + leak
+		verdict = "THE TOKEN EXPORTS IT: " + leak
 	}
 	r.observer.Say(fmt.Sprintf("canary %s: made, tried and destroyed; %s", algorithm, verdict))
 	return canary, nil

@@ -50,7 +50,7 @@ func (r *run) bornExpired() error {
 			return &Refused{[]string{fmt.Sprintf("%s would have ended at %s, and the clock says %s: the record's "+
 				"certificates begin at %s. Set the clock if it is wrong; if it was wrong when the ceremony began, "+
 				"this ceremony cannot be finished: `officiant ceremony abandon DIR` closes it and destroys the "+
-				"keys that it made, and the plan begins anew in a directory of its own",
+				"keys that it made, and the plan starts again in another directory",
 				e.Name, end.UTC().Format(time.RFC3339), at.UTC().Format(time.RFC3339),
 				begins.UTC().Format(time.RFC3339))}}
 		}

@@ -42,8 +42,9 @@ func continued(folder string, c *schedule.Ceremony, begins bool) error {
 		return nil
 	}
 	name, head := by[0], by[2]
-	return &Refused{[]string{fmt.Sprintf("on this machine, ceremony %s continued the same ceremony of cluster %s "+
-		"already; its record ends with %s. A chain has one end: make the plan from the directory of %s, or from the "+
+	return &Refused{[]string{fmt.Sprintf("on this machine, ceremony %s already continued the same ceremony of "+
+		"cluster %s"+
+		"; its record ends with %s. A chain has one end: make the plan from the directory of %s, or from the "+
 		"folder that holds all ceremonies. If %s is to count for nothing, remove %s", name, c.Cluster.Name, head, name,
 		name, file)}}
 }

@@ -36,7 +36,7 @@ func TestContinuedTwice(t *testing.T) {
 	}
 	file := filepath.Join(folder, files[0].Name())
 	_, err = ceremony.Run(t.Context(), kept(filepath.Join(t.TempDir(), "the same plan")))
-	refusedWith(t, err, "ceremony demo-2 continued the same ceremony of cluster demo already")
+	refusedWith(t, err, "ceremony demo-2 already continued the same ceremony of cluster demo")
 
 	text, err := os.ReadFile(f.PlanFile)
 	must(t, err)

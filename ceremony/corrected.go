@@ -17,7 +17,7 @@ type Correction struct {
 	Module []fingerprint.SHA256 // the digests of modules that are not on record
 }
 
-// OtherStation says that a ceremony goes by another station file than the one given,
+// OtherStation says that a ceremony uses another station file than the one given,
 // and what people have to say before it goes by that one.
 type OtherStation struct {
 	Was, Is fingerprint.SHA256
@@ -26,7 +26,7 @@ type OtherStation struct {
 }
 
 func (e *OtherStation) Error() string {
-	s := fmt.Sprintf("the ceremony goes by another station file: by %s, and this one is %s", e.Was, e.Is)
+	s := fmt.Sprintf("the ceremony uses another station file: %s, and this one is %s", e.Was, e.Is)
 	if e.Reason != "" {
 		s += "; " + e.Reason
 	}
@@ -112,7 +112,7 @@ func (r *run) agreed(c Correction) string {
 			return err.Error()
 		}
 		if !slices.Contains(r.Present, name) {
-			return name + " agrees, and is not present"
+			return name + " agrees, but is not present"
 		}
 	}
 	for _, p := range people.Approvers() {
@@ -163,7 +163,7 @@ func (r *tokens) sameToken(p phase, is transcript.Token) error {
 	return nil
 }
 
-// takeCorrection puts on record that the ceremony goes by another station file, now
+// takeCorrection puts on record that the ceremony uses another station file, now
 // that every key on record was found by it.
 func (r *tokens) takeCorrection() error {
 	if r.corrected == nil {

@@ -179,16 +179,16 @@ func TestCorrectedStationRefused(t *testing.T) {
 		change  func(*ceremony.Config)
 		want    string
 	}{
-		{"nobody agrees", remark, nil, nil, "goes by another station file"},
+		{"nobody agrees", remark, nil, nil, "uses another station file"},
 		{"no reason", remark, &ceremony.Correction{By: both}, nil, "a reason is missing"},
 		{"one of two", remark, &ceremony.Correction{Reason: "x", By: []string{"alice"}}, nil, "2 of those who approve"},
 		{"a witness in place of an officer", remark, &ceremony.Correction{Reason: "x", By: []string{"alice", "eve"}}, nil,
 			"2 of those who approve have to agree: alice, bob"},
 		{"one twice", remark, &ceremony.Correction{Reason: "x", By: []string{"alice", "alice"}}, nil, "alice agrees twice"},
 		{"a stranger", remark, &ceremony.Correction{Reason: "x", By: []string{"alice", "bob", "mallory"}}, nil,
-			`"mallory" agrees and is none of the plan's people`},
+			`"mallory" agrees and is not one of the plan's people`},
 		{"somebody who is not here", remark, &ceremony.Correction{Reason: "x", By: both},
-			func(c *ceremony.Config) { c.Present = []string{"alice", "eve"} }, "bob agrees, and is not present"},
+			func(c *ceremony.Config) { c.Present = []string{"alice", "eve"} }, "bob agrees, but is not present"},
 		{"a module nobody approved", remark, &ceremony.Correction{Reason: "x", By: both},
 			func(c *ceremony.Config) {
 				c.Modules = []transcript.Module{{Path: "/m.so", SHA256: strings.Repeat("ab", 32)}}

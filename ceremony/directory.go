@@ -260,7 +260,7 @@ func (d *directory) ensure(name string, data []byte) error {
 	case err == nil && string(found) == string(data):
 		return nil
 	case err == nil:
-		return fmt.Errorf("%s: there already, with other content: %w", full, ErrOtherCeremony)
+		return fmt.Errorf("%s: already exists, with other content: %w", full, ErrOtherCeremony)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
@@ -286,7 +286,7 @@ func (d *directory) schedule(c *schedule.Ceremony) error {
 	defer found.Close()
 	line, err := c.SameSchedule(found)
 	if err == nil && line > 0 {
-		err = fmt.Errorf("%s: there already, with other content: %w", full, ErrOtherCeremony)
+		err = fmt.Errorf("%s: already exists, with other content: %w", full, ErrOtherCeremony)
 	}
 	return err
 }

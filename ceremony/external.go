@@ -17,8 +17,8 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// Awaiting says that a ceremony cannot continue until certificates that
-// others sign come back, and where its record stands.
+// Awaiting says that a ceremony cannot continue until certificates from an external root
+// arrive, and where its record ends.
 type Awaiting struct {
 	Root     *x509.Certificate // that has to sign, or a CA below it
 	Requests []string          // files to take there, in the ceremony directory
@@ -49,7 +49,7 @@ func (s *script) addGate() {
 		gate := s.add(fmt.Sprintf("Receive %s signed externally", count(n, "certificate")),
 			inIssuing(func(r *issuing, _ context.Context) error { return r.receive() }))
 		gate.People = "Write the head down and take the requests to the root; tokens go back into their safe. When " +
-			"the certificates are there, run the same command with the folder they lie in, and compare the head."
+			"the certificates are back, run the same command with the folder that holds them, and compare the head."
 		gate.Failure = "What came back is not what the schedule says. Nothing was signed with it: have it corrected " +
 			"there, and run the same command again."
 	}

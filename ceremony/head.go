@@ -61,8 +61,9 @@ func (r *run) compareHead(ctx context.Context, path string) error {
 		return err
 	}
 	if l, ok := t.Abandonment(); ok {
-		return &Refused{[]string{fmt.Sprintf("%s: people abandoned this ceremony at %s: %s. It does not go on; the plan can "+
-			"begin anew in another directory", r.dir.path, l.Time.Format(time.RFC3339),
+		return &Refused{[]string{fmt.Sprintf("%s: people abandoned this ceremony at %s: %s. It cannot continue; "+
+			"the plan can "+
+			"start again in another directory", r.dir.path, l.Time.Format(time.RFC3339),
 			l.Record.(transcript.Abandonment).Reason)}}
 	}
 	if len(t.Lines) > 0 {
@@ -78,8 +79,8 @@ func (r *run) compareHead(ctx context.Context, path string) error {
 	known, written, err := r.knownHead(ctx, t.Lines)
 	if errors.Is(err, ErrNobody) {
 		if !inMemory {
-			return &Missing{&Refused{[]string{"a ceremony goes on only with the head of its record that was shown last; " +
-				"this machine remembers none, and there is nobody to ask for it"}}, TheHead, nil}
+			return &Missing{&Refused{[]string{"a ceremony continues only with the head of its record that was last " +
+				"shown; this machine remembers none, and there is nobody to ask for it"}}, TheHead, nil}
 		}
 		r.observer.Say("this machine remembers the head of the record")
 		known, written, err = remembered, true, nil
@@ -101,7 +102,7 @@ func lineOf(lines []transcript.Line, hash fingerprint.SHA256) int {
 // cutOff refuses a record that lacks a head, and tells more of it.
 func cutOff(head fingerprint.SHA256, more ...string) error {
 	return &Refused{append(append([]string{
-		fmt.Sprintf("the record has no line of the head %s: lines were cut off it, or it is another record. "+
+		fmt.Sprintf("no line of the record has the head %s: lines were cut off, or it is another record. "+
 			"Nothing is signed with it.", head),
 	}, more...), "Keep the directory as it is, and look for a copy whose record has that line.")}
 }
@@ -138,7 +139,7 @@ func (r *run) goneOn(ctx context.Context, lines []transcript.Line, written bool)
 	case len(given) == 0 && r.Heads.Agree != nil:
 		return r.Heads.Agree(ctx, since)
 	}
-	return &Missing{&Refused{append([]string{"the record has gone on since that head was shown; it says that this " +
+	return &Missing{&Refused{append([]string{"the record has grown since that head was shown; it says that this " +
 		"was signed since:"}, since...)}, BothHeads, []string{lines[0].Hash.String(), last.Hash.String()}}
 }
 

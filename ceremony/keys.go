@@ -164,7 +164,7 @@ func halfMade(ctx context.Context, observer Observer, store signer.Store, intent
 	for _, info := range all {
 		if hex.EncodeToString(info.ID) == intent.ID {
 			observer.Say(fmt.Sprintf("the token has an object %s of id %s: %s. "+
-				"It is in nobody's way, and can be removed "+
+				"It does no harm, and can be removed "+
 				"by its id with the token's own tool", info.Label, intent.ID, info.Reason))
 			return "; what is there is " + info.Reason
 		}

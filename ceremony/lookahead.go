@@ -85,7 +85,7 @@ func lookAt(ctx context.Context, r *tokens, p phase) error {
 		if slices.Contains(existing, name) {
 			r.observer.Say(fmt.Sprintf("the %s key is there, and answered a challenge", name))
 		} else {
-			r.observer.Say(fmt.Sprintf("no %s key is there yet, as it should be", name))
+			r.observer.Say(fmt.Sprintf("there is no %s key yet, as it should be", name))
 		}
 	}
 	return errors.Join(all...)

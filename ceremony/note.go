@@ -67,7 +67,7 @@ func (d *Dictation) record() transcript.Record {
 // allowed says why something cannot be added to a record.
 func (d *Dictation) allowed(t *transcript.Transcript) error {
 	if t.Closed() {
-		return &Refused{[]string{d.Dir + ": the record is closed; nothing is added to it any more"}}
+		return &Refused{[]string{d.Dir + ": the record is closed; nothing more is added to it"}}
 	}
 	var known []string
 	for _, p := range t.Open().People {
@@ -76,7 +76,8 @@ func (d *Dictation) allowed(t *transcript.Transcript) error {
 	for i, name := range d.By {
 		switch {
 		case len(known) > 0 && !slices.Contains(known, name):
-			return &Refused{[]string{fmt.Sprintf("%q is none of the plan's people: %s", name, strings.Join(known, ", "))}}
+			return &Refused{[]string{fmt.Sprintf("%q is not one of the plan's people: %s", name, strings.Join(known,
+				", "))}}
 		case slices.Contains(d.By[:i], name):
 			return &Refused{[]string{name + " is named twice"}}
 		}

@@ -97,7 +97,7 @@ var onRecord = map[string]recordCase{
 		root, _ := s.past.Opening("root")
 		s.change("{name: root,", fmt.Sprintf("{name: root, key: {existing: %s}, evidence: software,", root.SPKI))
 		s.change(s.line("name: etcd,"), "  - {name: etcd, key: {create: ECDSA-P256}, evidence: software}")
-	}, says: []string{"the plan has the etcd key made, and"}},
+	}, says: []string{"the plan creates the etcd key, but"}},
 	"one key": {spoil: func(s *scene) {
 		_, one, _ := strings.Cut(s.line("name: kubernetes,"), "existing: ")
 		_, other, _ := strings.Cut(s.line("name: etcd,"), "existing: ")

@@ -295,7 +295,7 @@ func (r *outputs) writeBundle(b *bundle.Bundle) error {
 		return err
 	}
 	if string(found.Sums) != string(b.Sums) || string(found.Signature) != string(b.Signature) {
-		return fmt.Errorf("%s: there already, with other content: %w", dir, ErrOtherCeremony)
+		return fmt.Errorf("%s: already exists, with other content: %w", dir, ErrOtherCeremony)
 	}
 	return nil
 }

@@ -117,7 +117,7 @@ func (s *script) addKey(name string) {
 	create := keyOf(s.plan, name).Create
 	if create == "" {
 		open := s.add(fmt.Sprintf("Open the %s key", name), do)
-		open.Failure = "It is another key than the plan names, or not there: the wrong token, or the wrong plan. " +
+		open.Failure = "The key is missing, or is not the plan's: the wrong token, or the wrong plan. " +
 			"Stop, and find out which."
 		return
 	}
@@ -128,8 +128,8 @@ func (s *script) addKey(name string) {
 	}
 	made := s.add(title, do)
 	made.Final = first
-	made.People = "Write the first eight digits of the public key's fingerprint down."
-	made.Failure = "Run the same command again: a key whose making is on record is found and not made twice. " +
+	made.People = "Write down the first eight digits of the public key's fingerprint."
+	made.Failure = "Run the same command again: a key that is on record is found, not made twice. " +
 		"Refused evidence means the wrong kind of token: stop."
 }
 
@@ -148,7 +148,7 @@ func (s *script) addClone(name string) {
 	step := s.add(fmt.Sprintf("Clone the %s key and prove the clone", name),
 		inTokens(func(r *tokens, ctx context.Context) error { return r.clone(ctx, p, ref) }))
 	s.insert(step, p)
-	step.People = "Officers: clone the key with its maker's tool, then put the clone's token in and enter its PIN. " +
+	step.People = "Officers: clone the key with the vendor's tool, then put in the clone's token and enter its PIN. " +
 		"It goes into a bag and a safe of its own."
 	step.Failure = "Without a clone that answers the ceremony does not go on. Clone again, and run the same " +
 		"command again."
@@ -165,5 +165,5 @@ func (s *script) reinsert(turns []phase, key string) {
 		inTokens(func(r *tokens, ctx context.Context) error { return r.reinsert(ctx, p) }))
 	s.insert(step, p)
 	step.People = "With one reader: take the other token out and seal it, put this one in, enter the PIN. With a " +
-		"reader for each, nothing has to be done."
+		"reader for each, there is nothing to do."
 }

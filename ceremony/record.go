@@ -109,10 +109,10 @@ func (r *run) resumeRecord(path string) error {
 		return err
 	}
 	if r.progress.Closed {
-		r.observer.Say("the record is closed already; what is missing beside it is written again")
+		r.observer.Say("the record is already closed; missing files beside it are written again")
 		return nil
 	}
-	r.observer.Say("going on where the record ends")
+	r.observer.Say("continuing where the record ends")
 	r.observer.Fingerprint("head of the record", head)
 	resumed := transcript.Resumed{Head: head, Cut: recovered.Cut, Program: r.Program, Host: r.Host,
 		Removed: r.dir.leftovers}
@@ -142,7 +142,8 @@ func (r *run) sameCeremony() error {
 	}
 	switch {
 	case open.Rehearsal && !r.rehearsal:
-		return &Refused{[]string{"the directory holds a rehearsal: nothing of it is for use, and no ceremony goes on with it"}}
+		return &Refused{[]string{"the directory holds a rehearsal: nothing in it may be used, and no ceremony can " +
+			"continue it"}}
 	case r.rehearsal && !open.Rehearsal:
 		return &Refused{[]string{"the directory holds a real ceremony: a rehearsal needs one of its own"}}
 	}
@@ -150,7 +151,8 @@ func (r *run) sameCeremony() error {
 		return err
 	}
 	if open.Steps != len(r.steps) {
-		return &Refused{[]string{fmt.Sprintf("the ceremony began with %d steps, and this program makes %d of it: go on with version %s of the program",
+		return &Refused{[]string{fmt.Sprintf("the ceremony began with %d steps, and this program makes %d of it: "+
+			"continue with version %s of the program",
 			open.Steps, len(r.steps), open.Program.Version)}}
 	}
 	return nil

@@ -57,8 +57,8 @@ func TestRehearsal(t *testing.T) {
 		}
 	}
 	for want, o := range map[string]audit.Options{
-		"":                         {Rehearsal: true},
-		"nothing of it is for use": {},
+		"":                          {Rehearsal: true},
+		"nothing in it may be used": {},
 	} {
 		found := findings(t, dir, o)
 		if (want == "") != (found == "") || !strings.Contains(found, want) || strings.Contains(found, "\n") {

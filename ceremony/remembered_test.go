@@ -122,7 +122,7 @@ func TestTwoDirectories(t *testing.T) {
 		t.Errorf("the first directory: %v", err)
 	}
 	_, err := ceremony.Run(t.Context(), remembering(f.Config(t, dirs[1]), folder))
-	refusedWith(t, err, "is in its token already")
+	refusedWith(t, err, "is already in its token")
 }
 
 // TestNotRemembered: a machine that cannot write conducts ceremonies, says so, and has

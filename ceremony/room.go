@@ -64,7 +64,7 @@ func (r *run) lookAtRoom(ctx context.Context) error {
 		return err
 	}
 	if len(reasons) > 0 {
-		return &Missing{&Refused{append(reasons, "by the station's preflight policy; put it right, or let two people "+
+		return &Missing{&Refused{append(reasons, "by the station's preflight policy; correct it, or let two people "+
 			"waive it")}, AWaiver, nil}
 	}
 	return nil

@@ -57,7 +57,7 @@ type script struct {
 func (s *script) add(title string, do act) *Step {
 	s.steps = append(s.steps, Step{N: len(s.steps) + 1, Title: title, do: do})
 	step := &s.steps[len(s.steps)-1]
-	step.Failure = "Correct what the message names, and run the same command again: it goes on from the record."
+	step.Failure = "Correct what the message names, and run the same command again: it continues from the record."
 	return step
 }
 
@@ -106,8 +106,8 @@ func (s *script) opening() {
 	check.Failure = "The plan is refused. Stop: nothing was written, and no key exists. The plan goes back to its author."
 	s.add("Copy the plan and open the record", (*run).open)
 	room := s.add("Look at the room", (*run).lookAtRoom)
-	room.People = "Witness: compare the clock with a watch, program and module with the sums on this page."
-	room.Failure = "Put right what is refused. Or two people waive it with a reason: --waive NAME --reason TEXT " +
+	room.People = "Witness: compare the clock with a watch, and program and module with the checksums on this page."
+	room.Failure = "Correct what is refused. Or two people waive it with a reason: --waive NAME --reason TEXT " +
 		"--by PERSON --by PERSON."
 }
 
@@ -126,9 +126,9 @@ func (s *script) closing(tokens []phase) {
 	compare.Failure = "A difference is never a slip of the tongue until it is explained. Stop, keep the directory, " +
 		"and write down who read what."
 	record := s.add("Close and sign the record", inOutputs((*outputs).closeRecord))
-	record.People = "Write the head of the record down below: it is what witnesses sign."
+	record.People = "Write down the head of the record below: it is what witnesses sign."
 	verify := s.add("Verify the ceremony directory", (*run).verifyDirectory)
-	verify.Failure = "Keep the directory as it is; nothing of it is to be used before the finding is explained."
+	verify.Failure = "Keep the directory as it is, and use nothing in it before the finding is explained."
 }
 
 // addLeaves adds one step for each authority that issues leaves, and one for its

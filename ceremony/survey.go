@@ -16,10 +16,10 @@ import (
 func (s *script) addSurvey(turns []phase) {
 	step := s.add("Look for every key, before one is made",
 		inTokens(func(r *tokens, ctx context.Context) error { return r.survey(ctx, turns) }))
-	step.People = "Officers: every token for which there is a reader is put in, and its PIN entered. With one " +
-		"reader, tokens with keys that exist are asked for by turns."
-	step.Failure = "Nothing was made. The wrong token, station or plan: find out which, correct it, and run the " +
-		"same command again."
+	step.People = "Officers: put in every token for which there is a reader, and enter its PIN. With one " +
+		"reader, tokens with existing keys are asked for in turn."
+	step.Failure = "Nothing was made. It is the wrong token, station or plan: find out which, correct it, and run " +
+		"the same command again."
 }
 
 // existing are the keys of a phase that have to be there: the plan has them, or an
@@ -111,7 +111,7 @@ func (r *tokens) openIfIn(ctx context.Context, p phase, wanted bool) (signer.Sto
 	case err == nil:
 		r.opened = append(r.opened, store)
 	case errors.Is(err, signer.ErrAbsent):
-		r.observer.Say("it is not in yet, and asked for at its step")
+		r.observer.Say("it is not in yet; it is asked for at its step")
 		return nil, nil
 	}
 	return store, err
@@ -160,14 +160,14 @@ func (r *tokens) free(ctx context.Context, name string) error {
 		return nil
 	case err == nil:
 		return &Refused{[]string{
-			fmt.Sprintf("the plan has the %s key made, and a key %s is in its token already: %s", name, k.Info().Label,
+			fmt.Sprintf("the plan creates the %s key, but a key %s is already in its token: %s", name, k.Info().Label,
 				spkiOf(k)),
-			"Whose is it? Of a ceremony that will not be finished: `officiant ceremony abandon DIR` destroys what that one " +
-				"made, and nothing else. The cluster's own: have the plan use it by its fingerprint. Otherwise it is the " +
-				"wrong token, or the wrong station",
+			"Whose is it? If a ceremony that will not be finished made it, `officiant ceremony abandon DIR` " +
+				"destroys what that one made, and nothing else. If it is the cluster's own, have the plan use it " +
+				"by its fingerprint. Otherwise it is the wrong token, or the wrong station",
 		}}
 	case errors.Is(err, signer.ErrAmbiguous):
-		return &Refused{[]string{fmt.Sprintf("the plan has the %s key made: %v", name, err)}}
+		return &Refused{[]string{fmt.Sprintf("the plan creates the %s key: %v", name, err)}}
 	}
 	return err
 }
@@ -207,7 +207,8 @@ func (r *tokens) distinct() error {
 			continue
 		}
 		if other, twice := places[place]; twice {
-			return &Refused{[]string{fmt.Sprintf("the station's places of %s and %s are one, in the same token", other, name)}}
+			return &Refused{[]string{fmt.Sprintf("the station gives %s and %s one place, in the same token", other,
+				name)}}
 		}
 		places[place] = name
 	}

@@ -302,7 +302,7 @@ func (r *tokens) clone(ctx context.Context, p phase, ref signer.Ref) error {
 		r.observer.Say("a throw-away token has no clone; in the ceremony it goes into " + p.place)
 		return nil
 	}
-	r.observer.Say("clone it with the tool of the token's maker; the clone goes into " + p.place)
+	r.observer.Say("clone it with the vendor's tool; the clone goes into " + p.place)
 	store, k, err := r.openClone(ctx, p, ref, key.SPKI)
 	if err != nil {
 		return err

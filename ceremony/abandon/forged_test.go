@@ -77,9 +77,9 @@ func TestForged(t *testing.T) {
 	c := config(t, f, short)
 	known := headOf(t, real)
 	c.Head = &known
-	refused(t, f, "a cut record", c, keys, "the record has no line of the head")
+	refused(t, f, "a cut record", c, keys, "no line of the record has the head")
 	c.Head = nil
-	refused(t, f, "a cut record, and no head", c, keys, "only with the head of its record that was shown last")
+	refused(t, f, "a cut record, and no head", c, keys, "only with the head of its record that was last shown")
 	c = config(t, f, short)
 	refused(t, f, "a cut record, unsigned", c, keys, "0 of the 2 approvals")
 
@@ -297,7 +297,7 @@ func TestNobodyNamed(t *testing.T) {
 	c.By = []string{"kim", "lee"}
 	none := fingerprint.Of([]byte("x"))
 	c.Head = &none
-	refused(t, f, "another head", c, keys, "no line of the head")
+	refused(t, f, "another head", c, keys, "no line of the record has the head")
 	c = withHead(t, c, dir)
 	res, err := abandon.Run(context.Background(), c)
 	if err != nil || res.Destroyed != 2 {
@@ -320,7 +320,7 @@ func TestRememberedHead(t *testing.T) {
 	remember(headOf(t, real))
 	c := config(t, f, short)
 	c.Memory = memory
-	refused(t, f, "a cut record, with its own head", c, keys, "the record has no line of the head")
+	refused(t, f, "a cut record, with its own head", c, keys, "no line of the record has the head")
 	remember(headOf(t, short))
 	c.Head = nil
 	asked := 0
@@ -332,5 +332,5 @@ func TestRememberedHead(t *testing.T) {
 		t.Errorf("%v, asked %d times", err, asked)
 	}
 	c.AskHead = func(func(fingerprint.SHA256) bool) (fingerprint.SHA256, error) { return headOf(t, real), nil }
-	refused(t, f, "another head, typed", c, keys, "the record has no line of the head")
+	refused(t, f, "another head, typed", c, keys, "no line of the record has the head")
 }

@@ -186,7 +186,8 @@ func (c Config) knownHead(t *transcript.Transcript) error {
 		return nil
 	}
 	if c.Head == nil {
-		return missing(ceremony.KnownHead, "a ceremony is abandoned only with the head of its record that was shown last, "+
+		return missing(ceremony.KnownHead, "a ceremony is abandoned only with the head of its record that was last "+
+			"shown, "+
 			"and there is nobody to ask for it")
 	}
 	if has(t, *c.Head) {
@@ -198,7 +199,7 @@ func (c Config) knownHead(t *transcript.Transcript) error {
 // cutOff refuses a record that has no line of a head.
 func cutOff(head fingerprint.SHA256) error {
 	return &ceremony.Refused{
-		Reasons: []string{fmt.Sprintf("the record has no line of the head %s: lines were cut off it, "+
+		Reasons: []string{fmt.Sprintf("no line of the record has the head %s: lines were cut off, "+
 			"or it is another record. Nothing is destroyed by it.", head),
 			"Keep the directory as it is, and look for a copy whose record has that line."},
 	}

@@ -109,11 +109,11 @@ func (a *abandonmentAudit) agreed(c *Check, seq int, r transcript.Abandonment) {
 		a.expect(agreements + v.File)
 		c.note("agreed to by %s, %s", v.Person, v.Key)
 		if !slices.Contains(r.Approvals, transcript.Approval{Person: v.Person, Key: v.Key, Signature: v.Signature}) {
-			c.problem("line %d: says otherwise who signed %s%s", seq, agreements, v.File)
+			c.problem("line %d: disagrees about who signed %s%s", seq, agreements, v.File)
 		}
 	}
 	if len(verdict.Approvals) < len(r.Approvals) {
-		c.problem("%s: %d signatures on record are not there, or not of this statement", agreements,
+		c.problem("%s: %d signatures on record are missing, or not of this statement", agreements,
 			len(r.Approvals)-len(verdict.Approvals))
 	}
 	for _, t := range verdict.Progress {
@@ -147,7 +147,8 @@ func (a *abandonmentAudit) keysNamed(c *Check, seq int, r transcript.Abandonment
 	}
 	for i, k := range r.Keys {
 		if i >= len(want) || k.Kept == "" && !reflect.DeepEqual(k, want[i]) || k.Name != want[i].Name || k.ID != want[i].ID {
-			c.problem("line %d: names a %s key of id %s, which the lines before have not, or otherwise", seq, k.Name, k.ID)
+			c.problem("line %d: names a %s key of id %s, which the lines before do not have, or have differently",
+				seq, k.Name, k.ID)
 			continue
 		}
 		switch {

@@ -54,7 +54,7 @@ func (a *keptAudit) takenOver(c *Check) {
 		a.leavesTaken(c, on)
 	}
 	for _, name := range sortedKeys(on) {
-		c.problem("line %d: takes %s over, which the plan does not say", on[name].seq, name)
+		c.problem("line %d: takes %s over, which is not in the plan", on[name].seq, name)
 	}
 }
 
@@ -110,7 +110,7 @@ func (a *keptAudit) leavesTaken(c *Check, on map[string]adoptedLine) {
 			name := n.Name + "/" + l.Name
 			r := a.plan.Requests[n.Name]
 			if r == nil || r.Adoption == nil || r.Adoption.Leaves[l.Name] == nil || r.Key(l.Name) == nil {
-				c.problem("%s: kept from before, and no request brings it along", name)
+				c.problem("%s: kept from before, but in no request", name)
 				continue
 			}
 			cert := r.Adoption.Leaves[l.Name]

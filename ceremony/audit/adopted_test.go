@@ -230,7 +230,7 @@ func TestForgedAdoption(t *testing.T) {
 			for i := range c.Plan.Authorities {
 				c.Plan.Authorities[i].Adopted = false
 			}
-		}, "which the plan does not say"},
+		}, "which is not in the plan"},
 	} {
 		c := fresh()
 		tt.change(c)

@@ -114,7 +114,7 @@ func (v *view) checks() []kind {
 		{1, "each key that was there before is continued by those who had it", aFinished,
 			holders.continued, holders.reopens},
 		{1, "the signatures made are the schedule's, one for each line", aFinished, (&signatureAudit{v}).signatures, nil},
-		{2, "each act was recorded before it happened, no serial number comes twice", aFinished,
+		{2, "each act was recorded before it happened, no serial number is repeated", aFinished,
 			(&orderAudit{view: v, chain: chain}).order, nil},
 		{3, "each certificate is what the schedule says, by the right authority", aFinished,
 			(&certificateAudit{v}).certificates, nil},

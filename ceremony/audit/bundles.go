@@ -116,7 +116,7 @@ func (a *bundleAudit) nodeBundle(n kubepki.Node) nodeBundle {
 	case folder == nil:
 		for _, path := range sortedKeys(tar.Files) {
 			if !a.tree.has(base + "/" + path) {
-				l.problems.problem("%s: %s: missing, the tar has it", base, path)
+				l.problems.problem("%s: %s: missing, but in the tar", base, path)
 			}
 		}
 		a.bundle(&l, base+".tar", n, tar)

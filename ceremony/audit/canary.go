@@ -67,9 +67,10 @@ func (a *keyAudit) canaries(c *Check) {
 		case l.untried() != "":
 			c.problem("line %d: nothing says whether the canary of line %d could be %s", l.result, l.seq, l.untried())
 		case !a.makes(l.Algorithm):
-			c.problem("line %d: a canary of %s, and the plan has no such key made", l.seq, l.Algorithm)
+			c.problem("line %d: a canary of %s, but the plan creates no such key", l.seq, l.Algorithm)
 		case l.looksAway():
-			c.problem("line %d: the token did what was tried on the canary of line %d, and that is said to be no leak",
+			c.problem("line %d: the token did what was tried on the canary of line %d, and the line says that "+
+				"nothing leaked",
 				l.result, l.seq)
 		case l.leaks():
 			c.note("line %d: token %s let a canary of %s out; its keys are graded unproven", l.result, l.Token.Label,

@@ -139,7 +139,7 @@ func (d *differences) list(what string, got, want []string) {
 	}
 	for _, g := range got {
 		if !slices.Contains(want, g) {
-			d.add("has %q among its %s, which the schedule does not say", g, what)
+			d.add("has %q among its %s, which is not in the schedule", g, what)
 		}
 	}
 	for _, w := range want {

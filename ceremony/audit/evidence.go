@@ -54,7 +54,7 @@ func evidence(bad func(string, ...any), k keyLine) {
 	case "gcpkms":
 		claimed(bad, k, gcpClaims)
 		if when := k.Attributes["generateTime"]; when == "" || when == "absent" {
-			bad("evidence is said to be %q, but it is not said when Cloud KMS generated the key", k.Grade)
+			bad("evidence is said to be %q, but the record does not say when Cloud KMS generated the key", k.Grade)
 		}
 		if level := k.Attributes["protectionLevel"]; k.Grade != "software" && level != "HSM" &&
 			level != "HSM_SINGLE_TENANT" {
@@ -83,10 +83,10 @@ func (a *keyAudit) attested(c *Check, bad func(string, ...any), k keyLine) {
 	upTo, err := attestation.Verify(k.Token.Backend, k.Attributes, k.PublicKey, a.o.AttestationRoots)
 	switch {
 	case errors.Is(err, attestation.ErrNoRoot):
-		c.unchecked("line %d: the maker's attestation of the %s key: it holds in itself, but %v", k.seq, k.Name, err)
+		c.unchecked("line %d: the vendor's attestation of the %s key: valid in itself, but %v", k.seq, k.Name, err)
 	case err != nil:
-		bad("evidence is said to be \"attested\", and what is on record is no attestation of it by a maker: %v", err)
+		bad("evidence is said to be \"attested\", but what is on record is not its attestation by a vendor: %v", err)
 	default:
-		c.note("line %d: the maker's attestation of the %s key was verified again: %s", k.seq, k.Name, upTo)
+		c.note("line %d: the vendor's attestation of the %s key was verified again: %s", k.seq, k.Name, upTo)
 	}
 }

@@ -130,7 +130,7 @@ func (a *signatureAudit) request(e schedule.Entry, s *signing) []string {
 	}
 	key := a.ledger.key(e.Signer)
 	if key == nil || fingerprint.Of(info.PublicKey.FullBytes) != key.SPKI {
-		add("is not about the key on record")
+		add("is not for the key on record")
 		return found
 	}
 	found = append(found, a.requestedExtensions(e, info.Attributes[0].Values[0], key.PublicKey)...)

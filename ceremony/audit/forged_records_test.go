@@ -100,7 +100,7 @@ var forgedRecords = []struct {
 			r.Trials[2].Outcome = "accepted: 160 bytes"
 			return true
 		})
-	}, []string{"is said to be no leak"}},
+	}, []string{"the line says that nothing leaked"}},
 	{"a token whose maker is said to vouch for its key", func(f *forger) {
 		change(f, keyNamed("root", func(k *transcript.Key) {
 			k.Grade, k.Token.Model, k.Token.Manufacturer, k.Token.Module = "attested", "box", "maker", "/m.so"
@@ -171,7 +171,7 @@ var forgedRecords = []struct {
 		before, r := first(f, func(transcript.KeyIntent) bool { return true })
 		r.Name, r.ID = "spare", strings.Repeat("0a", 16)
 		f.insert(before, r, transcript.KeyAbandoned{Name: r.Name, ID: r.ID, Reason: "killed"})
-	}, []string{"a spare key of id", "which is nothing the schedule needs"}},
+	}, []string{"a spare key of id", "which the schedule does not need"}},
 	{"a key of which nothing more is heard", func(f *forger) {
 		after, r := first(f, func(k transcript.Key) bool { return k.Name == "root" })
 		f.insert(after, transcript.KeyAbandoned{Name: "root", ID: r.ID, Reason: "killed"},
@@ -194,7 +194,7 @@ var forgedRecords = []struct {
 	}, []string{"the root key", "the token is SoftHSM"}},
 	{"a key that was there before", func(f *forger) {
 		change(f, keyNamed("root", func(k *transcript.Key) { k.Made = false }))
-	}, []string{"the root key", "was found, the plan has it made"}},
+	}, []string{"the root key", "was found; the plan creates it"}},
 	{"a key of another id", func(f *forger) {
 		change(f, keyNamed("root", func(k *transcript.Key) { k.ID = strings.Repeat("00", 16) }))
 	}, []string{"the root key", "has id 0000"}},
@@ -210,7 +210,7 @@ var forgedRecords = []struct {
 		id := hex.EncodeToString(make([]byte, 16))
 		f.insert(before, transcript.KeyIntent{Name: "spare", Label: "demo/spare", Algorithm: "ECDSA-P256", ID: id},
 			transcript.Key{Name: "spare", Label: "demo/spare", Algorithm: "ECDSA-P256", ID: id, Made: true, PublicKey: der, SPKI: fingerprint.Of(der), Grade: "software"})
-	}, []string{"the spare key is nothing the schedule needs"}},
+	}, []string{"the schedule needs no spare key"}},
 	{"a challenge without an answer", func(f *forger) {
 		intent, r := first(f, func(r transcript.ChallengeIntent) bool { return r.Name == "etcd" })
 		result := f.result(intent)

@@ -46,11 +46,11 @@ func (a *keyAudit) keys(c *Check) {
 	owners := map[fingerprint.SHA256]string{}
 	for _, k := range a.ledger.keyLines {
 		if !needed[k.Name] {
-			c.problem("line %d: the %s key is nothing the schedule needs", k.seq, k.Name)
+			c.problem("line %d: the schedule needs no %s key", k.seq, k.Name)
 		}
 		a.key(c, k)
 		if other, ok := owners[k.SPKI]; ok && other != k.Name {
-			c.problem("line %d: the keys %s and %s are one", k.seq, other, k.Name)
+			c.problem("line %d: the keys %s and %s are the same", k.seq, other, k.Name)
 		}
 		owners[k.SPKI] = k.Name
 		if first := a.ledger.key(k.Name); first.SPKI != k.SPKI {
@@ -86,7 +86,8 @@ func (a *keyAudit) keyIntents(c *Check, needed map[string]bool) {
 	for _, n := range a.ledger.keyIntents {
 		switch {
 		case !needed[n.Name]:
-			c.problem("line %d: a %s key of id %s was to be made, which is nothing the schedule needs", n.seq, n.Name, n.ID)
+			c.problem("line %d: a %s key of id %s was to be made, which the schedule does not need", n.seq, n.Name,
+				n.ID)
 		case !settled[n.Name+" "+n.ID]:
 			c.problem("line %d: intent of the %s key of id %s has neither a key nor an end", n.seq, n.Name, n.ID)
 		}
@@ -118,7 +119,7 @@ func (a *keyAudit) key(c *Check, k keyLine) {
 		}
 		a.made(bad, k)
 	case k.Made:
-		bad("was made, the plan names one that exists")
+		bad("was made; the plan names an existing one")
 	case origin.Existing != k.SPKI:
 		bad("is %s, the plan names %s", k.SPKI, origin.Existing)
 	}
@@ -156,7 +157,7 @@ func (a *keyAudit) planned(name string) (origin plan.Key, least string) {
 // made wants the intent of a key that was made: the last one before it.
 func (a *keyAudit) made(bad func(string, ...any), k keyLine) {
 	if !k.Made {
-		bad("was found, the plan has it made")
+		bad("was found; the plan creates it")
 	}
 	var intent *keyIntentLine
 	for i := range a.ledger.keyIntents {
@@ -235,7 +236,7 @@ func (a *keyAudit) challenges(c *Check, needed map[string]bool) {
 	nonces := map[string]int{}
 	for _, ch := range a.ledger.challenges {
 		if seq, ok := nonces[string(ch.Nonce)]; ok {
-			c.problem("line %d: the nonce of line %d again", ch.seq, seq)
+			c.problem("line %d: repeats the nonce of line %d", ch.seq, seq)
 		}
 		nonces[string(ch.Nonce)] = ch.seq
 		key := a.ledger.key(ch.Name)

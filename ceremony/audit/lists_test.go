@@ -116,7 +116,7 @@ func TestCumulative(t *testing.T) {
 		says     string // empty: no problem
 	}{
 		"the same again": {nil, []plan.Revocation{same}, ""},
-		"left out": {nil, nil, "list 4 of etcd revokes abc, which had not ended; the new list leaves " +
+		"left out": {nil, nil, "list 4 of etcd revokes abc, which had not expired; the new list leaves " +
 			"it out"},
 		"left out, and still valid": {map[string]*x509.Certificate{"abc": leaf(0xabc, now.Add(time.Hour))}, nil,
 			"which had not ended"},

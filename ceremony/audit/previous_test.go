@@ -149,7 +149,7 @@ func TestSecondCeremony(t *testing.T) {
 			change(f, func(k *transcript.Key) bool { k.Made = true; return k.Name == "etcd" })
 			k, r := first(f, func(k transcript.Key) bool { return k.Name == "etcd" })
 			f.insert(k, transcript.KeyIntent{Name: "etcd", Label: "demo/etcd", Algorithm: r.Algorithm, ID: r.ID})
-		}, "the etcd key: was made, the plan names one that exists"},
+		}, "the etcd key: was made; the plan names an existing one"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			f := two.forge(t)

@@ -30,7 +30,7 @@ func (a *recordAudit) record(c *Check) {
 	}
 	c.Detail = count(len(t.Lines), "line")
 	for _, l := range a.ledger.resumed {
-		c.note("line %d: the ceremony was interrupted and went on at %s", l.Seq, stamp(l.Time))
+		c.note("line %d: the ceremony was interrupted and continued at %s", l.Seq, stamp(l.Time))
 	}
 	for _, l := range a.ledger.rooms {
 		for _, r := range l.Record.(transcript.Preflight).Checks {
@@ -58,7 +58,7 @@ func (a *recordAudit) record(c *Check) {
 	case a.o.Rehearsal && !rehearsal:
 		c.problem("%s: the ceremony was no rehearsal", transcriptFile)
 	case rehearsal && !a.o.Rehearsal:
-		c.problem("%s: the ceremony was a rehearsal on throw-away tokens; nothing of it is for use", transcriptFile)
+		c.problem("%s: the ceremony was a rehearsal on throw-away tokens; nothing in it may be used", transcriptFile)
 	}
 	a.clock(c)
 	a.recordSignature(c, sum)
@@ -158,7 +158,7 @@ func (a *recordAudit) unfinished(torn int) string {
 // clock notes what does not go together with the time of whoever looks.
 func (a *recordAudit) clock(c *Check) {
 	if last := a.t.Lines[len(a.t.Lines)-1].Time; !a.o.Now.IsZero() && last.After(a.o.Now) {
-		c.note("the record ends at %s, which this machine's clock has still before it", stamp(last))
+		c.note("the record ends at %s, which is in the future by this machine's clock", stamp(last))
 	}
 }
 

@@ -62,11 +62,11 @@ func (a *pinAudit) one(c *Check, seq int, r transcript.PINRefused, lines int) {
 	if r.For != "" {
 		where += ", for a signature by " + r.For
 	}
-	c.note("line %d: a PIN was not taken by %s: try %d since it was last opened", seq, where, r.Tries)
+	c.note("line %d: a PIN was refused by %s: try %d since it was last opened", seq, where, r.Tries)
 	if r.Tries != lines {
 		c.problem("line %d: says that it was try %d, and it was %d", seq, r.Tries, lines)
 	}
 	if strings.HasSuffix(r.Token.Backend, "kms") || r.Token.Label+r.Token.Serial == "" {
-		c.problem("line %d: a PIN was not taken by %q, which asks for none", seq, r.Token.Backend)
+		c.problem("line %d: a PIN was refused by %q, which asks for none", seq, r.Token.Backend)
 	}
 }

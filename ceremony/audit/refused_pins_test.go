@@ -44,7 +44,7 @@ func TestForgedWrongPINs(t *testing.T) {
 		}, "is not known to have"},
 		{"of a KMS", func(_ *forger, _, signature *act) {
 			change(signature, func(r *transcript.PINRefused) { r.Token.Backend, r.For = "awskms", "" })
-		}, `a PIN was not taken by "awskms"`},
+		}, `a PIN was refused by "awskms"`},
 		{"before the room was looked at", func(f *forger, _, _ *act) {
 			room, _ := first(f, func(transcript.Preflight) bool { return true })
 			f.insert(room, transcript.PINRefused{Token: transcript.Token{Backend: "pkcs11", Label: "x"}, Tries: 1})

@@ -49,7 +49,7 @@ func (a *keyAudit) releaseKeys(c *Check) {
 		)
 		return
 	}
-	c.note("the release key %s was lost; nothing of it vouches for this one, people compared it", before.Signer)
+	c.note("the release key %s was lost; it does not vouch for this one, people compared it", before.Signer)
 }
 
 // successor is the release key that bundles announce, as DER; nil when there is none.

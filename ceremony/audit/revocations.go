@@ -196,7 +196,7 @@ func (a *listAudit) list(c *Check, e schedule.Entry, s *signing, try int64, form
 		)
 	}
 	if list.NextUpdate.After(issuer.NotAfter) {
-		bad("its next update is due %s, after its issuer ends at %s", stamp(list.NextUpdate), stamp(issuer.NotAfter))
+		bad("its next update is due %s, after its issuer expires at %s", stamp(list.NextUpdate), stamp(issuer.NotAfter))
 	}
 	for _, p := range extensions(list.Extensions, map[string]bool{oidAuthorityKeyID.String(): false,
 		oidCRLNumber.String(): false}) {
@@ -300,7 +300,7 @@ func (a *listAudit) revocations(c *Check, former map[string]*formerList, onRecor
 			}
 			if revoked[serial].Authority != l.Authority {
 				c.problem(
-					"%s: list %d of %s revokes %s, which had not ended; the new list leaves it out",
+					"%s: list %d of %s revokes %s, which had not expired; the new list leaves it out",
 					planFile,
 					f.Number,
 					l.Authority,

@@ -167,7 +167,7 @@ func (a *sealedAudit) shared(c *Check) {
 		}
 		if r := a.plan.Requests[s.Node]; r != nil && r.Adoption != nil && a.t.Open().Sequence == 1 &&
 			!a.accountTaken([]string{s.Recipient}, s.SHA256, s.PublicKey) {
-			c.problem("line %d: %s is not what the request of node %s brings along", s.seq, s.File, s.Node)
+			c.problem("line %d: %s is not what the request of node %s contains", s.seq, s.File, s.Node)
 		}
 		if in := of(
 			transcript.ServiceAccount,

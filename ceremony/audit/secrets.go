@@ -80,7 +80,7 @@ func each(name string, data []byte, look func(name string, data []byte)) (why st
 		}
 		start := len(data) - source.Len()
 		if h.Size > left {
-			why = fmt.Sprintf("its entry %q says it has %d bytes, more than the file has left: it is not looked into",
+			why = fmt.Sprintf("its entry %q says it has %d bytes, more than the file has left: it was not checked",
 				h.Name, h.Size)
 			break
 		}

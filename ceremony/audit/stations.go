@@ -71,7 +71,7 @@ func (a *stationAudit) stations(c *Check) {
 
 // changed tells of a change, and of modules that no line before names.
 func (a *stationAudit) changed(c *Check, seq int, r transcript.StationChanged, known map[string]bool) {
-	c.note("line %d: from here on by station file %s in place of %s, agreed by %s: %s", seq, r.Station, r.Former,
+	c.note("line %d: from here on with station file %s instead of %s, agreed by %s: %s", seq, r.Station, r.Former,
 		strings.Join(r.By, ", "), r.Reason)
 	for _, m := range r.Modules {
 		if !known[m.SHA256] {
@@ -91,9 +91,9 @@ func (a *stationAudit) agreed(c *Check, seq int, by, present []string) {
 		switch {
 		case len(open.People) == 0:
 		case i < 0:
-			c.problem("line %d: %s agrees to another station file, and is none of the plan's people", seq, name)
+			c.problem("line %d: %s agrees to another station file, but is not one of the plan's people", seq, name)
 		case !slices.Contains(present, name):
-			c.problem("line %d: %s agrees to another station file, and was not present", seq, name)
+			c.problem("line %d: %s agrees to another station file, but was not present", seq, name)
 		case approval.Person(open.People[i]).Approves():
 			approve++
 		}

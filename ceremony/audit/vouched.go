@@ -109,7 +109,7 @@ func (a *vouchAudit) believed(node string, by *schedule.Voucher, d doubts) (why 
 		why = append(why, fmt.Sprintf("its authority %s is revoked (%s)", cert.Signer, reason))
 	}
 	if name := d.nodes[node]; name != "" && name != cert.Name {
-		why = append(why, name+" is revoked as compromised: who has one key of a node may have all")
+		why = append(why, name+" is revoked as compromised: whoever has one key of a node may have all")
 	}
 	if r := d.left[node]; r != "" {
 		why = append(why, "the node has left the cluster, by "+r)

@@ -16,8 +16,8 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// Archive is what lies in folders of ceremonies: of each its first line, and its
-// head. Records are read when they are asked for.
+// Archive is the ceremonies found in folders: the first line and the head of each. Records
+// are read on demand.
 type Archive struct {
 	Found []*Found // in the order of paths, then of names
 }
@@ -40,7 +40,7 @@ var ErrNoCeremony = errors.New("no " + RecordFile +
 type nowhere string
 
 func (n nowhere) Error() string {
-	return string(n) + ": there is no such folder; a ceremony directory is meant, or a folder that holds some"
+	return string(n) + ": no such folder; give a ceremony directory, or a folder that holds some"
 }
 
 func (n nowhere) Is(target error) bool { return target == ErrNoCeremony || target == fs.ErrNotExist }
@@ -232,7 +232,8 @@ func (a *Archive) Sharing(cluster string, keys ...fingerprint.SHA256) (*History,
 		openers := all.Openers(key)
 		if len(openers) > 1 {
 			return nil, fmt.Errorf(
-				"%w: %s and %s both opened key %s (%s), and neither continues the other, as far as records are here",
+				"%w: %s and %s both opened key %s (%s), and neither continues the other, as far as the records "+
+					"here show",
 				ErrFork,
 				openers[0].Of.Where(),
 				openers[1].Of.Where(),

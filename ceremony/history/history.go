@@ -29,9 +29,9 @@ type History struct {
 	byHead    map[fingerprint.SHA256]*Record
 }
 
-// Of joins records, in any order. Those of the cluster have to be a chain, whose
-// end is its newest; it may begin later than the cluster's first ceremony. Those of
-// other clusters are finished, and are no chain. The same record twice counts once.
+// Of joins records, in any order. The cluster's own must form one chain, which ends with
+// its newest ceremony; it may begin after the cluster's first. Other clusters' ceremonies
+// must be finished, and need not form a chain. A record given twice counts once.
 func Of(cluster string, records ...*Record) (*History, error) {
 	h := &History{Cluster: cluster, byHead: map[fingerprint.SHA256]*Record{}}
 	for _, r := range records {
@@ -124,7 +124,7 @@ func (r *Record) Follows(before *Record) error {
 		)
 	}
 	if r.Open.Sequence != before.Open.Sequence+1 {
-		return fmt.Errorf("%w: %s continues %s, and counts otherwise", ErrFork, r.Where(), before.Where())
+		return fmt.Errorf("%w: %s continues %s, but its number does not follow", ErrFork, r.Where(), before.Where())
 	}
 	return nil
 }
@@ -160,7 +160,7 @@ func (h *History) Last() *Record {
 	return h.own[0]
 }
 
-// Sequence is that of the newest ceremony; 0 when there is none.
+// Sequence is the newest ceremony's; 0 if there is none.
 func (h *History) Sequence() int {
 	if len(h.own) == 0 {
 		return 0

@@ -75,7 +75,7 @@ func openChain(a *history.Archive, h *history.History, dirs func(dir string) fs.
 }
 
 func unreadable(r *history.Record, err error) error {
-	return &Refused{Err: err, Hints: plainly("see what is wrong with: officiant ceremony verify " + r.Source.Dir)}
+	return &Refused{Err: err, Hints: plainly("to see what is wrong: officiant ceremony verify " + r.Source.Dir)}
 }
 
 // ofRecords says that records are not what a plan can continue, and what helps.
@@ -87,13 +87,13 @@ func ofRecords(err error) error {
 	case errors.Is(err, history.ErrRehearsal):
 		refused.Hints = plainly("rehearsals lie in a folder of their own: move it, or name the ceremonies one by one")
 	case errors.Is(err, history.ErrUnfinished):
-		refused.Hints = plainly("`officiant ceremony run` with its plan and station goes on with it")
+		refused.Hints = plainly("`officiant ceremony run` with its plan and station continues it")
 	case errors.Is(err, history.ErrFork):
 		refused.Hints = plainly(
 			"one of them may be a copy that was altered: officiant ceremony verify tells; keep the true one",
 		)
 	default:
-		refused.Hints = plainly("see what is wrong with: officiant ceremony verify DIR")
+		refused.Hints = plainly("to see what is wrong: officiant ceremony verify DIR")
 	}
 	return refused
 }

@@ -58,7 +58,7 @@ func (in *inputs) add(to string, data []byte) error {
 	case err == nil && bytes.Equal(found, data):
 		return nil
 	case err == nil:
-		return fmt.Errorf("%s: there already, with other content; nothing is overwritten", full)
+		return fmt.Errorf("%s: already exists, with other content; nothing is overwritten", full)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}

@@ -87,7 +87,7 @@ func (l *look) key(ctx context.Context, name string) {
 	}
 	place := token + " " + station.Object(ref)
 	if other, taken := l.places[place]; taken {
-		l.finding("key %s: lives where %s does; every key has a place of its own", name, other)
+		l.finding("key %s: lives where %s does; every key needs its own place", name, other)
 		return
 	}
 	l.places[place] = name

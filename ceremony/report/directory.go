@@ -12,12 +12,12 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// Directory reads what a ceremony directory says of its own ceremony, line by line,
-// because minutes show every line. The audit reports lines that cannot be read.
+// Directory reads the record in a ceremony directory line by line, because minutes show
+// every line. Lines that cannot be read are the audit's to report.
 func Directory(dir string) (*Minutes, error) {
 	record := filepath.Join(dir, "transcript.jsonl")
 	if _, err := os.Stat(record); err != nil {
-		return nil, fmt.Errorf("%s is no ceremony directory: %w", dir, err)
+		return nil, fmt.Errorf("%s is not a ceremony directory: %w", dir, err)
 	}
 	found, err := audit.Verify(dir, audit.Options{})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"officiant/ceremony/transcript"
 )
 
-// Minutes tell of one ceremony what its directory says.
+// Minutes are what one ceremony's directory says about it.
 type Minutes struct {
 	Record *transcript.Transcript // nil when it does not read: then there is the audit alone
 	Plan   *schedule.Ceremony     // as the ceremony carried it out; nil when the directory's copy does not expand
@@ -47,7 +47,7 @@ func (m *Minutes) Verdict() Verdict {
 		return Verdict{
 			"open",
 			"Unfinished",
-			"The ceremony did not come to its end. These minutes tell what there is so far.",
+			"The ceremony is unfinished. These minutes tell what was done so far.",
 			findings,
 		}
 	}
@@ -63,7 +63,7 @@ func (m *Minutes) Verdict() Verdict {
 		"bad",
 		"DOES NOT VERIFY: " + counted(len(findings), "finding"),
 		"This directory is not what a ceremony leaves. " +
-			"Nothing of it is to be used before each finding is explained, and what these minutes say below is no better " +
+			"Use nothing in it before each finding is explained; what these minutes say below is no better " +
 			"than the directory.",
 		findings,
 	}

@@ -263,7 +263,7 @@ func (m *Minutes) First() string {
 	if name == "" {
 		return ""
 	}
-	return fmt.Sprintf("The first to end is %s, on %s.", name, day(first))
+	return fmt.Sprintf("The first to expire is %s, on %s.", name, day(first))
 }
 
 func leaves(n int) string {

@@ -130,8 +130,8 @@ func (s *Script) people() []person {
 func (s *Script) materials() []string {
 	out := []string{
 		"the machine of the room, installed from media two people compared, without network",
-		"a stick with the plan, its inputs and its approvals; a stick for what comes out",
-		"this script, a copy for each person; a pen that does not rub out; a watch",
+		"a USB stick with the plan, its inputs and its approvals; a USB stick for the results",
+		"this script, a copy for each person; a pen with permanent ink; a watch",
 	}
 	for _, t := range s.Tokens {
 		what := t.Place + ": " + strings.Join(t.Keys, ", ")
@@ -153,12 +153,13 @@ var failures = []struct{ Code, What, Do string }{
 	{"4", "does not verify", "Keep the directory as it is, and use nothing of it."},
 	{"5", "token unavailable", "Put in the token that is named. A wrong PIN is never tried twice: find out which is right first."},
 	{"6", "declined", "Somebody said no. Write down who and why."},
-	{"130", "interrupted", "The record ends where the program says: write its words down. The same command goes on; compare them then."},
+	{"130", "interrupted", "The record ends where the program says: write down its words. The same command " +
+		"continues; compare them then."},
 }
 
 // deviation is what every script says of departures from itself.
-const deviation = "Whoever sees something that is not as written here says so at once. Nothing goes on before it is explained, " +
-	"and what was done instead is written down with the time and two names."
+const deviation = "Whoever sees something that is not as written here says so at once. Nothing continues before it " +
+	"is explained, and what was done instead is written down with the time and two names."
 
 // Text writes the script for a printer of 80 columns.
 func (s *Script) Text(w io.Writer) error {
@@ -183,7 +184,7 @@ func (s *Script) Text(w io.Writer) error {
 	for _, role := range []string{"administrator", "officer", "witness"} {
 		paragraph(&b, "  ", role+": "+duties[role]+".")
 	}
-	line("\n\nWHAT LIES ON THE TABLE\n")
+	line("\n\nWHAT IS ON THE TABLE\n")
 	for _, m := range s.materials() {
 		paragraph(&b, "  [ ] ", m)
 	}
@@ -250,7 +251,7 @@ func (s *Script) textEnd(b *strings.Builder, line func(string, ...any)) {
 	}
 	line("")
 	paragraph(b, "  ", deviation)
-	line("\n  to go on:  officiant ceremony run %s --station STATION --dir DIR\n\n\nDEVIATIONS\n", s.PlanFile)
+	line("\n  to continue:  officiant ceremony run %s --station STATION --dir DIR\n\n\nDEVIATIONS\n", s.PlanFile)
 	for range 4 {
 		line("  time %s %s\n", orBlank("", 8), orBlank("", 60))
 	}

@@ -80,7 +80,7 @@ const minTimeout, maxTimeout = time.Second, time.Hour
 
 func checkEvidence(name string, g signer.Grade) string {
 	if !label.MatchString(name) {
-		return fmt.Sprintf("evidence: %q is no name a plan could give a key", name)
+		return fmt.Sprintf("evidence: %q is not a name that a plan can give a key", name)
 	}
 	if !g.AtLeast(signer.Software) {
 		return fmt.Sprintf("evidence of %s is %q; it is attested, consistent or software", name, g)
@@ -92,7 +92,7 @@ func checkEvidence(name string, g signer.Grade) string {
 // backend's to judge. used holds the places that are taken.
 func checkKey(name, uri string, used map[string]string) string {
 	if !label.MatchString(name) {
-		return fmt.Sprintf("key %q is no name a plan could give a key", name)
+		return fmt.Sprintf("key %q is not a name that a plan can give a key", name)
 	}
 	scheme, rest, ok := strings.Cut(uri, ":")
 	if !ok || !slices.Contains(schemes, scheme) {
@@ -139,7 +139,7 @@ func checkKey(name, uri string, used map[string]string) string {
 func (s *Station) checkBackup(name string) string {
 	uri := s.Backups[name]
 	if name == defaultKey {
-		return "backups: default is no key; name each key that has a clone"
+		return "backups: default is not a key; name each key that has a clone"
 	}
 	if reason := checkKey(name, uri, map[string]string{}); reason != "" {
 		return "backups: " + reason
@@ -149,7 +149,7 @@ func (s *Station) checkBackup(name string) string {
 		own, ok = s.Keys[defaultKey]
 	}
 	if !ok {
-		return fmt.Sprintf("backups: %s is no key of this station", name)
+		return fmt.Sprintf("backups: %s is not a key of this station", name)
 	}
 	key, err := signer.TokenOf(own)
 	clone, e := signer.TokenOf(uri)
@@ -171,7 +171,7 @@ func namesKey(scheme, rest string) bool {
 
 func taken(name, place string, used map[string]string) string {
 	if other, ok := used[place]; ok {
-		return fmt.Sprintf("key %s: lives where %s does; every key has a place of its own", name, other)
+		return fmt.Sprintf("key %s: lives where %s does; every key needs its own place", name, other)
 	}
 	used[place] = name
 	return ""
@@ -201,7 +201,7 @@ func attributes(name, path, query string) (map[string]string, string) {
 		}
 		if strings.HasPrefix(attribute, "slot-") {
 			return nil, fmt.Sprintf(
-				"key %s: its URI has %s; slots are numbered anew at each start, name the token by serial or token",
+				"key %s: its URI has %s; slots are renumbered at each start; name the token by serial or token",
 				name,
 				attribute,
 			)
@@ -211,7 +211,7 @@ func attributes(name, path, query string) (map[string]string, string) {
 		}
 		if text, err := url.PathUnescape(value); err == nil && attribute != "id" { // which is bytes
 			if r, ok := visible.Hidden(text); !ok {
-				return nil, fmt.Sprintf("key %s: %s of its URI has the character %U, which nobody sees", name, attribute, r)
+				return nil, fmt.Sprintf("key %s: %s of its URI contains the invisible character %U", name, attribute, r)
 			}
 		}
 		out[attribute] = value

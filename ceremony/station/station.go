@@ -98,7 +98,8 @@ func Parse(file string, data []byte) (*Station, error) {
 		return nil, at(file, find(tree, path), reason)
 	}
 	if token := find(tree, []string{"preflight"}); token != nil && s.Preflight == nil {
-		return nil, at(file, token, "preflight is empty, which would say as little as none; {} is a policy of each check's own level")
+		return nil, at(file, token, "preflight is empty, which would mean the same as none; {} is a policy of each "+
+			"check's own level")
 	}
 	return s, nil
 }
@@ -108,12 +109,12 @@ func oneDocument(file string, tree *ast.File) error {
 		return &Invalid{File: file, Reason: "the station is empty"}
 	}
 	if len(tree.Docs) > 1 {
-		return at(file, tree.Docs[1].Start, "a station is one document; here begins another")
+		return at(file, tree.Docs[1].Start, "a station is one document; here another begins")
 	}
 	plain := &onlyPlain{}
 	ast.Walk(plain, tree.Docs[0].Body)
 	if plain.found != nil {
-		return at(file, plain.found, "a station has no anchors, aliases and tags: write the value out")
+		return at(file, plain.found, "a station cannot have anchors, aliases or tags: write the value out")
 	}
 	return nil
 }
@@ -221,9 +222,9 @@ func (s *Station) Variables() map[string]string {
 	return set
 }
 
-// Named are the variables that a module gets besides those of its kind, sorted; only
-// tells that one whose kind is not known gets no others. That holds where the
-// station's policy is more than to record what the environment is.
+// Named are the variables that a module gets besides those of its kind, sorted. only says
+// that a module of unknown kind gets no others, which holds where the station's policy
+// does more than record the environment.
 func (s *Station) Named() (names []string, only bool) {
 	return slices.Sorted(maps.Keys(s.Environment)), s.Preflight.Heeds("environment")
 }

@@ -57,7 +57,7 @@ func TestAbandonByFile(t *testing.T) {
 	}{
 		"both": {append(byFile("head"), "--head", head), exit.Usage,
 			"--head HEAD or --head-file FILE"},
-		"another head's": {byFile("other"), exit.Refused, "no line of the head abab"},
+		"another head's": {byFile("other"), exit.Refused, "no line of the record has the head abab"},
 		"junk":           {byFile("junk"), exit.Failure, "holds no head of a record"},
 		"none":           {byFile("none"), exit.Usage, "no such file"},
 	} {

@@ -73,14 +73,13 @@ func refuseImport(what string) error {
 	return &exit.Error{
 		Code: exit.Refused,
 		Err: fmt.Errorf(
-			"%s: no CA key is imported into a token. One that lay on a disk, in a backup or in a file "+
-				"has been where it "+
-				"can be copied, "+
-				"and nothing makes that unhappen; the token would only make it look as if it had never left",
+			"%s: no CA key is imported into a token. A key that was on a disk, in a backup or in a file "+
+				"could have been copied, and an import cannot undo that; the token would only make it look as if "+
+				"it had never left",
 			strings.TrimSpace(what),
 		),
 		Hints: []string{
-			"adopt the cluster: new keys are made in the token, and the cluster moves over to them while it runs",
+			"adopt the cluster instead: new keys are created in the token, and the cluster moves to them while it runs",
 			"on each node: officiant-node request --adopt …; then: officiant ceremony adopt (docs/adoption.md)"},
 	}
 }

@@ -45,7 +45,8 @@ func TestAdopt(t *testing.T) {
 			t.Errorf("not shown: %q\n%s", want, stdout)
 		}
 	}
-	if code, stderr := adoptPlan(t, dir); code != exit.Usage || !strings.Contains(stderr, "plans are not overwritten") {
+	if code, stderr := adoptPlan(t, dir); code != exit.Usage || !strings.Contains(stderr,
+		"plans are never overwritten") {
 		t.Errorf("a second time: exit %d\n%s", code, stderr)
 	}
 }
@@ -98,7 +99,8 @@ func TestNoImport(t *testing.T) {
 		{"signer", "create", "pkcs11:token=x", "--import", key, "--algorithm", "RSA-2048"},
 	} {
 		code, stdout, stderr := officiant(t, args...)
-		for _, want := range []string{"no CA key is imported into a token", "been where it can be copied", "officiant ceremony adopt"} {
+		for _, want := range []string{"no CA key is imported into a token", "could have been copied",
+			"officiant ceremony adopt"} {
 			if code != exit.Refused || stdout != "" || !strings.Contains(strings.Join(strings.Fields(stderr), " "), want) {
 				t.Errorf("%q: exit %d, not told %q\n%s%s", args, code, want, stdout, stderr)
 			}

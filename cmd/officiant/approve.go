@@ -63,7 +63,8 @@ func (o *approveOptions) run(ctx context.Context, path string) error {
 		return err
 	}
 	if len(c.Approvers()) == 0 {
-		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s names no people: nobody has to approve it, and nobody can", path)}
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s names no people, so nobody has to approve it, "+
+			"and nobody can", path)}
 	}
 	o.show(c)
 	if o.print {
@@ -138,7 +139,8 @@ func (o *approveOptions) lines(c *schedule.Ceremony) error {
 			fmt.Fprintf(o.Stdout, "%s\n", keygenLine(approval.PlanMessage(c.Digest), approval.PlanNamespace, file))
 		}
 	}
-	fmt.Fprintf(o.Stderr, "Each line is for the person its last word names: with their key in place of KEY. The file belongs into approvals/ beside the plan.\n")
+	fmt.Fprintf(o.Stderr, "Each line is for the person it ends with: they put their key in place of KEY. The file "+
+		"it writes belongs in approvals/ beside the plan.\n")
 	return nil
 }
 
@@ -163,8 +165,8 @@ func placeSignature(o *options, path string, signature []byte) error {
 	}
 	err := o.Disk.Create(path, signature, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s is there already; it is never replaced", path),
-			Hints: []string{"if it is of something else, move it away first"}}
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s already exists; an approval is never replaced", path),
+			Hints: []string{"if it is for another digest, move it away first"}}
 	}
 	return err
 }

@@ -98,7 +98,7 @@ type checkedFinding struct {
 
 func (o *checkOptions) run(ctx context.Context, path string) error {
 	if o.alone && o.output.Fields() {
-		return exit.Usagef("--digest goes without -o %s, which has the digest, too", o.output)
+		return exit.Usagef("--digest cannot be combined with -o %s, which contains the digest", o.output)
 	}
 	result := &checked{Plan: path, Keys: []checkedKey{}, Signatures: []comparison.Entry{}, Findings: []checkedFinding{},
 		Warnings: []checkedFinding{}}
@@ -126,10 +126,11 @@ func (o *checkOptions) run(ctx context.Context, path string) error {
 	case n == 0:
 		return nil
 	case result.Digest != nil:
-		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s of the station %s; the plan has none, and its "+
-			"digest holds", path, counted(n, "finding"), o.station)}
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s about the station %s; the plan has none, "+
+			"and its "+
+			"digest is valid", path, counted(n, "finding"), o.station)}
 	default:
-		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s; nothing may be signed by this plan", path,
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s; this plan may not be signed", path,
 			counted(n, "finding"))}
 	}
 }
@@ -205,7 +206,7 @@ func (o *checkOptions) places(ctx context.Context, result *checked, c *schedule.
 		if !said[err.Error()] {
 			said[err.Error()] = true
 			result.Warnings = append(result.Warnings, checkedFinding{Message: err.Error() +
-				"; put it in, and check again: what it can do is not known"})
+				"; insert it and check again: what it can do is not known yet"})
 		}
 	}
 	for _, err := range report.Unknown {
@@ -250,7 +251,7 @@ func (o *checkOptions) schedule(result *checked, c *schedule.Ceremony) error {
 		}
 		if line > 0 {
 			result.Findings = append(result.Findings, checkedFinding{File: path,
-				Message: "is not the schedule this program makes of the plan"})
+				Message: "is not the schedule that this program computes from the plan"})
 		}
 		result.Schedule = path
 		return nil
@@ -316,7 +317,7 @@ func (o *checkOptions) writeText(result *checked, c *schedule.Ceremony) error {
 	}
 	next := fmt.Sprintf("run %s --station %s --dir DIR --confirm %s", c.File, station, result.Digest)
 	if !result.People.Approved {
-		next = fmt.Sprintf("approve %s --key FILE, by those who are missing", c.File)
+		next = fmt.Sprintf("approve %s --key FILE, by those whose approval is missing", c.File)
 	}
 	fmt.Fprintf(o.Stderr, "\nNo findings.\n\nNext:  officiant ceremony %s\n", next)
 	return err

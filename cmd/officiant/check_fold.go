@@ -141,7 +141,8 @@ func (g *nodeGroup) String() string {
 		told = append(told, text)
 		i = last + 1
 	}
-	return fmt.Sprintf("%s stands for %d nodes that differ in name and address alone: %s", g.sign, len(g.nodes), strings.Join(told, ", "))
+	return fmt.Sprintf("%s stands for %d nodes that differ only in name and address: %s", g.sign, len(g.nodes),
+		strings.Join(told, ", "))
 }
 
 func named(n kubepki.Node) string {

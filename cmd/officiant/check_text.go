@@ -186,7 +186,7 @@ func tableOf(c *schedule.Ceremony, of map[string]*nodeGroup) *terminal.Table {
 func bywhom(e schedule.Entry) string {
 	switch {
 	case e.Kind == schedule.ExternalCertificate:
-		return fmt.Sprintf("── signed externally, for %s at most, with %s left at least",
+		return fmt.Sprintf("── signed externally, for at most %s, with at least %s left",
 			plan.Duration(e.Duration), plan.Duration(e.Least))
 	case e.Duration != 0:
 		return fmt.Sprintf("── signed by %s, %s, for %s", e.Signer, e.SignatureAlgorithm, plan.Duration(e.Duration))

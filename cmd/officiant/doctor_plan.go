@@ -62,8 +62,8 @@ func (d *doctorOptions) tokensOf(ctx context.Context, st *station.Station) ([]lo
 
 // errNoPIN and errLeftOut say that people leave a token for the day itself.
 var (
-	errNoPIN   = errors.New("no PIN was entered, so what is in it is not known")
-	errLeftOut = errors.New("it was left out")
+	errNoPIN   = errors.New("no PIN was entered, so its keys are not known")
+	errLeftOut = errors.New("it was skipped")
 )
 
 // orNoPIN has nobody at the terminal, and an empty PIN, leave a token unopened.
@@ -80,7 +80,7 @@ func (d *doctorOptions) orNoPIN(ask signer.PINFunc) signer.PINFunc {
 func (d *doctorOptions) insertOrLeave(ctx context.Context, words string) (string, error) {
 	p := terminal.Prompter{In: d.Stdin, Out: d.Stderr}
 	terminal.Hang(d.Stderr, "    ", exit.Line(words)+".")
-	said, err := p.Line(ctx, "    Then press Enter; or type \"leave\" to go on without it.\n    > ")
+	said, err := p.Line(ctx, "    Then press Enter; or type \"leave\" to continue without it.\n    > ")
 	switch {
 	case errors.Is(err, terminal.ErrNoTerminal):
 		return "", ceremony.ErrNobody
@@ -146,10 +146,10 @@ func verdict(plan string, tokens []lookedToken) error {
 	}
 	switch {
 	case wrong > 0:
-		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s not as its keys need", plan,
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s not fit for its keys", plan,
 			counted(wrong, "token"))}
 	case unopened > 0:
-		return &exit.Error{Code: exit.Unavailable, Err: fmt.Errorf("%s: %s not looked into", plan,
+		return &exit.Error{Code: exit.Unavailable, Err: fmt.Errorf("%s: %s not checked", plan,
 			counted(unopened, "token"))}
 	}
 	return nil

@@ -53,7 +53,7 @@ func TestDoctorPlan(t *testing.T) {
 	if one := tokens["issuing"]; code != exit.Refused || !strings.Contains(strings.Join(one.Why, "\n"), "no such key") ||
 		!strings.Contains(
 			strings.Join(one.Why, "\n"),
-			"a key demo/etcd is in its token already",
+			"a key demo/etcd is already in its token",
 		) || tokens["root"].Result != ready {
 		t.Errorf("exit %d, %+v", code, tokens)
 	}

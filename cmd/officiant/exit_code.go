@@ -40,9 +40,9 @@ func exitCode(err error) (code int, hints []string) {
 		errors.Is(err, signer.ErrOther):
 		return exit.Refused, nil
 	case errors.Is(err, history.ErrNoCeremony):
-		return exit.Usage, []string{"see where ceremonies are: find . -name " + history.RecordFile}
+		return exit.Usage, []string{"to find ceremonies: find . -name " + history.RecordFile}
 	case errors.Is(err, ceremony.ErrOtherCeremony):
-		return exit.Refused, []string{"choose a directory of its own for each ceremony: --dir"}
+		return exit.Refused, []string{"give each ceremony its own directory: --dir"}
 	case errors.Is(err, signer.ErrPIN):
 		return exit.Unavailable, []string{"no second try was made; check which PIN belongs to this token before running again"}
 	case errors.Is(err, signer.ErrFinalTry):
@@ -50,7 +50,7 @@ func exitCode(err error) (code int, hints []string) {
 	case errors.Is(err, signer.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return exit.Unavailable, nil
 	case errors.Is(err, signer.ErrNotFound):
-		return exit.Refused, []string{"the keys that are there: officiant signer list URI"}
+		return exit.Refused, []string{"to list the keys: officiant signer list URI"}
 	case errors.Is(err, signer.ErrAmbiguous), errors.Is(err, signer.ErrExists):
 		return exit.Refused, nil
 	}

@@ -66,7 +66,7 @@ func wavesOf(texts []string) ([]fleet.Wave, error) {
 	for _, text := range texts {
 		name, nodes, ok := strings.Cut(text, "=")
 		if !ok || name == "" || nodes == "" {
-			return nil, exit.Usagef("--wave %q: it is NAME=NODE,NODE", text)
+			return nil, exit.Usagef("--wave %q: not of the form NAME=NODE,NODE", text)
 		}
 		if slices.ContainsFunc(waves, func(w fleet.Wave) bool { return w.Name == name }) {
 			return nil, exit.Usagef("--wave %s is given twice", name)
@@ -113,7 +113,7 @@ func historyOf(dirs []string, cluster string) (*history.History, error) {
 	h, err := archive.History(cluster)
 	if err != nil {
 		return nil, &exit.Error{Code: exit.Refused, Err: err,
-			Hints: []string{"see what is wrong with: officiant ceremony verify DIR"}}
+			Hints: []string{"to see what is wrong: officiant ceremony verify DIR"}}
 	}
 	return h, nil
 }
@@ -123,7 +123,7 @@ func (p *publishOptions) tell(done *fleet.Publication) error {
 		what  string
 		nodes []string
 	}{
-		{"published", done.Published}, {"as good as the newest", done.Stands}, {"waits for its wave", done.Waits},
+		{"published", done.Published}, {"up to date", done.Stands}, {"waits for its wave", done.Waits},
 		{"removed, the node has left", done.Removed},
 	} {
 		for _, node := range l.nodes {
@@ -134,7 +134,7 @@ func (p *publishOptions) tell(done *fleet.Publication) error {
 		return nil
 	}
 	for _, n := range done.For {
-		fmt.Fprintf(p.Stderr, "not well yet: %s (%s) %s\n", exit.Line(n.Node), n.State, exit.Line(n.Reason))
+		fmt.Fprintf(p.Stderr, "not yet well: %s (%s) %s\n", exit.Line(n.Node), n.State, exit.Line(n.Reason))
 	}
 	return &exit.Error{
 		Code:  exit.Expiring,
@@ -166,7 +166,7 @@ code 7 means that some node is not well.`,
 			cluster, nodes, err := folder.Statuses()
 			if errors.Is(err, fleet.ErrNothing) {
 				return &exit.Error{Code: exit.Usage, Err: err,
-					Hints: []string{"lay bundles out there: officiant fleet publish CEREMONY… --to " + args[0]}}
+					Hints: []string{"publish bundles there: officiant fleet publish CEREMONY… --to " + args[0]}}
 			}
 			if err != nil {
 				return &exit.Error{Code: exit.Refused, Err: err}
@@ -210,7 +210,7 @@ func (o *options) printFleet(cluster string, nodes []fleet.Node, format output.F
 }
 
 func (o *options) fleetTable(nodes []fleet.Node) error {
-	t := &terminal.Table{Header: []string{"NODE", "WAVE", "IS TO HAVE", "PUBLISHED", "HAS", "STATE", "SEEN", "REASON"}}
+	t := &terminal.Table{Header: []string{"NODE", "WAVE", "WANTED", "PUBLISHED", "HAS", "STATE", "SEEN", "REASON"}}
 	number := func(n int) string {
 		if n == 0 {
 			return "–"

@@ -118,7 +118,7 @@ func TestAlike(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	for _, want := range []string{
-		"{worker} stands for 5 nodes that differ in name and address alone:", "worker-1 … worker-5",
+		"{worker} stands for 5 nodes that differ only in name and address:", "worker-1 … worker-5",
 		"{worker}/kubelet.conf ×5", "CN=system:node:{worker}", "bundle {worker} ×5", "etcd-1/etcd/server", "cp-1/apiserver",
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(folded), " "), want) {
@@ -158,8 +158,9 @@ func TestFoldHidesNobody(t *testing.T) {
 	for _, want := range []string{
 		"kubernetes/kubelet.conf", "api.demo.test/kubelet.conf", "kube-apiserver/kubelet.conf", // names of the API server
 		"etcd-5/etcd/server", "etcd-6/etcd/server", "10.96.0.1", // addresses of the service and of cp-1
-		"{etcd} stands for 4 nodes that differ in name and address alone: etcd-1 10.0.0.41 … etcd-3 10.0.0.43, etcd-4 10.0.0.99",
-		"{worker} stands for 12 nodes that differ in name and address alone: worker-1 … worker-11, worker-0-of-other",
+		"{etcd} stands for 4 nodes that differ only in name and address: etcd-1 10.0.0.41 … etcd-3 10.0.0.43, " +
+			"etcd-4 10.0.0.99",
+		"{worker} stands for 12 nodes that differ only in name and address: worker-1 … worker-11, worker-0-of-other",
 	} {
 		if !strings.Contains(folded, want) {
 			t.Errorf("no %q in\n%s", want, text)

@@ -78,25 +78,25 @@ func (o *runOptions) askHead(ctx context.Context, has func(fingerprint.SHA256) b
 		case try == headTries:
 			return head, &exit.Error{Code: exit.Declined, Err: err}
 		case err == nil:
-			err = errors.New("the record has no line of that head")
+			err = errors.New("no line of the record has that head")
 		}
 		fmt.Fprintf(o.Stderr, "%s. Look at what was written down, and type it again.\n", exit.Line(err.Error()))
 	}
 }
 
 func (o *runOptions) agreeSince(ctx context.Context, since []string) error {
-	fmt.Fprintln(o.Stderr, "The record has gone on since that head was shown. It says:")
+	fmt.Fprintln(o.Stderr, "The record has grown since that head was shown. It says:")
 	for _, line := range since {
 		fmt.Fprintf(o.Stderr, "  %s\n", exit.Line(line))
 	}
 	p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
-	typed, err := p.Line(ctx, "Was that so, when the ceremony broke off? Type \"it was\" to go on: ")
+	typed, err := p.Line(ctx, "Was that so when the ceremony stopped? Type \"it was\" to continue: ")
 	if err != nil {
 		return err
 	}
 	if typed != "it was" {
 		return &exit.Error{Code: exit.Declined,
-			Err: errors.New("nobody agrees to what the record says; nothing more was signed")}
+			Err: errors.New("nobody confirmed what the record says; nothing more was signed")}
 	}
 	return nil
 }

@@ -10,12 +10,12 @@ import (
 // ways says with which options of a command people go what package next calls a way.
 var ways = map[next.Way]string{
 	next.NameCluster: "say whose the plan is: --cluster NAME",
-	next.NewRequests: "a node whose names, roles or certificates became more, or that comes back, sends a new request:" +
+	next.NewRequests: "a node that gained names, roles or certificates, or that returns, sends a new request:" +
 		" officiant-node request, and --requests DIR",
-	next.NewKubeadm: "names that the cluster has now come from its kubeadm file: --kubeadm FILE",
-	next.UpgradeFirst: "upgrade the cluster to v1.31.0 or later first, and take the new version into a plan: officiant " +
-		"ceremony renew --kubeadm FILE",
-	next.EtcdFirst: "etcd and front-proxy stand in no kubeconfig, and can be replaced now: --authority etcd",
+	next.NewKubeadm: "the cluster's current names come from its kubeadm file: --kubeadm FILE",
+	next.UpgradeFirst: "upgrade the cluster to v1.31.0 or later first, and put the new version into a plan: " +
+		"officiant ceremony renew --kubeadm FILE",
+	next.EtcdFirst: "etcd and front-proxy are in no kubeconfig, and can be replaced now: --authority etcd",
 	next.LeaveOut:  "a node that is to wait, such as for a new request after its key was compromised: --without NODE",
 	next.WayOfLaggards: "a node that is gone for good: --left NODE; one that is away: --without NODE; one that has to go" +
 		" straight to this stage: --lagging NODE",
@@ -36,20 +36,20 @@ var ways = map[next.Way]string{
 		"--service-account-max-token-expiration of kube-apiserver, " +
 		"or 1y while it extends tokens (--service-account-extend-token-expiration, its default); 0 when " +
 		"every such token was replaced, and none is left that was written down",
-	next.NextStage:   "the stage that comes first: --stage %s",
+	next.NextStage:   "this stage comes first: --stage %s",
 	next.ReleaseLost: "when %s is lost: --lost",
 }
 
 // wants says with which option people give what a run was refused for want of.
 var wants = map[ceremony.Want]string{
 	ceremony.TheHead:      "--head HEX; or --head-file FILE, from the beginning",
-	ceremony.BothHeads:    "to agree to it, give the head it has now as a second one: --head %s --head %s",
+	ceremony.BothHeads:    "to accept it, give its current head as a second one: --head %s --head %s",
 	ceremony.AnotherPlace: "put --head-file on another file system",
 	ceremony.AWaiver:      "--waive CHECK --reason TEXT --by NAME --by OTHER",
 	ceremony.KnownHead:    "--head HEX",
 	ceremony.AReason:      "--reason TEXT",
 	ceremony.TwoPeople:    "--by NAME --by OTHER",
-	ceremony.SameRecords:  "give the same --reason and --previous; or remove %s, and begin anew",
+	ceremony.SameRecords:  "give the same --reason and --previous; or remove %s and start again",
 }
 
 // hintLines are the lines people see.

@@ -215,7 +215,7 @@ func readInventory(dirs []string) ([]*inventory.Record, error) {
 func unverified(err error) error {
 	var broken *history.Broken
 	if errors.As(err, &broken) {
-		hint := "see what is wrong with: officiant ceremony verify " + filepath.Dir(broken.File)
+		hint := "to see what is wrong: officiant ceremony verify " + filepath.Dir(broken.File)
 		return &exit.Error{Code: exit.Unverified, Err: err, Hints: []string{hint}}
 	}
 	return err

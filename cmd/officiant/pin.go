@@ -34,7 +34,7 @@ func refusedPIN(err error, hints ...string) error {
 func openSet(folder string) (*quorum.Set, []byte, error) {
 	set, sealed, err := quorum.Folder(folder)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, exit.Usagef("%s holds no %s: it is no folder that officiant pin split made", folder, quorum.SetFile)
+		return nil, nil, exit.Usagef("%s has no %s: officiant pin split did not make it", folder, quorum.SetFile)
 	}
 	if err != nil {
 		return nil, nil, refusedPIN(err)
@@ -57,13 +57,13 @@ func newShares(o *options, set *quorum.Set) *shares {
 // no file had it: then it comes with the shares.
 func (s *shares) openPIN(ctx context.Context, sealed []byte) ([]byte, *quorum.Collector, error) {
 	c := &quorum.Collector{Set: s.set}
-	fmt.Fprintf(s.Stderr, "%s\n", exit.Line(fmt.Sprintf("The PIN of %s opens with %d of these people's shares: %s.",
+	fmt.Fprintf(s.Stderr, "%s\n", exit.Line(fmt.Sprintf("The PIN of %s takes %d of these people's shares: %s.",
 		s.set.Token, s.set.Threshold, strings.Join(s.set.People, ", "))))
 	for c.Missing() > 0 {
 		share, err := s.one(ctx, fmt.Sprintf("Share %d of %d, its number or its file: ", s.set.Threshold-c.Missing()+1,
 			s.set.Threshold), c.Add)
 		if err == nil && share == nil {
-			err = errors.New("shares were asked for, and none was given")
+			err = errors.New("no share was given")
 		}
 		if err != nil {
 			c.Clear()
@@ -76,7 +76,7 @@ func (s *shares) openPIN(ctx context.Context, sealed []byte) ([]byte, *quorum.Co
 	if sealed == nil {
 		c.Clear()
 		return nil, nil, refusedPIN(
-			fmt.Errorf("the sealed PIN is missing: no %s lies beside %s, and shares on paper do not "+
+			fmt.Errorf("the sealed PIN is missing: there is no %s beside %s, and shares on paper do not "+
 				"have it", quorum.SealedFile, quorum.SetFile),
 			"put "+quorum.SealedFile+" into the folder of the set",
 		)

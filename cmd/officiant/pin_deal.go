@@ -39,11 +39,11 @@ func (d *dealing) flags(c *cobra.Command) {
 // people takes --person apart.
 func (d *dealing) people(ctx context.Context) (names, recipients []string, err error) {
 	if d.out == "" || d.threshold == 0 || len(d.persons) == 0 {
-		return nil, nil, exit.Usagef("needs --person for each share, --threshold and --out")
+		return nil, nil, exit.Usagef("--person for each share, --threshold and --out are needed")
 	}
 	if _, err := os.Lstat(d.out); err == nil {
 		return nil, nil,
-			exit.Usagef("--out %s is there already; the shares of a set have a folder of their own", d.out)
+			exit.Usagef("--out %s already exists; the shares of a set need a new folder", d.out)
 	}
 	for _, p := range d.persons {
 		name, file, sealed := strings.Cut(p, "=")
@@ -87,12 +87,13 @@ func recipientOf(ctx context.Context, file string) (string, error) {
 // noRecipient says what a file is that begins with a line as a recipient's does not, and
 // what prints the recipient; "" where it may be one.
 func noRecipient(line, file string) string {
-	const private = " is a private key, which stays with its person; "
+	const private = " is a private key, which stays with its owner; "
 	switch {
 	case strings.HasPrefix(line, "AGE-SECRET-KEY-"):
 		return file + private + "`age-keygen -y " + file + "` prints the recipient to seal to"
 	case strings.HasPrefix(line, "AGE-PLUGIN-"):
-		return file + " is an age plugin's identity, and no recipient; the plugin has printed that when it made it"
+		return file + " is an age plugin's identity, not a recipient; the plugin printed the recipient when it " +
+			"created it"
 	case strings.HasPrefix(line, "-----BEGIN OPENSSH PRIVATE KEY") || strings.HasPrefix(line,
 		"-----BEGIN RSA PRIVATE KEY"):
 		return file + private + file + ".pub is what to seal to; `ssh-keygen -y -f " + file + "` prints it"
@@ -118,8 +119,8 @@ func (d *dealing) printable() error {
 	if err != nil || !info.Mode().IsRegular() {
 		return err
 	}
-	return exit.Usagef("standard output is a file: a share in the clear does not lie on a disk; print to the terminal, " +
-		"pipe it to a printer, or seal it: --person NAME=FILE")
+	return exit.Usagef("standard output is a file, and a share in the clear must not be on a disk; print to the " +
+		"terminal, pipe it to a printer, or seal it: --person NAME=FILE")
 }
 
 // paperQR is how a QR code is drawn on what standard output is: a screen, or paper.

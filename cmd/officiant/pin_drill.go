@@ -108,7 +108,7 @@ func drill(ctx context.Context, o *options, folder, out string) error {
 	for len(d.Proofs) < len(set.People) {
 		share, err := s.one(ctx, "Number or file of a share (Enter to end): ", func(share *quorum.Share) error {
 			if slices.ContainsFunc(d.Proofs, func(p quorum.Proof) bool { return p.Index == share.Index }) {
-				return fmt.Errorf("share %d (%s) was shown already", share.Index, share.Person)
+				return fmt.Errorf("share %d (%s) has already been shown", share.Index, share.Person)
 			}
 			p, err := set.Prove(o.Rand, share, d.Purpose())
 			d.Proofs = append(d.Proofs, p)
@@ -154,7 +154,7 @@ func showDrill(w io.Writer, set *quorum.Set, d *quorum.Drill) {
 	}
 	terminal.Hang(w, "", exit.Line(line))
 	if len(there) < set.Threshold {
-		terminal.Hang(w, "", fmt.Sprintf("they are fewer than the %d that open the PIN", set.Threshold))
+		terminal.Hang(w, "", fmt.Sprintf("that is fewer than the %d that open the PIN", set.Threshold))
 	}
 }
 

@@ -44,7 +44,7 @@ func (p *pinPrompt) ask(ctx context.Context, d signer.Device) ([]byte, error) {
 	}
 	if set.Token != d.Label && set.Token != d.Serial {
 		return nil, refusedPIN(
-			fmt.Errorf("the set in %s is of the PIN of token %s, and this is token %s, serial %s: no PIN was "+
+			fmt.Errorf("the set in %s is for the PIN of token %s, and this is token %s, serial %s: no PIN was "+
 				"tried", folder, set.Token, d.Label, d.Serial),
 		)
 	}

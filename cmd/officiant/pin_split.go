@@ -101,7 +101,7 @@ func (p *pinSplitOptions) pin(ctx context.Context) ([]byte, error) {
 	again, err := prompter.Secret(ctx, "The same again: ")
 	defer clear(again)
 	if err == nil && !bytes.Equal(first, again) {
-		err = refusedPIN(errors.New("the two are not the same: nothing was dealt"))
+		err = refusedPIN(errors.New("the two PINs differ: no shares were made"))
 	}
 	return first, err
 }
@@ -130,8 +130,9 @@ func (p *pinSplitOptions) changed(ctx context.Context, people, recipients []stri
 		return refusedPIN(fmt.Errorf("%s: this kind of key has no PIN", p.change))
 	}
 	if old == nil {
-		return refusedPIN(fmt.Errorf("%s: its PIN is typed at its own pad, or comes from a pin-source: change it with its "+
-			"maker's tool, and deal it with --token", p.change))
+		return refusedPIN(fmt.Errorf("%s: its PIN is typed at the token's own pad, or comes from a pin-source: "+
+			"change it with its "+
+			"vendor's tool, and split it with --token", p.change))
 	}
 	pin, err := quorum.NewPIN(p.Rand, p.length)
 	if err != nil {
@@ -160,7 +161,7 @@ func (p *pinSplitOptions) changed(ctx context.Context, people, recipients []stri
 
 // everybodyHas has people say that no share is missing, before the old PIN is gone.
 func (p *pinSplitOptions) everybodyHas(ctx context.Context, label string) error {
-	fmt.Fprintln(p.Stderr, "Each person checks that their share is there: a file opens, a paper can be read.")
+	fmt.Fprintln(p.Stderr, "Each person checks their share: the file opens, the paper is legible.")
 	prompter := terminal.Prompter{In: p.Stdin, Out: p.Stderr}
 	typed, err := prompter.Line(ctx, "Type the token's label to give it the new PIN: ")
 	if err != nil {

@@ -190,13 +190,13 @@ func TestNewCopies(t *testing.T) {
 	}
 
 	// Again: the plan is there. And with another file where a copy would go.
-	if code, _, stderr := newPlan(t, dir, out); code != exit.Usage || !strings.Contains(stderr, "there already") {
+	if code, _, stderr := newPlan(t, dir, out); code != exit.Usage || !strings.Contains(stderr, "already exists") {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
 	put(t, filepath.Join(filepath.Dir(out), "requests/cp-1.req"), "other")
 	must(t, os.Remove(out))
 	if code, _, stderr := newPlan(t, dir, out); code != exit.Failure || !strings.Contains(stderr,
-		"cp-1.req: there already, with other content") {
+		"cp-1.req: already exists, with other content") {
 		t.Errorf("exit %d\n%s", code, stderr)
 	}
 	if _, err := os.Stat(out); err == nil {

@@ -70,7 +70,8 @@ func (o *recoverOptions) keys(ctx context.Context, left *next.Survivors) error {
 		}
 		store, err := to.open(ctx, ref, askPIN(o.options))
 		if errors.Is(err, signer.ErrAbsent) { // the root's may stay in its safe
-			fmt.Fprintf(o.Stderr, "note: the token of %s is not in, so its keys are not looked for\n", exit.Line(name))
+			fmt.Fprintf(o.Stderr, "note: the token of %s is not inserted, so its keys were not searched\n",
+				exit.Line(name))
 			continue
 		}
 		if err != nil {
@@ -135,9 +136,9 @@ func tellSurvivors(w io.Writer, left *next.Survivors) error {
 		case k.Pinned:
 			fmt.Fprintf(&b, "  it is the release key that %s pinned\n", counted(left.Nodes, "node"))
 		case k.Of("release"):
-			b.WriteString("  it is no release key that nodes pinned: the plan leaves it out\n")
+			b.WriteString("  no node pinned it as a release key: the plan leaves it out\n")
 		default:
-			b.WriteString("  certificate  none is left in the places given\n")
+			b.WriteString("  certificate  none found in the places given\n")
 		}
 	}
 	for _, c := range left.Certificates {
@@ -152,7 +153,7 @@ func tellSurvivors(w io.Writer, left *next.Survivors) error {
 
 // unknown says what can be known of the time before, and what cannot.
 func unknown(left *next.Survivors) string {
-	account := "The plan makes a new service-account pair: every token signed so far is refused once the\n" +
+	account := "The plan creates a new service-account pair: every token signed so far is refused once the\n" +
 		"bundles are installed. To keep the pair, have each control-plane node's key sealed to it, beside\n" +
 		"its request (officiant-node share --to NODE.req --out NODE.sa.key.age), and sa.pub under --from.\n"
 	if left.Keeps() {

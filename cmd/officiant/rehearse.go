@@ -95,25 +95,28 @@ func (o *rehearseOptions) run(ctx context.Context, planFile string) error {
 	if err != nil {
 		code, hints := exitCode(err)
 		if code == exit.Unavailable || code == exit.Interrupted || code == exit.Failure {
-			hints = append(hints, fmt.Sprintf("to go on: officiant ceremony rehearse %s --station %s --dir %s", planFile, o.station, o.dir))
+			hints = append(hints, fmt.Sprintf("to continue: officiant ceremony rehearse %s --station %s --dir %s",
+				planFile, o.station, o.dir))
 		}
 		return &exit.Error{Code: code, Err: err, Hints: hints}
 	}
 	if err := o.Disk.RemoveAll(o.tokenFolder()); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.Stderr, "\nThe rehearsal is complete, and its tokens are thrown away. Nothing of it is for use.\n")
+	fmt.Fprintf(o.Stderr, "\nThe rehearsal is complete, and its tokens are destroyed. Nothing it made may be used.\n")
 	_, err = fmt.Fprintln(o.Stdout, o.dir)
 	return err
 }
 
 // announce says that this is a rehearsal, and what differs from the ceremony.
 func (o *rehearseOptions) announce(c, rehearsed *schedule.Ceremony, st *station.Station) {
-	fmt.Fprintf(o.Stderr, "REHEARSAL of plan %s for cluster %s, digest %s.\nOn throw-away tokens: nothing of it is for use.\n", c.Plan.Name, c.Cluster.Name, c.Digest)
+	fmt.Fprintf(o.Stderr, "REHEARSAL of plan %s for cluster %s, digest %s.\nIt uses throw-away tokens: nothing it "+
+		"makes may be used.\n", c.Plan.Name, c.Cluster.Name, c.Digest)
 	planned, err := ceremony.Steps(c, st)
 	made, e := ceremony.Steps(rehearsed, st)
 	if err == nil && e == nil && len(planned) != len(made) {
-		fmt.Fprintf(o.Stderr, "The plan uses keys that exist, and throw-away ones are made in their place: %d steps, where the ceremony has %d.\n", len(made), len(planned))
+		fmt.Fprintf(o.Stderr, "The plan uses existing keys, and the rehearsal creates throw-away ones instead: %d "+
+			"steps, where the ceremony has %d.\n", len(made), len(planned))
 	}
 	fmt.Fprintln(o.Stderr)
 }
@@ -162,8 +165,9 @@ func (o *rehearseOptions) tokens(groups []station.Group) (map[string]string, err
 		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(o.dir, "transcript.jsonl")); err == nil {
-		return nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s holds a record already, and the tokens of its rehearsal are gone", o.dir),
-			Hints: []string{"choose a directory of its own for each rehearsal: --dir"}}
+		return nil, &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s already has a record, and the tokens of "+
+			"its rehearsal are gone", o.dir),
+			Hints: []string{"give each rehearsal its own directory: --dir"}}
 	}
 	return keys, o.makeTokens(dir, module, pinFile, labels)
 }
@@ -177,7 +181,8 @@ func (o *rehearseOptions) makeTokens(dir, module, pinFile string, labels []strin
 	}
 	defer clear(pin)
 	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s is there, and holds no whole tokens of a rehearsal", dir),
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s exists, and does not hold a rehearsal's "+
+			"complete tokens", dir),
 			Hints: []string{"remove it, or choose another --dir"}}
 	}
 	var tokens []softhsm.Token

@@ -52,8 +52,9 @@ func (o *reportOptions) run(ctx context.Context, dir string) error {
 	out := o.out
 	if out == "" {
 		if m.Record == nil || !m.Audit.Finished {
-			return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: the ceremony has no end on record, so its directory gets no report", dir),
-				Hints: []string{"for minutes of what there is: --out FILE"}}
+			return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: the ceremony is unfinished, so its "+
+				"directory gets no report", dir),
+				Hints: []string{"for minutes of what was done so far: --out FILE"}}
 		}
 		out = filepath.Join(dir, "report.html")
 		if m.Open().Rehearsal {
@@ -80,11 +81,13 @@ func (o *reportOptions) run(ctx context.Context, dir string) error {
 func (o *reportOptions) place(ctx context.Context, path string, page []byte) error {
 	switch found, err := infile.ReadFile(ctx, path, len(page)); {
 	case err == nil && bytes.Equal(found, page):
-		fmt.Fprintln(o.Stderr, "It is there already, as the directory gives it.")
+		fmt.Fprintln(o.Stderr, "It already exists, and is what the directory gives.")
 		return nil
 	case err == nil || errors.Is(err, infile.ErrLarge):
-		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s is there, and is not what the directory gives now", path),
-			Hints: []string{"a witness may have signed since, or somebody changed one of the two; remove it, or choose another file: --out FILE"}}
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s exists, and is not what the directory gives now",
+			path),
+			Hints: []string{"a witness may have signed since, or somebody changed one of the two; remove it, or " +
+				"write to another file: --out FILE"}}
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}

@@ -38,8 +38,8 @@ var beyondBundles = []place{
 		"written down somewhere: it is now",
 		[]string{"openssl x509 -in /etc/kubernetes/pki/ca.crt -noout -pubkey | openssl pkey -pubin -outform DER | " +
 			"sha256sum"}},
-	{ofKubernetes, whenTrusted, "kube-root-ca.crt, which every pod has: kube-controller-manager writes it anew once " +
-		"it is restarted; programs that read it at their start are restarted, too",
+	{ofKubernetes, whenTrusted, "kube-root-ca.crt, which every pod has: kube-controller-manager rewrites it once " +
+		"it is restarted; restart programs that read it only at startup",
 		[]string{"kubectl get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' | grep -c BEGIN"}},
 	{ofKubernetes, whenTrusted, "webhooks, API services and CRD conversions whose caBundle is this authority: give " +
 		"each what ca.crt holds",
@@ -58,9 +58,9 @@ var beyondBundles = []place{
 		"the new authority, too",
 		[]string{"openssl x509 -in /var/lib/kubelet/pki/kubelet-client-current.pem -noout -issuer"}},
 	{[]kubepki.Authority{kubepki.FrontProxyAuthority}, whenTrusted, "extension API servers: kube-apiserver writes " +
-		"what they trust; see that it is there, and restart those that read it once",
+		"what they trust; check that it is there, and restart those that read it only once",
 		[]string{`kubectl -n kube-system get configmap extension-apiserver-authentication -o jsonpath='{.data.requestheader-client-ca-file}' | grep -c BEGIN`}},
-	{[]kubepki.Authority{kubepki.EtcdAuthority}, always, "clients of etcd that have their files elsewhere (backups, " +
+	{[]kubepki.Authority{kubepki.EtcdAuthority}, always, "clients of etcd that keep their files elsewhere (backups, " +
 		"monitoring): give each what etcd/ca.crt holds, and before the drop a certificate by the new authority",
 		[]string{"openssl crl2pkcs7 -nocrl -certfile /etc/kubernetes/pki/etcd/ca.crt | openssl pkcs7 -print_certs -noout"}},
 	{[]kubepki.Authority{kubepki.Root}, whenTrusted, "each node's operator, who has to compare the new root's " +

@@ -132,7 +132,7 @@ func (o *runOptions) prepare(ctx context.Context, planFile string) (*ceremony.Co
 		return nil, err
 	}
 	if absent != nil {
-		fmt.Fprintln(o.Stderr, "Not every token is in; each is asked for at its step.")
+		fmt.Fprintln(o.Stderr, "Not every token is inserted; each is asked for at its step.")
 	}
 	approvals, err := ceremony.ReadApprovals(os.DirFS(filepath.Dir(planFile)))
 	if err != nil {
@@ -208,7 +208,7 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 		hints = headHints(hints, stopped.Head)
 	}
 	if missing := (*ceremony.Missing)(nil); errors.As(err, &missing) && missing.What == ceremony.AWaiver {
-		hints[0] = "when two people agree to it: " + again + " " + hints[0]
+		hints[0] = "if two people agree to it: " + again + " " + hints[0]
 	}
 	if other := (*ceremony.OtherStation)(nil); errors.As(err, &other) {
 		hints = append(hints, stationHints(again, other)...)
@@ -216,11 +216,11 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 	if code == exit.Refused && o.received != "" {
 		hints = append(
 			hints,
-			"with what is right in its place: "+again+" --certificates "+o.received,
+			"with the right certificates in their place: "+again+" --certificates "+o.received,
 		)
 	}
 	if code == exit.Unavailable || code == exit.Interrupted || code == exit.Failure {
-		hints = append(hints, "to go on: "+again)
+		hints = append(hints, "to continue: "+again)
 	}
 	return &exit.Error{Code: code, Err: err, Hints: hints}
 }

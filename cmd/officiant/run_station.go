@@ -53,9 +53,9 @@ func stationHints(again string, e *ceremony.OtherStation) []string {
 	for _, m := range e.Modules {
 		command += " --new-module " + m.SHA256
 	}
-	hints := []string{"is it the right file for this ceremony? When two people agree that it was corrected: " + command}
+	hints := []string{"is it the right file for this ceremony? If two people agree that it was corrected: " + command}
 	if len(e.Modules) > 0 {
-		hints = append(hints, "hold the module's SHA-256 against what its maker says, first")
+		hints = append(hints, "first compare the module's SHA-256 with its vendor's")
 	}
 	return hints
 }

@@ -40,7 +40,7 @@ they are those of a room with a single token.`,
 
 func (o *scriptOptions) run(planFile string) error {
 	if o.output != "text" && o.output != "html" {
-		return exit.Usagef("-o %s: there are text and html", o.output)
+		return exit.Usagef("-o %s: text or html", o.output)
 	}
 	c, err := openPlan(planFile, schedule.Options{Now: o.Now()})
 	if err != nil {
@@ -86,7 +86,8 @@ func (o *scriptOptions) script(c *schedule.Ceremony) (*report.Script, error) {
 		s.Steps = append(s.Steps, line)
 	}
 	if o.station == "" {
-		fmt.Fprintln(o.Stderr, "No station was given: these are the steps of a room with a single token, and others may have other numbers.")
+		fmt.Fprintln(o.Stderr, "No station was given: these are the steps for a room with a single token; another "+
+			"room may number them differently.")
 		s.Tokens = []report.Token{{Place: "token ________________", Keys: c.KeysNeeded()}}
 		return s, nil
 	}

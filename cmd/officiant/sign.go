@@ -74,7 +74,7 @@ func (o *signOptions) run(ctx context.Context, dir string) error {
 	}
 	if found := report.Findings(); len(found) > 0 {
 		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s does not verify, so nothing was signed: %s", dir, found[0]),
-			Hints: []string{"all that is wrong: officiant ceremony verify " + dir}}
+			Hints: []string{"for all findings: officiant ceremony verify " + dir}}
 	}
 	head := record.Head
 	fmt.Fprintf(o.Stderr, "Ceremony %s of cluster %s, %s. Head of its record:\n  %s\n%s",
@@ -119,7 +119,7 @@ func (o *signOptions) record(dir string) (*history.Record, approval.People, erro
 		return nil, approval.People{}, err
 	case r.Closed == nil:
 		return nil, approval.People{}, &exit.Error{Code: exit.Refused,
-			Err: fmt.Errorf("%s: the ceremony is unfinished; a witness signs its end", dir)}
+			Err: fmt.Errorf("%s: the ceremony is unfinished; a witness signs a finished one", dir)}
 	}
 	people, err := peopleOf(r)
 	if err != nil {

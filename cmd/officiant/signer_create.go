@@ -70,7 +70,7 @@ func (s *signerCreateOptions) run(ctx context.Context, argument string) error {
 	if b, err := to.backend(ref); err != nil {
 		return err
 	} else if !b.Attests && least == signer.Attested {
-		return tooWeak(signer.Consistent, "there is no attestation of its maker's that is verified", least)
+		return tooWeak(signer.Consistent, "it has no verified attestation by its vendor", least)
 	}
 	spec := signer.Spec{Algorithm: algorithm}
 	return s.with(ctx, ref, to, func(store signer.Store) error {
@@ -89,7 +89,7 @@ func (s *signerCreateOptions) run(ctx context.Context, argument string) error {
 				return err
 			}
 			if leak = canary.Leak(); leak != "" {
-				leak = "a canary did not stay: " + leak
+				leak = "a canary got out: " + leak
 			}
 			if leak != "" && !signer.Unproven.AtLeast(least) {
 				return tooWeak(signer.Unproven, leak, least)
@@ -123,13 +123,13 @@ func (s *signerCreateOptions) make(ctx context.Context, store signer.Store, ref 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Stderr, "making the key with id %x\n", id)
+	fmt.Fprintf(s.Stderr, "creating the key with id %x\n", id)
 	k, err := store.Create(ctx, ref, spec, id)
 	if err != nil {
 		return err
 	}
 	if err := s.challenge(ctx, k); err != nil {
-		err = fmt.Errorf("the key was made, and stays: %w", err)
+		err = fmt.Errorf("the key was created, and stays: %w", err)
 		if errors.Is(err, signer.ErrWrongAnswer) {
 			return &exit.Error{Code: exit.Unverified, Err: err}
 		}
@@ -143,15 +143,16 @@ func (s *signerCreateOptions) make(ctx context.Context, store signer.Store, ref 
 		return err
 	}
 	if !info.Grade.AtLeast(least) {
-		return tooWeak(info.Grade, "the key was made, and stays: "+info.Reason, least)
+		return tooWeak(info.Grade, "the key was created, and stays: "+info.Reason, least)
 	}
 	return nil
 }
 
 func tooWeak(grade signer.Grade, reason string, least signer.Grade) error {
 	return &exit.Error{
-		Code:  exit.Refused,
-		Err:   &ceremony.Refused{Reasons: []string{fmt.Sprintf("evidence would be %q (%s), asked for is %q", grade, reason, least)}},
+		Code: exit.Refused,
+		Err: &ceremony.Refused{Reasons: []string{fmt.Sprintf("the evidence would be %q (%s), and %q is required",
+			grade, reason, least)}},
 		Hints: []string{fmt.Sprintf("to allow it by name: --evidence %s", grade)},
 	}
 }

@@ -96,7 +96,7 @@ func (s *signerTestOptions) run(ctx context.Context, argument string) error {
 		err = t.write(s.Stdout, terminal.Width(s.Stdout))
 	}
 	if err == nil && t.Kept != nil && !*t.Kept {
-		return &exit.Error{Code: exit.Refused, Err: errors.New("the token lets keys of this template out"),
+		return &exit.Error{Code: exit.Refused, Err: errors.New("the token exports keys of this template"),
 			Hints: []string{"a plan has to allow it by name, for each key: evidence: unproven"}}
 	}
 	return err
@@ -195,7 +195,7 @@ func (t *tested) write(w io.Writer, width int) error {
 	}
 	verdict := "the token did not export it"
 	if !*t.Kept {
-		verdict = "THE TOKEN LETS IT OUT"
+		verdict = "THE TOKEN EXPORTS IT"
 	}
 	fmt.Fprintf(w, "canary     %s, made, tried and destroyed: %s\n\n", t.Algorithm, verdict)
 	trials := &terminal.Table{Header: []string{"TRIED", "ANSWER", ""}}

@@ -100,7 +100,8 @@ func TestCreateOnLeakyToken(t *testing.T) {
 		var out, talk bytes.Buffer
 		o := &options{Stdout: &out, Stderr: &talk, Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now}
 		s := &signerCreateOptions{signerOptions: signerOptions{options: o, output: output.Format(format)}}
-		must(t, s.make(t.Context(), oneKeyStore{key: k}, signer.Ref{}, signer.Spec{Algorithm: signer.ECDSAP256}, signer.Unproven, "a canary did not stay: wrap: accepted"))
+		must(t, s.make(t.Context(), oneKeyStore{key: k}, signer.Ref{}, signer.Spec{Algorithm: signer.ECDSAP256},
+			signer.Unproven, "a canary got out: wrap: accepted"))
 		if text := out.String(); strings.Contains(text, "consistent") || !strings.Contains(text, "unproven") || !strings.Contains(text, "wrap: accepted") {
 			t.Errorf("%s: the key is shown as\n%s", format, text)
 		}

@@ -95,7 +95,7 @@ func (s *softHSMOptions) run(ctx context.Context) error {
 	}
 	for _, path := range []string{s.station, filepath.Join(dir, "softhsm2.conf"), filepath.Join(dir, "tokens")} {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			return exit.Exists("%s: there already; tokens and stations are not overwritten", path)
+			return exit.Exists("%s: already exists; tokens and stations are never overwritten", path)
 		}
 	}
 	tokens, err := s.tokens(ctx)
@@ -235,7 +235,7 @@ func (s *softHSMOptions) say(dir string, made []softhsm.Made) {
 	for i, m := range made {
 		pin := "PIN in " + filepath.Join(dir, s.chosen()[i].pinFile)
 		if s.askPINs {
-			pin = "PIN as typed, kept nowhere"
+			pin = "PIN as typed, stored nowhere"
 		}
 		terminal.Hang(s.Stderr, "token ", fmt.Sprintf("%-17s serial %s, %s", m.Label, m.Serial, pin))
 	}

@@ -75,11 +75,12 @@ func TestSoftHSMInit(t *testing.T) {
 		openKeys(t, file, inRoom)
 
 		code, _, stderr = officiant(t, "softhsm", "init", "--dir", dir, "--station", file+".other")
-		if code != exit.Usage || !strings.Contains(stderr, "there already") {
+		if code != exit.Usage || !strings.Contains(stderr, "already exists") {
 			t.Errorf("again: exit %d\n%s", code, stderr)
 		}
 		code, _, stderr = officiant(t, "softhsm", "init", "--dir", dir+"-other", "--station", file)
-		if _, err := os.Stat(dir + "-other"); code != exit.Usage || !strings.Contains(stderr, "there already") || err == nil {
+		if _, err := os.Stat(dir + "-other"); code != exit.Usage || !strings.Contains(stderr, "already exists") ||
+			err == nil {
 			t.Errorf("again: exit %d, %v\n%s", code, err, stderr)
 		}
 	}

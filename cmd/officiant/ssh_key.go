@@ -45,4 +45,4 @@ func openSSHKey(ctx context.Context, o *options, file string) (ssh.Signer, error
 	return key, nil
 }
 
-const printHint = "a security key, or one in an agent: --print tells the line for ssh-keygen"
+const printHint = "for a security key, or a key in an agent: --print shows the ssh-keygen command"

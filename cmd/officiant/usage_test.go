@@ -28,7 +28,7 @@ func TestUsage(t *testing.T) {
 		{"ceremony renew dir --within soon --out plan.yaml", "--within: "},
 		{"ceremony renew dir --within 90d --out plan.yaml --validity long", "--validity: "},
 		{"signer list a b", "takes one token or KMS, or none"},
-		{"signer list --module m pkcs11:token=t", "--module goes without a URI"},
+		{"signer list --module m pkcs11:token=t", "--module cannot be combined with a URI"},
 		{"signer list -o toml", "table"},
 		{"signer inspect demo/root -o toml", "table"},
 		{"signer create pkcs11:token=t;object=k --algorithm DES", "--algorithm: "},
@@ -47,7 +47,7 @@ func TestUsage(t *testing.T) {
 	}
 	must(t, os.WriteFile("plan.yaml", []byte("mine"), 0o600))
 	code, _, stderr := officiant(t, "ceremony", "renew", "dir", "--within", "90d", "--out", "plan.yaml")
-	if code == 0 || !strings.Contains(stderr, "plans are not overwritten") {
+	if code == 0 || !strings.Contains(stderr, "plans are never overwritten") {
 		t.Errorf("over a plan: exit %d\n%s", code, stderr)
 	}
 	if data, err := os.ReadFile(filepath.Join(".", "plan.yaml")); err != nil || string(data) != "mine" {

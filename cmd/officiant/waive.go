@@ -30,7 +30,8 @@ func checkWaiver(w ceremony.Waiver) error {
 	}
 	for _, name := range w.Checks {
 		if !slices.Contains(preflight.Names(), name) {
-			return exit.Usagef("--waive %q: there is no such check; there are %s", name, strings.Join(preflight.Names(), ", "))
+			return exit.Usagef("--waive %q: no such check; the checks are %s", name, strings.Join(preflight.Names(),
+				", "))
 		}
 	}
 	if err := visibleNames("--by", w.By...); err != nil {
@@ -52,7 +53,7 @@ func checkWaiver(w ceremony.Waiver) error {
 func visibleNames(flag string, names ...string) error {
 	for _, name := range names {
 		if r, ok := visible.Hidden(name); !ok {
-			return exit.Usagef("%s %s: has the character %U, which nobody sees", flag, strconv.QuoteToASCII(name), r)
+			return exit.Usagef("%s %s: contains the invisible character %U", flag, strconv.QuoteToASCII(name), r)
 		}
 	}
 	return nil

@@ -29,7 +29,8 @@ func (o *options) readWatch(text string) (preflight.Watch, error) {
 			return preflight.Watch{Shows: at, Clock: o.Now()}, nil
 		}
 	}
-	return preflight.Watch{}, exit.Usagef("%q is no time such as \"2026-11-24 16:32\" (UTC) or \"2026-11-24 17:32 +0100\"", text)
+	return preflight.Watch{}, exit.Usagef("%q is not a time such as \"2026-11-24 16:32\" (UTC) or \"2026-11-24 "+
+		"17:32 +0100\"", text)
 }
 
 // watch is the time on a witness's watch: as the flag says, or asked at the

@@ -112,7 +112,7 @@ var wrongRooms = []wrong{
 		`no place for the key "kubernetes"`, exit.Refused, true, false},
 	{"an empty station", func(w *wrongRoom) { put(w.T, w.f.Station, "") }, "the station is empty", exit.Refused, true,
 		false},
-	{"two stations", func(w *wrongRoom) { w.station("apiVersion", "{}\n---\napiVersion") }, "here begins another",
+	{"two stations", func(w *wrongRoom) { w.station("apiVersion", "{}\n---\napiVersion") }, "here another begins",
 		exit.Refused, true, false},
 	{"an unknown field", func(w *wrongRoom) { w.station("name: test", "nmae: test") }, `nmae`, exit.Refused, true, false},
 	{"another kind", func(w *wrongRoom) { w.station("kind: Station", "kind: Plan") }, "kind is", exit.Refused, true,
@@ -124,7 +124,7 @@ var wrongRooms = []wrong{
 	{"a scheme nobody has", func(w *wrongRoom) { w.place("etcd", "vault:transit/etcd") }, "begins with none of",
 		exit.Refused, true, false},
 	{"a PIN in a URI", with("?pin-value=1234&"), "holds a PIN (pin-value)", exit.Refused, true, false},
-	{"a slot", with(";slot-id=0?"), "slots are numbered anew", exit.Refused, true, false},
+	{"a slot", with(";slot-id=0?"), "slots are renumbered", exit.Refused, true, false},
 	{"a URI of no token", func(w *wrongRoom) { w.place("etcd", "pkcs11:object=etcd") }, "names no token",
 		exit.Refused, true, false},
 	{"an attribute twice", with(";token=x?"), "has token twice", exit.Refused, true, false},
@@ -132,7 +132,7 @@ var wrongRooms = []wrong{
 		exit.Refused, true, false},
 	{"a type that is no private key", with(";type=cert?"), "only private keys are opened", exit.Refused, true, false},
 	{"a label with a character nobody sees", with(";model=So%E2%80%8BftHSM?"),
-		"model of its URI has the character U+200B, which nobody sees", exit.Refused, true, false},
+		"model of its URI contains the invisible character U+200B", exit.Refused, true, false},
 	{"an empty attribute", with(";model=?"), "an attribute without a value", exit.Refused, true, false},
 	{"a broken escape", with(";model=%zz?"), "escape", exit.Refused, true, false},
 	{"an object for all", func(w *wrongRoom) { w.station("token=issuing", "object=x;token=issuing") },
@@ -141,12 +141,12 @@ var wrongRooms = []wrong{
 		uri := strings.Replace(w.uri("etcd"), "?", ";object=one?", 1)
 		w.place("etcd", uri)
 		w.place("kubernetes", uri)
-	}, "every key has a place of its own", exit.Refused, true, false},
+	}, "every key needs its own place", exit.Refused, true, false},
 	{"two keys, one object in other words", func(w *wrongRoom) {
 		w.place("etcd", strings.Replace(w.uri("etcd"), "?", ";object=one?", 1))
 		w.place("kubernetes", strings.Replace(w.uri("kubernetes"), "?", ";object=%6fne?", 1))
-	}, "every key has a place of its own", exit.Refused, true, false},
-	{"one key has another's label", with(";object=demo%2Fkubernetes?"), "every key has a place of its own",
+	}, "every key needs its own place", exit.Refused, true, false},
+	{"one key has another's label", with(";object=demo%2Fkubernetes?"), "every key needs its own place",
 		exit.Refused, true, false},
 	{"evidence of no grade", func(w *wrongRoom) { w.station("keys:", "evidence: {etcd: sworn}\nkeys:") },
 		"it is attested, consistent or software", exit.Refused, true, false},
@@ -166,7 +166,7 @@ var wrongRooms = []wrong{
 	{"a clone of no key", func(w *wrongRoom) {
 		w.station("  default:", "  kubernetes:")
 		w.station("keys:", "backups: {etcd: 'pkcs11:token=z'}\nkeys:")
-	}, "etcd is no key of this station", exit.Refused, true, false},
+	}, "etcd is not a key of this station", exit.Refused, true, false},
 	// Files that it names.
 	{"a query nobody knows", with(`?x=y&`), `unknown query attribute "x"`, exit.Refused, true, false},
 	{"a module path that is gone", func(w *wrongRoom) { w.module("/nowhere/libhsm.so") }, "/nowhere/libhsm.so",
@@ -247,18 +247,18 @@ var wrongRooms = []wrong{
 	{"a key of a previous try, in the first token", func(w *wrongRoom) {
 		w.key(w.uri("kubernetes"),
 			"demo/kubernetes")
-	}, "a key demo/kubernetes is in its token already", exit.Refused, false, false},
+	}, "a key demo/kubernetes is already in its token", exit.Refused, false, false},
 	{"a key of a previous try, in the last token", func(w *wrongRoom) { w.key(w.uri("root"), "demo/root") },
-		"a key demo/root is in its token already", exit.Refused, false, false},
+		"a key demo/root is already in its token", exit.Refused, false, false},
 	{"a release key of a previous try", func(w *wrongRoom) { w.key(w.uri("release"), "demo/release") },
-		"a key demo/release is in its token already", exit.Refused, false, false},
+		"a key demo/release is already in its token", exit.Refused, false, false},
 	{"one token in two spellings", func(w *wrongRoom) {
 		uri := w.uri("etcd")
 		label, serial, _ := strings.Cut(uri, ";serial=")
 		number, query, _ := strings.Cut(serial, "?")
 		w.place("etcd", label+";object=one?"+query)
 		w.place("front-proxy", "pkcs11:serial="+number+";object=one?"+query)
-	}, "are one, in the same token", exit.Refused, false, false},
+	}, "one place, in the same token", exit.Refused, false, false},
 	// Keys that the plan says exist.
 	{"an existing key that is not there", func(w *wrongRoom) { w.existing() }, "no such key", exit.Refused, false, false},
 	{"an existing key that is another", func(w *wrongRoom) {

@@ -123,7 +123,7 @@ var programFiles = map[string][]file{
 		{"plan.yaml", "the plan: what is to be signed; reviewed and approved by its digest"},
 		{"station.yaml", "the room's machine: where each key lives, and how its PIN is asked for"},
 		{"DIR/transcript.jsonl", "the record of a ceremony; DIR/transcript.sig is the release key's signature over it"},
-		{"DIR/bundles/NODE.tar", "what a node gets"},
+		{"DIR/bundles/NODE.tar", "a node's bundle"},
 	},
 	"officiant-node": {
 		{"/etc/kubernetes", "where a bundle's files are installed"},

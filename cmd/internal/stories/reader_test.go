@@ -112,7 +112,7 @@ func TestDoctorWithOneReader(t *testing.T) {
 	p := sit(t, dir, doctor...)
 	p.sees("PIN, to log in")
 	p.types(pin("issuing"))
-	p.sees("no kubernetes key is there yet, as it should be")
+	p.sees("there is no kubernetes key yet, as it should be")
 	p.sees("put in token officiant-root, serial ")
 	p.types("") // it is not in yet
 	p.sees("put in token officiant-root, serial ")
@@ -121,7 +121,7 @@ func TestDoctorWithOneReader(t *testing.T) {
 	p.types("")
 	p.sees("PIN, to log in")
 	p.types(pin("root"))
-	p.sees("no root key is there yet, as it should be")
+	p.sees("there is no root key yet, as it should be")
 	for _, token := range []string{"officiant-issuing", "officiant-root"} {
 		p.sees("token " + token)
 	}

@@ -22,7 +22,8 @@ func TestReportPage(t *testing.T) {
 func TestRehearsalPage(t *testing.T) {
 	first, typed := partsOf(t, "4", "rehearsal.md", 2)
 	dir, out := typeAll(t, first, typed)
-	for _, want := range []string{"REHEARSAL of plan harbour-1", "REHEARSAL kubernetes", "nothing of it is for use", "it was refused"} {
+	for _, want := range []string{"REHEARSAL of plan harbour-1", "REHEARSAL kubernetes", "nothing in it may be used",
+		"it was refused"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("nobody was told %q:\n%s", want, out)
 		}

@@ -181,7 +181,7 @@ head=$(tail -n 1 ceremony/transcript.jsonl | sha256sum | cut -c 1-64)
 officiant ceremony run plan.yaml --station station.yaml --dir ceremony --final-try $serial --head $head \
   --confirm $(officiant ceremony check plan.yaml --digest)
 officiant ceremony verify ceremony --release-key ceremony/release.pub`)
-	if !strings.Contains(out, "a PIN was not taken by token officiant-issuing") || !strings.Contains(out, "verified") {
+	if !strings.Contains(out, "a PIN was refused by token officiant-issuing") || !strings.Contains(out, "verified") {
 		t.Errorf("%s", out)
 	}
 }

@@ -131,7 +131,7 @@ func TestTypedCeremony(t *testing.T) {
 	p.types("the fire alarm rang")
 	p.sees("head of the record; write it down, a resumed run asks for it:")
 	p.sees("to add to it: officiant ceremony note ceremony --by NAME [TEXT]")
-	p.sees("to go on: officiant ceremony run plan/plan.yaml --station station.yaml")
+	p.sees("to continue: officiant ceremony run plan/plan.yaml --station station.yaml")
 	p.leaves(130)
 
 	p = at("officiant", "ceremony", "note", "ceremony", "--deviation", "--by", "kim", "--by", "alice")
@@ -147,10 +147,10 @@ func TestTypedCeremony(t *testing.T) {
 	p.sees("is neither 64 hex digits nor 32 words. Look at what was written down")
 	p.sees("The head of the record as it was shown last, in hex or words:")
 	p.types(strings.Repeat("ab", 32))
-	p.sees("the record has no line of that head. Look at what was written down")
+	p.sees("no line of the record has that head. Look at what was written down")
 	p.sees("The head of the record as it was shown last, in hex or words:")
 	p.types(strings.TrimSpace(shell(t, dir, "tail -n 1 ceremony/transcript.jsonl | sha256sum | cut -c 1-64")))
-	p.sees("going on where the record ends")
+	p.sees("continuing where the record ends")
 	p.sees("PIN, to log in (no wrong PIN reported): ")
 	p.types(pin("issuing"))
 	p.sees("token officiant-root, serial ")
@@ -166,7 +166,8 @@ func TestTypedCeremony(t *testing.T) {
 
 	people := strings.TrimSpace(shell(t, dir, "officiant ceremony check plan/plan.yaml -o json 2>/dev/null | jq -r .people.fingerprint"))
 	p = at("officiant", "ceremony", "verify", "ceremony", "--release-key", "ceremony/release.pub", "--people", people)
-	for _, want := range []string{"the ceremony was interrupted and went on", "dictated: the fire alarm rang", "deviation, agreed by [kim alice]: the root's token waited in bag 7",
+	for _, want := range []string{"the ceremony was interrupted and continued", "dictated: the fire alarm rang",
+		"deviation, agreed by [kim alice]: the root's token waited in bag 7",
 		"approved by alice", "present: kim, alice, eve", "witnessed by eve", "guarantee 8"} {
 		p.sees(want[:min(len(want), 40)])
 	}
