@@ -146,10 +146,10 @@ func verdict(plan string, tokens []lookedToken) error {
 	}
 	switch {
 	case wrong > 0:
-		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s not fit for its keys", plan,
+		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s cannot be used for its keys", plan,
 			counted(wrong, "token"))}
 	case unopened > 0:
-		return &exit.Error{Code: exit.Unavailable, Err: fmt.Errorf("%s: %s not checked", plan,
+		return &exit.Error{Code: exit.Unavailable, Err: fmt.Errorf("%s: could not check %s", plan,
 			counted(unopened, "token"))}
 	}
 	return nil
