@@ -50,7 +50,7 @@ var beforeKeys = map[string]string{
 	`sinceBuilt: the clock says %s, and this program was built`:            atRoom,
 	`lookAtRoom: by the station's preflight policy`:                        atRoom,
 	`free: the plan creates the %s key: %v`:                                atRoom,
-	`distinct: the station's places of %s and %s are one`:                  atStation,
+	`distinct: the station gives %s and %s one place`:                      atStation,
 	`judge: : it cannot stay in the ceremony's directory`:                  atDirectory,
 	`adoptApprovals: approvals have changed`:                               atDirectory,
 	`findApprovals: %s: %s's approval is on record`:                        atDirectory,
