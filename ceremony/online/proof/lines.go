@@ -144,7 +144,9 @@ func (r *reader) line(l chain.Line) (c *Certificate, err error) {
 	case journal.Head:
 		err = r.signed(rec)
 	}
-	r.Head, r.last = Head{l.Seq, l.Hash}, l.Time
+	if err == nil {
+		r.Head, r.last = Head{l.Seq, l.Hash}, l.Time
+	}
 	return c, err
 }
 

@@ -82,7 +82,7 @@ func Check(file string, from io.Reader, against Against) (*Verdict, error) {
 }
 
 // Read is Check without any grant: the chain is whole, and who signed what is not asked.
-// It stops at line upTo, whose hash has to be that of upTo.
+// It stops at line upTo, whose hash has to be that of upTo; zero: it reads to the end.
 func Read(file string, from io.Reader, upTo Head, each func(*Certificate)) error {
 	r := newReader()
 	err := r.read(file, from, func(l chain.Line, c *Certificate) error {
@@ -90,7 +90,7 @@ func Read(file string, from io.Reader, upTo Head, each func(*Certificate)) error
 			each(c)
 		}
 		switch {
-		case l.Seq < upTo.Seq:
+		case l.Seq < upTo.Seq, upTo == Head{}:
 			return nil
 		case l.Hash != upTo.Hash:
 			return &journal.Broken{File: file, Line: l.Seq, Reason: "it is another line than the one on record"}
@@ -98,11 +98,11 @@ func Read(file string, from io.Reader, upTo Head, each func(*Certificate)) error
 		return io.EOF
 	})
 	switch {
+	case err == nil && upTo == Head{}, err == io.EOF:
+		return nil
 	case err == nil:
 		return &journal.Broken{File: file, Line: r.Seq,
 			Reason: fmt.Sprintf("the lines after this one are missing, up to line %d", upTo.Seq)}
-	case err == io.EOF:
-		return nil
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -14,8 +15,10 @@ import (
 
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/chain"
 	"officiant/ceremony/online"
 	"officiant/ceremony/online/grant"
+	"officiant/ceremony/online/journal"
 	"officiant/ceremony/online/onlinetest"
 	"officiant/ceremony/online/proof"
 	"officiant/signer"
@@ -117,5 +120,100 @@ func TestOutsideTheGrant(t *testing.T) {
 	v, err := proof.Check("journal.jsonl", bytes.NewReader(data), proof.Against{})
 	if err != nil || len(v.Findings) != 1 || !strings.Contains(v.Findings[0].Problem, "no signed grant") {
 		t.Errorf("without a grant: %v, %v", v, err)
+	}
+}
+
+// forged changes the record of one line, and has all lines after it follow from it.
+func forged(t *testing.T, data []byte, n int, change func(chain.Record) chain.Record) []byte {
+	var out []byte
+	var before fingerprint.SHA256
+	for i, raw := range bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n")) {
+		l, err := journal.Records.Decode(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Prev = before; i == n-1 {
+			l.Record = change(l.Record)
+		}
+		again, err := chain.Encode(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, before = append(out, again...), fingerprint.Of(again)
+	}
+	return out
+}
+
+// TestForged: who writes the whole chain anew is found at the line that is not the signer's.
+func TestForged(t *testing.T) {
+	w := onlinetest.New(t)
+	data := written(t, w)
+	lines := map[chain.Type][]int{}
+	var certificates [][]byte
+	for i, raw := range bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n")) {
+		l, err := journal.Records.Decode(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines[l.Record.Type()] = append(lines[l.Record.Type()], i+1)
+		if r, ok := l.Record.(journal.Issued); ok {
+			certificates = append(certificates, r.Certificate)
+		}
+	}
+	intent := func(change func(*journal.Intent)) func(chain.Record) chain.Record {
+		return func(r chain.Record) chain.Record {
+			in := r.(journal.Intent)
+			change(&in)
+			return in
+		}
+	}
+	var first journal.Intent
+	last := lines["intent"][2]
+	forged(t, data, lines["intent"][0], intent(func(in *journal.Intent) { first = *in }))
+	for want, c := range map[string]struct {
+		line   int
+		change func(chain.Record) chain.Record
+	}{
+		"open: it is": {1, func(r chain.Record) chain.Record {
+			o := r.(journal.Open)
+			o.Format = "officiant-journal/v2"
+			return o
+		}},
+		"no other, is of type open":        {2, func(chain.Record) chain.Record { return journal.Open{} }},
+		"its head is not the line before":  {2, func(chain.Record) chain.Record { return journal.Resumed{} }},
+		"grant: sequence 0":                {2, func(chain.Record) chain.Record { return journal.Grant{} }},
+		"intent: no TBSCertificate":        {last, intent(func(in *journal.Intent) { in.TBS = nil })},
+		"comes twice":                      {last, intent(func(in *journal.Intent) { in.TBS = first.TBS })},
+		"its key is that of a certificate": {last, intent(func(in *journal.Intent) { in.SPKI = first.SPKI })},
+		"the same request":                 {last, intent(func(in *journal.Intent) { in.Content = first.Content })},
+		"it is not what line": {lines["issued"][2], func(r chain.Record) chain.Record {
+			i := r.(journal.Issued)
+			i.Certificate = certificates[0]
+			return i
+		}},
+		"no intent that waits": {lines["issued"][2], func(r chain.Record) chain.Record {
+			i := r.(journal.Issued)
+			i.Intent = lines["intent"][0]
+			return i
+		}},
+		"no intent, or no reason": {lines["issued"][2], func(chain.Record) chain.Record {
+			return journal.Abandoned{Intent: last}
+		}},
+		"the journal key did not sign": {lines["head"][0], func(r chain.Record) chain.Record {
+			h := r.(journal.Head)
+			h.Signature[9] ^= 1
+			return h
+		}},
+		"not about the line before": {lines["head"][0], func(r chain.Record) chain.Record {
+			h := r.(journal.Head)
+			h.Seq--
+			return h
+		}},
+	} {
+		_, err := proof.Check("journal.jsonl", bytes.NewReader(forged(t, data, c.line, c.change)), proof.Against{})
+		broken := (*journal.Broken)(nil)
+		if !errors.As(err, &broken) || broken.Line != c.line || !strings.Contains(broken.Reason, want) {
+			t.Errorf("%s: %v, want line %d", want, err, c.line)
+		}
 	}
 }
