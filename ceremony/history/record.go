@@ -336,4 +336,5 @@ type (
 	Sealed      = transcript.Sealed      // a secret that was sealed
 	AccountKeys = transcript.AccountKeys // the service-account pairs
 	Predecessor = transcript.Predecessor // a ceremony that is continued, as a first line names it
+	Journal     = transcript.Journal     // how far an online signer's journal is on record
 )

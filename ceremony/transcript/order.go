@@ -114,6 +114,14 @@ func (o *order) start(first Open) error {
 	if n := len(first.People); first.Threshold < 0 || first.Threshold > n || (n > 0) != (first.Threshold > 0) {
 		return errors.New("threshold is not one of the people named")
 	}
+	seen := map[fingerprint.SHA256]bool{}
+	for _, j := range first.Journals {
+		if seen[j.First] || j.Line < 1 || j.Since < 0 || j.Since > j.Line || j.Certificates < 0 || j.Abandoned < 0 ||
+			j.File == "" && j.Since+j.Certificates+j.Abandoned > 0 {
+			return fmt.Errorf("a journal is there twice, or is said to have %d lines from %d on", j.Line, j.Since)
+		}
+		seen[j.First] = true
+	}
 	if l := first.Lost; l != nil && (l.Sequence < 1 || l.Sequence != first.Sequence-1 || l.Reason == "" || len(first.Predecessors) > 0) {
 		return errors.New("a chain that begins anew has no predecessors, a reason, and the number after the lost ones")
 	}

@@ -31,8 +31,9 @@ type Open struct {
 	Host         Host               `json:"host"`
 	Predecessors []Predecessor      `json:"predecessors"`   // empty: the first of its chain
 	Lost         *Lost              `json:"lost,omitempty"` // the records before are gone; there are no predecessors
-	NotBefore    time.Time          `json:"notBefore"`      // of every certificate; UTC, whole seconds
-	Steps        int                `json:"steps"`          // how many the ceremony has
+	Journals     []Journal          `json:"journals,omitempty"`
+	NotBefore    time.Time          `json:"notBefore"` // of every certificate; UTC, whole seconds
+	Steps        int                `json:"steps"`     // how many the ceremony has
 }
 
 // Person is one of those the plan names to approve or to witness.
@@ -73,6 +74,17 @@ type Host struct {
 	Name       string   `json:"name"`
 	Kernel     string   `json:"kernel"`
 	Interfaces []string `json:"interfaces"` // network interfaces that are up, loopback left out
+}
+
+// Journal says how far the journal of an online signer is on record.
+type Journal struct {
+	First        fingerprint.SHA256 `json:"first"`                  // of its first line: which journal it is
+	Line         int                `json:"line"`                   // the last one that was taken in
+	Head         fingerprint.SHA256 `json:"head"`                   // the hash of that line
+	File         string             `json:"file,omitempty"`         // the copy; none when only earlier ceremonies took it in
+	Since        int                `json:"since,omitempty"`        // up to this line, earlier ceremonies took it in
+	Certificates int                `json:"certificates,omitempty"` // in the lines after that
+	Abandoned    int                `json:"abandoned,omitempty"`    // likewise
 }
 
 // Lost says that the chain begins again, because the records of its previous ceremonies
