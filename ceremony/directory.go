@@ -1,11 +1,14 @@
 package ceremony
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gofrs/flock"
@@ -13,6 +16,7 @@ import (
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/schedule"
+	"officiant/ceremony/transcript"
 )
 
 // Names in a ceremony directory.
@@ -149,6 +153,7 @@ func notPlain(path string) *Refused {
 // them yet, where the file system allows it.
 func (d *directory) copyInputs(c *schedule.Ceremony) error {
 	var batch *durable.Batch
+	var large []string
 	if d.without(c.Sums) {
 		var err error
 		if batch, err = d.disk.Batch(d.path); err != nil && !errors.Is(err, durable.ErrNoBatch) {
@@ -157,6 +162,10 @@ func (d *directory) copyInputs(c *schedule.Ceremony) error {
 	}
 	for path := range c.Sums {
 		if path == planFile {
+			continue
+		}
+		if slices.ContainsFunc(c.Journals, func(j transcript.Journal) bool { return j.File == path }) {
+			large = append(large, path)
 			continue
 		}
 		data, err := c.Input(path)
@@ -174,10 +183,42 @@ func (d *directory) copyInputs(c *schedule.Ceremony) error {
 			return err
 		}
 	}
-	if batch == nil {
-		return nil
+	if batch != nil {
+		if err := batch.Commit(); err != nil {
+			return err
+		}
 	}
-	return batch.Commit()
+	for _, path := range large {
+		if err := d.copyLarge(c, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyLarge copies an input that is not held in memory, or finds it there.
+func (d *directory) copyLarge(c *schedule.Ceremony, path string) error {
+	full := d.file(path)
+	found, err := os.Open(full)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := d.disk.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			return err
+		}
+		return d.disk.CreateFile(durable.File{Path: full, Mode: 0o644,
+			Fill: func(w io.Writer) error { return c.CopyInput(path, w) }})
+	case err != nil:
+		return err
+	}
+	defer found.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, found); err != nil {
+		return err
+	}
+	if fingerprint.SHA256(sum.Sum(nil)) != c.Sums[path] {
+		return fmt.Errorf("%s: there already, with other content: %w", full, ErrOtherCeremony)
+	}
+	return nil
 }
 
 // without says whether nothing in the directory has the name of an input, or of the

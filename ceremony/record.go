@@ -79,6 +79,7 @@ func (r *run) beginRecord(path string, begins time.Time) error {
 		NotBefore:    begins,
 		Steps:        len(r.steps),
 	}
+	open.Journals = r.plan.Journals
 	if l := r.plan.Plan.Previous.Lost; l != nil {
 		open.Lost = &transcript.Lost{Sequence: l.Sequence, Reason: l.Reason}
 	}

@@ -99,6 +99,12 @@
 //	crls:                             # revocation lists to be signed
 //	  - authority: etcd
 //	    nextUpdate: 90d               # when there will be another, from the ceremony's NotBefore
+//	journals:                         # what an online signer signed since; see Journals
+//	  - file: journals/signer-1.jsonl
+//	    line: 4711                    # the newest line of which somebody kept the hash
+//	    head: "9f0c…"
+//	    grants: [journals/grant-3.json]   # and the signature, journals/grant-3.json.sig
+//	    new: true                     # not the one that an earlier ceremony took in
 //	left: [worker-9]                  # nodes that are gone for good; see Leaving
 //	revocations:                      # all that is revoked; see Revocation
 //	  - serial: "5b2f…"               # hex
@@ -248,6 +254,16 @@
 // node that gets certificates after that, with a request that people compared or its
 // host key signed, is a member again. To leave a node out only this time, do not name
 // it at all.
+//
+// # Journals
+//
+// A ceremony takes the journal of an online signer in (package ceremony/online/journal).
+// The journal is whole, ends with a signed head, has the line of the plan with the plan's
+// hash, and each of its certificates was within the grant in force (package
+// ceremony/online/proof). Each grant was signed by a release key on this cluster's
+// record. How far the journal has come goes on record. A later ceremony's journal has
+// that line, too: it continues the same one. If it is another one, the plan says new. A
+// plan that revokes a certificate of a journal names that journal, again if need be.
 //
 // # Adoption
 //

@@ -38,6 +38,7 @@ type NewOptions struct {
 	Leaves         Leaves // zero: the default
 	People         approval.People
 	Nodes          []Node
+	Journals       []Journal
 	Left           []string
 	Revocations    []Revocation
 	CRLs           []CRL
@@ -85,6 +86,7 @@ func New(o NewOptions) ([]byte, error) {
 	}
 	w.grant(&o.Grant)
 	w.revocations(o)
+	w.journals(o.Journals)
 	w.left(o.Left)
 	w.nodes(o.Nodes)
 	w.people(o.People)

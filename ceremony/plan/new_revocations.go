@@ -36,3 +36,22 @@ func (w *writer) left(nodes []string) {
 		"without a new request that people vouch for.")
 	w.flow(0, "left", nodes)
 }
+
+// journals writes what online signers recorded; nothing when none did.
+func (w *writer) journals(list []Journal) {
+	if len(list) == 0 {
+		return
+	}
+	w.comment(0, "", "What an online signer signed since the last ceremony. line and head are what was kept",
+		"elsewhere of its journal: nothing is missing up to there.")
+	w.open(0, "journals")
+	for _, j := range list {
+		fmt.Fprintf(w, "  - file: %s\n    line: %d\n", scalar(j.File), j.Line)
+		w.hash(4, "head", j.Head)
+		w.flow(4, "grants", j.Grants)
+		if j.New {
+			w.comment(4, "It does not continue the journal that an earlier ceremony took in.")
+			w.WriteString("    new: true\n")
+		}
+	}
+}

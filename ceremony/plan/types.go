@@ -25,6 +25,7 @@ type Plan struct {
 	KnownHosts     string         `yaml:"knownHosts"` // input file, OpenSSH's: which SSH host key is whose
 	Nodes          []Node         `yaml:"nodes"`
 	Grant          Grant          `yaml:"grant"`       // what an online signer may sign; absent: none is made
+	Journals       []Journal      `yaml:"journals"`    // of online signers: what they signed since the last ceremony
 	Left           []string       `yaml:"left"`        // nodes of previous ceremonies that are gone for good
 	Revocations    []Revocation   `yaml:"revocations"` // all that has not ended, those of previous ceremonies included
 	CRLs           []CRL          `yaml:"crls"`        // the lists to be made
@@ -94,6 +95,15 @@ type Predecessor struct {
 	Transcript string             `yaml:"transcript"` // input file
 	Earlier    []string           `yaml:"earlier"`    // input files: the transcripts it continues, newest first, as far as renewal needs them
 	Abandoned  []string           `yaml:"abandoned"`  // input files: transcripts of ceremonies that were given up
+}
+
+// Journal is the record of an online signer, as far as it has come.
+type Journal struct {
+	File   string             `yaml:"file"`   // input file
+	Line   int                `yaml:"line"`   // the newest of which somebody kept the hash
+	Head   fingerprint.SHA256 `yaml:"head"`   // that hash
+	Grants []string           `yaml:"grants"` // input files: all that were in force, each with its signature in a file beside it, .sig
+	New    bool               `yaml:"new"`    // it does not continue the one that an earlier ceremony took in
 }
 
 // Authority is one CA: a key to make, a key that exists, or a certificate alone.

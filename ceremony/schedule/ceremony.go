@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"crypto/x509"
+	"io/fs"
 	"math/big"
 	"net/netip"
 	"time"
@@ -73,6 +74,7 @@ type Ceremony struct {
 	Issuers      []*x509.Certificate                     // CAs between an external root and the authorities the plan names
 	Carried      map[string]map[string]*x509.Certificate // by node and Leaf.Name: what the bundle keeps
 	Lists        []FormerList                            // of previous ceremonies, which no list of this one follows
+	Journals     []history.Journal                       // of online signers, as the first line of the record has them
 	EtcdList     string                                  // authority whose revocation list etcd gets; empty: it gets none
 	Entries      []Entry
 	Digest       fingerprint.SHA256
@@ -89,6 +91,7 @@ type Ceremony struct {
 	rehearses   *Ceremony          // whose rehearsal this is
 	held        bool               // the plan was opened as that of a ceremony that was held
 	reread      func(name string) ([]byte, error)
+	reopen      func(name string) (fs.File, error)
 	algorithms  map[string]signer.Algorithm // of keys, by name
 	leaves      map[string][]kubepki.Leaf   // by node: all it has, carried over or not
 }

@@ -36,7 +36,12 @@
 //	0018 bundle signer=release name="bundle cp-1" request=sha256:… vouched=fingerprint sig=ECDSA-SHA256
 //	0020 transcript signer=release name=transcript sig=ECDSA-SHA256
 //
-// "# left: worker-9" follows the number of signatures if nodes leave for good. Keys
+// "# left: worker-9" follows the number of signatures if nodes leave for good, and then
+// a line for each journal of an online signer that is taken in:
+//
+//	# journal: journals/signer-1.jsonl line=4713 head=sha256:… since=0 certificates=2030 abandoned=1
+//
+// since is the last line that an earlier ceremony took in; what is counted comes after. Keys
 // come in this order; dns, ip and pathlen are left out if there are none. The subject
 // is RFC 2253's text in quotes, and a name with a space in it is in quotes. key is
 // the fingerprint of the SubjectPublicKeyInfo, or new:ALGORITHM for a key that the

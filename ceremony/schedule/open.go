@@ -64,6 +64,14 @@ func Open(path string, o Options) (*Ceremony, error) {
 		defer root.Close()
 		return readFile(root.FS(), input, maxInput)
 	}
+	c.reopen = func(input string) (fs.File, error) {
+		root, err := os.OpenRoot(folder)
+		if err != nil {
+			return nil, err
+		}
+		defer root.Close()
+		return openFile(root.FS(), input, MaxJournal)
+	}
 	return c, nil
 }
 
@@ -100,6 +108,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		identitiesOf(b, facts, past, nodes)
 	}
 	accountOf(b, past, nodes, sent)
+	journals := journalsOf(b, past)
 	lists := listsOf(b, facts, past, cas, nodes, sent)
 	grantOf(b, facts, past, cas, nodes)
 	if len(r.Problems) > 0 {
@@ -111,8 +120,10 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		Requests: sent.requests, Vouched: sent.vouched, Carried: sent.carried,
 		Certificates: cas.certificates, Renewed: cas.renewed, Issuers: cas.issuers,
 		Lists: lists.carried, EtcdList: lists.etcd, Sequence: past.sequence, People: people, Former: former,
-		reread: func(input string) ([]byte, error) { return readFile(fsys, input, maxInput) },
-		Past:   past.History, held: o.Held, algorithms: cas.algorithms, leaves: nodes.leaves,
+		Journals: journals.list,
+		reread:   func(input string) ([]byte, error) { return readFile(fsys, input, maxInput) },
+		reopen:   func(input string) (fs.File, error) { return openFile(fsys, input, MaxJournal) },
+		Past:     past.History, held: o.Held, algorithms: cas.algorithms, leaves: nodes.leaves,
 	}
 	if c.Entries, err = entriesOf(c, lists.revoking); err != nil {
 		return nil, err

@@ -74,7 +74,7 @@ func (b *records) onRecord(serial *big.Int) *history.Certificate {
 			return &c
 		}
 	}
-	return nil
+	return b.online[s]
 }
 
 // Revoked is one line of a revocation list.

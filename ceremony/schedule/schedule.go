@@ -40,6 +40,11 @@ func (c *Ceremony) WriteSchedule(w io.Writer) error {
 	if len(c.Plan.Left) > 0 {
 		fmt.Fprintf(b, "# left: %s\n", strings.Join(c.Plan.Left, ","))
 	}
+	for _, j := range c.Journals {
+		if j.File != "" {
+			b.WriteString(journalLine(j))
+		}
+	}
 	for _, e := range c.Entries {
 		b.WriteString(c.Line(e))
 		b.WriteByte('\n')

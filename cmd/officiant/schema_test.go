@@ -74,6 +74,7 @@ var required = map[string][]string{
 	"Person":      {"name", "role", "key"},
 	"Predecessor": {"cluster", "sequence", "head", "transcript"},
 	"Lost":        {"sequence", "reason"},
+	"Journal":     {"file", "line", "head", "grants"},
 	"Authority":   {"name"}, "Node": {"name", "roles"}, "Extra": {"name"},
 	"Grant": {"journal"}, "GrantNode": {"name", "roles"}, "GrantUser": {"name", "requester"},
 }

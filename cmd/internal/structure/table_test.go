@@ -85,7 +85,7 @@ var table = []row{
 	{"ceremony/fleet", []string{"bundle", "bundle/statement", "ceremony/history", durable}},
 	{"ceremony/inventory", []string{"ceremony/history", "ceremony/transcript", "ceremony/revocation",
 		"ceremony/online/proof"}},
-	{"ceremony/next", []string{"ceremony/plan", "ceremony/schedule", "ceremony/history", "ceremony/transcript",
+	{"ceremony/next", []string{"ceremony/online/proof", "ceremony/plan", "ceremony/schedule", "ceremony/history", "ceremony/transcript",
 		"ceremony/revocation", "bundle", "bundle/request", "bundle/install", "bundle/kubepki", "bundle/statement",
 		"bundle/kubeadm", "bundle/nearest", "signer", durable}},
 	{"ceremony/abandon", []string{"ceremony", "ceremony/approval", "ceremony/history", "ceremony/progress",
