@@ -94,7 +94,7 @@ type kind struct {
 // to a type of its own, which says what it takes beside the view.
 func (v *view) checks() []kind {
 	people, chain, holders := &peopleAudit{view: v}, &chainAudit{view: v}, &holderAudit{view: v}
-	lists := &listAudit{view: v}
+	lists, journals := &listAudit{view: v}, &journalAudit{v, chain}
 	bundles := &bundleAudit{view: v, lists: lists}
 	directory := &directoryAudit{view: v, bundles: bundles}
 	return []kind{
@@ -116,6 +116,8 @@ func (v *view) checks() []kind {
 		{1, "the signatures made are the schedule's, one for each line", aFinished, (&signatureAudit{v}).signatures, nil},
 		{2, "each act was recorded before it happened, no serial number is repeated", aFinished,
 			(&orderAudit{view: v, chain: chain}).order, nil},
+		{1, "each certificate of an online signer was its grant's, in a journal that goes on where it was", aFinished,
+			journals.taken, journals.any},
 		{3, "each certificate is what the schedule says, by the right authority", aFinished,
 			(&certificateAudit{v}).certificates, nil},
 		{3, "each revocation list is the schedule's, and has all that was revoked", aFinished,

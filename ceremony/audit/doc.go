@@ -1,9 +1,10 @@
 // Package audit proves a finished ceremony from outside: from the files of its
 // directory, without a token, and without the code that made them (profile, lint and
 // issue). It reads what it needs to know about certificates from the DER itself. It
-// shares four packages with the code that runs a ceremony: plan and schedule, which
-// say what was to be done, transcript, which reads records, and history, only for
-// facts of previous ceremonies. A fault in history can make both misread an earlier
+// shares five packages with the code that runs a ceremony: plan and schedule, which
+// say what was to be done, transcript, which reads records, history, only for
+// facts of previous ceremonies, and online/proof, which shares nothing with the signer
+// whose journal it proves. A fault in history can make both misread an earlier
 // ceremony, but never the one that is audited.
 //
 // Verify checks the following, each with the number of the guarantee that it
@@ -18,6 +19,10 @@
 //     (1).
 //   - An existing key is on the record of a ceremony that this one continues, and
 //     enough of the people who had it last approved (1).
+//   - The journal of an online signer that the ceremony takes in is whole, has the lines of
+//     which somebody kept the hash and those that earlier ceremonies took in, and ends with
+//     a signed head. Each of its certificates was within the grant in force, and a release
+//     key on record signed that grant. No serial number is a ceremony's (1).
 //   - If people are named, those who waived a check of the room were present (1).
 //   - If the ceremony used another station file, enough of the people present agreed,
 //     and every key on record had answered a challenge through it (1).

@@ -93,7 +93,7 @@ func (a *listAudit) formerLists() map[string]*formerList {
 // the bundles against all lists.
 func (a *listAudit) revocationLists(c *Check) {
 	former := a.formerLists()
-	onRecord := a.recorded(former)
+	onRecord := a.recorded(c, former)
 	tries := map[int]int64{} // intents of an entry so far
 	for _, s := range a.ledger.lists {
 		e := a.entry(s.entry)
@@ -124,7 +124,7 @@ func (a *listAudit) revocationLists(c *Check) {
 
 // recorded finds on the previous records what the plan or a previous list revokes, by
 // serial number; of what was abandoned there is no signature.
-func (a *listAudit) recorded(former map[string]*formerList) map[string]*history.Certificate {
+func (a *listAudit) recorded(c *Check, former map[string]*formerList) map[string]*history.Certificate {
 	found := map[string]*history.Certificate{}
 	take := func(n *big.Int) {
 		text := n.Text(16)
@@ -145,6 +145,9 @@ func (a *listAudit) recorded(former map[string]*formerList) map[string]*history.
 		for _, e := range f.entries {
 			take(e.SerialNumber)
 		}
+	}
+	if len(found) > 0 {
+		a.online(c, found)
 	}
 	return found
 }
