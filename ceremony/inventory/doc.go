@@ -11,6 +11,10 @@
 // certificates are still valid until they expire, since Kubernetes does not revoke. An
 // authority is dropped when the cluster's last ceremony does not continue with it.
 //
+// What online signers have signed is listed with the ceremony that took their journal in, if
+// its directory is at hand, as one of a node or user by an authority:
+// "worker-1/kubelet-serving". The newest of a name is rotating.
+//
 // Everything read here has a whole chain of lines. Signatures show whose record it is,
 // and `officiant ceremony verify` checks those.
 package inventory

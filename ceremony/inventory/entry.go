@@ -28,6 +28,7 @@ const (
 	Dropped    State = "dropped"    // an authority that nodes trust no more
 	Left       State = "left"       // of a node that has left the cluster for good
 	Abandoned  State = "abandoned"  // perhaps signed, or of an abandoned ceremony; counts as issued
+	Rotating   State = "rotating"   // the newest of its name by an online signer; its holder asks for the next
 	Revoked    State = "revoked"    // on a revocation list, whatever it was before
 )
 
@@ -45,6 +46,7 @@ const (
 	dropped
 	left
 	abandoned
+	rotating
 	revoked
 )
 
@@ -56,6 +58,7 @@ var (
 		dropped:    Dropped,
 		left:       Left,
 		abandoned:  Abandoned,
+		rotating:   Rotating,
 		revoked:    Revoked,
 	}
 )
@@ -89,7 +92,8 @@ type Revocation struct {
 // thousands, so what the record has is not there again.
 type Entry struct {
 	of          *Record
-	n           int32 // the place among its certificates or lists
+	n           int32 // the place among its certificates, its lists, or what its journals have
+	online      bool  // by an online signer
 	kind, state uint8 // of kinds and states
 	notAfter    int64 // seconds since 1970
 	revocation  *Revocation
@@ -117,8 +121,11 @@ func (e *Entry) End() time.Time { return time.Unix(e.notAfter, 0).UTC() }
 
 // name is the schedule's.
 func (e *Entry) name() string {
-	if e.kind == crl {
+	switch {
+	case e.kind == crl:
 		return e.of.Lists[e.n].Name
+	case e.online:
+		return e.of.online[e.n].name
 	}
 	return e.of.At(int(e.n)).Name
 }
@@ -131,13 +138,36 @@ func (e *Entry) authority() string {
 	return e.of.At(int(e.n)).Signer
 }
 
+// serial is its serial number; of a list, zero.
+func (e *Entry) serial() (s history.Serial) {
+	switch {
+	case e.kind == crl:
+		return s
+	case e.online:
+		return e.of.online[e.n].serial
+	}
+	return e.of.At(int(e.n)).Serial
+}
+
 // Item is an entry with everything that is known about it.
 func (e *Entry) Item() Item {
 	var i Item
-	if e.kind == crl { // a record may have lists and no certificate
+	switch {
+	case e.kind == crl: // a record may have lists and no certificate
 		i = e.list()
-	} else {
+	case e.online:
+		i = e.of.online[e.n].item()
+	default:
 		i = e.certificate()
+	}
+	if i.Names == nil {
+		i.Names = []string{}
+	}
+	if e.kind == leaf {
+		i.Node, _, _ = strings.Cut(i.Name, "/")
+		if i.Node == i.Name { // a user's, by an online signer
+			i.Node = ""
+		}
 	}
 	open := &e.of.Open
 	i.Cluster, i.Sequence, i.Ceremony = open.Cluster, open.Sequence, open.Name
@@ -154,12 +184,6 @@ func (e *Entry) certificate() Item {
 		Names:     t.names,
 		Serial:    c.Serial.String(),
 		NotBefore: c.NotBefore,
-	}
-	if i.Names == nil {
-		i.Names = []string{}
-	}
-	if e.kind == leaf {
-		i.Node, _, _ = strings.Cut(c.Name, "/")
 	}
 	if c.State != history.Abandoned {
 		i.SHA256 = &c.SHA256

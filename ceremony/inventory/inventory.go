@@ -15,7 +15,8 @@ import (
 // Record is what one transcript tells, and the texts of its certificates.
 type Record struct {
 	*history.Record
-	texts []texts // in the order of its certificates
+	texts  []texts // in the order of its certificates
+	online []online
 }
 
 // texts are what a list shows of a certificate, and nobody else asks for.
@@ -36,7 +37,10 @@ func Read(s history.Source) (*Record, error) {
 		}
 		record.texts[n] = textsOf(c)
 	})
-	return record, err
+	if err != nil {
+		return nil, err
+	}
+	return record, record.journals()
 }
 
 func textsOf(c *x509.Certificate) texts {
@@ -74,7 +78,7 @@ func (record *Record) entries() []*Entry {
 			list = append(list, e)
 		}
 	}
-	return list
+	return append(list, record.onlineEntries()...)
 }
 
 // List joins several transcripts, oldest first. Rehearsals are an error, because nothing
@@ -113,7 +117,7 @@ func revoke(list []*Entry, records []*Record) {
 			if e.kind == crl {
 				continue
 			}
-			if is, ok := r.Revoked(e.of.At(int(e.n)).Serial); ok {
+			if is, ok := r.Revoked(e.serial()); ok {
 				e.state, e.revocation = revoked, &Revocation{is.At, is.Reason}
 			}
 		}
@@ -134,7 +138,7 @@ func leave(list []*Entry, records []*Record) {
 		}
 	}
 	for _, e := range list {
-		if e.kind != leaf || e.state != current || gone[e.of.Open.Cluster] == nil {
+		if e.kind != leaf || !e.inUse() || gone[e.of.Open.Cluster] == nil {
 			continue
 		}
 		node, _, _ := strings.Cut(e.name(), "/")
@@ -226,6 +230,9 @@ func Forked(records ...*Record) []string {
 	return forked
 }
 
+// inUse says whether an entry may be the newest of its name.
+func (e *Entry) inUse() bool { return e.state == current || e.state == rotating }
+
 // supersede marks all but the newest of each name in a cluster; the list is in
 // the order of its ceremonies.
 func supersede(list []*Entry) {
@@ -234,7 +241,7 @@ func supersede(list []*Entry) {
 		if n > 0 && e.of.Open.Cluster != list[n-1].of.Open.Cluster {
 			clear(newest)
 		}
-		if e.state != current {
+		if !e.inUse() {
 			continue
 		}
 		name := e.name()

@@ -51,8 +51,10 @@ func newInventoryCommand(o *options) *cobra.Command {
 records of these ceremonies: those in use (current), those reissued since (superseded),
 those of authorities that nodes no longer trust (dropped), those without a result on
 record (abandoned: they may exist, and count as issued), and those on a revocation list
-(revoked). It also lists the revocation lists. JSON and CSV have serial numbers,
-subjects, names and hashes.` + inventoryHelp,
+(revoked). What an online signer issued is listed with the ceremony that took its journal
+in: the newest of each name is rotating, since its holder asks for the next by itself. It
+also lists the revocation lists. JSON and CSV have serial numbers, subjects, names and
+hashes.` + inventoryHelp,
 		Args: o.someDirectories,
 		RunE: func(_ *cobra.Command, args []string) error { return i.run(o.directories(args)) },
 	}
@@ -67,7 +69,8 @@ func newExpiryCommand(o *options) *cobra.Command {
 		Short: "List what is in use by expiry, soonest first",
 		Long: `List the current certificates by expiry, soonest first: authorities and leaves, the newest
 of each name, and revocation lists by when the next is due. Revoked certificates are not
-in use; --state revoked lists them. With --within, the exit code is 7 if something expires
+in use; --state revoked lists them, and --state rotating what an online signer issued,
+whose holders replace it by themselves. With --within, the exit code is 7 if something expires
 within that time, or has expired, so that a timer can check.` + inventoryHelp,
 		Args: o.someDirectories,
 		RunE: func(_ *cobra.Command, args []string) error { return i.run(o.directories(args)) },
@@ -89,7 +92,7 @@ func (o *inventoryOptions) flags(c *cobra.Command, within string) {
 		&o.state,
 		"state",
 		"",
-		"only certificates in this `STATE`: current, superseded, dropped, left, abandoned or revoked"+only,
+		"only certificates in this `STATE`: current, superseded, dropped, left, abandoned, rotating or revoked"+only,
 	)
 	f.StringVar(&o.within, "within", "", within)
 	output.Flag(c, &o.output, "csv")
@@ -167,11 +170,12 @@ func (o *inventoryOptions) until() (*time.Time, error) {
 			inventory.Dropped,
 			inventory.Left,
 			inventory.Abandoned,
+			inventory.Rotating,
 			inventory.Revoked,
 		},
 		inventory.State(o.state),
 	) {
-		return nil, exit.Usagef("--state %q: current, superseded, dropped, left, abandoned or revoked", o.state)
+		return nil, exit.Usagef("--state %q: current, superseded, dropped, left, abandoned, rotating or revoked", o.state)
 	}
 	if o.expiry && o.state == "" {
 		o.state = string(inventory.Current)
