@@ -29,6 +29,9 @@ func Continue(a Asked, archive *history.Archive, dirs func(dir string) fs.FS, li
 	if err != nil {
 		return nil, err
 	}
+	if h.Last() == nil && a.Journal != nil {
+		return nil, refuse("%s has no ceremony yet, so no online signer has signed for it", d.cluster)
+	}
 	if h.Last() == nil {
 		return d.anotherCluster(a, chain, lists)
 	}
@@ -51,6 +54,9 @@ func Continue(a Asked, archive *history.Archive, dirs func(dir string) fs.FS, li
 		return nil, err
 	}
 	d.p.Previous = append(d.p.Previous, others...)
+	if d.p.Journals, err = a.Journal.place(d.in, chain); err != nil {
+		return nil, err
+	}
 	if err := last.authorities(&d.p, d.in, true); err != nil {
 		return nil, err
 	}

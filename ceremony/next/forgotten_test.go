@@ -210,6 +210,7 @@ var notCarried = map[string]string{
 	"Revocations":             "those that have not ended, on the list that is made",
 	"CRLs":                    "the newest list of each authority is carried over on record",
 	"Left":                    "on record once",
+	"Journals":                "how far they have come is on record; a later one is named anew",
 }
 
 // fields lists the paths of a plan's fields down to what has a meaning of its own.

@@ -39,7 +39,7 @@ func (w *revoking) lists(found []Revoked) error {
 		}
 		a.Key = plan.Key{Existing: spki}
 		w.p.CRLs = append(w.p.CRLs, plan.CRL{Authority: a.Name, NextUpdate: w.nextAfter(former[a.Name])})
-		if err := w.again(a.Name, former[a.Name]); err != nil {
+		if err := w.repeat(a.Name, former[a.Name]); err != nil {
 			return err
 		}
 	}
@@ -113,9 +113,9 @@ func (w *revoking) nextAfter(former *x509.RevocationList) plan.Duration {
 	return plan.Duration(90 * day)
 }
 
-// again adds what was on a previous list and had not ended when that was made; with
+// repeat adds what was on a previous list and had not ended when that was made; with
 // the comments of the plans that revoked it.
-func (w *revoking) again(authority string, former *x509.RevocationList) error {
+func (w *revoking) repeat(authority string, former *x509.RevocationList) error {
 	if former == nil {
 		return nil
 	}

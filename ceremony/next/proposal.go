@@ -42,6 +42,7 @@ type Asked struct {
 	Requests   Requests
 	List       *File // of the nodes; nil: none
 	KnownHosts *File // nil: none
+	Journal    *Journal
 	Name       string
 	Cluster    string // in place of the kubeadm file's name
 	Naming     kubepki.Naming

@@ -28,6 +28,7 @@ const (
 	NewKubeadm      Way = "take the cluster's names from its kubeadm file"
 	UpgradeFirst    Way = "upgrade first, and renew with the new kubeadm file"
 	EtcdFirst       Way = "replace etcd and front-proxy now"
+	GiveGrants      Way = "give the grants that were signed without a ceremony"
 	LeaveOut        Way = "leave a node out for now"
 	WayOfLaggards   Way = "say of each node behind what it is"
 	ShareKey        Way = "have the service-account key sealed" // to the node's request, as a file
@@ -47,8 +48,8 @@ const (
 
 // Ways are all there are.
 func Ways() []Way {
-	return []Way{NameCluster, NewRequests, NewKubeadm, UpgradeFirst, EtcdFirst, LeaveOut, WayOfLaggards, ShareKey,
-		ShareJoining, AddPublic, AddRoot, AddAuthorities, WithRoot, SameKeyLater, ShorterLeaves, AdoptRequest, ReuseKeys,
+	return []Way{NameCluster, NewRequests, NewKubeadm, UpgradeFirst, EtcdFirst, GiveGrants, LeaveOut, WayOfLaggards,
+		ShareKey, ShareJoining, AddPublic, AddRoot, AddAuthorities, WithRoot, SameKeyLater, ShorterLeaves, AdoptRequest, ReuseKeys,
 		TokensHaveEnded, NextStage, ReleaseLost}
 }
 

@@ -40,7 +40,7 @@ func Renew(chain Chain, within time.Duration, changes Changes) (*Renewal, error)
 		return nil, err
 	}
 	w := changes.begin(chain, within)
-	if err := w.gather(); err != nil || len(w.nodes)+len(w.Left) == 0 {
+	if err := w.gather(); err != nil || len(w.nodes)+len(w.Left) == 0 && w.Journal == nil {
 		return &Renewal{}, err
 	}
 	if err := w.draft(); err != nil {
@@ -56,7 +56,7 @@ func Renew(chain Chain, within time.Duration, changes Changes) (*Renewal, error)
 		return nil, err
 	}
 	out := &Renewal{Quiet: needed.keep(w.p)}
-	if len(w.p.Nodes)+len(w.Left) == 0 {
+	if len(w.p.Nodes)+len(w.Left) == 0 && w.Journal == nil {
 		return out, nil
 	}
 	w.leaves()

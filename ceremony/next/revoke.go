@@ -46,6 +46,8 @@ type Revoked struct {
 type revoking struct {
 	*work
 	RevokeOptions
+	again []takenBefore        // journals that have what is revoked
+	keys  []fingerprint.SHA256 // of what online signers signed of it
 }
 
 // Revoke makes the revocation lists that a revocation changes, and etcd's bundles.
@@ -53,7 +55,7 @@ func Revoke(chain Chain, o RevokeOptions, changes Changes) (*Revocation, error) 
 	if err := chain.whole(); err != nil {
 		return nil, err
 	}
-	w := &revoking{changes.begin(chain, 0), o}
+	w := &revoking{changes.begin(chain, 0), o, nil, nil}
 	found, err := w.targets()
 	if err != nil {
 		return nil, err
@@ -62,6 +64,10 @@ func Revoke(chain Chain, o RevokeOptions, changes Changes) (*Revocation, error) 
 		return nil, err
 	}
 	w.leaves()
+	if err := w.journalsAgain(); err != nil {
+		return nil, err
+	}
+	w.refuseKeys()
 	if err := w.lists(found); err != nil {
 		return nil, err
 	}
@@ -128,6 +134,11 @@ func (w *revoking) targets() ([]Revoked, error) {
 			}
 		}
 	}
+	online, err := w.online(wanted, hit, &over)
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, online...)
 	for _, what := range slices.Concat(w.Serials, w.Of, w.MadeBy) {
 		if !hit[what] {
 			return nil, &Refused{Err: fmt.Errorf("%s: no certificate of that on these records", what),

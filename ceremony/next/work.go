@@ -26,6 +26,7 @@ type Changes struct {
 	Families []kubepki.Authority
 	Without  []string      // nodes that the plan leaves out for now; they stay members
 	Left     []string      // nodes that have left the cluster for good, from now on
+	Journal  *Journal      // of the online signer; nil: none is taken in
 	Kubeadm  *File         // the cluster's present facts; nil: those of the last ceremony
 	Validity plan.Duration // of new leaves; zero: as in the last ceremony
 }
@@ -154,6 +155,9 @@ func (w *work) draft() error {
 	}
 	var err error
 	if w.p.Previous, err = w.chain.previous(w.in); err != nil {
+		return err
+	}
+	if w.p.Journals, err = w.Journal.place(w.in, w.chain); err != nil {
 		return err
 	}
 	if err := last.authorities(w.p, w.in, true); err != nil {

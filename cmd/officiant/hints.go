@@ -15,8 +15,9 @@ var ways = map[next.Way]string{
 	next.NewKubeadm: "the cluster's current names come from its kubeadm file: --kubeadm FILE",
 	next.UpgradeFirst: "upgrade the cluster to v1.31.0 or later first, and put the new version into a plan: " +
 		"officiant ceremony renew --kubeadm FILE",
-	next.EtcdFirst: "etcd and front-proxy are in no kubeconfig, and can be replaced now: --authority etcd",
-	next.LeaveOut:  "a node that is to wait, such as for a new request after its key was compromised: --without NODE",
+	next.EtcdFirst:  "etcd and front-proxy are in no kubeconfig, and can be replaced now: --authority etcd",
+	next.GiveGrants: "grants that the release key signed without a ceremony: --grant FILE",
+	next.LeaveOut:   "a node that is to wait, such as for a new request after its key was compromised: --without NODE",
 	next.WayOfLaggards: "a node that is gone for good: --left NODE; one that is away: --without NODE; one that has to go" +
 		" straight to this stage: --lagging NODE",
 	next.ShareKey: "on a control-plane node: officiant-node share --to %s --out %s, then put that file beside its " +

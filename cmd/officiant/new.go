@@ -17,6 +17,7 @@ import (
 
 type newOptions struct {
 	*options
+	journal               journalFlags
 	kubeadm, requests     string
 	previous              []string
 	knownHosts            string
@@ -73,6 +74,7 @@ creates the intermediates' keys and requests their certificates.`,
 		nil,
 		"`DIR` of a finished ceremony to continue, or a folder that holds ceremonies; repeatable",
 	)
+	n.journal.flags(c)
 	f.StringVar(&n.external, "external-root", "", "certificate `FILE` of an external root")
 	f.StringVar(&n.crls, "crls", "", "make a revocation list for etcd, with the next one due in `TIME`, such as 1y")
 	f.BoolVar(&n.online, "online-signer", false, "make the authorities of an online signer, which kubelets ask")
@@ -127,6 +129,9 @@ func (o *newOptions) check() error {
 		return exit.Usagef("--naming %q: kubeadm or docs%s", o.naming,
 			nearest.Among(kubepki.Naming(o.naming), kubepki.NamingKubeadm, kubepki.NamingDocs))
 	}
+	if o.journal.file != "" && len(o.previous) == 0 {
+		return exit.Usagef("--journal goes with --previous: a cluster's first ceremony comes before its online signer")
+	}
 	return noPlanAt(o.out)
 }
 
@@ -173,6 +178,9 @@ func (o *newOptions) asked() (a next.Asked, err error) {
 		return a, err
 	}
 	if a.Requests, err = requestsIn(a.Desk, o.requests); err != nil {
+		return a, err
+	}
+	if a.Journal, err = o.journal.read(a.Desk); err != nil {
 		return a, err
 	}
 	if a.List, err = inputIf(a.Desk, o.list); err != nil {

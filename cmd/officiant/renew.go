@@ -17,6 +17,7 @@ import (
 // continuing is what the plans that continue a chain have in common.
 type continuing struct {
 	*options
+	journal  journalFlags
 	requests string
 	without  []string
 	left     []string
@@ -59,7 +60,8 @@ func (o *continuing) changes() (c next.Changes, err error) {
 		}
 		c.Requests = &requests
 	}
-	return c, nil
+	c.Journal, err = o.journal.read(c.Desk)
+	return c, err
 }
 
 type renewOptions struct {
@@ -93,13 +95,14 @@ that sign. If nothing is due, no plan is written, and the exit code is 9.` + dir
 	}
 	f := c.Flags()
 	f.StringVar(&r.within, "within", "", "renew what expires within `TIME` from now, such as 90d (required, unless "+
-		"--requests, --kubeadm or --left already gives something to do)")
+		"--requests, --kubeadm, --left or --journal already gives something to do)")
 	f.StringVar(&r.requests, "requests", "", "`DIR` of new requests, *.req, from nodes that join or get new keys")
 	f.StringSliceVar(&r.nodes, "node", nil, "renew only certificates of this `NODE`; repeatable")
 	f.StringSliceVar(&r.families, "family", nil,
 		"renew only certificates of authorities of this `FAMILY`; repeatable: "+
 			"kubernetes, etcd or front-proxy")
 	leavingFlags(c, &r.continuing)
+	r.journal.flags(c)
 	f.StringVar(&r.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` with the cluster's current facts")
 	f.StringVar(
 		&r.validity,
@@ -115,7 +118,7 @@ that sign. If nothing is due, no plan is written, and the exit code is 9.` + dir
 
 // flags checks what was asked for.
 func (o *renewOptions) flags() (within time.Duration, err error) {
-	joins := o.requests != "" || o.kubeadm != "" || len(o.left) > 0 // something to do, whatever ends
+	joins := o.requests != "" || o.kubeadm != "" || len(o.left) > 0 || o.journal.file != "" // something to do, whatever ends
 	if o.out == "" || o.within == "" && !joins {
 		return 0, exit.Usagef("ceremony renew needs --within TIME and --out FILE")
 	}

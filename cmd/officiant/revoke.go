@@ -19,6 +19,7 @@ import (
 
 type revokeOptions struct {
 	*options
+	journal                  journalFlags
 	serials, nodes, requests []string
 	reason, comment          string
 	refresh                  bool
@@ -80,6 +81,7 @@ With --refresh, the existing lists are renewed, and nothing more is revoked.` + 
 		"",
 		"when the next list is due, as `TIME` from the ceremony (default: as before, or 90d)",
 	)
+	r.journal.flags(c)
 	clusterFlag(c, &r.cluster)
 	f.StringVar(&r.name, "name", "", "the plan's `NAME`, typed to confirm the run (default CLUSTER-SEQUENCE)")
 	f.StringVar(&r.out, "out", "", "plan `FILE` to write (required)")
@@ -136,7 +138,7 @@ func (o *revokeOptions) run(dirs []string) error {
 	if err := o.flags(); err != nil {
 		return err
 	}
-	changes, err := (&continuing{options: o.options, name: o.name, out: o.out}).changes()
+	changes, err := (&continuing{options: o.options, journal: o.journal, name: o.name, out: o.out}).changes()
 	if err != nil {
 		return err
 	}

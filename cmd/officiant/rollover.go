@@ -84,6 +84,7 @@ every node.` + directoriesHelp,
 	f.StringSliceVar(&r.lagging, "lagging", nil, "let this `NODE` skip to this stage; repeatable")
 	f.StringVar(&r.requests, "requests", "", "`DIR` of new requests, *.req, from nodes that join or get new keys")
 	leavingFlags(c, &r.continuing)
+	r.journal.flags(c)
 	f.StringVar(&r.validity, "validity", "",
 		"validity of new leaves or, with --same-key, of the certificate, as `TIME`")
 	clusterFlag(c, &r.cluster)
