@@ -29,7 +29,7 @@ func (j *journalFlags) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&j.file, "journal", "", "take in this journal `FILE` of the online signer")
 	f.StringVar(&j.head, "journal-head", "",
-		"with --journal: `SEQ:SHA-256` of the newest head that somebody kept, as the relay does")
+		"with --journal: the newest `HEAD` that somebody kept, as the relay does: SEQ:SHA-256")
 	f.StringArrayVar(&j.grants, "grant", nil,
 		"with --journal: grant `FILE` that no ceremony made, with its signature in FILE.sig; repeatable")
 	f.BoolVar(&j.begun, "new-journal", false,
