@@ -140,3 +140,48 @@ func TestRefused(t *testing.T) {
 		t.Error("a shell is static for both machines")
 	}
 }
+
+// TestSkopeo has the tool of registries read the archive: each architecture is found, copied
+// out whole with every digest checked, and converted to what docker load takes.
+func TestSkopeo(t *testing.T) {
+	if _, err := exec.LookPath("skopeo"); err != nil {
+		if os.Getenv("OFFICIANT_REQUIRE_SKOPEO") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	image := filepath.Join(dir, "image.tar")
+	programs := map[string]string{"amd64": build(t, dir, "amd64", "0"), "arm64": build(t, dir, "arm64", "0")}
+	if err := write(image, "v1", []string{"amd64=" + programs["amd64"], "arm64=" + programs["arm64"]}); err != nil {
+		t.Fatal(err)
+	}
+	skopeo := func(args ...string) []byte {
+		t.Helper()
+		c := exec.Command("skopeo", append([]string{"--insecure-policy", "--tmpdir", dir}, args...)...)
+		c.Stderr = os.Stderr
+		out, err := c.Output()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		return out
+	}
+	for arch, file := range programs {
+		var config struct{ Architecture, OS string }
+		out := skopeo("--override-arch", arch, "inspect", "--config", "oci-archive:"+image)
+		if err := json.Unmarshal(out, &config); err != nil || config.Architecture != arch || config.OS != "linux" {
+			t.Errorf("%s: %+v, %v", arch, config, err)
+		}
+		docker := filepath.Join(dir, arch+".docker.tar")
+		skopeo("--override-arch", arch, "copy", "--quiet", "oci-archive:"+image, "docker-archive:"+docker)
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := exec.Command("sh", "-c", `layer=$(tar -xOf "$0" manifest.json | sed 's/.*"Layers":\["\([^"]*\)"\].*/\1/')
+tar -xOf "$0" "$layer" | tar -xO "$1"`, docker, program)
+		if got, err := c.Output(); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: the image has %d bytes of a program of %d: %v", arch, len(got), len(want), err)
+		}
+	}
+}
