@@ -33,12 +33,13 @@ func (w *revoking) lists(found []Revoked) error {
 			a.Key = plan.Key{}
 			continue
 		}
-		spki, err := fingerprint.SPKI(last.certificate(a.Name).PublicKey)
+		issuer := last.certificate(a.Name)
+		spki, err := fingerprint.SPKI(issuer.PublicKey)
 		if err != nil {
 			return err
 		}
 		a.Key = plan.Key{Existing: spki}
-		w.p.CRLs = append(w.p.CRLs, plan.CRL{Authority: a.Name, NextUpdate: w.nextAfter(former[a.Name])})
+		w.p.CRLs = append(w.p.CRLs, plan.CRL{Authority: a.Name, NextUpdate: w.nextAfter(former[a.Name], issuer)})
 		if err := w.repeat(a.Name, former[a.Name]); err != nil {
 			return err
 		}
@@ -102,15 +103,17 @@ func (w *revoking) reasonFor(f Revoked) plan.Reason {
 }
 
 // nextAfter is when there will be another list: as asked for, or as long after as
-// the previous list's.
-func (w *revoking) nextAfter(former *x509.RevocationList) plan.Duration {
-	switch {
-	case w.NextUpdate != 0:
+// the previous list's, but in half of what is left of the authority: an online signer's
+// lives for months, and its lists end before it does.
+func (w *revoking) nextAfter(former *x509.RevocationList, issuer *x509.Certificate) plan.Duration {
+	if w.NextUpdate != 0 {
 		return w.NextUpdate
-	case former != nil:
-		return plan.Duration(former.NextUpdate.Sub(former.ThisUpdate))
 	}
-	return plan.Duration(90 * day)
+	next := 90 * day
+	if former != nil {
+		next = former.NextUpdate.Sub(former.ThisUpdate)
+	}
+	return plan.Duration(min(next, max(time.Hour, (issuer.NotAfter.Sub(w.Now)/2).Truncate(time.Hour))))
 }
 
 // repeat adds what was on a previous list and had not ended when that was made; with

@@ -79,7 +79,8 @@ With --refresh, the existing lists are renewed, and nothing more is revoked.` + 
 		&r.nextUpdate,
 		"next-update",
 		"",
-		"when the next list is due, as `TIME` from the ceremony (default: as before, or 90d)",
+		"when the next list is due, as `TIME` from the ceremony (default: as before, or 90d, but within half of "+
+			"what is left of the authority)",
 	)
 	r.journal.flags(c)
 	clusterFlag(c, &r.cluster)
