@@ -66,8 +66,8 @@ func (j *Journal) place(in *inputs, chain Chain) ([]plan.Journal, error) {
 		out.Grants = append(out.Grants, path)
 	}
 	if len(out.Grants) == 0 {
-		return nil, &Refused{Err: fmt.Errorf("%s: no ceremony here made a grant, so it is not known what its signer was "+
-			"allowed", j.File.Name), Hints: by(GiveGrants)}
+		return nil, &Refused{Err: fmt.Errorf("%s: no ceremony here made a grant, so it is not known what its signer "+
+			"was allowed", j.File.Name), Hints: by(GiveGrants)}
 	}
 	return []plan.Journal{out}, nil
 }

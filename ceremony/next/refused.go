@@ -49,8 +49,8 @@ const (
 // Ways are all there are.
 func Ways() []Way {
 	return []Way{NameCluster, NewRequests, NewKubeadm, UpgradeFirst, EtcdFirst, GiveGrants, LeaveOut, WayOfLaggards,
-		ShareKey, ShareJoining, AddPublic, AddRoot, AddAuthorities, WithRoot, SameKeyLater, ShorterLeaves, AdoptRequest, ReuseKeys,
-		TokensHaveEnded, NextStage, ReleaseLost}
+		ShareKey, ShareJoining, AddPublic, AddRoot, AddAuthorities, WithRoot, SameKeyLater, ShorterLeaves, AdoptRequest,
+		ReuseKeys, TokensHaveEnded, NextStage, ReleaseLost}
 }
 
 // plainly are hints without any option.

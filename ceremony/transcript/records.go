@@ -81,7 +81,7 @@ type Journal struct {
 	First        fingerprint.SHA256 `json:"first"`                  // of its first line: which journal it is
 	Line         int                `json:"line"`                   // the last one that was taken in
 	Head         fingerprint.SHA256 `json:"head"`                   // the hash of that line
-	File         string             `json:"file,omitempty"`         // the copy; none when only earlier ceremonies took it in
+	File         string             `json:"file,omitempty"`         // the copy; none: earlier ceremonies took it in
 	Since        int                `json:"since,omitempty"`        // up to this line, earlier ceremonies took it in
 	Certificates int                `json:"certificates,omitempty"` // in the lines after that
 	Abandoned    int                `json:"abandoned,omitempty"`    // likewise

@@ -175,7 +175,8 @@ func (o *inventoryOptions) until() (*time.Time, error) {
 		},
 		inventory.State(o.state),
 	) {
-		return nil, exit.Usagef("--state %q: current, superseded, dropped, left, abandoned, rotating or revoked", o.state)
+		return nil, exit.Usagef("--state %q: current, superseded, dropped, left, abandoned, rotating or revoked",
+			o.state)
 	}
 	if o.expiry && o.state == "" {
 		o.state = string(inventory.Current)

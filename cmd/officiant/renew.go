@@ -118,7 +118,8 @@ that sign. If nothing is due, no plan is written, and the exit code is 9.` + dir
 
 // flags checks what was asked for.
 func (o *renewOptions) flags() (within time.Duration, err error) {
-	joins := o.requests != "" || o.kubeadm != "" || len(o.left) > 0 || o.journal.file != "" // something to do, whatever ends
+	// Something to do, whatever ends.
+	joins := o.requests != "" || o.kubeadm != "" || len(o.left) > 0 || o.journal.file != ""
 	if o.out == "" || o.within == "" && !joins {
 		return 0, exit.Usagef("ceremony renew needs --within TIME and --out FILE")
 	}
