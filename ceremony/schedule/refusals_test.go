@@ -227,7 +227,7 @@ func TestSecondRefusals(t *testing.T) {
 			"the key in previous/demo-1/weak.pub is …, not this"},
 		"a new key of an old name": {
 			edit{key, "    key: {create: ECDSA-P256}\n", "    certificate: previous/demo-1/etcd.crt\n", ""},
-			"the plan has the etcd key made, and ceremony 1 of cluster demo has a key of that name already, …: " +
+			"the plan creates the etcd key, but ceremony 1 of cluster demo has a key of that name already, …: " +
 				"give the new one a name of its own, as etcd-2",
 			edit{key, "    family: etcd\n    key: {create: ECDSA-P256}\n",
 				"    certificate: previous/demo-1/etcd.crt\n", "",
