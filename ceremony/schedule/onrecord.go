@@ -13,8 +13,8 @@ func (b *keyPass) names() {
 	refuse := func(name string, where plan.At) {
 		for _, r := range b.past.Records() {
 			if o, ok := r.Opening(name); ok {
-				b.afterwards(where, "the plan creates the %s key, but %s has a key of that name already, %s: give the new "+
-					"one a name of its own, as %s-2", name, r, o.SPKI, name)
+				b.afterwards(where, "the plan creates the %s key, but %s has a key of that name already, %s: give the "+
+					"new one a name of its own, as %s-2", name, r, o.SPKI, name)
 				return
 			}
 		}

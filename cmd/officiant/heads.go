@@ -90,7 +90,7 @@ func (o *runOptions) agreeSince(ctx context.Context, since []string) error {
 		fmt.Fprintf(o.Stderr, "  %s\n", exit.Line(line))
 	}
 	p := terminal.Prompter{In: o.Stdin, Out: o.Stderr}
-	typed, err := p.Line(ctx, "Was that so when the ceremony stopped? Type \"it was\" to continue: ")
+	typed, err := p.Line(ctx, "Was that so when the ceremony stopped? Type \"it was\" to go on: ")
 	if err != nil {
 		return err
 	}
