@@ -142,8 +142,8 @@ func (in received) read(ctx context.Context) ([]byte, error) {
 // others are the certificates of all files that are left.
 func (in received) others(ctx context.Context) (all []byte, problem, err error) {
 	if len(in) > maxOthers {
-		return nil, nil, exit.Usagef("--certificates: there are %d files, and no more than %d are looked into for "+
-			"certificates by their keys", len(in), maxOthers)
+		return nil, nil, exit.Usagef("--certificates: there are %d files, and at most %d are searched for "+
+			"certificates by key", len(in), maxOthers)
 	}
 	return in.certificates(ctx)
 }
@@ -182,10 +182,10 @@ func (o *runOptions) awaiting(wait *ceremony.Awaiting, planFile string) error {
 		hints = append(hints, "  "+file)
 	}
 	hints = append(hints,
-		fmt.Sprintf("the root they have to lead to: %s, SHA-256 %s", wait.Root.Subject,
+		fmt.Sprintf("they must chain up to root %s, SHA-256 %s", wait.Root.Subject,
 			fingerprint.Of(wait.Root.Raw)),
 		"bring back, each with the CAs between it and the root (PEM, DER or .p7b): "+strings.Join(wait.Back, ", "),
 		"the record ends at "+wait.Head.String(), "  "+strings.Join(wait.Head.Words()[:8], " ")+" …",
-		"to go on: "+o.again(planFile, &wait.Head)+" --certificates DIR")
+		"to continue: "+o.again(planFile, &wait.Head)+" --certificates DIR")
 	return &exit.Error{Code: exit.Awaiting, Err: wait, Hints: hints}
 }

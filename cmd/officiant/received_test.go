@@ -58,7 +58,7 @@ func TestReadReceived(t *testing.T) {
 			says: "all.p12: holds PKCS #12 (.p12, .pfx) and no certificate"},
 		"large": {files: map[string]string{"etcd.crt": strings.Repeat("x", maxReceived+1)},
 			says: "not a file of at most 1024 KiB"},
-		"many":    {files: many, says: "there are 65 files, and no more than 64 are looked into"},
+		"many":    {files: many, says: "there are 65 files, and at most 64 are searched"},
 		"missing": {at: "nowhere", says: "no such file or directory"},
 	} {
 		t.Run(of, func(t *testing.T) {
