@@ -102,7 +102,7 @@ type Journal struct {
 	File   string             `yaml:"file"`   // input file
 	Line   int                `yaml:"line"`   // the newest of which somebody kept the hash
 	Head   fingerprint.SHA256 `yaml:"head"`   // that hash
-	Grants []string           `yaml:"grants"` // input files: all that were in force; beside each its signature, .sig
+	Grants []string           `yaml:"grants"` // input files: those in force, each with its signature beside it, .sig
 	New    bool               `yaml:"new"`    // it does not continue the one that an earlier ceremony took in
 }
 
