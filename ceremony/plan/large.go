@@ -56,13 +56,20 @@ func (r *Report) readLarge() (p *Plan, bad string, ok bool) {
 
 // besides is the plan without its nodes, each line where it was.
 func (r *Report) besides(first, end int) string {
-	lines := append(r.lines[:first-1:first-1], "nodes: []"+strings.Repeat("\n", end-first))
+	lines := append(r.lines[:first-1:first-1], "nodes: []"+ends(end-first))
 	return strings.Join(append(lines, r.lines[end:]...), "\n")
 }
 
 // padded is a piece of the list nodes, each line where it is in the plan.
 func (r *Report) padded(begin, end int) string {
-	return strings.Repeat("\n", begin-1) + "nodes:\n" + strings.Join(r.lines[begin:end], "\n")
+	return ends(begin-1) + "nodes:\n" + strings.Join(r.lines[begin:end], "\n")
+}
+
+// ends are the ends of n lines, the first of them that of a line before. Empty lines may not
+// follow each other without end, so a comment stands in some.
+func ends(n int) string {
+	const apart = 50
+	return strings.Repeat(strings.Repeat("\n", apart-1)+"#\n", n/apart) + strings.Repeat("\n", n%apart)
 }
 
 // refuseLarge says what is wrong with a plan too large to be read as a whole.
