@@ -3,6 +3,7 @@ package comparison
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 )
@@ -28,6 +29,18 @@ type Field struct{ Key, Value string }
 func (e Entry) key() [2]string { return [2]string{e.Kind, e.Name} }
 
 const format = "officiant-schedule"
+
+// MaxFile is above the schedule of the largest ceremony, 100,000 certificates, in bytes.
+const MaxFile = 256 << 20
+
+// CheckFile refuses what is no file of a schedule, before it is opened: a pipe is not waited
+// for. name is the file's, for messages.
+func CheckFile(name string, info fs.FileInfo) error {
+	if !info.Mode().IsRegular() || info.Size() > MaxFile {
+		return fmt.Errorf("%s: is not a plain file of at most %d MiB", name, MaxFile>>20)
+	}
+	return nil
+}
 
 // Parse reads a schedule. name is the file's, for messages.
 func Parse(name string, text []byte) (*Schedule, error) {

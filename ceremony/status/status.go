@@ -221,10 +221,18 @@ func (r *reader) signature(l transcript.Line) {
 // before it wrote one has none.
 func (r *reader) schedule(name string, dir fs.FS) error {
 	r.Entries, r.Awaits, r.Lacks = []Count{}, []string{}, []string{}
-	text, err := fs.ReadFile(dir, scheduleFile)
+	info, err := fs.Stat(dir, scheduleFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	} else if err != nil {
+	}
+	if err == nil {
+		err = comparison.CheckFile(name+"/"+scheduleFile, info)
+	}
+	if err != nil {
+		return err
+	}
+	text, err := fs.ReadFile(dir, scheduleFile)
+	if err != nil {
 		return err
 	}
 	s, err := comparison.Parse(name+"/"+scheduleFile, text)

@@ -58,9 +58,6 @@ func (o *diffOptions) run(ctx context.Context, before, after string) error {
 	return o.write(c)
 }
 
-// maxSchedule is above the schedule of the largest ceremony, 100,000 certificates.
-const maxSchedule = 256 << 20
-
 // scheduleOf reads the schedule of a ceremony directory, or makes that of a plan.
 func (o *diffOptions) scheduleOf(ctx context.Context, path string) (*comparison.Schedule, error) {
 	info, err := os.Stat(path)
@@ -72,7 +69,14 @@ func (o *diffOptions) scheduleOf(ctx context.Context, path string) (*comparison.
 			return nil, err
 		}
 		file := filepath.Join(path, schedule.ScheduleFile)
-		text, err := infile.ReadFile(ctx, file, maxSchedule)
+		info, err := os.Stat(file)
+		if err == nil {
+			err = comparison.CheckFile(file, info)
+		}
+		if err != nil {
+			return nil, err
+		}
+		text, err := infile.ReadFile(ctx, file, comparison.MaxFile)
 		if err != nil {
 			return nil, err
 		}

@@ -13,12 +13,14 @@ import (
 	"officiant/cmd/internal/exit"
 )
 
-// TestSpecialFiles: a pipe, a device or a file of a terabyte in place of a record, or of a
-// published folder's index, is named at once: nothing waits for it, or reads it.
+// TestSpecialFiles: a pipe, a device or a file of a terabyte in place of a record, a
+// schedule, or a published folder's index, is named at once: nothing waits for it, or reads it.
 func TestSpecialFiles(t *testing.T) {
 	made, _ := ceremonytest.New(t, ceremonytest.Shape{Workers: 1}).Run(t)
 	dir := filepath.Join(t.TempDir(), "ceremony")
 	must(t, os.CopyFS(dir, os.DirFS(made)))
+	whole := filepath.Join(t.TempDir(), "whole")
+	must(t, os.CopyFS(whole, os.DirFS(made)))
 	published := filepath.Join(t.TempDir(), "published")
 	must(t, os.Mkdir(published, 0o755))
 	for file, commands := range map[string][]string{
@@ -26,6 +28,9 @@ func TestSpecialFiles(t *testing.T) {
 			"ceremony status " + dir, "ceremony verify " + dir, "ceremony report " + dir, "ceremony inventory " + dir,
 			"ceremony renew " + dir + " --within 400d --out " + filepath.Join(t.TempDir(), "plan.yaml"),
 			"ceremony abandon " + dir + " --reason x",
+		},
+		filepath.Join(whole, "schedule.txt"): {
+			"ceremony status " + whole, "ceremony verify " + whole, "ceremony diff " + whole + " " + made,
 		},
 		filepath.Join(published, "fleet.json"): {
 			"fleet status " + published, "fleet publish " + made + " --to " + published,
