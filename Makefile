@@ -7,7 +7,8 @@ GO       ?= go
 FUZZTIME ?= 100000x
 # The packages whose every refusal is met in a test of their own; the list grows.
 REFUSALS := $(addprefix ./bundle/,certfile charset contents install kubeadm kubeconfig kubepki nearest privatekey seal sshsig) \
-	$(addprefix ./ceremony/,approval issue lint plan profile receipt schedule station)
+	$(addprefix ./ceremony/,approval issue lint plan profile receipt schedule station) \
+	./signer/pkcs11
 # More for make acceptance, such as "-only one".
 ACCEPTANCE ?=
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)

@@ -128,6 +128,8 @@ func TestCanaryTrials(t *testing.T) {
 		{[]string{"fail C_WrapKey 0x60"}, map[string]string{"wrap with CKM_AES_KEY_WRAP": "CKR_KEY_HANDLE_INVALID"}}, // the token is not gone
 		{[]string{"fail C_GenerateKey 0x70"}, map[string]string{"wrap with an AES key": "not tried: the token makes no AES key: CKR_MECHANISM_INVALID"}},
 		{[]string{"without 0x1080"}, map[string]string{"wrap with an AES key": "not tried: the token makes no AES keys"}},
+		{[]string{"without 0x1085", "without 0x2109", "without 0x210A", "without 0x210B"}, map[string]string{
+			"wrap with an AES key": "not tried: the token lists no mechanism for it"}},
 		{[]string{"fail C_SetAttributeValue 0x10"}, map[string]string{"set CKA_SENSITIVE to false": "CKR_ATTRIBUTE_READ_ONLY"}},
 	} {
 		t.Run(strings.Join(c.orders, ", "), func(t *testing.T) {

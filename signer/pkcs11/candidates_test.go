@@ -157,25 +157,27 @@ func TestPINSourceRefused(t *testing.T) {
 	}
 }
 
+// placeCertificate puts what is said to be a certificate into a token.
+func placeCertificate(t *testing.T, s *store, label string, id, der []byte) {
+	t.Helper()
+	on(t, s, func(h pkcs11.SessionHandle) error {
+		_, err := s.lib.ctx.CreateObject(h, []*pkcs11.Attribute{
+			pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_CERTIFICATE),
+			pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
+			pkcs11.NewAttribute(pkcs11.CKA_CERTIFICATE_TYPE, pkcs11.CKC_X_509),
+			pkcs11.NewAttribute(pkcs11.CKA_SUBJECT, []byte{0x30, 0}), pkcs11.NewAttribute(pkcs11.CKA_LABEL, label),
+			pkcs11.NewAttribute(pkcs11.CKA_ID, id), pkcs11.NewAttribute(pkcs11.CKA_VALUE, der),
+		})
+		return err
+	})
+}
+
 // TestCertificatesOfOthers: a private key beside its certificate, with no public key
 // object, is paired by the certificate; a certificate alone is no key, and says so.
 func TestCertificatesOfOthers(t *testing.T) {
 	const ec = pkcs11.CKM_EC_KEY_PAIR_GEN
 	r := newRoom(t, "officiant-root")
 	s := r.open(t, 0)
-	place := func(label string, id, der []byte) {
-		t.Helper()
-		on(t, s, func(h pkcs11.SessionHandle) error {
-			_, err := s.lib.ctx.CreateObject(h, []*pkcs11.Attribute{
-				pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_CERTIFICATE),
-				pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
-				pkcs11.NewAttribute(pkcs11.CKA_CERTIFICATE_TYPE, pkcs11.CKC_X_509),
-				pkcs11.NewAttribute(pkcs11.CKA_SUBJECT, []byte{0x30, 0}), pkcs11.NewAttribute(pkcs11.CKA_LABEL, label),
-				pkcs11.NewAttribute(pkcs11.CKA_ID, id), pkcs11.NewAttribute(pkcs11.CKA_VALUE, der),
-			})
-			return err
-		})
-	}
 	certificate := func(k signer.Key) []byte {
 		t.Helper()
 		template := &x509.Certificate{SerialNumber: big.NewInt(1)}
@@ -201,17 +203,17 @@ func TestCertificatesOfOthers(t *testing.T) {
 	if _, err := find("corp"); err == nil || !strings.Contains(err.Error(), "has its id 21, no certificate has it") {
 		t.Errorf("no public half: %v", err)
 	}
-	place("corp", []byte{0x21}, own)
+	placeCertificate(t, s, "corp", []byte{0x21}, own)
 	k, err := find("corp")
 	if err != nil {
 		t.Fatal(err)
 	}
 	works(t, k)
-	place("corp, of another key", []byte{0x21}, others)
+	placeCertificate(t, s, "corp, of another key", []byte{0x21}, others)
 	if _, err := find("corp"); !errors.Is(err, signer.ErrAmbiguous) {
 		t.Errorf("two certificates: %v", err)
 	}
-	place("lonely", []byte{0x23}, own)
+	placeCertificate(t, s, "lonely", []byte{0x23}, own)
 	destroyObject(t, s, other.private)
 	for label, want := range map[string]string{
 		"lonely": "a certificate has the name, and its private key is not in the token",

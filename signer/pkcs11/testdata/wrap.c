@@ -7,12 +7,15 @@
 //	delay C_Sign 20000      wait for that many microseconds
 //	fail C_Sign 0x32        answer with the code and do not pass the call on
 //	accept C_WrapKey        answer CKR_OK and do not pass the call on
+//	late C_GetTokenInfo 0x5 answer with the code and do not pass the call on, once C_Login has come
 //	then C_Sign 0x32        pass the call on, and answer with the code
 //	refuse 0x105            C_GenerateKeyPair refuses a private key with this attribute
 //	weaken                  C_GenerateKeyPair makes a private key that is all that it should not be
 //	absent 0x171            C_GetAttributeValue does not know this attribute
 //	reads 0x162 0           C_GetAttributeValue tells this for a boolean attribute
 //	without 0x1080          C_GetMechanismList leaves this mechanism out
+//	uses 0x1041 0x800       C_GetMechanismInfo tells these flags of this mechanism
+//	upto 0x1040 256         C_GetMechanismInfo tells this largest key of this mechanism
 //	another id              C_GenerateKeyPair gives the keys a CKA_ID of its own
 //	another curve           C_GenerateKeyPair makes keys on P-384, whatever was asked for
 //	any label               C_FindObjectsInit does not look at labels
@@ -57,6 +60,7 @@ static struct list ours, *real;
 static char folder[4096];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int open_sessions;
+static int login_came;
 
 // order looks for "VERB ARGUMENT REST" and returns the REST, or the ARGUMENT when name is NULL.
 static int order(const char *verb, const char *name, char *rest) {
@@ -194,6 +198,9 @@ static word answer(int i, const char *name, word a, word b, word c, word d, word
 		usleep(atoi(rest));
 	if (order("fail", name, rest))
 		return strtoul(rest, NULL, 0);
+	if (login_came && order("late", name, rest))
+		return strtoul(rest, NULL, 0);
+	login_came |= i == 18;
 	if (order("accept", name, rest))
 		return 0;
 	if (i == 59)
@@ -257,8 +264,15 @@ static word answer(int i, const char *name, word a, word b, word c, word d, word
 		*(unsigned char *)read->value = atoi(rest);
 	if (i == 7 && b != 0)
 		for (word n = 0; n < *(word *)c; n++)
-			if (((word *)b)[n] == ordered("without"))
+			if (numbered("without", ((word *)b)[n], rest))
 				((word *)b)[n] = 0xFFFFFFFF;
+	if (i == 8) {
+		word *info = (word *)c; // CK_MECHANISM_INFO: the smallest key, the largest, flags
+		if (numbered("upto", b, rest))
+			info[1] = strtoul(rest, NULL, 0);
+		if (numbered("uses", b, rest))
+			info[2] = strtoul(rest, NULL, 0);
+	}
 	if (i == 2 && order("hardware", NULL, rest)) {
 		unsigned char *info = (unsigned char *)a; // CK_INFO
 		pad(info + 2, 32, "Example");
