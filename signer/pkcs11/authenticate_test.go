@@ -308,6 +308,7 @@ func TestAlwaysAuthenticateHangs(t *testing.T) {
 	}
 	w.order(t)
 	processEnds(t, s)
+	s.calls.Wait() // the call that was left behind returns after its process has ended
 	if !bytes.Equal(given, make([]byte, len(given))) {
 		t.Error("the PIN was not cleared")
 	}
