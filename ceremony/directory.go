@@ -216,7 +216,7 @@ func (d *directory) copyLarge(c *schedule.Ceremony, path string) error {
 		return err
 	}
 	if fingerprint.SHA256(sum.Sum(nil)) != c.Sums[path] {
-		return fmt.Errorf("%s: there already, with other content: %w", full, ErrOtherCeremony)
+		return fmt.Errorf("%s: already exists, with other content: %w", full, ErrOtherCeremony)
 	}
 	return nil
 }

@@ -75,6 +75,7 @@ var beforeKeys = map[string]string{
 	`foreign: %s: there is a transcript but no plan`:                   atDirectory,
 	`foreign: %s: %s is there, and no ceremony`:                        atDirectory,
 	`schedule: %s: already exists, with other content`:                 atDirectory,
+	`copyLarge: %s: already exists, with other content`:                atDirectory,
 	`ensure: %s: already exists, with other content`:                   atDirectory,
 	`here: %s: the ceremony directory was moved, removed or unmounted`: atDirectory,
 	`publicKey: %s: its key is not on record`:                          afterwards,

@@ -87,7 +87,7 @@ func TestCanaries(t *testing.T) {
 		"could be read":                  {3, of("ECDSA-P384"), 4, nil},
 		"could be wrapped":               {3, of("ECDSA-P384"), 4, slices.Concat(kept[:2], kept[3:])},
 		"could be made readable":         {3, of("ECDSA-P384"), 4, kept[:4]},
-		"no such key made":               {3, of("ECDSA-P521"), 4, kept},
+		"creates no such key":            {3, of("ECDSA-P521"), 4, kept},
 	} {
 		if c := look(l); len(c.Problems) != 1 || !strings.Contains(c.Problems[0], want) {
 			t.Errorf("%s: %+v", want, c)

@@ -119,7 +119,7 @@ func TestCumulative(t *testing.T) {
 		"left out": {nil, nil, "list 4 of etcd revokes abc, which had not expired; the new list leaves " +
 			"it out"},
 		"left out, and still valid": {map[string]*x509.Certificate{"abc": leaf(0xabc, now.Add(time.Hour))}, nil,
-			"which had not ended"},
+			"which had not expired"},
 		"left out after its end": {map[string]*x509.Certificate{"abc": leaf(0xabc, now.AddDate(0, -1, -1))}, nil, ""},
 		"another reason": {nil, []plan.Revocation{revoke(0xabc, "etcd", revocation.KeyCompromise)},
 			"revokes abc for keyCompromise, it was revoked for superseded before"},

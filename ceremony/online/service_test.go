@@ -444,7 +444,9 @@ func TestFlood(t *testing.T) {
 			before++
 		}
 	}
-	if before > 17 { // the batch under way, and one of its own
+	// Without turns there would be 80: 16 under way and 64 that wait. With them it is those
+	// under way, one turn of the flood's, and the few that are drafted sooner.
+	if before > 40 {
 		t.Errorf("%d of the flood came before", before)
 	}
 }
