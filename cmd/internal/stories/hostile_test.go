@@ -81,7 +81,7 @@ func goesOn(ts *testscript.TestScript, file string) []string {
 
 // besides is a call that was under way beside the one in which the module's process ended:
 // it ends for that one, too, and whichever is told first names it.
-var besides = regexp.MustCompile(`C_[A-Z]\w+: the module's process ended`)
+var besides = regexp.MustCompile(`C_[A-Z]\w+: the module's process (was )?ended`)
 
 // suffer runs a ceremony on fresh tokens whose module follows an order, and again
 // without it.
