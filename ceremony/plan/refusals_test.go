@@ -205,7 +205,10 @@ func TestNewWritesAll(t *testing.T) {
 				Extra: []Extra{{Name: "node-server"}}},
 			{Name: "cp-2", Roles: control, Request: "cp-2.req", Fingerprint: fp("cp-2")},
 		},
-		Left:        []string{"cp-0"},
+		Left: []string{"cp-0"},
+		Journals: []Journal{
+			{File: "journals/1.jsonl", Line: 9, Head: fp("line 9"), Grants: []string{"grants/1.json"}, New: true},
+		},
 		CRLs:        []CRL{{"etcd", Duration(90 * day)}},
 		Revocations: []Revocation{{Serial{big.NewInt(0x5b2f)}, "etcd", revocation.KeyCompromise, "a disk was sold"}},
 	}
@@ -226,7 +229,7 @@ func TestNewWritesAll(t *testing.T) {
 			cmp.Comparer(func(a, b netip.Addr) bool { return a == b })),
 		"service account": cmp.Diff(o.ServiceAccount, p.ServiceAccount), "left": cmp.Diff(o.Left, p.Left),
 		"lists": cmp.Diff(o.CRLs, p.CRLs), "people": cmp.Diff(o.People, people),
-		"revocations": cmp.Diff(o.Revocations, p.Revocations, sameSerial),
+		"revocations": cmp.Diff(o.Revocations, p.Revocations, sameSerial), "journals": cmp.Diff(o.Journals, p.Journals),
 	} {
 		if diff != "" {
 			t.Errorf("%s: %s\n%s", what, diff, text)
@@ -237,6 +240,7 @@ func TestNewWritesAll(t *testing.T) {
 		"its key was on disks, and is never used here", "it signs nothing", "Asked for by the node",
 		"No words to compare",
 		"API servers learn to trust it now", "while tokens of theirs live", "An online signer's, whose host",
+		"It does not continue the journal", "nothing is missing up to there",
 		"What the online signer may sign", "Nodes that have left the cluster for good",
 	} {
 		if !strings.Contains(string(text), comment) {

@@ -106,16 +106,16 @@ func (c *Ceremony) Input(name string) ([]byte, error) {
 	if data, ok := c.Inputs[name]; ok {
 		return data, nil
 	}
-	want, ok := c.Sums[name]
-	if !ok {
-		return nil, fmt.Errorf("%s: is no input of %s", name, c.File)
-	}
-	data, err := c.reread(name)
+	want, err := c.sumOf(name)
 	if err != nil {
 		return nil, err
 	}
-	if sum := fingerprint.Of(data); sum != want {
-		return nil, fmt.Errorf("%s: it was changed since the plan was read: SHA-256 %s, not %s", name, sum, want)
+	data, err := c.reread(name)
+	if err == nil {
+		err = unchanged(name, fingerprint.Of(data), want)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return data, nil
 }
@@ -123,9 +123,9 @@ func (c *Ceremony) Input(name string) ([]byte, error) {
 // CopyInput writes one of the plan's inputs, and compares it with what the digest has of
 // it. The input is not held in memory.
 func (c *Ceremony) CopyInput(name string, to io.Writer) error {
-	want, ok := c.Sums[name]
-	if !ok {
-		return fmt.Errorf("%s: is no input of %s", name, c.File)
+	want, err := c.sumOf(name)
+	if err != nil {
+		return err
 	}
 	f, err := c.reopen(name)
 	if err != nil {
@@ -136,7 +136,20 @@ func (c *Ceremony) CopyInput(name string, to io.Writer) error {
 	if _, err := io.Copy(io.MultiWriter(to, hash), f); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if sum := fingerprint.SHA256(hash.Sum(nil)); sum != want {
+	return unchanged(name, fingerprint.SHA256(hash.Sum(nil)), want)
+}
+
+// sumOf is what the digest has of an input.
+func (c *Ceremony) sumOf(name string) (fingerprint.SHA256, error) {
+	sum, ok := c.Sums[name]
+	if !ok {
+		return sum, fmt.Errorf("%s: is no input of %s", name, c.File)
+	}
+	return sum, nil
+}
+
+func unchanged(name string, sum, want fingerprint.SHA256) error {
+	if sum != want {
 		return fmt.Errorf("%s: it was changed since the plan was read: SHA-256 %s, not %s", name, sum, want)
 	}
 	return nil

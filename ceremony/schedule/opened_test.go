@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,6 +73,9 @@ func TestInputAgain(t *testing.T) {
 	fsys[name].Data = append([]byte(nil), fsys["requests/cp-1.req"].Data...)
 	if _, err := c.Input(name); err == nil || !strings.Contains(err.Error(), "it was changed since the plan was read") {
 		t.Errorf("another file: %v", err)
+	}
+	if err := c.CopyInput(name, io.Discard); err == nil || !strings.Contains(err.Error(), "it was changed since") {
+		t.Errorf("another file is copied: %v", err)
 	}
 	delete(fsys, name)
 	if _, err := c.Input(name); err == nil {
