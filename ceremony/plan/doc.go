@@ -68,7 +68,7 @@
 //	grant:                            # what an online signer may sign; see docs/formats/plan.md
 //	  journal: "51d0…"                # SHA-256 of the SubjectPublicKeyInfo of the journal's key
 //	  validity: 90d                   # and never longer than its authorities
-//	  life: 24h                       # of a certificate, at most
+//	  life: 24h                       # of a certificate, at most; from 1m to 366d
 //	  signaturesPerDay: 4             # of a node or user
 //	  keyAlgorithms: [ECDSA-P256]     # that are certified
 //	  reserved: {dnsNames: [], networks: []}   # beside the API server's and services'

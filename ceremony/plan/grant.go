@@ -14,7 +14,7 @@ import (
 type Grant struct {
 	Journal          fingerprint.SHA256   `yaml:"journal"`          // of the public key of the journal
 	Validity         Duration             `yaml:"validity"`         // of the grant: 90d, and within its authorities'
-	Life             Duration             `yaml:"life"`             // the longest of a certificate: 24h
+	Life             Life                 `yaml:"life"`             // the longest of a certificate: 24h
 	SignaturesPerDay int                  `yaml:"signaturesPerDay"` // of each node that says nothing else: 4
 	KeyAlgorithms    []signer.Algorithm   `yaml:"keyAlgorithms"`    // of keys that may be certified: ECDSA-P256
 	Reserved         GrantReserved        `yaml:"reserved"`         // beside the API server's and services'

@@ -33,3 +33,19 @@ func TestDuration(t *testing.T) {
 		}
 	}
 }
+
+// TestLife: a certificate of the online signer's may be valid for minutes, as its grant allows.
+func TestLife(t *testing.T) {
+	for text, want := range map[string]string{"1m": "1m", "90s": "90s", "24h": "1d", "366d": "366d"} {
+		var l Life
+		if err := l.UnmarshalText([]byte(text)); err != nil || l.String() != want {
+			t.Errorf("%s: %s, %v; want %s", text, l, err, want)
+		}
+	}
+	for text, want := range map[string]string{"59s": "59s is not between 1m and 366d", "2y": "is not between 1m",
+		"90.5s": "90.5s is not in whole seconds", "1": "is not a duration"} {
+		if err := new(Life).UnmarshalText([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %s", text, err, want)
+		}
+	}
+}

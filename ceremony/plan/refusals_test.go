@@ -187,7 +187,7 @@ func TestNewWritesAll(t *testing.T) {
 		},
 		OnlineSigner: true,
 		Grant: Grant{
-			Journal: fp("journal"), Validity: Duration(90 * day), Life: Duration(12 * time.Hour), SignaturesPerDay: 4,
+			Journal: fp("journal"), Validity: Duration(90 * day), Life: Life(12 * time.Hour), SignaturesPerDay: 4,
 			KeyAlgorithms: []signer.Algorithm{signer.ECDSAP256}, RefusedKeys: []fingerprint.SHA256{fp("a key")},
 			Reserved: GrantReserved{DNSNames: []string{"api.test"},
 				Networks: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")}},

@@ -39,6 +39,35 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Life is how long a certificate of the online signer's may be valid: a Duration that
+// begins at one minute, as grants have it.
+type Life Duration
+
+const (
+	minLife = time.Minute
+	maxLife = 366 * day
+)
+
+// UnmarshalText reads what Duration's does, from one minute to 366 days.
+func (l *Life) UnmarshalText(text []byte) error {
+	v, err := parseDuration(string(text))
+	switch {
+	case err != nil:
+		return err
+	case v < minLife || v > maxLife:
+		return fmt.Errorf("%s is not between 1m and 366d", text)
+	case v%time.Second != 0:
+		return fmt.Errorf("%s is not in whole seconds", text)
+	}
+	*l = Life(v)
+	return nil
+}
+
+// MarshalText writes the largest unit that fits.
+func (l Life) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+func (l Life) String() string { return Duration(l).String() }
+
 // timeLayout is RFC 3339 in UTC, so that a moment has one spelling.
 const timeLayout = "2006-01-02T15:04:05Z"
 

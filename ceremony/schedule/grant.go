@@ -84,7 +84,9 @@ func (b *grantPass) authorities(where plan.At) {
 
 func (b *grantPass) defaults(g *plan.Grant) {
 	validity(&g.Validity, 0, plan.OnlineLife)
-	validity(&g.Life, 0, 24*time.Hour)
+	if g.Life == 0 {
+		g.Life = plan.Life(24 * time.Hour)
+	}
 	if g.SignaturesPerDay == 0 {
 		g.SignaturesPerDay = perDay
 	}

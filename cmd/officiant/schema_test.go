@@ -33,6 +33,7 @@ var scalars = map[reflect.Type]object{
 	reflect.TypeFor[plan.Time](): {
 		"type": "string", "pattern": `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`,
 	},
+	reflect.TypeFor[plan.Life]():          {"type": "string", "pattern": `^[0-9]+(\.[0-9]+)?(y|d|[hms].*)$`},
 	reflect.TypeFor[plan.Duration]():      {"type": "string", "pattern": `^[0-9]+(\.[0-9]+)?(y|d|[hms].*)$`},
 	reflect.TypeFor[fingerprint.SHA256](): {"type": "string", "description": "SHA-256, in hex"},
 	reflect.TypeFor[kubepki.Naming]():     oneOf(kubepki.NamingKubeadm, kubepki.NamingDocs),
