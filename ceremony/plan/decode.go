@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding"
+	"fmt"
 	"maps"
 	"reflect"
 	"strings"
@@ -59,6 +60,10 @@ func body(r *Report, data []byte) (ast.Node, bool) {
 		at.Line, at.Column, at.Excerpt = bad.Line, bad.Column, r.excerpt(bad.Line, bad.Column)
 		return nil, false
 	}
+	if what := another(yamltree.Kind(file)); what != "" {
+		r.Refuse(nil, "%s", what)
+		return nil, false
+	}
 	var body ast.Node
 	for _, doc := range file.Docs {
 		switch {
@@ -78,9 +83,28 @@ func body(r *Report, data []byte) (ast.Node, bool) {
 	return body, true
 }
 
+// another says what a file is that is somebody's, and no plan, and where it belongs; ""
+// of what may be meant as a plan.
+func another(version, what string) string {
+	group, _, _ := strings.Cut(version, "/")
+	switch {
+	case version == apiVersion && what == "Station":
+		return "is a station, not a plan: it says which token holds which key of one"
+	case group == "kubeadm.k8s.io":
+		return "is a kubeadm file, not a plan: officiant ceremony new writes one from it"
+	case version != "" && group != "officiant" && what != "" && what != kind:
+		return fmt.Sprintf("is a %s of %s, not a plan", what, version)
+	}
+	return ""
+}
+
 // readable refuses text that shows something else than it says: control
 // characters, invisible ones, ones that turn the direction of writing.
 func readable(r *Report, data []byte) bool {
+	if len(data) > 262 && string(data[257:262]) == "ustar" {
+		r.Refuse(nil, "is a tar archive, as a node's request or a bundle is, not a plan")
+		return false
+	}
 	if name := charset.Name(data); name != "UTF-8" && name != "" {
 		r.Refuse(nil, "is %s; a plan is UTF-8 without a byte order mark: save it so", name)
 		return false

@@ -87,6 +87,9 @@ func Parse(file string, data []byte) (*Station, error) {
 	if bad != nil {
 		return nil, &Invalid{File: file, Line: bad.Line, Column: bad.Column, Reason: bad.Problem}
 	}
+	if what := another(yamltree.Kind(tree)); what != "" {
+		return nil, &Invalid{File: file, Reason: what}
+	}
 	if err := oneDocument(file, tree); err != nil {
 		return nil, err
 	}
@@ -102,6 +105,18 @@ func Parse(file string, data []byte) (*Station, error) {
 			"check's own level")
 	}
 	return s, nil
+}
+
+// another says what a file is that is no station; "" of what may be meant as one.
+func another(version, what string) string {
+	group, _, _ := strings.Cut(version, "/")
+	switch {
+	case version == apiVersion && what == "Plan":
+		return "is a plan, not a station, which says which token holds which key"
+	case version != "" && group != "officiant" && what != "" && what != kind:
+		return fmt.Sprintf("is a %s of %s, not a station, which says which token holds which key", what, version)
+	}
+	return ""
 }
 
 func oneDocument(file string, tree *ast.File) error {

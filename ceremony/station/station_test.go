@@ -113,7 +113,10 @@ func TestOpen(t *testing.T) {
 func refused() []struct{ name, old, new, want string } {
 	return []struct{ name, old, new, want string }{
 		{"version", "officiant/v1", "officiant/v2", `s:1:1: apiVersion is "officiant/v2"; this program reads officiant/v1`},
-		{"kind", "Station", "Plan", `s:2:1: kind is "Plan", not Station`},
+		{"kind", "Station", "station", `s:2:1: kind is "station", not Station`},
+		{"a plan", "Station", "Plan", "s: is a plan, not a station, which says which token holds which key"},
+		{"a pod", "officiant/v1\nkind: Station", "v1\nkind: Pod",
+			"s: is a Pod of v1, not a station, which says which token holds which key"},
 		{"name", "room-1", "Room 1", `s:3:1: name is "Room 1"; it is 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends`},
 		{"unknown field", "environment:", "pins:", `s:9:1: unknown field "pins"`},
 		{"misspelt field", "environment:", "enviroment:",
