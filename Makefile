@@ -6,9 +6,10 @@ SHELL := /bin/bash
 GO       ?= go
 FUZZTIME ?= 100000x
 # The packages whose every refusal is met in a test of their own; the list grows.
-REFUSALS := $(addprefix ./bundle/,certfile charset contents install kubeadm kubeconfig kubepki nearest privatekey seal sshsig) \
-	$(addprefix ./ceremony/,approval issue lint plan profile receipt schedule station) \
-	./signer/pkcs11
+REFUSALS := $(addprefix ./bundle/,certfile charset contents durable fetch fingerprint install kubeadm kubeconfig kubelet kubepki \
+		nearest privatekey request seal sshsig statement tree update visible yamltree) \
+	$(addprefix ./ceremony/,approval issue lint online online/endpoint plan profile receipt revocation schedule station) \
+	$(addprefix ./signer/,backoff pkcs11)
 # More for make acceptance, such as "-only one".
 ACCEPTANCE ?=
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)

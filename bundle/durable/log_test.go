@@ -2,6 +2,7 @@ package durable
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -131,5 +132,23 @@ func TestLogTakesBack(t *testing.T) {
 			t.Errorf("%s: the log holds %q", op, got)
 		}
 		l.Close()
+	}
+}
+
+// TestLogIsAFile: a log is opened where a plain file is, and nowhere else.
+func TestLogIsAFile(t *testing.T) {
+	if _, err := new(Disk).OpenLog(os.DevNull, 0o600); err == nil ||
+		err.Error() != os.DevNull+" is not a regular file" {
+		t.Error(err)
+	}
+	path := filepath.Join(t.TempDir(), "log")
+	for range 2 { // made, and there
+		l, err := new(Disk).OpenLog(path, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

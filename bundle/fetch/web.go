@@ -196,7 +196,7 @@ func oddAnswer(a *http.Response) string {
 	if a.StatusCode >= 300 && a.StatusCode < 400 && a.StatusCode != http.StatusNotModified {
 		text += ", and redirects are not followed"
 	}
-	return fmt.Sprintf("%d %s", a.StatusCode, text)
+	return strings.TrimSpace(fmt.Sprintf("%d %s", a.StatusCode, text)) // a server may make a number up
 }
 
 // plainHeader is a header's value, where it is such that it can be kept and sent again.

@@ -91,7 +91,7 @@ func pssHash(raw []byte) (crypto.Hash, bool, error) {
 		Signature asn1.BitString
 	}
 	if _, err := asn1.Unmarshal(raw, &outer); err != nil {
-		return 0, false, fmt.Errorf("its signature algorithm cannot be read: %w", err)
+		return 0, false, fmt.Errorf("has a signature algorithm that cannot be read: %w", err)
 	}
 	if !outer.Algorithm.Algorithm.Equal(oidPSS) {
 		return 0, false, fmt.Errorf("signs itself with the algorithm %s, which is not known here", outer.Algorithm.Algorithm)
@@ -102,7 +102,7 @@ func pssHash(raw []byte) (crypto.Hash, bool, error) {
 		Salt int                      `asn1:"optional,explicit,tag:2,default:20"`
 	}
 	if _, err := asn1.Unmarshal(outer.Algorithm.Parameters.FullBytes, &parameters); err != nil {
-		return 0, false, fmt.Errorf("the parameters of its RSASSA-PSS signature cannot be read: %w", err)
+		return 0, false, fmt.Errorf("has an RSASSA-PSS signature whose parameters cannot be read: %w", err)
 	}
 	for _, known := range []struct {
 		oid  asn1.ObjectIdentifier

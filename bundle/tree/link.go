@@ -27,9 +27,12 @@ func (r *Root) linkNoReplace(from, to string) error {
 // moment in which the name shows half a file, and a killed process's lock ends with it.
 func (r *Root) lockedNoReplace(from, to string) error {
 	unlock, err := r.lockFolderOf(to)
-	if err != nil {
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK) {
 		return fmt.Errorf("this file system can neither rename without replacing, nor make hard links, "+
 			"nor lock files; use another one, such as ext4 or exFAT: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("locking the folder: %w", err)
 	}
 	defer unlock()
 	if _, err := r.Lstat(to); err == nil {
