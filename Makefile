@@ -8,7 +8,8 @@ FUZZTIME ?= 100000x
 # The packages whose every refusal is met in a test of their own; the list grows.
 REFUSALS := $(addprefix ./bundle/,certfile charset contents durable fetch fingerprint install kubeadm kubeconfig kubelet kubepki \
 		nearest privatekey request seal sshsig statement tree update visible yamltree) \
-	$(addprefix ./ceremony/,approval issue lint online online/endpoint plan profile receipt revocation schedule station) \
+	$(addprefix ./ceremony/,approval chain comparison inventory issue lint online online/csrlist online/endpoint online/grant \
+		online/journal online/policy plan preflight profile receipt revocation schedule station status) \
 	$(addprefix ./signer/,backoff pkcs11)
 # More for make acceptance, such as "-only one".
 ACCEPTANCE ?=

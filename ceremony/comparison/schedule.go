@@ -36,8 +36,11 @@ const MaxFile = 256 << 20
 // CheckFile refuses what is no file of a schedule, before it is opened: a pipe is not waited
 // for. name is the file's, for messages.
 func CheckFile(name string, info fs.FileInfo) error {
-	if !info.Mode().IsRegular() || info.Size() > MaxFile {
-		return fmt.Errorf("%s: is not a plain file of at most %d MiB", name, MaxFile>>20)
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: is not a plain file", name)
+	}
+	if info.Size() > MaxFile {
+		return fmt.Errorf("%s: is larger than %d MiB", name, MaxFile>>20)
 	}
 	return nil
 }

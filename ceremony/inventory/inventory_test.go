@@ -317,3 +317,18 @@ func TestLeft(t *testing.T) {
 		t.Errorf("%q, expected %q", got, want)
 	}
 }
+
+// TestLost: the ceremonies that a record says are lost, and none where it says nothing.
+func TestLost(t *testing.T) {
+	f := ceremonytest.New(t, ceremonytest.Shape{})
+	dir, _ := f.Run(t)
+	r := read(t, dir)
+	if lost := inventory.Lost(r); len(lost) != 0 {
+		t.Error(lost)
+	}
+	r.Open.Lost = &transcript.Lost{Sequence: 3, Reason: "the safe burned"}
+	want := "ceremonies 1 to 3 of cluster " + r.Open.Cluster + " (the safe burned)"
+	if lost := inventory.Lost(r); len(lost) != 1 || lost[0] != want {
+		t.Errorf("%q, want %q", lost, want)
+	}
+}

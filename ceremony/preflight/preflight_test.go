@@ -314,3 +314,28 @@ func TestThis(t *testing.T) {
 		t.Errorf("%s, %v", path, err)
 	}
 }
+
+// TestPolicyProblem: a name or a level that there is not, beside the ones that there are.
+func TestPolicyProblem(t *testing.T) {
+	for want, p := range map[string]Policy{
+		"":                                {"swap": Warn, "default": Refuse},
+		`there is no check "swpa"; there`: {"swpa": Warn},
+		`level of swap is "deny"; it is record, warn or refuse`: {"swap": "deny"},
+	} {
+		name, reason := p.Problem()
+		if (reason == "") != (want == "") || !strings.Contains(reason, want) || !strings.Contains(reason, name) {
+			t.Errorf("%q: %q", want, reason)
+		}
+	}
+}
+
+// TestNoDirectory: without a directory, what depends on it is not looked at.
+func TestNoDirectory(t *testing.T) {
+	seen := map[string]string{}
+	for _, r := range Look(good(func(_ map[string]string, r *Room) { r.Dir = "" }), nil) {
+		seen[r.Name] = r.Seen
+	}
+	if seen["directory"] != "not looked at" || seen["space"] != "not looked at" || seen["swap"] != "none" {
+		t.Error(seen)
+	}
+}

@@ -1,6 +1,8 @@
 package status
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"io/fs"
 	"strings"
@@ -111,5 +113,27 @@ func TestAbandoned(t *testing.T) {
 		if want == Abandoning {
 			r.Add(transcript.AbandonmentClosed{})
 		}
+	}
+}
+
+// TestNotSeekable: a directory whose files are read from their beginning alone, as those of
+// a zip archive, is refused; the same one unpacked is read.
+func TestNotSeekable(t *testing.T) {
+	r := historytest.Begin(t, time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), transcript.Open{Name: "demo-1", Steps: 9})
+	dir := directory(string(r.Unfinished()), "")
+	if _, err := Read("dir", dir); err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	w := zip.NewWriter(&packed)
+	if err := errors.Join(w.AddFS(dir), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	z, err := zip.NewReader(bytes.NewReader(packed.Bytes()), int64(packed.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read("dir", z); err == nil || !strings.Contains(err.Error(), "cannot be read from its end") {
+		t.Error(err)
 	}
 }

@@ -3,6 +3,7 @@ package csrlist_test
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +48,9 @@ func TestRead(t *testing.T) {
 		"its name is not of":         list(strings.Replace(one, "csr-1", "../csr-1", 1)),
 		"object 1, \"csr-1\": it is": list(strings.Replace(one, "v1", "v1beta1", 1)),
 		"spec: ":                     list(strings.Replace(one, `["client auth"]`, `"client auth"`, 1)),
-		"or it has no uid":           list(strings.Replace(one, "u-1", "", 1)),
+		"csrs.json: has 20001 objects, more than 20000": list(slices.Repeat([]string{"0"}, 20001)...),
+		"csrs.json: has more than 268435456 bytes":      make([]byte, csrlist.MaxBytes+1),
+		"or it has no uid":                              list(strings.Replace(one, "u-1", "", 1)),
 	} {
 		if _, err := csrlist.Read("csrs.json", data); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)

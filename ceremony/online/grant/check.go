@@ -3,6 +3,7 @@ package grant
 import (
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -69,8 +70,12 @@ func (g *Grant) checkAuthorities() string {
 	for i := range g.Authorities {
 		a := &g.Authorities[i]
 		want, known := usage[a.SignerName]
-		if !known || seen[a.SignerName] {
-			return fmt.Sprintf("authorities: signerName %q is unknown, or there twice", a.SignerName)
+		if !known {
+			return fmt.Sprintf("authorities: signerName %q is unknown; known are %s", a.SignerName,
+				strings.Join(slices.Sorted(maps.Keys(usage)), ", "))
+		}
+		if seen[a.SignerName] {
+			return fmt.Sprintf("authorities: signerName %s is there twice", a.SignerName)
 		}
 		seen[a.SignerName] = true
 		if !label.MatchString(a.Name) {
@@ -81,8 +86,10 @@ func (g *Grant) checkAuthorities() string {
 		}
 		c := a.cert
 		switch {
-		case !c.IsCA || c.KeyUsage&x509.KeyUsageCertSign == 0:
+		case !c.IsCA:
 			return fmt.Sprintf("authority %s: its certificate is no CA's", a.Name)
+		case c.KeyUsage&x509.KeyUsageCertSign == 0:
+			return fmt.Sprintf("authority %s: its key usage does not have certSign", a.Name)
 		case !c.MaxPathLenZero:
 			return fmt.Sprintf("authority %s: it may issue authorities; pathLen has to be 0", a.Name)
 		case !slices.Equal(c.ExtKeyUsage, []x509.ExtKeyUsage{want}):
@@ -152,8 +159,11 @@ func (g *Grant) checkNode(n *Node) string {
 		return "it has no roles"
 	}
 	for i, r := range n.Roles {
-		if !slices.Contains(roles, r) || slices.Contains(n.Roles[:i], r) {
-			return fmt.Sprintf("role %q is unknown, or there twice", r)
+		if !slices.Contains(roles, r) {
+			return fmt.Sprintf("role %q is unknown; known are %s", r, strings.Join(roles, ", "))
+		}
+		if slices.Contains(n.Roles[:i], r) {
+			return fmt.Sprintf("role %s is there twice", r)
 		}
 	}
 	for i, d := range n.DNSNames {

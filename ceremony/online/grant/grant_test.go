@@ -1,10 +1,13 @@
 package grant_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,8 +73,41 @@ func TestRefuses(t *testing.T) {
 		"no key could be":        func(_ *testing.T, w *onlinetest.World) { w.Grant.KeyAlgorithms = nil },
 		"keyAlgorithms: ":        func(_ *testing.T, w *onlinetest.World) { w.Grant.KeyAlgorithms[0] = "RSA-1024" },
 		"nobody could sign":      func(_ *testing.T, w *onlinetest.World) { w.Grant.Authorities = nil },
-		"is unknown, or there": func(_ *testing.T, w *onlinetest.World) {
+		`"demo.example/x" is unknown; known are kubernetes.io/`: func(_ *testing.T, w *onlinetest.World) {
 			w.Grant.Authorities[0].SignerName = "demo.example/x"
+		},
+		"kubelet-serving is there twice": func(_ *testing.T, w *onlinetest.World) {
+			w.Grant.Authorities = append(w.Grant.Authorities, w.Grant.Authorities[1])
+		},
+		"its certificate is no CA's": func(t *testing.T, w *onlinetest.World) {
+			certified(t, w, func(c *x509.Certificate) { c.IsCA, c.MaxPathLenZero = false, false })
+		},
+		"its key usage does not have certSign": func(t *testing.T, w *onlinetest.World) {
+			certified(t, w, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign })
+		},
+		"it may issue authorities; pathLen has to be 0": func(t *testing.T, w *onlinetest.World) {
+			certified(t, w, func(c *x509.Certificate) { c.MaxPathLenZero = false })
+		},
+		"has more than 20000 nodes or users": func(_ *testing.T, w *onlinetest.World) {
+			w.Grant.Users = slices.Repeat(w.Grant.Users, 20_001)
+		},
+		`node "kube.svc": its name is a service's`: func(_ *testing.T, w *onlinetest.World) {
+			w.Grant.Nodes[0].Name = "kube.svc"
+		},
+		"node worker-1: it has more than 64 names or addresses": func(_ *testing.T, w *onlinetest.World) {
+			w.Grant.Nodes[0].DNSNames = slices.Repeat([]string{"worker-1"}, 65)
+		},
+		"DNS name worker-1 is there twice": func(_ *testing.T, w *onlinetest.World) {
+			w.Grant.Nodes[0].DNSNames = []string{"worker-1", "worker-1"}
+		},
+		"address 10.0.0.11 is there twice": func(_ *testing.T, w *onlinetest.World) {
+			w.Grant.Nodes[0].IPAddresses = slices.Repeat(w.Grant.Nodes[0].IPAddresses, 2)
+		},
+		"role worker is there twice": func(_ *testing.T, w *onlinetest.World) {
+			w.Grant.Nodes[0].Roles = []string{"worker", "worker"}
+		},
+		"user ann: signaturesPerDay is not from 1 to": func(_ *testing.T, w *onlinetest.World) {
+			w.Grant.Users[0].SignaturesPerDay = 0
 		},
 		"no name of a key":    func(_ *testing.T, w *onlinetest.World) { w.Grant.Authorities[0].Name = "Kubelet" },
 		"not one certificate": func(_ *testing.T, w *onlinetest.World) { w.Grant.Authorities[0].Certificate = "x" },
@@ -122,7 +158,9 @@ func TestRefuses(t *testing.T) {
 		},
 		"signaturesPerDay": func(_ *testing.T, w *onlinetest.World) { w.Grant.Nodes[0].SignaturesPerDay = 0 },
 		"no roles":         func(_ *testing.T, w *onlinetest.World) { w.Grant.Nodes[0].Roles = nil },
-		"role \"admin\"":   func(_ *testing.T, w *onlinetest.World) { w.Grant.Nodes[0].Roles = []string{"admin"} },
+		`role "admin" is unknown; known are control-plane, etcd, worker`: func(_ *testing.T, w *onlinetest.World) {
+			w.Grant.Nodes[0].Roles = []string{"admin"}
+		},
 		"asks for a first": func(_ *testing.T, w *onlinetest.World) {
 			w.Grant.Nodes[0].Bootstrap = "system:node:worker-2"
 		},
@@ -142,6 +180,33 @@ func TestRefuses(t *testing.T) {
 		}
 		if _, err := grant.Parse("grant.json", data); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// certified changes the certificate of a grant's first authority.
+func certified(t *testing.T, w *onlinetest.World, change func(c *x509.Certificate)) {
+	t.Helper()
+	c := onlinetest.Certify(t, w.Client, "kubelet-client", x509.ExtKeyUsageClientAuth, onlinetest.Start,
+		onlinetest.Start.AddDate(0, 0, 90))
+	change(c)
+	der, err := x509.CreateCertificate(rand.Reader, c, c, w.Client.Public(), w.Client.Signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	w.Grant.Authorities[0].Certificate = onlinetest.PEM(c)
+}
+
+// TestTooLarge: a file beyond the limit is refused before it is read.
+func TestTooLarge(t *testing.T) {
+	for _, size := range []int{grant.MaxBytes, grant.MaxBytes + 1} {
+		_, err := grant.Parse("grant.json", bytes.Repeat([]byte{' '}, size))
+		large := err != nil && err.Error() == "grant.json: has more than 33554432 bytes"
+		if large != (size > grant.MaxBytes) {
+			t.Errorf("%d bytes: %v", size, err)
 		}
 	}
 }

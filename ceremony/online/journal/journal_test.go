@@ -252,10 +252,10 @@ func TestRefused(t *testing.T) {
 	in, der := d.leaf("node worker-1", "a")
 	refused("before any grant", in)
 	refused("the first line", d.first())
-	refused("or another file", journal.Grant{})
+	refused("sequence 0 after 0", journal.Grant{})
 	append(journal.Grant{Sequence: 2, SHA256: fingerprint.Of([]byte("2"))})
 	refused("sequence 1 after 2", journal.Grant{Sequence: 1})
-	refused("another file of the same", journal.Grant{Sequence: 2})
+	refused("another file of sequence 2 than before", journal.Grant{Sequence: 2})
 	refused("is not an open intent", journal.Issued{Intent: 2, Certificate: der})
 	in.Bootstrap = true
 	seq := append(in)
@@ -278,6 +278,7 @@ func TestRefused(t *testing.T) {
 	refused("is not the one of line", journal.Issued{Intent: seq, Certificate: otherDER})
 	refused("x509", journal.Issued{Intent: seq, Certificate: []byte("x")})
 	refused("there is no reason", journal.Abandoned{Intent: seq})
+	refused("line 2 is not an open intent", journal.Abandoned{Intent: 2, Reason: "r"})
 	append(journal.Issued{Intent: seq, Certificate: der})
 	refused("is not an open intent", journal.Issued{Intent: seq, Certificate: der})
 	refused("the same content", journal.Intent{Content: in.Content, SPKI: other.SPKI, TBS: other.TBS})
@@ -303,6 +304,161 @@ func TestRefused(t *testing.T) {
 	}
 	if n := j.Today("node worker-1", d.at.Add(25*time.Hour)); n != 0 {
 		t.Errorf("%d signatures a day later", n)
+	}
+}
+
+// TestFirstLine: what a journal begins with is told by what is wrong with it.
+func TestFirstLine(t *testing.T) {
+	d := newDesk(t)
+	for want, change := range map[string]func(o *journal.Open){
+		"":                          func(*journal.Open) {},
+		"open: it names no cluster": func(o *journal.Open) { o.Cluster = "" },
+		"open: public key: ":        func(o *journal.Open) { o.PublicKey = []byte("x") },
+	} {
+		first := d.first()
+		change(&first)
+		j, _, err := journal.Begin(&durable.Disk{}, filepath.Join(t.TempDir(), "journal.jsonl"),
+			func() time.Time { return d.at }, first)
+		if err == nil {
+			j.Close()
+		}
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+}
+
+// relinked is a journal whose line seq was changed, with the hashes after it made anew.
+func relinked(t *testing.T, path string, seq int, change func(l *chain.Line)) {
+	t.Helper()
+	var text []byte
+	var prev fingerprint.SHA256
+	for i, l := range read(t, path) {
+		if l.Prev = prev; i+1 == seq {
+			change(&l)
+		}
+		raw, err := chain.Encode(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, prev = append(text, raw...), fingerprint.Of(raw)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLineReasons: a line that was changed is told by what is wrong with it, although the
+// lines after it fit.
+func TestLineReasons(t *testing.T) {
+	for want, change := range map[string]func(l *chain.Line){
+		"":                                 func(*chain.Line) {},
+		"prev is not the hash of the line": func(l *chain.Line) { l.Prev[0] ^= 1 },
+		"time is earlier than the line":    func(l *chain.Line) { l.Time = l.Time.Add(-time.Hour) },
+		"a journal has no steps":           func(l *chain.Line) { l.Step = 1 },
+		"seq is 7, expected 3":             func(l *chain.Line) { l.Seq = 7 },
+		"the key is not the one of line 3": func(l *chain.Line) {
+			in := l.Record.(journal.Intent)
+			in.SPKI = fingerprint.Of([]byte("another"))
+			l.Record = in
+		},
+	} {
+		d := newDesk(t)
+		path := filepath.Join(t.TempDir(), "journal.jsonl")
+		j, _, err := d.begin(&durable.Disk{}, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, der := d.leaf("node worker-1", "a")
+		if _, err = j.Append(journal.Grant{Sequence: 1}, in); err == nil {
+			_, err = j.Append(journal.Issued{Intent: 3, Certificate: der})
+		}
+		if err == nil {
+			err = j.Sync()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Close()
+		relinked(t, path, 3, change)
+		if j, _, err = d.begin(&durable.Disk{}, path); err == nil {
+			j.Close()
+		}
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+}
+
+// TestAnotherFormat: a journal of a format to come is refused by it.
+func TestAnotherFormat(t *testing.T) {
+	for _, to := range []string{journal.Format, journal.Format + "0"} {
+		d := newDesk(t)
+		path := filepath.Join(t.TempDir(), "journal.jsonl")
+		j, _, err := d.begin(&durable.Disk{}, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Close()
+		relinked(t, path, 1, func(l *chain.Line) {
+			open := l.Record.(journal.Open)
+			open.Format = to
+			l.Record = open
+		})
+		if j, _, err = d.begin(&durable.Disk{}, path); err == nil {
+			j.Close()
+		}
+		want := fmt.Sprintf("format is %q, expected %s", to, journal.Format)
+		if (err == nil) != (to == journal.Format) || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+}
+
+// TestChangedUnderIt: a certificate is not read out of a line that became another.
+func TestChangedUnderIt(t *testing.T) {
+	d := newDesk(t)
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	j, _, err := d.begin(&durable.Disk{}, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	in, der := d.leaf("node worker-1", "a")
+	if _, err = j.Append(journal.Grant{Sequence: 1}, in); err == nil {
+		_, err = j.Append(journal.Issued{Intent: 3, Certificate: der})
+	}
+	if err == nil {
+		err = j.Sync()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Certificate(in.Content, d.at); err != nil {
+		t.Error(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	size := len(lines[3]) // the certificate's; a line of that length in its place
+	short, err := chain.Encode(chain.Line{Seq: 4, Time: d.at, Record: journal.Abandoned{Intent: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long, err := chain.Encode(chain.Line{Seq: 4, Time: d.at,
+		Record: journal.Abandoned{Intent: 3, Reason: strings.Repeat("x", size-len(short))}})
+	if err != nil || len(long) != size {
+		t.Fatal(len(long), size, err)
+	}
+	lines[3] = long
+	if err := os.WriteFile(path, bytes.Join(lines, nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Certificate(in.Content, d.at); err == nil ||
+		err.Error() != path+": it was changed under this process" {
+		t.Error(err)
 	}
 }
 

@@ -85,9 +85,11 @@ func (o *order) record(l chain.Line, size int) error {
 			return errors.New("head is not the hash of the line before")
 		}
 	case Grant:
-		if r.Sequence < 1 || r.Sequence < o.grant.Sequence || r.Sequence == o.grant.Sequence &&
-			r.SHA256 != o.grant.SHA256 {
-			return fmt.Errorf("sequence %d after %d, or another file of the same", r.Sequence, o.grant.Sequence)
+		if r.Sequence < 1 || r.Sequence < o.grant.Sequence {
+			return fmt.Errorf("sequence %d after %d", r.Sequence, o.grant.Sequence)
+		}
+		if r.Sequence == o.grant.Sequence && r.SHA256 != o.grant.SHA256 {
+			return fmt.Errorf("another file of sequence %d than before", r.Sequence)
 		}
 		o.grant = r
 	case Intent:
@@ -96,8 +98,11 @@ func (o *order) record(l chain.Line, size int) error {
 		return o.issue(l, r, size)
 	case Abandoned:
 		in, ok := o.open[r.Intent]
-		if !ok || r.Reason == "" {
-			return fmt.Errorf("line %d is not an open intent, or there is no reason", r.Intent)
+		if !ok {
+			return fmt.Errorf("line %d is not an open intent", r.Intent)
+		}
+		if r.Reason == "" {
+			return errors.New("there is no reason")
 		}
 		o.close(r.Intent, in)
 		if in.Bootstrap { // nothing left this process: its user has the one still to come
@@ -116,9 +121,15 @@ func (o *order) record(l chain.Line, size int) error {
 }
 
 func (o *order) begin(r Open) error {
+	if r.Format != Format {
+		return fmt.Errorf("format is %q, expected %s", r.Format, Format)
+	}
+	if r.Cluster == "" {
+		return errors.New("it names no cluster")
+	}
 	key, err := x509.ParsePKIXPublicKey(r.PublicKey)
-	if err != nil || r.Format != Format || r.Cluster == "" {
-		return fmt.Errorf("format is %q, expected %s; or cluster or public key are none", r.Format, Format)
+	if err != nil {
+		return fmt.Errorf("public key: %w", err)
 	}
 	o.cluster, o.key = r.Cluster, key
 	return nil

@@ -28,12 +28,10 @@ func parse(text []byte) (*x509.CertificateRequest, *Refusal) {
 	if err := csr.CheckSignature(); err != nil {
 		return nil, refuse(Signature, "%v", err)
 	}
-	seen := false
 	for _, e := range csr.Extensions {
-		if !e.Id.Equal(oidSAN) || seen {
-			return nil, refuse(Extension, "the request has the extension %s, or has it twice", e.Id)
+		if !e.Id.Equal(oidSAN) {
+			return nil, refuse(Extension, "the request has the extension %s; it may have alternative names alone", e.Id)
 		}
-		seen = true
 		if refusal := plainNames(e.Value); refusal != nil {
 			return nil, refusal
 		}

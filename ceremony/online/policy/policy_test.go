@@ -393,3 +393,29 @@ func TestLife(t *testing.T) {
 		t.Errorf("at the end: %+v, %v", c, refusal)
 	}
 }
+
+// TestExtensions: what a request asks for besides its names is told by what it is.
+func TestExtensions(t *testing.T) {
+	w := onlinetest.New(t)
+	g := onlinetest.Parse(t, w.Grant)
+	san := func(value ...byte) pkix.Extension {
+		return pkix.Extension{Id: []int{2, 5, 29, 17}, Value: value}
+	}
+	name := []byte{0x30, 10, 0x82, 8, 'w', 'o', 'r', 'k', 'e', 'r', '-', '1'}
+	for want, extensions := range map[string][]pkix.Extension{
+		"": {san(name...)},
+		"the request has the extension 2.5.29.19; it may have alternative names alone": {
+			san(name...), {Id: []int{2, 5, 29, 19}, Value: []byte{0x30, 0}}},
+		"contains duplicate requested extensions":    {san(name...), san(name...)},
+		"the alternative names are no list of names": {san(append(name, 5, 0)...)},
+	} {
+		template := serving("worker-1", nil)
+		template.ExtraExtensions = extensions
+		r := onlinetest.ServerRequest(t, "worker-1", onlinetest.NewKey(t, "kubelet"), []string{"worker-1"})
+		r.CSR = csrOf(t, template)
+		_, refusal := policy.Read(g, r, now)
+		if (refusal == nil) != (want == "") || refusal != nil && !strings.Contains(refusal.Error(), want) {
+			t.Errorf("%q: %v", want, refusal)
+		}
+	}
+}
