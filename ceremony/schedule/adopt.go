@@ -127,7 +127,7 @@ func (b *requestPass) adoptNode(i int, o *request.Opened) {
 		}
 	}
 	carried := map[string]*x509.Certificate{}
-	for _, l := range b.nodes.leaves[in.Name] {
+	for _, l := range b.nodes.leaves.at(i) {
 		c := o.Adoption.Leaves[l.Name]
 		if !b.p.Keeps(l.Authority) || c == nil { // said where requests are looked into
 			continue

@@ -76,7 +76,7 @@ type Ceremony struct {
 	Lists        []FormerList                            // of previous ceremonies, which no list of this one follows
 	Journals     []history.Journal                       // of online signers, as the first line of the record has them
 	EtcdList     string                                  // authority whose revocation list etcd gets; empty: it gets none
-	Entries      []Entry
+	Entries      []Entry                                 // of a plan opened lean nil; All has them of each
 	Digest       fingerprint.SHA256
 	Sequence     int
 	People       approval.People // keys in their one spelling
@@ -93,5 +93,7 @@ type Ceremony struct {
 	reread      func(name string) ([]byte, error)
 	reopen      func(name string) (fs.File, error)
 	algorithms  map[string]signer.Algorithm // of keys, by name
-	leaves      map[string][]kubepki.Leaf   // by node: all it has, carried over or not
+	leaves      *nodeLeaves                 // all that nodes have, carried over or not
+	lean        bool                        // lines are expanded when they are asked for
+	lines       lines
 }

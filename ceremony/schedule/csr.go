@@ -21,7 +21,7 @@ type keyUses map[fingerprint.SHA256]string
 func (b *requestPass) csrs(i int, o *request.Opened, seen keyUses) {
 	in := b.p.Nodes[i]
 	want := map[string]kubepki.Leaf{}
-	for _, l := range b.nodes.leaves[in.Name] {
+	for _, l := range b.nodes.leaves.at(i) {
 		want[l.Name] = l
 		if o.CSR[l.Name] == nil {
 			b.RefuseInput(in.Request, "csr/%s.csr: missing; node %s needs it", l.Name, in.Name)

@@ -6,7 +6,6 @@ import (
 	"math/big"
 	"time"
 
-	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
 	"officiant/signer"
@@ -16,19 +15,25 @@ import (
 type entryPass struct {
 	c        *Ceremony
 	p        *plan.Plan
-	leaves   map[string][]kubepki.Leaf
 	revoking *revoking
-	entries  []Entry
+	lines    lines
 }
 
-func entriesOf(c *Ceremony, revoking *revoking) ([]Entry, error) {
-	most := 3*len(c.Plan.Authorities) + len(c.Nodes) + 1
-	for _, leaves := range c.leaves {
-		most += len(leaves)
+// expand lists the signatures of a plan without mistakes.
+func (c *Ceremony) expand(revoking *revoking) error {
+	pass := &entryPass{c: c, p: c.Plan, revoking: revoking}
+	if err := pass.expand(); err != nil {
+		return err
 	}
-	pass := &entryPass{c: c, p: c.Plan, leaves: c.leaves, revoking: revoking, entries: make([]Entry, 0, most)}
-	err := pass.expand()
-	return pass.entries, err
+	c.Entries, c.lines = nil, pass.lines
+	if !c.lean {
+		entries := make([]Entry, 0, len(c.lines.places))
+		for e := range c.All() {
+			entries = append(entries, e)
+		}
+		c.Entries, c.lines = entries, lines{}
+	}
+	return nil
 }
 
 // expand lists every signature of a plan without mistakes, in the schedule's order.
@@ -45,14 +50,12 @@ func (b *entryPass) expand() error {
 		}
 	}
 	b.expandExternal(specs)
-	for _, f := range plan.Families[1:] {
-		if err := b.expandLeaves(f); err != nil {
-			return err
-		}
+	if err := b.expandLeaves(); err != nil {
+		return err
 	}
 	b.expandLists()
-	for _, n := range b.c.Nodes {
-		b.add(Entry{Kind: BundleSignature, Name: "bundle " + n.Name, Signer: b.p.Release.Name, Node: n.Name})
+	for i := range b.c.Nodes {
+		b.lines.places = append(b.lines.places, place{kind: bundlePlace, node: int32(i)})
 	}
 	if b.p.Grant.Given() {
 		b.add(Entry{Kind: GrantSignature, Name: GrantName, Signer: b.p.Release.Name})
@@ -61,11 +64,10 @@ func (b *entryPass) expand() error {
 	return nil
 }
 
-// add numbers an entry; its signer's key says the signature algorithm.
+// add adds a line that is neither a leaf's nor a bundle's.
 func (b *entryPass) add(e Entry) {
-	e.N = len(b.entries) + 1
-	e.SignatureAlgorithm = b.c.algorithms[e.Signer].X509()
-	b.entries = append(b.entries, e)
+	b.lines.places = append(b.lines.places, place{kind: otherPlace, node: int32(len(b.lines.others))})
+	b.lines.others = append(b.lines.others, e)
 }
 
 func authorityEntry(a *plan.Authority, spec kubepki.AuthoritySpec, root *plan.Authority) Entry {
@@ -91,39 +93,22 @@ func authorityEntry(a *plan.Authority, spec kubepki.AuthoritySpec, root *plan.Au
 	return e
 }
 
-func (b *entryPass) expandLeaves(f kubepki.Authority) error {
-	issuer := b.p.Issuing(f)
+// expandLeaves adds the leaves by authority, then in the plan's order of nodes.
+func (b *entryPass) expandLeaves() error {
+	made := map[kubepki.Authority][]place{}
 	for i, n := range b.c.Nodes {
-		for k := range b.leaves[n.Name] {
-			l := &b.leaves[n.Name][k]
-			if l.Authority != f || b.c.Carried[n.Name][l.Name] != nil {
+		for k, l := range b.c.leaves.at(i) {
+			if b.c.Carried[n.Name][l.Name] != nil {
 				continue
 			}
-			var spki fingerprint.SHA256
-			if o := b.c.Requests[n.Name]; o != nil {
-				key := o.Key(l.Name)
-				if key == nil {
-					return fmt.Errorf("node %s: its request has no key for %s", n.Name, l.Name)
-				}
-				spki = fingerprint.Of(key)
+			if o := b.c.Requests[n.Name]; o != nil && o.Key(l.Name) == nil {
+				return fmt.Errorf("node %s: its request has no key for %s", n.Name, l.Name)
 			}
-			b.add(Entry{
-				Kind:         LeafCertificate,
-				Name:         n.Name + "/" + l.Name,
-				Signer:       issuer.Name,
-				Node:         n.Name,
-				Leaf:         l,
-				CommonName:   l.CommonName,
-				Organization: l.Organization,
-				DNSNames:     l.DNSNames,
-				IPAddresses:  l.IPAddresses,
-				KeyUsage:     l.KeyUsage,
-				ExtKeyUsage:  l.ExtKeyUsage,
-				Duration:     time.Duration(b.p.Leaves.Validity),
-				SPKI:         spki,
-				Made:         b.p.Nodes[i].Keys.Create,
-			})
+			made[l.Authority] = append(made[l.Authority], place{kind: leafPlace, leaf: uint16(k), node: int32(i)})
 		}
+	}
+	for _, f := range plan.Families[1:] {
+		b.lines.places = append(b.lines.places, made[f]...)
 	}
 	return nil
 }
@@ -138,7 +123,7 @@ func (c *Ceremony) SignatureAlgorithm(name string) x509.SignatureAlgorithm {
 func (c *Ceremony) KeysNeeded() []string {
 	var names []string
 	seen := map[string]bool{}
-	for _, e := range c.Entries {
+	for e := range c.All() {
 		for _, name := range []string{e.Signer, e.SubjectKey} {
 			if name != "" && !seen[name] {
 				seen[name] = true

@@ -151,9 +151,9 @@ func (c *Ceremony) RootNameOf(authority string) string {
 // Awaited lists the certificates that have to come back from an external root.
 func (c *Ceremony) Awaited() []Entry {
 	var out []Entry
-	for _, e := range c.Entries {
-		if e.Kind == ExternalCertificate {
-			out = append(out, e)
+	for n := range c.Len() {
+		if kind, _ := c.Of(n + 1); kind == ExternalCertificate {
+			out = append(out, *c.Entry(n + 1))
 		}
 	}
 	return out

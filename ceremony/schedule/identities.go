@@ -50,7 +50,7 @@ func (d identities) extras(w *whose) {
 	for i, n := range d.nodes.list {
 		var places []plan.At
 		for j, e := range n.Extra {
-			if e.Profile != kubepki.Serving || d.nodes.leaves[n.Name] == nil { // else it is refused already
+			if e.Profile != kubepki.Serving || !d.nodes.leaves.good[i] { // else it is refused already
 				continue
 			}
 			if places == nil {
@@ -163,7 +163,7 @@ func (d identities) overrides() {
 		if err != nil {
 			continue // said already
 		}
-		for _, l := range append(leaves, d.nodes.leaves[n.Name]...) {
+		for _, l := range append(leaves, d.nodes.leaves.at(i)...) {
 			if _, ok := usual[l.ID]; !ok {
 				usual[l.ID] = l // leaves come first
 			}

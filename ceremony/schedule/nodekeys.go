@@ -50,9 +50,9 @@ func (c *Ceremony) Recipient(node string) string {
 // LeavesOf names a node's certificates, in the schedule's order.
 func (c *Ceremony) LeavesOf(node string) []string {
 	var names []string
-	for _, e := range c.Entries {
-		if e.Kind == LeafCertificate && e.Node == node {
-			names = append(names, e.Leaf.Name)
+	for n := range c.Len() {
+		if kind, of := c.Of(n + 1); kind == LeafCertificate && of == node {
+			names = append(names, c.Entry(n+1).Leaf.Name)
 		}
 	}
 	slices.Sort(names)

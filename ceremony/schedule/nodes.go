@@ -12,9 +12,9 @@ import (
 
 // nodeFacts are a plan's nodes, and what each has.
 type nodeFacts struct {
-	list     []kubepki.Node            // in the plan's order
-	leaves   map[string][]kubepki.Leaf // by node: all it has, made or carried over
-	expanded []int                     // nodes whose certificates could be expanded
+	list     []kubepki.Node // in the plan's order
+	leaves   *nodeLeaves    // all that each has, made or carried over
+	expanded []int          // nodes whose certificates could be expanded
 }
 
 // nodePass checks the nodes by what the plan says of them.
@@ -29,10 +29,15 @@ type nodePass struct {
 
 // nodesOf expands the certificates of each node that has no faults. There are none
 // when the cluster's facts do not hold.
-func nodesOf(b base, facts *clusterFacts, past *records, cas *cas) *nodeFacts {
-	pass := &nodePass{b, facts, past, cas, &nodeFacts{leaves: map[string][]kubepki.Leaf{}}, map[string]bool{}}
+func nodesOf(b base, facts *clusterFacts, past *records, cas *cas, lean bool) *nodeFacts {
+	pass := &nodePass{b, facts, past, cas, &nodeFacts{}, map[string]bool{}}
 	good := pass.check()
 	pass.together()
+	nodes := pass.nodes
+	nodes.leaves = &nodeLeaves{cluster: facts.cluster, nodes: nodes.list, good: make([]bool, len(nodes.list))}
+	if !lean {
+		nodes.leaves.all = make([][]kubepki.Leaf, len(nodes.list))
+	}
 	pass.nodes.expanded = pass.issuers(good)
 	return pass.nodes
 }
@@ -152,7 +157,7 @@ func (b *nodePass) issuers(good []int) (expanded []int) {
 		n := b.nodes.list[i]
 		leaves, err := kubepki.Leaves(b.facts.cluster, n)
 		if err == nil {
-			b.nodes.leaves[n.Name] = leaves
+			b.nodes.leaves.keep(i, leaves)
 			var files []kubepki.File
 			files, err = kubepki.Files(b.facts.cluster, n)
 			for _, f := range files {

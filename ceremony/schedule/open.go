@@ -34,6 +34,8 @@ type Options struct {
 	// Held says that a ceremony was held by the plan: what plans could have by
 	// then, and are refused for now, is a warning.
 	Held bool
+	// Lean leaves Entries nil: All and Entry expand each line when it is asked for.
+	Lean bool
 }
 
 // Open reads the plan at path and every input it names, below path's folder.
@@ -102,7 +104,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	people, former := peopleOf(b, past)
 	cas := authoritiesOf(b, facts, past)
 	releaseKeysOf(b, past, cas)
-	nodes := nodesOf(b, facts, past, cas)
+	nodes := nodesOf(b, facts, past, cas, o.Lean)
 	sent := requestsOf(b, facts, past, cas, nodes, o)
 	if facts.hold {
 		identitiesOf(b, facts, past, nodes)
@@ -124,8 +126,9 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		reread:   func(input string) ([]byte, error) { return readFile(fsys, input, maxInput) },
 		reopen:   func(input string) (fs.File, error) { return openFile(fsys, input, MaxJournal) },
 		Past:     past.History, held: o.Held, algorithms: cas.algorithms, leaves: nodes.leaves,
+		lean: o.Lean,
 	}
-	if c.Entries, err = entriesOf(c, lists.revoking); err != nil {
+	if err := c.expand(lists.revoking); err != nil {
 		return nil, err
 	}
 	if existingKeys(b, past, c); len(r.Problems) > 0 {

@@ -3,8 +3,10 @@ package schedule
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"syscall"
@@ -59,7 +61,33 @@ func opensAt(at time.Time, text string, inputs map[string]string) (*Ceremony, er
 	for name, data := range inputs {
 		fsys[name] = &fstest.MapFile{Data: []byte(data)}
 	}
-	return OpenFS(fsys, "plan.yaml", Options{Now: at})
+	return opensBoth(fsys, Options{Now: at})
+}
+
+// opensBoth opens a plan, and again lean: each line has to be the same, and so has what is
+// wrong with it.
+func opensBoth(fsys fstest.MapFS, o Options) (*Ceremony, error) {
+	c, err := OpenFS(fsys, "plan.yaml", o)
+	o.Lean = true
+	lean, leanErr := OpenFS(fsys, "plan.yaml", o)
+	if fmt.Sprint(err) != fmt.Sprint(leanErr) {
+		return nil, fmt.Errorf("opened lean, %w, otherwise %w", leanErr, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for n := range c.Len() + 1 {
+		whole, once := c.Entry(n+1), lean.Entry(n+1)
+		kind, node := c.Of(n + 1)
+		leanKind, leanNode := lean.Of(n + 1)
+		if !reflect.DeepEqual(whole, once) || kind != leanKind || node != leanNode {
+			return nil, fmt.Errorf("line %d is %+v, expanded once it is asked for %+v", n+1, whole, once)
+		}
+	}
+	if lean.Entries != nil || lean.Len() != len(c.Entries) || lean.Digest != c.Digest {
+		return nil, fmt.Errorf("opened lean, it has %d lines and digest %s", lean.Len(), lean.Digest)
+	}
+	return c, nil
 }
 
 // opensHeld is opens for a plan by which a ceremony was held.
@@ -68,7 +96,7 @@ func opensHeld(text string, inputs map[string]string) (*Ceremony, error) {
 	for name, data := range inputs {
 		fsys[name] = &fstest.MapFile{Data: []byte(data)}
 	}
-	return OpenFS(fsys, "plan.yaml", Options{Now: now, Held: true})
+	return opensBoth(fsys, Options{Now: now, Held: true})
 }
 
 // problems returns what is wrong with a plan, one line each, without excerpts

@@ -43,7 +43,6 @@ func (c *Ceremony) Rehearsal() (*Ceremony, error) {
 	out.Carried = map[string]map[string]*x509.Certificate{}
 	out.Lists, p.CRLs = nil, c.rehearsedLists()
 	out.algorithms = maps.Clone(c.algorithms)
-	out.Entries = nil
 	for i := range p.Authorities {
 		rehearseAuthority(&p.Authorities[i], c.Certificates[p.Authorities[i].Name], c.algorithms)
 	}
@@ -69,9 +68,10 @@ func (c *Ceremony) Rehearsal() (*Ceremony, error) {
 	if err := out.everyLeafAsked(); err != nil {
 		return nil, err
 	}
-	var err error
-	out.Entries, err = entriesOf(&out, &revoking{})
-	return &out, err
+	if err := out.expand(&revoking{}); err != nil {
+		return nil, err
+	}
+	return &out, nil
 }
 
 // rehearseAuthority turns an authority into one that is made. One that exists
@@ -126,9 +126,9 @@ func (c *Ceremony) pairAlgorithm(public string) signer.Algorithm {
 // everyLeafAsked wants a CSR for each certificate that would be carried over:
 // a rehearsal makes those too.
 func (c *Ceremony) everyLeafAsked() error {
-	for _, n := range c.Nodes {
+	for i, n := range c.Nodes {
 		o := c.Requests[n.Name]
-		for _, l := range c.leaves[n.Name] {
+		for _, l := range c.leaves.at(i) {
 			if o == nil {
 				continue
 			}

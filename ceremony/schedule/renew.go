@@ -49,7 +49,7 @@ func (b *requestPass) renewal(i int, o *request.Opened) bool {
 		return false
 	}
 	known, carried := map[string]bool{}, map[string]*x509.Certificate{}
-	for _, l := range b.nodes.leaves[in.Name] {
+	for _, l := range b.nodes.leaves.at(i) {
 		known[l.Name] = true
 		c, err := b.past.newest(in.Name + "/" + l.Name)
 		csr := o.CSR[l.Name]

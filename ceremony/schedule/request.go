@@ -57,7 +57,7 @@ func (b *requestPass) reduced(i int, o *request.Opened) *Request {
 		less.Recipient = strings.Clone(o.Recipient)
 	}
 	names := map[string]string{} // one copy for all nodes
-	for _, l := range b.nodes.leaves[n.Name] {
+	for _, l := range b.nodes.leaves.at(i) {
 		names[l.Name] = l.Name
 	}
 	for _, part := range o.CSRs {

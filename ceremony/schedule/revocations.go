@@ -334,7 +334,7 @@ func (b *listPass) inUse() {
 	}
 	compromised := b.compromised(reason)
 	for i, n := range b.nodes.list {
-		for _, l := range b.nodes.leaves[n.Name] {
+		for _, l := range b.nodes.leaves.at(i) {
 			if c := b.sent.carried[n.Name][l.Name]; c != nil {
 				if _, is := reason(c.SerialNumber.Text(16)); is {
 					b.Refuse(plan.At{"nodes", i}, "node %s: its certificate %s (serial number %x) is revoked, and cannot be "+

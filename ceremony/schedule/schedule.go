@@ -25,12 +25,13 @@ func (c *Ceremony) WriteSchedule(w io.Writer) error {
 	}
 	b := bufio.NewWriter(w)
 	certificates, signatures := 0, 0
-	for _, e := range c.Entries {
-		switch e.Kind {
+	for n := range c.Len() {
+		switch kind, _ := c.Of(n + 1); kind {
 		case RootCertificate, AuthorityCertificate, LeafCertificate:
 			certificates++
-		}
-		if e.Kind != ExternalCertificate {
+			signatures++
+		case ExternalCertificate:
+		default:
 			signatures++
 		}
 	}
@@ -45,7 +46,7 @@ func (c *Ceremony) WriteSchedule(w io.Writer) error {
 			b.WriteString(journalLine(j))
 		}
 	}
-	for _, e := range c.Entries {
+	for e := range c.All() {
 		b.WriteString(c.Line(e))
 		b.WriteByte('\n')
 	}
