@@ -76,18 +76,19 @@ func TestMinutes(t *testing.T) {
 	text := page(t, dir)
 	report.SelfContained(t, text)
 	wants := []string{
-		"every check, no finding",
 		"alice</td><td>officer</td><td>yes</td><td>approved the digest",
+		"until " + time.Now().AddDate(20, 0, -5).Format("2006"),
+		"CKA_SENSITIVE true",
+		"every check, no finding",
 		"Make the root key, ECDSA-P384",
 		"Compare fingerprints",
 		"the point of no return",
-		"CKA_SENSITIVE true",
 		"stayed in",
 		"17 certificates",
 		"None on record.",
 		"cp-1/apiserver",
-		"until " + time.Now().AddDate(20, 0, -5).Format("2006"),
 	}
+	words := wants[3:len(wants):len(wants)]
 	for _, sum := range []fingerprint.SHA256{result.Root, result.Release, result.Head} {
 		wants = append(wants, sum.Lines()[0], "<td>"+sum.Words()[31]+"</td>", "QR code of "+sum.String())
 	}
@@ -96,6 +97,8 @@ func TestMinutes(t *testing.T) {
 			t.Errorf("no %q in the minutes", want)
 		}
 	}
+	onPaper(t, dir, append(words, result.Root.Lines()[0], result.Release.Lines()[1], result.Head.Words()[31],
+		"alice, officer: present, approved the digest", "eve, witness: present", "cp-1/kubelet.conf, by kubernetes"))
 	write(t, dir, "report.html", text)
 	if again := page(t, dir); again != text {
 		t.Error("the same directory gave other bytes")
@@ -108,6 +111,37 @@ func TestMinutes(t *testing.T) {
 	write(t, dir, "report.htm", text)
 	if found, err = audit.Verify(dir, audit.Options{}); err != nil || len(found.Findings()) != 1 {
 		t.Errorf("a file of another name: %v %s", err, found.Findings())
+	}
+}
+
+// inText are the minutes as text, with no line wider than a screen.
+func inText(t testing.TB, m *report.Minutes) string {
+	t.Helper()
+	var b bytes.Buffer
+	check(t, m.Text(&b))
+	for line := range strings.Lines(b.String()) {
+		if len([]rune(line)) > 81 {
+			t.Errorf("wider than 80 columns: %s", line)
+		}
+	}
+	return b.String()
+}
+
+// onPaper: the text has what the page has.
+func onPaper(t testing.TB, dir string, wants []string) {
+	t.Helper()
+	m := minutesOf(t, dir)
+	text := inText(t, m)
+	for _, a := range m.Authorities() {
+		wants = append(wants, a.Serial(), a.Sum().String())
+	}
+	for _, k := range m.Keys() {
+		wants = append(wants, k.SPKI.String())
+	}
+	for _, want := range wants {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in the text of the minutes", want)
+		}
 	}
 }
 
@@ -126,6 +160,10 @@ func TestMinutesOfWhatFails(t *testing.T) {
 		if !strings.Contains(text, `class="verdict bad"><strong>DOES NOT VERIFY`) || !strings.Contains(text, spoilt.says) ||
 			strings.Contains(text, "no finding") {
 			t.Errorf("a spoilt %s is not told", spoilt.file)
+		}
+		if text = inText(t, minutesOf(t, dir)); !strings.Contains(text, "\nDOES NOT VERIFY: ") ||
+			!strings.Contains(text, spoilt.says) || strings.Contains(text, "no finding") {
+			t.Errorf("a spoilt %s is not told in text", spoilt.file)
 		}
 	}
 }
@@ -152,6 +190,11 @@ func TestMinutesOfARehearsal(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in the minutes", want)
 		}
+	}
+	text := inText(t, m)
+	if !strings.Contains(text, "\n*** REHEARSAL, ON THROW-AWAY TOKENS") ||
+		!strings.Contains(text, "A rehearsal: not for use") {
+		t.Error("the text does not say that it is a rehearsal's")
 	}
 }
 

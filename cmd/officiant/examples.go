@@ -35,7 +35,8 @@ officiant ceremony abandon ceremony --reason "the station was wrong"
 officiant ceremony abandon ceremony --key ~/.ssh/id_ed25519
 officiant ceremony abandon ceremony --station station.yaml --previous ceremonies`,
 	"ceremony report": `
-officiant ceremony report ceremony --out minutes.html`,
+officiant ceremony report ceremony --out minutes.html
+officiant ceremony report ceremony -o text`,
 	"ceremony inventory": `
 officiant ceremony inventory ceremonies
 officiant ceremony inventory ceremonies --node cp-1 -o csv`,

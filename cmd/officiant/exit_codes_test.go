@@ -85,6 +85,7 @@ version --nowhere
 	{exit.Usage, `a value or argument that is wrong
 ceremony check
 ceremony check PLAN -o xml
+ceremony report DIR -o json
 ceremony check PLAN --digest -o json
 ceremony expiry DIR --within soon
 ceremony inventory DIR --kind branch

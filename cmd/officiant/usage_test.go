@@ -20,6 +20,7 @@ func TestUsage(t *testing.T) {
 		{"ceremony sign dir --witness eve --key k --print", "needs --witness NAME, and either --key FILE or --print"},
 		{"ceremony inventory", "takes one ceremony directory or more"},
 		{"ceremony inventory dir -o toml", "csv"},
+		{"ceremony report dir -o toml", "html or text"},
 		{"ceremony inventory dir --kind branch", "root, intermediate, leaf or crl"},
 		{"ceremony expiry dir --within soon", "--within: "},
 		{"ceremony renew dir --out plan.yaml", "needs --within TIME and --out FILE"},
