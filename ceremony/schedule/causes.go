@@ -62,11 +62,16 @@ func saying(nodes []string) string {
 	if len(nodes) == 1 {
 		return "the request of node " + nodes[0] + " says"
 	}
-	shown, more := nodes, ""
-	if len(nodes) > 3 {
-		shown, more = nodes[:3], fmt.Sprintf(" and %d more", len(nodes)-3)
+	return "the requests of nodes " + few(nodes) + " say"
+}
+
+// few names at most three of many.
+func few(names []string) string {
+	shown, more := names, ""
+	if len(names) > 3 {
+		shown, more = names[:3], fmt.Sprintf(" and %d more", len(names)-3)
 	}
-	return "the requests of nodes " + strings.Join(shown, ", ") + more + " say"
+	return strings.Join(shown, ", ") + more
 }
 
 // differs finds the first fact that a request has otherwise than the plan, as far

@@ -85,3 +85,25 @@ func (b *nodePass) refuseFacts(i int, err error, extras []plan.At) {
 	}
 	b.Refuse(append(where, place...), "node %s: %v", name, f)
 }
+
+// servedOnline warns of kubelets that would serve with a certificate of the ceremony's in a
+// cluster whose API servers know kubelets by the online signer's authority alone.
+func (b *nodePass) servedOnline() {
+	if !b.facts.cluster.KubeletServing {
+		return
+	}
+	var names []string
+	for _, n := range b.nodes.list {
+		if slices.ContainsFunc(n.Extra, func(e kubepki.Extra) bool {
+			return e.Name == "kubelet-server" && e.Authority == kubepki.KubernetesAuthority
+		}) {
+			names = append(names, n.Name)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	b.Warn(plan.At{"nodes"}, "%s: API servers know kubelets by kubelet-serving alone (--kubelet-certificate-authority), "+
+		"and would reach none that serves with the extra certificate kubelet-server; leave the extra out, and "+
+		"tlsCertFile out of the kubelet's configuration", few(names))
+}

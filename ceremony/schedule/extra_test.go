@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"crypto/x509"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
+	"officiant/ceremony/plan"
 )
 
 // asking are requests of the two nodes with more CSRs, which say nothing.
@@ -105,5 +107,23 @@ func TestExtrasRefused(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestExtraBesideServing: a kubelet's extra certificate, which API servers of a cluster with
+// kubelet-serving do not know it by, is a warning.
+func TestExtraBesideServing(t *testing.T) {
+	text, inputs := extraPlan(t, asking(t, []string{"kubelet-server"}, []string{"kubelet-server"}),
+		"  extra:\n    - name: kubelet-server\n", "")
+	const want = "cp-1, worker-1: API servers know kubelets by kubelet-serving alone"
+	for family, warns := range map[string]bool{"kubelet-serving": true, "kubelet-client": false} {
+		c, err := opens(strings.Replace(text, "release:\n", "  - {name: "+family+withNewKey+"release:\n", 1), inputs)
+		if err != nil {
+			t.Fatalf("%s: %v", family, err)
+		}
+		said := slices.ContainsFunc(c.Warnings, func(w plan.Problem) bool { return strings.Contains(w.Message, want) })
+		if said != warns {
+			t.Errorf("%s: %v", family, c.Warnings)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 	"officiant/signer"
 )
@@ -66,6 +67,37 @@ func (b *grantPass) check() {
 	b.authorities(where)
 	b.defaults(g)
 	b.members(g, where)
+	b.revoked(g, where)
+}
+
+// revoked warns of keys that a grant would certify again although a certificate for them
+// is revoked: no API server looks at a list.
+func (b *grantPass) revoked(g *plan.Grant, where plan.At) {
+	if b.past.genesis() || b.past.broken {
+		return
+	}
+	revoked := map[history.Serial]bool{}
+	for s := range b.past.Revocations() {
+		revoked[s] = true
+	}
+	for _, r := range b.p.Revocations {
+		if s, ok := history.SerialOf(r.Serial.Int); ok {
+			revoked[s] = true
+		}
+	}
+	var names []string
+	for s := range revoked {
+		for is := range b.past.Find(s) {
+			if !is.CA && b.now.Before(is.NotAfter) && !slices.Contains(g.RefusedKeys, is.SPKI) {
+				names = append(names, is.Name)
+			}
+		}
+	}
+	if slices.Sort(names); len(names) > 0 {
+		b.Warn(append(where, "refusedKeys"), "the grant does not refuse the key of %s, whose certificate is revoked: "+
+			"whoever has it could ask the online signer for another; `officiant ceremony renew` writes such keys into "+
+			"the plan", few(slices.Compact(names)))
+	}
 }
 
 // authorities refuses a grant of authorities that have ended.

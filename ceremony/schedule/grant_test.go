@@ -1,11 +1,13 @@
 package schedule
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/ceremony/plan"
 	"officiant/signer"
 )
 
@@ -100,5 +102,38 @@ func TestGrantRefused(t *testing.T) {
 	if _, err := opensAt(ends, plan+"grant:\n"+journal+good, p.files); err == nil ||
 		!strings.Contains(err.Error(), "has expired, so that nothing could be signed by the grant") {
 		t.Errorf("of an authority that has ended: %v", err)
+	}
+}
+
+// TestGrantOfRevokedKeys: a grant that could certify the key of what the plan revokes is a
+// warning that names it; one that refuses the key is none.
+func TestGrantOfRevokedKeys(t *testing.T) {
+	p := makePast(t, append(defaultCAs[:len(defaultCAs):len(defaultCAs)],
+		ca{"kubelet-client", 0, now.AddDate(0, 2, 0), "root", true}), genesisOpen, "closed", recipients["cp-1"])
+	had := p.certified(t, cp1, honest(t)["cp-1"], nil)
+	p.recorded(had...)
+	serial, key := "", fingerprint.SHA256{}
+	for _, h := range had {
+		if h.name == "cp-1/etcd/peer" {
+			serial, key = h.certificate.SerialNumber.Text(16), fingerprint.Of(h.certificate.RawSubjectPublicKeyInfo)
+		}
+	}
+	authorities := p.entry(t, "root", "") + p.entry(t, "kubernetes", "") + p.entry(t, "etcd", p.key(t, "etcd")) +
+		p.entry(t, "front-proxy", "") + p.entry(t, "kubelet-client", "")
+	text := withAuthorities(without(p.continued(t, cp1)), authorities) +
+		"crls: [{authority: etcd, nextUpdate: 30d}]\n" +
+		"revocations: [{serial: " + serial + ", authority: etcd, reason: keyCompromise}]\n" +
+		"grant:\n  journal: " + journalKey + "\n  nodes: [{name: cp-1, roles: [etcd, control-plane]}]\n"
+	for refused, warns := range map[string]bool{"": true, "  refusedKeys: [" + key.String() + "]\n": false} {
+		c, err := opens(text+refused, p.files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := slices.ContainsFunc(c.Warnings, func(w plan.Problem) bool {
+			return strings.Contains(w.Message, "the grant does not refuse the key of cp-1/etcd/peer")
+		})
+		if said != warns {
+			t.Errorf("with %q: %v", refused, c.Warnings)
+		}
 	}
 }

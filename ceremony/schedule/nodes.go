@@ -140,6 +140,7 @@ func (b *nodePass) together() {
 			"a member that does not learn of the new one lets no API server in after stage issue; give each a "+
 			"request with the role etcd (docs/adoption.md)")
 	}
+	b.servedOnline()
 	if len(b.nodes.list) == 0 && len(b.p.CRLs) == 0 {
 		b.Warn(plan.At{"nodes"}, "there are no nodes; the ceremony makes authorities only")
 	}

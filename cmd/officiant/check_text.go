@@ -147,6 +147,10 @@ func certificatesBy(c *schedule.Ceremony, a plan.Authority) string {
 		return "made by kubeadm; nodes keep what it issued"
 	case a.Use == plan.Trust:
 		return "trusted beside the one that issues"
+	case a.Family == kubepki.KubeletClientAuthority:
+		return "the online signer's: kubelet client certificates"
+	case a.Family == kubepki.KubeletServingAuthority:
+		return "the online signer's: kubelet serving certificates"
 	case leaves > 0:
 		return fmt.Sprintf("issues %s for %s", counted(leaves, "certificate"), counted(len(nodes), "node"))
 	}
