@@ -79,7 +79,7 @@ func Continue(a Asked, archive *history.Archive, dirs func(dir string) fs.FS, li
 	for _, n := range d.nodes {
 		nodes = append(nodes, n.node)
 	}
-	d.p.Grant = chain.grant(a.Now, nodes, nil)
+	d.p.Grant = chain.grant(a.Now, &d.p, nodes, fingerprint.SHA256{})
 	return d.end(a, last.Open.Sequence+1)
 }
 

@@ -105,6 +105,9 @@ func TestNothingIsForgottenAfter(t *testing.T) {
 // nothingForgotten compares a plan with the one that it follows.
 func nothingForgotten(t *testing.T, kind string, was *plan.Plan, o plan.NewOptions) {
 	t.Helper()
+	if kind == "revoke" { // refuses the keys of what is revoked after those from before
+		o.Grant.RefusedKeys = o.Grant.RefusedKeys[:len(was.Grant.RefusedKeys)]
+	}
 	text, err := plan.New(o)
 	must(t, err)
 	now := plan.Read(report(), text)

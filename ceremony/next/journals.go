@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/history"
@@ -165,11 +164,10 @@ func (w *revoking) onlineTarget(c history.Certificate) (Revoked, error) {
 	return w.target(c)
 }
 
-// refuseKeys has the grant refuse the keys of what is revoked of online signers' own: no
-// API server looks at a list, and whoever has such a key would ask for the next certificate.
+// refuseKeys has the grant refuse the keys of what is revoked.
 func (w *revoking) refuseKeys() {
-	if g := &w.p.Grant; g.Given() {
-		g.RefusedKeys = append(slices.Clone(g.RefusedKeys), w.keys...)
+	if w.p.Grant.Given() {
+		w.p.Grant = refusing(w.p.Grant, w.keys)
 	}
 }
 

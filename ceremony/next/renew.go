@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
@@ -22,8 +23,9 @@ type Renewal struct {
 	Proposal
 	Ceremony *schedule.Ceremony // as check will open it; nil: nothing is to be renewed, and there is no plan
 	Renewed  []Renewed
-	Carried  int // certificates
-	Quiet    int // nodes that need nothing
+	Carried  int      // certificates
+	Quiet    int      // nodes that need nothing
+	Keys     []string // that it makes, and the station needs a place for
 }
 
 // Renewed is a certificate that is made anew.
@@ -40,7 +42,8 @@ func Renew(chain Chain, within time.Duration, changes Changes) (*Renewal, error)
 		return nil, err
 	}
 	w := changes.begin(chain, within)
-	if err := w.gather(); err != nil || len(w.nodes)+len(w.Left) == 0 && w.Journal == nil {
+	something := len(w.Left) > 0 || w.Journal != nil || w.OnlineSigner || w.JournalKey != fingerprint.SHA256{}
+	if err := w.gather(); err != nil || len(w.nodes) == 0 && !something {
 		return &Renewal{}, err
 	}
 	if err := w.draft(); err != nil {
@@ -55,12 +58,15 @@ func Renew(chain Chain, within time.Duration, changes Changes) (*Renewal, error)
 	if err != nil {
 		return nil, err
 	}
-	out := &Renewal{Quiet: needed.keep(w.p)}
-	if len(w.p.Nodes)+len(w.Left) == 0 && w.Journal == nil {
+	out := &Renewal{Quiet: needed.keep(w.p, w.OnlineSigner), Keys: w.added}
+	if len(w.p.Nodes) == 0 && !something {
 		return out, nil
 	}
 	w.leaves()
 	if err := w.issuers(all); err != nil {
+		return nil, err
+	}
+	if err := w.roots(); err != nil {
 		return nil, err
 	}
 	if out.Ceremony, err = w.open(); err != nil {
@@ -141,15 +147,15 @@ func (w *work) due(all *schedule.Ceremony) (*dueCertificates, error) {
 	return d, nil
 }
 
-// keep leaves in the plan what is due, and says how many nodes it takes out.
-// Who sent a request asked for it.
-func (d *dueCertificates) keep(p *plan.NewOptions) (quiet int) {
+// keep leaves in the plan what is due, and says how many nodes it takes out, unless all
+// get bundles. Who sent a request asked for it.
+func (d *dueCertificates) keep(p *plan.NewOptions, all bool) (quiet int) {
 	controlPlane := false
 	var nodes []plan.Node
 	for _, n := range p.Nodes {
 		asked := n.Keys == plan.NodeKeys{} && !n.Renews()
 		n.Renew = slices.DeleteFunc(slices.Clone(n.Renew), func(leaf string) bool { return d.why[n.Name][leaf] == "" })
-		if !asked && len(d.why[n.Name]) == 0 {
+		if !asked && !all && len(d.why[n.Name]) == 0 {
 			quiet++
 			continue
 		}

@@ -47,7 +47,7 @@ type revoking struct {
 	*work
 	RevokeOptions
 	again []takenBefore        // journals that have what is revoked
-	keys  []fingerprint.SHA256 // of what online signers signed of it
+	keys  []fingerprint.SHA256 // of what is revoked
 }
 
 // Revoke makes the revocation lists that a revocation changes, and etcd's bundles.
@@ -126,7 +126,7 @@ func (w *revoking) targets() ([]Revoked, error) {
 			t, err := w.target(c)
 			switch {
 			case err == nil:
-				found = append(found, t)
+				found, w.keys = append(found, t), append(w.keys, c.SPKI)
 			case bySerial:
 				return nil, err
 			default:

@@ -41,6 +41,7 @@ type Rollover struct {
 	Says     []string // what it does, a line each
 	Keys     []string // that it makes, and the station needs a place for
 	Late     []string // nodes that go straight to it
+	Stale    []string // nodes whose kubelets have certificates that count no more after it
 	Renewed  int      // certificates
 	Carried  int
 	Moves    []Move   // of authorities
@@ -90,15 +91,19 @@ func RolloverStage(chain Chain, o RolloverOptions, changes Changes) (*Rollover, 
 	r.nodes = slices.DeleteFunc(r.nodes, func(n requester) bool { return !r.concerns(n.node.Roles) })
 	out := &Rollover{}
 	r.stage.describe(out)
-	if out.Late, err = r.gate(); err != nil {
+	if out.Late, out.Stale, err = r.gate(); err != nil {
 		return nil, err
 	}
 	if err := r.draft(); err != nil {
 		return nil, err
 	}
+	if err := r.online(out); err != nil {
+		return nil, err
+	}
 	if err := r.stage.apply(r.p); err != nil {
 		return nil, err
 	}
+	r.p.Grant = r.chain.grant(r.Now, r.p, r.p.Nodes, r.JournalKey) // by who issues from now on
 	if out.Ceremony, err = r.settle(); err != nil {
 		return nil, err
 	}
@@ -114,7 +119,8 @@ func RolloverStage(chain Chain, o RolloverOptions, changes Changes) (*Rollover, 
 
 // concerns says whether a node of these roles has anything of what is replaced.
 func (r *rolling) concerns(roles []kubepki.Role) bool {
-	return !r.Account || slices.Contains(roles, kubepki.ControlPlane)
+	narrow, ok := r.stage.(interface{ apiServersAlone() bool })
+	return !r.Account && !(ok && narrow.apiServersAlone()) || slices.Contains(roles, kubepki.ControlPlane)
 }
 
 // find finds out what the asked for stage is, by what the last ceremony did.
@@ -138,11 +144,14 @@ func (r *rolling) find(validity plan.Duration) (stage, error) {
 	case Issue:
 		return issueGeneration{base}, nil
 	}
+	if slices.ContainsFunc(moves, func(m Move) bool { return m.Family == kubepki.KubeletClientAuthority }) {
+		return dropKubelets{dropGeneration{base}}, nil
+	}
 	return dropGeneration{base}, nil
 }
 
 // settle finds out what every node has to be made anew, and opens the plan as it
-// would be written. Every node is in it: each has to trust the same.
+// would be written. Every node that it concerns is in it: each has to trust the same.
 func (r *rolling) settle() (*schedule.Ceremony, error) {
 	all, err := r.open()
 	if err != nil {

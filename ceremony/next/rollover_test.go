@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
@@ -53,6 +54,8 @@ func TestMayLag(t *testing.T) {
 		{Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane}}, {Name: "etcd-1", Roles: []kubepki.Role{kubepki.Etcd}},
 		{Name: "worker-1", Roles: []kubepki.Role{kubepki.Worker}}, {Name: "worker-2", Roles: []kubepki.Role{kubepki.Worker}},
 	}
+	// No node shows another one what an online signer issues.
+	online := generation{moves: []Move{{Family: kubepki.KubeletClientAuthority}}}
 	for _, c := range []struct {
 		stage stage
 		late  string
@@ -65,6 +68,7 @@ func TestMayLag(t *testing.T) {
 		{dropGeneration{}, "cp-1 etcd-1 worker-1", false},
 		{trustGeneration{}, "cp-1 etcd-1", true},
 		{sameKey{}, "cp-1 etcd-1", true}, {issueAccount{}, "cp-1 etcd-1", false}, {trustAccount{}, "cp-1 etcd-1", true},
+		{issueGeneration{online}, "cp-1 etcd-1", true}, {dropGeneration{online}, "cp-1 etcd-1", true},
 		{dropAccount{}, "worker-1", false}, {dropAccount{}, "", true}, {issueRelease{}, "cp-1 etcd-1", true},
 	} {
 		may := true
@@ -82,11 +86,15 @@ func TestGrantFollows(t *testing.T) {
 	c := ceremonyOf("root")
 	c.plan.Plan.Grant = plan.Grant{SignaturesPerDay: 4, Nodes: []plan.GrantNode{
 		{Name: "cp-1", DNSNames: []string{"cp-1.lab.test"}}, {Name: "worker-1"}, {Name: "worker-2"}}}
-	chain := Chain{History: &history.History{}, all: []*Previous{ceremonyOf("root"), c}}
-	g := chain.grant(time.Now(), []plan.Node{
+	last := ceremonyOf("root")
+	last.Record = &history.Record{}
+	chain := Chain{History: &history.History{}, all: []*Previous{last, c}}
+	nodes := []plan.Node{
 		{Name: "cp-1", Roles: []kubepki.Role{kubepki.ControlPlane}, Address: "10.0.0.11"},
 		{Name: "worker-3", Roles: []kubepki.Role{kubepki.Worker}},
-	}, []string{"worker-1"})
+	}
+	left := &plan.NewOptions{Left: []string{"worker-1"}}
+	g := chain.grant(time.Now(), left, nodes, fingerprint.SHA256{})
 	var names []string
 	for _, n := range g.Nodes {
 		names = append(names, n.Name)
@@ -101,7 +109,20 @@ func TestGrantFollows(t *testing.T) {
 		t.Error("the former grant was changed")
 	}
 	none := Chain{all: []*Previous{ceremonyOf("root")}}
-	if g := none.grant(time.Now(), nil, nil); g.Given() {
+	if g := none.grant(time.Now(), &plan.NewOptions{}, nil, fingerprint.SHA256{}); g.Given() {
 		t.Error("a grant out of nothing")
+	}
+	key := fingerprint.Of([]byte("journal"))
+	if g := chain.grant(time.Now(), left, nodes, key); g.Journal != key || len(g.Nodes) != 3 {
+		t.Errorf("with another journal key: %+v", g)
+	}
+	ended := &plan.NewOptions{Authorities: []plan.Authority{{Name: "kubelet-client",
+		Family: kubepki.KubeletClientAuthority}}}
+	if g := chain.grant(time.Now(), ended, nodes, key); g.Given() {
+		t.Error("a grant of an authority that is not there any more")
+	}
+	ended.Authorities[0].Renews = "kubelet-client.crt"
+	if g := chain.grant(time.Now(), ended, nodes, fingerprint.SHA256{}); !g.Given() {
+		t.Error("no grant of an authority that gets another certificate")
 	}
 }

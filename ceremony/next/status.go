@@ -118,15 +118,17 @@ func alike(a, b *Previous, node string) bool {
 }
 
 // gate holds every node against the stage before, and returns those that are let
-// through although they lag.
-func (r *rolling) gate() ([]string, error) {
+// through although they lag, and those although their kubelets need what goes.
+func (r *rolling) gate() (late, stale []string, err error) {
 	var behind error
-	var late []string
+	asked, _ := r.stage.(kubelets)
 	var nodes []kubepki.Node
 	seen := map[string]bool{}
 	for _, p := range r.chain.all { // newest first
 		for _, n := range p.plan.Nodes {
-			if !r.concerns(n.Roles) || seen[n.Name] || slices.Contains(r.Without, n.Name) || slices.Contains(r.Left, n.Name) {
+			concerned := r.concerns(n.Roles)
+			if !concerned && asked == nil || seen[n.Name] || slices.Contains(r.Without, n.Name) ||
+				slices.Contains(r.Left, n.Name) {
 				continue
 			}
 			seen[n.Name] = true
@@ -134,35 +136,41 @@ func (r *rolling) gate() ([]string, error) {
 				continue
 			}
 			nodes = append(nodes, n)
-			why := r.lags(p, r.Statuses.of[n.Name])
+			s := r.Statuses.of[n.Name]
+			why := r.lags(p, s, concerned)
+			through := &late
+			if why == "" && asked != nil {
+				why, through = asked.asksBy(s), &stale
+			}
 			switch {
 			case why == "":
 			case slices.Contains(r.Lagging, n.Name):
-				late = append(late, n.Name)
+				*through = append(*through, n.Name)
 			default:
 				behind = errors.Join(behind, fmt.Errorf("node %s: %s", n.Name, why))
 			}
 		}
 	}
 	for _, name := range r.Lagging {
-		if !slices.Contains(late, name) {
-			return nil, refuse("node %s does not lag behind, or is no node of these ceremonies", oneLine(name))
+		if !slices.Contains(late, name) && !slices.Contains(stale, name) {
+			return nil, nil, refuse("node %s does not lag behind, or is no node of these ceremonies", oneLine(name))
 		}
 	}
 	if behind != nil {
-		return nil, &Refused{Err: behind, Hints: append(
+		return nil, nil, &Refused{Err: behind, Hints: append(
 			plainly("put that right on the node, and take its status again: officiant-node status -o json"),
 			Hint{Way: WayOfLaggards})}
 	}
 	if limited, ok := r.stage.(limited); ok {
-		return late, limited.mayLag(nodes, late)
+		return late, stale, limited.mayLag(nodes, late)
 	}
-	return late, nil
+	return late, stale, nil
 }
 
 // lags says how a node is not where the stage before leaves it; empty when it is.
-// made is the newest ceremony that made a bundle for it.
-func (r *rolling) lags(made *Previous, s *install.Status) string {
+// made is the newest ceremony that made a bundle for it. A node that the stage does not
+// concern has to have that bundle, and no more.
+func (r *rolling) lags(made *Previous, s *install.Status, concerned bool) string {
 	switch {
 	case s == nil:
 		return "no status of it in " + r.Statuses.Dir + ", or nothing is installed there"
@@ -192,6 +200,9 @@ func (r *rolling) lags(made *Previous, s *install.Status) string {
 			made.Open.Sequence,
 			filepath.Join(made.Dir, "bundles", made.node(s.Installed.Node)+".tar"),
 		)
+	}
+	if !concerned {
+		return ""
 	}
 	return r.stage.lags(made, s)
 }

@@ -29,6 +29,7 @@ type Changes struct {
 	Journal  *Journal      // of the online signer; nil: none is taken in
 	Kubeadm  *File         // the cluster's present facts; nil: those of the last ceremony
 	Validity plan.Duration // of new leaves; zero: as in the last ceremony
+	Online
 }
 
 // work is a plan in the making that continues a chain.
@@ -41,6 +42,7 @@ type work struct {
 	notes []string
 	p     *plan.NewOptions
 	file  *kubeadm.Config // the cluster's present facts; nil: those of the last ceremony
+	added []string        // authorities that the cluster gets
 }
 
 func (c Changes) begin(chain Chain, within time.Duration) *work {
@@ -172,7 +174,10 @@ func (w *work) draft() error {
 	for _, n := range w.nodes {
 		w.p.Nodes = append(w.p.Nodes, n.node)
 	}
-	w.p.Grant = w.chain.grant(w.Now, w.p.Nodes, w.Left)
+	if err := w.addOnline(); err != nil {
+		return err
+	}
+	w.p.Grant = w.chain.grant(w.Now, w.p, w.p.Nodes, w.JournalKey)
 	return nil
 }
 

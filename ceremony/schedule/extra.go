@@ -103,7 +103,8 @@ func (b *nodePass) servedOnline() {
 	if len(names) == 0 {
 		return
 	}
-	b.Warn(plan.At{"nodes"}, "%s: API servers know kubelets by kubelet-serving alone (--kubelet-certificate-authority), "+
-		"and would reach none that serves with the extra certificate kubelet-server; leave the extra out, and "+
+	b.Warn(plan.At{"nodes"}, "%s: API servers know kubelets by kubelet-serving alone "+
+		"(--kubelet-certificate-authority), and would reach none that serves with the extra certificate "+
+		"kubelet-server; leave the extra out, and "+
 		"tlsCertFile out of the kubelet's configuration", few(names))
 }

@@ -70,6 +70,8 @@ type renewOptions struct {
 	nodes    []string
 	families []string
 	kubeadm  string
+	online   bool
+	key      string // of the online signer's journal
 }
 
 func newRenewCommand(o *options) *cobra.Command {
@@ -88,6 +90,10 @@ new node needs one. With --kubeadm, the cluster's facts come from another file, 
 certificates that this changes are renewed too. Nothing else differs from the
 certificates in use.
 
+With --online-signer, a cluster that runs gets the authorities of an online signer: the
+root certifies them, and every node gets a bundle. --journal-key names the key of the
+signer's journal, and the ceremony then makes a grant for every node (docs/signer.md).
+
 The plan has only the root's certificate and, of the other authorities, only the keys
 that sign. If nothing is due, no plan is written, and the exit code is 9.` + directoriesHelp,
 		Args: o.someDirectories,
@@ -95,7 +101,7 @@ that sign. If nothing is due, no plan is written, and the exit code is 9.` + dir
 	}
 	f := c.Flags()
 	f.StringVar(&r.within, "within", "", "renew what expires within `TIME` from now, such as 90d (required, unless "+
-		"--requests, --kubeadm, --left or --journal already gives something to do)")
+		"--requests, --kubeadm, --left, --journal, --online-signer or --journal-key already gives something to do)")
 	f.StringVar(&r.requests, "requests", "", "`DIR` of new requests, *.req, from nodes that join or get new keys")
 	f.StringSliceVar(&r.nodes, "node", nil, "renew only certificates of this `NODE`; repeatable")
 	f.StringSliceVar(&r.families, "family", nil,
@@ -103,6 +109,9 @@ that sign. If nothing is due, no plan is written, and the exit code is 9.` + dir
 			"kubernetes, etcd or front-proxy")
 	leavingFlags(c, &r.continuing)
 	r.journal.flags(c)
+	f.BoolVar(&r.online, "online-signer", false, "make the authorities of an online signer, which kubelets ask")
+	f.StringVar(&r.key, "journal-key", "", "`FINGERPRINT` (SHA-256) of the key of the online signer's journal, for "+
+		"the grant")
 	f.StringVar(&r.kubeadm, "kubeadm", "", "kubeadm configuration `FILE` with the cluster's current facts")
 	f.StringVar(
 		&r.validity,
@@ -119,7 +128,7 @@ that sign. If nothing is due, no plan is written, and the exit code is 9.` + dir
 // flags checks what was asked for.
 func (o *renewOptions) flags() (within time.Duration, err error) {
 	// Something to do, whatever ends.
-	joins := o.requests != "" || o.kubeadm != "" || len(o.left) > 0 || o.journal.file != ""
+	joins := o.requests != "" || o.kubeadm != "" || len(o.left) > 0 || o.journal.file != "" || o.online || o.key != ""
 	if o.out == "" || o.within == "" && !joins {
 		return 0, exit.Usagef("ceremony renew needs --within TIME and --out FILE")
 	}
@@ -142,7 +151,12 @@ func (o *renewOptions) run(dirs []string) error {
 	if err != nil {
 		return err
 	}
-	changes.Nodes = o.nodes
+	changes.Nodes, changes.OnlineSigner = o.nodes, o.online
+	if o.key != "" {
+		if err := changes.JournalKey.UnmarshalText([]byte(o.key)); err != nil {
+			return exit.Usagef("--journal-key: %v", err)
+		}
+	}
 	if changes.Families, err = families(o.families); err != nil {
 		return err
 	}
@@ -200,8 +214,10 @@ func (o *renewOptions) tell(r *next.Renewal) error {
 		}
 		t.Add(exit.Line(c.Name), until, exit.Line(c.Changes))
 	}
-	if err := t.Write(o.Stdout, terminal.Width(o.Stdout)); err != nil {
-		return err
+	if len(r.Renewed) > 0 {
+		if err := t.Write(o.Stdout, terminal.Width(o.Stdout)); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(o.Stderr, "\nWrote plan %s to %s: %s to be issued, %d carried over, in %s.\n", r.Document.Name, o.out,
 		counted(len(r.Renewed), "certificate"), r.Carried, counted(len(r.Ceremony.Nodes), "bundle"))
@@ -209,9 +225,17 @@ func (o *renewOptions) tell(r *next.Renewal) error {
 		fmt.Fprintf(o.Stderr, "Left out, because none of their certificates expires within %s: %s.\n", o.within,
 			counted(r.Quiet, "node"))
 	}
+	o.places(r.Keys)
 	if err := o.compare(&r.Proposal); err != nil {
 		return err
 	}
 	o.thenCheck(o.out)
 	return nil
+}
+
+// places says of keys that a ceremony makes that the station has to name them.
+func (o *options) places(keys []string) {
+	for _, name := range keys {
+		fmt.Fprintf(o.Stderr, "Add where the %s key is to live to the station: keys: {%s: …}\n", name, name)
+	}
 }

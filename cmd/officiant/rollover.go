@@ -52,7 +52,9 @@ week-old status, or one of a node that rolled back, does not count.
 
 A stage is refused while a node lags behind the previous stage. --lagging names a node
 that must skip to this stage, and installs before all others: any number of workers, or
-one other node. The first stage may skip any.
+one other node. The first stage may skip any. An online signer's authorities concern
+control-plane nodes alone; "drop" of kubelet-client waits until every node's kubelet asks
+with a certificate by the successor.
 
 With --same-key instead of --stage, the authority keeps its key and name, and gets a
 certificate that expires later. This takes one ceremony, and what it issued stays valid.
@@ -179,11 +181,13 @@ func (o *rolloverOptions) tell(r *next.Rollover) error {
 	fmt.Fprintf(o.Stderr, "\nWrote plan %s to %s: %s to be issued, %d carried over, in %s.\n", r.Document.Name, o.out,
 		counted(r.Renewed, "certificate"), r.Carried, counted(len(r.Ceremony.Nodes), "bundle"))
 	fmt.Fprintf(o.Stderr, "It opens the keys: %s.\n", strings.Join(r.Ceremony.KeysNeeded(), ", "))
-	for _, name := range r.Keys {
-		fmt.Fprintf(o.Stderr, "Add where the %s key is to live to the station: keys: {%s: …}\n", name, name)
-	}
+	o.places(r.Keys)
 	for _, name := range r.Late {
 		fmt.Fprintf(o.Stderr, "Node %s goes straight to this stage: install its bundle before any other.\n", name)
+	}
+	for _, name := range r.Stale {
+		fmt.Fprintf(o.Stderr, "Node %s: once API servers have this stage, move /var/lib/kubelet/pki/kubelet-client-* "+
+			"aside on it and restart the kubelet.\n", name)
 	}
 	if err := o.compare(&r.Proposal); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -141,12 +142,27 @@ func (c *clerk) refused(want, command string) {
 // journalPage is the command of docs/signer.md that takes a journal in.
 func journalPage(t *testing.T) string {
 	t.Helper()
-	_, section, _ := strings.Cut(readPage(t, "signer.md"), "\n## At the next ceremony\n")
-	typed := blocks(section, "")
+	typed := pageBlocks(t, "signer.md", "## At the next ceremony")
 	if len(typed) == 0 || !strings.Contains(typed[0], "--journal ") {
 		t.Fatalf("the page has no such command: %q", typed)
 	}
 	return typed[0]
+}
+
+var plainBlock = regexp.MustCompile("(?s)\n```\n(.*?)```\n")
+
+// pageBlocks are the commands of a section that nothing types of itself.
+func pageBlocks(t *testing.T, page, section string) (list []string) {
+	t.Helper()
+	_, text, ok := strings.Cut(readPage(t, page), "\n"+section+"\n")
+	if !ok {
+		t.Fatalf("%s has no section %s", page, section)
+	}
+	text, _, _ = strings.Cut(text, "\n## ")
+	for _, b := range plainBlock.FindAllStringSubmatch(text, -1) {
+		list = append(list, strings.TrimSpace(b[1]))
+	}
+	return list
 }
 
 // TestJournal: what an online signer signed is on record with the next ceremony, which
