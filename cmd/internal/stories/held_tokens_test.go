@@ -28,11 +28,7 @@ func TestTokenHeld(t *testing.T) {
 	var server *pkcs11test.Remote
 	testscript.Run(t, testscript.Params{
 		Files: []string{filepath.Join("testdata", "held.txtar")},
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("PATH", programs+":"+env.Getenv("PATH"))
-			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
-			return nil
-		},
+		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"prepare": prepare,
 			"digest":  digest,

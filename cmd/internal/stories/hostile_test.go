@@ -49,11 +49,7 @@ func TestHostileModule(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Files: []string{filepath.Join("testdata", "hostile.txtar")},
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("PATH", programs+":"+env.Getenv("PATH"))
-			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
-			return nil
-		},
+		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"prepare": prepare, "digest": digest,
 			"suffer": func(ts *testscript.TestScript, _ bool, _ []string) {

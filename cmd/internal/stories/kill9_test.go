@@ -19,11 +19,7 @@ func TestKillMinus9(t *testing.T) {
 	needSoftHSM(t)
 	testscript.Run(t, testscript.Params{
 		Files: []string{filepath.Join("testdata", "kill9.txtar")},
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("PATH", programs+":"+env.Getenv("PATH"))
-			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
-			return nil
-		},
+		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"prepare": prepare,
 			"digest":  digest,

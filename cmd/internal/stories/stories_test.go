@@ -19,6 +19,8 @@ import (
 var (
 	source   string // the module's root
 	programs string // folder of the two programs
+	// Where the programs write which of their statements have run, for make refusals.
+	covered = os.Getenv("GOCOVERDIR")
 )
 
 // TestMain builds the two programs once, as make build does.
@@ -52,7 +54,11 @@ func run(m *testing.M) int {
 }
 
 func build(name, cgo string) error {
-	c := exec.Command("go", "build", "-ldflags=-s -w", "-o", filepath.Join(programs, name), "./cmd/"+name)
+	args := []string{"build", "-ldflags=-s -w", "-o", filepath.Join(programs, name)}
+	if covered != "" {
+		args = append(args, "-cover", "-coverpkg=officiant/...")
+	}
+	c := exec.Command("go", append(args, "./cmd/"+name)...)
 	c.Dir = source
 	c.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
 	if out, err := c.CombinedOutput(); err != nil {
@@ -66,11 +72,9 @@ func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("PATH", programs+":"+env.Getenv("PATH"))
 			env.Setenv("SOURCE", source)
 			env.Setenv("NO_COLOR", "1")
-			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
-			return nil
+			return setup(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
@@ -80,6 +84,16 @@ func TestStories(t *testing.T) {
 			"head":    head,
 		},
 	})
+}
+
+// setup lets a script run the programs, with nothing of this user's.
+func setup(env *testscript.Env) error {
+	env.Setenv("PATH", programs+":"+env.Getenv("PATH"))
+	env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
+	if covered != "" {
+		env.Setenv("GOCOVERDIR", covered)
+	}
+	return nil
 }
 
 func needSoftHSM(t *testing.T) {
