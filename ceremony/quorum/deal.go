@@ -26,15 +26,13 @@ func Deal(random io.Reader, token string, people []string, threshold int, pin []
 	if len(pin) == 0 || len(pin) > MaxPIN {
 		return nil, nil, fmt.Errorf("a PIN of %d bytes; it has 1 to %d", len(pin), MaxPIN)
 	}
-	if threshold < 2 || threshold > len(people) {
-		return nil, nil, fmt.Errorf("threshold is %d; with %d people it is 2 to %d", threshold, len(people), len(people))
+	s := &Set{Token: token, Threshold: threshold, People: people}
+	if err := s.dealable(); err != nil {
+		return nil, nil, err
 	}
 	secret := curve.RandomNonZeroScalar(random)
 	dealt := secretsharing.New(random, uint(threshold-1), secret)
-	s := &Set{Token: token, Threshold: threshold, People: people, commitments: dealt.CommitSecret()}
-	if err := s.valid(); err != nil {
-		return nil, nil, err
-	}
+	s.commitments = dealt.CommitSecret()
 	sealed, err := s.seal(secret, pin)
 	if err != nil {
 		return nil, nil, err

@@ -86,7 +86,7 @@ const letters = "abcdefghijkmnpqrstuvwxyz23456789"
 // NewPIN makes a PIN of n letters and digits, of five bits each.
 func NewPIN(random io.Reader, n int) ([]byte, error) {
 	if n < 4 || n > MaxPIN {
-		return nil, fmt.Errorf("a PIN of %d letters; one that is made has 4 to %d", n, MaxPIN)
+		return nil, fmt.Errorf("a PIN of %d characters; one that is made has 4 to %d", n, MaxPIN)
 	}
 	pin := make([]byte, n)
 	for i := range pin {

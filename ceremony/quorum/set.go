@@ -74,8 +74,19 @@ func (s *Set) take(l field) (err error) {
 	return err
 }
 
-// valid says why a set is none that shares can be dealt for.
+// valid says why a set is none that shares were dealt for.
 func (s *Set) valid() error {
+	if err := s.dealable(); err != nil {
+		return err
+	}
+	if len(s.commitments) != s.Threshold {
+		return fmt.Errorf("has %d commitments; with threshold %d it has as many", len(s.commitments), s.Threshold)
+	}
+	return nil
+}
+
+// dealable says why shares cannot be dealt to a set's people.
+func (s *Set) dealable() error {
 	if err := name("token", s.Token); err != nil {
 		return err
 	}
@@ -84,9 +95,6 @@ func (s *Set) valid() error {
 	}
 	if s.Threshold < 2 || s.Threshold > len(s.People) {
 		return fmt.Errorf("threshold is %d; with %d people it is 2 to %d", s.Threshold, len(s.People), len(s.People))
-	}
-	if len(s.commitments) != s.Threshold {
-		return fmt.Errorf("has %d commitments; with threshold %d it has as many", len(s.commitments), s.Threshold)
 	}
 	seen := map[string]bool{}
 	for _, p := range s.People {
