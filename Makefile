@@ -9,8 +9,8 @@ FUZZTIME ?= 100000x
 REFUSALS := $(addprefix ./bundle/,certfile charset contents durable fetch fingerprint install kubeadm kubeconfig kubelet kubepki \
 		nearest privatekey request seal sshsig statement tree update visible yamltree) \
 	$(addprefix ./ceremony/,approval chain comparison inventory issue lint online online/csrlist online/endpoint online/grant \
-		online/journal online/policy placement plan preflight profile quorum receipt revocation schedule station status) \
-	$(addprefix ./signer/,backoff pkcs11)
+		online/journal online/policy placement plan preflight profile quorum receipt revocation schedule station status transcript) \
+	./signer $(addprefix ./signer/,backoff pkcs11)
 # More for make acceptance, such as "-only one".
 ACCEPTANCE ?=
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)

@@ -114,8 +114,10 @@ func (o *order) giveUp(l *Line) error {
 		k := keyOf(r.Name, r.ID)
 		i := slices.IndexFunc(g.keys, func(a AbandonedKey) bool { return keyOf(a.Name, a.ID) == k })
 		switch {
-		case i < 0 || g.keys[i].Kept != "" || g.ended[k]:
-			return fmt.Errorf("destroy-intent %s: not one of the keys to be destroyed, or a second time", r.Name)
+		case i < 0 || g.keys[i].Kept != "":
+			return fmt.Errorf("destroy-intent %s: not one of the keys to be destroyed", r.Name)
+		case g.ended[k]:
+			return fmt.Errorf("destroy-intent %s: a second time", r.Name)
 		case r.SPKI != nil && g.keys[i].SPKI != nil && *r.SPKI != *g.keys[i].SPKI:
 			return fmt.Errorf("destroy-intent %s: another key than the one that was made", r.Name)
 		}
@@ -129,9 +131,12 @@ func (o *order) giveUp(l *Line) error {
 			return fmt.Errorf("destroyed: outcome is %q, and line %d found %s key", r.Outcome, r.Intent,
 				map[bool]string{true: "a", false: "no"}[found])
 		}
-		if !slices.Contains([]string{KeyDestroyed, KeyScheduled, KeyAbsent}, r.Outcome) ||
-			(r.Outcome == KeyScheduled) != (r.Until != nil) {
+		if !slices.Contains([]string{KeyDestroyed, KeyScheduled, KeyAbsent}, r.Outcome) {
 			return fmt.Errorf("destroyed: outcome is %q", r.Outcome)
+		}
+		if (r.Outcome == KeyScheduled) != (r.Until != nil) {
+			return fmt.Errorf("destroyed: until goes with %q, and with nothing else; outcome is %q", KeyScheduled,
+				r.Outcome)
 		}
 		delete(g.open, r.Intent)
 		g.results[r.Outcome]++
@@ -165,8 +170,11 @@ func (o *order) abandonAll(r Abandonment) error {
 	}
 	named := map[string]bool{}
 	for _, k := range r.Keys {
-		if !hexID(k.ID) || named[keyOf(k.Name, k.ID)] {
-			return fmt.Errorf("abandonment: key %s twice, or its id is not 16 bytes in lower-case hex", k.Name)
+		if !hexID(k.ID) {
+			return fmt.Errorf("abandonment: key %s: id is not 16 bytes in lower-case hex", k.Name)
+		}
+		if named[keyOf(k.Name, k.ID)] {
+			return fmt.Errorf("abandonment: key %s twice", k.Name)
 		}
 		named[keyOf(k.Name, k.ID)] = true
 	}

@@ -112,13 +112,19 @@ func (o *order) start(first Open) error {
 		return errors.New("sequence or steps out of range")
 	}
 	if n := len(first.People); first.Threshold < 0 || first.Threshold > n || (n > 0) != (first.Threshold > 0) {
-		return errors.New("threshold is not one of the people named")
+		return fmt.Errorf("threshold is %d, and %d people are named", first.Threshold, n)
 	}
 	seen := map[fingerprint.SHA256]bool{}
 	for _, j := range first.Journals {
-		if seen[j.First] || j.Line < 1 || j.Since < 0 || j.Since > j.Line || j.Certificates < 0 || j.Abandoned < 0 ||
-			j.File == "" && j.Since+j.Certificates+j.Abandoned > 0 {
-			return fmt.Errorf("a journal is there twice, or is said to have %d lines from %d on", j.Line, j.Since)
+		if seen[j.First] {
+			return errors.New("a journal is there twice")
+		}
+		if j.Line < 1 || j.Since < 0 || j.Since > j.Line || j.Certificates < 0 || j.Abandoned < 0 {
+			return fmt.Errorf("a journal is said to have %d lines from %d on, with %d certificates and %d abandoned",
+				j.Line, j.Since, j.Certificates, j.Abandoned)
+		}
+		if j.File == "" && j.Since+j.Certificates+j.Abandoned > 0 {
+			return errors.New("a journal has lines that are counted, and no file")
 		}
 		seen[j.First] = true
 	}
@@ -188,10 +194,7 @@ func (o *order) record(l *Line) error {
 	case Abandoned:
 		return o.abandon(r)
 	case Adopted:
-		if _, err := x509.ParseCertificate(r.Certificate); err != nil || o.adopted[r.Name] || !o.issuing {
-			return fmt.Errorf("adopted %s: a second time, after issuing was closed, or no certificate", r.Name)
-		}
-		o.adopted[r.Name] = true
+		return o.adopt(r)
 	case NodeKeys:
 		if o.made[r.Node] || !o.issuing {
 			return fmt.Errorf("node-keys of %s: a second time, or after issuing was closed", r.Node)
@@ -205,6 +208,20 @@ func (o *order) record(l *Line) error {
 		}
 		o.closed = true
 	}
+	return nil
+}
+
+func (o *order) adopt(r Adopted) error {
+	if o.adopted[r.Name] {
+		return fmt.Errorf("adopted %s: a second time", r.Name)
+	}
+	if !o.issuing {
+		return fmt.Errorf("adopted %s after issuing was closed", r.Name)
+	}
+	if _, err := x509.ParseCertificate(r.Certificate); err != nil {
+		return fmt.Errorf("adopted %s: %w", r.Name, err)
+	}
+	o.adopted[r.Name] = true
 	return nil
 }
 

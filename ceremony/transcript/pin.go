@@ -31,8 +31,11 @@ func (o *order) pinShares(r PINShares) error {
 		}
 		last = p.Index
 	}
-	if r.Set == "" || len(r.Proofs) < 2 {
-		return errors.New("pin-shares: without a set, or by fewer than two people")
+	if r.Set == "" {
+		return errors.New("pin-shares: without a set")
+	}
+	if len(r.Proofs) < 2 {
+		return errors.New("pin-shares: by fewer than two people")
 	}
 	return nil
 }

@@ -27,8 +27,10 @@ func (o *order) changeStation(r StationChanged) error {
 		return errors.New("station-changed: former is not the station of the lines before")
 	case r.Station == o.station:
 		return errors.New("station-changed: it is the same station")
-	case r.Reason == "" || len(r.By) == 0 || slices.Contains(r.By, ""):
-		return errors.New("station-changed: without a reason, or by nobody")
+	case r.Reason == "":
+		return errors.New("station-changed: without a reason")
+	case len(r.By) == 0 || slices.Contains(r.By, ""):
+		return errors.New("station-changed: by nobody")
 	case len(slices.Compact(slices.Sorted(slices.Values(r.By)))) < len(r.By):
 		return errors.New("station-changed: somebody agrees twice")
 	}
