@@ -17,7 +17,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 BUILT    := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 
-.PHONY: help build relay image room-image test-room boot-room build-airgap man release release-twice ages vuln demo test test-tokens test-browser refusals bench lint fuzz acceptance clean
+.PHONY: help build relay image room-image test-room boot-room build-airgap man release release-twice release-compared ages vuln demo test test-tokens test-browser refusals bench lint fuzz acceptance clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ release: ## programs, SBOMs and Debian packages for amd64 and arm64, in build/re
 
 release-twice: ## a release is built twice, compared, installed and removed
 	@GO='$(GO)' .ci/release-twice
+
+release-compared: ## a release of this machine's architecture is built twice and compared
+	@GO='$(GO)' ARCHITECTURES=$$($(GO) env GOHOSTARCH) .ci/release-twice --compare
 
 ages: ## how old each dependency is, and which have newer versions; says when it cannot know
 	@GO='$(GO)' .ci/dependency-age
