@@ -45,6 +45,9 @@ var written = map[string]string{
 	"external-root":     "e5cbf245fa444de7eaabd98b4e979d72b3a4bf1006eece0f3c240079588eb5a0",
 	// Bundles of format 6; kubelet-client gets another certificate for its key.
 	"online-signer": "fa487d7a4cb64b767fa05ce0ee11814a1fe32ac120a0d745bdcf33030b71833e",
+	// A grant that refuses the keys of what is revoked, a ceremony's and an online signer's,
+	// and the journal that was taken in.
+	"grant": "f3947d30d0b6958f36c288a304f57742c84df3bfeede5452bc12e19cdfbae35c",
 }
 
 // TestWrittenBefore verifies each of them: whole, with the ceremonies it continues

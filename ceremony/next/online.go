@@ -115,8 +115,8 @@ func (r *rolling) online(out *Rollover) error {
 			out.Says = append(out.Says, fmt.Sprintf("%s: give the signer's station the key of %s, and restart the "+
 				"signer, before the next stage", m.Family, m.Next))
 		case r.Stage == Issue:
-			out.Says = append(out.Says, fmt.Sprintf("%s: give the signer this ceremony's grant once API servers have "+
-				"the stage before, which the statuses say", m.Family))
+			out.Says = append(out.Says, fmt.Sprintf("%s: when API servers have this stage, put its grant in place on "+
+				"the signer's host and send SIGHUP", m.Family))
 		case r.Stage == Drop:
 			until, err := r.signedUntil(m)
 			if err != nil {

@@ -132,6 +132,9 @@ func (o *renewOptions) flags() (within time.Duration, err error) {
 	if o.out == "" || o.within == "" && !joins {
 		return 0, exit.Usagef("ceremony renew needs --within TIME and --out FILE")
 	}
+	if o.online && len(o.nodes) > 0 {
+		return 0, exit.Usagef("--online-signer is for every node, and --node names some")
+	}
 	if o.within == "" {
 		return 0, nil
 	}
@@ -186,8 +189,14 @@ func (o *renewOptions) nothingDue(r *next.Renewal) string {
 	if len(o.families) > 0 {
 		of = " of " + strings.Join(o.families, " and ")
 	}
-	return fmt.Sprintf("No certificate%s of %s expires within %s, and nothing differs", of, counted(r.Quiet, "node"),
-		o.within)
+	return fmt.Sprintf("No certificate%s of %s %s, and nothing differs", of, counted(r.Quiet, "node"), o.expires())
+}
+
+func (o *renewOptions) expires() string {
+	if o.within == "" {
+		return "has expired"
+	}
+	return "expires within " + o.within
 }
 
 // families are the families of leaf-issuing authorities that were named.
@@ -222,7 +231,7 @@ func (o *renewOptions) tell(r *next.Renewal) error {
 	fmt.Fprintf(o.Stderr, "\nWrote plan %s to %s: %s to be issued, %d carried over, in %s.\n", r.Document.Name, o.out,
 		counted(len(r.Renewed), "certificate"), r.Carried, counted(len(r.Ceremony.Nodes), "bundle"))
 	if r.Quiet > 0 {
-		fmt.Fprintf(o.Stderr, "Left out, because none of their certificates expires within %s: %s.\n", o.within,
+		fmt.Fprintf(o.Stderr, "Left out, because none of their certificates %s: %s.\n", o.expires(),
 			counted(r.Quiet, "node"))
 	}
 	o.places(r.Keys)

@@ -26,6 +26,8 @@ func TestUsage(t *testing.T) {
 		{"ceremony renew dir --out plan.yaml", "needs --within TIME and --out FILE"},
 		{"ceremony renew dir --requests requests", "needs --within TIME and --out FILE"},
 		{"ceremony renew dir --within 90d", "needs --within TIME and --out FILE"},
+		{"ceremony renew dir --online-signer --node cp-1 --out plan.yaml", "--online-signer is for every node"},
+		{"ceremony renew dir --journal-key 51d0 --out plan.yaml", "--journal-key: "},
 		{"ceremony renew dir --within soon --out plan.yaml", "--within: "},
 		{"ceremony renew dir --within 90d --out plan.yaml --validity long", "--validity: "},
 		{"signer list a b", "takes one token or KMS, or none"},
