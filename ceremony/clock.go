@@ -41,9 +41,8 @@ func (c *common) atWork() time.Time {
 // are signed: the record began long ago, or by a clock that stood behind.
 func (r *run) bornExpired() error {
 	begins, at := r.progress.NotBefore, r.now()
-	for _, e := range r.plan.Entries {
-		if e.Kind != schedule.LeafCertificate && e.Kind != schedule.AuthorityCertificate ||
-			r.progress.Issued(e.Name) {
+	for e := range linesOf(r.plan, schedule.AuthorityCertificate, schedule.LeafCertificate) {
+		if r.progress.Issued(e.Name) {
 			continue
 		}
 		if end := begins.Add(e.Duration); !end.After(at) {

@@ -46,8 +46,13 @@ func tryAll(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, r
 	}
 	var reasons []string
 	var leaves []int
-	for i, e := range c.Entries {
-		switch e.Kind {
+	for n := range c.Len() {
+		kind, _ := c.Of(n + 1)
+		if kind == schedule.LeafCertificate {
+			leaves = append(leaves, n+1)
+			continue
+		}
+		switch e := *c.Entry(n + 1); kind {
 		case schedule.RootCertificate, schedule.AuthorityCertificate:
 			if err := d.entry(e); err != nil {
 				reasons = append(reasons, err.Error())
@@ -56,15 +61,13 @@ func tryAll(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, r
 			if err := d.external(e); err != nil {
 				reasons = append(reasons, err.Error())
 			}
-		case schedule.LeafCertificate:
-			leaves = append(leaves, i)
 		}
 	}
 	// Authorities came first, and leaves have the keys of their requests: from
 	// here on the hierarchy is only read.
 	refused, done := make([]error, len(leaves)), count(len(leaves))
 	_ = parallel(runtime.GOMAXPROCS(0), len(leaves), func(i int) error {
-		refused[i] = d.entry(c.Entries[leaves[i]])
+		refused[i] = d.entry(*c.Entry(leaves[i]))
 		done.one()
 		return nil
 	})
@@ -73,11 +76,9 @@ func tryAll(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, r
 			reasons = append(reasons, err.Error())
 		}
 	}
-	for _, e := range c.Entries {
-		if e.Kind == schedule.CRLSignature {
-			if err := d.list(e); err != nil {
-				reasons = append(reasons, err.Error())
-			}
+	for e := range linesOf(c, schedule.CRLSignature) {
+		if err := d.list(e); err != nil {
+			reasons = append(reasons, err.Error())
 		}
 	}
 	reasons = append(append(reasons, d.layout()...), d.grant()...)

@@ -33,9 +33,9 @@ func (e *Awaiting) Error() string {
 // addRequests adds a step for each authority of a token that asks for its
 // certificate from an external root.
 func (s *script) addRequests(p phase) {
-	for _, e := range s.plan.Entries {
+	for e := range linesOf(s.plan, schedule.RequestSignature) {
 		for _, name := range p.keys {
-			if e.Kind == schedule.RequestSignature && e.Signer == name {
+			if e.Signer == name {
 				s.add(fmt.Sprintf("Sign the request of the %s intermediate", name),
 					inIssuing(func(r *issuing, ctx context.Context) error { return r.request(ctx, e) }))
 			}

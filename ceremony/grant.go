@@ -117,8 +117,8 @@ func (r *outputs) grant() ([]byte, error) {
 
 // signGrant has the release key sign the grant.
 func (r *outputs) signGrant(ctx context.Context) error {
-	i := slices.IndexFunc(r.plan.Entries, func(e schedule.Entry) bool { return e.Kind == schedule.GrantSignature })
-	if i < 0 {
+	lines := slices.Collect(linesOf(r.plan, schedule.GrantSignature))
+	if len(lines) != 1 {
 		return errors.New("the schedule has no line for the grant's signature")
 	}
 	data, err := r.grant()
@@ -127,17 +127,17 @@ func (r *outputs) signGrant(ctx context.Context) error {
 	}
 	sum := fingerprint.Of(data)
 	r.observer.Fingerprint("grant", sum)
-	if _, done := r.progress.Signatures[schedule.GrantName]; done {
+	if r.progress.Signed(schedule.GrantName) {
 		return nil
 	}
-	return r.signFiles(ctx, r.plan.Entries[i:i+1], []fingerprint.SHA256{sum}, r.stepCount(1))
+	return r.signFiles(ctx, lines, []fingerprint.SHA256{sum}, r.stepCount(1))
 }
 
 // writeGrant leaves the grant and its signature, as a signer is given them.
 func (r *outputs) writeGrant() error {
-	signed, ok := r.progress.Signatures[schedule.GrantName]
-	if !ok {
-		return nil
+	signed, ok, err := r.progress.Signature(schedule.GrantName)
+	if !ok || err != nil {
+		return err
 	}
 	data, err := r.grant()
 	if err != nil {

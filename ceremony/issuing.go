@@ -7,7 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"slices"
+	"iter"
 	"sync"
 	"sync/atomic"
 
@@ -37,30 +37,43 @@ type issuing struct {
 	brought map[string][]byte // certificates that others signed, as they came back; nil: none
 }
 
+// issueLeaves makes the leaf certificates of an authority.
+func (r *issuing) issueLeaves(ctx context.Context, authority string) error {
+	return r.issue(ctx, func(yield func(schedule.Entry) bool) {
+		for e := range linesOf(r.plan, schedule.LeafCertificate) {
+			if e.Signer == authority && !yield(e) {
+				return
+			}
+		}
+	})
+}
+
 // issue makes the certificates of the entries, all of one signer, that have
 // none yet, group by group: check and lint, put the intents on disk, sign,
 // record. While the token signs one group, the next one's intents are put on
 // disk and the one after it is checked, so that the token need not wait.
-func (r *issuing) issue(ctx context.Context, entries []*schedule.Entry) error {
-	var open []*schedule.Entry
-	for _, e := range entries {
-		if !r.progress.Issued(e.Name) {
-			open = append(open, e)
+func (r *issuing) issue(ctx context.Context, entries iter.Seq[schedule.Entry]) error {
+	open := func(yield func(schedule.Entry) bool) {
+		for e := range entries {
+			if !r.progress.Issued(e.Name) && !yield(e) {
+				return
+			}
 		}
 	}
-	if n := len(entries) - len(open); n > 0 {
-		r.observer.Say(fmt.Sprintf("%d of %d on record already", n, len(entries)))
+	todo := length(open)
+	if all := length(entries); all > todo {
+		r.observer.Say(fmt.Sprintf("%d of %d on record already", all-todo, all))
 	}
-	done := r.stepCount(len(open))
-	first := min(firstGroup, len(open))
-	groups := slices.AppendSeq(slices.Collect(slices.Chunk(open[:first], firstGroup)), slices.Chunk(open[first:],
-		groupSize))
-	checks := r.checkAhead(groups)
+	done := r.stepCount(todo)
+	next, stop := iter.Pull(groups(open, firstGroup, groupSize))
+	defer stop()
+	group, checks := r.checkNext(next)
 	defer func() { _, _ = checks() }() // nothing stays at work
 	var before *batch
-	for i, group := range groups {
+	for group != nil {
 		checked, err := checks()
-		checks = r.checkAhead(groups[i+1:])
+		var following []schedule.Entry
+		following, checks = r.checkNext(next)
 		var now *batch
 		if err == nil {
 			now, err = r.intend(ctx, group, checked)
@@ -74,7 +87,7 @@ func (r *issuing) issue(ctx context.Context, entries []*schedule.Entry) error {
 		if err = errors.Join(err, r.results(before, err)); err != nil {
 			return errors.Join(err, now.wait())
 		}
-		before = now
+		before, group = now, following
 	}
 	failed := before.wait()
 	return errors.Join(failed, r.results(before, failed))
@@ -92,7 +105,7 @@ type batch struct {
 // intend puts a group's intents on disk. With them go the results of the group
 // before the one that is being signed: a result that is lost costs its entry a
 // new serial number.
-func (r *issuing) intend(ctx context.Context, entries []*schedule.Entry, checked []*issue.Checked) (*batch, error) {
+func (r *issuing) intend(ctx context.Context, entries []schedule.Entry, checked []*issue.Checked) (*batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -144,18 +157,18 @@ func (r *issuing) results(b *batch, failed error) error {
 	return err
 }
 
-// checkAhead begins to turn the first of groups into the only things that can
+// checkNext begins to turn the next group into the only things that can
 // be signed, on all workers: this, and not the token, is most of the work with
-// fast keys. It takes from the run's state what it needs before it returns.
-func (r *issuing) checkAhead(groups [][]*schedule.Entry) (wait func() ([]*issue.Checked, error)) {
-	if len(groups) == 0 {
-		return func() ([]*issue.Checked, error) { return nil, nil }
-	}
-	checks := make([]func() (*issue.Checked, error), len(groups[0]))
-	for i, e := range groups[0] {
-		check, err := r.check(*e)
+// fast keys. It takes from the run's state what it needs before it returns. The group
+// is nil when there is none left.
+func (r *issuing) checkNext(next func() ([]schedule.Entry, bool)) (group []schedule.Entry,
+	wait func() ([]*issue.Checked, error)) {
+	group, _ = next()
+	checks := make([]func() (*issue.Checked, error), len(group))
+	for i, e := range group {
+		check, err := r.check(e)
 		if err != nil {
-			return func() ([]*issue.Checked, error) { return nil, err }
+			return group, func() ([]*issue.Checked, error) { return nil, err }
 		}
 		checks[i] = check
 	}
@@ -167,7 +180,7 @@ func (r *issuing) checkAhead(groups [][]*schedule.Entry) (wait func() ([]*issue.
 			return err
 		})
 	}()
-	return sync.OnceValues(func() ([]*issue.Checked, error) { return checked, <-finished })
+	return group, sync.OnceValues(func() ([]*issue.Checked, error) { return checked, <-finished })
 }
 
 // check gathers what an entry's check needs: its public key, an unused serial
@@ -227,7 +240,7 @@ func (r *issuing) issuer(e schedule.Entry) (*x509.Certificate, crypto.PublicKey,
 
 // authority is an authority's certificate: made in this ceremony, signed by others, or an input.
 func (r *common) authority(name string) (*x509.Certificate, error) {
-	if c := r.progress.Certificate(name); c != nil {
+	if c := r.progress.Authority(name); c != nil {
 		return c, nil
 	}
 	if c := r.progress.External[name]; c != nil {
@@ -249,7 +262,7 @@ func (r *issuing) closeIssuing(_ context.Context) error {
 		return err
 	}
 	n := 0
-	for _, e := range r.plan.Entries {
+	for e := range r.plan.All() {
 		switch e.Kind {
 		case schedule.RootCertificate, schedule.AuthorityCertificate, schedule.LeafCertificate:
 			if !r.progress.Issued(e.Name) {

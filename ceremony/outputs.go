@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"officiant/bundle"
@@ -33,31 +32,33 @@ type outputs struct {
 // signBundles puts every bundle together, checks it as a node would, and has
 // its list of sums signed by the release key, group by group.
 func (r *outputs) signBundles(ctx context.Context) error {
-	var unsigned []schedule.Entry
-	for _, e := range r.plan.Entries {
-		if e.Kind != schedule.BundleSignature {
-			continue
-		}
-		if _, done := r.progress.Signatures[e.Name]; !done {
-			unsigned = append(unsigned, e)
+	// Bundles have their lines in the plan's order of nodes.
+	unsigned := func(yield func(unsignedBundle) bool) {
+		at := 0
+		for e := range linesOf(r.plan, schedule.BundleSignature) {
+			if !r.progress.Signed(e.Name) && !yield(unsignedBundle{e, at}) {
+				return
+			}
+			at++
 		}
 	}
 	shared, err := r.shared()
 	if err != nil {
 		return err
 	}
-	done := r.stepCount(len(unsigned))
-	for group := range slices.Chunk(unsigned, groupSize) {
-		sums := make([]fingerprint.SHA256, len(group))
+	done := r.stepCount(length(unsigned))
+	for group := range groups(unsigned, groupSize, groupSize) {
+		entries, sums := make([]schedule.Entry, len(group)), make([]fingerprint.SHA256, len(group))
 		err := parallel(r.workers, len(group), func(i int) error {
+			entries[i] = group[i].Entry
 			// The bundle answers the request that was proven: it is read again, and not
 			// what may lie in its place by now.
-			if file := shared.requests[group[i].Node]; file != "" {
+			if file := r.plan.Plan.Nodes[group[i].at].Request; file != "" {
 				if _, err := r.plan.Input(file); err != nil {
 					return err
 				}
 			}
-			b, err := r.bundle(shared, group[i].Node)
+			b, err := r.bundle(shared, group[i].at)
 			if err != nil {
 				return err
 			}
@@ -67,11 +68,17 @@ func (r *outputs) signBundles(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := r.signFiles(ctx, group, sums, done); err != nil {
+		if err := r.signFiles(ctx, entries, sums, done); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// unsignedBundle is the line of a bundle, and the place of its node in the plan.
+type unsignedBundle struct {
+	schedule.Entry
+	at int
 }
 
 // signFiles has the release key sign files, by their SHA-256.
@@ -105,9 +112,6 @@ type shared struct {
 	trusted     map[kubepki.Authority][]*x509.Certificate // beside them
 	issuers     []*x509.Certificate                       // between an external root and them
 	adopted     map[kubepki.Authority]*x509.Certificate   // those of either that no ceremony made
-	nodes       map[string]kubepki.Node
-	leaves      map[string][]*schedule.Entry // by node
-	requests    map[string]string            // files, by node
 	checker     bundle.Checker
 }
 
@@ -116,29 +120,14 @@ func (r *outputs) shared() (*shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shared{authorities: authorities, trusted: trusted, adopted: r.adopted(), issuers: r.issuers(),
-		nodes: map[string]kubepki.Node{}, leaves: map[string][]*schedule.Entry{}, requests: map[string]string{}}
-	for _, n := range r.plan.Plan.Nodes {
-		s.requests[n.Name] = n.Request
-	}
-	for _, n := range r.plan.Nodes {
-		s.nodes[n.Name] = n
-	}
-	for i := range r.plan.Entries {
-		if e := &r.plan.Entries[i]; e.Kind == schedule.LeafCertificate {
-			s.leaves[e.Node] = append(s.leaves[e.Node], e)
-		}
-	}
-	return s, nil
+	return &shared{authorities: authorities, trusted: trusted, adopted: r.adopted(), issuers: r.issuers()}, nil
 }
 
-// bundle puts one node's bundle together from plan and record. Its signature
+// bundle puts a node's bundle together from plan and record, by its place in the plan. Its signature
 // is in it once that is on record.
-func (r *outputs) bundle(s *shared, node string) (*bundle.Bundle, error) {
-	n, ok := s.nodes[node]
-	if !ok {
-		return nil, fmt.Errorf("no node %s in the plan", node)
-	}
+func (r *outputs) bundle(s *shared, at int) (*bundle.Bundle, error) {
+	n := r.plan.Nodes[at]
+	node := n.Name
 	parts := bundle.Parts{
 		Cluster: r.plan.Cluster, Node: n,
 		Root: s.authorities[kubepki.Root], Authorities: s.authorities, Trusted: s.trusted, Adopted: s.adopted,
@@ -153,8 +142,17 @@ func (r *outputs) bundle(s *shared, node string) (*bundle.Bundle, error) {
 	if parts.NextRelease, err = r.nextRelease(); err != nil {
 		return nil, err
 	}
-	for _, e := range s.leaves[node] {
-		parts.Leaves[e.Leaf.Name] = r.progress.Certificate(e.Name)
+	leaves, err := kubepki.Leaves(r.plan.Cluster, n)
+	if err != nil {
+		return nil, err
+	}
+	for _, leaf := range leaves {
+		if r.plan.Carried[node][leaf.Name] != nil {
+			continue
+		}
+		if parts.Leaves[leaf.Name], err = r.progress.Certificate(node + "/" + leaf.Name); err != nil {
+			return nil, err
+		}
 	}
 	maps.Copy(parts.Leaves, r.plan.Carried[node])
 	if n.Has(kubepki.Etcd) {
@@ -169,7 +167,10 @@ func (r *outputs) bundle(s *shared, node string) (*bundle.Bundle, error) {
 		Cluster: r.plan.Cluster.Name, Node: node, Ceremony: r.plan.Digest, Transcript: *r.progress.Closing,
 		Sequence: r.plan.Sequence, Rehearsal: r.rehearsal,
 	}
-	signed, ok := r.progress.Signatures["bundle "+node]
+	signed, ok, err := r.progress.Signature("bundle " + node)
+	if err != nil {
+		return nil, err
+	}
 	if !ok {
 		return bundle.Build(h, parts)
 	}
@@ -222,8 +223,8 @@ func (r *outputs) writeOutputs(_ context.Context) error {
 		return err
 	}
 	done := r.stepCount(len(r.plan.Nodes))
-	for nodes := range slices.Chunk(r.plan.Nodes, batched) {
-		if err := r.writeBundles(shared, nodes, done); err != nil {
+	for first := 0; first < len(r.plan.Nodes); first += batched {
+		if err := r.writeBundles(shared, first, min(batched, len(r.plan.Nodes)-first), done); err != nil {
 			return err
 		}
 	}
@@ -235,16 +236,16 @@ func (r *outputs) writeOutputs(_ context.Context) error {
 // is killed makes at most so many of them again.
 const batched = 512
 
-// writeBundles writes the bundles of some nodes. They follow from the record, so none
+// writeBundles writes the bundles of n nodes, from one on. They follow from the record, so none
 // needs to last before the others: where the file system allows, they come as a batch.
-func (r *outputs) writeBundles(s *shared, nodes []kubepki.Node, done *stepCount) error {
+func (r *outputs) writeBundles(s *shared, first, n int, done *stepCount) error {
 	batch, err := r.dir.disk.Batch(r.dir.file(bundlesFolder))
 	if err != nil && !errors.Is(err, durable.ErrNoBatch) {
 		return err
 	}
-	err = parallel(r.workers, len(nodes), func(i int) error {
+	err = parallel(r.workers, n, func(i int) error {
 		defer done.one()
-		b, err := r.bundle(s, nodes[i].Name)
+		b, err := r.bundle(s, first+i)
 		if err != nil {
 			return err
 		}
@@ -302,10 +303,8 @@ func (r *outputs) writeBundle(b *bundle.Bundle) error {
 
 // transcriptEntry is the schedule's line for the transcript's own signature.
 func transcriptEntry(c *schedule.Ceremony) (schedule.Entry, error) {
-	for _, e := range c.Entries {
-		if e.Kind == schedule.TranscriptSignature {
-			return e, nil
-		}
+	for e := range linesOf(c, schedule.TranscriptSignature) {
+		return e, nil
 	}
 	return schedule.Entry{}, errors.New("the schedule has no line for the transcript's signature")
 }

@@ -68,13 +68,13 @@ func (s *script) addToken(p phase, turns []phase) {
 	}
 	s.addRequests(p)
 	if p.root {
-		for i := range s.plan.Entries {
-			switch e := &s.plan.Entries[i]; {
+		for e := range linesOf(s.plan, schedule.RootCertificate, schedule.AuthorityCertificate) {
+			switch {
 			case !slices.Contains(p.keys, e.Signer): // another root's, on another token
 			case e.Kind == schedule.RootCertificate:
-				s.add("Sign the root certificate"+generation(e.Name), issueEntries(e))
+				s.add("Sign the root certificate"+generation(e.Name), issueEntry(e))
 			case e.Kind == schedule.AuthorityCertificate:
-				s.add(fmt.Sprintf("Sign the %s intermediate", e.Name), issueEntries(e))
+				s.add(fmt.Sprintf("Sign the %s intermediate", e.Name), issueEntry(e))
 			}
 		}
 		for _, name := range p.keys {

@@ -274,7 +274,7 @@ func (r *run) copyPlan() error {
 	}
 	// r.Plan was judged
 	c, err := schedule.OpenFS(os.DirFS(r.dir.path), planFile,
-		schedule.Options{Now: r.now(), Before: r.Plan, Past: r.Plan.Past, Held: true})
+		schedule.Options{Now: r.now(), Before: r.Plan, Past: r.Plan.Past, Held: true, Lean: true})
 	if err != nil {
 		return err
 	}

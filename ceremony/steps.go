@@ -3,6 +3,7 @@ package ceremony
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
@@ -135,11 +136,11 @@ func (s *script) closing(tokens []phase) {
 // revocation list. Those of one token follow each other, and that of the release
 // key comes last: it signs next.
 func (s *script) addLeaves(tokens []phase) {
-	by, leaves := map[string]bool{}, map[string][]*schedule.Entry{}
-	for i := range s.plan.Entries {
-		switch e := &s.plan.Entries[i]; {
+	by, leaves := map[string]bool{}, map[string]int{}
+	for e := range s.plan.All() {
+		switch {
 		case e.Kind == schedule.LeafCertificate:
-			leaves[e.Signer] = append(leaves[e.Signer], e)
+			leaves[e.Signer]++
 			by[e.Signer] = true
 		case e.Kind == schedule.CRLSignature && family(s.plan, e.Signer) != kubepki.Root:
 			by[e.Signer] = true
@@ -147,8 +148,9 @@ func (s *script) addLeaves(tokens []phase) {
 	}
 	for _, name := range s.leafOrder(tokens, by) {
 		s.reinsert(tokens, name)
-		if n := len(leaves[name]); n > 0 {
-			s.add(fmt.Sprintf("Issue %s by %s", count(n, "certificate"), name), issueEntries(leaves[name]...))
+		if n := leaves[name]; n > 0 {
+			s.add(fmt.Sprintf("Issue %s by %s", count(n, "certificate"), name),
+				inIssuing(func(r *issuing, ctx context.Context) error { return r.issueLeaves(ctx, name) }))
 		}
 		s.addList(name)
 	}
@@ -157,8 +159,8 @@ func (s *script) addLeaves(tokens []phase) {
 // addList adds the step of an authority's revocation list, if it signs one. A
 // root's comes while its token is in the reader.
 func (s *script) addList(authority string) {
-	for _, e := range s.plan.Entries {
-		if e.Kind == schedule.CRLSignature && e.Signer == authority {
+	for e := range linesOf(s.plan, schedule.CRLSignature) {
+		if e.Signer == authority {
 			s.add(fmt.Sprintf("Sign the revocation list of %s", authority),
 				inIssuing(func(r *issuing, ctx context.Context) error { return r.signList(ctx, e) }))
 		}
@@ -168,11 +170,16 @@ func (s *script) addList(authority string) {
 // leafOrder is the schedule's order of authorities, token by token: the one
 // that is in the reader first, the release key's last.
 func (s *script) leafOrder(tokens []phase, by map[string]bool) []string {
-	var order []string
+	var order, signers []string
+	for e := range s.plan.All() {
+		if by[e.Signer] && !slices.Contains(signers, e.Signer) {
+			signers = append(signers, e.Signer)
+		}
+	}
 	take := func(want func(phase) bool) {
-		for _, e := range s.plan.Entries {
-			if p := phaseOf(tokens, e.Signer); by[e.Signer] && want(p) {
-				order = appendNew(order, e.Signer)
+		for _, name := range signers {
+			if want(phaseOf(tokens, name)) && !slices.Contains(order, name) {
+				order = append(order, name)
 			}
 		}
 	}
@@ -185,17 +192,10 @@ func (s *script) leafOrder(tokens []phase, by map[string]bool) []string {
 	return order
 }
 
-func appendNew(list []string, name string) []string {
-	for _, other := range list {
-		if other == name {
-			return list
-		}
-	}
-	return append(list, name)
-}
-
-func issueEntries(entries ...*schedule.Entry) act {
-	return inIssuing(func(r *issuing, ctx context.Context) error { return r.issue(ctx, entries) })
+func issueEntry(e schedule.Entry) act {
+	return inIssuing(func(r *issuing, ctx context.Context) error {
+		return r.issue(ctx, slices.Values([]schedule.Entry{e}))
+	})
 }
 
 func family(c *schedule.Ceremony, name string) kubepki.Authority {

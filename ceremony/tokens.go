@@ -76,8 +76,8 @@ func (r *tokens) rests(p phase, turns []phase) (bool, error) {
 	if !r.resumed || !p.removable || len(r.existing(p)) < len(p.keys) {
 		return false, nil
 	}
-	for _, e := range r.plan.Entries {
-		if e.Kind == schedule.RequestSignature && slices.Contains(p.keys, e.Signer) && r.progress.Requests[e.Name] == nil {
+	for e := range linesOf(r.plan, schedule.RequestSignature) {
+		if slices.Contains(p.keys, e.Signer) && r.progress.Requests[e.Name] == nil {
 			return false, nil
 		}
 	}
@@ -114,7 +114,7 @@ func (r *tokens) finished(p phase) (bool, error) {
 			return false, err
 		}
 	}
-	for _, e := range r.plan.Entries {
+	for e := range r.plan.All() {
 		if !slices.Contains(p.keys, e.Signer) {
 			continue
 		}

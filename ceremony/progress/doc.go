@@ -8,6 +8,10 @@
 // token is asked. A result may wait for the next sync, because a lost result only
 // costs its entry a new serial number.
 //
+// Of certificates and signatures, of which there is one for every node, the state has the
+// place in the record. Certificate and Signature read them again, and refuse what was
+// changed meanwhile.
+//
 // Progress knows neither plan nor token. Package ceremony decides what a state means
 // for the next step.
 package progress

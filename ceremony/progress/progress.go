@@ -62,16 +62,11 @@ func (p *Progress) Create(d *durable.Disk, path string, now func() time.Time, op
 // Resume reads what previous processes recorded. Unless the record is closed, the
 // caller's first record is a transcript.Resumed.
 func (p *Progress) Resume(d *durable.Disk, path string, now func() time.Time) (*transcript.Recovered, error) {
-	log, found, recovered, err := transcript.Resume(d, path, now)
+	log, recovered, err := transcript.ResumeLines(d, path, now, p.apply)
 	if err != nil {
 		return nil, err
 	}
 	p.log = log
-	for _, l := range found.Lines {
-		if err := p.apply(l); err != nil {
-			return nil, err
-		}
-	}
 	p.synced = log.Head()
 	return recovered, nil
 }
@@ -145,10 +140,12 @@ func (p *Progress) put(r transcript.Record) (seq int, err error) {
 		p.lines++
 		return p.lines, p.apply(transcript.Line{Seq: p.lines, Step: p.step, Record: r})
 	}
+	offset := p.log.Offset()
 	if seq, err = p.log.Append(p.step, r); err != nil {
 		return 0, err
 	}
-	return seq, p.apply(transcript.Line{Seq: seq, Step: p.step, Hash: p.log.Head(), Record: r})
+	return seq, p.apply(transcript.Line{Seq: seq, Step: p.step, Hash: p.log.Head(), Record: r, Offset: offset,
+		Size: int(p.log.Offset() - offset)})
 }
 
 // Synced is the hash of the last line that is on disk.

@@ -30,9 +30,10 @@ type State struct {
 	KeyIntents    map[string]transcript.KeyIntent
 	Keys          map[string]transcript.Key
 	WrongPINs     transcript.WrongPINs
-	Clones        map[string]bool           // keys whose clone answered a challenge
-	pending       map[int]transcript.Record // intents without a result, by seq
-	issued        map[string]issued
+	Clones        map[string]bool                // keys whose clone answered a challenge
+	pending       map[int]transcript.Record      // intents without a result, by seq
+	issued        map[key]place                  // lines of certificates that were made here, by entry
+	made          map[string]*x509.Certificate   // those of authorities
 	Sealed        *transcript.Sealed             // the service-account key nodes sign with
 	Next          *transcript.Sealed             // the one they will sign with later
 	Shared        map[string]bool                // nodes whose file from a peer is on record
@@ -42,8 +43,8 @@ type State struct {
 	Numbers       map[string]*big.Int            // the highest number intended, by entry
 	CarriedLists  map[string]bool                // authorities whose previous list is on record
 	Closing       *fingerprint.SHA256            // hash of the line that closes issuing
-	Signatures    map[string]Signature
-	serials       map[string]bool
+	signed        map[key]signed
+	serials       map[key]struct{}
 	Requests      map[string][]byte            // certificate requests, by the entry's name
 	External      map[string]*x509.Certificate // that others signed, by authority
 	Issuers       []*x509.Certificate          // between those and the root
@@ -54,12 +55,6 @@ type State struct {
 
 // Template is what the canaries and the keys of one algorithm in one token share.
 type Template struct{ Token, Algorithm string }
-
-// Signature is a release key's signature and the SHA-256 of what it is over.
-type Signature struct {
-	SHA256 fingerprint.SHA256
-	Bytes  []byte
-}
 
 func newState() *State {
 	return &State{
@@ -74,12 +69,13 @@ func newState() *State {
 		Shared:        map[string]bool{},
 		Adopted:       map[string]bool{},
 		NodeKeys:      map[string]transcript.NodeKeys{},
-		issued:        map[string]issued{},
+		issued:        map[key]place{},
+		made:          map[string]*x509.Certificate{},
 		Lists:         map[string][]byte{},
 		Numbers:       map[string]*big.Int{},
 		CarriedLists:  map[string]bool{},
-		Signatures:    map[string]Signature{},
-		serials:       map[string]bool{},
+		signed:        map[key]signed{},
+		serials:       map[key]struct{}{},
 		Requests:      map[string][]byte{},
 		External:      map[string]*x509.Certificate{},
 	}
@@ -120,7 +116,7 @@ func (s *State) apply(line transcript.Line) error {
 		if err != nil {
 			return fmt.Errorf("intent of %s: %w", r.Name, err)
 		}
-		s.serials[serial.String()] = true
+		s.UseSerial(serial)
 	case transcript.CRLIntent, transcript.CRL, transcript.CRLCarried:
 		return s.applyList(seq, r)
 	case transcript.ChallengeIntent, transcript.SignatureIntent, transcript.CSRIntent:
@@ -131,7 +127,7 @@ func (s *State) apply(line transcript.Line) error {
 		}
 		delete(s.pending, r.Intent)
 	case transcript.Issued:
-		return s.applyIssued(r)
+		return s.applyIssued(line, r)
 	case transcript.CSR:
 		return s.applyRequest(r)
 	case transcript.Received:
@@ -142,7 +138,7 @@ func (s *State) apply(line transcript.Line) error {
 			return fmt.Errorf("signature without intent %d", r.Intent)
 		}
 		delete(s.pending, r.Intent)
-		s.Signatures[intent.Name] = Signature{intent.SHA256, r.Signature}
+		s.signed[keyOf(intent.Name)] = signed{intent.SHA256, placeOf(line, r.Signature)}
 	case transcript.Abandoned:
 		if _, ok := s.pending[r.Intent].(transcript.Intent); ok {
 			s.Abandoned++
@@ -197,50 +193,38 @@ func (s *State) applySealed(r transcript.Sealed) {
 	s.Sealed = &r
 }
 
-func (s *State) applyIssued(r transcript.Issued) error {
+func (s *State) applyIssued(line transcript.Line, r transcript.Issued) error {
 	intent, ok := s.pending[r.Intent].(transcript.Intent)
 	if !ok {
 		return fmt.Errorf("certificate without intent %d", r.Intent)
 	}
-	certificate, err := x509.ParseCertificate(r.Certificate)
-	if err != nil {
-		return fmt.Errorf("certificate of %s: %w", intent.Name, err)
+	certificate := line.Certificate // of a line that was read
+	if certificate == nil {
+		var err error
+		if certificate, err = x509.ParseCertificate(r.Certificate); err != nil {
+			return fmt.Errorf("certificate of %s: %w", intent.Name, err)
+		}
 	}
 	delete(s.pending, r.Intent)
-	one := issued{der: r.Certificate}
+	s.issued[keyOf(intent.Name)] = placeOf(line, r.Certificate)
 	if !strings.Contains(intent.Name, "/") { // a node's have one
-		one.parsed = certificate
+		s.made[intent.Name] = certificate
 	}
-	s.issued[intent.Name] = one
 	return nil
 }
 
-// issued is a certificate that was made here. Of a leaf it is the bytes alone: parsed it
-// takes seven times as much, there is one for each node, and it is wanted twice.
-type issued struct {
-	der    []byte
-	parsed *x509.Certificate // of an authority
-}
-
 // Issued says whether an entry's certificate is on record.
-func (s *State) Issued(entry string) bool { return s.issued[entry].der != nil }
+func (s *State) Issued(entry string) bool {
+	_, ok := s.issued[keyOf(entry)]
+	return ok
+}
 
 // Certificates is how many are on record that were made here.
 func (s *State) Certificates() int { return len(s.issued) }
 
-// Certificate is what was issued for an entry; nil when nothing was. An authority's is
-// the same each time.
-func (s *State) Certificate(entry string) *x509.Certificate {
-	one := s.issued[entry]
-	if one.parsed != nil || one.der == nil {
-		return one.parsed
-	}
-	certificate, err := x509.ParseCertificate(one.der)
-	if err != nil {
-		panic(fmt.Sprintf("progress: a certificate that was read does not parse: %v", err))
-	}
-	return certificate
-}
+// Authority is the certificate of an authority that was made here; nil when there is none.
+// It is the same each time.
+func (s *State) Authority(name string) *x509.Certificate { return s.made[name] }
 
 // applyReceived takes certificates that others signed into the state.
 func (s *State) applyReceived(r transcript.Received) error {
@@ -251,7 +235,7 @@ func (s *State) applyReceived(r transcript.Received) error {
 		}
 		s.External[c.Name] = cert
 		s.Issuers = append(s.Issuers, issuers...)
-		s.serials[cert.SerialNumber.String()] = true
+		s.UseSerial(cert.SerialNumber)
 	}
 	s.Received, s.NotBefore = &r, r.NotBefore
 	return nil
@@ -289,7 +273,10 @@ func KeyID(hexID string) (id signer.ID, err error) {
 
 // SerialUsed says whether a serial number is taken: intended or issued in this
 // ceremony or one it continues, or set aside by UseSerial.
-func (s *State) SerialUsed(n *big.Int) bool { return s.serials[n.String()] }
+func (s *State) SerialUsed(n *big.Int) bool {
+	_, used := s.serials[keyOf(n.String())]
+	return used
+}
 
 // UseSerial sets a serial number aside.
-func (s *State) UseSerial(n *big.Int) { s.serials[n.String()] = true }
+func (s *State) UseSerial(n *big.Int) { s.serials[keyOf(n.String())] = struct{}{} }

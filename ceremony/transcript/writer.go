@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"time"
 
 	"officiant/bundle/durable"
@@ -30,6 +33,7 @@ var ErrClock = errors.New("the clock is behind the record")
 type Writer struct {
 	path   string
 	log    *durable.Log
+	file   *os.File // the same, to read what was written
 	now    func() time.Time
 	order  *order
 	buffer []byte
@@ -60,6 +64,9 @@ func Create(d *durable.Disk, path string, now func() time.Time, first Open) (*Wr
 	if err != nil {
 		return nil, err
 	}
+	if w.file, err = OpenFile(path); err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
 	w.log = log
 	return w, nil
 }
@@ -69,42 +76,97 @@ func Create(d *durable.Disk, path string, now func() time.Time, first Open) (*Wr
 // Resumed with the transcript's head and what was cut. The Writer of a closed
 // transcript refuses every record.
 func Resume(d *durable.Disk, path string, now func() time.Time) (*Writer, *Transcript, *Recovered, error) {
-	data, err := ReadFile(path)
+	t := &Transcript{}
+	w, rec, err := ResumeLines(d, path, now, func(l Line) error {
+		t.Lines = append(t.Lines, l)
+		return nil
+	})
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	whole := data[:bytes.LastIndexByte(data, '\n')+1]
-	tail := data[len(whole):]
-	t, o, err := read(path, whole)
+	return w, t, rec, nil
+}
+
+// ResumeLines is Resume, and gives each line to take and keeps none: a long transcript
+// needs no room. An error of take ends it.
+func ResumeLines(d *durable.Disk, path string, now func() time.Time, take func(Line) error) (*Writer, *Recovered,
+	error) {
+	f, err := OpenFile(path)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	if t.Closed() && len(tail) > 0 {
-		return nil, nil, nil, &Broken{path, len(t.Lines) + 1, "text after the closed line"}
+	w := &Writer{path: path, now: now, order: newOrder(), file: f}
+	rec, err := w.resume(d, take)
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
 	}
-	if at := now(); !t.Closed() && at.Before(o.last.Add(-slack)) {
-		return nil, nil, nil, fmt.Errorf("%s: %w: it says %s, and the last line is of %s; set it if it is wrong; "+
+	return w, rec, nil
+}
+
+func (w *Writer) resume(d *durable.Disk, take func(Line) error) (*Recovered, error) {
+	whole, tail, err := wholeLines(w.file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", w.path, err)
+	}
+	lines, closed := 0, false
+	for l, err := range w.order.scan(w.path, io.NewSectionReader(w.file, 0, whole)) {
+		if err != nil {
+			return nil, err
+		}
+		if err := take(l); err != nil {
+			return nil, err
+		}
+		_, closed = l.Record.(Closed)
+		lines++
+	}
+	if closed && len(tail) > 0 {
+		return nil, &Broken{w.path, lines + 1, "text after the closed line"}
+	}
+	if at := w.now(); !closed && at.Before(w.order.last.Add(-slack)) {
+		return nil, fmt.Errorf("%s: %w: it says %s, and the last line is of %s; set it if it is wrong; "+
 			"if it was ahead when that line was written, the same command goes on after that time",
-			path, ErrClock, at.UTC().Format(chain.Layout), o.last.Format(chain.Layout))
+			w.path, ErrClock, at.UTC().Format(chain.Layout), w.order.last.Format(chain.Layout))
 	}
-	log, err := d.OpenLog(path, mode)
+	log, err := d.OpenLog(w.path, mode)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	rec := &Recovered{}
 	if len(tail) > 0 {
 		cut := fingerprint.Of(tail)
 		rec.Cut, rec.Size = &cut, len(tail)
-		if err := log.Truncate(int64(len(whole))); err != nil {
-			return nil, nil, nil, errors.Join(err, log.Close())
+		if err := log.Truncate(whole); err != nil {
+			return nil, errors.Join(err, log.Close())
 		}
 	}
 	// What a killed process wrote can be read and need not be on the disk yet;
 	// after a closed line nothing else would bring it there.
-	if err := errors.Join(log.Sync(), d.SyncDir(filepath.Dir(path))); err != nil {
-		return nil, nil, nil, errors.Join(err, log.Close())
+	if err := errors.Join(log.Sync(), d.SyncDir(filepath.Dir(w.path))); err != nil {
+		return nil, errors.Join(err, log.Close())
 	}
-	return &Writer{path: path, log: log, now: now, order: o}, t, rec, nil
+	w.log = log
+	return rec, nil
+}
+
+// wholeLines is how many bytes of a file are whole lines, and what comes after them.
+func wholeLines(f *os.File) (whole int64, tail []byte, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, nil, err
+	}
+	for whole = min(info.Size(), MaxFile); whole > 0; {
+		part := make([]byte, min(whole, 1<<16))
+		if _, err := f.ReadAt(part, whole-int64(len(part))); err != nil {
+			return 0, nil, err
+		}
+		last := bytes.LastIndexByte(part, '\n') + 1
+		tail = append(slices.Clone(part[last:]), tail...)
+		whole -= int64(len(part) - last)
+		if last > 0 {
+			break
+		}
+	}
+	return whole, tail, nil
 }
 
 // Append adds records, all with the present time, to those that the next Sync
@@ -168,6 +230,31 @@ func (w *Writer) AppendSync(step int, recs ...Record) (firstSeq int, err error) 
 	return firstSeq, w.Sync()
 }
 
+// Offset is where the next line will begin.
+func (w *Writer) Offset() int64 {
+	if w.log == nil {
+		return int64(len(w.buffer))
+	}
+	return w.log.Size() + int64(len(w.buffer))
+}
+
+// Line reads a line again that was written or appended before, by its place in the file.
+// Several goroutines may, while nobody appends. Whether it is still what it was, its
+// caller has to know.
+func (w *Writer) Line(offset int64, size int) (Line, error) {
+	raw := make([]byte, size)
+	if written := w.log.Size(); offset >= written {
+		copy(raw, w.buffer[offset-written:])
+	} else if _, err := w.file.ReadAt(raw, offset); err != nil {
+		return Line{}, fmt.Errorf("%s: %w", w.path, err)
+	}
+	l, err := Decode(raw)
+	if err != nil {
+		return Line{}, fmt.Errorf("%s: the line at byte %d is not what was recorded: %w", w.path, offset, err)
+	}
+	return l, nil
+}
+
 // Last is the time of the last line.
 func (w *Writer) Last() time.Time { return w.order.last }
 
@@ -180,7 +267,7 @@ func (w *Writer) Issued() int    { return w.order.issued }
 func (w *Writer) Abandoned() int { return w.order.abandoned }
 
 // Close closes the file. What was appended and not synced is lost.
-func (w *Writer) Close() error { return w.log.Close() }
+func (w *Writer) Close() error { return errors.Join(w.log.Close(), w.file.Close()) }
 
 func byValue(rec Record) Record {
 	if v := reflect.ValueOf(rec); v.Kind() == reflect.Pointer {

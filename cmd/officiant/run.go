@@ -118,7 +118,7 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 // prepare reads what a ceremony is made of, and refuses what can be refused before
 // anybody is asked.
 func (o *runOptions) prepare(ctx context.Context, planFile string) (*ceremony.Config, error) {
-	c, err := openPlan(planFile, schedule.Options{Now: o.Now()})
+	c, err := openPlan(planFile, schedule.Options{Now: o.Now(), Lean: true})
 	if err != nil {
 		return nil, err
 	}
@@ -281,7 +281,7 @@ func afterwards(c *schedule.Ceremony) string {
 		fmt.Fprintf(&b, "  %-12s a new %s key, which every bundle announces as the next to sign\n", s.Name, s.Key.Create)
 	}
 	leaves := 0
-	for _, e := range c.Entries {
+	for e := range c.All() {
 		switch e.Kind {
 		case schedule.LeafCertificate:
 			leaves++
