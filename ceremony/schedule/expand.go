@@ -141,6 +141,15 @@ func (c *Ceremony) KeysNeeded() []string {
 // a release key's. It is empty when there is no such key.
 func (c *Ceremony) Algorithm(name string) signer.Algorithm { return c.algorithms[name] }
 
+// OfKeys is what a plan says of its keys, and nothing of its nodes and lines: for those who
+// keep it for as long as a ceremony takes.
+func OfKeys(c *Ceremony) *Ceremony {
+	p := *c.Plan
+	p.Nodes = nil
+	return &Ceremony{Plan: &p, File: c.File, Cluster: c.Cluster, Certificates: c.Certificates, Renewed: c.Renewed,
+		Digest: c.Digest, Sequence: c.Sequence, algorithms: c.algorithms}
+}
+
 // expandLists adds the revocation lists.
 func (b *entryPass) expandLists() {
 	for _, f := range plan.Families {

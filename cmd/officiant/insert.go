@@ -29,8 +29,10 @@ func askToken(o *options) func(context.Context, string) (string, error) {
 // byTurns opens tokens that may have been put in only now, and asks each what it can
 // do before it is logged in to.
 func byTurns(c *schedule.Ceremony, st *station.Station, to reach) signer.Opener {
+	needed := c.KeysNeeded()
+	c = schedule.OfKeys(c) // it is kept as long as the ceremony takes
 	return func(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
-		groups, err := st.Tokens(c.Cluster.Name, c.KeysNeeded())
+		groups, err := st.Tokens(c.Cluster.Name, needed)
 		if err != nil {
 			return nil, err
 		}

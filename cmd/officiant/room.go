@@ -49,10 +49,11 @@ func (o *options) look(ctx context.Context, program transcript.Program, keys map
 // lookForRun is what a ceremony looks at its room with: the tokens are those it needs.
 func (o *options) lookForRun(program transcript.Program, c *schedule.Ceremony, st *station.Station, to reach,
 	dir string, watch preflight.Watch) func(context.Context, time.Time) ([]preflight.Result, error) {
+	needed, cluster := c.KeysNeeded(), c.Cluster.Name
 	return func(ctx context.Context, former time.Time) ([]preflight.Result, error) {
 		keys := map[string]string{}
-		for _, name := range c.KeysNeeded() {
-			ref, err := st.Ref(c.Cluster.Name, name)
+		for _, name := range needed {
+			ref, err := st.Ref(cluster, name)
 			if err != nil {
 				return nil, err
 			}
