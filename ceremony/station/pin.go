@@ -47,6 +47,10 @@ func Object(ref signer.Ref) string {
 	return fmt.Sprintf("%s %x", object, id)
 }
 
+// HasPINSource says whether the PIN of a URI is read from its pin-source, so that nobody
+// is asked for it.
+func HasPINSource(uri string) bool { return attribute(uri, "pin-source") != "" }
+
 // PINFileProblem says why the PIN of a URI could not be read from its pin-source;
 // empty when it could, or when it is asked for. What a file holds is looked at as well,
 // and cleared; a FIFO or a descriptor could be read once only.

@@ -7,6 +7,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/quorum"
+	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/terminal"
@@ -83,10 +84,11 @@ func (p *pinPrompt) shared() []transcript.PINShares {
 func askPIN(o *options) signer.PINFunc { return (&pinPrompt{options: o}).ask }
 
 // unseen opens tokens with a terminal that does not show what is typed until a PIN is
-// asked for, which takes a while: people are quick.
+// asked for, which takes a while: people are quick. A token whose PIN comes from a
+// pin-source asks nothing, and leaves alone what was typed for the shell.
 func (o *options) unseen(open signer.Opener) signer.Opener {
 	return func(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
-		if ask == nil {
+		if ask == nil || station.HasPINSource(ref.URI) {
 			return open(ctx, ref, ask)
 		}
 		show := (&terminal.Prompter{In: o.Stdin, Out: o.Stderr}).Hide()

@@ -166,3 +166,18 @@ func TestTypedTooEarly(t *testing.T) {
 		t.Errorf("it was tried:\n%s", out)
 	}
 }
+
+// TestPastedLines: a block of commands is pasted whole. A ceremony that asks for nothing
+// takes none of the lines below its own.
+func TestPastedLines(t *testing.T) {
+	needSoftHSM(t)
+	dir := t.TempDir()
+	shell(t, dir, oneReader)
+	p := sitWith(t, dir, []string{"NO_COLOR=1", "TERM=linux", "PATH=" + programs + ":" + os.Getenv("PATH")}, "bash",
+		"--norc", "--noediting", "-i")
+	p.types(`officiant ceremony run plan.yaml --station filed.yaml --dir ceremony ` +
+		`--confirm "$(officiant ceremony check plan.yaml --digest)"` + "\ncp ceremony/release.pub kept.pub\nexit 7")
+	p.sees("The ceremony is complete.")
+	p.leaves(7)
+	shell(t, dir, "cmp ceremony/release.pub kept.pub")
+}
