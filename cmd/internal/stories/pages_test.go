@@ -204,11 +204,11 @@ func console(text string) []session {
 	return out
 }
 
-// play types the commands in one shell's folder.
+// play types the commands in one shell's folder: after a cd, it is another one.
 func play(t *testing.T, sessions []session) {
-	dir := t.TempDir()
+	dir, at := t.TempDir(), filepath.Join(t.TempDir(), "pwd")
 	for _, s := range sessions {
-		c := exec.Command("bash", "-c", s.command)
+		c := exec.Command("bash", "-c", "trap 'pwd >"+at+"' EXIT\n"+s.command)
 		c.Dir = dir
 		c.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "OFFICIANT_SOURCE="+source, "NO_COLOR=1")
 		got, err := c.CombinedOutput()
@@ -218,6 +218,7 @@ func play(t *testing.T, sessions []session) {
 		if !same(s.output, string(got)) {
 			t.Errorf("$ %s\nshows\n%s\nthe page says\n%s", s.command, got, s.output)
 		}
+		dir = strings.TrimSpace(readFile(t, at))
 	}
 }
 
