@@ -118,7 +118,7 @@ hear it from you, and not from whoever carries the file.`,
 	f.StringVar(&r.root, "root", "/", "keep the node's state below this directory")
 	f.StringVar(&r.out, "out", "", "the request file to write; it must not exist")
 	f.StringSliceVar(&r.flags.roles, "roles", nil,
-		"the node's roles: control-plane, etcd, worker; separate with commas")
+		"the node's `ROLES`, separated by commas: control-plane, etcd or worker")
 	f.StringVar(&r.flags.name, "name", "",
 		"the node's name (default: kubeadm's nodeRegistration.name, or the host name)")
 	f.StringVar(

@@ -87,7 +87,7 @@ func (o *inventoryOptions) flags(c *cobra.Command, within string) {
 	}
 	f.StringSliceVar(&o.nodes, "node", nil, "only certificates of this `NODE`; repeatable")
 	f.StringSliceVar(&o.authorities, "authority", nil, "only certificates signed by this `AUTHORITY`; repeatable")
-	f.StringVar(&o.kind, "kind", "", "only this `KIND`: root, intermediate, leaf, or crl for revocation lists")
+	f.StringVar(&o.kind, "kind", "", "only this `KIND`: root, intermediate, leaf or crl (revocation lists)")
 	f.StringVar(
 		&o.state,
 		"state",

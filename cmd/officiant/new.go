@@ -105,7 +105,7 @@ func (o *newOptions) flags(c *cobra.Command) {
 		&o.grade,
 		"station-grade",
 		string(signer.Consistent),
-		"lowest evidence `GRADE` accepted for keys: attested, consistent, software",
+		"lowest evidence `GRADE` accepted for keys: attested, consistent or software",
 	)
 	f.StringVar(&o.out, "out", "", "plan `FILE` to write (required)")
 }

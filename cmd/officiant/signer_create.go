@@ -43,7 +43,7 @@ created.
 	c.Flags().StringVar(&s.algorithm, "algorithm", "",
 		"`ALGORITHM`: ECDSA-P256, -P384 or -P521, RSA-2048, -3072 or -4096 (required)")
 	c.Flags().StringVar(&s.evidence, "evidence", string(signer.Consistent),
-		"lowest `GRADE` accepted: attested, consistent, software, unproven")
+		"lowest `GRADE` accepted: attested, consistent, software or unproven")
 	c.Flags().StringVar(&s.imported, "import", "", "refused: no key is imported")
 	c.Flags().MarkHidden("import") // its only error is that there is no such flag
 	return c

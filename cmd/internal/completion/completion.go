@@ -3,7 +3,7 @@
 // cannot differ:
 //
 //   - A flag whose usage ends in ": A, B or C" takes one of these.
-//   - A flag whose value is called DIR takes a folder.
+//   - A flag whose value is called DIR takes a folder; a station FILE ends in .yaml.
 //   - A command whose first argument is called PLAN takes a YAML file, DIR a folder,
 //     BUNDLE a tar or a folder.
 //
@@ -40,6 +40,11 @@ func Add(root *cobra.Command, given map[string][]string) {
 // choices end a usage: "FORMAT of the result: table, json or csv".
 var choices = regexp.MustCompile(`(?:^|: )([a-z0-9-]+(?:, [a-z0-9-]+)* or [a-z0-9-]+)(?: \(|$)`)
 
+var (
+	yamlFile = regexp.MustCompile(`^station FILE\b`) // begins a usage
+	yamls    = []string{"yaml", "yml"}
+)
+
 // Choices are the values that a usage says a flag takes; none when it says none.
 func Choices(usage string) []string {
 	m := choices.FindStringSubmatch(usage)
@@ -55,14 +60,29 @@ func values(f *pflag.Flag, given []string) cobra.CompletionFunc {
 		given = Choices(usage)
 	}
 	switch {
+	case given != nil && f.Value.Type() == "stringSlice":
+		return several(given)
 	case given != nil:
 		return cobra.FixedCompletions(given, cobra.ShellCompDirectiveNoFileComp)
 	case called == "DIR":
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+	case called == "FILE" && yamlFile.MatchString(usage):
+		return cobra.FixedCompletions(yamls, cobra.ShellCompDirectiveFilterFileExt)
 	case f.Value.Type() == "bool" || called == "FILE" || called == "PATH":
 		return nil
 	}
 	return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveNoFileComp)
+}
+
+// several completes the last of several values, which commas separate.
+func several(given []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, typed string) (list []string, _ cobra.ShellCompDirective) {
+		before := typed[:strings.LastIndexByte(typed, ',')+1]
+		for _, value := range given {
+			list = append(list, before+value)
+		}
+		return list, cobra.ShellCompDirectiveNoFileComp
+	}
 }
 
 // arguments completes what a use line says comes first.
@@ -73,7 +93,7 @@ func arguments(use string) cobra.CompletionFunc {
 	}
 	switch strings.TrimSuffix(strings.Trim(words[1], "[]"), "...") {
 	case "PLAN":
-		return cobra.FixedCompletions([]string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt)
+		return cobra.FixedCompletions(yamls, cobra.ShellCompDirectiveFilterFileExt)
 	case "DIR":
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
 	case "BUNDLE":

@@ -35,6 +35,7 @@ func (p Program) Complete(root *cobra.Command) *cobra.Command {
 	manual.Examples(root, p.Examples)
 	manual.Help(root)
 	completion.Add(root, p.Values)
+	completion.Bash(root, p.Stdout)
 	return root
 }
 

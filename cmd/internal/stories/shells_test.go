@@ -21,6 +21,9 @@ var shells = []struct {
 NAME() { case $1 in __complete*) command NAME "$@";; *) echo "<$*>";; esac; }
 . <(command NAME completion bash)
 echo rea''dy`, []string{"--norc", "--noprofile", "-i"}},
+	{"bash", `NAME() { case $1 in __complete*) command NAME "$@";; *) echo "<$*>";; esac; }
+. <(command NAME completion bash)
+declare -F _init_completion || echo rea''dy`, []string{"--norc", "--noprofile", "-i"}},
 	{"zsh", `autoload -U compinit; compinit -u -D
 NAME() { case $1 in __complete*) command NAME "$@";; *) echo "<$*>";; esac; }
 . <(command NAME completion zsh)
@@ -38,7 +41,7 @@ func TestCompletionInShells(t *testing.T) {
 	for _, shell := range shells {
 		t.Run(shell.name, func(t *testing.T) {
 			path, err := exec.LookPath(shell.name)
-			if err == nil && shell.name == "bash" {
+			if err == nil && strings.Contains(shell.begin, "/usr/share/bash-completion") {
 				_, err = os.Stat("/usr/share/bash-completion/bash_completion")
 			}
 			if err != nil {
@@ -54,10 +57,13 @@ func TestCompletionInShells(t *testing.T) {
 					"ceremony verify ceremony --relea\tx": "<ceremony verify ceremony --release-key x>",
 					"ceremony run pla\t":                  "<ceremony run plan.yaml>",
 					"--color nev\t version":               "<--color never version>",
+					"ceremony run --station sta\t":        "<ceremony run --station station.yaml>",
+					"ceremony new --station-grade so\t":   "<ceremony new --station-grade software>",
 				},
 				"officiant-node": {
-					"instal\t":       "<install>",
-					"status -o js\t": "<status -o json>",
+					"request --roles control-plane,et\t": "<request --roles control-plane,etcd>",
+					"instal\t":                           "<install>",
+					"status -o js\t":                     "<status -o json>",
 				},
 			} {
 				completes(t, path, name, shell.begin, shell.args, typed)
@@ -68,9 +74,9 @@ func TestCompletionInShells(t *testing.T) {
 
 func completes(t *testing.T, shell, name, begin string, args []string, typed map[string]string) {
 	dir := t.TempDir()
-	files := []string{"plan.yaml", "plan.txt"}
+	files := []string{"plan.yaml", "station.yaml", "plan.txt", "station.txt"}
 	if filepath.Base(shell) == "fish" {
-		files = files[:1] // fish has no completion by a file's ending: it offers every file
+		files = files[:2] // fish has no completion by a file's ending: it offers every file
 	}
 	for _, file := range files {
 		if err := os.WriteFile(filepath.Join(dir, file), nil, 0o644); err != nil {
