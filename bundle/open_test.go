@@ -372,6 +372,18 @@ func TestRefusedArchives(t *testing.T) {
 	}
 }
 
+// A node's request is a tar as well, and the likeliest file to be taken for a bundle.
+func TestRequestIsNoBundle(t *testing.T) {
+	var files []entry
+	for _, name := range []string{"recipient.txt", "request.json", "sig/kubelet.conf.sig"} {
+		files = append(files, entry{Header: tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644}})
+	}
+	_, err := bundle.Parse("worker-1.req", pack(t, files))
+	if err == nil || err.Error() != "worker-1.req: is a node's request, not a bundle" {
+		t.Errorf("%v", err)
+	}
+}
+
 // A header may promise any size; nothing is reserved for promises.
 func TestHugeEntry(t *testing.T) {
 	var out bytes.Buffer

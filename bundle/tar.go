@@ -104,6 +104,9 @@ func firstDifference(a, b []byte) int {
 	return n
 }
 
+// requestFile is in the archive of a node's request, and in no bundle.
+const requestFile = "request.json"
+
 // readTar reads regular files below one folder and returns the folder's name.
 func readTar(name string, data []byte) (node string, files map[string][]byte, err error) {
 	c := &collector{bundle: name, files: map[string][]byte{}, names: spellings{}}
@@ -132,6 +135,9 @@ func readTar(name string, data []byte) (node string, files map[string][]byte, er
 			continue
 		}
 		folder, path, ok := strings.Cut(h.Name, "/")
+		if h.Name == requestFile {
+			return "", nil, &Refusal{name, "", "is a node's request, not a bundle"}
+		}
 		if !ok || node != "" && folder != node {
 			c.refuse(h.Name, "not below the node's folder")
 			continue

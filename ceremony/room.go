@@ -57,7 +57,7 @@ func (r *run) lookAtRoom(ctx context.Context) error {
 		}
 	}
 	if len(recorded) > 0 {
-		r.observer.Say("not as a room should be, and on record: " + strings.Join(recorded, ", ") +
+		r.observer.Say("this machine differs from a proper room; on record: " + strings.Join(recorded, ", ") +
 			" (officiant doctor explains each)")
 	}
 	if _, err := r.progress.Record(append([]transcript.Record{seen}, waived...)...); err != nil {

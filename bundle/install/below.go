@@ -23,7 +23,7 @@ func (b below) at(path string) string { return filepath.Join(b.root, filepath.Fr
 // contained refuses a tree whose folders lead out of it, before anything is read.
 func (b below) contained(more ...string) error {
 	if _, err := os.Stat(b.root); err != nil {
-		return fmt.Errorf("root: %w", err)
+		return fmt.Errorf("the node's root directory: %w", err)
 	}
 	for _, folder := range append(folders(), more...) {
 		err := b.files.Folder(b.at(folder))

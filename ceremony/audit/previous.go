@@ -57,9 +57,13 @@ func (a *chainAudit) predecessors(c *Check) {
 	}
 	a.ordinal(c)
 	a.rootBefore(c)
-	c.Detail = "none"
-	if len(named) > 0 {
-		c.Detail = count(len(named), "predecessor")
+	switch n := len(named); n {
+	case 0:
+		c.Detail = "none"
+	case 1:
+		c.Detail = "1 previous ceremony"
+	default:
+		c.Detail = fmt.Sprintf("%d previous ceremonies", n)
 	}
 	a.directories(c)
 }
@@ -157,7 +161,11 @@ func (a *chainAudit) directories(c *Check) {
 		for _, p := range former.t.Open().Predecessors {
 			heads[p.Head] = true
 		}
-		c.note("%s", former.report.Summary())
+		verdict := former.report.Verdict()
+		if verdict == Unpinned {
+			verdict = consistent
+		}
+		c.note("%s", former.report.summary(verdict))
 	}
 	for _, former := range looks {
 		if !heads[former.t.Head()] {

@@ -93,12 +93,14 @@ func (a *originAudit) origin(c *Check) {
 			}
 		}
 		if !r.RootPinned {
-			c.problem("the root certificate is %s, pinned is %s", shown(r.Root), *a.o.Root)
+			c.problem("the root certificate is %s, pinned is %s%s", shown(r.Root), *a.o.Root,
+				otherPin(*a.o.Root, r.Release, "release key"))
 		}
 	}
 	for _, want := range a.o.releases() {
 		if r.Release == nil || !a.announcedUnder(c, want)[*r.Release] {
-			c.problem("the release key is %s, pinned is %s%s", shown(r.Release), want, a.whereAnnounced(want))
+			c.problem("the release key is %s, pinned is %s%s", shown(r.Release), want,
+				otherPin(want, r.Root, "root certificate")+a.whereAnnounced(want))
 		} else {
 			r.ReleasePinned = true
 		}
@@ -141,6 +143,14 @@ func (a *originAudit) announcedUnder(c *Check, pinned fingerprint.SHA256) map[fi
 		}
 	}
 	return known
+}
+
+// otherPin says that a pin is the fingerprint of what the other pin is for.
+func otherPin(pinned fingerprint.SHA256, other *fingerprint.SHA256, name string) string {
+	if other == nil || *other != pinned {
+		return ""
+	}
+	return ", which is the fingerprint of the " + name
 }
 
 // whereAnnounced says what is missing when the last ceremony, by its record,

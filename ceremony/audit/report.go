@@ -60,6 +60,9 @@ const (
 	Unfinished Verdict = "unfinished"
 	Abandoned  Verdict = "abandoned"
 	Failed     Verdict = "does not verify"
+
+	// Of a previous ceremony: no pin is its own, and the one that continues it names it.
+	consistent Verdict = "consistent"
 )
 
 // Verdict says what the findings come to. The root vouches for certificates alone:
@@ -92,8 +95,10 @@ func (r *Report) Findings() []string {
 }
 
 // Summary says in one line what was verified.
-func (r *Report) Summary() string {
-	s := fmt.Sprintf("%s: %s; %s, %s, %s", r.subject(), r.Verdict(),
+func (r *Report) Summary() string { return r.summary(r.Verdict()) }
+
+func (r *Report) summary(verdict Verdict) string {
+	s := fmt.Sprintf("%s: %s; %s, %s, %s", r.subject(), verdict,
 		count(r.Lines, "line"), count(r.Certificates, "certificate"), count(r.Bundles, "bundle"))
 	if n := len(r.Findings()); n > 0 {
 		return s + ", " + count(n, "finding")

@@ -151,6 +151,10 @@ func TestRefused(t *testing.T) {
 			_, err := next.Renew(chain, 0, next.Changes{Desk: desk(t), Nodes: []string{"worker-9"}})
 			return err
 		}, "no node worker-9 in these ceremonies"},
+		"a slip in a node's name": {func() error {
+			_, err := next.Renew(chain, 0, next.Changes{Desk: desk(t), Nodes: []string{"wroker-1"}})
+			return err
+		}, "no node wroker-1 in these ceremonies; did you mean worker-1?"},
 		"a cluster that is none": {func() error {
 			_, err := next.OpenChain(archive, "port", os.DirFS)
 			return err

@@ -3,12 +3,14 @@ package next
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubeadm"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/nearest"
 	"officiant/bundle/request"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
@@ -99,7 +101,7 @@ func (w *work) named(seen, asked map[string]bool) error {
 		out := slices.Contains(w.Without, name) || slices.Contains(w.Left, name)
 		switch {
 		case !seen[name] && !asked[name]:
-			return refuse("no node %s in these ceremonies", name)
+			return refuse("no node %s in these ceremonies%s", name, nearest.Hint(name, maps.Keys(seen)))
 		case slices.Contains(w.Without, name) && slices.Contains(w.Left, name):
 			return refuse(
 				"node %s is to be left out for now, and has left for good: it is one of them",

@@ -26,6 +26,14 @@ func isCeremony(dir string) error {
 			Hints: []string{}}
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
+	}
+	held, err := ceremoniesIn(dir)
+	switch {
+	case err != nil:
+		return err
+	case len(held) > 0:
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s: not a ceremony directory, but a folder that holds "+
+			"ceremonies: give one of them, such as %s", dir, held[len(held)-1]), Hints: []string{}}
 	case leftOver(dir):
 		return &exit.Error{Code: exit.Unverified, Err: fmt.Errorf("%s: it has files of a ceremony, but no %s: its "+
 			"record was removed", dir, history.RecordFile)}
@@ -34,9 +42,22 @@ func isCeremony(dir string) error {
 		history.RecordFile), Hints: []string{}}
 }
 
-// leftOver says whether a directory without a record has what a ceremony leaves.
+// ceremoniesIn lists the ceremony directories right below a folder.
+func ceremoniesIn(dir string) (list []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if _, err := os.Lstat(filepath.Join(path, history.RecordFile)); err == nil {
+			list = append(list, path)
+		}
+	}
+	return list, err
+}
+
+// leftOver says whether a directory without a record has what a ceremony leaves. A
+// release.pub alone says nothing: people keep it, wherever they work.
 func leftOver(dir string) bool {
-	for _, name := range []string{history.SignatureFile, "release.pub", "authorities", "bundles", "witnesses"} {
+	for _, name := range []string{history.SignatureFile, "authorities", "bundles", "witnesses"} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
 			return true
 		}

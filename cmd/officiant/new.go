@@ -112,7 +112,7 @@ func (o *newOptions) flags(c *cobra.Command) {
 
 func (o *newOptions) check() error {
 	if o.kubeadm == "" || o.requests == "" || o.out == "" {
-		return exit.Usagef("this needs --kubeadm FILE, --requests DIR and --out FILE")
+		return exit.Usagef("ceremony new needs --kubeadm FILE, --requests DIR and --out FILE")
 	}
 	if o.external != "" && len(o.previous) > 0 {
 		return exit.Usagef("--external-root is for a cluster's first ceremony; with --previous the root stays")

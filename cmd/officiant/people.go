@@ -66,6 +66,9 @@ func (o *options) confirmed(ctx context.Context, c *schedule.Ceremony, digest, q
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("interrupted before the plan's name was typed; nothing was signed: %w", err)
 	}
+	if errors.Is(err, terminal.ErrNoAnswer) {
+		return &exit.Error{Code: exit.Declined, Err: fmt.Errorf("%w; nothing was signed", err)}
+	}
 	if err != nil {
 		return err
 	}

@@ -62,8 +62,8 @@ it asks for PINs as a ceremony does. It signs nothing and creates nothing in the
 func (o *recoverOptions) run(ctx context.Context) error {
 	if o.station == "" || len(o.from) == 0 || o.status == "" || o.reason == "" {
 		return exit.Usagef(
-			"this needs --station FILE, --from PATH, --status DIR and --reason TEXT, besides --kubeadm FILE, --requests " +
-				"DIR and --out FILE",
+			"ceremony recover needs --station FILE, --from PATH, --status DIR and --reason TEXT, besides " +
+				"--kubeadm FILE, --requests DIR and --out FILE",
 		)
 	}
 	if err := plan.CheckLostReason(o.reason); err != nil {

@@ -84,6 +84,9 @@ func Group(c *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 		for _, sub := range c.Commands() {
 			names = append(names, sub.Name())
 		}
+		if c == c.Root() { // whose name is before each error already
+			return Usagef("needs a command: %s", strings.Join(names, ", "))
+		}
 		return Usagef("%s needs a command: %s", Below(c), strings.Join(names, ", "))
 	}
 	c.AddCommand(commands...)
@@ -133,7 +136,10 @@ func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, codeOf func
 func said(c *cobra.Command, err error) string {
 	text := err.Error()
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
-		text = strings.ReplaceAll(text, failed.Error(), failed.Path+": "+failed.Err.Error())
+		text = strings.ReplaceAll(text, failed.Error(), flagOf(c, err, failed.Path)+failed.Path+": "+failed.Err.Error())
+		if names(c, err) && errors.Is(err, fs.ErrNotExist) {
+			text += nearby(failed.Path)
+		}
 	}
 	if !errors.Is(err, context.Canceled) {
 		return text

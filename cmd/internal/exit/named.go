@@ -3,6 +3,7 @@ package exit
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"officiant/bundle/nearest"
 )
 
 // inCeremony are the files by which a directory is seen to be none of a ceremony.
@@ -34,17 +37,51 @@ func names(c *cobra.Command, err error) bool {
 	return false
 }
 
+// flagOf is the flag that gave a path which an error is about and says nothing more of; empty
+// for an argument.
+func flagOf(c *cobra.Command, err error, path string) (flag string) {
+	if _, bare := err.(*fs.PathError); !bare || !names(c, err) || slices.Contains(c.Flags().Args(), path) {
+		return ""
+	}
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if slices.Contains(given(f), path) {
+			flag = "--" + f.Name + " "
+		}
+	})
+	return flag
+}
+
+// nearby says which file beside it may have been meant by one that is not there.
+func nearby(path string) string {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return ""
+	}
+	var there []string
+	for _, e := range entries {
+		there = append(there, e.Name())
+	}
+	if name, ok := nearest.Name(filepath.Base(path), slices.Values(there)); ok {
+		return "; did you mean " + filepath.Join(filepath.Dir(path), name) + "?"
+	}
+	return ""
+}
+
 // words are the arguments of a command line and the values of its flags.
 func words(c *cobra.Command) []string {
 	list := slices.Clone(c.Flags().Args())
 	c.Flags().Visit(func(f *pflag.Flag) {
-		if many, ok := f.Value.(pflag.SliceValue); ok {
-			list = append(list, many.GetSlice()...)
-			return
-		}
-		list = append(list, f.Value.String())
+		list = append(list, given(f)...)
 	})
 	return slices.DeleteFunc(list, func(s string) bool { return strings.TrimSpace(s) == "" })
+}
+
+// given are the values of a flag.
+func given(f *pflag.Flag) []string {
+	if many, ok := f.Value.(pflag.SliceValue); ok {
+		return many.GetSlice()
+	}
+	return []string{f.Value.String()}
 }
 
 // diskFailed says whether an error is a disk's that did not take what was written: no

@@ -181,3 +181,18 @@ func TestPastedLines(t *testing.T) {
 	p.leaves(7)
 	shell(t, dir, "cmp ceremony/release.pub kept.pub")
 }
+
+// TestNoAnswer: Ctrl-D at the prompt for the plan's name is an answer, too: no.
+func TestNoAnswer(t *testing.T) {
+	needSoftHSM(t)
+	dir := t.TempDir()
+	shell(t, dir, oneReader)
+	p := sit(t, dir, "officiant", "ceremony", "run", "plan.yaml", "--station", "filed.yaml", "--dir", "ceremony")
+	p.sees("Type the plan's name to begin: ")
+	if _, err := p.pty.Write([]byte{4}); err != nil {
+		t.Fatal(err)
+	}
+	p.sees("officiant: the input ended before an answer was typed; nothing was signed")
+	p.leaves(6)
+	shell(t, dir, "test ! -e ceremony")
+}

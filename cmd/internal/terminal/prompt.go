@@ -15,6 +15,17 @@ import (
 // ErrNoTerminal says that a question could not be asked.
 var ErrNoTerminal = errors.New("no terminal to ask on")
 
+// ErrNoAnswer says that the terminal's input ended, as Ctrl-D ends it.
+var ErrNoAnswer = errors.New("the input ended before an answer was typed")
+
+// answered has an end of the input say what it ended.
+func answered(err error) error {
+	if errors.Is(err, io.EOF) {
+		return ErrNoAnswer
+	}
+	return err
+}
+
 // Prompter asks people. Questions go to the terminal itself, so that they are
 // seen even when the command's output is kept in a file.
 type Prompter struct {
@@ -32,7 +43,7 @@ func (p *Prompter) Line(ctx context.Context, question string) (string, error) {
 	line, err := until(ctx, fd, func() (string, error) { return bufio.NewReader(p.In).ReadString('\n') })
 	if err != nil && line == "" {
 		fmt.Fprintln(loud(p.Out))
-		return "", err
+		return "", answered(err)
 	}
 	return strings.TrimSpace(line), nil
 }
@@ -67,7 +78,7 @@ func (p *Prompter) Secret(ctx context.Context, question string) ([]byte, error) 
 	}
 	p.show(question)
 	secret, err := until(ctx, fd, func() ([]byte, error) { return term.ReadPassword(fd) })
-	err = errors.Join(err, term.Restore(fd, shown))
+	err = errors.Join(answered(err), term.Restore(fd, shown))
 	fmt.Fprintln(loud(p.Out))
 	return secret, err
 }
