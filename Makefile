@@ -10,7 +10,11 @@ REFUSALS := $(addprefix ./bundle/,certfile charset contents durable fetch finger
 		nearest privatekey request seal sshsig statement tree update visible yamltree) \
 	$(addprefix ./ceremony/,approval chain comparison inventory issue lint online online/csrlist online/endpoint online/grant \
 		online/journal online/policy placement plan preflight profile quorum receipt revocation schedule station status transcript) \
-	./signer $(addprefix ./signer/,backoff pkcs11)
+	./signer $(addprefix ./signer/,backoff pkcs11) ./cmd/officiant-node
+empty :=
+comma := ,
+# What covdata reports of: programs that tests build have run more than these packages.
+REFUSED := $(subst $(empty) $(empty),$(comma),$(REFUSALS:./%=officiant/%))
 # More for make acceptance, such as "-only one".
 ACCEPTANCE ?=
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -113,8 +117,9 @@ test-browser: ## script and report in a real Chromium, on screen and on paper; i
 refusals: ## each sentence of the packages in REFUSALS is said in a test, or excepted with its reason
 	@.ci/setup-softhsm softhsm2 openssl openssh-client
 	@rm -rf build/refusals && mkdir -p build/refusals/runs
-	@.ci/test-folder $(GO) test -count=1 -cover $(REFUSALS) -args -test.gocoverdir=$(CURDIR)/build/refusals/runs
-	@$(GO) tool covdata textfmt -i build/refusals/runs -o build/refusals/profile
+	@OFFICIANT_COVERDIR=$(CURDIR)/build/refusals/runs .ci/test-folder $(GO) test -count=1 -cover $(REFUSALS) \
+		-args -test.gocoverdir=$(CURDIR)/build/refusals/runs
+	@$(GO) tool covdata textfmt -i build/refusals/runs -pkg '$(REFUSED)' -o build/refusals/profile
 	@$(GO) test -count=1 -run '^TestEveryRefusalIsMet$$' ./cmd/internal/structure -args -profile $(CURDIR)/build/refusals/profile
 
 bench: ## speed beside the bare token and openssl ca, a few minutes; BENCH="-h" lists its flags

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,9 +67,15 @@ func (d *desk) bundle(sequence int) string {
 // run runs a command and demands an exit code and words in its output or talk.
 func (d *desk) run(code int, want string, args ...string) {
 	d.t.Helper()
+	d.at(strings.NewReader(""), code, want, args...)
+}
+
+// at is run with an input, such as a terminal.
+func (d *desk) at(stdin io.Reader, code int, want string, args ...string) {
+	d.t.Helper()
 	var stdout, talk bytes.Buffer
 	o := &options{
-		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &talk, Disk: &durable.Disk{},
+		Stdin: stdin, Stdout: &stdout, Stderr: &talk, Disk: &durable.Disk{},
 		Now: func() time.Time { return bundletest.Now }, Version: "test", Rand: rand.Reader, Program: runProgram,
 	}
 	got := execute(context.Background(), o, args)

@@ -23,6 +23,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
 	"officiant/bundle/seal"
+	"officiant/cmd/internal/commandtest"
 	"officiant/cmd/internal/exit"
 )
 
@@ -36,10 +37,20 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	programs := ""
+	if commandtest.Covered() { // this test's own program, started again, would not count
+		programs = t.TempDir() // absolute: a script has a folder of its own
+		if err := commandtest.Build(filepath.Join("..", ".."), programs, "officiant-node", "0"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("KUBEADM", folder)
+			if programs != "" {
+				env.Setenv("PATH", programs+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mode": mode, "fingerprint": tarFingerprint},

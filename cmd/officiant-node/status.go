@@ -82,7 +82,7 @@ func printStatus(w io.Writer, s *install.Status, now time.Time) error {
 		line("request", "made as %s", strings.Join(s.Requests, ", "))
 	}
 	if s.Interrupted != "" {
-		line("interrupted", "an %s; the same command finishes it", s.Interrupted)
+		line("interrupted", "%s; the same command finishes it", s.Interrupted)
 	}
 	if i := s.Installed; i != nil {
 		line("node", "%s of cluster %s", i.Node, i.Cluster)

@@ -19,6 +19,7 @@ import (
 	"officiant/ceremony/online/journal"
 	"officiant/ceremony/online/onlinetest"
 	"officiant/ceremony/online/policy"
+	"officiant/cmd/internal/commandtest"
 )
 
 const journalRoom = `
@@ -59,7 +60,7 @@ type clerk struct {
 func newClerk(t *testing.T) *clerk {
 	needSoftHSM(t)
 	needTool(t, "jq")
-	if err := build("officiant-signer", "1"); err != nil {
+	if err := commandtest.Build(source, programs, "officiant-signer", "1"); err != nil {
 		t.Fatal(err)
 	}
 	c := &clerk{t: t, dir: t.TempDir(), held: 1}

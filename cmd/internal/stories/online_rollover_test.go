@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"officiant/ceremony/online/onlinetest"
+	"officiant/cmd/internal/commandtest"
 )
 
 // withoutSigner is a cluster that runs, with no authority of an online signer.
@@ -41,7 +42,7 @@ done
 func TestOnlineRollover(t *testing.T) {
 	needSoftHSM(t)
 	needTool(t, "jq")
-	if err := build("officiant-signer", "1"); err != nil {
+	if err := commandtest.Build(source, programs, "officiant-signer", "1"); err != nil {
 		t.Fatal(err)
 	}
 	c := &clerk{t: t, dir: t.TempDir(), held: 1}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"officiant/cmd/internal/commandtest"
 	"officiant/signer/pkcs11/module"
 	"officiant/softhsm"
 )
@@ -19,8 +20,6 @@ import (
 var (
 	source   string // the module's root
 	programs string // folder of the two programs
-	// Where the programs write which of their statements have run, for make refusals.
-	covered = os.Getenv("GOCOVERDIR")
 )
 
 // TestMain builds the two programs once, as make build does.
@@ -41,30 +40,16 @@ func run(m *testing.M) int {
 		err = os.Setenv("XDG_STATE_HOME", filepath.Join(programs, "state")) // and not this user's
 	}
 	if err == nil {
-		err = build("officiant", "1")
+		err = commandtest.Build(source, programs, "officiant", "1")
 	}
 	if err == nil {
-		err = build("officiant-node", "0")
+		err = commandtest.Build(source, programs, "officiant-node", "0")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
-}
-
-func build(name, cgo string) error {
-	args := []string{"build", "-ldflags=-s -w", "-o", filepath.Join(programs, name)}
-	if covered != "" {
-		args = append(args, "-cover", "-coverpkg=officiant/...")
-	}
-	c := exec.Command("go", append(args, "./cmd/"+name)...)
-	c.Dir = source
-	c.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
-	if out, err := c.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s: %w\n%s", name, err, out)
-	}
-	return nil
 }
 
 func TestStories(t *testing.T) {
@@ -90,9 +75,6 @@ func TestStories(t *testing.T) {
 func setup(env *testscript.Env) error {
 	env.Setenv("PATH", programs+":"+env.Getenv("PATH"))
 	env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
-	if covered != "" {
-		env.Setenv("GOCOVERDIR", covered)
-	}
 	return nil
 }
 
