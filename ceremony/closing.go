@@ -2,10 +2,12 @@ package ceremony
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -59,21 +61,36 @@ func (r *outputs) closeRecord(ctx context.Context) error {
 		}
 	}
 	r.observer.Fingerprint("head of the record", r.progress.Head())
-	data, err := os.ReadFile(filepath.Join(r.dir.path, transcriptFile))
+	sum, err := sumOf(filepath.Join(r.dir.path, transcriptFile))
 	if err != nil {
 		return err
 	}
 	path := filepath.Join(r.dir.path, signatureFile)
 	if sig, err := os.ReadFile(path); err == nil {
-		return r.checkTranscriptSignature(data, sig)
+		return r.checkTranscriptSignature(sum, sig)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	sig, err := issue.File(ctx, fingerprint.Of(data), r.tokens.keys[r.plan.ReleaseKey()])
+	sig, err := issue.File(ctx, sum, r.tokens.keys[r.plan.ReleaseKey()])
 	if err != nil {
 		return err
 	}
 	return r.dir.disk.Create(path, sig, 0o644)
+}
+
+// sumOf is the SHA-256 of a file, which may be large.
+func sumOf(path string) (sum fingerprint.SHA256, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return sum, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return sum, err
+	}
+	h.Sum(sum[:0])
+	return sum, nil
 }
 
 // root is the certificate of the root that issues.
@@ -111,12 +128,12 @@ func (r *outputs) nextRelease() ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
 }
 
-func (r *outputs) checkTranscriptSignature(data, sig []byte) error {
+func (r *outputs) checkTranscriptSignature(sum fingerprint.SHA256, sig []byte) error {
 	pub, err := x509.ParsePKIXPublicKey(r.progress.Keys[r.plan.ReleaseKey()].PublicKey)
 	if err != nil {
 		return err
 	}
-	if err := signer.VerifyFile(pub, fingerprint.Of(data), sig); err != nil {
+	if err := signer.VerifyFile(pub, sum, sig); err != nil {
 		return fmt.Errorf("%s: %w", signatureFile, err)
 	}
 	return nil

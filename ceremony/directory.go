@@ -112,7 +112,11 @@ func (d *directory) take(c *schedule.Ceremony) error {
 		return err
 	}
 	// The plan comes last: with it, the copy is whole.
-	return d.ensure(planFile, c.Inputs[planFile])
+	data, err := c.Input(planFile)
+	if err != nil {
+		return err
+	}
+	return d.ensure(planFile, data)
 }
 
 // walk calls fn with each path below the directory, which may be a link.
@@ -238,7 +242,7 @@ func (d *directory) without(inputs map[string]fingerprint.SHA256) bool {
 func (d *directory) foreign(c *schedule.Ceremony) error {
 	data, err := os.ReadFile(d.file(planFile))
 	if err == nil {
-		if string(data) != string(c.Inputs[planFile]) {
+		if fingerprint.Of(data) != c.Sums[planFile] {
 			return fmt.Errorf("%s: %w", d.path, ErrOtherCeremony)
 		}
 		return nil

@@ -78,7 +78,7 @@ func (c *checked) readBack(der, want []byte, read read) error {
 // Sign has key sign c and returns the certificate's DER. It ends at ctx's
 // deadline. The signature is verified before anything is returned.
 func Sign(ctx context.Context, c *Checked, key signer.Key) ([]byte, error) {
-	if c == nil || c.throwaway == nil {
+	if c == nil || c.tbs == nil {
 		return nil, ErrNotChecked
 	}
 	return c.signed(ctx, key, c.TBS(), func(der []byte) ([]byte, x509.SignatureAlgorithm, []byte, error) {

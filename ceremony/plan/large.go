@@ -12,7 +12,7 @@ const (
 	// largeSize is from where on a plan's nodes are read in pieces: as a tree, YAML
 	// takes some hundred times its size.
 	largeSize = 128 << 10
-	pieceSize = 32 << 10
+	pieceSize = 8 << 10
 	// maxTree bounds what is read as one tree: what a plan says besides its nodes, and
 	// the whole of one whose nodes are not a list in the common form.
 	maxTree = 256 << 10

@@ -34,7 +34,8 @@ type Options struct {
 	// Held says that a ceremony was held by the plan: what plans could have by
 	// then, and are refused for now, is a warning.
 	Held bool
-	// Lean leaves Entries nil: All and Entry expand each line when it is asked for.
+	// Lean leaves Entries nil: All and Entry expand each line when it is asked for. Inputs has
+	// not the plan, either, which Input reads again.
 	Lean bool
 }
 
@@ -64,7 +65,7 @@ func Open(path string, o Options) (*Ceremony, error) {
 			return nil, err
 		}
 		defer root.Close()
-		return readFile(root.FS(), input, maxInput)
+		return readAgain(root.FS(), name, input)
 	}
 	c.reopen = func(input string) (fs.File, error) {
 		root, err := os.OpenRoot(folder)
@@ -93,6 +94,9 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		return nil, r.Invalid()
 	}
 	sum := fingerprint.Of(data)
+	if o.Before != nil && o.Before.Sums[plan.File] == sum && len(o.Before.Plan.Nodes) == len(p.Nodes) {
+		p.Nodes = o.Before.Plan.Nodes // the same bytes say the same, and no pass changes them
+	}
 	b := base{r, &files{
 		fsys: fsys, read: map[string][]byte{plan.File: data}, sums: map[string]fingerprint.SHA256{plan.File: sum},
 		folded: map[string]string{plan.File: plan.File},
@@ -123,7 +127,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		Certificates: cas.certificates, Renewed: cas.renewed, Issuers: cas.issuers,
 		Lists: lists.carried, EtcdList: lists.etcd, Sequence: past.sequence, People: people, Former: former,
 		Journals: journals.list,
-		reread:   func(input string) ([]byte, error) { return readFile(fsys, input, maxInput) },
+		reread:   func(input string) ([]byte, error) { return readAgain(fsys, name, input) },
 		reopen:   func(input string) (fs.File, error) { return openFile(fsys, input, MaxJournal) },
 		Past:     past.History, held: o.Held, algorithms: cas.algorithms, leaves: nodes.leaves,
 		lean: o.Lean,
@@ -135,7 +139,18 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		return nil, r.Invalid()
 	}
 	c.Warnings = r.Warnings
+	if o.Lean {
+		delete(c.Inputs, plan.File)
+	}
 	c.scheduleSum = c.summed()
 	c.Digest = fingerprint.Of(c.Listing())
 	return c, nil
+}
+
+// readAgain reads an input again, which may be the plan itself, whatever its file's name.
+func readAgain(fsys fs.FS, planName, input string) ([]byte, error) {
+	if input == plan.File {
+		return readFile(fsys, planName, plan.MaxSize)
+	}
+	return readFile(fsys, input, maxInput)
 }

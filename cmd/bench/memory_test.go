@@ -14,14 +14,14 @@ import (
 )
 
 // growth is what 2,000 nodes may take above what 200 take, in KiB, of a whole process. How
-// much garbage there is at the worst instant is chance: measured were 42 to 51 MiB of a run
-// and 29 to 37 of verify.
-var growth = map[string]int{"run": 64 << 10, "verify": 52 << 10}
+// much garbage there is at the worst instant is chance: measured were 29 to 45 MiB of a run,
+// 8 to 10 of it up to its audit, and 29 to 37 of verify.
+var growth = map[string]int{"run": 56 << 10, "run up to its audit": 16 << 10, "verify": 52 << 10}
 
 // TestMemoryOfProcesses runs and verifies ceremonies as people do, by the program without
 // clouds, and has the kernel say what each process had resident at most. What it keeps of a
-// node has to stay small: of the 1,800 nodes more, 37 KiB each would be too much of a run, and
-// 30 of verify.
+// node has to stay small: of the 1,800 nodes more, 32 KiB each would be too much of a run, 9 up to
+// its audit, and 30 of verify.
 func TestMemoryOfProcesses(t *testing.T) {
 	if testing.Short() {
 		t.Skip("two thousand nodes")
@@ -47,7 +47,7 @@ func TestMemoryOfProcesses(t *testing.T) {
 	if b.cluster, err = newCluster(filepath.Join(b.folder, "cluster"), many); err != nil {
 		t.Fatal(err)
 	}
-	ran, verified := map[int]int{}, map[int]int{}
+	ran, made, verified := map[int]int{}, map[int]int{}, map[int]int{}
 	for _, n := range []int{few, many} {
 		plan, err := b.cluster.workers(n, signer.ECDSAP256)
 		if err != nil {
@@ -66,11 +66,18 @@ func TestMemoryOfProcesses(t *testing.T) {
 			t.Fatal(err)
 		}
 		ran[n], verified[n] = c.memory, v.memory
+		for _, s := range c.steps {
+			if s.is(auditStep) {
+				made[n] = s.before
+			}
+		}
 		if err := token.remove(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for what, peak := range map[string]map[int]int{"run": ran, "verify": verified} {
+	for what, peak := range map[string]map[int]int{
+		"run": ran, "run up to its audit": made, "verify": verified,
+	} {
 		t.Logf("%s: %d KiB of %d nodes, %d of %d", what, peak[few], few, peak[many], many)
 		if peak[few] < 1<<10 || tooMuch(what, peak[few], peak[many]) {
 			t.Errorf("%s: %d KiB resident of %d nodes, %d KiB of %d: more than %d KiB above", what, peak[few], few,
