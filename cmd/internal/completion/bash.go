@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -23,6 +24,9 @@ func Bash(root *cobra.Command, out io.Writer) {
 	if err != nil || c.Name() != "bash" {
 		return // the program has no commands
 	}
+	for _, shell := range c.Parent().Commands() { // whose help has tabs, which fold at no known column
+		shell.Long = strings.ReplaceAll(shell.Long, "\t", "    ")
+	}
 	script := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if _, err := io.WriteString(out, standIns); err != nil {
@@ -34,9 +38,9 @@ func Bash(root *cobra.Command, out io.Writer) {
 
 To complete in this shell:
 
-	source <(%[1]s completion bash)
+    source <(%[1]s completion bash)
 
 To complete in every new shell:
 
-	%[1]s completion bash >>~/.bashrc`, root.Name())
+    %[1]s completion bash >>~/.bashrc`, root.Name())
 }
