@@ -108,7 +108,11 @@ func printStatus(w io.Writer, s *install.Status, now time.Time) error {
 		line("sa key", "%s, kid %s", does, k.KeyID)
 	}
 	if s.Previous != nil {
-		line("rollback", "to %s", sequence(s.Previous.Sequence))
+		before := sequence(s.Previous.Sequence)
+		if s.Previous.Sequence == 0 {
+			before = "what was there before the first bundle"
+		}
+		line("rollback", "to %s", before)
 	}
 	if err := printCertificates(w, s.Certificates, now); err != nil {
 		return err

@@ -23,7 +23,7 @@ func noPlanAt(file string) error {
 	_, err := os.Lstat(file)
 	switch {
 	case err == nil:
-		return exit.Exists("%s: already exists; plans are never overwritten", file)
+		return exit.Exists("%s: already exists; plans are never overwritten, so give another --out", file)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	}

@@ -95,7 +95,8 @@ func (s *softHSMOptions) run(ctx context.Context) error {
 	}
 	for _, path := range []string{s.station, filepath.Join(dir, "softhsm2.conf"), filepath.Join(dir, "tokens")} {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			return exit.Exists("%s: already exists; tokens and stations are never overwritten", path)
+			return exit.Exists("%s: already exists; tokens and stations are never overwritten, so give another "+
+				"--dir and --station", path)
 		}
 	}
 	tokens, err := s.tokens(ctx)

@@ -43,6 +43,6 @@ func (o *options) directories(args []string) []string {
 	if len(args) > 0 {
 		return args
 	}
-	fmt.Fprintf(o.Stderr, "%s, from $%s\n", exit.Line(o.ceremonies()), ceremoniesVariable)
+	fmt.Fprintf(o.Stderr, "ceremonies in %s, from $%s\n", exit.Line(o.ceremonies()), ceremoniesVariable)
 	return []string{o.ceremonies()}
 }

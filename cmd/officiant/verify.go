@@ -67,11 +67,11 @@ with their fingerprint. It does not replace the other two pins.`,
 }
 
 func (o *verifyOptions) run(ctx context.Context, dir string) error {
-	pins, err := o.pins(ctx, dir)
-	if err != nil {
+	if err := isCeremony(dir); err != nil {
 		return err
 	}
-	if err := isCeremony(dir); err != nil {
+	pins, err := o.pins(ctx, dir)
+	if err != nil {
 		return err
 	}
 	progress := terminal.Progress{Out: o.Stderr, Now: o.Now}
