@@ -20,6 +20,10 @@ type fleet struct {
 	cluster string
 	hosts   []host // the first is the one that runs kubeadm init
 	crls    bool   // the first ceremony makes revocation lists
+	// online says that the first ceremony makes the authorities of an online signer; what
+	// it may sign, the grant adds to that ceremony's plan.
+	online bool
+	grant  func(ctx context.Context, plan string) error
 }
 
 // begin makes the first ceremony and installs its bundles. The root is another
@@ -35,7 +39,11 @@ func (f *fleet) begin(ctx context.Context, peer *fleet) error {
 	}
 	station := f.path("station.yaml")
 	if peer == nil {
-		if _, err := f.command(ctx, f.officiant, "softhsm", "init", "--dir", f.room(), "--station", station); err != nil {
+		tokens := []string{"softhsm", "init", "--dir", f.room(), "--station", station}
+		if f.online {
+			tokens = append(tokens, "--online-signer")
+		}
+		if _, err := f.command(ctx, f.officiant, tokens...); err != nil {
 			return err
 		}
 	}
@@ -43,6 +51,9 @@ func (f *fleet) begin(ctx context.Context, peer *fleet) error {
 		"--requests", f.path("plan", "requests"), "--station-grade", "software", "--out", f.path("plan", "plan.yaml")}
 	if f.crls {
 		plan = append(plan, "--crls", "1y")
+	}
+	if f.online {
+		plan = append(plan, "--online-signer")
 	}
 	var before []string
 	if peer != nil {
@@ -56,6 +67,11 @@ func (f *fleet) begin(ctx context.Context, peer *fleet) error {
 	}
 	if _, err := f.command(ctx, f.officiant, plan...); err != nil {
 		return err
+	}
+	if f.grant != nil {
+		if err := f.grant(ctx, f.path("plan", "plan.yaml")); err != nil {
+			return err
+		}
 	}
 	if err := f.perform(ctx, "plan", "ceremony", before...); err != nil {
 		return err

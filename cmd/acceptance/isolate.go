@@ -97,6 +97,16 @@ func settle(addresses ...netip.Addr) error {
 	return nil
 }
 
+// alias gives the loopback device one more address.
+func alias(label string, address netip.Addr) error {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(socket)
+	return assign(socket, label, address)
+}
+
 func raise(socket int) error {
 	request, err := unix.NewIfreq("lo")
 	if err != nil {

@@ -156,8 +156,15 @@ func (k *kubeletNode) current() string {
 	return filepath.Join(k.tree, "var/lib/kubelet/pki/kubelet-client-current.pem")
 }
 
-// join has kubeadm write what the kubelet is started with.
+// join has kubeadm write what the kubelet is started with: it keeps to kubelet.conf.
 func (k *kubeletNode) join(ctx context.Context) error {
+	if err := k.joins(ctx); err != nil {
+		return err
+	}
+	return rotationIs(k.tree, true)
+}
+
+func (k *kubeletNode) joins(ctx context.Context) error {
 	if err := errors.Join(k.furnish(), k.site.joinFile(k.name, k.tree)); err != nil {
 		return err
 	}
@@ -169,7 +176,7 @@ func (k *kubeletNode) join(ctx context.Context) error {
 	if err := os.Remove(k.path("bootstrap-kubelet.conf")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return rotationIs(k.tree, true)
+	return nil
 }
 
 // upgraded has kubeadm upgrade node write the configuration anew.

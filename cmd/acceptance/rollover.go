@@ -148,7 +148,7 @@ func (s *site) stage(ctx context.Context, m *machine, i int) error {
 			return err
 		}
 	}
-	if err := s.plan(ctx, stage.name, "plan-"+stage.name, former); err != nil {
+	if err := s.plan(ctx, "kubernetes", stage.name, "plan-"+stage.name, former); err != nil {
 		return err
 	}
 	if err := s.perform(ctx, "plan-"+stage.name, stage.ceremony, s.paths(former)...); err != nil {
@@ -159,7 +159,7 @@ func (s *site) stage(ctx context.Context, m *machine, i int) error {
 	}
 	if i+1 < len(stages) {
 		next := stages[i+1].name
-		err := s.plan(ctx, next, "plan-early-"+next, append([]string{stage.ceremony}, former...))
+		err := s.plan(ctx, "kubernetes", next, "plan-early-"+next, append([]string{stage.ceremony}, former...))
 		if err := refused(err, "node worker-1: it has the bundle of"); err != nil {
 			return fmt.Errorf("%s, while workers lag: %w", next, err)
 		}
@@ -190,8 +190,8 @@ func (s *site) place(authority string) error {
 	return fmt.Errorf("%s says nothing of %s", station, authority)
 }
 
-// plan takes every node's status and has a stage planned.
-func (s *site) plan(ctx context.Context, stage, folder string, former []string) error {
+// plan takes every node's status and has a stage of an authority planned.
+func (s *site) plan(ctx context.Context, authority, stage, folder string, former []string) error {
 	status := s.path("status")
 	if err := os.MkdirAll(status, 0o755); err != nil {
 		return err
@@ -209,7 +209,8 @@ func (s *site) plan(ctx context.Context, stage, folder string, former []string) 
 	for _, dir := range former {
 		args = append(args, s.path(dir))
 	}
-	_, err := s.command(ctx, s.officiant, append(args, "--authority", "kubernetes", "--stage", stage, "--status", status, "--out", s.path(folder, "plan.yaml"))...)
+	_, err := s.command(ctx, s.officiant, append(args, "--authority", authority, "--stage", stage, "--status", status,
+		"--out", s.path(folder, "plan.yaml"))...)
 	return err
 }
 

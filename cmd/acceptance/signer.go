@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,17 +23,22 @@ func onlineSigner(ctx context.Context, o options, r *report) error {
 		return err
 	}
 	defer s.close()
+	if err := alias("lo:9", netip.MustParseAddr(workerAddress)); err != nil {
+		return err
+	}
 	m := s.machines[0]
-	m.adjust = m.externallySigned
+	m.adjust = audited
 	room := newSignerRoom(s, o)
 	defer room.close()
+	s.online, s.grant = true, room.grant
 	if !r.must(ctx,
-		trial{"signer: a ceremony for buoy, with cp-1 and two workers, is made and installed",
+		trial{"signer: a ceremony for buoy makes the two authorities and the grant, and its bundles are installed",
 			func(ctx context.Context) error { return s.begin(ctx, nil) }},
-		trial{"signer: two authorities in the token, a grant that the release key signs", room.prepare},
+		trial{"signer: its host has the ceremony's grant, and a station with its own keys alone", room.prepare},
 		trial{"signer: officiant-signer serve is ready", room.start},
-		trial{"signer: kubeadm writes the static pods", s.lay(m)},
-		trial{"signer: client-ca.crt has two intermediates, ca.crt stays single", room.trust(m)},
+		trial{"signer: kubeadm writes the static pods with what the bundle has for it", s.lay(m)},
+		trial{"signer: they are started with the bundle's flags, and no signing controller", room.flags(m)},
+		trial{"signer: client-ca.crt has two intermediates, ca.crt stays single", room.trusts(m, "kubelet-client-ca")},
 		trial{"signer: etcd starts and is healthy", func(ctx context.Context) error { return m.start(ctx, etcd) }},
 		trial{"signer: kube-apiserver is ready", func(ctx context.Context) error {
 			if err := os.WriteFile(filepath.Join(m.tree, "tmp/audit.yaml"), []byte(auditPolicy), 0o644); err != nil {
@@ -53,7 +59,7 @@ func onlineSigner(ctx context.Context, o options, r *report) error {
 	k := room.kubelet(m)
 	defer k.close()
 	r.try(ctx,
-		trial{"signer: the real kubelet starts on worker-2, told to rotate and to have its certificates signed",
+		trial{"signer: the real kubelet starts on worker-2, told by the cluster's configuration to rotate and to ask",
 			k.begins},
 		trial{"signer: the kubelet asks with a client certificate of the signer's", k.has("client")},
 		trial{"signer: the kubelet serves with a certificate of the signer's", k.has("serving")},
@@ -61,12 +67,16 @@ func onlineSigner(ctx context.Context, o options, r *report) error {
 		trial{"not: the API server asks a kubelet whose certificate nobody has signed", k.unsigned},
 	)
 	r.try(ctx, room.access(m)...)
+	r.try(ctx, room.ceremonies(m, k)...)
 	r.try(ctx, room.refused(m)...)
 	r.try(ctx, room.failures(m)...)
 	r.try(ctx,
 		trial{"signer: worker-1 has rotated its client certificate", room.rotates(m, "client", 2)},
 		trial{"signer: worker-1 has rotated its serving certificate", room.rotates(m, "serving", 2)},
-		trial{"signer: kubectl reaches worker-1 with the rotated ones", room.reaches(m)},
+		trial{"signer: kubectl reaches worker-1 with the rotated ones", func(ctx context.Context) error {
+			// What it had may have ended meanwhile: nobody signed for minutes.
+			return until(ctx, patience, room.node, func() error { return room.reaches(m)(ctx) })
+		}},
 		trial{"signer: the kubelet has rotated its client certificate, and asks with it", k.has("client")},
 		trial{"signer: the kubelet has rotated its serving certificate", k.has("serving")},
 		trial{"signer: the API server verifies the kubelet by the rotated one", k.answers},
@@ -74,21 +84,10 @@ func onlineSigner(ctx context.Context, o options, r *report) error {
 			room.journal(m)},
 		trial{"signer: a journal that goes back is an alarm, and nothing is handed on until it is removed",
 			room.goesBack(m)},
+		trial{"signer: a last ceremony takes in what all grants had signed, and verify finds nothing",
+			room.takesIn(m, "end")},
 	)
 	return nil
-}
-
-// externallySigned is a command line as the relay's manifests have it for kubeadm.
-func (m *machine) externallySigned(component string, args []string) []string {
-	switch component {
-	case apiServer:
-		args = setFlag(audited(component, args), "--client-ca-file=/etc/kubernetes/pki/client-ca.crt")
-		return setFlag(args, "--kubelet-certificate-authority=/etc/kubernetes/pki/kubelet-serving-ca.crt")
-	case controllerManager:
-		return setFlag(args,
-			"--controllers=*,bootstrapsigner,tokencleaner,-certificatesigningrequest-signing-controller")
-	}
-	return args
 }
 
 // access shows that the API server takes the client certificate, and the serving
@@ -99,7 +98,7 @@ func (g *signerRoom) access(m *machine) []trial {
 			func(ctx context.Context) error {
 				node := `{"kind":"Node","apiVersion":"v1","metadata":{"name":"worker-1"}}`
 				status := fmt.Sprintf(`{"status":{"addresses":[{"type":"InternalIP","address":%q}],`+
-					`"daemonEndpoints":{"kubeletEndpoint":{"Port":10250}}}}`, serviceAddress)
+					`"daemonEndpoints":{"kubeletEndpoint":{"Port":10250}}}}`, workerAddress)
 				who, err := pairIn(filepath.Join(g.path("worker-1"), "kubelet-client-current.pem"))
 				if err != nil {
 					return err
@@ -189,8 +188,11 @@ func (g *signerRoom) journal(m *machine) func(context.Context) error {
 		if head == "" {
 			return errors.New("the relays have kept no head")
 		}
-		said, err := g.site.command(ctx, g.program, "verify", g.path("journal.jsonl"), "--grant", g.path("grant.json"),
-			"--release-key", g.site.path("ceremony", "release.pub"), "--head", head)
+		args := []string{"verify", g.path("journal.jsonl"), "--release-key", g.path("release.pub"), "--head", head}
+		for _, ceremony := range g.held {
+			args = append(args, "--grant", g.site.path(ceremony, "grant.json"))
+		}
+		said, err := g.site.command(ctx, g.program, args...)
 		if err == nil && !strings.Contains(string(said), "each within its grant") {
 			return fmt.Errorf("verify says %s", said)
 		}

@@ -25,25 +25,30 @@ func (g *signerRoom) kubelet(m *machine) *rotatingKubelet {
 			at: paths{kubeletProgram: g.site.at[kubeletProgram]}, hostsFile: m.hostsFile}}}
 }
 
-// begins has kubeadm write what the kubelet is started with, and then changes it as the
-// relay's manifests say.
+// begins has kubeadm write what the kubelet is started with: the bundle's
+// KubeletConfiguration, which kubeadm init put into the cluster, has it rotate and ask.
 func (k *rotatingKubelet) begins(ctx context.Context) error {
-	if err := errors.Join(k.site.upload(ctx), k.join(ctx)); err != nil {
+	if err := k.site.upload(ctx); err != nil {
 		return err
 	}
-	if err := rewrite(k.flags(), k.flags(), " --rotate-certificates=false", ""); err != nil {
+	if err := k.joins(ctx); err != nil {
 		return err
 	}
-	part, err := k.site.command(ctx, k.room.relay, "manifests", "--part", "kubelet")
+	text, err := os.ReadFile(k.configuration())
 	if err != nil {
 		return err
 	}
-	folder := filepath.Join(k.tree, "etc/kubelet-acceptance")
-	if err := errors.Join(os.MkdirAll(folder, 0o755),
-		os.WriteFile(filepath.Join(folder, "20-signer.conf"), part, 0o644)); err != nil {
+	if !strings.Contains(string(text), "\nserverTLSBootstrap: true\n") {
+		return fmt.Errorf("kubeadm join has not written serverTLSBootstrap: true\n%s", text)
+	}
+	if err := rotationIs(k.tree, false); err != nil {
 		return err
 	}
 	return k.starts(ctx)
+}
+
+func (k *rotatingKubelet) configuration() string {
+	return filepath.Join(k.tree, "var/lib/kubelet/config.yaml")
 }
 
 // certificate is the one of a kind that the kubelet has, by is who has to have signed it.
@@ -110,7 +115,7 @@ func (k *rotatingKubelet) answers(ctx context.Context) error {
 // unsigned has it serve with a certificate that nobody has signed, as it does without
 // serverTLSBootstrap: then the API server does not ask it.
 func (k *rotatingKubelet) unsigned(ctx context.Context) error {
-	part := filepath.Join(k.tree, "etc/kubelet-acceptance/20-signer.conf")
+	part := k.configuration()
 	text, err := os.ReadFile(part)
 	if err != nil {
 		return err

@@ -100,7 +100,7 @@ func (g *signerRoom) startNode(m *machine) (err error) {
 		return err
 	}
 	g.node, err = begin("worker-1", g.path("node.log"), "/", g.rotate, "-kubeconfig",
-		g.path("kubelet.conf"), "-node", "worker-1", "-address", serviceAddress, "-listen", serviceAddress+":10250",
+		g.path("kubelet.conf"), "-node", "worker-1", "-address", workerAddress, "-listen", workerAddress+":10250",
 		"-client-ca", m.path("pki/ca.crt"), "-dir", g.path("worker-1"))
 	return err
 }

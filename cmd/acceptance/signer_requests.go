@@ -157,7 +157,7 @@ func (g *signerRoom) refused(m *machine) []trial {
 			"Approved Failed not-in-grant: |Denied not-in-grant: ")},
 		{"not: a node serves as the API server, by name", denied(asked{dns: []string{"worker-2",
 			g.site.endpoint()}}, "Denied san-not-in-grant: ")},
-		{"not: a node serves at another node's address", denied(asked{address: serviceAddress},
+		{"not: a node serves at another node's address", denied(asked{address: workerAddress},
 			"Denied san-not-in-grant: ")},
 		{"not: a serving certificate is a client's, too", denied(asked{usages: []string{"digital signature",
 			"server auth", "client auth"}}, "Denied usages: ")},

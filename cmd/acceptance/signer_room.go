@@ -3,19 +3,15 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
-	"time"
 )
 
 // relayName is that of the relay's objects.
@@ -24,8 +20,11 @@ const relayName = "officiant-signer-relay"
 // Where the signer listens, and whose certificates it signs.
 const (
 	signerAddress = "127.0.0.1:9443"
-	signerLife    = 2 * time.Minute
+	signerLife    = "2m"
 )
+
+// workerAddress is worker-1's: no node has an address of a service.
+const workerAddress = "10.0.0.21"
 
 // signerRoom is the signer's host, the relays, and worker-1.
 type signerRoom struct {
@@ -34,10 +33,10 @@ type signerRoom struct {
 	relay   string // officiant-signer-relay
 	rotate  string // the kubelet's own code
 
-	root            *authority // above the two authorities, and of nobody's trust
-	link            *authority // of signer and relays, for each other
-	client, serving *x509.Certificate
+	link            *authority        // of signer and relays, for each other
+	client, serving *x509.Certificate // that the grant in force signs with
 
+	held    []string // ceremonies, the newest first
 	serve   *process
 	running []*process // relays
 	node    *process
@@ -45,7 +44,7 @@ type signerRoom struct {
 
 func newSignerRoom(s *site, o options) *signerRoom {
 	beside := filepath.Dir(o.officiant)
-	return &signerRoom{site: s, program: filepath.Join(beside, "officiant-signer"),
+	return &signerRoom{site: s, held: []string{"ceremony"}, program: filepath.Join(beside, "officiant-signer"),
 		relay: filepath.Join(beside, relayName), rotate: filepath.Join(o.dir, "bin", "rotate")}
 }
 
@@ -59,83 +58,101 @@ func (g *signerRoom) close() {
 	}
 }
 
-// key makes a key in the token of the ceremony, by the documented command.
-func (g *signerRoom) key(ctx context.Context, name string) (public any, spki string, err error) {
-	said, err := g.site.command(ctx, g.site.officiant, "signer", "create", g.site.cluster+"/"+name, "--station",
-		g.path("station.yaml"), "--algorithm", "ECDSA-P256", "--evidence", "software", "-o", "json")
+// grant adds what the online signer may sign to the plan of the first ceremony: as
+// docs/signer.md has it, with a key for the journal made beforehand.
+func (g *signerRoom) grant(ctx context.Context, plan string) error {
+	said, err := g.site.command(ctx, g.site.officiant, "signer", "create", g.site.cluster+"/journal", "--station",
+		g.site.path("station.yaml"), "--algorithm", "ECDSA-P256", "--evidence", "software", "-o", "json")
 	if err != nil {
-		return nil, "", err
+		return err
 	}
-	var made struct{ SPKI, PublicKey string }
+	var made struct{ SPKI string }
 	if err := json.Unmarshal(said, &made); err != nil {
-		return nil, "", err
+		return err
 	}
-	block, _ := pem.Decode([]byte(made.PublicKey))
-	if block == nil {
-		return nil, "", fmt.Errorf("signer create prints no public key: %s", said)
+	text, err := os.ReadFile(plan)
+	if err != nil {
+		return err
 	}
-	public, err = x509.ParsePKIXPublicKey(block.Bytes)
-	return public, made.SPKI, err
+	text = fmt.Appendf(text, `
+grant:
+  journal: %q
+  life: %s
+  signaturesPerDay: 500
+  nodes:
+    - {name: cp-1, roles: [control-plane, etcd], dnsNames: [cp-1], ipAddresses: [10.0.0.11]}
+    - {name: worker-1, roles: [worker], dnsNames: [worker-1], ipAddresses: [%s]}
+    - {name: worker-2, roles: [worker], dnsNames: [worker-2], ipAddresses: [%s]}
+`, made.SPKI, signerLife, workerAddress, endpointAddress)
+	return os.WriteFile(plan, text, 0o644)
 }
 
-var issuing = regexp.MustCompile(`(?m)^  etcd: (.*)$`)
-
-// prepare makes station, keys, authorities, the grant and its signature.
-func (g *signerRoom) prepare(ctx context.Context) error {
+// prepare gives the signer's host what the ceremony left for it, and makes what signer
+// and relays show each other.
+func (g *signerRoom) prepare(context.Context) error {
 	if err := os.MkdirAll(g.path("worker-1"), 0o755); err != nil {
 		return err
 	}
+	release, err := os.ReadFile(g.site.path("ceremony", "release.pub"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(g.path("release.pub"), release, 0o644), g.keys(), g.take("ceremony"), g.linked())
+}
+
+// keys writes the station of the signer's host: the room's, and of its keys those alone
+// that are the signer's.
+func (g *signerRoom) keys() error {
 	text, err := os.ReadFile(g.site.path("station.yaml"))
 	if err != nil {
 		return err
 	}
-	uri := issuing.FindSubmatch(text)
-	if uri == nil {
-		return errors.New("the station has no key etcd")
+	var own strings.Builder
+	for line := range strings.Lines(string(text)) {
+		name, _, key := strings.Cut(strings.TrimPrefix(line, "  "), ": \"pkcs11:")
+		if !key || name == "journal" || strings.HasPrefix(name, "kubelet-") {
+			own.WriteString(line)
+		}
 	}
-	station := strings.Replace(string(text), "\nenvironment:", "\n  default: "+string(uri[1])+"\nenvironment:", 1)
-	if err := os.WriteFile(g.path("station.yaml"), []byte(station), 0o600); err != nil {
-		return err
-	}
-	if g.root, err = newAuthority(nil, "buoy root"); err != nil {
-		return err
-	}
-	client, _, err := g.key(ctx, "kubelet-client")
-	if err != nil {
-		return err
-	}
-	serving, _, err := g.key(ctx, "kubelet-serving")
-	if err != nil {
-		return err
-	}
-	_, journal, err := g.key(ctx, "journal")
-	if err != nil {
-		return err
-	}
-	if g.client, err = g.certify("kubelet-client", client, x509.ExtKeyUsageClientAuth); err != nil {
-		return err
-	}
-	if g.serving, err = g.certify("kubelet-serving", serving, x509.ExtKeyUsageServerAuth); err != nil {
-		return err
-	}
-	if err := g.linked(); err != nil {
-		return err
-	}
-	grant := []byte(g.grant(journal))
-	if err := os.WriteFile(g.path("grant.json"), grant, 0o644); err != nil {
-		return err
-	}
-	_, err = g.site.command(ctx, g.program, "sign-grant", g.path("grant.json"), "--station", g.path("station.yaml"),
-		"--confirm", fmt.Sprintf("%x", sha256.Sum256(grant)))
-	return err
+	return os.WriteFile(g.path("station.yaml"), []byte(own.String()), 0o600)
 }
 
-// certify makes an intermediate of pathLen 0 for one use, for 90 days.
-func (g *signerRoom) certify(name string, public any, use x509.ExtKeyUsage) (*x509.Certificate, error) {
-	return sign(&x509.Certificate{Subject: pkix.Name{CommonName: g.site.cluster + " " + name},
-		NotAfter: time.Now().AddDate(0, 0, 90).Truncate(time.Second), IsCA: true, BasicConstraintsValid: true,
-		MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{use}}, g.root.certificate, public, g.root.key)
+// take puts a ceremony's grant in place, and says who signs by it.
+func (g *signerRoom) take(ceremony string) error {
+	for _, name := range []string{"grant.json", "grant.json.sig"} {
+		data, err := os.ReadFile(g.site.path(ceremony, name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(g.path(name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	text, err := os.ReadFile(g.path("grant.json"))
+	if err != nil {
+		return err
+	}
+	var grant struct {
+		Authorities []struct{ SignerName, Certificate string }
+	}
+	if err := json.Unmarshal(text, &grant); err != nil {
+		return err
+	}
+	for _, a := range grant.Authorities {
+		list := certificates([]byte(a.Certificate))
+		switch {
+		case len(list) != 1:
+			return fmt.Errorf("the grant has %d certificates of %s", len(list), a.SignerName)
+		case a.SignerName == "kubernetes.io/kubelet-serving":
+			g.serving = list[0]
+		case a.SignerName == "kubernetes.io/kube-apiserver-client-kubelet":
+			g.client = list[0]
+		}
+	}
+	if g.client == nil || g.serving == nil {
+		return errors.New("the grant does not have both signer names of kubelets")
+	}
+	return nil
 }
 
 // linked makes what signer and relays show each other.
@@ -163,34 +180,10 @@ func (g *signerRoom) linked() (err error) {
 	return nil
 }
 
-// grant is the file, in its one spelling.
-func (g *signerRoom) grant(journal string) string {
-	quoted := func(v any) string {
-		text, _ := json.Marshal(v) // of strings
-		return string(text)
-	}
-	now := time.Now().UTC().Truncate(time.Second)
-	authority := func(signer, name string, c *x509.Certificate) string {
-		return fmt.Sprintf(`{"signerName":%q,"name":%q,"certificate":%s,"life":%q}`, signer, name,
-			quoted(string(certificatePEM(c))), signerLife)
-	}
-	node := func(name, address string) string {
-		return fmt.Sprintf(`{"name":%q,"roles":["worker"],"dnsNames":[%q],"ipAddresses":[%q],"signaturesPerDay":500}`,
-			name, name, address)
-	}
-	return fmt.Sprintf(`{"apiVersion":"officiant/v1","kind":"Grant","cluster":%q,"sequence":1,"notBefore":%q,`+
-		`"notAfter":%q,"journalKey":%q,"authorities":[%s,%s],"keyAlgorithms":["ECDSA-P256"],`+
-		`"reserved":{"dnsNames":[%q],"networks":["10.0.0.11/32"]},"nodes":[%s,%s],"users":[]}`+"\n", g.site.cluster,
-		now.Add(-time.Minute).Format(time.RFC3339), now.AddDate(0, 0, 30).Format(time.RFC3339), journal,
-		authority("kubernetes.io/kube-apiserver-client-kubelet", "kubelet-client", g.client),
-		authority("kubernetes.io/kubelet-serving", "kubelet-serving", g.serving), g.site.endpoint(),
-		node("worker-1", serviceAddress), node("worker-2", endpointAddress))
-}
-
 // start starts officiant-signer and waits until it answers.
 func (g *signerRoom) start(ctx context.Context) error {
 	p, err := begin("officiant-signer", g.path("serve.log"), "/", g.program, "serve", "--grant", g.path("grant.json"),
-		"--release-key", g.site.path("ceremony", "release.pub"), "--station", g.path("station.yaml"),
+		"--release-key", g.path("release.pub"), "--station", g.path("station.yaml"),
 		"--journal", g.path("journal.jsonl"), "--listen", signerAddress, "--tls-cert", g.path("signer.crt"),
 		"--tls-key", g.path("signer.key"), "--client-ca", g.path("link-ca.crt"), "--metrics", "127.0.0.1:9101")
 	if err != nil {
@@ -200,19 +193,55 @@ func (g *signerRoom) start(ctx context.Context) error {
 	return until(ctx, patience, p, func() error { return isReady(ctx, "http://127.0.0.1:9101/readyz") })
 }
 
-// trust writes what the API server is told to trust.
-func (g *signerRoom) trust(m *machine) func(context.Context) error {
+// trusts holds what the bundle installed for the API server against whom it is to trust,
+// in this order: in client-ca.crt kubernetes' authority, then these.
+func (g *signerRoom) trusts(m *machine, clients ...string) func(context.Context) error {
 	return func(context.Context) error {
-		kubernetes, err := os.ReadFile(m.path("pki/ca.crt"))
-		if err != nil {
-			return err
+		for file, want := range map[string][]string{
+			"pki/ca.crt":                 {"kubernetes"},
+			"pki/client-ca.crt":          append([]string{"kubernetes"}, clients...),
+			"pki/kubelet-serving-ca.crt": {"kubelet-serving-ca"},
+		} {
+			data, err := os.ReadFile(m.path(file))
+			if err != nil {
+				return err
+			}
+			var names []string
+			for _, c := range certificates(data) {
+				names = append(names, c.Subject.CommonName)
+			}
+			if !slices.Equal(names, want) {
+				return fmt.Errorf("%s has %q, not %q", file, names, want)
+			}
 		}
-		if n := len(certificates(kubernetes)); n != 1 {
-			return fmt.Errorf("ca.crt has %d certificates", n)
+		return nil
+	}
+}
+
+// flags holds the static pods that kubeadm wrote against what the bundle's
+// officiant/kubeadm.yaml says of them.
+func (g *signerRoom) flags(m *machine) func(context.Context) error {
+	return func(context.Context) error {
+		for component, flags := range map[string][]string{
+			apiServer: {"--client-ca-file=/etc/kubernetes/pki/client-ca.crt",
+				"--kubelet-certificate-authority=/etc/kubernetes/pki/kubelet-serving-ca.crt"},
+			controllerManager: {"--controllers=*,bootstrapsigner,tokencleaner," +
+				"-certificatesigningrequest-signing-controller"},
+		} {
+			args, err := m.arguments(component)
+			if err != nil {
+				return err
+			}
+			for _, flag := range flags {
+				name, _, _ := strings.Cut(flag, "=")
+				others := func(a string) bool { return !strings.HasPrefix(a, name+"=") }
+				given := slices.DeleteFunc(slices.Clone(args), others)
+				if !slices.Equal(given, []string{flag}) {
+					return fmt.Errorf("%s is started with %q, not %s", component, given, flag)
+				}
+			}
 		}
-		return errors.Join(
-			os.WriteFile(m.path("pki/client-ca.crt"), append(kubernetes, certificatePEM(g.client)...), 0o644),
-			os.WriteFile(m.path("pki/kubelet-serving-ca.crt"), certificatePEM(g.serving), 0o644))
+		return nil
 	}
 }
 

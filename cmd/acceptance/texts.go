@@ -107,12 +107,17 @@ func (c *conduct) completed() ([]byte, error) {
 }
 
 // merged is a kubeadm configuration with what a bundle's officiant/kubeadm.yaml
-// adds to its ClusterConfiguration, and to its InitConfiguration.
+// adds to its ClusterConfiguration, and to its InitConfiguration. With an online signer
+// there is a KubeletConfiguration in the place of the latter, which comes beside them.
 func merged(data []byte, part string) ([]byte, error) {
 	cluster, kubelet, _ := strings.Cut(part, "---\n")
-	for _, p := range []struct{ text, after string }{
-		{cluster, "kind: ClusterConfiguration\n"}, {kubelet, "kind: InitConfiguration\nnodeRegistration:\n"},
-	} {
+	parts := []struct{ text, after string }{{cluster, "kind: ClusterConfiguration\n"}}
+	if strings.Contains(kubelet, "\nkind: KubeletConfiguration\n") {
+		data = slices.Concat(data, []byte("---\n"+kubelet))
+	} else {
+		parts = append(parts, struct{ text, after string }{kubelet, "kind: InitConfiguration\nnodeRegistration:\n"})
+	}
+	for _, p := range parts {
 		head, body, ok := strings.Cut(p.text, p.after)
 		if !ok || !strings.Contains(head, "apiVersion: kubeadm.k8s.io/v1beta4\n") || !bytes.Contains(data, []byte(p.after)) {
 			return nil, fmt.Errorf("officiant/kubeadm.yaml or the node's own file has no %q of v1beta4:\n%s", p.after, part)

@@ -86,3 +86,28 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 }
+
+// TestMergedOnline: the KubeletConfiguration of a cluster with an online signer comes
+// beside what the node's own file has.
+func TestMergedOnline(t *testing.T) {
+	own, err := testdata.ReadFile("testdata/cluster/first.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const part = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\ncontrollerManager: {}\n---\n" +
+		"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nserverTLSBootstrap: true\n"
+	got, err := merged(own, part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"kind: ClusterConfiguration\ncontrollerManager: {}\n", "  name: NODE\n",
+		"---\napiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nserverTLSBootstrap: true\n"} {
+		if !strings.Contains(string(got), want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+	const other = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n---\nkind: Other\n"
+	if _, err := merged(own, other); err == nil {
+		t.Error("another part is taken")
+	}
+}
