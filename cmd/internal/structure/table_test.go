@@ -53,7 +53,8 @@ var table = []row{
 	{"signer/signertest", []string{"signer"}},
 	{"signer/awskms/awskmstest", nil},
 	{"signer/gcpkms/gcpkmstest", nil},
-	{"signer/pkcs11/pkcs11test", nil},
+	{"signer/pkcs11/pivcard", nil},
+	{"signer/pkcs11/pkcs11test", []string{"signer/pkcs11/pivcard"}},
 
 	{"ceremony/revocation", nil},
 	{"ceremony/plan", []string{"bundle/kubepki", "bundle/nearest", "bundle/visible", "ceremony/approval",
@@ -131,6 +132,7 @@ var table = []row{
 // them: no program has it in it.
 var testsOnly = []string{
 	"cmd/bench", "signer/signertest", "signer/awskms/awskmstest", "signer/gcpkms/gcpkmstest", "signer/pkcs11/pkcs11test",
+	"signer/pkcs11/pivcard",
 	"bundle/bundletest", "bundle/limittest", "bundle/refusaltest", "ceremony/ceremonytest",
 	"ceremony/history/historytest", "ceremony/online/onlinetest",
 }

@@ -20,6 +20,8 @@ const (
 	tpm2         = "tpm2"
 	p11kit       = "p11-kit"
 	nss          = "nss"
+	ykcs11       = "ykcs11"
+	opensc       = "opensc"
 )
 
 // Token is a token of a test.
@@ -68,6 +70,12 @@ func find(tb testing.TB, token, pkg string, names ...string) string {
 	}
 	skip(tb, token, "%s is not installed (Debian and Ubuntu: apt-get install %s)", names[0], pkg)
 	return ""
+}
+
+// OpenSC skips a test where OpenSC's pkcs11-tool is not installed.
+func OpenSC(tb testing.TB) {
+	tb.Helper()
+	find(tb, opensc, "opensc", "pkcs11-tool")
 }
 
 // folder is a folder with a short name: a socket's path has 107 bytes.
