@@ -25,7 +25,10 @@ type Store interface {
 	Find(ctx context.Context, ref Ref) (Key, error)
 	// Create makes the key of ref in the device and refuses a name that exists
 	// (ErrExists). The caller has recorded id first, so that after a crash the
-	// key can be found again by it (CKA_ID, or a KMS tag).
+	// key can be found again by it (CKA_ID, or a KMS tag). Who is logged in makes it;
+	// where that is another role's part (a YubiKey's management key), Create has that
+	// role's PIN asked for (Device.Officer), tries it once, and refuses a place that
+	// holds anything (ErrExists) before it asks.
 	Create(ctx context.Context, ref Ref, spec Spec, id ID) (Key, error)
 	Close() error
 }
@@ -45,7 +48,8 @@ type PublicFinder interface {
 // Destroyer is a Store that destroys a key. Every backend is one.
 type Destroyer interface {
 	// Destroy destroys the key that Create made with id, and what a killed process
-	// left of it, and nothing else. A key whose public half is another one than spki,
+	// left of it, and nothing else. ErrUnsupported: the device destroys no single key,
+	// and has it still. A key whose public half is another one than spki,
 	// the SHA-256 of its DER SubjectPublicKeyInfo, is refused (ErrOther). ErrNotFound:
 	// there is no such key any more. A KMS only schedules it: gone is when the key is
 	// gone, and zero when it is by now. Asked again, it answers the same.
@@ -183,6 +187,9 @@ type Device struct {
 	PINWrong int
 	// PINRecorded is how many the record of the ceremony that goes on has, counted so.
 	PINRecorded int
+	// Officer: not the user's PIN is asked for, but that of who makes keys: a YubiKey's
+	// management key.
+	Officer bool
 	// PINFor is the label of the key whose next signature a PIN is asked for
 	// (CKA_ALWAYS_AUTHENTICATE); empty when it is for the login.
 	PINFor string
@@ -207,6 +214,7 @@ var (
 	ErrOther       = errors.New("it is another key than the one that is meant")
 	ErrUnavailable = errors.New("token or KMS unavailable")
 	ErrPIN         = errors.New("PIN not accepted")
+	ErrOfficer     = errors.New("the management key, as the PIN of who makes keys, is not accepted")
 	ErrFinalTry    = errors.New("one more wrong PIN locks it") // no PIN was tried
 	ErrUnsupported = errors.New("not supported by this token or KMS")
 	ErrAbsent      = error(absent{}) // an ErrUnavailable: a token that people can put in is not there

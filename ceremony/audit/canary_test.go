@@ -20,11 +20,19 @@ func TestTried(t *testing.T) {
 		k := keyLine{seq: 6, Key: transcript.Key{Name: "root", Token: box, Algorithm: "ECDSA-P256", Grade: "consistent"}}
 		change(l, &k)
 		var problems []string
+		c := &Check{}
 		a := &keyAudit{&view{ledger: &ledger{canaries: []*canaryLine{l}}}}
-		a.tried(func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }, k, 5)
-		return problems
+		a.tried(c, func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }, k, 5)
+		return append(problems, c.Unchecked...)
+	}
+	yubiKey := func(said, grade string) func(*canaryLine, *keyLine) {
+		return func(_ *canaryLine, k *keyLine) {
+			k.Token.Serial, k.Token.Model, k.Token.Manufacturer = "2", "YubiKey YK5", "Yubico (www.yubico.com)"
+			k.Attributes, k.Grade = map[string]string{"attestation.result": said}, grade
+		}
 	}
 	for name, change := range map[string]func(*canaryLine, *keyLine){
+		"in a YubiKey":           yubiKey("verified", "attested"),
 		"as it is":               func(*canaryLine, *keyLine) {},
 		"another module version": func(_ *canaryLine, k *keyLine) { k.Token.ModuleSHA256 = "ab" },
 		"in a KMS":               func(_ *canaryLine, k *keyLine) { k.Token = transcript.Token{Backend: "awskms"} },
@@ -38,7 +46,10 @@ func TestTried(t *testing.T) {
 		change func(*canaryLine, *keyLine)
 		want   string
 	}{
-		"in another token": {func(_ *canaryLine, k *keyLine) { k.Token.Serial = "2" }, "before a canary of its algorithm"},
+		"in a YubiKey of no known root": {yubiKey("no root", "consistent"), "no root that was known then"},
+		"in a YubiKey, not attested":    {yubiKey("", "consistent"), "before a canary of its algorithm"},
+		"in another token": {func(_ *canaryLine, k *keyLine) { k.Token.Serial = "2" },
+			"before a canary of its algorithm"},
 		"of another kind": {func(l *canaryLine, _ *keyLine) { l.Algorithm = "RSA-4096" },
 			"before a canary of its algorithm"},
 		"without an end": {func(l *canaryLine, _ *keyLine) { l.result = 0 }, "before a canary of its algorithm"},

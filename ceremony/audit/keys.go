@@ -117,7 +117,7 @@ func (a *keyAudit) key(c *Check, k keyLine) {
 		if string(origin.Create) != k.Algorithm {
 			bad("is of algorithm %s, the plan asks for %s", k.Algorithm, origin.Create)
 		}
-		a.made(bad, k)
+		a.made(c, bad, k)
 	case k.Made:
 		bad("was made; the plan names an existing one")
 	case origin.Existing != k.SPKI:
@@ -155,7 +155,7 @@ func (a *keyAudit) planned(name string) (origin plan.Key, least string) {
 }
 
 // made wants the intent of a key that was made: the last one before it.
-func (a *keyAudit) made(bad func(string, ...any), k keyLine) {
+func (a *keyAudit) made(c *Check, bad func(string, ...any), k keyLine) {
 	if !k.Made {
 		bad("was found; the plan creates it")
 	}
@@ -183,7 +183,7 @@ func (a *keyAudit) made(bad func(string, ...any), k keyLine) {
 	case intent.Label != a.t.Open().Cluster+"/"+k.Name:
 		bad("its intent in line %d names it %s", intent.seq, intent.Label)
 	default:
-		a.tried(bad, k, intent.seq)
+		a.tried(c, bad, k, intent.seq)
 	}
 }
 

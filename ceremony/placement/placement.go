@@ -18,6 +18,10 @@ type Backend struct {
 	Vouched  bool // whether one that exists can: in its token, or in a file that its URI names
 	// Module is the file that is loaded to reach the key, and its SHA-256; nil where there is none.
 	Module func(signer.Ref) (path, sum string, err error)
+	// Slots: keys are made in slots, which their URIs name by an id.
+	Slots bool
+	// Vacant says why no key can be made at a place; nil where that shows when it is made.
+	Vacant func(context.Context, signer.Ref) error
 	// See looks at the token; nil where that would reach out.
 	See func(context.Context, signer.Ref) (Token, error)
 }
@@ -91,7 +95,7 @@ func (l *look) key(ctx context.Context, name string) {
 		return
 	}
 	l.places[place] = name
-	if key, _ := l.plan.Plan.KeyOf(name); key.Creates() && station.NamesID(ref) {
+	if key, _ := l.plan.Plan.KeyOf(name); key.Creates() && station.NamesID(ref) && !b.Slots {
 		l.finding("key %s: its URI has an id, and the ceremony chooses the id of a key that it makes; leave it out, "+
 			"or name an object", name)
 	}
@@ -103,8 +107,8 @@ func (l *look) key(ctx context.Context, name string) {
 		l.secret(name, ref)
 		l.unreadable[token] = !l.module(name, ref, b)
 	}
-	if !l.unreadable[token] {
-		l.algorithm(ctx, name, ref, b)
+	if !l.unreadable[token] && l.algorithm(ctx, name, ref, b) {
+		l.vacant(ctx, name, ref, b)
 	}
 }
 
@@ -152,9 +156,24 @@ func (l *look) module(name string, ref signer.Ref, b Backend) bool {
 	return err == nil
 }
 
+// vacant asks the place of a key that is to be made whether there is one.
+func (l *look) vacant(ctx context.Context, name string, ref signer.Ref, b Backend) {
+	if key, _ := l.plan.Plan.KeyOf(name); b.Vacant == nil || !key.Creates() {
+		return
+	}
+	if err := b.Vacant(ctx, ref); errors.Is(err, signer.ErrUnavailable) {
+		l.report.Unknown = append(l.report.Unknown, fmt.Errorf("key %s: %w", name, err))
+	} else if err != nil {
+		l.finding("key %s: %v", name, err)
+	} else if b.Slots && !station.HasOfficer(ref) {
+		l.warn(fmt.Sprintf("key %s: making it takes the management key, which is asked for: "+
+			"its URI names no so-pin-source", name))
+	}
+}
+
 // algorithm asks the place whether it can do the key's algorithm, and its token for
-// its state.
-func (l *look) algorithm(ctx context.Context, name string, ref signer.Ref, b Backend) {
+// its state; false: it is not there, or cannot.
+func (l *look) algorithm(ctx context.Context, name string, ref signer.Ref, b Backend) bool {
 	err := b.Supports(ref, signer.Spec{Algorithm: l.plan.Algorithm(name)})
 	switch {
 	case errors.Is(err, signer.ErrAbsent):
@@ -162,23 +181,24 @@ func (l *look) algorithm(ctx context.Context, name string, ref signer.Ref, b Bac
 		if near := Near(l.station, err, ref); near != "" {
 			l.warn(fmt.Sprintf("key %s: its token is not in, and %s: is the station right?", name, near))
 		}
-		return
+		return false
 	case err != nil && !errors.Is(err, signer.ErrUnavailable):
 		l.finding("key %s: %v", name, err)
-		return
+		return false
 	case err != nil:
 		l.report.Unknown = append(l.report.Unknown, fmt.Errorf("key %s: %w", name, err))
-		return
+		return false
 	}
 	if b.See == nil {
-		return
+		return true
 	}
 	t, err := b.See(ctx, ref)
 	if err != nil {
 		l.report.Unknown = append(l.report.Unknown, fmt.Errorf("key %s: %w", name, err))
-		return
+		return false
 	}
 	l.token(name, t)
+	return true
 }
 
 func (l *look) token(name string, t Token) {

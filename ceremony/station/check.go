@@ -184,7 +184,7 @@ var pinValue = regexp.MustCompile(`(?i)(^|[;?&])\s*pin(-|%2d)value|pin(-|%2d)val
 // attributes splits a pkcs11 URI and refuses what may not stand in a station.
 func attributes(name, path, query string) (map[string]string, string) {
 	out := map[string]string{}
-	for _, query := range []string{"module-path", "module-name", "pin-source"} {
+	for _, query := range []string{"module-path", "module-name", "pin-source", "so-pin-source"} {
 		if strings.HasPrefix(path, query+"=") || strings.Contains(path, ";"+query+"=") {
 			return nil, fmt.Sprintf(
 				"key %s: %s belongs after the question mark: pkcs11:token=LABEL?%[2]s=…", name, query)
@@ -224,8 +224,10 @@ func attributes(name, path, query string) (map[string]string, string) {
 		}
 		return nil, fmt.Sprintf("key %s: its URI names no token: token=LABEL or serial=SERIAL is needed", name)
 	}
-	if source, ok := out["pin-source"]; ok && !pinSource(source) {
-		return nil, fmt.Sprintf("key %s: pin-source is neither an absolute path, nor file:/PATH, nor fd:N", name)
+	for _, given := range []string{"pin-source", "so-pin-source"} {
+		if source, ok := out[given]; ok && !pinSource(source) {
+			return nil, fmt.Sprintf("key %s: %s is neither an absolute path, nor file:/PATH, nor fd:N", name, given)
+		}
 	}
 	if module, ok := out["module-path"]; ok && !absolute(module) {
 		return nil, fmt.Sprintf("key %s: module-path is not an absolute path", name)

@@ -54,7 +54,7 @@
 // # What is refused
 //
 // A station contains no secret: pin-value, a name in environment that looks like a
-// PIN or password, and a pin-source that is not an absolute path, a "file:" URI or
+// PIN or password, and a pin-source or so-pin-source that is not an absolute path, a "file:" URI or
 // "fd:N" are refused. A token is never selected by slot-id or slot-number attributes,
 // since slots are renumbered at each start. Unknown fields, empty values and other
 // URI schemes fail with file, line and column.

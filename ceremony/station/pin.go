@@ -51,23 +51,29 @@ func Object(ref signer.Ref) string {
 // is asked for it.
 func HasPINSource(uri string) bool { return attribute(uri, "pin-source") != "" }
 
-// PINFileProblem says why the PIN of a URI could not be read from its pin-source;
+// PINFileProblem says why a PIN could not be read from a URI's pin-source or so-pin-source;
 // empty when it could, or when it is asked for. What a file holds is looked at as well,
 // and cleared; a FIFO or a descriptor could be read once only.
 func PINFileProblem(uri string) string {
-	source := attribute(uri, "pin-source")
-	if source == "" || strings.HasPrefix(source, "fd:") {
-		return ""
-	}
-	path := strings.TrimPrefix(source, "file:")
-	if u, err := url.Parse(source); err == nil && u.Scheme == "file" {
-		path = u.Path
-	}
-	if err := pinFile(path); err != nil {
-		return "pin-source: " + err.Error()
+	for _, name := range []string{"pin-source", "so-pin-source"} {
+		source := attribute(uri, name)
+		if source == "" || strings.HasPrefix(source, "fd:") {
+			continue
+		}
+		path := strings.TrimPrefix(source, "file:")
+		if u, err := url.Parse(source); err == nil && u.Scheme == "file" {
+			path = u.Path
+		}
+		if err := pinFile(path); err != nil {
+			return name + ": " + err.Error()
+		}
 	}
 	return ""
 }
+
+// HasOfficer says whether the URI of a key names where the PIN of its token's security
+// officer is read from, such as the management key of a YubiKey.
+func HasOfficer(ref signer.Ref) bool { return attribute(ref.URI, "so-pin-source") != "" }
 
 func pinFile(path string) error {
 	info, err := os.Stat(path)

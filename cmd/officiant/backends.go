@@ -23,6 +23,10 @@ type backend struct {
 	Module  func(signer.Ref) (path, sum string, err error)
 	Attests bool // whether a key that is created can have its maker's word, which is verified
 	Vouched bool // whether one that exists can
+	// Slotted says whether keys are made in slots that a URI names by an id, and can have
+	// their maker's word; Vacant, why none can be made in one. Nil: there are no slots.
+	Slotted func(signer.Ref) bool
+	Vacant  func(context.Context, signer.Ref) error
 	// See looks at the token without a login; nil where that would reach out.
 	See func(context.Context, signer.Ref) (pkcs11.Seen, error)
 }
@@ -53,7 +57,8 @@ func (r reach) tokens() pkcs11.Options {
 func (r reach) backends() map[string]backend {
 	tokens := r.tokens()
 	all := map[string]backend{
-		"pkcs11": {Open: tokens.Open, Supports: tokens.Supports, Module: pkcs11.Module, See: tokens.See, Vouched: true},
+		"pkcs11": {Open: tokens.Open, Supports: tokens.Supports, Module: pkcs11.Module, See: tokens.See, Vouched: true,
+			Slotted: pkcs11.Slotted, Vacant: tokens.Vacant},
 	}
 	maps.Copy(all, clouds())
 	return all
@@ -61,7 +66,11 @@ func (r reach) backends() map[string]backend {
 
 // backend picks the backend of a URI.
 func (r reach) backend(ref signer.Ref) (backend, error) {
-	return signer.Backend(ref, r.backends(), airgapSuffix)
+	b, err := signer.Backend(ref, r.backends(), airgapSuffix)
+	if err == nil && b.Slotted != nil && b.Slotted(ref) {
+		b.Attests = true
+	}
+	return b, err
 }
 
 // open opens any backend's store.

@@ -45,6 +45,9 @@ func exitCode(err error) (code int, hints []string) {
 		return exit.Refused, []string{"give each ceremony its own directory: --dir"}
 	case errors.Is(err, signer.ErrPIN):
 		return exit.Unavailable, []string{"no second try was made; check which PIN belongs to this token before running again"}
+	case errors.Is(err, signer.ErrOfficer):
+		return exit.Unavailable, []string{
+			"no second try was made; with the right management key, run the command again"}
 	case errors.Is(err, signer.ErrFinalTry):
 		return exit.Unavailable, []string{"or, with the right PIN at hand, the same command with --final-try and this token's serial"}
 	case errors.Is(err, signer.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):

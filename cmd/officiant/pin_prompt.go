@@ -32,7 +32,7 @@ func (p *pinPrompt) ask(ctx context.Context, d signer.Device) ([]byte, error) {
 	if errors.Is(err, terminal.ErrNoTerminal) {
 		return nil, fmt.Errorf("PIN of token %s: %w; the station's URI can name a pin-source", d.Label, err)
 	}
-	if err != nil || string(pin) != byShares {
+	if err != nil || string(pin) != byShares || d.Officer {
 		return pin, err
 	}
 	folder, err := prompter.Line(ctx, "Folder of the set: ")
@@ -115,6 +115,10 @@ func pinQuestion(d signer.Device) string {
 	}
 	if d.PINFinalTry {
 		tries = "FINAL TRY: a wrong PIN locks the token"
+	}
+	if d.Officer {
+		return exit.Line(fmt.Sprintf("token %s, serial %s, %s", d.Label, d.Serial, d.Model)) + "\n" +
+			"Management key, to create a key in its slot (48 hexadecimal digits): "
 	}
 	if d.PINFor != "" {
 		purpose = "for one signature by " + d.PINFor

@@ -17,7 +17,8 @@ func (r reach) place(ref signer.Ref) (placement.Backend, error) {
 	if err != nil {
 		return placement.Backend{}, err
 	}
-	p := placement.Backend{Supports: b.Supports, Attests: b.Attests, Vouched: b.Vouched, Module: b.Module}
+	p := placement.Backend{Supports: b.Supports, Attests: b.Attests, Vouched: b.Vouched, Module: b.Module,
+		Slots: b.Slotted != nil && b.Slotted(ref), Vacant: b.Vacant}
 	if b.See != nil {
 		p.See = func(ctx context.Context, ref signer.Ref) (placement.Token, error) {
 			seen, err := b.See(ctx, ref)

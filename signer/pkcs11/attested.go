@@ -73,8 +73,10 @@ func vouch(i *signer.Info, said *attestation.Statement, err error) {
 
 // certificates are those in the token; what is none is passed over.
 func (in objects) certificates(h pkcs11.SessionHandle) ([]*x509.Certificate, error) {
-	found, err := in.search(h, maxCertificates, pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_CERTIFICATE))
-	if err != nil {
+	// Yubico's module shows attestations as session objects (CKA_TOKEN false).
+	found, function, err := in.ctx.Find(h, maxCertificates,
+		[]*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_CERTIFICATE)})
+	if err := called(function, err); err != nil {
 		return nil, err
 	}
 	var out []*x509.Certificate

@@ -196,8 +196,8 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// A YubiKey's slots are left alone: a new key would overwrite one. The token here is
-// SoftHSM, and says that it is a YubiKey.
+// A YubiKey whose firmware attests no keys makes none. The token here is SoftHSM, and says
+// that it is a YubiKey.
 func TestCreateInSlots(t *testing.T) {
 	r := newRoom(t, "root")
 	opened, err := Open(t.Context(), r.ref(0, "root"), r.ask)
@@ -210,14 +210,17 @@ func TestCreateInSlots(t *testing.T) {
 	said := s.token.info
 	for name, c := range map[string]struct {
 		manufacturer, model string
+		major, minor        byte
 		refused             bool
 	}{
-		"YubiKey 5":   {"Yubico (www.yubico.com)", "YubiKey YK5", true},
-		"YubiKey NEO": {"Yubico (www.yubico.com)", "YubiKey NEO", true},
-		"YubiHSM 2":   {"Yubico (www.yubico.com)", "YubiHSM", false},
-		"another's":   {"SoftHSM project", "YubiKey-like", false},
+		"YubiKey 5":   {"Yubico (www.yubico.com)", "YubiKey YK5", 5, 43, false},
+		"YubiKey 4":   {"Yubico (www.yubico.com)", "YubiKey YK4", 4, 29, true},
+		"YubiKey NEO": {"Yubico (www.yubico.com)", "YubiKey NEO", 1, 4, true},
+		"YubiHSM 2":   {"Yubico (www.yubico.com)", "YubiHSM", 2, 4, false},
+		"another's":   {"SoftHSM project", "YubiKey-like", 2, 6, false},
 	} {
 		s.token.info.ManufacturerID, s.token.info.Model = c.manufacturer, c.model
+		s.token.info.FirmwareVersion.Major, s.token.info.FirmwareVersion.Minor = c.major, c.minor
 		ref := r.ref(0, name)
 		_, err := s.Create(t.Context(), ref, spec, newID(t))
 		_, canary := s.Probe(t.Context(), ref, spec, newID(t), nil)

@@ -10,8 +10,9 @@
 //
 // module-name, instead of a path, is looked up in the usual directories. pin-source
 // is a file that only its owner can read, with one line ("file:/abs/pin",
-// "/abs/pin"), or an open descriptor ("fd:3": one line per token). attestation is the
-// absolute path of certificates in which the vendor's devices attest keys. All other
+// "/abs/pin"), or an open descriptor ("fd:3": one line per token); so-pin-source is the
+// same for who makes keys in slots. attestation is the absolute path of
+// certificates in which the vendor's devices attest keys. All other
 // attributes are refused, above all pin-value (it would be in files and arguments)
 // and slot-id (slots are renumbered).
 //
@@ -41,6 +42,11 @@
 // only a claim. Probe tests that claim on a canary with the same template; the caller
 // tests the key with a signer.Challenge. A key is found by its private key object, of
 // which there must be exactly one. List shows all keys, and why one cannot be used.
+//
+// In a YubiKey (PIV), a key lives in a slot, which its URI names by id. Create refuses one
+// that holds anything, logs in as security officer with the management key, and marks the
+// slot with the id by a certificate, before and after the key is made: FindID finds it by
+// that. There is no canary there, and Destroy is signer.ErrUnsupported.
 //
 // # Deadlines
 //

@@ -79,8 +79,8 @@ func (s *store) keyOf(h pkcs11.SessionHandle, private pkcs11.ObjectHandle, label
 	if err != nil {
 		return nil, err
 	}
-	if label != "" && k.info.Label != label || len(id) > 0 && !bytes.Equal(k.info.ID, id) {
-		return nil, fmt.Errorf("the token answers with another key: %s", name(k.info.Label, k.info.ID))
+	if label != "" && k.label != label || len(id) > 0 && !bytes.Equal(k.id, id) {
+		return nil, fmt.Errorf("the token answers with another key: %s", name(k.label, k.id))
 	}
 	return k, nil
 }
@@ -97,6 +97,7 @@ func (s *store) read(h pkcs11.SessionHandle, private pkcs11.ObjectHandle) (*key,
 	if k.info.ID, err = s.objects.attribute(h, private, pkcs11.CKA_ID); err != nil {
 		return k, err
 	}
+	k.label, k.id = k.info.Label, k.info.ID
 	if k.info.Attributes, err = s.objects.evidenceOf(h, private); err != nil {
 		return k, err
 	}
@@ -113,7 +114,11 @@ func (s *store) read(h pkcs11.SessionHandle, private pkcs11.ObjectHandle) (*key,
 	if err != nil {
 		return k, err
 	}
-	return k, k.attest(h, trusted)
+	trusted.Certificates = append(trusted.Certificates, s.options.Roots...)
+	if err := k.attest(h, trusted); err != nil {
+		return k, err
+	}
+	return k, k.tag(h)
 }
 
 // name is how a key is called in messages.

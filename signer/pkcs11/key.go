@@ -26,6 +26,8 @@ type key struct {
 	handle pkcs11.ObjectHandle
 	public crypto.PublicKey
 	info   signer.Info
+	label  string // as the token has it; a mark gives a key in a slot another
+	id     []byte
 }
 
 // Public is the public half that the token returned when the key was opened.

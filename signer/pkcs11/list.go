@@ -49,6 +49,13 @@ func (s *store) allKeys(h pkcs11.SessionHandle) ([]listed, error) {
 			return nil, err
 		}
 		for _, o := range found {
+			own, err := s.objects.attests(h, o, s.token)
+			if err != nil {
+				return nil, err
+			}
+			if own {
+				continue
+			}
 			all = append(all, listed{o, class == pkcs11.CKO_SECRET_KEY})
 		}
 	}

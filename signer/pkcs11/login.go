@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/miekg/pkcs11"
 
@@ -19,6 +20,8 @@ type login struct {
 	turn   chan struct{} // holds one value; who has it may change stores
 	stores int
 	asking chan struct{} // holds one value; who has it may ask for a key's PIN
+	// officer: the security officer is logged in, to make a key in a slot, and signs.
+	officer atomic.Bool
 }
 
 // loginOf returns the login to a slot, whether there is one yet or not.
@@ -50,7 +53,7 @@ func (s *store) join(ctx context.Context, first pkcs11.SessionHandle) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.token, err)
 	}
-	if state != pkcs11.CKS_RW_USER_FUNCTIONS {
+	if !s.login.loggedIn(state) {
 		return fmt.Errorf("%w: %s: not logged in after the login (session state %d)", signer.ErrUnavailable, s.token, state)
 	}
 	s.login.stores++
@@ -64,6 +67,7 @@ func (s *store) leave(sessions []pkcs11.SessionHandle) error {
 	if s.login.stores--; s.login.stores > 0 || len(sessions) == 0 {
 		return nil // without a session there is no login
 	}
+	s.login.officer.Store(false)
 	return called("C_Logout", s.lib.ctx.Logout(sessions[0]))
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/miekg/pkcs11"
 
@@ -97,13 +96,12 @@ func Module(ref signer.Ref) (path, sum string, err error) {
 	return path, sum, nil
 }
 
-// mayCreate says whether the token can create a key of ours. In YubiKeys (PIV), a slot has
-// one key, which a new one overwrites. Of a CKA_ID of ours, Yubico's module takes the first
-// byte for the slot's number.
+// mayCreate says whether the token can create a key of ours. Without an attestation (before
+// firmware 4.3), a YubiKey does not say whether it made a key itself.
 func (l *library) mayCreate(t token, spec signer.Spec) error {
-	if i := t.info; strings.HasPrefix(i.Model, "YubiKey") && strings.HasPrefix(i.ManufacturerID, "Yubico") {
-		return fmt.Errorf("%w: in a YubiKey a new key overwrites the slot's, and has no id of ours to be found by; "+
-			"create it with \"ykman piv keys generate\", and let the plan name it as existing", signer.ErrUnsupported)
+	if v := t.info.FirmwareVersion; isPIV(t.info) && (v.Major < 4 || v.Major == 4 && v.Minor < 30) {
+		return fmt.Errorf("%w: this YubiKey's firmware attests no keys, so nothing tells which keys it made itself; "+
+			"use one of firmware 4.3 or newer", signer.ErrUnsupported)
 	}
 	return l.canDo(t, spec)
 }

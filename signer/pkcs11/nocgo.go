@@ -39,5 +39,11 @@ func Module(signer.Ref) (path, sum string, err error) { return "", "", errNoCgo 
 // Tokens says that this program was built without cgo.
 func (Options) Tokens(context.Context, string) ([]TokenState, error) { return nil, errNoCgo }
 
+// Vacant says that this program was built without cgo.
+func (Options) Vacant(context.Context, signer.Ref) error { return errNoCgo }
+
+// Slotted knows no module: this program was built without cgo.
+func Slotted(signer.Ref) bool { return false }
+
 // See says that this program was built without cgo.
 func (Options) See(context.Context, signer.Ref) (Seen, error) { return Seen{}, errNoCgo }

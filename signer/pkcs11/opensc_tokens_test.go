@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"officiant/signer"
+	"officiant/signer/pkcs11/pkcs11test"
 )
 
 // openSC is a room whose token OpenSC's pkcs11-tool is used on, too.
@@ -21,9 +22,7 @@ type openSC struct{ *room }
 
 func withOpenSC(t *testing.T) openSC {
 	t.Helper()
-	if _, err := exec.LookPath("pkcs11-tool"); err != nil {
-		t.Skipf("no opensc: %v", err)
-	}
+	pkcs11test.OpenSC(t)
 	r := newRoom(t, "officiant's")
 	t.Setenv("TOKEN_PIN", r.pin)
 	t.Setenv("SO_PIN", "so-pin-1234")

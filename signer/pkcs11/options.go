@@ -1,6 +1,7 @@
 package pkcs11
 
 import (
+	"crypto/x509"
 	"time"
 
 	"officiant/signer"
@@ -20,6 +21,8 @@ type Options struct {
 	Said func(module, line string)
 	// Tries remembers wrong PINs; nil: none are remembered.
 	Tries Tries
+	// Roots may vouch for tokens beside the makers' that are built in.
+	Roots []*x509.Certificate
 	// Allow says which variables of the environment a module gets besides those of
 	// its kind.
 	Allow module.Allow

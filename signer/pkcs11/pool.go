@@ -131,6 +131,25 @@ func (p *pool) renew(h pkcs11.SessionHandle, failed error) (pkcs11.SessionHandle
 	return fresh, err == nil
 }
 
+// rest takes every session but the caller's own, and the right to open one, until give:
+// those that are returned are no longer the pool's.
+func (p *pool) rest(ctx context.Context) (sessions []pkcs11.SessionHandle, give func(), err error) {
+	taken := 0
+	give = func() {
+		for range taken {
+			p.tickets <- struct{}{}
+		}
+	}
+	for range cap(p.tickets) - 1 {
+		if err := p.wait(ctx); err != nil {
+			give()
+			return nil, nil, err
+		}
+		taken++
+	}
+	return p.drain(), give, nil
+}
+
 // drain returns all sessions, when no caller is left.
 func (p *pool) drain() []pkcs11.SessionHandle {
 	p.mu.Lock()

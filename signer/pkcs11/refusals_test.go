@@ -161,6 +161,12 @@ func TestWordsRefused(t *testing.T) {
 			Not:  "pkcs11:token=a?pin-source=file:///p",
 		},
 		{
+			Of:   "a management key's source that is none",
+			Data: "pkcs11:token=a?so-pin-source=p",
+			Says: "so-pin-source: file:/path",
+			Not:  "pkcs11:token=a?so-pin-source=/p",
+		},
+		{
 			Of:   "a relative path",
 			Data: "pkcs11:token=a?pin-source=p",
 			Says: "an absolute path, or fd:N",

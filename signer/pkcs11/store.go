@@ -81,6 +81,9 @@ func (o Options) Open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (
 	s, err := o.open(ctx, lib, a, ask)
 	if err == nil {
 		s.attestations = attestations
+		if isPIV(s.token.info) {
+			return piv{s, slotted{s}}, nil
+		}
 		return s, nil
 	}
 	return nil, errors.Join(lib.naming(err), lib.release())
@@ -128,7 +131,7 @@ func (s *store) openUserSession() (pkcs11.SessionHandle, error) {
 		return 0, err
 	}
 	state, err := s.lib.sessionState(h)
-	if err == nil && state == pkcs11.CKS_RW_USER_FUNCTIONS {
+	if err == nil && s.login.loggedIn(state) {
 		return h, nil
 	}
 	_ = s.lib.ctx.CloseSession(h) // it is of no use either way

@@ -24,7 +24,8 @@ type address struct {
 	id                                 []byte
 	modulePath, moduleName             string
 	pin                                pinSource
-	attestation                        string // file of certificates
+	officer                            pinSource // of the security officer's PIN, who makes keys in slots
+	attestation                        string    // file of certificates
 }
 
 // pinSource says where a PIN is read from; the zero value is: ask for it.
@@ -39,7 +40,7 @@ type pinSource struct {
 // a file of certificates with the maker's word for keys of the token.
 var (
 	pathAttributes  = []string{"token", "serial", "model", "manufacturer", "object", "id", "type"}
-	queryAttributes = []string{"module-path", "module-name", "pin-source", "attestation"}
+	queryAttributes = []string{"module-path", "module-name", "pin-source", "so-pin-source", "attestation"}
 )
 
 // narrowing are attributes of RFC 7512 that tell a module or a slot.
@@ -90,6 +91,9 @@ func takeApart(uri string) (address, error) {
 	var err error
 	if a.pin, err = parsePINSource(query("pin-source")); err != nil {
 		return address{}, fmt.Errorf("pkcs11 URI: pin-source: %w", err)
+	}
+	if a.officer, err = parsePINSource(query("so-pin-source")); err != nil {
+		return address{}, fmt.Errorf("pkcs11 URI: so-pin-source: %w", err)
 	}
 	return a, nil
 }
