@@ -9,7 +9,7 @@ FUZZTIME ?= 100000x
 REFUSALS := $(addprefix ./bundle/,certfile charset contents durable fetch fingerprint install kubeadm kubeconfig kubelet kubepki \
 		nearest privatekey request seal sshsig statement tree update visible yamltree) \
 	$(addprefix ./ceremony/,approval chain comparison history inventory issue lint online online/csrlist online/endpoint online/grant \
-		online/journal online/policy placement plan preflight profile quorum receipt revocation schedule station status transcript) \
+		online/journal online/policy online/proof placement plan preflight profile quorum receipt revocation schedule station status transcript) \
 	./signer $(addprefix ./signer/,backoff pkcs11) ./cmd/officiant-node
 empty :=
 comma := ,

@@ -129,10 +129,11 @@ func (r *reader) line(l chain.Line) (c *Certificate, err error) {
 			err = errors.New("resumed: its head is not the line before")
 		}
 	case journal.Grant:
-		if before := r.grant; rec.Sequence < max(1, before.Sequence) ||
-			rec.Sequence == before.Sequence && rec.SHA256 != before.SHA256 {
-			err = fmt.Errorf("grant: sequence %d after %d, or another grant of that sequence", rec.Sequence,
-				before.Sequence)
+		switch before := r.grant; {
+		case rec.Sequence < max(1, before.Sequence):
+			err = fmt.Errorf("grant: sequence %d after %d", rec.Sequence, before.Sequence)
+		case rec.Sequence == before.Sequence && rec.SHA256 != before.SHA256:
+			err = fmt.Errorf("grant: another file of sequence %d than before", rec.Sequence)
 		}
 		r.grant = rec
 	case journal.Intent:
@@ -240,8 +241,11 @@ func (r *reader) issued(line int, rec journal.Issued) (*Certificate, error) {
 
 func (r *reader) abandoned(line int, rec journal.Abandoned) (*Certificate, error) {
 	in, err := r.settle(rec.Intent)
-	if err != nil || rec.Reason == "" {
-		return nil, errors.Join(errors.New("abandoned: no intent, or no reason"), err)
+	if err != nil {
+		return nil, fmt.Errorf("abandoned: %w", err)
+	}
+	if rec.Reason == "" {
+		return nil, errors.New("abandoned: there is no reason")
 	}
 	cert, err := x509.ParseCertificate(unsigned(in.TBS))
 	if err != nil {

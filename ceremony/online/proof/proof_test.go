@@ -196,7 +196,7 @@ func TestForged(t *testing.T) {
 			i.Intent = lines["intent"][0]
 			return i
 		}},
-		"no intent, or no reason": {lines["issued"][2], func(chain.Record) chain.Record {
+		"abandoned: there is no reason": {lines["issued"][2], func(chain.Record) chain.Record {
 			return journal.Abandoned{Intent: last}
 		}},
 		"the journal key did not sign": {lines["head"][0], func(r chain.Record) chain.Record {
