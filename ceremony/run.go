@@ -287,6 +287,7 @@ func (r *run) copyPlan() error {
 		r.plan, err = c.Rehearsal()
 	}
 	r.Plan = nil // from here on there is one plan
+	runtime.GC() // and the other, with what reading both left, makes room now
 	return err
 }
 
