@@ -79,6 +79,11 @@ func TestOnlineRollover(t *testing.T) {
 		if i == 2 {
 			c.refused("node worker-1: its kubelet asks with a certificate by kubelet-client, which API servers will "+
 				"refuse", stages[i])
+			forced := strings.Replace(stages[i], "drop/plan.yaml", "forced/plan.yaml --lagging worker-1", 1)
+			const aside = "Node worker-1: once API servers have this stage, move /var/lib/kubelet/pki/kubelet-client-*"
+			if out := shell(t, c.dir, forced); !strings.Contains(out, aside) {
+				t.Errorf("nobody is told what a kubelet needs that is cut off:\n%s", out)
+			}
 			if by := c.issuer(c.certify("worker-1")); !strings.Contains(by, "kubelet-client-2") {
 				t.Errorf("by the grant of stage issue it is signed by %s", by)
 			}
