@@ -84,6 +84,7 @@ func (a *originAudit) origin(c *Check) {
 		c.Skipped = "no pin was given"
 		return
 	}
+	c.Detail = a.given()
 	if a.o.Root != nil {
 		r.RootPinned = r.Root != nil && *r.Root == *a.o.Root
 		for _, root := range a.trusted()[kubepki.Root] {
@@ -124,6 +125,17 @@ func (o Options) releases() (pins []fingerprint.SHA256) {
 		pins = append(pins, *o.Release)
 	}
 	return pins
+}
+
+// given says which of the two was pinned: the other one is as the record says.
+func (a *originAudit) given() string {
+	switch {
+	case a.o.Root == nil:
+		return "only the release key was given"
+	case a.o.ReleaseKey == nil && a.o.Release == nil:
+		return "only the root was given"
+	}
+	return "both were given"
 }
 
 // announcedUnder are the release keys that a pinned one vouches for: itself, and
