@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"officiant/signer"
+	"officiant/signer/pkcs11/module"
 	"officiant/signer/pkcs11/pkcs11test"
 )
 
@@ -121,6 +122,38 @@ func TestP11KitStopped(t *testing.T) {
 	if _, err := signer.Challenge(t.Context(), found, k.public, make([]byte, signer.NonceSize)); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestP11KitStoppedInABatch: a token that hangs in the first of several signatures that were
+// asked for at once is given up after the limit of one.
+func TestP11KitStoppedInABatch(t *testing.T) {
+	server, token := remote(t)
+	opened, err := Options{Timeout: time.Second}.Open(t.Context(), named(token, "demo/root"), entry(token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := opened.(*store)
+	k := create(t, s, named(token, "demo/root"), signer.ECDSAP256)
+	for range 20 { // so that the queue knows how quick it is, and asks for several
+		if err := sign(t.Context(), k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Stop()
+	defer server.Continue()
+	done := make(chan error)
+	for range 64 {
+		go func() { done <- sign(context.Background(), k) }()
+	}
+	for range 64 {
+		var late *module.Late
+		if err := <-done; !errors.As(err, &late) && !strings.Contains(err.Error(), "given up") {
+			t.Errorf("%v", err)
+		} else if late != nil && late.After != time.Second {
+			t.Errorf("given up after %s", late.After)
+		}
+	}
+	closes(t, s)
 }
 
 // TestP11KitStoppedInOtherCalls holds the token in every other call that people wait for.

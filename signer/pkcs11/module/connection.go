@@ -124,26 +124,31 @@ func (c *connection) ask(function byte, body *out, writes bool) (message, error)
 		return message{}, c.why(function, id, err)
 	}
 	limit := time.Duration(c.limit.Load())
-	if known[function].long {
+	if known[function].long && (function != fnSign || writes) {
 		limit *= Longer
 	}
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case a := <-r.answer:
-		return a, nil
-	case <-c.over:
-		select { // both at once: the answer counts
+	p := c.patience(id, limit)
+	defer p.stop()
+	for {
+		select {
 		case a := <-r.answer:
 			return a, nil
-		default:
+		case <-c.over:
+			select { // both at once: the answer counts
+			case a := <-r.answer:
+				return a, nil
+			default:
+			}
+			return message{}, c.why(function, id, nil)
+		case <-p.ticks:
+			if p.lasts() {
+				continue
+			}
+			c.mu.Lock()
+			c.late = true
+			c.mu.Unlock()
+			return message{}, &Late{c.process.progress.function(id, function), limit}
 		}
-		return message{}, c.why(function, id, nil)
-	case <-timer.C:
-		c.mu.Lock()
-		c.late = true
-		c.mu.Unlock()
-		return message{}, &Late{c.process.progress.function(id, function), limit}
 	}
 }
 
@@ -155,7 +160,9 @@ func (c *connection) register(r *request) (uint32, error) {
 	}
 	c.last++
 	c.pending[c.last] = r
-	atomic.StoreUint32(c.process.progress.at(c.last), waits)
+	at := c.process.progress.at(c.last)
+	atomic.StoreUint32(at, waits)
+	atomic.StoreUint32(made(at), 0)
 	return c.last, nil
 }
 

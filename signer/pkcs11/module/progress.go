@@ -13,12 +13,13 @@ import (
 
 // progress is memory that both sides see: for each request, by its number, the
 // function that the module is in. It tells of a module that hangs or dies in
-// which of the calls of a request it was.
+// which of the calls of a request it was. A second half counts the signatures of a request
+// that are made, so that each has a limit of its own.
 type progress []byte
 
 const (
 	progressSlots = 1024
-	progressSize  = 4 * progressSlots
+	progressSize  = 2 * 4 * progressSlots
 )
 
 // newProgress makes the memory and the file by which a process gets it.
@@ -55,6 +56,9 @@ func openProgress(fd int) progress {
 func (p progress) at(id uint32) *uint32 {
 	return (*uint32)(unsafe.Pointer(&p[4*(id%progressSlots)]))
 }
+
+// made is how many signatures of a request, of which at tells, are there.
+func made(at *uint32) *uint32 { return (*uint32)(unsafe.Add(unsafe.Pointer(at), 4*progressSlots)) }
 
 // waits is in the memory of a request that the module has not been asked yet.
 const waits = 1 << 8
