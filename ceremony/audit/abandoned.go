@@ -12,10 +12,10 @@ import (
 // it must be one that was planned.
 func (a *certificateAudit) abandonedIntents(c *Check) {
 	for _, s := range a.ledger.certificates {
-		e := a.entry(s.entry)
-		if s.issued != nil || e == nil {
+		if s.issued != nil || a.kind(s.entry) == "" {
 			continue
 		}
+		e := a.entry(s.entry)
 		cert, err := unsigned(s.tbs)
 		if err != nil {
 			c.problem("line %d: intent of %s, abandoned: %v", s.seq, s.name, err)

@@ -27,12 +27,7 @@ type abandonmentAudit struct{ *view }
 func (a *abandonmentAudit) given() bool { return a.t != nil && a.abandonment() != nil }
 
 // abandonment is the line that gives the ceremony up; nil: none does.
-func (a *view) abandonment() *transcript.Line {
-	if l, ok := a.t.Abandonment(); ok {
-		return &l
-	}
-	return nil
-}
+func (a *view) abandonment() *transcript.Line { return a.t.Abandonment() }
 
 // abandonment holds the line against people's signatures, the keys against the lines
 // before it, and their ends against those after it.
@@ -129,7 +124,10 @@ func (a *abandonmentAudit) agreed(c *Check, seq int, r transcript.Abandonment) {
 func (a *abandonmentAudit) keysNamed(c *Check, seq int, r transcript.Abandonment) {
 	var want []transcript.AbandonedKey
 	bound, bundle := map[string]bool{}, false
-	for _, l := range a.t.Lines[:seq-1] {
+	for l := range a.t.Acts() {
+		if l.Seq >= seq {
+			break
+		}
 		switch k := l.Record.(type) {
 		case transcript.KeyIntent:
 			want = append(want, transcript.AbandonedKey{Name: k.Name, Label: k.Label, ID: k.ID, Token: k.Token})

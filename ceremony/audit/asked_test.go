@@ -24,7 +24,7 @@ import (
 func began(at time.Time, open transcript.Open) *view {
 	open.Cluster = "demo"
 	return &view{
-		t:      &transcript.Transcript{Lines: []transcript.Line{{Seq: 1, Time: at, Record: open}}},
+		t:      newRecord(&transcript.Transcript{Lines: []transcript.Line{{Seq: 1, Time: at, Record: open}}}),
 		ledger: &ledger{},
 		tree:   &tree{},
 		past:   &past{records: map[string]*history.Record{}},
@@ -255,8 +255,8 @@ func TestVouchers(t *testing.T) {
 			a.past.own, a.past.records = []*history.Record{r}, map[string]*history.Record{"before": r}
 			a.plan.Plan.Nodes, a.plan.Plan.Revocations = []plan.Node{tt.node}, tt.revoked
 			a.plan.Requests = map[string]*schedule.Request{tt.node.Name: tt.request}
-			a.plan.Entries = []schedule.Entry{{Name: "cp-1/kubelet.conf"}}
-			a.nodes = map[string][]int{"cp-1": {1}}
+			a.plan.Entries = []schedule.Entry{{Kind: schedule.LeafCertificate, Name: "cp-1/kubelet.conf", Node: "cp-1"}}
+			a.nodes = newNodeLines(a.plan)
 			var c Check
 			(&vouchAudit{a}).vouchers(&c)
 			found(t, what, &c, old, tt.says)

@@ -22,6 +22,7 @@ const (
 	nextKeyFile    = "secrets/sa.next.key.age"
 	approvals      = "approvals/"
 	witnesses      = "witnesses/"
+	bundlesFolder  = "bundles"
 )
 
 // firstRelease is the name of a cluster's first key that signs bundles and transcripts.
@@ -67,6 +68,9 @@ func look(dir string, o Options) (*view, error) {
 		if k.when == nil || k.when() {
 			v.report.Checks = append(v.report.Checks, v.perform(k))
 		}
+	}
+	if err := t.record.whole(); err != nil {
+		return nil, err
 	}
 	return v, nil
 }

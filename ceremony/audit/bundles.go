@@ -7,7 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"officiant/bundle"
@@ -46,31 +46,44 @@ func (a *bundleAudit) authorityFiles(c *Check) {
 
 // bundles looks at every node's bundle, as a folder and as a tar.
 func (a *bundleAudit) bundles(c *Check) {
-	problems, open := make([][]string, len(a.plan.Nodes)), make([]string, len(a.plan.Nodes))
+	problems, looked := make([][]string, len(a.plan.Nodes)), make([]*nodeBundle, len(a.plan.Nodes))
 	a.leaks = map[string][]string{}
-	var one sync.Mutex
+	var settled atomic.Int64
 	a.parallel(len(problems), func(i int) {
 		l := a.nodeBundle(a.plan.Nodes[i])
-		problems[i], open[i] = l.problems.Problems, l.open
-		one.Lock()
-		defer one.Unlock()
+		problems[i] = l.problems.Problems
+		settled.Add(int64(l.settled))
+		if l.settled == 0 {
+			looked[i] = l
+		}
+	})
+	for i, l := range looked {
+		c.Problems = append(c.Problems, problems[i]...)
+		base := a.base(a.plan.Nodes[i])
+		if l == nil {
+			a.tree.settle(base)
+			continue
+		}
+		if l.listing != nil {
+			a.tree.insert(base, l.listing)
+		}
 		a.expect(l.files...)
 		a.searched(l)
-	})
-	for i := range problems {
-		c.Problems = append(c.Problems, problems[i]...)
-		if open[i] != "" {
-			a.open = append(a.open, open[i])
+		if l.open != "" {
+			a.open = append(a.open, l.open)
 		}
 	}
+	a.tree.settled += int(settled.Load())
 	a.report.Bundles = len(problems)
 	c.Detail = count(len(problems), "bundle") + ", each as folder and tar"
 }
 
+func (a *bundleAudit) base(n kubepki.Node) string { return bundlesFolder + "/" + a.marked(n.Name) }
+
 // searched notes which files were looked through for private keys, and what was found.
-func (a *bundleAudit) searched(l nodeBundle) {
+func (a *bundleAudit) searched(l *nodeBundle) {
 	for name, said := range l.scanned {
-		if f, ok := a.tree.files[name]; ok {
+		if f := a.tree.find(name); f != nil {
 			f.searched = true
 		}
 		if len(said) > 0 {
@@ -79,17 +92,9 @@ func (a *bundleAudit) searched(l nodeBundle) {
 	}
 }
 
-// nodeBundle is what was found out about one node's bundle.
-type nodeBundle struct {
-	problems Check
-	files    []string            // that belong to it
-	open     string              // its folder, when what is in it is named among the problems
-	scanned  map[string][]string // files that were looked through for private keys, and what is said of each
-}
-
-func (a *bundleAudit) nodeBundle(n kubepki.Node) nodeBundle {
-	base := "bundles/" + a.marked(n.Name)
-	l := nodeBundle{files: []string{base + ".tar"}, scanned: map[string][]string{}}
+func (a *bundleAudit) nodeBundle(n kubepki.Node) *nodeBundle {
+	base := a.base(n)
+	l := &nodeBundle{listing: a.tree.list(base), files: []string{base + ".tar"}, scanned: map[string][]string{}}
 	folder := a.openBundle(&l.problems, base)
 	if folder == nil {
 		l.open = base
@@ -98,7 +103,7 @@ func (a *bundleAudit) nodeBundle(n kubepki.Node) nodeBundle {
 		for path := range folder.Files {
 			l.files = append(l.files, base+"/"+path)
 		}
-		a.bundle(&l, base, n, folder)
+		a.bundle(l, base, n, folder)
 		if a.sameTar(folder, base+".tar") {
 			var inside []string
 			for _, file := range sortedKeys(l.scanned) {
@@ -107,6 +112,7 @@ func (a *bundleAudit) nodeBundle(n kubepki.Node) nodeBundle {
 				}
 			}
 			l.scanned[base+".tar"] = inside
+			l.settled = l.settle(base)
 			return l
 		}
 	}
@@ -115,14 +121,14 @@ func (a *bundleAudit) nodeBundle(n kubepki.Node) nodeBundle {
 	case tar == nil:
 	case folder == nil:
 		for _, path := range sortedKeys(tar.Files) {
-			if !a.tree.has(base + "/" + path) {
+			if !l.has(a.tree, base+"/"+path) {
 				l.problems.problem("%s: %s: missing, but in the tar", base, path)
 			}
 		}
-		a.bundle(&l, base+".tar", n, tar)
+		a.bundle(l, base+".tar", n, tar)
 	case !sameBundle(folder, tar):
 		l.problems.problem("%s.tar: is not the same as %s/", base, base)
-		a.bundle(&l, base+".tar", n, tar)
+		a.bundle(l, base+".tar", n, tar)
 	}
 	return l
 }
@@ -133,8 +139,8 @@ func (a *bundleAudit) sameTar(b *bundle.Bundle, name string) bool {
 	if err != nil || a.tree.size(name) != int64(len(want)) {
 		return false
 	}
-	data, err := a.tree.read(name)
-	return err == nil && bytes.Equal(data, want)
+	same, err := a.tree.holds(name, want)
+	return err == nil && same
 }
 
 // openBundle opens what lies at a path of the directory and names what is
@@ -248,7 +254,7 @@ func (a *view) issuedAt() time.Time {
 	if closing := a.ledger.closing(); closing != nil {
 		return closing.Time
 	}
-	return a.t.Lines[len(a.t.Lines)-1].Time
+	return a.t.Last.Time
 }
 
 // rebuilt builds the bundle again: it is a function of plan and record.

@@ -22,7 +22,7 @@ type certificateAudit struct{ *view }
 func (a *certificateAudit) certificates(c *Check) {
 	var issued []*signing
 	for _, s := range a.ledger.certificates {
-		if s.issued != nil && a.entry(s.entry) != nil {
+		if s.issued != nil && a.kind(s.entry) != "" {
 			issued = append(issued, s)
 		}
 	}
@@ -35,7 +35,7 @@ func (a *certificateAudit) certificates(c *Check) {
 		for _, p := range problems[i] {
 			c.problem("line %d: certificate of %s: %s", s.result, s.name, p)
 		}
-		if !a.o.Now.IsZero() && a.o.Now.After(s.issued.notAfter) {
+		if !a.o.Now.IsZero() && a.o.Now.After(time.Unix(s.issued.notAfter, 0)) {
 			expired++
 		}
 	}
@@ -279,13 +279,16 @@ func (a *certificateAudit) facts(c *Check) {
 	for _, s := range kubepki.Authorities(a.plan.Cluster) {
 		specs[s.Authority] = s
 	}
-	for _, e := range a.plan.Entries {
-		switch e.Kind {
-		case schedule.RequestSignature:
-			e.Name = e.Signer
-		case schedule.RootCertificate, schedule.AuthorityCertificate, schedule.ExternalCertificate:
+	for n := range a.plan.Len() {
+		switch a.kind(n + 1) {
+		case schedule.RequestSignature, schedule.RootCertificate, schedule.AuthorityCertificate,
+			schedule.ExternalCertificate:
 		default:
 			continue
+		}
+		e := *a.entry(n + 1)
+		if e.Kind == schedule.RequestSignature {
+			e.Name = e.Signer
 		}
 		s, ok := specs[a.family(e.Name)]
 		if !ok {

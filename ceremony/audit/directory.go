@@ -15,7 +15,8 @@ type directoryAudit struct {
 // files has told a.expect which there are.
 func (a *directoryAudit) directory(c *Check) {
 	a.expect(transcriptFile, signatureFile, a.marked(releaseFile))
-	folders := map[string]bool{"bundles": true}
+	a.tree.complete()
+	folders := map[string]bool{bundlesFolder: true}
 	within := func(name string) {
 		for i, r := range name {
 			if r == '/' {

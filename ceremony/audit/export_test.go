@@ -11,9 +11,20 @@ import (
 // that a test may have changed after it was accepted: what the audit finds then,
 // it finds by itself.
 func TakenOver(t *transcript.Transcript, p *schedule.Ceremony) []string {
-	a := &keptAudit{&view{t: t, plan: p, ledger: newLedger(t), past: readPast(p),
+	r := newRecord(t)
+	a := &keptAudit{&view{t: r, plan: p, ledger: r.Ledger, past: readPast(p),
 		kept: map[string]map[string]*x509.Certificate{}}}
 	c := &Check{}
 	a.takenOver(c)
 	return c.Problems
+}
+
+// newRecord is a transcript that is in memory. Leaves' certificates cannot be had from it.
+func newRecord(t *transcript.Transcript) *record {
+	r, s := &record{}, newSorter(&recordText{})
+	for _, l := range t.Lines {
+		r.add(l, s)
+	}
+	r.Ledger = s.end()
+	return r
 }

@@ -47,7 +47,7 @@ func (g *ledger) received(name string) *arrival {
 }
 
 // notBefore is when the ceremony's certificates begin.
-func (g *ledger) notBefore(t *transcript.Transcript) time.Time {
+func (g *ledger) notBefore(t *record) time.Time {
 	if len(g.arrivals) > 0 {
 		return g.arrivals[0].notBefore
 	}

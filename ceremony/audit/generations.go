@@ -34,7 +34,7 @@ func (a *certificateAudit) generations(c *Check) {
 		}
 	}
 	for _, s := range a.ledger.certificates {
-		if e := a.entry(s.entry); e != nil && e.Kind == schedule.LeafCertificate && uses[s.signer] != plan.Issue {
+		if a.kind(s.entry) == schedule.LeafCertificate && uses[s.signer] != plan.Issue {
 			c.problem("line %d: %s is by %s, which is only trusted", s.seq, s.name, s.signer)
 		}
 	}

@@ -50,7 +50,7 @@ func TestGivenUpRecords(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			open := transcript.Open{Cluster: "demo", Sequence: 2}
 			v := &view{past: newPast()}
-			v.t = &transcript.Transcript{Lines: []transcript.Line{{Seq: 1, Time: time.Now(), Record: open}}}
+			v.t = newRecord(&transcript.Transcript{Lines: []transcript.Line{{Seq: 1, Time: time.Now(), Record: open}}})
 			a := &chainAudit{view: v, serials: map[history.Serial]*history.Record{}}
 			var err error
 			if v.past.records["1.jsonl"], err = history.Read(history.Text("1.jsonl", whole)); err != nil {

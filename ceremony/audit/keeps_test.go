@@ -45,7 +45,9 @@ func TestKeeps(t *testing.T) {
 		return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, c, by, key.Public(), key))))
 	}
 	a := &keptAudit{view: &view{
-		t:      &transcript.Transcript{Lines: []transcript.Line{{Record: transcript.Open{NotBefore: now}}}},
+		t: newRecord(&transcript.Transcript{
+			Lines: []transcript.Line{{Record: transcript.Open{NotBefore: now}}},
+		}),
 		ledger: &ledger{},
 		plan: &schedule.Ceremony{
 			Plan:         &plan.Plan{Authorities: []plan.Authority{{Name: "kubernetes", Family: kubepki.KubernetesAuthority}}},
@@ -96,10 +98,12 @@ func TestCarriedOver(t *testing.T) {
 				Entries:  []schedule.Entry{{Leaf: &kubepki.Leaf{Name: "kubelet.conf"}}},
 				Requests: map[string]*schedule.Request{"w": {Keys: []schedule.Key{{Name: "kubelet.conf", SPKI: ask(asked)}}}},
 			},
-			t:      &transcript.Transcript{Lines: []transcript.Line{{Seq: 1, Record: transcript.Open{Sequence: 2}}}},
+			t: newRecord(&transcript.Transcript{
+				Lines: []transcript.Line{{Seq: 1, Record: transcript.Open{Sequence: 2}}},
+			}),
 			ledger: &ledger{},
 			past:   &past{own: []*history.Record{former}},
-			nodes:  map[string][]int{"w": {1}},
+			nodes:  nodeLines{map[string]int32{"w": 1}, []nodeLine{{}, {line: 1}}},
 		}}
 		var c Check
 		a.carriedOver(&c)

@@ -26,7 +26,7 @@ type keyAudit struct{ *view }
 // keys checks every key the schedule signs with, and that there are no others.
 func (a *keyAudit) keys(c *Check) {
 	needed := map[string]bool{}
-	for _, e := range a.plan.Entries {
+	for e := range a.plan.All() {
 		if e.Signer != "" {
 			needed[e.Signer] = true
 		}

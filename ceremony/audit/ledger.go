@@ -3,10 +3,7 @@ package audit
 import (
 	"bytes"
 	"crypto/x509"
-	"fmt"
-	"math/big"
 	"strings"
-	"time"
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/transcript"
@@ -28,28 +25,6 @@ type signing struct {
 	signature []byte
 	verified  bool   // the signature of a file is the release key's
 	abandoned string // why there is no result
-}
-
-// issued is a certificate that was signed.
-type issued struct {
-	der      []byte
-	serial   *big.Int
-	spki     fingerprint.SHA256
-	notAfter time.Time
-	intended bool // its to-be-signed part is the intent's
-	parsed   *x509.Certificate
-}
-
-// certificate parses it; of an authority it is the same each time.
-func (i *issued) certificate() *x509.Certificate {
-	if i.parsed != nil {
-		return i.parsed
-	}
-	cert, err := x509.ParseCertificate(i.der)
-	if err != nil {
-		panic(fmt.Sprintf("audit: a certificate that was read does not parse: %v", err))
-	}
-	return cert
 }
 
 // keyLine is a key as one line of the record tells it.
@@ -126,37 +101,29 @@ type sorter struct {
 	*ledger
 	certificates, lists, files, requests map[int]*signing
 	challenges                           map[int]*challengeLine
+	text                                 *recordText // from which the lines are
+	signers                              map[string]string
 }
 
-func newSorter() *sorter {
+func newSorter(text *recordText) *sorter {
 	return &sorter{
+		text: text, signers: map[string]string{},
 		ledger:       &ledger{issued: map[string]*issued{}, signed: map[string]*signing{}, made: map[string]*nodeKeysLine{}},
 		certificates: map[int]*signing{}, lists: map[int]*signing{}, files: map[int]*signing{}, requests: map[int]*signing{},
 		challenges: map[int]*challengeLine{},
 	}
 }
 
-// newLedger sorts the lines of a transcript that is in memory.
-func newLedger(t *transcript.Transcript) *ledger {
-	s := newSorter()
-	for _, l := range t.Lines {
-		s.take(l)
-	}
-	return s.end()
-}
-
-// take sorts one line, and returns it without what the ledger keeps of it.
-func (s *sorter) take(l transcript.Line) transcript.Line {
+// take sorts one line. It says whether that was all that the line says.
+func (s *sorter) take(l transcript.Line) (all bool) {
 	switch r := l.Record.(type) {
 	case transcript.Intent:
 		s.intend(&s.ledger.certificates, s.certificates, &signing{seq: l.Seq, entry: r.Entry, name: r.Name,
-			signer: r.Signer, tbs: r.TBS})
-		r.TBS = nil
-		l.Record = r
+			signer: s.signer(r.Signer), tbs: r.TBS})
+		return true
 	case transcript.Issued:
 		s.issue(l, r)
-		r.Certificate, l.Certificate = nil, nil
-		l.Record = r
+		return true
 	case transcript.CSRIntent:
 		s.intend(&s.ledger.requests, s.requests, &signing{seq: l.Seq, entry: r.Entry, name: r.Name, tbs: r.TBS})
 	case transcript.CSR:
@@ -173,11 +140,14 @@ func (s *sorter) take(l transcript.Line) transcript.Line {
 		}
 	case transcript.SignatureIntent:
 		s.intend(&s.ledger.files, s.files, &signing{seq: l.Seq, entry: r.Entry, name: r.Name, sum: r.SHA256})
+		return true
 	case transcript.Signature:
 		if in := s.files[r.Intent]; in != nil {
+			delete(s.files, r.Intent)
 			in.result, in.signature = l.Seq, r.Signature
 			s.signed[in.name] = in
 		}
+		return true
 	case transcript.ChallengeIntent:
 		c := &challengeLine{seq: l.Seq, ChallengeIntent: r}
 		s.challenges[l.Seq] = c
@@ -191,7 +161,16 @@ func (s *sorter) take(l transcript.Line) transcript.Line {
 	default:
 		s.other(l)
 	}
-	return l
+	return false
+}
+
+// signer is one copy of an authority's name for all its certificates.
+func (s *sorter) signer(name string) string {
+	if one, ok := s.signers[name]; ok {
+		return one
+	}
+	s.signers[name] = name
+	return name
 }
 
 func (s *sorter) intend(all *[]*signing, open map[int]*signing, in *signing) {
@@ -208,10 +187,12 @@ func (s *sorter) issue(l transcript.Line, r transcript.Issued) {
 	cert := l.Certificate
 	in.result = l.Seq
 	in.issued = &issued{
-		der: r.Certificate, serial: cert.SerialNumber, spki: fingerprint.Of(cert.RawSubjectPublicKeyInfo),
-		notAfter: cert.NotAfter,
+		text: s.text, offset: l.Offset, size: l.Size, sum: fingerprint.Of(r.Certificate),
+		key:      keyPrefix(fingerprint.Of(cert.RawSubjectPublicKeyInfo)),
+		notAfter: cert.NotAfter.Unix(),
 		intended: bytes.Equal(cert.RawTBSCertificate, in.tbs),
 	}
+	cert.SerialNumber.FillBytes(in.issued.serial[:]) // package transcript has seen to its size
 	if in.issued.intended {
 		in.tbs = nil
 	}

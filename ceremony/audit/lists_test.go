@@ -52,7 +52,9 @@ func TestCumulative(t *testing.T) {
 	}
 	look := func(onRecord map[string]*x509.Certificate, revoked ...plan.Revocation) []string {
 		a := &listAudit{view: &view{
-			t:      &transcript.Transcript{Lines: []transcript.Line{{Record: transcript.Open{NotBefore: now}}}},
+			t: newRecord(&transcript.Transcript{
+				Lines: []transcript.Line{{Record: transcript.Open{NotBefore: now}}},
+			}),
 			ledger: &ledger{certificates: []*signing{{seq: 9, name: "cp-1/etcd/server", signer: "etcd"}}},
 			plan: &schedule.Ceremony{
 				Plan: &plan.Plan{
@@ -79,9 +81,9 @@ func TestCumulative(t *testing.T) {
 		return c.Problems
 	}
 	a := &listAudit{view: &view{
-		t: &transcript.Transcript{
+		t: newRecord(&transcript.Transcript{
 			Lines: []transcript.Line{{Record: transcript.Open{NotBefore: now}}},
-		},
+		}),
 		ledger: &ledger{},
 		plan: &schedule.Ceremony{
 			Plan: &plan.Plan{Authorities: []plan.Authority{{Name: "etcd",

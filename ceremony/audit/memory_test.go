@@ -45,12 +45,12 @@ func heap() int {
 	return int(m.HeapAlloc)
 }
 
-// TestRecordIsSmall: what a record leaves in memory grows with its certificates by
-// little more than their DER. 1,800 more are at most 8 MiB.
+// TestRecordIsSmall: what a record leaves in memory grows with its certificates by less than
+// their DER, which is read again from the record. 1,800 more are 0.7 MiB, and were 4.
 func TestRecordIsSmall(t *testing.T) {
 	few, many := held(t, 200), held(t, 2000)
 	t.Logf("200 certificates: %d KiB; 2000: %d KiB", few>>10, many>>10)
-	if many-few > 8<<20 {
+	if many-few > 1<<20 {
 		t.Errorf("2,000 certificates take %d KiB, 200 take %d KiB", many>>10, few>>10)
 	}
 }

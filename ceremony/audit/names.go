@@ -19,7 +19,7 @@ type nameAudit struct{ *view }
 // service, and no loopback address. Whoever has its key could pass for them.
 func (a *nameAudit) othersNames(c *Check) {
 	var owners []owner
-	for _, e := range a.plan.Entries {
+	for e := range a.plan.All() {
 		if e.Kind != schedule.LeafCertificate || e.Leaf.Extra == nil || !serves(e.ExtKeyUsage) {
 			continue
 		}

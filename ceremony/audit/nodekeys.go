@@ -76,7 +76,7 @@ func (a *nodeKeyAudit) nodeKeysOf(c *Check, n plan.Node, line *nodeKeysLine) {
 		bad("are for %q, the schedule has %q", names, want)
 	}
 	for _, s := range a.ledger.certificates {
-		if e := a.entry(s.entry); e != nil && e.Node == n.Name && s.seq < line.seq {
+		if _, node := a.plan.Of(s.entry); node == n.Name && s.seq < line.seq {
 			bad("%s was about to be certified in line %d already", s.name, s.seq)
 		}
 	}

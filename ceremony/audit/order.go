@@ -73,7 +73,7 @@ func (a *orderAudit) keysFirst(c *Check) {
 		}
 	}
 	release := a.plan.ReleaseKey()
-	for _, l := range a.t.Lines {
+	for l := range a.t.Acts() {
 		switch r := l.Record.(type) {
 		case transcript.Resumed:
 			clear(proven)
@@ -111,8 +111,8 @@ func (a *orderAudit) issuersFirst(c *Check) {
 		}
 	}
 	for _, s := range slices.Concat(a.ledger.certificates, a.ledger.lists) {
-		e := a.entry(s.entry)
-		if e == nil || e.Kind == schedule.RootCertificate || a.plan.Certificates[s.signer] != nil {
+		kind := a.kind(s.entry)
+		if kind == "" || kind == schedule.RootCertificate || a.plan.Certificates[s.signer] != nil {
 			continue
 		}
 		if seq := since[s.signer]; seq == 0 || seq > s.seq {
@@ -221,7 +221,7 @@ func serialKey(n *big.Int) string {
 // certificate's, which was read.
 func (s *signing) serial() (*big.Int, error) {
 	if s.issued != nil && s.issued.intended {
-		return s.issued.serial, nil
+		return new(big.Int).SetBytes(s.issued.serial[:]), nil
 	}
 	t, err := parseTBS(s.tbs)
 	if err != nil {

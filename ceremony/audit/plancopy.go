@@ -14,7 +14,8 @@ type planAudit struct{ *view }
 // first line of the record. The plan's certificates are judged as of the
 // ceremony's own beginning.
 func (a *planAudit) planCopy(c *Check) {
-	p, err := schedule.OpenFS(a.tree, planFile, schedule.Options{Now: a.t.Open().NotBefore, Held: true})
+	p, err := schedule.OpenFS(a.tree, planFile, schedule.Options{Now: a.t.Open().NotBefore, Held: true,
+		Lean: true})
 	if err != nil {
 		for _, line := range planProblems(err) {
 			c.problem("%s", line)
@@ -22,7 +23,7 @@ func (a *planAudit) planCopy(c *Check) {
 		return
 	}
 	a.use(c, p)
-	c.Detail = count(len(p.Entries), "line") + " of schedule"
+	c.Detail = count(p.Len(), "line") + " of schedule"
 	open := a.t.Open()
 	for _, f := range []struct{ what, got, want string }{
 		{"digest", p.Digest.String(), open.Digest.String()},
@@ -37,6 +38,7 @@ func (a *planAudit) planCopy(c *Check) {
 		c.problem("%s: it is ceremony %d of its chain, the record's first line says %d", planFile, p.Sequence, open.Sequence)
 	}
 	a.schedule(c, p)
+	delete(p.Inputs, plan.File) // its text was decoded and compared
 	if p.People.Nobody() {
 		c.note("the plan names nobody who had to approve it")
 	}
@@ -65,7 +67,7 @@ func (a *planAudit) schedule(c *Check, p *schedule.Ceremony) {
 // use takes the plan as what the record is held against: of a rehearsal, what a
 // rehearsal makes of it.
 func (a *planAudit) use(c *Check, p *schedule.Ceremony) {
-	a.plan, a.nodes, a.past = p, map[string][]int{}, readPast(p)
+	a.plan, a.past = p, readPast(p)
 	if a.t.Open().Rehearsal {
 		if rehearsed, err := p.Rehearsal(); err != nil {
 			c.problem("%s: %v", planFile, err)
@@ -73,11 +75,7 @@ func (a *planAudit) use(c *Check, p *schedule.Ceremony) {
 			a.plan = rehearsed
 		}
 	}
-	for i := range a.plan.Entries {
-		if e := &a.plan.Entries[i]; e.Kind == schedule.LeafCertificate {
-			a.nodes[e.Node] = append(a.nodes[e.Node], i+1)
-		}
-	}
+	a.nodes = newNodeLines(a.plan)
 }
 
 // planProblems lists what is wrong with a plan, a line each.

@@ -28,7 +28,7 @@ func (a *recordAudit) record(c *Check) {
 	if t == nil {
 		return
 	}
-	c.Detail = count(len(t.Lines), "line")
+	c.Detail = count(t.Count, "line")
 	for _, l := range a.ledger.resumed {
 		c.note("line %d: the ceremony was interrupted and continued at %s", l.Seq, stamp(l.Time))
 	}
@@ -65,29 +65,29 @@ func (a *recordAudit) record(c *Check) {
 }
 
 // read takes the record as a stream, and what it is the sum of. Nil: it does not read.
-func (a *recordAudit) read(c *Check) (t *transcript.Transcript, sum fingerprint.SHA256, torn int) {
-	f, err := a.tree.open(transcriptFile)
+func (a *recordAudit) read(c *Check) (t *record, sum fingerprint.SHA256, torn int) {
+	f, err := a.tree.openRecord()
 	if err != nil {
 		c.problem("%v", err)
 		return nil, sum, 0
 	}
-	defer f.Close()
 	hash := sha256.New()
-	t, s := &transcript.Transcript{}, newSorter()
+	t, s := &record{}, newSorter(a.tree.record)
 	for l, err := range transcript.Scan(transcriptFile, io.TeeReader(f, hash)) {
 		if err != nil {
 			// A process that is killed while it writes leaves a last line without an
 			// end: that record is unfinished, not broken.
-			torn = a.torn(err, len(t.Lines))
-			if torn == 0 || len(t.Lines) == 0 || t.Closed() {
+			torn = a.torn(err, t.Count)
+			if torn == 0 || t.Count == 0 || t.Closed() {
 				c.problem("%v", err)
 				return nil, sum, 0
 			}
 			break
 		}
-		t.Lines = append(t.Lines, s.take(l))
+		t.add(l, s)
 	}
-	a.take(t, s.end())
+	t.Ledger = s.end()
+	a.take(t)
 	return t, fingerprint.SHA256(hash.Sum(nil)), torn
 }
 
@@ -115,14 +115,14 @@ func said(n transcript.Note) string {
 }
 
 // take keeps a transcript and what it says.
-func (a *recordAudit) take(t *transcript.Transcript, g *ledger) {
+func (a *recordAudit) take(t *record) {
 	open, head := t.Open(), t.Head()
 	a.t = t
-	a.ledger = g
+	a.ledger = t.Ledger
 	r := a.report
 	r.Name, r.Cluster, r.Sequence = open.Name, open.Cluster, open.Sequence
 	r.Digest, r.Head = &open.Digest, &head
-	r.Lines, r.Finished = len(t.Lines), t.Closed()
+	r.Lines, r.Finished = t.Count, t.Closed()
 	if l := a.abandonment(); l != nil {
 		r.Abandonment = l.Record.(transcript.Abandonment).Reason
 	}
@@ -138,7 +138,7 @@ func (a *recordAudit) take(t *transcript.Transcript, g *ledger) {
 
 // unfinished says how far a ceremony without a closing line got.
 func (a *recordAudit) unfinished(torn int) string {
-	last := a.t.Lines[len(a.t.Lines)-1]
+	last := a.t.Last
 	title := ""
 	for _, l := range a.t.Lines {
 		if s, ok := l.Record.(transcript.Step); ok && l.Step == last.Step {
@@ -157,7 +157,7 @@ func (a *recordAudit) unfinished(torn int) string {
 
 // clock notes what does not go together with the time of whoever looks.
 func (a *recordAudit) clock(c *Check) {
-	if last := a.t.Lines[len(a.t.Lines)-1].Time; !a.o.Now.IsZero() && last.After(a.o.Now) {
+	if last := a.t.Last.Time; !a.o.Now.IsZero() && last.After(a.o.Now) {
 		c.note("the record ends at %s, which is in the future by this machine's clock", stamp(last))
 	}
 }
@@ -170,7 +170,7 @@ func (a *recordAudit) recordSignature(c *Check, sum fingerprint.SHA256) {
 		return
 	}
 	a.report.Release = &key.SPKI
-	last := a.t.Lines[len(a.t.Lines)-1]
+	last := a.t.Last
 	if closed, ok := last.Record.(transcript.Closed); !ok || closed.Signer != key.SPKI {
 		c.problem("%s:%d: names %s as the signer, the release key on record is %s", transcriptFile, last.Seq, closed.Signer,
 			key.SPKI)

@@ -146,7 +146,8 @@ func (a *leakAudit) owner(public crypto.PublicKey) string {
 		}
 	}
 	for _, s := range a.ledger.certificates {
-		if s.issued != nil && s.issued.spki == spki {
+		if s.issued != nil && s.issued.key == keyPrefix(spki) &&
+			fingerprint.Of(s.issued.certificate().RawSubjectPublicKeyInfo) == spki {
 			return "the private key of " + s.name
 		}
 	}
@@ -186,8 +187,8 @@ var marks = []mark{
 const maxDepth = 4
 
 // layers calls visit with data and with all that it holds as base64, at any
-// alignment, over one line or several. Each layer has four readings, of three
-// quarters its length: what comes to more than workFactor times the data is not
+// alignment, over one line or several; visit keeps nothing of what it is called with.
+// Each layer has four readings, of three quarters its length: what comes to more than workFactor times the data is not
 // looked at, and whole is false.
 func layers(data []byte, visit func([]byte)) (whole bool) {
 	p := &peeler{visit: visit, left: workFactor*len(data) + 1<<20}
@@ -200,7 +201,8 @@ const workFactor = 10
 
 type peeler struct {
 	visit func([]byte)
-	left  int // bytes that may still be looked at; negative: it was more
+	left  int                  // bytes that may still be looked at; negative: it was more
+	inner [maxDepth + 1][]byte // room for what is decoded, by depth: one layer of each is looked at a time
 }
 
 func (p *peeler) peel(data []byte, depth int) {
@@ -224,9 +226,9 @@ func (p *peeler) peel(data []byte, depth int) {
 			if p.left < 0 {
 				return
 			}
-			inner := make([]byte, base64.RawStdEncoding.DecodedLen(len(text)))
-			if n, err := base64.RawStdEncoding.Decode(inner, text); err == nil {
-				p.peel(inner[:n], depth-1)
+			inner, err := base64.RawStdEncoding.AppendDecode(p.inner[depth][:0], text)
+			if p.inner[depth] = inner; err == nil {
+				p.peel(inner, depth-1)
 			}
 		}
 	}

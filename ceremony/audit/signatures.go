@@ -42,7 +42,9 @@ func (a *signatureAudit) signatures(c *Check) {
 		a.abandonedFile(c, s)
 	}
 	a.requestSignatures(c, made)
-	for i, e := range a.plan.Entries {
+	i := -1
+	for e := range a.plan.All() {
+		i++
 		if e.N != i+1 {
 			c.problem("%s: line %d says it is line %d", scheduleFile, i+1, e.N)
 		}
@@ -113,10 +115,7 @@ func (a *signatureAudit) unsettled(c *Check) {
 
 // intentName says what an intent was for.
 func (a *signatureAudit) intentName(seq int) string {
-	if seq < 1 || seq > len(a.t.Lines) {
-		return "nothing"
-	}
-	switch r := a.t.Lines[seq-1].Record.(type) {
+	switch r := a.t.Intent(seq).(type) {
 	case transcript.Intent:
 		return r.Name
 	case transcript.CRLIntent:

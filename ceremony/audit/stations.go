@@ -34,7 +34,7 @@ func (a *stationAudit) stations(c *Check) {
 	names := map[int]transcript.ChallengeIntent{}
 	var present []string
 	acted, n := "", 0
-	for _, l := range a.t.Lines {
+	for l := range a.t.Acts() {
 		switch r := l.Record.(type) {
 		case transcript.Resumed:
 			before, answered, present, acted = maps.Clone(onRecord), map[string]fingerprint.SHA256{}, nil, ""

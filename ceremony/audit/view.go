@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bytes"
 	"crypto/x509"
 	"fmt"
 	"iter"
@@ -13,7 +12,6 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
-	"officiant/ceremony/transcript"
 )
 
 // view is one look at one directory: what was read of it so far, for all checks to
@@ -23,11 +21,11 @@ type view struct {
 	tree   *tree
 	report *Report // each check adds what it learned
 
-	t      *transcript.Transcript // nil until it was read
-	ledger *ledger                // what it says
-	plan   *schedule.Ceremony     // nil when the plan's copy does not expand
-	nodes  map[string][]int       // lines of its leaves, by node
-	past   *past                  // what previous ceremonies left on record
+	t      *record            // nil until it was read
+	ledger *ledger            // what it says
+	plan   *schedule.Ceremony // nil when the plan's copy does not expand
+	nodes  nodeLines          // of leaves
+	past   *past              // what previous ceremonies left on record
 
 	kept map[string]map[string]*x509.Certificate // by node and file: carried over, or adopted; see keptAudit
 
@@ -51,7 +49,7 @@ func (a *view) marked(name string) string {
 // expect says that files belong into the directory. Whoever knows of one does.
 func (a *view) expect(names ...string) {
 	for _, n := range names {
-		if f, ok := a.tree.files[n]; ok {
+		if f := a.tree.find(n); f != nil {
 			f.belongs = true
 			continue
 		}
@@ -62,7 +60,7 @@ func (a *view) expect(names ...string) {
 // leavesOf are the certificates that the schedule has for a node.
 func (a *view) leavesOf(node string) iter.Seq[*schedule.Entry] {
 	return func(yield func(*schedule.Entry) bool) {
-		for _, n := range a.nodes[node] {
+		for n := range a.nodes.of(node) {
 			if !yield(a.entry(n)) {
 				return
 			}
@@ -70,30 +68,31 @@ func (a *view) leavesOf(node string) iter.Seq[*schedule.Entry] {
 	}
 }
 
-// entry returns a line of the schedule, or nil.
-func (a *view) entry(n int) *schedule.Entry {
-	if n < 1 || n > len(a.plan.Entries) {
-		return nil
-	}
-	return &a.plan.Entries[n-1]
+// entry returns a line of the schedule, or nil. It is expanded each time.
+func (a *view) entry(n int) *schedule.Entry { return a.plan.Entry(n) }
+
+// kind is that of a line of the schedule; empty when there is none.
+func (a *view) kind(n int) schedule.Kind {
+	kind, _ := a.plan.Of(n)
+	return kind
 }
 
 // same says when a file is not there, or holds something else.
 func (a *view) same(name string, want []byte) error {
-	data, err := a.tree.read(name)
+	same, err := a.tree.holds(name, want)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(data, want) {
+	if !same {
 		return fmt.Errorf("%s: is not what the record says", name)
 	}
 	return nil
 }
 
-// filesOf reads the files of a folder by their names in it.
+// filesOf reads the files of a folder, which is no bundle's, by their names in it.
 func (a *view) filesOf(folder string) map[string][]byte {
 	files := map[string][]byte{}
-	for _, name := range a.tree.names() {
+	for name := range a.tree.files {
 		if base, ok := strings.CutPrefix(name, folder); ok {
 			if data, err := a.tree.read(name); err == nil {
 				files[base] = data
@@ -106,7 +105,7 @@ func (a *view) filesOf(folder string) map[string][]byte {
 // files is how many files there are beside the minutes, which tell that number:
 // they have to be the same when they are made again.
 func (a *view) files() int {
-	n := len(a.tree.files)
+	n := a.tree.count()
 	if a.t != nil && a.tree.has(a.marked(reportFile)) {
 		n--
 	}
