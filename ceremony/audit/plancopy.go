@@ -38,7 +38,6 @@ func (a *planAudit) planCopy(c *Check) {
 		c.problem("%s: it is ceremony %d of its chain, the record's first line says %d", planFile, p.Sequence, open.Sequence)
 	}
 	a.schedule(c, p)
-	delete(p.Inputs, plan.File) // its text was decoded and compared
 	if p.People.Nobody() {
 		c.note("the plan names nobody who had to approve it")
 	}
