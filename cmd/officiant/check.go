@@ -315,7 +315,7 @@ func (o *checkOptions) writeText(result *checked, c *schedule.Ceremony) error {
 	if station == "" {
 		station = "STATION"
 	}
-	next := fmt.Sprintf("run %s --station %s --dir DIR --confirm %s", c.File, station, result.Digest)
+	next := fmt.Sprintf("run %s --station %s --dir %s --confirm %s", c.File, station, c.Plan.Name, result.Digest)
 	if !result.People.Approved {
 		next = fmt.Sprintf("approve %s --key FILE, by those whose approval is missing", c.File)
 	}
