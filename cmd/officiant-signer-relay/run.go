@@ -92,7 +92,7 @@ func (s *runOptions) validate() error {
 	case s.workers < 1 || s.workers > 256:
 		return exit.Usagef("--workers is from 1 to 256")
 	case s.deadline <= 0:
-		return exit.Usagef("--deadline is more than nothing")
+		return exit.Usagef("--deadline has to be above zero")
 	case s.lease < time.Second || s.lease > 10*time.Minute:
 		return exit.Usagef("--lease-duration is from 1s to 10m")
 	case s.longest < time.Second || s.longest > time.Hour:

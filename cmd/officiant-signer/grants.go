@@ -39,7 +39,7 @@ func signedGrant(ctx context.Context, path string, release crypto.PublicKey) (*g
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &exit.Error{Code: exit.Unverified,
 			Err:   fmt.Errorf("%s: nobody has signed it: %[1]s.sig is not there", path),
-			Hints: []string{"the release key signs it, as it signs a bundle"}}
+			Hints: []string{"the release key signs it: officiant-signer sign-grant " + path + " --station STATION"}}
 	}
 	if err != nil {
 		return nil, err

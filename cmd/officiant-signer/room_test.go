@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ import (
 	"officiant/ceremony/online/grant"
 	"officiant/ceremony/online/onlinetest"
 	"officiant/ceremony/online/policy"
+	"officiant/cmd/internal/commandtest"
 	"officiant/signer"
 	"officiant/signer/pkcs11"
 	"officiant/signer/pkcs11/module"
@@ -42,6 +44,22 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
+
+// started is what a test starts: this binary, or where coverage is gathered one that writes
+// what it has run.
+var started = sync.OnceValue(func() string {
+	if !commandtest.Covered() {
+		return os.Args[0]
+	}
+	folder, err := os.MkdirTemp("", "officiant-signer-")
+	if err == nil {
+		err = commandtest.Build(filepath.Join("..", ".."), folder, "officiant-signer", "1")
+	}
+	if err != nil {
+		panic(err)
+	}
+	return filepath.Join(folder, "officiant-signer")
+})
 
 // room has a SoftHSM token with all keys, a station, and a signed grant.
 type room struct {
@@ -145,7 +163,7 @@ func (r *room) args(more ...string) []string {
 
 func (r *room) serve(more ...string) *process {
 	r.t.Helper()
-	p := &process{r.t, exec.Command(os.Args[0], r.args(more...)...), make(chan string, 10_000)}
+	p := &process{r.t, exec.Command(started(), r.args(more...)...), make(chan string, 10_000)}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		r.t.Fatal(err)
@@ -237,7 +255,7 @@ func (r *room) decided(q policy.Request) online.Answer {
 func (r *room) typed(code int, args ...string) (stdout, stderr string) {
 	r.t.Helper()
 	var out, errs bytes.Buffer
-	c := exec.Command(os.Args[0], args...)
+	c := exec.Command(started(), args...)
 	c.Stdout, c.Stderr = &out, &errs
 	_ = c.Run()
 	if got := c.ProcessState.ExitCode(); got != code {

@@ -58,7 +58,7 @@ from the pin-source of a key's URI. A refused PIN is not tried again.`,
 
 func (s *serveOptions) serve(ctx context.Context) error {
 	if s.deadline <= 0 {
-		return exit.Usagef("--deadline is more than nothing")
+		return exit.Usagef("--deadline has to be above zero")
 	}
 	in, err := s.read(ctx)
 	if err != nil {

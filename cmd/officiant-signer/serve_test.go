@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -127,11 +128,17 @@ func TestStarts(t *testing.T) {
 	said(2, "neither unix:PATH nor", r.args("--listen", "x")...)
 	said(2, "go with --listen HOST:PORT", r.args("--tls-cert", "x")...)
 	said(2, "--workers", r.args("--workers", "0")...)
+	said(2, "--deadline has to be above zero", r.args("--deadline", "0s")...)
+	r.certified("server", x509.ExtKeyUsageServerAuth)
+	said(3, r.path("pin")+": holds no certificate", r.args("--listen", "127.0.0.1:0", "--tls-cert",
+		r.path("server.crt"),
+		"--tls-key", r.path("server.key"), "--client-ca", r.path("pin"))...)
 	said(2, "no such file", r.args("--grant", r.path("none"))...)
 	said(2, "asks a Unix socket", "status", "--listen", "x")
 	said(1, "and no socket", r.args("--listen", "unix:"+r.path("pin"))...)
 	r.write("bad.json", []byte("{}"), 0o644)
-	said(4, "nobody has signed it", r.args("--grant", r.path("bad.json"))...)
+	said(4, "officiant-signer sign-grant "+r.path("bad.json")+" --station STATION", r.args("--grant",
+		r.path("bad.json"))...)
 	sig, err := os.ReadFile(r.path("grant.json.sig"))
 	if err != nil {
 		t.Fatal(err)
