@@ -28,7 +28,8 @@ func TestExternalMembers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := &plan.Plan{Authorities: c.authorities}
 			p.Cluster.ExternalEtcd = c.external
-			b := &nodePass{base: base{Report: &plan.Report{}, p: p}, past: &records{sequence: 1},
+			b := &nodePass{base: base{Report: &plan.Report{}, p: p}, facts: &clusterFacts{},
+				past:  &records{sequence: 1},
 				nodes: &nodeFacts{list: c.nodes}}
 			b.together()
 			told := false
