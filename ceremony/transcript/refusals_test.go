@@ -281,3 +281,21 @@ func TestFileRefusals(t *testing.T) {
 	_, err = transcript.Decode(line[:len(line)-1])
 	refuses(t, "a line without its end", err, "line is not ended by a newline")
 }
+
+// TestLineRefusals: a line is read again where it was written, and not what came in its place.
+func TestLineRefusals(t *testing.T) {
+	path := write(t, nil)
+	w, _, _, err := transcript.Resume(&durable.Disk{}, path, clock())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	size := len(contents(t, path))
+	_, err = w.Line(0, size)
+	refuses(t, "its first line", err, "")
+	if err := os.WriteFile(path, bytes.Repeat([]byte{'x'}, size), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Line(0, size)
+	refuses(t, "another", err, ": the line at byte 0 is not what was recorded: ")
+}
