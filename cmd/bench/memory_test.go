@@ -13,15 +13,16 @@ import (
 	"officiant/softhsm"
 )
 
-// growth is what 2,000 nodes may take above what 200 take, in KiB, of a whole process. How
-// much garbage there is at the worst instant is chance: measured were 29 to 45 MiB of a run,
-// 8 to 10 of it up to its audit, and 10 to 18 of verify.
-var growth = map[string]int{"run": 56 << 10, "run up to its audit": 16 << 10, "verify": 24 << 10}
+// growth is what 2,000 nodes may take above what 200 take, in KiB, of a whole process.
+const growth = 8 << 10
+
+// tries is how often it may be measured: how much garbage there is at the worst instant is
+// chance, and more of it on a busy machine. What is kept of a node shows each time.
+const tries = 3
 
 // TestMemoryOfProcesses runs and verifies ceremonies as people do, by the program without
 // clouds, and has the kernel say what each process had resident at most. What it keeps of a
-// node has to stay small: of the 1,800 nodes more, 32 KiB each would be too much of a run, 9 up to
-// its audit, and 14 of verify.
+// node has to stay small: of the 1,800 nodes more, 4.6 KiB each are too much.
 func TestMemoryOfProcesses(t *testing.T) {
 	if testing.Short() {
 		t.Skip("two thousand nodes")
@@ -47,8 +48,29 @@ func TestMemoryOfProcesses(t *testing.T) {
 	if b.cluster, err = newCluster(filepath.Join(b.folder, "cluster"), many); err != nil {
 		t.Fatal(err)
 	}
+	for try := range tries {
+		var over []string
+		for what, peak := range b.peaks(t, few, many) {
+			t.Logf("%s: %d KiB of %d nodes, %d of %d", what, peak[few], few, peak[many], many)
+			if peak[few] < 1<<10 || tooMuch(peak[few], peak[many]) {
+				over = append(over, what)
+			}
+		}
+		if len(over) == 0 {
+			return
+		}
+		if try == tries-1 {
+			t.Errorf("more than %d KiB above, %d times: %q", growth, tries, over)
+		}
+	}
+}
+
+// peaks are what a run, a run up to its audit, and verify had resident at most, by the number
+// of nodes, in KiB.
+func (b *bench) peaks(t *testing.T, sizes ...int) map[string]map[int]int {
+	t.Helper()
 	ran, made, verified := map[int]int{}, map[int]int{}, map[int]int{}
-	for _, n := range []int{few, many} {
+	for _, n := range sizes {
 		plan, err := b.cluster.workers(n, signer.ECDSAP256)
 		if err != nil {
 			t.Fatal(err)
@@ -75,24 +97,14 @@ func TestMemoryOfProcesses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for what, peak := range map[string]map[int]int{
-		"run": ran, "run up to its audit": made, "verify": verified,
-	} {
-		t.Logf("%s: %d KiB of %d nodes, %d of %d", what, peak[few], few, peak[many], many)
-		if peak[few] < 1<<10 || tooMuch(what, peak[few], peak[many]) {
-			t.Errorf("%s: %d KiB resident of %d nodes, %d KiB of %d: more than %d KiB above", what, peak[few], few,
-				peak[many], many, growth[what])
-		}
-	}
+	return map[string]map[int]int{"run": ran, "run up to its audit": made, "verify": verified}
 }
 
-func tooMuch(what string, few, many int) bool { return many-few > growth[what] }
+func tooMuch(few, many int) bool { return many-few > growth }
 
 // TestTooMuchMemory shows that the mark can be missed.
 func TestTooMuchMemory(t *testing.T) {
-	for what, most := range growth {
-		if tooMuch(what, 30<<10, 30<<10+most) || !tooMuch(what, 30<<10, 30<<10+most+1) {
-			t.Errorf("%s: the growth that is allowed is not the one that is said", what)
-		}
+	if tooMuch(30<<10, 30<<10+growth) || !tooMuch(30<<10, 30<<10+growth+1) {
+		t.Error("the growth that is allowed is not the one that is said")
 	}
 }

@@ -16,8 +16,10 @@ import (
 	"officiant/ceremony/attestation"
 	"officiant/ceremony/audit"
 	"officiant/ceremony/history"
+	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/infile"
+	"officiant/cmd/internal/memory"
 	"officiant/cmd/internal/output"
 	"officiant/cmd/internal/terminal"
 )
@@ -74,6 +76,7 @@ func (o *verifyOptions) run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	memory.Bound(dir, plan.File)
 	progress := terminal.Progress{Out: o.Stderr, Now: o.Now}
 	pins.Progress = progress.At
 	report, err := audit.Verify(dir, *pins)
