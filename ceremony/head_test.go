@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"officiant/bundle/fingerprint"
@@ -16,31 +15,6 @@ import (
 	"officiant/ceremony/ceremonytest"
 	"officiant/ceremony/transcript"
 )
-
-// otherDisk is a folder on another file system than the one of dir.
-func otherDisk(t *testing.T, dir string) string {
-	t.Helper()
-	device := func(path string) uint64 {
-		var s syscall.Stat_t
-		if err := syscall.Stat(path, &s); err != nil {
-			return 0
-		}
-		return s.Dev
-	}
-	for _, place := range []string{"/dev/shm", "/tmp", "/var/tmp", "."} {
-		if d := device(place); d == 0 || d == device(dir) {
-			continue
-		}
-		made, err := os.MkdirTemp(place, ".officiant-head-")
-		if err != nil {
-			continue
-		}
-		t.Cleanup(func() { os.RemoveAll(made) })
-		return made
-	}
-	t.Skip("there is one file system here")
-	return ""
-}
 
 // cutTo copies a ceremony directory whose record ends after some lines, without what
 // follows from it.
@@ -86,7 +60,7 @@ func heads(given ...fingerprint.SHA256) ceremony.Heads { return ceremony.Heads{G
 func TestRollback(t *testing.T) {
 	f := ceremonytest.New(t, ceremonytest.Shape{})
 	dir := filepath.Join(t.TempDir(), "ceremony")
-	file := filepath.Join(otherDisk(t, t.TempDir()), "head")
+	file := filepath.Join(ceremonytest.OtherDisk(t, t.TempDir()), "head")
 	cfg := f.Config(t, dir)
 	cfg.Heads = ceremony.Heads{File: file}
 	if _, err := ceremony.Run(t.Context(), cfg); err != nil {
@@ -182,7 +156,7 @@ func TestHeadFile(t *testing.T) {
 	cfg.Heads = ceremony.Heads{File: filepath.Join(t.TempDir(), "head")}
 	_, err := ceremony.Run(t.Context(), cfg)
 	refusedWith(t, err, "on the file system of the ceremony directory")
-	file := filepath.Join(otherDisk(t, t.TempDir()), "head")
+	file := filepath.Join(ceremonytest.OtherDisk(t, t.TempDir()), "head")
 	if err := os.WriteFile(file, []byte(strings.Repeat("ab", 32)+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -23,12 +23,9 @@ func TestAbandonByFile(t *testing.T) {
 	put(t, wrong, "9999\n")
 	must(t, os.Chmod(wrong, 0o600))
 	w.station(right, wrong) // seen before a key is made
-	otherDisk, err := os.MkdirTemp("/dev/shm", "officiant-test-")
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(otherDisk) })
-	dir, file := filepath.Join(t.TempDir(), "ceremony"), filepath.Join(otherDisk, "head")
+	dir := filepath.Join(t.TempDir(), "ceremony")
+	otherDisk := ceremonytest.OtherDisk(t, filepath.Dir(dir))
+	file := filepath.Join(otherDisk, "head")
 	_, digest, _ := officiant(t, "ceremony", "check", w.f.PlanFile, "--digest")
 	code, _, said := officiant(t, "ceremony", "run", w.f.PlanFile, "--station", w.f.Station, "--dir", dir,
 		"--confirm", strings.TrimSpace(digest), "--head-file", file)
