@@ -185,7 +185,9 @@ addEventListener('load', () => {
       if (e.closest('svg, .mono')) continue;
       for (const n of e.childNodes) {
         if (n.nodeType !== Node.TEXT_NODE) continue;
+        const sums = [...n.data.matchAll(/SHA256:\S+/g)]; // base64: what looks like a word in it is chance
         for (const word of n.data.matchAll(/(?<![\p{L}\p{N}])\p{L}{2,20}(?![\p{L}\p{N}])/gu)) {
+          if (sums.some(s => word.index >= s.index && word.index < s.index + s[0].length)) continue;
           const r = d.createRange();
           r.setStart(n, word.index);
           r.setEnd(n, word.index + word[0].length);
