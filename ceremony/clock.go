@@ -41,7 +41,7 @@ func (c *common) atWork() time.Time {
 // are signed: the record began long ago, or by a clock that stood behind.
 func (r *run) bornExpired() error {
 	begins, at := r.progress.NotBefore, r.now()
-	for e := range linesOf(r.plan, schedule.AuthorityCertificate, schedule.LeafCertificate) {
+	for e := range r.plan.All(schedule.AuthorityCertificate, schedule.LeafCertificate) {
 		if r.progress.Issued(e.Name) {
 			continue
 		}

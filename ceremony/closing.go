@@ -2,12 +2,10 @@ package ceremony
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -62,7 +60,7 @@ func (r *outputs) closeRecord(ctx context.Context) error {
 		}
 	}
 	r.observer.Fingerprint("head of the record", r.progress.Head())
-	sum, err := sumOf(filepath.Join(r.dir.path, transcriptFile))
+	sum, err := fingerprint.OfFile(filepath.Join(r.dir.path, transcriptFile))
 	if err != nil {
 		return err
 	}
@@ -77,21 +75,6 @@ func (r *outputs) closeRecord(ctx context.Context) error {
 		return err
 	}
 	return r.dir.disk.Create(path, sig, 0o644)
-}
-
-// sumOf is the SHA-256 of a file, which may be large.
-func sumOf(path string) (sum fingerprint.SHA256, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return sum, err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return sum, err
-	}
-	h.Sum(sum[:0])
-	return sum, nil
 }
 
 // root is the certificate of the root that issues.

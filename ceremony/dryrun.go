@@ -76,7 +76,7 @@ func tryAll(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, r
 			reasons = append(reasons, err.Error())
 		}
 	}
-	for e := range linesOf(c, schedule.CRLSignature) {
+	for e := range c.All(schedule.CRLSignature) {
 		if err := d.list(e); err != nil {
 			reasons = append(reasons, err.Error())
 		}

@@ -33,7 +33,7 @@ func (e *Awaiting) Error() string {
 // addRequests adds a step for each authority of a token that asks for its
 // certificate from an external root.
 func (s *script) addRequests(p phase) {
-	for e := range linesOf(s.plan, schedule.RequestSignature) {
+	for e := range s.plan.All(schedule.RequestSignature) {
 		for _, name := range p.keys {
 			if e.Signer == name {
 				s.add(fmt.Sprintf("Sign the request of the %s intermediate", name),

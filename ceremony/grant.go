@@ -117,7 +117,7 @@ func (r *outputs) grant() ([]byte, error) {
 
 // signGrant has the release key sign the grant.
 func (r *outputs) signGrant(ctx context.Context) error {
-	lines := slices.Collect(linesOf(r.plan, schedule.GrantSignature))
+	lines := slices.Collect(r.plan.All(schedule.GrantSignature))
 	if len(lines) != 1 {
 		return errors.New("the schedule has no line for the grant's signature")
 	}

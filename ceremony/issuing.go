@@ -40,7 +40,7 @@ type issuing struct {
 // issueLeaves makes the leaf certificates of an authority.
 func (r *issuing) issueLeaves(ctx context.Context, authority string) error {
 	return r.issue(ctx, func(yield func(schedule.Entry) bool) {
-		for e := range linesOf(r.plan, schedule.LeafCertificate) {
+		for e := range r.plan.All(schedule.LeafCertificate) {
 			if e.Signer == authority && !yield(e) {
 				return
 			}

@@ -93,7 +93,7 @@ func (r *outputs) etcdList() []byte {
 
 // writeLists writes the lists that were made, as DER and as PEM.
 func (r *outputs) writeLists() error {
-	for e := range linesOf(r.plan, schedule.CRLSignature) {
+	for e := range r.plan.All(schedule.CRLSignature) {
 		der := r.progress.Lists[e.Name]
 		if err := r.dir.ensure(r.dir.named(listFile(e.Signer)), der); err != nil {
 			return err

@@ -35,7 +35,7 @@ func (r *outputs) signBundles(ctx context.Context) error {
 	// Bundles have their lines in the plan's order of nodes.
 	unsigned := func(yield func(unsignedBundle) bool) {
 		at := 0
-		for e := range linesOf(r.plan, schedule.BundleSignature) {
+		for e := range r.plan.All(schedule.BundleSignature) {
 			if !r.progress.Signed(e.Name) && !yield(unsignedBundle{e, at}) {
 				return
 			}
@@ -303,7 +303,7 @@ func (r *outputs) writeBundle(b *bundle.Bundle) error {
 
 // transcriptEntry is the schedule's line for the transcript's own signature.
 func transcriptEntry(c *schedule.Ceremony) (schedule.Entry, error) {
-	for e := range linesOf(c, schedule.TranscriptSignature) {
+	for e := range c.All(schedule.TranscriptSignature) {
 		return e, nil
 	}
 	return schedule.Entry{}, errors.New("the schedule has no line for the transcript's signature")

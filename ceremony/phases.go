@@ -68,7 +68,7 @@ func (s *script) addToken(p phase, turns []phase) {
 	}
 	s.addRequests(p)
 	if p.root {
-		for e := range linesOf(s.plan, schedule.RootCertificate, schedule.AuthorityCertificate) {
+		for e := range s.plan.All(schedule.RootCertificate, schedule.AuthorityCertificate) {
 			switch {
 			case !slices.Contains(p.keys, e.Signer): // another root's, on another token
 			case e.Kind == schedule.RootCertificate:

@@ -159,7 +159,7 @@ func (s *script) addLeaves(tokens []phase) {
 // addList adds the step of an authority's revocation list, if it signs one. A
 // root's comes while its token is in the reader.
 func (s *script) addList(authority string) {
-	for e := range linesOf(s.plan, schedule.CRLSignature) {
+	for e := range s.plan.All(schedule.CRLSignature) {
 		if e.Signer == authority {
 			s.add(fmt.Sprintf("Sign the revocation list of %s", authority),
 				inIssuing(func(r *issuing, ctx context.Context) error { return r.signList(ctx, e) }))

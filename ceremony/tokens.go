@@ -76,7 +76,7 @@ func (r *tokens) rests(p phase, turns []phase) (bool, error) {
 	if !r.resumed || !p.removable || len(r.existing(p)) < len(p.keys) {
 		return false, nil
 	}
-	for e := range linesOf(r.plan, schedule.RequestSignature) {
+	for e := range r.plan.All(schedule.RequestSignature) {
 		if slices.Contains(p.keys, e.Signer) && r.progress.Requests[e.Name] == nil {
 			return false, nil
 		}

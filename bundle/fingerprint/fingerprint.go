@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strings"
 )
@@ -24,6 +26,20 @@ const (
 
 // Of returns the digest of data.
 func Of(data []byte) SHA256 { return sha256.Sum256(data) }
+
+// OfFile is the SHA-256 of a file, which may be large: it is not held in memory.
+func OfFile(path string) (sum SHA256, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return sum, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return sum, err
+	}
+	return SHA256(h.Sum(nil)), nil
+}
 
 // SPKI returns the digest of the DER SubjectPublicKeyInfo of pub.
 func SPKI(pub crypto.PublicKey) (SHA256, error) {

@@ -149,15 +149,7 @@ func (c *Ceremony) RootNameOf(authority string) string {
 }
 
 // Awaited lists the certificates that have to come back from an external root.
-func (c *Ceremony) Awaited() []Entry {
-	var out []Entry
-	for n := range c.Len() {
-		if kind, _ := c.Of(n + 1); kind == ExternalCertificate {
-			out = append(out, *c.Entry(n + 1))
-		}
-	}
-	return out
-}
+func (c *Ceremony) Awaited() []Entry { return slices.Collect(c.All(ExternalCertificate)) }
 
 // ParseCertificates reads one certificate or more, as a company's CA sends them: PEM,
 // DER or PKCS #7, with whatever people are to read around.

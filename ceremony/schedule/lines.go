@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"iter"
+	"slices"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -66,10 +67,14 @@ func (c *Ceremony) Len() int {
 	return len(c.lines.places)
 }
 
-// All are the entries, in the schedule's order.
-func (c *Ceremony) All() iter.Seq[Entry] {
+// All are the entries, in the schedule's order, or those of some kinds: then no other line is
+// expanded.
+func (c *Ceremony) All(kinds ...Kind) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for n := range c.Len() {
+			if kind, _ := c.Of(n + 1); len(kinds) > 0 && !slices.Contains(kinds, kind) {
+				continue
+			}
 			if !yield(c.entry(n)) {
 				return
 			}

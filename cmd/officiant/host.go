@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"io"
 	"net"
 	"os"
 	"runtime"
@@ -19,17 +17,11 @@ func thisProgram(version string) (transcript.Program, error) {
 	if err != nil {
 		return transcript.Program{}, err
 	}
-	f, err := os.Open(path)
+	sum, err := fingerprint.OfFile(path)
 	if err != nil {
 		return transcript.Program{}, err
 	}
-	defer f.Close()
-	// The program is by far the largest file there is: it is not held in memory.
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return transcript.Program{}, err
-	}
-	return transcript.Program{Version: version, SHA256: fingerprint.SHA256(h.Sum(nil)), Go: runtime.Version(), Airgap: airgap}, nil
+	return transcript.Program{Version: version, SHA256: sum, Go: runtime.Version(), Airgap: airgap}, nil
 }
 
 // thisHost says on which machine the ceremony runs, and which network

@@ -348,6 +348,27 @@ func relinked(t *testing.T, path string, seq int, change func(l *chain.Line)) {
 	}
 }
 
+// issued is a journal of four lines, with the intent and the certificate of a node.
+func (d *desk) issued(t *testing.T) (j *journal.Journal, path string, in journal.Intent) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "journal.jsonl")
+	j, _, err := d.begin(&durable.Disk{}, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, der := d.leaf("node worker-1", "a")
+	if _, err = j.Append(journal.Grant{Sequence: 1}, in); err == nil {
+		_, err = j.Append(journal.Issued{Intent: 3, Certificate: der})
+	}
+	if err == nil {
+		err = j.Sync()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j, path, in
+}
+
 // TestLineReasons: a line that was changed is told by what is wrong with it, although the
 // lines after it fit.
 func TestLineReasons(t *testing.T) {
@@ -364,22 +385,9 @@ func TestLineReasons(t *testing.T) {
 		},
 	} {
 		d := newDesk(t)
-		path := filepath.Join(t.TempDir(), "journal.jsonl")
-		j, _, err := d.begin(&durable.Disk{}, path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in, der := d.leaf("node worker-1", "a")
-		if _, err = j.Append(journal.Grant{Sequence: 1}, in); err == nil {
-			_, err = j.Append(journal.Issued{Intent: 3, Certificate: der})
-		}
-		if err == nil {
-			err = j.Sync()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		j, path, _ := d.issued(t)
 		j.Close()
+		var err error
 		relinked(t, path, 3, change)
 		if j, _, err = d.begin(&durable.Disk{}, path); err == nil {
 			j.Close()
@@ -418,22 +426,8 @@ func TestAnotherFormat(t *testing.T) {
 // TestChangedUnderIt: a certificate is not read out of a line that became another.
 func TestChangedUnderIt(t *testing.T) {
 	d := newDesk(t)
-	path := filepath.Join(t.TempDir(), "journal.jsonl")
-	j, _, err := d.begin(&durable.Disk{}, path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	j, path, in := d.issued(t)
 	defer j.Close()
-	in, der := d.leaf("node worker-1", "a")
-	if _, err = j.Append(journal.Grant{Sequence: 1}, in); err == nil {
-		_, err = j.Append(journal.Issued{Intent: 3, Certificate: der})
-	}
-	if err == nil {
-		err = j.Sync()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 	if _, err := j.Certificate(in.Content, d.at); err != nil {
 		t.Error(err)
 	}

@@ -12,7 +12,6 @@ import (
 // belongs to the system.
 var own = map[string]string{
 	"cmd/officiant/check.go":           "the schedule beside a plan is compared as a stream, line by line",
-	"cmd/officiant/host.go":            "files of /proc",
 	"cmd/officiant/proposal.go":        "a folder's regular files, each up to its limit",
 	"cmd/officiant/tries.go":           "what this machine remembers of wrong PINs",
 	"cmd/officiant-node/sync_units.go": "systemd units, as they were written",

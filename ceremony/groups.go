@@ -1,23 +1,6 @@
 package ceremony
 
-import (
-	"iter"
-	"slices"
-
-	"officiant/ceremony/schedule"
-)
-
-// linesOf goes through the schedule's lines of some kinds, in their order. No other line is
-// expanded.
-func linesOf(c *schedule.Ceremony, kinds ...schedule.Kind) iter.Seq[schedule.Entry] {
-	return func(yield func(schedule.Entry) bool) {
-		for n := range c.Len() {
-			if kind, _ := c.Of(n + 1); slices.Contains(kinds, kind) && !yield(*c.Entry(n + 1)) {
-				return
-			}
-		}
-	}
-}
+import "iter"
 
 // groups cuts a sequence into groups of some size; the first is of another.
 func groups[E any](of iter.Seq[E], first, size int) iter.Seq[[]E] {
