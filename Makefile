@@ -8,9 +8,9 @@ FUZZTIME ?= 100000x
 # The packages whose every refusal is met in a test of their own; the list grows.
 REFUSALS := $(addprefix ./bundle/,certfile charset contents durable fetch fingerprint install kubeadm kubeconfig kubelet kubepki \
 		nearest privatekey request seal sshsig statement tree update visible yamltree) \
-	$(addprefix ./ceremony/,approval chain comparison history inventory issue lint online online/csrlist online/endpoint online/grant \
+	$(addprefix ./ceremony/,approval attestation chain comparison history inventory issue lint online online/csrlist online/endpoint online/grant \
 		online/journal online/policy online/proof placement plan preflight profile quorum receipt revocation schedule station status transcript) \
-	./signer $(addprefix ./signer/,backoff pkcs11) ./cmd/officiant-node ./cmd/officiant-signer
+	./signer $(addprefix ./signer/,attestation backoff pkcs11) ./cmd/officiant-node ./cmd/officiant-signer
 empty :=
 comma := ,
 # What covdata reports of: programs that tests build have run more than these packages.

@@ -76,8 +76,10 @@ func unpacked(said map[string]string) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case len(data) > maxStatement || in.Len() > 0:
-		return nil, errors.New("it has more bytes than an attestation")
+	case len(data) > maxStatement:
+		return nil, fmt.Errorf("it unpacks to more than %d MiB", maxStatement>>20)
+	case in.Len() > 0:
+		return nil, fmt.Errorf("%d bytes follow what is packed", in.Len())
 	case len(data) <= signatureSize:
 		return nil, fmt.Errorf("%d bytes hold no statement and its signature", len(data))
 	}
@@ -206,9 +208,11 @@ func vouched(signed, signature []byte, chains [3][]*x509.Certificate, known []*x
 				return "", errors.New("the card or the partition is none of Google's")
 			}
 			maker, google := signer(card), signer(googleCard, googlePartition)
-			if maker == nil || google == nil || bytes.Equal(maker.RawSubjectPublicKeyInfo,
-				google.RawSubjectPublicKeyInfo) {
+			switch {
+			case maker == nil || google == nil:
 				return "", fmt.Errorf("%w: the card is by %.80q and %.80q", ErrNoRoot, card.Issuer, googleCard.Issuer)
+			case bytes.Equal(maker.RawSubjectPublicKeyInfo, google.RawSubjectPublicKeyInfo):
+				return "", fmt.Errorf("%w: maker and Google have one root, so only one of them vouches", ErrNoRoot)
 			}
 			return fmt.Sprintf("Cloud HSM, up to %s and %s", maker.Subject.CommonName, google.Subject.CommonName), nil
 		}

@@ -65,31 +65,20 @@ func verifyYubico(format string, said map[string]string, spki []byte, given []*x
 }
 
 // extensions are a certificate's below one of Yubico's arcs, by their last number.
-func extensions(c *x509.Certificate, arc string) (map[string]cryptobyte.String, error) {
+// crypto/x509 has refused a certificate that has one twice.
+func extensions(c *x509.Certificate, arc string) map[string]cryptobyte.String {
 	out := map[string]cryptobyte.String{}
 	for _, e := range c.Extensions {
-		last, ok := strings.CutPrefix(e.Id.String(), "1.3.6.1.4.1.41482."+arc+".")
-		if !ok {
-			continue
+		if last, ok := strings.CutPrefix(e.Id.String(), "1.3.6.1.4.1.41482."+arc+"."); ok {
+			out[last] = e.Value
 		}
-		if _, twice := out[last]; twice {
-			return nil, fmt.Errorf("extension %s.%s stands there twice", arc, last)
-		}
-		out[last] = e.Value
 	}
-	return out, nil
+	return out
 }
 
 func readPIV(certs []*x509.Certificate, claims map[string]string) error {
-	said, err := extensions(certs[0], "3")
-	if err != nil {
-		return err
-	}
-	device, err := extensions(certs[1], "3")
-	if err != nil {
-		return err
-	}
-	if _, isKey := device["8"]; isKey {
+	said := extensions(certs[0], "3")
+	if _, isKey := extensions(certs[1], "3")["8"]; isKey {
 		return errors.New("its second certificate is a key's of the YubiKey's user, which vouches for nothing")
 	}
 	f, p := said["3"], said["8"]
@@ -121,10 +110,7 @@ func readPIV(certs []*x509.Certificate, claims map[string]string) error {
 }
 
 func readHSM(certs []*x509.Certificate, claims map[string]string) error {
-	said, err := extensions(certs[0], "4")
-	if err != nil {
-		return err
-	}
+	said := extensions(certs[0], "4")
 	var firmware cryptobyte.String
 	var origin, may []byte
 	serial, id := new(big.Int), new(big.Int)

@@ -187,6 +187,8 @@ func TestYubiHSM(t *testing.T) {
 			root.cert),
 			trusted, "lets it vouch"},
 		"the maker's root by sum": {all, Roots{Sums: must(BuiltIn()).Sums}, ErrNoRoot.Error()},
+		"no device": {[]*x509.Certificate{good.cert, batch.cert, root.cert}, trusted,
+			"(object 0), which signed it, is not there"},
 		"no sub-CA": {[]*x509.Certificate{good.cert, device.cert, root.cert}, trusted,
 			ErrNoRoot.Error()},
 		"the device's root is nobody": {all, Roots{Certificates: newCA(t, "Yubico YubiHSM Root CA").certs()},
@@ -197,6 +199,51 @@ func TestYubiHSM(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// TestPIVForm: what has the extensions of a YubiKey's word, and not their form, is none.
+func TestPIVForm(t *testing.T) {
+	root := newCA(t, "Yubico PIV Root CA")
+	device := root.issue(t, "Yubico PIV Attestation", true, 0, nil)
+	says := func(last int, value ...byte) pkix.Extension {
+		return pkix.Extension{Id: append(slices.Clone(pivArc), last), Value: value}
+	}
+	const form = "its firmware or its policies are not of the form they have"
+	for what, c := range map[string]struct {
+		extensions []pkix.Extension
+		says       string
+	}{
+		"a short firmware": {[]pkix.Extension{says(pivFirmware, 5, 4), says(pivPolicy, 2, 1)}, form},
+		"one policy":       {[]pkix.Extension{says(pivFirmware, 5, 4, 3), says(pivPolicy, 2)}, form},
+		"no firmware":      {[]pkix.Extension{says(pivPolicy, 2, 1)}, "41482.3.3 is there 0 times, not once"},
+		"a serial of zeros": {[]pkix.Extension{says(pivFirmware, 5, 4, 3), says(pivPolicy, 2, 1), says(pivSerial, 0)},
+			"its serial: "},
+	} {
+		leaf := device.issue(t, "YubiKey PIV Attestation 9c", false, 0, c.extensions)
+		s, err := Verify(leaf.cert.RawSubjectPublicKeyInfo, append(leaf.certs(), device.cert),
+			Roots{Certificates: root.certs()})
+		if err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, %v", what, s, err)
+		}
+	}
+}
+
+// TestParse: what is no list of certificates is refused by what it is.
+func TestParse(t *testing.T) {
+	one := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: newCA(t, "one").cert.Raw})
+	for want, text := range map[string][]byte{
+		"holds no certificate in PEM": []byte("junk"),
+		`holds a "PRIVATE KEY", not cer`: append(slices.Clone(one),
+			pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY"})...),
+		"more than 64 certificates": slices.Repeat(one, 65),
+	} {
+		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+	if certs, err := Parse(slices.Repeat(one, 64)); err != nil || len(certs) != 64 {
+		t.Errorf("64 certificates: %d, %v", len(certs), err)
 	}
 }
 
