@@ -113,10 +113,8 @@ const noAttestation = "AWS KMS does not attest keys: their origin is AWS's word"
 // grade judges what AWS says of a key.
 func grade(m *types.KeyMetadata) (signer.Grade, string) {
 	switch {
-	case m.Origin == types.OriginTypeExternal:
+	case m.Origin != types.OriginTypeAwsKms: // usable takes no third one
 		return signer.Unproven, "imported (Origin EXTERNAL): a copy exists outside of AWS KMS"
-	case m.Origin != types.OriginTypeAwsKms:
-		return signer.Unproven, fmt.Sprintf("Origin is %q, not AWS_KMS", m.Origin)
 	case m.ValidTo != nil:
 		return signer.Unproven, "its key material ends on " + date(m.ValidTo)
 	case m.MultiRegion == nil:

@@ -71,8 +71,8 @@ func (s *store) schedule(
 			fingerprint.SHA256(spki),
 		)
 	}
-	if k.info.Attributes["Tag "+tagID] != hex.EncodeToString(id[:]) {
-		return gone, fmt.Errorf("%w: %s has no tag with this id", signer.ErrOther, k.arn)
+	if tag := k.info.Attributes["Tag "+tagID]; tag != hex.EncodeToString(id[:]) {
+		return gone, fmt.Errorf("%w: the tag %s of %s is %q now", signer.ErrOther, tagID, k.arn, tag)
 	}
 	out, err := backoff.Do(ctx, s.again(), throttles, func() (*kms.ScheduleKeyDeletionOutput, error) {
 		return call(ctx, s, "ScheduleKeyDeletion", k.arn, s.client.ScheduleKeyDeletion,

@@ -59,6 +59,8 @@ func (s *Server) getPublicKey(in ofKey, f Fault) (any, error) {
 		pub = s.other(k).private.Public()
 	case OtherAlgorithm:
 		spec = "ECC_SECG_P256K1"
+	case OtherExponent:
+		pub = &rsa.PublicKey{N: pub.(*rsa.PublicKey).N, E: 3}
 	}
 	der, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {
@@ -203,7 +205,11 @@ func (s *Server) listKeys(in page, f Fault) (any, error) {
 	from, to, out := in.of(len(s.keys), f)
 	entries := []map[string]string{}
 	for _, k := range s.keys[from:to] {
-		entries = append(entries, map[string]string{"KeyId": k.KeyId, "KeyArn": k.Arn})
+		entry := map[string]string{"KeyId": k.KeyId, "KeyArn": k.Arn}
+		if f == OtherKeyID {
+			entry["KeyArn"] = owner + ":alias/" + k.KeyId
+		}
+		entries = append(entries, entry)
 	}
 	out["Keys"] = entries
 	return out, nil
@@ -213,6 +219,9 @@ func (s *Server) listResourceTags(in page, f Fault) (any, error) {
 	k, err := s.at(in.KeyId)
 	if err != nil {
 		return nil, err
+	}
+	if f == OtherKeyID {
+		k = s.other(k)
 	}
 	from, to, out := in.of(len(k.tags), f)
 	out["Tags"] = append([]tag{}, k.tags[from:to]...)

@@ -27,8 +27,12 @@ func (s *Server) scheduleKeyDeletion(in toDelete, f Fault) (any, error) {
 	if f == OtherKeyID {
 		arn = s.other(k).Arn
 	}
-	return map[string]any{"KeyId": arn, "KeyState": k.KeyState, "DeletionDate": k.DeletionDate,
-		"PendingWindowInDays": in.PendingWindowInDays}, nil
+	out := map[string]any{"KeyId": arn, "KeyState": k.KeyState, "DeletionDate": k.DeletionDate,
+		"PendingWindowInDays": in.PendingWindowInDays}
+	if f == Dateless {
+		delete(out, "DeletionDate")
+	}
+	return out, nil
 }
 
 func (s *Server) deleteAlias(in struct{ AliasName string }, _ Fault) (any, error) {

@@ -25,6 +25,9 @@ const (
 	Broken         Fault = "broken"          // KMSInternalException, status 500
 	Garbage        Fault = "garbage"         // an answer that is no JSON
 	Endless        Fault = "endless"         // a list of empty pages, each with a next one
+	Empty          Fault = "empty"           // an answer that says nothing
+	Dateless       Fault = "dateless"        // a deletion without its date
+	OtherExponent  Fault = "other exponent"  // 3, of an RSA public key
 	Slow           Fault = "slow"            // answers after a minute
 	Redirect       Fault = "redirect"        // 307 to where RedirectTo says
 	Cut            Fault = "cut"             // the connection, before anything is done
@@ -33,6 +36,7 @@ const (
 
 type fault struct {
 	Fault
+	skip  int // so many go well first
 	times int // negative: for good
 }
 
@@ -41,7 +45,14 @@ type fault struct {
 func (s *Server) Fail(action string, f Fault, times int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults[action] = &fault{f, times}
+	s.faults[action] = &fault{f, 0, times}
+}
+
+// FailLater is Fail, after so many requests that go well.
+func (s *Server) FailLater(action string, skip int, f Fault, times int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults[action] = &fault{f, skip, times}
 }
 
 // next counts a request, and says what goes wrong with it.
@@ -51,6 +62,10 @@ func (s *Server) next(action string) Fault {
 	s.counts[action]++
 	f := s.faults[action]
 	if f == nil || f.times == 0 {
+		return ""
+	}
+	if f.skip > 0 {
+		f.skip--
 		return ""
 	}
 	f.times--

@@ -135,6 +135,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			out, err = s.do(do, body, f)
 		}
 		switch f {
+		case Empty:
+			out = map[string]any{}
 		case Garbage:
 			w.Header().Set("Content-Type", contentType)
 			io.WriteString(w, "<html>Welcome to the hotel</html>")
