@@ -180,8 +180,8 @@ func checkEndpoint(s string) (string, error) {
 	if h, p, err := net.SplitHostPort(s); err == nil {
 		n, err := strconv.ParseUint(p, 10, 16)
 		switch {
-		case p == "": // "api.test:" is api.test to kubeadm
-			s = strings.TrimSuffix(s, ":")
+		case p == "": // "api.test:" is api.test to kubeadm, and "[fd00::1]:" is fd00::1
+			s = h
 		case strings.Contains(s, "/"):
 			return "", fmt.Errorf("%q %s", s, notAName(s))
 		case err != nil || n == 0:
@@ -222,10 +222,13 @@ func endsInNumber(name string) bool {
 // notAName says why a text is neither a host's name nor an address. It is asked only
 // about what is not.
 func notAName(s string) string {
-	lower, _, port := strings.Cut(s, ":")
+	lower, after, port := strings.Cut(s, ":")
+	_, address := parseAddr(s)
 	switch {
 	case s == "":
 		return "is empty"
+	case address:
+		return "is an address, where a name belongs"
 	case strings.TrimSpace(s) != s:
 		return "has spaces around it"
 	case strings.Contains(s, "://"):
@@ -236,8 +239,14 @@ func notAName(s string) string {
 		return "has a zone, which means something on one machine alone"
 	case strings.ContainsAny(s, "[]"):
 		return "stands in brackets, which only an address with a port has"
-	case port && isSubdomain(strings.ToLower(lower)):
+	case port && isSubdomain(strings.ToLower(lower)) && strings.Trim(after, "0123456789") == "":
 		return "has a port, where a name alone belongs"
+	case strings.Contains(s, ","):
+		return "has a comma: one name belongs here, and a list has an entry for each"
+	case strings.ContainsAny(s, " \t\r\n"):
+		return "has a space in it: one name belongs here, and a list has an entry for each"
+	case strings.Contains(s, "@"):
+		return "is a mail address, which no server's certificate needs"
 	case strings.Contains(strings.TrimPrefix(s, "*."), "*"):
 		return "has a * elsewhere than in place of the first label: *.NAME"
 	case strings.HasSuffix(s, "."):

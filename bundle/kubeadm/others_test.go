@@ -36,6 +36,11 @@ func TestAsKubeadmReads(t *testing.T) {
 			Config{DNSDomain: "b.test", ServiceSubnet: "10.1.0.0/16"}},
 		{"tag", "clusterName: !!str 2026\n", Config{ClusterName: "2026"}},
 		{"switch of YAML 1.1", "featureGates: {PublicKeysECDSA: yes}\n", Config{EncryptionAlgorithm: "ECDSA-P256"}},
+		{"a gate that says nothing", "featureGates: {PublicKeysECDSA: }\n", Config{}},
+		{"a key behind ?", "? clusterName\n: demo\n", Config{ClusterName: "demo"}},
+		{"no port in IPv6", "controlPlaneEndpoint: '[fd00::1]:'\n", Config{ControlPlaneEndpoint: "fd00::1"}},
+		{"quoted number", "clusterName: '5e10'\n", Config{ClusterName: "5e10"}},
+		{"no number", "clusterName: 0x1g\n", Config{ClusterName: "0x1g"}},
 		{"quoted words", "clusterName: 'on'\n", Config{ClusterName: "on"}},
 	} {
 		got, err := Parse("f", []byte(clusterHead+row.data))
@@ -46,6 +51,19 @@ func TestAsKubeadmReads(t *testing.T) {
 		row.want.HasCluster, got.Notes = true, nil
 		if diff := cmp.Diff(&row.want, got); diff != "" {
 			t.Errorf("%s: %s", row.what, diff)
+		}
+	}
+}
+
+// A port is a number in YAML 1.1, and the second document of two files that were put
+// together has a byte order mark of its own.
+func TestPutTogether(t *testing.T) {
+	for text, want := range map[string]int{
+		"06443": 0o6443, "08443": 8443, "6443.0": 6443, "6_443": 6443, "0x192b": 6443,
+	} {
+		file := "\ufeff" + clusterHead + "---\r\n\ufeff" + initHead + "localAPIEndpoint: {bindPort: " + text + "}\n"
+		if c, err := Parse("f", []byte(file)); err != nil || c.BindPort != want || !c.HasCluster {
+			t.Errorf("%s: %+v, %v", text, c, err)
 		}
 	}
 }

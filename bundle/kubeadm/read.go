@@ -112,13 +112,17 @@ type part struct {
 // be left to do it: of what follows an empty document it sees nothing.
 func split(data []byte) []part {
 	parts := []part{{}}
-	line := 0
+	line, first := 0, false
 	for text := range bytes.Lines(data) {
+		if first { // files that were put together have a byte order mark here, too
+			text = bytes.TrimPrefix(text, []byte("\ufeff"))
+		}
 		rest, marker := bytes.CutPrefix(text, []byte("---"))
 		if marker && (len(rest) == 0 || bytes.ContainsAny(rest[:1], " \t\r\n")) {
 			parts = append(parts, part{line: line})
 			text = append([]byte("   "), rest...) // what follows on the line keeps its column
 		}
+		first = marker
 		last := &parts[len(parts)-1]
 		last.data = append(last.data, text...)
 		line++
@@ -228,6 +232,10 @@ func (r *reader) text(node ast.Node, path string) (string, bool) {
 			r.refuse(node, path, "%s is true or false to kubeadm, where text is expected; put it in quotes", s.Value)
 			return "", false
 		}
+		if _, is := isNumber(s); is {
+			r.refuse(node, path, "%s is a number to kubeadm, where text is expected; put it in quotes", s.Value)
+			return "", false
+		}
 		return s.Value, true
 	case *ast.LiteralNode:
 		return s.Value.Value, true
@@ -253,20 +261,19 @@ func (r *reader) texts(node ast.Node, path string) ([]value, bool) {
 	return values, ok
 }
 
+// number reads a port as kubeadm does, to which 06443, 08443 and 6443.0 are ports.
 func (r *reader) number(node ast.Node, path string) (int, bool) {
-	if i, ok := node.(*ast.IntegerNode); ok {
-		switch n := i.GetValue().(type) {
-		case int64:
-			if n >= math.MinInt32 && n <= math.MaxInt32 {
-				return int(n), true
-			}
-		case uint64:
-			if n <= math.MaxInt32 {
-				return int(n), true
-			}
-		}
+	n, ok := isNumber(node)
+	switch {
+	case !ok:
+		r.refuse(node, path, "%s where a whole number is expected", describe(node))
+	case n != math.Trunc(n):
+		r.refuse(node, path, "%s is not a whole number", node.GetToken().Value)
+	case n < math.MinInt32 || n > math.MaxInt32:
+		r.refuse(node, path, "%s is too large a number", node.GetToken().Value)
+	default:
+		return int(n), true
 	}
-	r.refuse(node, path, "%s where a small number is expected", describe(node))
 	return 0, false
 }
 
@@ -280,6 +287,9 @@ func (r *reader) gates(d *document, path string, node ast.Node) bool {
 	}
 	for _, e := range entries {
 		at := path + "." + e.key
+		if e.value == nil || r.resolve(e.value).Type() == ast.NullType {
+			continue
+		}
 		on, ok := isSwitch(r.resolve(e.value))
 		if k, slip := nearest.Name(e.key, slices.Values([]string{keysGate})); slip {
 			r.refuse(e.at, path, "kubeadm has no feature gate %q; did you mean %s?", e.key, k)

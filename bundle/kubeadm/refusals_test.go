@@ -184,7 +184,7 @@ func TestReasons(t *testing.T) {
 				{
 					Of:   "text for a number",
 					Data: node("localAPIEndpoint: {bindPort: '1'}"),
-					Says: "text where a small number is expected",
+					Says: "text where a whole number is expected",
 					Not:  node("localAPIEndpoint: {bindPort: 0x10}"),
 				},
 				{
@@ -194,6 +194,34 @@ func TestReasons(t *testing.T) {
 					Not:  cluster("featureGates: {a: yes}"),
 				},
 				{Of: "nothing in a list", Data: san("~"), Says: "nothing where text is expected", Not: san("a")},
+				{
+					Of:   "a number of YAML 1.1 for text",
+					Data: node("nodeRegistration: {name: 5e10}"),
+					Says: "5e10 is a number to kubeadm, where text is expected; put it in quotes",
+					Not:  node("nodeRegistration: {name: 5e}"),
+				},
+				{
+					Of:   "half a port",
+					Data: node("localAPIEndpoint: {bindPort: 6443.5}"),
+					Says: "6443.5 is not a whole number",
+					Not:  node("localAPIEndpoint: {bindPort: 6443.0}"),
+				},
+				{
+					Of:   "a port of any length",
+					Data: node("localAPIEndpoint: {bindPort: 1e12}"),
+					Says: "1e12 is too large a number",
+					Not:  node("localAPIEndpoint: {bindPort: 1e3}"),
+				},
+				{Of: "two in one", Data: san("'a,b'"), Says: "has a comma: one name belongs here", Not: san("a,b")},
+				{Of: "two words", Data: san("a b"), Says: "has a space in it: one name belongs here", Not: san("a")},
+				{Of: "a mail address", Data: san("a@b.test"), Says: "is a mail address", Not: san("b.test")},
+				{
+					Of:   "an address for a node's name",
+					Data: node("nodeRegistration: {name: 'fd00::1'}"),
+					Says: "is an address, where a name belongs",
+					Not:  node("nodeRegistration: {name: '10.0.0.1'}"),
+				},
+				{Of: "a time", Data: san("12:30:45"), Says: "is neither an IP address nor", Not: san("12h")},
 				{
 					Of:   "text for fields",
 					Data: cluster("networking: a"),

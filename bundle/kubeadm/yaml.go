@@ -1,6 +1,10 @@
 package kubeadm
 
 import (
+	"regexp"
+	"strconv"
+	"strings"
+
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 )
@@ -25,6 +29,36 @@ func isSwitch(node ast.Node) (on, ok bool) {
 		}
 	}
 	return on, ok
+}
+
+var float = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
+
+// isNumber reads a plain scalar that is a number to kubeadm's parser, which goes by YAML
+// 1.1: 5e10 and 08, which YAML 1.2 or this program's parser take for text, are numbers,
+// and a node of that name has to be in quotes.
+func isNumber(node ast.Node) (float64, bool) {
+	switch n := node.(type) {
+	case *ast.IntegerNode, *ast.FloatNode:
+	case *ast.StringNode:
+		if n.Token == nil || n.Token.Type != token.StringType {
+			return 0, false
+		}
+	default:
+		return 0, false
+	}
+	plain := strings.TrimSpace(node.GetToken().Value)
+	if plain == "" || !strings.Contains("+-.0123456789", plain[:1]) {
+		return 0, false
+	}
+	plain = strings.ReplaceAll(plain, "_", "")
+	if i, err := strconv.ParseInt(plain, 0, 64); err == nil {
+		return float64(i), true
+	}
+	if !float.MatchString(plain) {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(plain, 64)
+	return f, err == nil
 }
 
 // collectAnchors notes what the document's anchors name.
@@ -99,7 +133,11 @@ func (r *reader) entries(node ast.Node, path string) ([]entry, bool) {
 			merged = append(merged, more...)
 			continue
 		}
-		key, ok := r.resolve(v.Key).(*ast.StringNode)
+		var at ast.Node = v.Key
+		if long, ok := v.Key.(*ast.MappingKeyNode); ok { // "? key"
+			at = long.Value
+		}
+		key, ok := r.resolve(at).(*ast.StringNode)
 		if !ok {
 			r.refuse(v.Key, path, "%s where a field's name is expected", describe(v.Key))
 			return nil, false

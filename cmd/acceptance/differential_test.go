@@ -26,7 +26,7 @@ func TestDifferential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(checks) < 88 {
+	if len(checks) < 97 {
 		t.Errorf("the corpus has %d configurations", len(checks))
 	}
 	for _, c := range checks {
