@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"officiant/bundle/durable"
+	"officiant/cmd/internal/interrupt"
 	"officiant/cmd/internal/terminal"
 )
 
@@ -27,9 +28,9 @@ func main() {
 	o := &options{
 		Stdin: os.Stdin, Stdout: stdout, Stderr: stderr,
 		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Hostname: os.Hostname, Program: runProgram,
-		Version: version, Getenv: os.Getenv,
+		Version: version, Getenv: os.Getenv, guard: &interrupt.Guard{},
 	}
-	code := execute(ctx, o, os.Args[1:])
+	code := o.guard.Run(ctx, "officiant-node", o.Stderr, func() int { return execute(ctx, o, os.Args[1:]) })
 	_ = errors.Join(stdout.Flush(), stderr.Flush()) // what has no end of line
 	stop()
 	os.Exit(code)

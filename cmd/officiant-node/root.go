@@ -9,6 +9,7 @@ import (
 
 	"officiant/bundle/durable"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/interrupt"
 	"officiant/cmd/internal/program"
 )
 
@@ -24,10 +25,14 @@ type options struct {
 	Program func(ctx context.Context, name string, args ...string) ([]byte, error)
 	Version string
 	Getenv  func(key string) string // nil: nothing is in the environment
+	guard   *interrupt.Guard        // nil: nothing cuts a command short
 }
 
 // variables stand in for flags that are the same in each command on a node.
 var variables = []exit.Variable{{Name: "OFFICIANT_RELEASE_KEY", Flag: "release-key"}}
+
+// readers are the commands that write nothing. A signal ends them where they are.
+var readers = map[string]bool{"officiant-node status": true, "officiant-node verify": true}
 
 func execute(ctx context.Context, o *options, args []string) int {
 	root := newRootCommand(o)
@@ -35,6 +40,10 @@ func execute(ctx context.Context, o *options, args []string) int {
 	root.SetIn(o.Stdin)
 	root.SetOut(o.Stdout)
 	root.SetErr(o.Stderr)
+	// What writes ends at its next safe point.
+	if command, _, err := root.Find(args); err == nil && !readers[command.CommandPath()] {
+		defer o.guard.Finishes()()
+	}
 	return exit.Run(ctx, root, o.Stderr, exitCode)
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"officiant/bundle/durable"
+	"officiant/cmd/internal/interrupt"
 	"officiant/cmd/internal/terminal"
 	"officiant/signer/pkcs11/module"
 )
@@ -35,8 +36,9 @@ func main() {
 	o := &options{
 		Stdout: stdout, Stderr: stderr, Log: os.Stderr, Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now,
 		Setenv: os.Setenv, Getenv: os.Getenv, Hangup: hangup, Version: version,
+		guard: &interrupt.Guard{},
 	}
-	code := execute(ctx, o, os.Args[1:])
+	code := o.guard.Run(ctx, "officiant-signer", o.Stderr, func() int { return execute(ctx, o, os.Args[1:]) })
 	_ = errors.Join(stdout.Flush(), stderr.Flush()) // what has no end of line
 	stop()
 	os.Exit(code)

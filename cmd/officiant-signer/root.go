@@ -14,6 +14,7 @@ import (
 	"officiant/ceremony/online/journal"
 	"officiant/ceremony/station"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/interrupt"
 	"officiant/cmd/internal/program"
 	"officiant/signer"
 )
@@ -29,6 +30,7 @@ type options struct {
 	Getenv         func(key string) string // nil: nothing is in the environment
 	Hangup         <-chan os.Signal        // reads grant and TLS files again
 	Version        string
+	guard          *interrupt.Guard // nil: nothing cuts a command short
 }
 
 var variables = []exit.Variable{
@@ -36,11 +38,18 @@ var variables = []exit.Variable{
 	{Name: "OFFICIANT_RELEASE_KEY", Flag: "release-key"},
 }
 
+// readers are the commands that write nothing. A signal ends them where they are.
+var readers = map[string]bool{"officiant-signer status": true, "officiant-signer verify": true}
+
 func execute(ctx context.Context, o *options, args []string) int {
 	root := newRootCommand(o)
 	root.SetArgs(args)
 	root.SetOut(o.Stdout)
 	root.SetErr(o.Stderr)
+	// What writes ends at its next safe point.
+	if command, _, err := root.Find(args); err == nil && !readers[command.CommandPath()] {
+		defer o.guard.Finishes()()
+	}
 	return exit.Run(ctx, root, o.Stderr, outcome)
 }
 

@@ -47,7 +47,7 @@ func (d *doctorOptions) tokensOf(ctx context.Context, st *station.Station) ([]lo
 	if _, err := placed(ctx, c, st, c.KeysNeeded(), to.place); err != nil {
 		return nil, err
 	}
-	defer d.finishes()()
+	defer d.guard.Finishes()()
 	observer := newObserver(d.options)
 	found, err := ceremony.LookAhead(ctx, ceremony.Lookahead{
 		Plan: c, Station: st, Open: d.unseen(byTurns(c, st, to)), Ask: d.orNoPIN(observer.before(askPIN(d.options))),

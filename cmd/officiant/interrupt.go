@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
-	"time"
 
-	"officiant/cmd/internal/exit"
 	"officiant/signer/pkcs11/module"
 )
 
@@ -56,46 +53,4 @@ func untilSignalled(last *sync.Mutex) context.Context {
 		}
 	}()
 	return ctx
-}
-
-// grace is how long a command may take to end by itself after a signal.
-const grace = time.Second
-
-// interruptible runs a command. After a signal it ends by itself, or where it is, as soon
-// as nothing is under way that has to come to an end.
-func (o *options) interruptible(ctx context.Context, command func() int) int {
-	done := make(chan int, 1)
-	go func() { done <- command() }()
-	select {
-	case code := <-done:
-		return code
-	case <-ctx.Done():
-	}
-	select {
-	case code := <-done:
-		return code
-	case <-time.After(grace):
-	}
-	idle := make(chan struct{})
-	go func() {
-		o.busy.Lock() // for good: nothing begins any more
-		close(idle)
-	}()
-	select {
-	case code := <-done:
-		return code
-	case <-idle:
-		fmt.Fprintln(o.Stderr, "officiant: interrupted")
-		return exit.Interrupted
-	}
-}
-
-// finishes keeps a signal from cutting short what is done until the function it
-// returns is called.
-func (o *options) finishes() (end func()) {
-	if o.busy == nil {
-		return func() {}
-	}
-	o.busy.RLock()
-	return o.busy.RUnlock
 }

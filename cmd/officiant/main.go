@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"officiant/bundle/durable"
+	"officiant/cmd/internal/interrupt"
 	"officiant/cmd/internal/terminal"
 	"officiant/signer/pkcs11/module"
 )
@@ -32,9 +33,9 @@ func main() {
 		Stdin: os.Stdin, Stdout: stdout, Stderr: stderr,
 		Disk: &durable.Disk{}, Rand: rand.Reader, Now: time.Now, Setenv: os.Setenv, Getenv: os.Getenv,
 		State:   stateFolder(os.Getenv("XDG_STATE_HOME"), os.Getenv("HOME")),
-		Version: version, busy: &sync.RWMutex{},
+		Version: version, guard: &interrupt.Guard{},
 	}
-	code := o.interruptible(ctx, func() int { return execute(ctx, o, os.Args[1:]) })
+	code := o.guard.Run(ctx, "officiant", o.Stderr, func() int { return execute(ctx, o, os.Args[1:]) })
 	_ = errors.Join(stdout.Flush(), stderr.Flush()) // what has no end of line
 	last.Lock()
 	os.Exit(code)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +10,7 @@ import (
 	"officiant/bundle/durable"
 	"officiant/ceremony/preflight"
 	"officiant/cmd/internal/exit"
+	"officiant/cmd/internal/interrupt"
 	"officiant/cmd/internal/program"
 )
 
@@ -25,8 +25,7 @@ type options struct {
 	State          string // folder in which this user's programs keep what they remember; "" for none
 	Version        string
 	Getenv         func(key string) string // nil: nothing is in the environment
-	// busy is held by what has to come to an end by itself; nil: nothing cuts a command short.
-	busy *sync.RWMutex
+	guard          *interrupt.Guard        // nil: nothing cuts a command short
 }
 
 func execute(ctx context.Context, o *options, args []string) int {
@@ -37,7 +36,7 @@ func execute(ctx context.Context, o *options, args []string) int {
 	root.SetErr(o.Stderr)
 	// What writes to tokens or goes on with a record ends at its next safe point.
 	if command, _, err := root.Find(args); err == nil && !readers[command.CommandPath()] {
-		defer o.finishes()()
+		defer o.guard.Finishes()()
 	}
 	return exit.Run(ctx, root, o.Stderr, exitCode)
 }

@@ -99,7 +99,7 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	prompt := &pinPrompt{options: o.options, ceremony: cfg.Plan.Digest}
 	cfg.Observer, cfg.Ask, cfg.Shared = observer, observer.before(prompt.ask), prompt.shared
 	cfg.Insert, cfg.Why = askToken(o.options), o.why
-	end := o.finishes()
+	end := o.guard.Finishes()
 	result, err := ceremony.Run(ctx, *cfg)
 	end()
 	observer.progress.End()
