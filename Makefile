@@ -97,7 +97,7 @@ demo: ## a whole ceremony on SoftHSM, under build/demo
 # With the flag that programs are built with, so that nothing is compiled twice; vet
 # has run already.
 test: export GOFLAGS := $(GOFLAGS) -trimpath
-test: ## go vet and every test that fits in a few minutes
+test: ## go vet and every test that needs nothing but SoftHSM, some 15 minutes on two cores
 	@.ci/setup-softhsm softhsm2 openssl openssh-client jq
 	$(GO) vet ./...
 	@.ci/test-folder $(GO) test -vet=off -timeout 40m ./...
