@@ -10,7 +10,7 @@ REFUSALS := $(addprefix ./bundle/,certfile charset contents durable fetch finger
 		nearest privatekey request seal sshsig statement tree update visible yamltree) \
 	$(addprefix ./ceremony/,approval attestation chain comparison history inventory issue lint online online/csrlist online/endpoint online/grant \
 		online/journal online/policy online/proof placement plan preflight profile quorum receipt revocation schedule station status transcript) \
-	./signer $(addprefix ./signer/,attestation awskms backoff pkcs11) ./cmd/officiant-node ./cmd/officiant-signer
+	./signer $(addprefix ./signer/,attestation awskms backoff gcpkms pkcs11) ./cmd/officiant-node ./cmd/officiant-signer
 empty :=
 comma := ,
 # What covdata reports of: programs that tests build have run more than these packages.

@@ -240,6 +240,10 @@ func TestBadStatements(t *testing.T) {
 		{"an attribute twice", put32(first+12+9, 0), "stands there twice"},
 		{"nothing", func([]byte) []byte { return nil }, "truncated: no header"},
 		{"a header", func(b []byte) []byte { return b[:15] }, "truncated: no header"},
+		{"bytes after the second key", func(b []byte) []byte {
+			b = append(b, 0)
+			return put32(12, binary.BigEndian.Uint32(b[12:])+1)(put32(8, uint32(len(b)+256))(b))
+		}, "its second key ends at "},
 		{"zeros", func(b []byte) []byte { return make([]byte, len(b)) }, "it says that it has"},
 	} {
 		_, err := parseStatement(gcpkmstest.Sign(c.edit(bytes.Clone(signed)), v2))

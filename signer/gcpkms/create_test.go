@@ -324,6 +324,10 @@ func TestOpenRefuses(t *testing.T) {
 	} else if err := s.Close(); err != nil {
 		t.Error(err)
 	}
+	fake.Break(gcpkmstest.SwitchedOff)
+	_, err := Open(t.Context(), signer.Ref{URI: fake.Ring("room")}, nil)
+	refuses(t, err, signer.ErrUnavailable, "GetKeyRing",
+		"the Cloud KMS API is switched off in the project; next: gcloud services enable cloudkms.googleapis.com")
 	fake.Mend()
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -331,6 +335,8 @@ func TestOpenRefuses(t *testing.T) {
 		t.Error(err)
 	}
 	// Nobody listens there.
-	_, err := Open(t.Context(), signer.Ref{URI: "gcpkms://projects/officiant-test/locations/l/keyRings/r?endpoint=127.0.0.1:1"}, nil)
+	_,
+		err = Open(t.Context(),
+		signer.Ref{URI: "gcpkms://projects/officiant-test/locations/l/keyRings/r?endpoint=127.0.0.1:1"}, nil)
 	refuses(t, err, signer.ErrUnavailable, "offline", "next: ")
 }

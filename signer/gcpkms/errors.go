@@ -59,7 +59,9 @@ func (s *store) told(ctx context.Context, call string, err error) error {
 	code := status.Code(err)
 	var detailed *apierror.APIError
 	if errors.As(err, &detailed) && detailed.Reason() == "SERVICE_DISABLED" {
-		return fmt.Errorf("%w: %s: the Cloud KMS API is switched off in the project; next: gcloud services enable cloudkms.googleapis.com", signer.ErrUnavailable, call)
+		return fmt.Errorf("%w: %s: %w; next: gcloud services enable cloudkms.googleapis.com", signer.ErrUnavailable,
+			call,
+			errSwitchedOff)
 	}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -104,5 +106,10 @@ func isCode(err error, code codes.Code) bool {
 	return errors.As(err, &e) && e.code == code
 }
 
+// errSwitchedOff has the code of a denial, and is none: nobody in the project may do anything.
+var errSwitchedOff = errors.New("the Cloud KMS API is switched off in the project")
+
 // denied: whoever may sign with a key need not be allowed to look at its ring.
-func denied(err error) bool { return isCode(err, codes.PermissionDenied) }
+func denied(err error) bool {
+	return isCode(err, codes.PermissionDenied) && !errors.Is(err, errSwitchedOff)
+}

@@ -187,6 +187,7 @@ func TestPublicFaults(t *testing.T) {
 		gcpkmstest.PublicLevel:     "protection level is EXTERNAL",
 		gcpkmstest.PublicAlgorithm: "algorithm is EC_SIGN_ED25519",
 		gcpkmstest.PublicGarbage:   "answer refused",
+		gcpkmstest.PublicNoKey:     "it is not one PEM block PUBLIC KEY",
 	} {
 		fake.Break(fault)
 		_, err := s.Find(t.Context(), ref)

@@ -37,6 +37,7 @@ const (
 	PublicLevel      Fault = "public key at another protection level"
 	PublicAlgorithm  Fault = "public key of another algorithm"
 	PublicGarbage    Fault = "a public key that is none"
+	PublicNoKey      Fault = "a certificate where the public key belongs"
 	// Those of an attestation concern what is said of versions.
 	AttestMissing      Fault = "no attestation"
 	AttestNoChains     Fault = "an attestation without certificates"
@@ -54,6 +55,12 @@ const (
 	Cut             Fault = "cuts the connection"
 	LostAnswer      Fault = "cuts the connection once it is done"
 	Internal        Fault = "fails"
+	SwitchedOff     Fault = "the API is switched off in the project"
+	Unknown         Fault = "knows no such project"
+	// What is made, found or destroyed is another thing than was asked for.
+	OtherName      Fault = "answers about another resource"
+	OtherAlgorithm Fault = "makes a key of P-384"
+	NotDone        Fault = "answers that a version is enabled still"
 )
 
 // Fake is the service. It is safe for concurrent use.

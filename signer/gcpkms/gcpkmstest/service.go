@@ -16,6 +16,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
@@ -36,6 +39,10 @@ func (f *Fake) intercept(ctx context.Context, request any, info *grpc.UnaryServe
 		return nil, status.Error(codes.PermissionDenied, "Permission denied on resource (or it may not exist).")
 	case Unauthenticated:
 		return nil, status.Error(codes.Unauthenticated, "Request had invalid authentication credentials.")
+	case SwitchedOff:
+		return nil, switchedOff()
+	case Unknown:
+		return nil, status.Error(codes.NotFound, "Project 'officiant-test' not found.")
 	case Internal:
 		return nil, status.Error(codes.Internal, "Internal error\x1b[2J encountered.")
 	case Slow:
@@ -49,10 +56,50 @@ func (f *Fake) intercept(ctx context.Context, request any, info *grpc.UnaryServe
 		return nil, status.Error(codes.Unknown, "nobody reads this")
 	}
 	answer, err := handler(ctx, request)
-	if fault == LostAnswer {
+	switch fault {
+	case LostAnswer:
 		f.listener.cut()
+	case OtherName, NotDone:
+		if err == nil {
+			alter(answer, fault)
+		}
 	}
 	return answer, err
+}
+
+// alter makes an answer be about another resource, or a version be enabled.
+func alter(answer any, fault Fault) {
+	switch a := answer.(type) {
+	case *kmspb.KeyRing:
+		a.Name += "7"
+	case *kmspb.CryptoKey:
+		a.Name += "7"
+	case *kmspb.CryptoKeyVersion:
+		if fault == NotDone {
+			a.State = kmspb.CryptoKeyVersion_ENABLED
+		} else {
+			a.Name += "7"
+		}
+	}
+}
+
+// switchedOff is Google's answer in a project without the API, whose reason is in a detail.
+// The type of the detail is found by its name: gax links it.
+func switchedOff() error {
+	kind, err := protoregistry.GlobalTypes.FindMessageByName("google.rpc.ErrorInfo")
+	if err != nil {
+		panic(err)
+	}
+	info := kind.New()
+	info.Set(kind.Descriptor().Fields().ByName("reason"), protoreflect.ValueOfString("SERVICE_DISABLED"))
+	s,
+		err := status.New(codes.PermissionDenied,
+		"Cloud Key Management Service (KMS) API has not been used in project 7 before or "+
+			"it is disabled.").WithDetails(protoadapt.MessageV1Of(info.Interface()))
+	if err != nil {
+		panic(err)
+	}
+	return s.Err()
 }
 
 var (
@@ -117,6 +164,10 @@ func (f *Fake) CreateCryptoKey(_ context.Context, r *kmspb.CreateCryptoKeyReques
 // addVersion makes a version by the key's template; f.mu is held.
 func (f *Fake) addVersion(k *cryptoKey) (string, error) {
 	template := k.proto.GetVersionTemplate()
+	if f.now(OtherAlgorithm) {
+		template = proto.Clone(template).(*kmspb.CryptoKeyVersionTemplate)
+		template.Algorithm = kmspb.CryptoKeyVersion_EC_SIGN_P384_SHA384
+	}
 	private, err := generate(template.GetAlgorithm())
 	if err != nil {
 		return "", err
@@ -206,6 +257,9 @@ func (f *Fake) GetPublicKey(_ context.Context, r *kmspb.GetPublicKeyRequest) (*k
 	}
 	if f.now(PublicGarbage) {
 		out.Pem = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
+	}
+	if f.now(PublicNoKey) {
+		out.Pem = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	}
 	out.PemCrc32C = wrapperspb.Int64(checksum([]byte(out.Pem)))
 	switch f.fault {
