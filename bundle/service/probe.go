@@ -79,7 +79,7 @@ func (m *Machine) identify(settings *tls.Config, h kubepki.Health) error {
 		}
 		settings.RootCAs, settings.Time = x509.NewCertPool(), m.Now
 		if !settings.RootCAs.AppendCertsFromPEM(roots) {
-			return fmt.Errorf("%s holds no certificate", trustFiles[h.Trust])
+			return fmt.Errorf("%s holds no certificate", m.placed(trustFiles[h.Trust]))
 		}
 	}
 	if h.Client == "" {
