@@ -9,7 +9,7 @@ FUZZTIME ?= 100000x
 REFUSALS := $(addprefix ./bundle/,certfile charset contents durable fetch fingerprint install kubeadm kubeconfig kubelet kubepki \
 		nearest privatekey request seal service sshsig statement tree update visible yamltree) \
 	$(addprefix ./ceremony/,abandon approval attestation chain comparison history inventory issue lint online online/csrlist online/endpoint online/grant \
-		online/journal online/policy online/proof placement plan preflight profile quorum receipt revocation schedule station status transcript) \
+		online/journal online/policy online/proof placement plan preflight profile quorum receipt report revocation schedule station status transcript) \
 	./signer $(addprefix ./signer/,attestation awskms backoff gcpkms pkcs11) ./cmd/officiant-node ./cmd/officiant-signer
 empty :=
 comma := ,

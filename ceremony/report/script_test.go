@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/xml"
 	"io"
 	"slices"
@@ -23,8 +24,10 @@ func script() *Script {
 		{Name: "root", Key: plan.Key{Existing: fingerprint.Of([]byte("root"))}},
 		{Name: "kubernetes", Key: plan.Key{Create: "ECDSA-P256"}},
 	}}
+	p.Release.Key.Existing = fingerprint.Of([]byte("release"))
 	return &Script{
-		Plan: &schedule.Ceremony{Plan: p, Cluster: kubepki.Cluster{Name: "demo"}, Sequence: 2,
+		Plan: &schedule.Ceremony{Plan: p, Certificates: map[string]*x509.Certificate{"root": {Raw: []byte("root")}},
+			Cluster: kubepki.Cluster{Name: "demo"}, Sequence: 2,
 			Digest: fingerprint.Of([]byte("digest")),
 			People: approval.People{List: []approval.Person{{Name: "alice", Role: "officer"}}}},
 		Station: "room-1", PlanFile: "plan.yaml",
@@ -44,7 +47,8 @@ func TestScriptText(t *testing.T) {
 	}
 	for _, want := range []string{
 		"\nstep 2 of 2  Make the kubernetes key\n    SWAP  token b\n", "THE POINT OF NO RETURN", "  alice              officer ",
-		"root key (public key; it exists already)", "[ ] token c: for the clone of root", "if it fails: Stop.",
+		"root key (public key; it exists already)", "root certificate (it exists already)",
+		"release key (public key; it exists already)", "[ ] token c: for the clone of root", "if it fails: Stop.",
 		strings.Join(fingerprint.Of([]byte("digest")).Lines(), "\n    "),
 		"officiant ceremony run plan.yaml",
 	} {
