@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"unicode"
 	"unicode/utf8"
@@ -50,7 +51,8 @@ func plainPIN(line []byte) error {
 }
 
 // OwnPINFile refuses a file or pipe that others may read, as ssh does with keys, or own:
-// the PIN in it is no secret, or not its user's.
+// the PIN in it is no secret, or not its user's. It refuses one that others may put
+// another in place of, too: that PIN would cost tries.
 func OwnPINFile(path string, st fs.FileInfo) error {
 	if st.IsDir() {
 		return fmt.Errorf("%s: is a directory", path)
@@ -62,6 +64,56 @@ func OwnPINFile(path string, st fs.FileInfo) error {
 	}
 	if perm := st.Mode().Perm(); perm&0o077 != 0 && (st.Mode().IsRegular() || st.Mode()&fs.ModeNamedPipe != 0) {
 		return fmt.Errorf("%s: mode %04o lets others read the PIN; set 0600", path, perm)
+	}
+	if st.Mode().IsRegular() || st.Mode()&fs.ModeNamedPipe != 0 {
+		return ownFolders(path)
+	}
+	return nil
+}
+
+// ownFolders looks at every folder above a file, and above what it is a link to, as sshd
+// does (StrictModes). In a sticky folder such as /tmp, nobody moves another user's files,
+// and a group that is its user's own lets nobody in.
+func ownFolders(path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	paths := []string{path}
+	if real, err := filepath.EvalSymlinks(path); err == nil && real != path { // /dev/fd/3 leads to no path
+		paths = append(paths, real)
+	}
+	for _, path := range paths {
+		for dir, last := filepath.Dir(path), path; dir != last; dir, last = filepath.Dir(dir), dir {
+			if err := ownFolder(path, dir); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func ownFolder(path, dir string) error {
+	st, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	sys, known := st.Sys().(*syscall.Stat_t)
+	if !known {
+		return nil
+	}
+	const replace = "%s: %s may put another file in its place, since the folder %s "
+	perm := st.Mode().Perm()
+	switch {
+	case sys.Uid != 0 && int(sys.Uid) != os.Geteuid():
+		return fmt.Errorf(replace+"is theirs; move the PIN file to a folder of its user's", path,
+			fmt.Sprintf("user %d", sys.Uid), dir)
+	case st.Mode()&fs.ModeSticky != 0:
+		return nil
+	case perm&0o002 != 0:
+		return fmt.Errorf(replace+"has mode %04o; chmod o-w %[3]s", path, "everybody", dir, perm)
+	case perm&0o020 != 0 && int(sys.Gid) != os.Getegid():
+		return fmt.Errorf(replace+"has mode %04o; chmod g-w %[3]s", path, fmt.Sprintf("group %d", sys.Gid), dir, perm)
 	}
 	return nil
 }

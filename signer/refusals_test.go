@@ -97,6 +97,23 @@ func TestOwnPINFileRefusals(t *testing.T) {
 		refuses(t, "with mode 0600", of(file), "")
 	}
 	refuses(t, "a device, which is no file's content", of(os.DevNull), "")
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{path, pipe, link} {
+		chmod(t, dir, 0o777)
+		refuses(t, "in everybody's folder", of(file), "everybody may put another file in its place, since the folder "+
+			dir+" has mode 0777; chmod o-w "+dir)
+		chmod(t, dir, 0o777|os.ModeSticky)
+		refuses(t, "in a folder such as /tmp", of(file), "")
+		chmod(t, dir, 0o775)
+		refuses(t, "in a folder of the user's own group", of(file), "")
+		chmod(t, dir, 0o755)
+	}
+	chmod(t, filepath.Dir(dir), 0o777)
+	refuses(t, "below everybody's folder", of(path), "chmod o-w "+filepath.Dir(dir))
+	chmod(t, filepath.Dir(dir), 0o755)
 	if os.Getuid() != 0 {
 		t.Skip("only root can give a file away")
 	}
@@ -109,6 +126,27 @@ func TestOwnPINFileRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	refuses(t, "given back", of(path), "")
+	own := func(uid, gid int) {
+		if err := os.Chown(dir, uid, gid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	chmod(t, dir, 0o775)
+	own(-1, 1)
+	refuses(t, "in a group's folder", of(path), "group 1 may put another file in its place, since the folder "+dir+
+		" has mode 0775; chmod g-w "+dir)
+	chmod(t, dir, 0o755)
+	refuses(t, "after chmod g-w", of(path), "")
+	own(1, 0)
+	refuses(t, "in another user's folder", of(path), "user 1 may put another file in its place, since the folder "+dir+
+		" is theirs; move the PIN file")
+}
+
+func chmod(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestFileKeyRefusals: which keys a release can have.
