@@ -12,8 +12,10 @@
 // authority is dropped when the cluster's last ceremony does not continue with it.
 //
 // What online signers have signed is listed with the ceremony that took their journal in, if
-// its directory is at hand, as one of a node or user by an authority:
-// "worker-1/kubelet-serving". The newest of a name is rotating.
+// its directory is at hand, under the node's name and what it is for:
+// "worker-1/kubelet-serving". The newest of a name is rotating, also after the rollover of
+// an authority. Its authority is the one on record whose name and key identifier it has as
+// its issuer.
 //
 // Everything read here has a whole chain of lines. Signatures show whose record it is,
 // and `officiant ceremony verify` checks those.

@@ -15,9 +15,13 @@ import (
 // Record is what one transcript tells, and the texts of its certificates.
 type Record struct {
 	*history.Record
-	texts  []texts // in the order of its certificates
-	online []online
+	texts       []texts        // in the order of its certificates
+	authorities map[issuer]int // the last place of an authority's certificate among them
+	online      []online
 }
+
+// issuer is who a certificate says has signed it: one name may have had two keys.
+type issuer struct{ name, keyID string }
 
 // texts are what a list shows of a certificate, and nobody else asks for.
 type texts struct {
@@ -29,13 +33,16 @@ type texts struct {
 // end are the entries. The error of a transcript that is not whole is a
 // *transcript.Broken.
 func Read(s history.Source) (*Record, error) {
-	record := &Record{}
+	record := &Record{authorities: map[issuer]int{}}
 	var err error
 	record.Record, err = history.ReadEach(s, func(n int, c *x509.Certificate) {
 		for len(record.texts) <= n {
 			record.texts = append(record.texts, texts{})
 		}
 		record.texts[n] = textsOf(c)
+		if c.IsCA {
+			record.authorities[issuer{string(c.RawSubject), string(c.SubjectKeyId)}] = n
+		}
 	})
 	if err != nil {
 		return nil, err
@@ -100,11 +107,35 @@ func List(records ...*Record) ([]*Entry, error) {
 		}
 		list = append(list, r.entries()...)
 	}
+	attribute(list, records)
 	supersede(list)
 	drop(list, records)
 	leave(list, records)
 	revoke(list, records)
 	return list, nil
+}
+
+// attribute names the authority on record that signed what online signers have: their
+// grants have names of their own, and one that no ceremony made may have that of another.
+func attribute(list []*Entry, records []*Record) {
+	names := map[string]map[issuer]string{} // of a cluster's authorities
+	for _, r := range records {
+		if names[r.Open.Cluster] == nil {
+			names[r.Open.Cluster] = map[issuer]string{}
+		}
+		for by, n := range r.authorities {
+			names[r.Open.Cluster][by] = r.At(n).Name
+		}
+	}
+	for _, e := range list {
+		if !e.online {
+			continue
+		}
+		o := &e.of.online[e.n]
+		if name := names[e.of.Open.Cluster][*o.issuer]; name != "" {
+			o.authority = name
+		}
+	}
 }
 
 // revoke marks what is on any of the records' lists.

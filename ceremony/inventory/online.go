@@ -14,6 +14,7 @@ import (
 type online struct {
 	texts
 	name, authority     string
+	issuer              *issuer // the same of all that one authority signed
 	serial              history.Serial
 	sha256              fingerprint.SHA256 // zero when abandoned
 	notBefore, notAfter int64              // seconds since 1970
@@ -43,6 +44,7 @@ func (record *Record) journal(j history.Journal) error {
 		return err
 	}
 	defer f.Close()
+	issuers := map[issuer]*issuer{}
 	return proof.Read(file, f, proof.Head{Seq: j.Line, Hash: j.Head}, func(c *proof.Certificate) {
 		if c.Line <= j.Since {
 			return
@@ -50,6 +52,11 @@ func (record *Record) journal(j history.Journal) error {
 		cert := c.X509()
 		o := online{texts: textsOf(cert), name: c.Name(), authority: c.Intent.Authority,
 			notBefore: cert.NotBefore.Unix(), notAfter: cert.NotAfter.Unix()}
+		by := issuer{string(cert.RawIssuer), string(cert.AuthorityKeyId)}
+		if issuers[by] == nil {
+			issuers[by] = &by
+		}
+		o.issuer = issuers[by]
 		o.serial, _ = history.SerialOf(cert.SerialNumber) // proof has seen to its size
 		if c.Signed != nil {
 			o.sha256 = fingerprint.Of(c.Signed.Raw)

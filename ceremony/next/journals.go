@@ -141,6 +141,7 @@ func (s *search) take(c *proof.Certificate) bool {
 		s.over.before++
 		return false
 	}
+	is.Signer = s.chain.last().signer(is)
 	t, err := s.onlineTarget(is)
 	switch {
 	case err == nil:

@@ -10,6 +10,7 @@ import (
 	"officiant/bundle/kubepki"
 	"officiant/ceremony/online/proof"
 	"officiant/ceremony/plan"
+	"officiant/ceremony/schedule"
 	"officiant/signer"
 )
 
@@ -82,8 +83,10 @@ func (g dropKubelets) asksBy(s *install.Status) string {
 // certificates live that it signed until the stage before; zero: there is no grant.
 func (r *rolling) signedUntil(m Move) (until time.Time, err error) {
 	if r.Journal != nil {
+		old := r.chain.last().certificate(m.Old)
 		err := r.Journal.each(r.in, func(c *proof.Certificate) {
-			if c.Intent.Authority == m.Old && c.X509().NotAfter.After(until) {
+			by := schedule.Online(c).Issuer
+			if old != nil && by.By(old) && c.X509().NotAfter.After(until) {
 				until = c.X509().NotAfter
 			}
 		})

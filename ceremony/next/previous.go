@@ -77,6 +77,17 @@ func (l *Previous) certificate(name string) *x509.Certificate {
 	return made
 }
 
+// signer is the name that its plan has for who signed a certificate: a grant that no
+// ceremony made may have had another one. It is the certificate's own where none did.
+func (l *Previous) signer(c history.Certificate) string {
+	for _, a := range l.plan.Plan.Authorities {
+		if by := l.certificate(a.Name); by != nil && c.Issuer.By(by) {
+			return a.Name
+		}
+	}
+	return c.Signer
+}
+
 // authority is what its plan says of one; nil when it has none of that name.
 func (l *Previous) authority(name string) *plan.Authority {
 	i := slices.IndexFunc(l.plan.Plan.Authorities, func(a plan.Authority) bool { return a.Name == name })

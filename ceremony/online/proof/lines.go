@@ -3,6 +3,7 @@ package proof
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/x509"
 	"encoding/asn1"
@@ -15,6 +16,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/chain"
+	"officiant/ceremony/online/grant"
 	"officiant/ceremony/online/journal"
 	"officiant/signer"
 )
@@ -32,10 +34,14 @@ type Certificate struct {
 	Abandoned *x509.Certificate // without a signature: no result is on record
 }
 
+// kinds are what nodes' certificates are called, by signer name. An authority's own name
+// is another one after its rollover.
+var kinds = map[string]string{grant.KubeletClient: "kubelet-client", grant.KubeletServer: "kubelet-serving"}
+
 // Name is that of a leaf: "worker-1/kubelet-serving"; for a user, "user ann".
 func (c *Certificate) Name() string {
 	if node, ok := strings.CutPrefix(c.Intent.Subject, "node "); ok {
-		return node + "/" + c.Intent.Authority
+		return node + "/" + cmp.Or(kinds[c.Intent.SignerName], c.Intent.Authority)
 	}
 	return c.Intent.Subject
 }

@@ -103,11 +103,44 @@ func TestOnlineRollover(t *testing.T) {
 			t.Errorf("stage %d: what the old authority signed logs in: %t", i, in)
 		}
 	}
+	byHand := c.certifyByHand("worker-1")
 	head := c.flags("journal.jsonl")
-	shell(t, c.dir, "officiant ceremony renew ceremonies --out six/plan.yaml "+head)
-	if out := c.hold(6, "six/plan.yaml"); !strings.Contains(out, "2 certificates") {
+	shell(t, c.dir, "officiant ceremony renew ceremonies --out six/plan.yaml --grant hand.json "+head)
+	if out := c.hold(6, "six/plan.yaml"); !strings.Contains(out, "3 certificates") {
 		t.Errorf("the journal has not both authorities' certificates:\n%s", out)
 	}
+	// Of one name, whichever authority signed, the newest is rotating, and each is by whom
+	// it is signed, whatever a grant called that.
+	listed := shell(t, c.dir, `officiant ceremony inventory ceremonies -o json |
+jq -r '.certificates[] | select(.name == "worker-1/kubelet-client") | "\(.serial) \(.authority) \(.state)"'`)
+	want := c.serial(old) + " kubelet-client superseded\n" + c.serial("signed-2.pem") +
+		" kubelet-client-2 superseded\n" + c.serial(byHand) + " kubelet-client-2 rotating\n"
+	if listed != want {
+		t.Errorf("the inventory has\n%swant\n%s", listed, want)
+	}
+	shell(t, c.dir, "officiant ceremony revoke ceremonies --reason superseded --out seven/plan.yaml --serial "+
+		c.serial(byHand))
+	c.hold(7, "seven/plan.yaml")
+	list := shell(t, c.dir, "openssl crl -in ceremonies/7/crls/kubelet-client-2.crl -inform DER -noout -text")
+	if !strings.Contains(strings.ToLower(list), c.serial(byHand)) {
+		t.Errorf("what was signed by hand is not on its authority's list:\n%s", list)
+	}
+}
+
+// certifyByHand is certify by a grant that no ceremony made, in which the new authority has
+// the name of the one that went.
+func (c *clerk) certifyByHand(node string) string {
+	shell(c.t, c.dir, `jq --indent 1 '.authorities |= map(.name |= sub("kubelet-client-2"; "kubelet-client"))' \
+  ceremonies/5/grant.json >hand.json
+sed 's|^  kubelet-client: "\([^?]*\)|&;object=demo%2Fkubelet-client-2|; /^  kubelet-client-2:/d' \
+  made.yaml >hand.yaml
+officiant-signer sign-grant hand.json --station hand.yaml --confirm "$(sha256sum <hand.json | cut -d" " -f1)"`)
+	return c.signed(node, "hand.json", "hand.yaml")
+}
+
+func (c *clerk) serial(file string) string {
+	out := shell(c.t, c.dir, "openssl x509 -noout -serial -in "+file)
+	return strings.ToLower(strings.TrimLeft(strings.TrimPrefix(strings.TrimSpace(out), "serial="), "0"))
 }
 
 // trusts wants these subjects in client-ca.crt of cp-1, in this order.
@@ -124,6 +157,12 @@ sed -n 's/.*Subject: .*CN *= *//p' | paste -sd' '`)
 // then uses. It returns the file's name.
 func (c *clerk) certify(node string) string {
 	c.t.Helper()
+	return c.signed(node, fmt.Sprintf("ceremonies/%d/grant.json", c.held), "made.yaml")
+}
+
+// signed is certify by a grant and a station.
+func (c *clerk) signed(node, grant, station string) string {
+	c.t.Helper()
 	list, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "List", "items": []any{
 		asked("csr-1", onlinetest.ClientRequest(c.t, node, onlinetest.NewKey(c.t, "k")))}})
 	if err != nil {
@@ -132,12 +171,12 @@ func (c *clerk) certify(node string) string {
 	c.write("csrs.json", list)
 	c.batch++
 	file := fmt.Sprintf("signed-%d.pem", c.batch)
-	shell(c.t, c.dir, fmt.Sprintf(`officiant-signer batch csrs.json --grant ceremonies/%d/grant.json \
-  --release-key release.pub --station made.yaml --journal journal.jsonl --out answers-%d
+	shell(c.t, c.dir, fmt.Sprintf(`officiant-signer batch csrs.json --grant %s --release-key release.pub \
+  --station %s --journal journal.jsonl --out answers-%d
 jq -rs 'map(select(.type == "issued"))[-1].data.certificate' journal.jsonl | base64 -d |
   openssl x509 -inform DER >%s
-mkdir -p nodes/%[4]s/var/lib/kubelet/pki
-cp %[3]s nodes/%[4]s/var/lib/kubelet/pki/kubelet-client-current.pem`, c.held, c.batch, file, node))
+mkdir -p nodes/%[5]s/var/lib/kubelet/pki
+cp %[4]s nodes/%[5]s/var/lib/kubelet/pki/kubelet-client-current.pem`, grant, station, c.batch, file, node))
 	return file
 }
 
