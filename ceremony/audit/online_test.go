@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -118,4 +119,71 @@ func (s *scene) renewsOnline(t *testing.T) *scene {
 			"key: {existing: %s}, evidence: software}\nrelease:", spki), 1)
 	}
 	return s.nextFor(t, kept)
+}
+
+// TestDroppedClientAuthority: client-ca.crt of each stage of a rollover holds whom the
+// record says, and one who has every key neither keeps the authority that was dropped in it
+// nor leaves out one that issues or is trusted.
+func TestDroppedClientAuthority(t *testing.T) {
+	const clientCA = "pki/client-ca.crt"
+	const successor = "{name: %s, family: kubelet-client, %skey: {create: ECDSA-P256}, evidence: software}\n"
+	one := performShape(t, ceremonytest.Shape{Workers: 1, Online: true})
+	stage := func(clients string) *scene {
+		for _, name := range []string{"kubelet-serving", "kubelet-client"} {
+			path := filepath.Join(one.fixture.Folder, "before", name+".crt")
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755),
+				os.WriteFile(path, one.read("authorities/"+name+".crt"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		root := one.authorities(map[string]string{})
+		one.edit = func(plan string) string {
+			return strings.Replace(root(plan), "release:", "  - {name: kubelet-serving, certificate: "+
+				"before/kubelet-serving.crt}\n"+clients+"release:", 1)
+		}
+		two := one.nextFor(t, kept)
+		if f := two.forge(t); f.write() != nil || len(f.audit(t).Findings()) > 0 {
+			t.Fatalf("the forger alone: %q", f.audit(t).Findings())
+		}
+		return two
+	}
+	old := one.read("authorities/kubelet-client.crt")
+	trust := stage("  - {name: kubelet-client, certificate: before/kubelet-client.crt}\n  - " +
+		fmt.Sprintf(successor, "kubelet-client-2", "use: trust, "))
+	drop := stage("  - " + fmt.Sprintf(successor, "kubelet-client-3", ""))
+	next := map[*scene][]byte{trust: trust.read("authorities/kubelet-client-2.crt"),
+		drop: drop.read("authorities/kubelet-client.crt")}
+	for what, tt := range map[string]struct {
+		in      *scene
+		dropped bool // the audit names it
+		file    func(kubernetes []byte) []byte
+	}{
+		"the dropped one kept": {drop, true, func(k []byte) []byte { return slices.Concat(k, next[drop], old) }},
+		"the dropped one kept in place of the one that issues": {drop, true,
+			func(k []byte) []byte { return slices.Concat(k, old) }},
+		"the one that issues missing":   {drop, false, func(k []byte) []byte { return k }},
+		"the one to be trusted missing": {trust, false, func(k []byte) []byte { return slices.Concat(k, old) }},
+		"the one that issues missing, beside a trusted one": {trust, false,
+			func(k []byte) []byte { return slices.Concat(k, next[trust]) }},
+		"the dropped one in the place of kubernetes": {drop, true,
+			func([]byte) []byte { return slices.Concat(old, next[drop]) }},
+	} {
+		t.Run(what, func(t *testing.T) {
+			f := tt.in.forge(t)
+			f.files = func(b *bundle.Bundle) {
+				if b.Node == "cp-1" {
+					b.Files[clientCA] = tt.file(b.Files["pki/ca.crt"])
+				}
+			}
+			if err := f.write(); err != nil {
+				t.Fatal(err)
+			}
+			r := f.audit(t)
+			wantFinding(t, r, "bundles/cp-1: "+clientCA+": does not hold the kubernetes and kubelet-client")
+			wantFinding(t, r, "bundles/cp-1: "+clientCA+": differs from what plan and record make it")
+			if tt.dropped {
+				wantFinding(t, r, clientCA+`: holds a certificate of "CN=kubelet-client-ca,O=demo" that was not`)
+			}
+		})
+	}
 }
