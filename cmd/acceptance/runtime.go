@@ -11,12 +11,13 @@ import (
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-// containerRuntime stands in for containerd: it is ready, speaks CRI on a socket, and
-// runs nothing. What a kubelet asks of one that is to run pods it does not know.
+// containerRuntime stands in for containerd: it is ready and speaks CRI on a socket. Of
+// containers it has what a kubelet needs to read their logs (runtime_pods.go).
 type containerRuntime struct {
 	cri.UnimplementedRuntimeServiceServer
 	cri.UnimplementedImageServiceServer
 	server *grpc.Server
+	pods   podRuntime
 }
 
 // runtimeSocket is where the kubelet finds it, below a node's root.
@@ -35,7 +36,7 @@ func runContainers(tree string) (*containerRuntime, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &containerRuntime{server: grpc.NewServer()}
+	r := &containerRuntime{server: grpc.NewServer(), pods: newPodRuntime(tree)}
 	cri.RegisterRuntimeServiceServer(r.server, r)
 	cri.RegisterImageServiceServer(r.server, r)
 	go func() { _ = r.server.Serve(listener) }()
@@ -70,20 +71,6 @@ func (r *containerRuntime) UpdateRuntimeConfig(
 	context.Context, *cri.UpdateRuntimeConfigRequest,
 ) (*cri.UpdateRuntimeConfigResponse, error) {
 	return &cri.UpdateRuntimeConfigResponse{}, nil
-}
-
-func (r *containerRuntime) ListPodSandbox(
-	context.Context,
-	*cri.ListPodSandboxRequest,
-) (*cri.ListPodSandboxResponse, error) {
-	return &cri.ListPodSandboxResponse{}, nil
-}
-
-func (r *containerRuntime) ListContainers(
-	context.Context,
-	*cri.ListContainersRequest,
-) (*cri.ListContainersResponse, error) {
-	return &cri.ListContainersResponse{}, nil
 }
 
 func (r *containerRuntime) ListContainerStats(

@@ -39,6 +39,7 @@ func onlineSigner(ctx context.Context, o options, r *report) error {
 		trial{"signer: kubeadm writes the static pods with what the bundle has for it", s.lay(m)},
 		trial{"signer: they are started with the bundle's flags, and no signing controller", room.flags(m)},
 		trial{"signer: client-ca.crt has two intermediates, ca.crt stays single", room.trusts(m, "kubelet-client-ca")},
+		trial{"signer: kubelet-serving-ca.crt has one of its own", room.verifies(m, "kubelet-serving-ca")},
 		trial{"signer: etcd starts and is healthy", func(ctx context.Context) error { return m.start(ctx, etcd) }},
 		trial{"signer: kube-apiserver is ready", func(ctx context.Context) error {
 			if err := os.WriteFile(filepath.Join(m.tree, "tmp/audit.yaml"), []byte(auditPolicy), 0o644); err != nil {
@@ -63,11 +64,12 @@ func onlineSigner(ctx context.Context, o options, r *report) error {
 			k.begins},
 		trial{"signer: the kubelet asks with a client certificate of the signer's", k.has("client")},
 		trial{"signer: the kubelet serves with a certificate of the signer's", k.has("serving")},
-		trial{"signer: the API server verifies the kubelet, and asks it", k.answers},
-		trial{"not: the API server asks a kubelet whose certificate nobody has signed", k.unsigned},
+		trial{"signer: kubectl logs reads the log of a pod: the API server verifies the kubelet, and asks it", k.soon},
+		trial{"not: kubectl logs reads it from a kubelet whose certificate nobody has signed", k.unsigned},
 	)
 	r.try(ctx, room.access(m)...)
 	r.try(ctx, room.ceremonies(m, k)...)
+	r.try(ctx, room.servingCeremonies(m, k)...)
 	r.try(ctx, room.refused(m)...)
 	r.try(ctx, room.failures(m)...)
 	r.try(ctx,
@@ -79,7 +81,7 @@ func onlineSigner(ctx context.Context, o options, r *report) error {
 		}},
 		trial{"signer: the kubelet has rotated its client certificate, and asks with it", k.has("client")},
 		trial{"signer: the kubelet has rotated its serving certificate", k.has("serving")},
-		trial{"signer: the API server verifies the kubelet by the rotated one", k.answers},
+		trial{"signer: kubectl logs reads on: the API server verifies the kubelet by the rotated one", k.answers},
 		trial{"signer: the journal is whole up to the head that the relays keep, and all of it the grant's",
 			room.journal(m)},
 		trial{"signer: a journal that goes back is an alarm, and nothing is handed on until it is removed",

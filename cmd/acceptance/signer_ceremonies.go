@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -8,15 +9,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// ceremonies are those that follow on the cluster that runs: one takes the journal in, and
-// three replace kubelet-client.
+// ceremonies are those that follow on the cluster that runs: one takes the journal in,
+// three replace kubelet-client, and three kubelet-serving.
 func (g *signerRoom) ceremonies(m *machine, k *rotatingKubelet) []trial {
-	r := &clientRollover{signerRoom: g, api: m, kubelet: k}
+	r := &authorityRollover{signerRoom: g, api: m, kubelet: k, authority: "kubelet-client"}
 	const trust, issue, drop = "signer, rollover, trust: ", "signer, rollover, issue: ", "signer, rollover, drop: "
 	return []trial{
 		{"signer: the next ceremony takes the journal in, verify finds nothing, and inventory lists what was signed",
@@ -32,16 +34,49 @@ func (g *signerRoom) ceremonies(m *machine, k *rotatingKubelet) []trial {
 		{drop + "planned, run, and installed", r.stage("drop")},
 		{drop + "client-ca.crt has the new authority alone, and lets nobody in by the old one", r.dropped},
 		{drop + "the kubelet rotates on, and asks with what it has", r.rotatesOn},
-		{drop + "the API server verifies the kubelet, and asks it", k.answers},
+		{drop + "kubectl logs reads on", k.soon},
 	}
 }
 
-// clientRollover replaces kubelet-client.
-type clientRollover struct {
+// servingCeremonies replace kubelet-serving. API servers read its file only when they
+// start, and install says so.
+func (g *signerRoom) servingCeremonies(m *machine, k *rotatingKubelet) []trial {
+	r := &authorityRollover{signerRoom: g, api: m, kubelet: k, authority: "kubelet-serving",
+		restarts: []string{apiServer}}
+	const trust, issue, drop = "signer, serving, trust: ", "signer, serving, issue: ", "signer, serving, drop: "
+	verifies := func(stage string, by ...string) trial {
+		return trial{stage + "the API server verifies kubelets by " + strings.Join(by, " and "),
+			g.verifies(m, by...)}
+	}
+	const first, next = "kubelet-serving-ca", "kubelet-serving-2"
+	return []trial{
+		{trust + "planned, run, and installed; the API server alone is restarted", r.stage("trust")},
+		verifies(trust, first, next),
+		{trust + "kubectl logs reads on", k.soon},
+		{issue + "planned, run, and installed; kubectl logs reads on by what the old authority signed, and the new " +
+			"grant is in place by SIGHUP", r.stage("issue")},
+		verifies(issue, next, first),
+		{issue + "the kubelet has rotated to one by the new authority", k.has("serving")},
+		{issue + "kubectl logs reads on, by that one", k.answers},
+		{drop + "planned, run, and installed", r.stage("drop")},
+		verifies(drop, next),
+		{drop + "what the old authority signed is not verified any more", r.unverified},
+		{drop + "kubectl logs reads on", k.soon},
+		{drop + "worker-1 is reached by one of the new authority, too", func(ctx context.Context) error {
+			return until(ctx, patience, g.node, func() error { return g.reaches(m)(ctx) })
+		}},
+	}
+}
+
+// authorityRollover replaces an authority of the signer.
+type authorityRollover struct {
 	*signerRoom
-	api     *machine
-	kubelet *rotatingKubelet
-	old     *tls.Certificate
+	api       *machine
+	kubelet   *rotatingKubelet
+	authority string
+	restarts  []string          // what install says to restart
+	old       *tls.Certificate  // of worker-1, by the client authority that goes
+	served    *x509.Certificate // of the kubelet, by the serving authority that goes
 }
 
 // hold carries a plan out as a ceremony of its own.
@@ -84,7 +119,7 @@ func (g *signerRoom) takesIn(m *machine, name string) func(context.Context) erro
 }
 
 // signsOn has the signer start with the newest grant, and sign.
-func (r *clientRollover) signsOn(ctx context.Context) error {
+func (r *authorityRollover) signsOn(ctx context.Context) error {
 	if err := errors.Join(r.keys(), r.take(r.held[0]), r.start(ctx)); err != nil {
 		return err
 	}
@@ -98,22 +133,23 @@ func (r *clientRollover) signsOn(ctx context.Context) error {
 // stage plans and carries out one, and installs it where the API server is. The signer's
 // station has a place for the new key from the first stage on, so that a grant by SIGHUP
 // is all that the second takes.
-func (r *clientRollover) stage(name string) func(context.Context) error {
+func (r *authorityRollover) stage(name string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if name == "trust" {
-			if err := r.site.place("kubelet-client"); err != nil {
+			if err := r.site.place(r.authority); err != nil {
 				return err
 			}
 		}
-		if name == "issue" {
+		if name == "issue" && r.authority == "kubelet-client" {
 			if err := r.keepsOld(ctx); err != nil {
 				return err
 			}
 		}
-		if err := r.site.plan(ctx, "kubelet-client", name, "plan-"+name, r.held); err != nil {
+		dir := r.authority + "-" + name
+		if err := r.site.plan(ctx, r.authority, name, "plan-"+dir, r.held); err != nil {
 			return err
 		}
-		if err := r.hold(ctx, name); err != nil {
+		if err := r.hold(ctx, dir); err != nil {
 			return err
 		}
 		if next := map[string]string{"trust": "issue", "issue": "drop"}[name]; next != "" {
@@ -125,13 +161,18 @@ func (r *clientRollover) stage(name string) func(context.Context) error {
 		if err != nil {
 			return err
 		}
-		if told := restarts(said); len(told) > 0 {
-			return fmt.Errorf("install says to restart %q\n%s", told, said)
+		if told := restarts(said); !slices.Equal(told, r.restarts) {
+			return fmt.Errorf("install says to restart %q, not %q\n%s", told, r.restarts, said)
+		}
+		for _, component := range r.restarts {
+			r.api.stop(component)
+			if err := r.api.start(ctx, component); err != nil {
+				return err
+			}
 		}
 		if name == "issue" { // the signer still signs by the old authority
-			const needs = "node worker-2: its kubelet asks with a certificate by kubelet-client, "
-			if err := r.early(ctx, "drop", needs); err != nil {
-				return fmt.Errorf("drop, while the kubelet needs the old authority: %w", err)
+			if err := r.needsOld(ctx); err != nil {
+				return err
 			}
 		}
 		if err := r.take(r.held[0]); err != nil {
@@ -146,7 +187,7 @@ func (r *clientRollover) stage(name string) func(context.Context) error {
 }
 
 // reload has the signer read its grant again.
-func (r *clientRollover) reload(ctx context.Context) error {
+func (r *authorityRollover) reload(ctx context.Context) error {
 	count := func() (int, error) {
 		text, err := os.ReadFile(r.serve.log)
 		return strings.Count(string(text), `"msg":"reloaded"`), err
@@ -169,7 +210,7 @@ func (r *clientRollover) reload(ctx context.Context) error {
 
 // keepsOld waits until worker-1 has a certificate that is valid for long enough to be
 // tried after the stage.
-func (r *clientRollover) keepsOld(ctx context.Context) error {
+func (r *authorityRollover) keepsOld(ctx context.Context) error {
 	return until(ctx, patience, r.node, func() (err error) {
 		r.old, err = pairIn(filepath.Join(r.path("worker-1"), "kubelet-client-current.pem"))
 		if err == nil && time.Until(r.old.Leaf.NotAfter) < 45*time.Second {
@@ -180,13 +221,13 @@ func (r *clientRollover) keepsOld(ctx context.Context) error {
 }
 
 // early wants a stage refused for a reason.
-func (r *clientRollover) early(ctx context.Context, stage, reason string) error {
-	return refused(r.site.plan(ctx, "kubelet-client", stage, "plan-early-"+stage, r.held), reason)
+func (r *authorityRollover) early(ctx context.Context, stage, reason string) error {
+	return refused(r.site.plan(ctx, r.authority, stage, "plan-early-"+r.authority+"-"+stage, r.held), reason)
 }
 
 // oldLogsIn has the API server take a certificate by the authority that goes. It reads its
 // file again by itself.
-func (r *clientRollover) oldLogsIn(ctx context.Context) error {
+func (r *authorityRollover) oldLogsIn(ctx context.Context) error {
 	if left := time.Until(r.old.Leaf.NotAfter); left < 0 {
 		return fmt.Errorf("the certificate that was kept has ended %s ago", -left)
 	}
@@ -195,23 +236,53 @@ func (r *clientRollover) oldLogsIn(ctx context.Context) error {
 
 // dropped shows it of the file that the API server reads: the certificate that was kept
 // has ended meanwhile, so it is held against a moment when it had not.
-func (r *clientRollover) dropped(ctx context.Context) error {
+func (r *authorityRollover) dropped(ctx context.Context) error {
 	if err := r.trusts(r.api, "kubelet-client-2")(ctx); err != nil {
 		return err
 	}
-	data, err := os.ReadFile(r.api.path("pki/client-ca.crt"))
+	return r.unknown(r.old.Leaf, "pki/client-ca.crt", x509.ExtKeyUsageClientAuth)
+}
+
+// unknown wants a certificate to be by nobody whom a file of the API server's names.
+func (r *authorityRollover) unknown(c *x509.Certificate, file string, usage x509.ExtKeyUsage) error {
+	data, err := os.ReadFile(r.api.path(file))
 	if err != nil {
 		return err
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(data)
-	_, err = r.old.Leaf.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: r.old.Leaf.NotBefore.Add(time.Second),
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	_, err = c.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: c.NotBefore.Add(time.Second),
+		KeyUsages: []x509.ExtKeyUsage{usage}})
 	return refused(err, "certificate signed by unknown authority")
 }
 
+// needsOld shows what the old authority is good for while the new one's grant is not in
+// place: kubelets log in, and are verified.
+func (r *authorityRollover) needsOld(ctx context.Context) (err error) {
+	if r.authority == "kubelet-client" {
+		const needs = "node worker-2: its kubelet asks with a certificate by kubelet-client, "
+		if err := r.early(ctx, "drop", needs); err != nil {
+			return fmt.Errorf("drop, while the kubelet needs the old authority: %w", err)
+		}
+		return nil
+	}
+	if r.served, _, err = r.kubelet.certificate("serving"); err != nil {
+		return err
+	}
+	if !bytes.Equal(r.served.RawIssuer, r.serving.RawSubject) {
+		return fmt.Errorf("the kubelet serves with one by %s", r.served.Issuer)
+	}
+	r.kubelet.first["serving"] = fmt.Sprintf("%x", r.served.SerialNumber)
+	return r.kubelet.soon(ctx)
+}
+
+// unverified holds what the kubelet served with before against what the API server reads.
+func (r *authorityRollover) unverified(context.Context) error {
+	return r.unknown(r.served, "pki/kubelet-serving-ca.crt", x509.ExtKeyUsageServerAuth)
+}
+
 // rotatesOn waits for another certificate than the one the kubelet has.
-func (r *clientRollover) rotatesOn(ctx context.Context) error {
+func (r *authorityRollover) rotatesOn(ctx context.Context) error {
 	c, _, err := r.kubelet.certificate("client")
 	if err != nil {
 		return err

@@ -17,12 +17,14 @@ type rotatingKubelet struct {
 	kubeletNode
 	room  *signerRoom
 	first map[string]string // serial numbers, by kind
+	says  string            // what its pod writes to its log
 }
 
 func (g *signerRoom) kubelet(m *machine) *rotatingKubelet {
-	return &rotatingKubelet{room: g, first: map[string]string{}, kubeletNode: kubeletNode{site: g.site, api: m,
-		machine: machine{host: g.site.hosts[2], tree: g.site.root("worker-2"), logs: g.site.path("logs"),
-			at: paths{kubeletProgram: g.site.at[kubeletProgram]}, hostsFile: m.hostsFile}}}
+	node := machine{host: g.site.hosts[2], tree: g.site.root("worker-2"), logs: g.site.path("logs"),
+		at: paths{kubeletProgram: g.site.at[kubeletProgram]}, hostsFile: m.hostsFile}
+	return &rotatingKubelet{room: g, first: map[string]string{}, says: unguessable(),
+		kubeletNode: kubeletNode{site: g.site, api: m, machine: node}}
 }
 
 // begins has kubeadm write what the kubelet is started with: the bundle's
@@ -41,10 +43,23 @@ func (k *rotatingKubelet) begins(ctx context.Context) error {
 	if !strings.Contains(string(text), "\nserverTLSBootstrap: true\n") {
 		return fmt.Errorf("kubeadm join has not written serverTLSBootstrap: true\n%s", text)
 	}
-	if err := rotationIs(k.tree, false); err != nil {
+	if err := errors.Join(rotationIs(k.tree, false), k.pod()); err != nil {
 		return err
 	}
 	return k.starts(ctx)
+}
+
+// pod has the kubelet run one, whose log kubectl is to read.
+func (k *rotatingKubelet) pod() error {
+	manifests := k.path("manifests")
+	return errors.Join(os.MkdirAll(manifests, 0o755), os.WriteFile(filepath.Join(manifests, "echo.yaml"),
+		fmt.Appendf(nil, `apiVersion: v1
+kind: Pod
+metadata: {name: echo, namespace: kube-system}
+spec:
+  hostNetwork: true
+  containers: [{name: echo, image: "example.test/echo:1", command: [echo], args: [%q]}]
+`, k.says), 0o644))
 }
 
 func (k *rotatingKubelet) configuration() string {
@@ -103,13 +118,20 @@ func (k *rotatingKubelet) asks(c *x509.Certificate) error {
 	return err
 }
 
-// answers has the API server ask it, as kubectl logs does: over TLS that is verified.
+// answers has kubectl logs read the log of its pod: the API server asks the kubelet, over
+// TLS that it verifies.
 func (k *rotatingKubelet) answers(ctx context.Context) error {
-	said, err := k.api.kubectl(ctx, "super-admin.conf", "get", "--raw", "/api/v1/nodes/worker-2/proxy/healthz")
-	if err == nil && strings.TrimSpace(said) != "ok" {
-		return fmt.Errorf("the kubelet says %q", said)
+	said, err := k.api.kubectl(ctx, "super-admin.conf", "logs", "-n", "kube-system", "echo-"+k.name)
+	if err == nil && strings.TrimSpace(said) != k.says {
+		return fmt.Errorf("kubectl logs says %q, and the pod %q", said, k.says)
 	}
 	return err
+}
+
+// soon is answers of a kubelet or API server that has just started: each learns of the
+// other a little later.
+func (k *rotatingKubelet) soon(ctx context.Context) error {
+	return until(ctx, patience, k.running[kubeletProgram], func() error { return k.answers(ctx) })
 }
 
 // unsigned has it serve with a certificate that nobody has signed, as it does without
@@ -131,6 +153,5 @@ func (k *rotatingKubelet) unsigned(ctx context.Context) error {
 	err = until(ctx, patience, k.running[kubeletProgram], func() error {
 		return refused(k.answers(ctx), "failed to verify certificate: x509: ")
 	})
-	return errors.Join(err, os.WriteFile(part, text, 0o644), restart(),
-		until(ctx, patience, k.running[kubeletProgram], func() error { return k.answers(ctx) }))
+	return errors.Join(err, os.WriteFile(part, text, 0o644), restart(), k.soon(ctx))
 }

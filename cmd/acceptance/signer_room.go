@@ -197,25 +197,30 @@ func (g *signerRoom) start(ctx context.Context) error {
 // in this order: in client-ca.crt kubernetes' authority, then these.
 func (g *signerRoom) trusts(m *machine, clients ...string) func(context.Context) error {
 	return func(context.Context) error {
-		for file, want := range map[string][]string{
-			"pki/ca.crt":                 {"kubernetes"},
-			"pki/client-ca.crt":          append([]string{"kubernetes"}, clients...),
-			"pki/kubelet-serving-ca.crt": {"kubelet-serving-ca"},
-		} {
-			data, err := os.ReadFile(m.path(file))
-			if err != nil {
-				return err
-			}
-			var names []string
-			for _, c := range certificates(data) {
-				names = append(names, c.Subject.CommonName)
-			}
-			if !slices.Equal(names, want) {
-				return fmt.Errorf("%s has %q, not %q", file, names, want)
-			}
-		}
-		return nil
+		return errors.Join(namesIn(m.path("pki/ca.crt"), "kubernetes"),
+			namesIn(m.path("pki/client-ca.crt"), append([]string{"kubernetes"}, clients...)...))
 	}
+}
+
+// verifies is trusts of the kubelets that the API server asks.
+func (g *signerRoom) verifies(m *machine, by ...string) func(context.Context) error {
+	return func(context.Context) error { return namesIn(m.path("pki/kubelet-serving-ca.crt"), by...) }
+}
+
+// namesIn wants a file to have the certificates of these, in this order.
+func namesIn(path string, want ...string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, c := range certificates(data) {
+		names = append(names, c.Subject.CommonName)
+	}
+	if !slices.Equal(names, want) {
+		return fmt.Errorf("%s has %q, not %q", filepath.Base(path), names, want)
+	}
+	return nil
 }
 
 // flags holds the static pods that kubeadm wrote against what the bundle's
