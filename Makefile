@@ -6,7 +6,7 @@ SHELL := /bin/bash
 GO       ?= go
 FUZZTIME ?= 100000x
 # The packages whose every refusal is met in a test of their own; the list grows.
-REFUSALS := $(addprefix ./bundle/,certfile charset contents durable fetch fingerprint install kubeadm kubeconfig kubelet kubepki \
+REFUSALS := ./bundle $(addprefix ./bundle/,certfile charset contents durable fetch fingerprint install kubeadm kubeconfig kubelet kubepki \
 		nearest privatekey request seal service sshsig statement tree update visible yamltree) \
 	$(addprefix ./ceremony/,abandon approval attestation chain comparison history inventory issue lint online online/csrlist online/endpoint online/grant \
 		online/journal online/policy online/proof placement plan preflight profile quorum receipt report revocation schedule station status transcript) \

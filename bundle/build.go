@@ -45,11 +45,11 @@ func Build(h Header, p Parts) (*Bundle, error) {
 			h.Format)
 	}
 	cluster = clusterIn(h.Format, cluster)
+	var files []kubepki.File
 	leaves, err := kubepki.Leaves(cluster, p.Node)
-	if err != nil {
-		return nil, fmt.Errorf("bundle of %s: %w", h.Node, err)
+	if err == nil {
+		files, err = kubepki.Files(cluster, p.Node)
 	}
-	files, err := kubepki.Files(cluster, p.Node)
 	if err != nil {
 		return nil, fmt.Errorf("bundle of %s: %w", h.Node, err)
 	}

@@ -28,17 +28,16 @@ func (b *Bundle) Tar() ([]byte, error) {
 			Typeflag: tar.TypeReg, Name: b.Node + "/" + path, Size: int64(len(data)),
 			Mode: fileMode, ModTime: time.Unix(0, 0),
 		}
-		if err := w.WriteHeader(h); err != nil {
-			return nil, fmt.Errorf("bundle of %s: %s: %w", b.Node, path, err)
+		err := w.WriteHeader(h)
+		if err == nil {
+			_, err = w.Write(data)
 		}
-		if _, err := w.Write(data); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("bundle of %s: %s: %w", b.Node, path, err)
 		}
 	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("bundle of %s: %w", b.Node, err)
-	}
-	return out.Bytes(), nil
+	err := w.Close()
+	return out.Bytes(), err
 }
 
 // tarSize is the archive's, where no name takes a header of its own.

@@ -57,9 +57,10 @@ func (b *Bundle) WriteDir(d *durable.Disk, dir string) error {
 // batch whose folder holds neither: names are paths below it.
 func (b *Bundle) WriteBatch(into *durable.Batch, dir, tar string) error {
 	data, err := b.Tar()
-	if err == nil {
-		err = into.Write(tar, data, fileMode)
+	if err != nil {
+		return err
 	}
+	err = into.Write(tar, data, fileMode)
 	for _, path := range b.order() {
 		if err == nil {
 			err = into.Write(filepath.Join(dir, filepath.FromSlash(path)), b.content(path), fileMode)
