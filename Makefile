@@ -10,7 +10,7 @@ REFUSALS := ./bundle $(addprefix ./bundle/,certfile charset contents durable fet
 		nearest privatekey request seal service sshsig statement tree update visible yamltree) \
 	$(addprefix ./ceremony/,abandon approval attestation chain comparison history inventory issue lint online online/csrlist online/endpoint online/grant \
 		online/journal online/policy online/proof placement plan preflight profile quorum receipt report revocation schedule station status transcript) \
-	./signer $(addprefix ./signer/,attestation awskms backoff gcpkms pkcs11) ./cmd/officiant-node ./cmd/officiant-signer
+	./signer $(addprefix ./signer/,attestation awskms backoff gcpkms pkcs11 pkcs11/module) ./cmd/officiant-node ./cmd/officiant-signer
 empty :=
 comma := ,
 # What covdata reports of: programs that tests build have run more than these packages.

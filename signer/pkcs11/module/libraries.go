@@ -25,7 +25,7 @@ func (m *Module) Libraries() ([]Library, error) {
 	self, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", m.PID()))
 	paths, err := mapped(f)
 	if err != nil {
-		return nil, fmt.Errorf("what the module loaded: %w", err)
+		return nil, err
 	}
 	var all []Library
 	for _, path := range paths {
@@ -51,8 +51,11 @@ func mapped(r io.Reader) ([]string, error) {
 		_, path, _ := strings.Cut(lines.Text(), fields[5])
 		paths = append(paths, fields[5]+path)
 	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("what the module loaded: %w", err)
+	}
 	slices.Sort(paths)
-	return slices.Compact(paths), lines.Err()
+	return slices.Compact(paths), nil
 }
 
 func fileSHA256(path string) (string, error) {

@@ -25,10 +25,9 @@ const (
 // newProgress makes the memory and the file by which a process gets it.
 func newProgress() (progress, *os.File, error) {
 	f, err := os.CreateTemp("", "officiant-progress-")
-	if err != nil {
-		return nil, nil, err
+	if err == nil {
+		err = os.Remove(f.Name())
 	}
-	err = os.Remove(f.Name())
 	if err == nil {
 		err = f.Truncate(progressSize)
 	}
