@@ -18,12 +18,14 @@ import (
 	"time"
 
 	"officiant/bundle/durable"
+	"officiant/bundle/fingerprint"
 	"officiant/ceremony/chain"
 	"officiant/ceremony/online"
 	"officiant/ceremony/online/grant"
 	"officiant/ceremony/online/journal"
 	"officiant/ceremony/online/onlinetest"
 	"officiant/ceremony/online/policy"
+	"officiant/ceremony/online/proof"
 	"officiant/signer"
 )
 
@@ -303,6 +305,40 @@ func TestTokenAway(t *testing.T) {
 	d.stop()
 	if lines := d.records(); count[journal.Abandoned](lines) != 1 || count[journal.Issued](lines) != 3 {
 		t.Errorf("%d abandoned, %d issued", count[journal.Abandoned](lines), count[journal.Issued](lines))
+	}
+}
+
+// TestDeniedKey: a KMS that finds a key and denies its use costs no node a signature of its
+// day, however often it asks, and what no key ever signed is no finding later.
+func TestDeniedKey(t *testing.T) {
+	d := start(t, nil)
+	r := onlinetest.ClientRequest(t, "worker-1", onlinetest.NewKey(t, "k"))
+	d.world.Client.Fail = func() error { return fmt.Errorf("kms: permission denied: %w", signer.ErrUnavailable) }
+	const denials = 6 // and the node has four signatures a day
+	for range denials {
+		d.ask(r, online.Later, online.TokenAway)
+	}
+	d.stop()
+	d.world.Client.Fail = nil
+	d.run()
+	d.ask(r, online.Signed, "")
+	for range 3 {
+		d.ask(onlinetest.ClientRequest(t, "worker-1", onlinetest.NewKey(t, "k")), online.Signed, "")
+	}
+	d.ask(onlinetest.ClientRequest(t, "worker-1", onlinetest.NewKey(t, "k")), online.Later, policy.Rate)
+	d.stop()
+	if n := count[journal.Abandoned](d.records()); n != denials {
+		t.Errorf("%d abandoned", n)
+	}
+	data, err := os.ReadFile(d.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := onlinetest.Parse(t, d.world.Grant)
+	v, err := proof.Check(d.path, bytes.NewReader(data), proof.Against{
+		Grants: map[fingerprint.SHA256]*grant.Grant{g.Digest(): g}})
+	if err != nil || len(v.Findings) > 0 || v.Certificates != 4 {
+		t.Errorf("%+v, %v", v, err)
 	}
 }
 

@@ -39,6 +39,7 @@ type Journal struct {
 	path   string
 	now    func() time.Time
 	lock   *flock.Flock
+	file   *flock.Flock // of the file itself, which may have another name
 	log    *durable.Log
 	order  *order
 	buffer []byte
@@ -62,11 +63,9 @@ type Recovered struct {
 // What an interrupted process left is settled, and on disk, when it returns.
 func Begin(d *durable.Disk, path string, now func() time.Time, first Open) (*Journal, *Recovered, error) {
 	first.Format = Format
-	j := &Journal{path: path, now: now, lock: flock.New(path + ".lock"), order: newOrder()}
-	if ok, err := j.lock.TryLock(); err != nil || !ok {
-		if err == nil {
-			err = ErrLocked
-		}
+	j := &Journal{path: path, now: now, lock: flock.New(path + ".lock"),
+		file: flock.New(path, flock.SetFlag(os.O_RDONLY)), order: newOrder()}
+	if err := hold(j.lock); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	rec, err := j.begin(d, first)
@@ -74,6 +73,14 @@ func Begin(d *durable.Disk, path string, now func() time.Time, first Open) (*Jou
 		return nil, nil, errors.Join(err, j.Close())
 	}
 	return j, rec, nil
+}
+
+func hold(lock *flock.Flock) error {
+	ok, err := lock.TryLock()
+	if err == nil && !ok {
+		err = ErrLocked
+	}
+	return err
 }
 
 func (j *Journal) begin(d *durable.Disk, first Open) (*Recovered, error) {
@@ -85,6 +92,9 @@ func (j *Journal) begin(d *durable.Disk, first Open) (*Recovered, error) {
 		return nil, err
 	}
 	defer file.Close()
+	if err := hold(j.file); err != nil {
+		return nil, fmt.Errorf("%s: %w", j.path, err)
+	}
 	tail, err := j.order.read(j.path, file, nil)
 	if err != nil {
 		return nil, err
@@ -122,6 +132,9 @@ func (j *Journal) create(d *durable.Disk, first Open) error {
 		return err
 	}
 	j.written()
+	if err := hold(j.file); err != nil {
+		return fmt.Errorf("%s: %w", j.path, err)
+	}
 	var err error
 	j.log, err = d.OpenLog(j.path, mode)
 	return err
@@ -183,13 +196,13 @@ func (j *Journal) written() {
 	j.buffer, j.onDisk = j.buffer[:0], point{j.order.seq, j.order.head}
 }
 
-// Close closes the file and releases the lock. What was not synced is lost.
+// Close closes the file and releases the locks. What was not synced is lost.
 func (j *Journal) Close() error {
 	var err error
 	if j.log != nil {
 		err = j.log.Close()
 	}
-	return errors.Join(err, j.lock.Unlock())
+	return errors.Join(err, j.file.Unlock(), j.lock.Unlock())
 }
 
 // Head is the last line appended: its seq and hash. Unsigned counts the lines since the

@@ -467,6 +467,15 @@ func TestOneWriter(t *testing.T) {
 	if _, _, err := d.begin(&durable.Disk{}, path); !errors.Is(err, journal.ErrLocked) {
 		t.Errorf("a second writer: %v", err)
 	}
+	for what, link := range map[string]func(string, string) error{"symbolic": os.Symlink, "hard": os.Link} {
+		other := filepath.Join(t.TempDir(), "other.jsonl") // beside which no lock is held
+		if err := link(path, other); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := d.begin(&durable.Disk{}, other); !errors.Is(err, journal.ErrLocked) {
+			t.Errorf("a second writer by a %s link: %v", what, err)
+		}
+	}
 	j.Close()
 	d.key = onlinetest.NewKey(t, "another")
 	if _, _, err := d.begin(&durable.Disk{}, path); err == nil || !strings.Contains(err.Error(),

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"officiant/bundle/fingerprint"
@@ -19,6 +20,12 @@ const day = 24 * time.Hour
 
 // use is what a key was certified as.
 type use struct{ subject, signer string }
+
+// intended is an intent without a result.
+type intended struct {
+	Intent
+	at time.Time
+}
 
 // found says where a content's certificate stands in the file.
 type found struct {
@@ -37,7 +44,7 @@ type order struct {
 	cluster  string
 	key      crypto.PublicKey
 	grant    Grant
-	open     map[int]Intent
+	open     map[int]intended
 	contents map[fingerprint.SHA256]found
 	pending  map[fingerprint.SHA256]bool // contents of open intents
 	keys     map[fingerprint.SHA256]use
@@ -48,7 +55,7 @@ type order struct {
 }
 
 func newOrder() *order {
-	return &order{open: map[int]Intent{}, contents: map[fingerprint.SHA256]found{},
+	return &order{open: map[int]intended{}, contents: map[fingerprint.SHA256]found{},
 		pending: map[fingerprint.SHA256]bool{},
 		keys:    map[fingerprint.SHA256]use{}, serials: map[[20]byte]struct{}{}, signed: map[string][]time.Time{},
 		spent: map[string]bool{}}
@@ -104,8 +111,13 @@ func (o *order) record(l chain.Line, size int) error {
 		if r.Reason == "" {
 			return errors.New("there is no reason")
 		}
-		o.close(r.Intent, in)
-		if in.Bootstrap { // nothing left this process: its user has the one still to come
+		o.close(r.Intent, in.Intent)
+		// Nothing left this process: it is none of the day's signatures, and a bootstrap user
+		// has the one still to come.
+		if i := slices.IndexFunc(o.signed[in.Subject], in.at.Equal); i >= 0 {
+			o.signed[in.Subject] = slices.Delete(o.signed[in.Subject], i, i+1)
+		}
+		if in.Bootstrap {
 			delete(o.spent, spending(in.Subject, in.Requester))
 		}
 	case Head:
@@ -158,7 +170,7 @@ func (o *order) intend(l chain.Line, r Intent) error {
 	o.serials[serial] = struct{}{}
 	o.keys[r.SPKI] = use{r.Subject, r.SignerName}
 	o.pending[r.Content] = true
-	o.open[l.Seq] = r
+	o.open[l.Seq] = intended{r, l.Time}
 	if r.Bootstrap {
 		o.spent[spending(r.Subject, r.Requester)] = true
 	}
@@ -197,7 +209,7 @@ func (o *order) issue(l chain.Line, r Issued, size int) error {
 	if fingerprint.Of(cert.RawSubjectPublicKeyInfo) != in.SPKI {
 		return fmt.Errorf("the key is not the one of line %d", r.Intent)
 	}
-	o.close(r.Intent, in)
+	o.close(r.Intent, in.Intent)
 	o.contents[in.Content] = found{o.size, size, cert.NotAfter}
 	return nil
 }

@@ -30,6 +30,7 @@ const (
 type Certificate struct {
 	Line      int            // of its result
 	Intent    journal.Intent // what was asked for, and by whom
+	Intended  time.Time      // when that was recorded
 	Signed    *x509.Certificate
 	Abandoned *x509.Certificate // without a signature: no result is on record
 }
@@ -54,6 +55,12 @@ func (c *Certificate) X509() *x509.Certificate {
 	return c.Abandoned
 }
 
+// intended is an intent without a result.
+type intended struct {
+	journal.Intent
+	at time.Time
+}
+
 // certified is what a key was certified as.
 type certified struct{ subject, signer string }
 
@@ -66,7 +73,7 @@ type reader struct {
 	cluster  string
 	key      crypto.PublicKey
 	grant    journal.Grant
-	open     map[int]journal.Intent
+	open     map[int]intended
 	wanted   map[fingerprint.SHA256]bool // contents of open intents
 	until    map[fingerprint.SHA256]time.Time
 	keys     map[fingerprint.SHA256]certified
@@ -76,7 +83,7 @@ type reader struct {
 }
 
 func newReader() *reader {
-	return &reader{open: map[int]journal.Intent{}, wanted: map[fingerprint.SHA256]bool{},
+	return &reader{open: map[int]intended{}, wanted: map[fingerprint.SHA256]bool{},
 		until: map[fingerprint.SHA256]time.Time{}, keys: map[fingerprint.SHA256]certified{},
 		serials: map[[20]byte]struct{}{}, spent: map[string]bool{}}
 }
@@ -211,7 +218,7 @@ func (r *reader) intend(l chain.Line, rec journal.Intent) error {
 		return fmt.Errorf("intent: %d others have no result", mostOpen)
 	}
 	r.serials[serial], r.keys[rec.SPKI] = struct{}{}, is
-	r.wanted[rec.Content], r.open[l.Seq] = true, rec
+	r.wanted[rec.Content], r.open[l.Seq] = true, intended{rec, l.Time}
 	if rec.Bootstrap {
 		r.spent[user] = true
 	}
@@ -219,7 +226,7 @@ func (r *reader) intend(l chain.Line, rec journal.Intent) error {
 }
 
 // settle closes an intent.
-func (r *reader) settle(seq int) (journal.Intent, error) {
+func (r *reader) settle(seq int) (intended, error) {
 	in, ok := r.open[seq]
 	if !ok {
 		return in, fmt.Errorf("line %d is no intent that waits for a result", seq)
@@ -242,7 +249,7 @@ func (r *reader) issued(line int, rec journal.Issued) (*Certificate, error) {
 		return nil, fmt.Errorf("issued: it is not what line %d intends", rec.Intent)
 	}
 	r.until[in.Content] = cert.NotAfter
-	return &Certificate{Line: line, Intent: in, Signed: cert}, nil
+	return &Certificate{Line: line, Intent: in.Intent, Intended: in.at, Signed: cert}, nil
 }
 
 func (r *reader) abandoned(line int, rec journal.Abandoned) (*Certificate, error) {
@@ -260,7 +267,7 @@ func (r *reader) abandoned(line int, rec journal.Abandoned) (*Certificate, error
 	if in.Bootstrap { // nothing left the signer
 		delete(r.spent, in.Subject+"\x00"+in.Requester)
 	}
-	return &Certificate{Line: line, Intent: in, Abandoned: cert}, nil
+	return &Certificate{Line: line, Intent: in.Intent, Intended: in.at, Abandoned: cert}, nil
 }
 
 // unsigned is a certificate of to-be-signed bytes whose signature is empty.

@@ -133,7 +133,11 @@ func (c *check) line(l chain.Line, settled *Certificate) error {
 	if c.Each != nil {
 		c.Each(settled)
 	}
-	if settled.Signed == nil {
+	if settled.Signed == nil { // nothing left the signer: it is none of the day's signatures
+		of := c.today[settled.Intent.Subject]
+		if i := slices.IndexFunc(of, settled.Intended.Equal); i >= 0 {
+			c.today[settled.Intent.Subject] = slices.Delete(of, i, i+1)
+		}
 		v.Abandoned++
 		return nil
 	}
