@@ -119,7 +119,7 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 // prepare reads what a ceremony is made of, and refuses what can be refused before
 // anybody is asked.
 func (o *runOptions) prepare(ctx context.Context, planFile string) (*ceremony.Config, error) {
-	memory.Bound(filepath.Split(planFile))
+	memory.Pace()
 	c, err := openPlan(planFile, schedule.Options{Now: o.Now(), Lean: true})
 	if err != nil {
 		return nil, err

@@ -16,7 +16,6 @@ import (
 	"officiant/ceremony/attestation"
 	"officiant/ceremony/audit"
 	"officiant/ceremony/history"
-	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/infile"
 	"officiant/cmd/internal/memory"
@@ -76,7 +75,7 @@ func (o *verifyOptions) run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	memory.Bound(dir, plan.File)
+	memory.Pace()
 	progress := terminal.Progress{Out: o.Stderr, Now: o.Now}
 	pins.Progress = progress.At
 	report, err := audit.Verify(dir, *pins)

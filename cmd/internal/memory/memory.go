@@ -1,59 +1,93 @@
-// Package memory has a program take no more than its work needs.
+// Package memory has a program take no more than its work needs, and no longer.
 //
-// What a ceremony keeps of a node is small, and the garbage it makes for one is not: by
-// its own rule (GOGC) Go's collector lets as much of it pile up as is alive, and late on a
-// busy machine. A limit that grows with the plan has it begin in time, and gives back
-// what is free. It is no hard one: what has to live does, and the collector takes half of
-// the processors at most.
+// What a ceremony keeps of a node is small, and the garbage it makes for one is not. By
+// its own rule (GOGC) Go's collector lets as much garbage pile up as is alive, and late on
+// a busy machine. With little alive it then works all the time, and with much it leaves
+// more than anybody needs. So it has a limit instead, which follows what is alive and
+// leaves room of one size. It is no hard one: what has to live does, and the collector
+// takes half of the processors at most.
 package memory
 
 import (
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"strings"
+	"sync"
 )
 
-// headroom is the least that garbage may take: some hundred nodes' bundles at work.
-const headroom = 10 << 20
+const (
+	// least is what may be there before the collector begins, however little is alive: up to
+	// some thousand nodes need no more.
+	least = 22 << 20
+	// room is the least that garbage may take, and what lies unused between what is alive.
+	// With less, the collector takes more time than is worth the memory.
+	room = 12 << 20
+)
 
-// Bound sets the limit for the plan in a folder, whose earlier records are below previous.
-// A limit that GOMEMLIMIT has set is left alone.
-func Bound(folder, plan string) {
-	if debug.SetMemoryLimit(-1) != math.MaxInt64 {
-		return
-	}
-	// A node is 600 bytes of the plan, and 2 KB that stay alive.
-	alive := taken() + size(filepath.Join(folder, plan))*7/2 + records(filepath.Join(folder, "previous"))
-	debug.SetMemoryLimit(alive + max(headroom, alive/2))
-}
+// usual is the percentage of garbage (GOGC) when nobody has set another.
+const usual = 100
 
-// taken is what the runtime has from the system at present.
-func taken() int64 {
-	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
-	metrics.Read(s)
-	return int64(s[0].Value.Uint64() - s[1].Value.Uint64())
-}
+var once sync.Once
 
-// size is a file's; 0 of what is none, which whoever reads it will say.
-func size(path string) int64 {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return 0
-	}
-	return info.Size()
-}
-
-// records is the size of all records in a folder.
-func records(folder string) (sum int64) {
-	_ = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, ".jsonl") {
-			sum += size(path)
+// Pace gives the collector its limit from now on, for the whole process. What GOGC or
+// GOMEMLIMIT has set is left alone.
+func Pace() {
+	once.Do(func() {
+		if adjust := pace(); adjust != nil {
+			adjust()
+			afterEach(adjust)
 		}
-		return nil
 	})
-	return sum
+}
+
+// pace has the limit alone count, and returns what sets it by what is alive just then; nil
+// when somebody else has set a pace.
+func pace() (adjust func()) {
+	if debug.SetMemoryLimit(-1) != math.MaxInt64 {
+		return nil
+	}
+	if was := debug.SetGCPercent(-1); was != usual {
+		debug.SetGCPercent(was)
+		return nil
+	}
+	var now int64
+	return func() {
+		// Each change stops the world for a moment, so small ones are not made.
+		if next := limit(taken()); next < now-room/16 || next > now+room/16 {
+			now = next
+			debug.SetMemoryLimit(next)
+		}
+	}
+}
+
+// limit is the collector's, for what is alive and what the runtime takes beside it.
+func limit(alive, beside int64) int64 {
+	return beside + max(least, alive+max(room, alive/4))
+}
+
+// taken is what the last collection found alive, and what the runtime has beside the heap.
+func taken() (alive, beside int64) {
+	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/total:bytes"},
+		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(s)
+	beside = int64(s[1].Value.Uint64())
+	for _, heap := range s[2:] {
+		beside -= int64(heap.Value.Uint64())
+	}
+	return int64(s[0].Value.Uint64()), beside
+}
+
+// mark is what nobody holds, so that each collection finds it.
+type mark struct{ _ [64]byte }
+
+// afterEach calls do after each collection.
+func afterEach(do func()) {
+	var found func(*mark)
+	found = func(m *mark) {
+		do()
+		runtime.SetFinalizer(m, found) // it lives once more
+	}
+	runtime.SetFinalizer(new(mark), found)
 }

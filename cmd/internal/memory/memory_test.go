@@ -1,56 +1,87 @@
 package memory
 
 import (
-	"errors"
 	"math"
-	"os"
-	"path/filepath"
+	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"testing"
 )
 
-// write makes a file of a size, with nothing in it.
-func write(t *testing.T, path string, size int64) {
-	t.Helper()
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644),
-		os.Truncate(path, size)); err != nil {
-		t.Fatal(err)
+// restore puts the collector's pace back when the test ends.
+func restore(t *testing.T) {
+	percent, limit := debug.SetGCPercent(usual), debug.SetMemoryLimit(math.MaxInt64)
+	t.Cleanup(func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	})
+}
+
+// TestPace: the limit is above what is alive by the room there is, before and after more of it.
+func TestPace(t *testing.T) {
+	restore(t)
+	adjust := pace()
+	if adjust == nil {
+		t.Fatal("somebody has set another pace")
+	}
+	if percent := debug.SetGCPercent(-1); percent != -1 {
+		t.Errorf("beside the limit, garbage of %d %% starts the collector", percent)
+	}
+	runtime.GC()
+	adjust()
+	little := debug.SetMemoryLimit(-1)
+	if little < least || little > 1<<30 {
+		t.Fatalf("%d bytes for next to nothing", little)
+	}
+	const more = 256 << 20
+	held := make([]byte, more)
+	runtime.GC()
+	adjust()
+	if grown := debug.SetMemoryLimit(-1) - little; grown < more-least || grown > 2*more {
+		t.Errorf("%d bytes more when %d more are alive", grown, more)
+	}
+	runtime.KeepAlive(held)
+	runtime.GC()
+	adjust()
+	if left := debug.SetMemoryLimit(-1) - little; left > more/4 {
+		t.Errorf("%d bytes more when nothing more is alive", left)
 	}
 }
 
-// bound is the limit for a folder.
-func bound(t *testing.T, folder string) int64 {
-	t.Helper()
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(math.MaxInt64))
-	Bound(folder, "plan.yaml")
-	return debug.SetMemoryLimit(-1)
-}
-
-// TestBound: the limit grows with the plan and with earlier records, and not with what else
-// lies there.
-func TestBound(t *testing.T) {
-	folder := t.TempDir()
-	none := bound(t, folder)
-	if none < headroom || none > 1<<30 {
-		t.Fatalf("%d bytes for no plan at all", none)
-	}
-	write(t, filepath.Join(folder, "plan.yaml"), 8<<20)
-	plan := bound(t, folder)
-	if more := plan - none; more < 28<<20 || more > 45<<20 {
-		t.Errorf("%d bytes more for a plan of 8 MiB", more)
-	}
-	write(t, filepath.Join(folder, "previous", "demo-1", "transcript.jsonl"), 64<<20)
-	write(t, filepath.Join(folder, "previous", "demo-1", "schedule.txt"), 64<<20)
-	if more := bound(t, folder) - plan; more < 90<<20 || more > 100<<20 {
-		t.Errorf("%d bytes more for a record of 64 MiB", more)
+// TestLimit: little has one limit; above it there is room of one size, until a quarter of what
+// is alive is more.
+func TestLimit(t *testing.T) {
+	for alive, want := range map[int64]int64{
+		0: 5 + least, least - room: 5 + least, least: 5 + least + room, 4 * room: 5 + 5*room, 8 * room: 5 + 10*room,
+	} {
+		if got := limit(alive, 5); got != want {
+			t.Errorf("%d alive: %d, want %d", alive, got, want)
+		}
 	}
 }
 
-// TestLimitOfOthers: what somebody has set stays.
-func TestLimitOfOthers(t *testing.T) {
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(1 << 40))
-	Bound(t.TempDir(), "plan.yaml")
-	if got := debug.SetMemoryLimit(-1); got != 1<<40 {
-		t.Errorf("the limit is %d bytes", got)
+// TestAfterEach: collections are noticed, and not the first alone.
+func TestAfterEach(t *testing.T) {
+	var seen atomic.Int64
+	afterEach(func() { seen.Add(1) })
+	for want := range int64(3) {
+		for seen.Load() <= want {
+			runtime.GC()
+			runtime.Gosched() // what was found is told by another goroutine
+		}
+	}
+}
+
+// TestPaceOfOthers: what somebody has set stays.
+func TestPaceOfOthers(t *testing.T) {
+	restore(t)
+	debug.SetMemoryLimit(1 << 40)
+	if pace() != nil || debug.SetMemoryLimit(-1) != 1<<40 {
+		t.Error("a limit that was set does not stay")
+	}
+	debug.SetMemoryLimit(math.MaxInt64)
+	debug.SetGCPercent(150)
+	if pace() != nil || debug.SetGCPercent(150) != 150 {
+		t.Error("a percentage that was set does not stay")
 	}
 }
