@@ -3,8 +3,8 @@ package bundle
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"maps"
 	"slices"
@@ -280,8 +280,16 @@ func (m *maker) kubeconfig(name string) ([]byte, error) {
 	}).Render(), nil
 }
 
+// certificatePEM is what pem.Encode writes, in one piece.
 func certificatePEM(c *x509.Certificate) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+	const begin, end, width = "-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n", 48 // bytes a line
+	lines := (len(c.Raw) + width - 1) / width
+	out := make([]byte, 0, len(begin)+base64.StdEncoding.EncodedLen(len(c.Raw))+lines+len(end))
+	out = append(out, begin...)
+	for der := c.Raw; len(der) > 0; der = der[min(width, len(der)):] {
+		out = append(base64.StdEncoding.AppendEncode(out, der[:min(width, len(der))]), '\n')
+	}
+	return append(out, end...)
 }
 
 func certificatesPEM(list []*x509.Certificate) []byte {

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 // those facts change, and the text of a format must not. install says them.
 func readme(h Header, f *Facts, leaves []kubepki.Leaf, announces bool) []byte {
 	p := &page{format: h.Format}
+	p.Grow(textSize)
 	title := fmt.Sprintf("Node %s of cluster %s", h.Node, h.Cluster)
 	p.line("%s\n%s\n", title, strings.Repeat("=", len(title)))
 	if h.Rehearsal {
@@ -69,17 +71,23 @@ func readme(h Header, f *Facts, leaves []kubepki.Leaf, announces bool) []byte {
 		p.line("it is in place, this node takes bundles by that key, given as --release-key; with the")
 		p.line("first of them it leaves the present key for good.")
 	}
-	return []byte(p.String())
+	return p.Bytes()
 }
 
 // page is a text with numbered steps.
 type page struct {
-	strings.Builder
+	bytes.Buffer
 	format int
 	steps  int
 }
 
-func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+// textSize is above what most texts have.
+const textSize = 4 << 10
+
+func (p *page) line(format string, args ...any) {
+	fmt.Fprintf(p, format, args...)
+	p.WriteByte('\n')
+}
 
 func (p *page) step(what string) {
 	p.steps++
@@ -87,7 +95,10 @@ func (p *page) step(what string) {
 	p.line("\n%s\n%s\n", title, strings.Repeat("-", len(title)))
 }
 
-func (p *page) command(format string, args ...any) { p.line("    "+format, args...) }
+func (p *page) command(format string, args ...any) {
+	p.WriteString("    ")
+	p.line(format, args...)
+}
 
 func (p *page) firstControlPlane(f *Facts, leaves []kubepki.Leaf) {
 	p.step("Complete your kubeadm configuration")

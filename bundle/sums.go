@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -26,21 +27,27 @@ type listed struct {
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func renderSums(h Header, list []listed) []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s%d\n", formatStart, h.Format)
-	fmt.Fprintln(&b, "# cluster:", h.Cluster)
-	fmt.Fprintln(&b, "# node:", h.Node)
-	fmt.Fprintln(&b, "# ceremony:", h.Ceremony)
-	fmt.Fprintln(&b, "# transcript:", h.Transcript)
-	fmt.Fprintln(&b, "# sequence:", h.Sequence)
-	fmt.Fprintln(&b, "# not-after:", formatTime(h.NotAfter))
+	const line = 2*len(fingerprint.SHA256{}) + len("  pki/etcd/healthcheck-client.crt\n")
+	b := make([]byte, 0, 512+line*len(list))
+	for _, field := range [...]struct{ name, value string }{
+		{formatStart, strconv.Itoa(h.Format)},
+		{"# cluster: ", h.Cluster},
+		{"# node: ", h.Node},
+		{"# ceremony: ", h.Ceremony.String()},
+		{"# transcript: ", h.Transcript.String()},
+		{"# sequence: ", strconv.Itoa(h.Sequence)},
+		{"# not-after: ", formatTime(h.NotAfter)},
+	} {
+		b = append(append(append(b, field.name...), field.value...), '\n')
+	}
 	if h.Rehearsal {
-		fmt.Fprintln(&b, rehearsalLine)
+		b = append(b, rehearsalLine+"\n"...)
 	}
 	for _, l := range list {
-		fmt.Fprintf(&b, "%s  %s\n", l.sum, l.path)
+		b = hex.AppendEncode(b, l.sum[:])
+		b = append(append(append(b, "  "...), l.path...), '\n')
 	}
-	return b.Bytes()
+	return b
 }
 
 // listFiles hashes files in the order SHA256SUMS lists them.

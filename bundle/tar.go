@@ -15,12 +15,15 @@ import (
 const fileMode = 0o644
 
 // Tar renders the bundle as a deterministic archive.
-func (b *Bundle) Tar() ([]byte, error) {
+func (b *Bundle) Tar() ([]byte, error) { return b.AppendTar(nil) }
+
+// AppendTar is Tar, at the end of a slice that may have room for it.
+func (b *Bundle) AppendTar(to []byte) ([]byte, error) {
 	if len(b.Signature) == 0 {
 		return nil, fmt.Errorf("bundle of %s has no signature", b.Node)
 	}
 	paths := b.order()
-	out := bytes.NewBuffer(make([]byte, 0, b.tarSize(paths)))
+	out := bytes.NewBuffer(slices.Grow(to, b.tarSize(paths)))
 	w := tar.NewWriter(out)
 	for _, path := range paths {
 		data := b.content(path)

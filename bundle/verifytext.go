@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -9,8 +10,11 @@ import (
 
 // verifyText writes VERIFY.txt: what this is, and how to check it by hand.
 func verifyText(h Header, f *Facts, files []kubepki.File) []byte {
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	b := bytes.NewBuffer(make([]byte, 0, textSize))
+	line := func(format string, args ...any) {
+		fmt.Fprintf(b, format, args...)
+		b.WriteByte('\n')
+	}
 	title := fmt.Sprintf("Bundle of node %s, cluster %s, sequence %d", h.Node, h.Cluster, h.Sequence)
 	line("%s\n%s\n", title, strings.Repeat("=", len(title)))
 	if h.Rehearsal {
@@ -52,7 +56,7 @@ func verifyText(h Header, f *Facts, files []kubepki.File) []byte {
 	} else {
 		line("\nREADME.txt says what to do with it, and what Kubernetes has to be told.")
 	}
-	return []byte(b.String())
+	return b.Bytes()
 }
 
 func sealedNote(files []kubepki.File) string {

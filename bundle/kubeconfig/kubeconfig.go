@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -24,11 +22,22 @@ type Config struct {
 
 // Render writes the file as kubeadm lays it out. What is nil is left out.
 func (c *Config) Render() []byte {
-	var b bytes.Buffer
-	line := func(key, value string) { fmt.Fprintf(&b, "%s: %s\n", key, scalar(value)) }
+	size := 512 // names and keys are less, nearly always
+	for _, data := range [][]byte{c.CA, c.Certificate, c.Key} {
+		size += base64.StdEncoding.EncodedLen(len(data))
+	}
+	b := bytes.NewBuffer(make([]byte, 0, size))
+	line := func(key, value string) {
+		b.WriteString(key)
+		b.WriteString(": ")
+		b.WriteString(scalar(value))
+		b.WriteByte('\n')
+	}
 	data := func(key string, value []byte) {
 		if value != nil {
-			fmt.Fprintf(&b, "    %s: %s\n", key, base64.StdEncoding.EncodeToString(value))
+			b.WriteString("    " + key + ": ")
+			b.Write(base64.StdEncoding.AppendEncode(b.AvailableBuffer(), value))
+			b.WriteByte('\n')
 		}
 	}
 	b.WriteString("apiVersion: v1\nclusters:\n- cluster:\n")
@@ -52,16 +61,29 @@ func (c *Config) Render() []byte {
 	return b.Bytes()
 }
 
-// plain is what needs no quotes: it begins with a letter, so it is no number or
-// date, and ": ", " #" cannot be in it.
-var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._:/@\[\]+-]*[A-Za-z0-9\]]$`)
+// plain says whether a string needs no quotes: it begins with a letter, so it is no number
+// or date, and ": ", " #" cannot be in it.
+func plain(s string) bool {
+	letter := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+	digit := func(c byte) bool { return c >= '0' && c <= '9' }
+	if len(s) < 2 || !letter(s[0]) {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !letter(c) && !digit(c) && !strings.ContainsRune("._:/@[]+-", rune(c)) {
+			return false
+		}
+	}
+	last := s[len(s)-1]
+	return letter(last) || digit(last) || last == ']'
+}
 
 // words other than strings to YAML 1.1, which Kubernetes reads.
 var words = []string{"true", "false", "yes", "no", "on", "off", "null"}
 
 // scalar quotes a string where YAML would take it for something else.
 func scalar(s string) string {
-	if plain.MatchString(s) && !slices.Contains(words, strings.ToLower(s)) {
+	if plain(s) && !slices.Contains(words, strings.ToLower(s)) {
 		return s
 	}
 	var b bytes.Buffer

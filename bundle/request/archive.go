@@ -18,8 +18,13 @@ const (
 
 // pack renders entries as the one tar there is of them.
 func pack(entries map[string][]byte) ([]byte, error) {
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
+	const block = 512
+	size := 2 * block
+	for _, content := range entries {
+		size += block + (len(content)+block-1)/block*block
+	}
+	out := bytes.NewBuffer(make([]byte, 0, size))
+	w := tar.NewWriter(out)
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
 		h := &tar.Header{
 			Typeflag: tar.TypeReg, Name: name, Size: int64(len(entries[name])),
@@ -68,11 +73,11 @@ func unpack(data []byte) (map[string][]byte, *Refusal) {
 		case h.Name < last:
 			return nil, refusef(h.Name, "comes after %s; entries are sorted", last)
 		}
-		content, err := io.ReadAll(io.LimitReader(r, maxSize))
-		if err != nil {
+		content := bytes.NewBuffer(make([]byte, 0, min(int(h.Size), len(data))+bytes.MinRead)) // in one piece
+		if _, err := content.ReadFrom(io.LimitReader(r, maxSize)); err != nil {
 			return nil, refusef(h.Name, "cannot be read: %v", err)
 		}
-		entries[h.Name], last = content, h.Name
+		entries[h.Name], last = content.Bytes(), h.Name
 	}
 	if len(entries) == 0 {
 		return nil, refusef("", "is not a request file: no entries")

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -135,13 +136,19 @@ func (a *bundleAudit) nodeBundle(n kubepki.Node) *nodeBundle {
 
 // sameTar says whether a file is the one archive that there is of a bundle.
 func (a *bundleAudit) sameTar(b *bundle.Bundle, name string) bool {
-	want, err := b.Tar()
+	room := archives.Get().(*[]byte)
+	defer archives.Put(room)
+	want, err := b.AppendTar((*room)[:0])
+	*room = want
 	if err != nil || a.tree.size(name) != int64(len(want)) {
 		return false
 	}
 	same, err := a.tree.holds(name, want)
 	return err == nil && same
 }
+
+// archives are room for those that files are compared with.
+var archives = sync.Pool{New: func() any { return new([]byte) }}
 
 // openBundle opens what lies at a path of the directory and names what is
 // wrong with it.
