@@ -54,7 +54,8 @@ room-image: ## build/room/room.iso: a room to boot a ceremony in
 # By emulation; with ACCEL=kvm, where KVM runs firmware, it takes a minute.
 test-room: room-image ## boots it in QEMU by BIOS and by UEFI, and conducts the playbook's ceremony at its console
 	@cmd/room-image/try build/room/room.iso
-	@GO='$(GO)' cmd/room-image/conduct build/room/room.iso
+	@GO='$(GO)' cmd/room-image/conduct build/room/room.iso bios
+	@GO='$(GO)' cmd/room-image/conduct build/room/room.iso uefi
 
 boot-room: ## builds the room image and boots it once, where that can be done; else says why not
 	@.ci/boot-room
