@@ -67,6 +67,7 @@ type room struct {
 	dir     string
 	grant   *grant.Grant
 	release signer.Key
+	journal signer.Key
 	socket  string
 }
 
@@ -109,9 +110,8 @@ func newRoomOf(t testing.TB, authorities signer.Algorithm) *room {
 		return k
 	}
 	client, server := key("kubelet-client", authorities), key("kubelet-serving", authorities)
-	journal := key("journal", signer.ECDSAP256)
-	r.release = key("release", signer.ECDSAP256)
-	r.grant = onlinetest.Grant(t, time.Now().UTC().Truncate(time.Hour), client, server, journal)
+	r.journal, r.release = key("journal", signer.ECDSAP256), key("release", signer.ECDSAP256)
+	r.grant = onlinetest.Grant(t, time.Now().UTC().Truncate(time.Hour), client, server, r.journal)
 	for i := range r.grant.Nodes {
 		r.grant.Nodes[i].SignaturesPerDay = 1000
 	}

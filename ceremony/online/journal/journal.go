@@ -232,8 +232,10 @@ func (j *Journal) Used(serial *big.Int) bool {
 
 // Key says whose certificate a key is in, and by which signer name; empty: nobody's.
 func (j *Journal) Key(spki fingerprint.SHA256) (subject, signer string) {
-	u := j.order.keys[spki]
-	return u.subject, u.signer
+	if u := j.order.keys[spki]; u != nil {
+		return u.subject, u.signer
+	}
+	return "", ""
 }
 
 // Today counts a subject's signatures in the 24 hours before at.
@@ -244,7 +246,7 @@ func (j *Journal) Bootstrapped(subject, requester string) bool {
 	return j.order.spent[spending(subject, requester)]
 }
 
-// Has says whether a content ever had a certificate.
+// Has says whether a content had a certificate. Those that are long over may be forgotten.
 func (j *Journal) Has(content fingerprint.SHA256) bool {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
@@ -255,7 +257,7 @@ func (j *Journal) Has(content fingerprint.SHA256) bool {
 // Certificate is that of a content, where it is valid at a time and on disk.
 func (j *Journal) Certificate(content fingerprint.SHA256, at time.Time) (der []byte, err error) {
 	f, ok := j.order.contents[content]
-	if !ok || !at.Before(f.notAfter) {
+	if !ok || f.over(at) {
 		return nil, nil
 	}
 	file, err := os.Open(j.path)

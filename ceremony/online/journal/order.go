@@ -7,6 +7,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"time"
@@ -30,9 +31,11 @@ type intended struct {
 // found says where a content's certificate stands in the file.
 type found struct {
 	offset   int64
-	size     int
-	notAfter time.Time
+	size     int32
+	notAfter int64 // seconds since 1970, when it is over
 }
+
+func (f found) over(at time.Time) bool { return at.Unix() >= f.notAfter }
 
 // order holds what the lines so far allow the next one to be. Reader and writer share
 // it, so that nothing can be written that cannot be read.
@@ -45,9 +48,11 @@ type order struct {
 	key      crypto.PublicKey
 	grant    Grant
 	open     map[int]intended
-	contents map[fingerprint.SHA256]found
-	pending  map[fingerprint.SHA256]bool // contents of open intents
-	keys     map[fingerprint.SHA256]use
+	contents map[fingerprint.SHA256]found // without those that are long over
+	sweep    int                          // how many contents there are when that is seen to again
+	pending  map[fingerprint.SHA256]bool  // contents of open intents
+	keys     map[fingerprint.SHA256]*use
+	uses     map[use]*use // one of each: there are few, and many keys
 	serials  map[[20]byte]struct{}
 	signed   map[string][]time.Time // by subject: of the last day
 	spent    map[string]bool        // bootstrap users, by subject
@@ -57,7 +62,7 @@ type order struct {
 func newOrder() *order {
 	return &order{open: map[int]intended{}, contents: map[fingerprint.SHA256]found{},
 		pending: map[fingerprint.SHA256]bool{},
-		keys:    map[fingerprint.SHA256]use{}, serials: map[[20]byte]struct{}{}, signed: map[string][]time.Time{},
+		keys:    map[fingerprint.SHA256]*use{}, uses: map[use]*use{}, serials: map[[20]byte]struct{}{}, signed: map[string][]time.Time{},
 		spent: map[string]bool{}}
 }
 
@@ -152,6 +157,7 @@ func (o *order) intend(l chain.Line, r Intent) error {
 	if err != nil {
 		return err
 	}
+	is := use{r.Subject, r.SignerName}
 	before, used := o.keys[r.SPKI]
 	_, again := o.serials[serial]
 	valid, had := o.contents[r.Content]
@@ -160,15 +166,18 @@ func (o *order) intend(l chain.Line, r Intent) error {
 		return errors.New("before any grant")
 	case again:
 		return fmt.Errorf("serial %x was used before", serial)
-	case used && before != use{r.Subject, r.SignerName}:
+	case used && *before != is:
 		return fmt.Errorf("the key is that of a certificate of %s by %s", before.subject, before.signer)
-	case o.pending[r.Content] || had && l.Time.Before(valid.notAfter):
+	case o.pending[r.Content] || had && !valid.over(l.Time):
 		return errors.New("the same content is signed, or about to be")
 	case r.Bootstrap && o.spent[spending(r.Subject, r.Requester)]:
 		return fmt.Errorf("%s had its one certificate", r.Requester)
 	}
 	o.serials[serial] = struct{}{}
-	o.keys[r.SPKI] = use{r.Subject, r.SignerName}
+	if o.uses[is] == nil {
+		o.uses[is] = &is
+	}
+	o.keys[r.SPKI] = o.uses[is]
 	o.pending[r.Content] = true
 	o.open[l.Seq] = intended{r, l.Time}
 	if r.Bootstrap {
@@ -210,9 +219,16 @@ func (o *order) issue(l chain.Line, r Issued, size int) error {
 		return fmt.Errorf("the key is not the one of line %d", r.Intent)
 	}
 	o.close(r.Intent, in.Intent)
-	o.contents[in.Content] = found{o.size, size, cert.NotAfter}
+	if len(o.contents) >= max(o.sweep, leastSweep) {
+		maps.DeleteFunc(o.contents, func(_ fingerprint.SHA256, f found) bool { return f.over(l.Time) })
+		o.sweep = 2 * len(o.contents)
+	}
+	o.contents[in.Content] = found{o.size, int32(size), cert.NotAfter.Unix()}
 	return nil
 }
+
+// leastSweep is how many contents may be there before one that is over is looked for.
+const leastSweep = 1024
 
 // serialOf is the serial number in a DER TBSCertificate.
 func serialOf(tbs []byte) (serial [20]byte, err error) {
