@@ -61,9 +61,8 @@ type order struct {
 
 func newOrder() *order {
 	return &order{open: map[int]intended{}, contents: map[fingerprint.SHA256]found{},
-		pending: map[fingerprint.SHA256]bool{},
-		keys:    map[fingerprint.SHA256]*use{}, uses: map[use]*use{}, serials: map[[20]byte]struct{}{}, signed: map[string][]time.Time{},
-		spent: map[string]bool{}}
+		pending: map[fingerprint.SHA256]bool{}, keys: map[fingerprint.SHA256]*use{}, uses: map[use]*use{},
+		serials: map[[20]byte]struct{}{}, signed: map[string][]time.Time{}, spent: map[string]bool{}}
 }
 
 // next takes a line of size bytes as the next one, or says why it cannot be.

@@ -269,6 +269,9 @@ func (c *Claim) user(g *grant.Grant, r Request, csr *x509.CertificateRequest) *R
 func plainSubject(n pkix.Name) *Refusal {
 	names := 0
 	for _, a := range n.Names {
+		if _, text := a.Value.(string); !text { // x509 passes over it
+			return refuse(Subject, "the subject's attribute %s is no text", a.Type)
+		}
 		switch a.Type.String() {
 		case "2.5.4.3":
 			names++
@@ -326,7 +329,8 @@ func (c *Claim) life(seconds int64, now time.Time) *Refusal {
 	if left := issuer.NotAfter.Sub(c.Begin); left < c.Life {
 		c.Life = left.Truncate(time.Second)
 	}
-	if c.Begin.Add(c.Life).Sub(now) < min(leastLife, c.Authority.LongestLife()/2) || now.Before(issuer.NotBefore) {
+	// What was asked for may be less.
+	if issuer.NotAfter.Sub(now) < min(leastLife, c.Authority.LongestLife()/2) || now.Before(issuer.NotBefore) {
 		return &Refusal{AuthorityEnds, fmt.Sprintf("the authority is valid from %s to %s",
 			issuer.NotBefore.UTC().Format(time.RFC3339), issuer.NotAfter.UTC().Format(time.RFC3339)), true}
 	}
