@@ -24,14 +24,9 @@ func by(ahead time.Duration) func() time.Time {
 // the first leaf is signed.
 func stopped(t *testing.T, f *ceremonytest.Fixture, ahead time.Duration) (dir string) {
 	t.Helper()
-	whole := &killer{}
-	cfg := mortal(f.Config(t, filepath.Join(t.TempDir(), "whole")), whole)
-	if _, err := ceremony.Run(context.Background(), cfg); err != nil {
-		t.Fatal(err)
-	}
-	f.Tokens(t)
+	last := before(t, eventsOf(t, f), "before sign demo/etcd")
 	dir = filepath.Join(t.TempDir(), "ceremony")
-	cfg = mortal(f.Config(t, dir), &killer{at: before(t, whole, "before sign demo/etcd")})
+	cfg := mortal(f.Config(t, dir), &killer{at: last})
 	cfg.Now = by(ahead)
 	if _, err := ceremony.Run(context.Background(), cfg); err == nil {
 		t.Fatal("the ceremony finished although it was killed")
@@ -40,14 +35,14 @@ func stopped(t *testing.T, f *ceremonytest.Fixture, ahead time.Duration) (dir st
 }
 
 // before is the number of the last event of a name.
-func before(t *testing.T, whole *killer, name string) int {
+func before(t *testing.T, events []string, name string) int {
 	t.Helper()
-	for i, e := range slices.Backward(whole.events) {
+	for i, e := range slices.Backward(events) {
 		if e == name {
 			return i + 1
 		}
 	}
-	t.Fatalf("no event is %q: %q", name, whole.events)
+	t.Fatalf("no event is %q: %q", name, events)
 	return 0
 }
 

@@ -2,8 +2,6 @@ package ceremony_test
 
 import (
 	"context"
-	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,16 +15,7 @@ import (
 // root's token, which may be back in its safe, is not asked for.
 func TestClosedNeedsNoRoot(t *testing.T) {
 	f := ceremonytest.New(t, ceremonytest.Shape{})
-	whole := &killer{}
-	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, filepath.Join(t.TempDir(), "whole")), whole)); err != nil {
-		t.Fatal(err)
-	}
-	f.Tokens(t)
-	dir := filepath.Join(t.TempDir(), "ceremony")
-	k := &killer{at: slices.Index(whole.events, "create transcript.sig") + 1}
-	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), k)); !errors.Is(err, errKilled) {
-		t.Fatal(err)
-	}
+	dir := killedAt(t, f, slices.Index(eventsOf(t, f), "create transcript.sig")+1)
 	cfg := f.Config(t, dir)
 	open := cfg.Open
 	cfg.Open = func(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {

@@ -79,17 +79,8 @@ func TestRefusedKeyStaysRefused(t *testing.T) {
 // TestKeyThatWeakened shows that evidence is looked at in every process.
 func TestKeyThatWeakened(t *testing.T) {
 	f := ceremonytest.New(t, ceremonytest.Shape{})
-	whole := &killer{}
-	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, filepath.Join(t.TempDir(), "whole")), whole)); err != nil {
-		t.Fatal(err)
-	}
-	f.Tokens(t)
-	dir := filepath.Join(t.TempDir(), "ceremony")
 	// All keys are on record by then, and none has to be made any more.
-	k := &killer{at: slices.Index(whole.events, "create transcript.sig") + 1}
-	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), k)); !errors.Is(err, errKilled) {
-		t.Fatal(err)
-	}
+	dir := killedAt(t, f, slices.Index(eventsOf(t, f), "create transcript.sig")+1)
 	cfg, weak := f.Config(t, dir), true
 	open := cfg.Open
 	cfg.Open = func(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {

@@ -132,6 +132,26 @@ func mortal(cfg ceremony.Config, k *killer) ceremony.Config {
 	return cfg
 }
 
+// eventsOf are the events of a whole ceremony; the tokens are new again after it.
+func eventsOf(t *testing.T, f *ceremonytest.Fixture) []string {
+	t.Helper()
+	whole := &killer{}
+	_, err := ceremony.Run(t.Context(), mortal(f.Config(t, filepath.Join(t.TempDir(), "whole")), whole))
+	must(t, err)
+	f.Tokens(t)
+	return whole.events
+}
+
+// killedAt is the directory of a ceremony whose process died at an event, counted from 1.
+func killedAt(t *testing.T, f *ceremonytest.Fixture, at int) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "ceremony")
+	if _, err := ceremony.Run(t.Context(), mortal(f.Config(t, dir), &killer{at: at})); err == nil {
+		t.Fatalf("the ceremony finished although it was killed at event %d", at)
+	}
+	return dir
+}
+
 // TestKilledAtEveryInstant goes on with what a ceremony that is killed at each write,
 // sync, rename and before and after each call into the token leaves behind. SoftHSM's
 // own login, which rewrites the token's file, is one event. At each 21st the process
@@ -152,12 +172,7 @@ func TestKilledAtEveryInstant(t *testing.T) {
 
 func killAndResume(t *testing.T, f ceremonytest.Fixture, at int) {
 	f.Tokens(t)
-	dir := filepath.Join(t.TempDir(), "ceremony")
-	_, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), &killer{at: at}))
-	if err == nil {
-		t.Fatal("the ceremony finished although it was killed")
-	}
-	finishes(t, &f, dir)
+	finishes(t, &f, killedAt(t, &f, at))
 }
 
 // finishes goes on with a ceremony.

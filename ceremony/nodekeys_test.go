@@ -3,7 +3,6 @@ package ceremony_test
 import (
 	"context"
 	"crypto/ecdsa"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,10 +33,7 @@ func TestKilledWhileNodeKeysAreMade(t *testing.T) {
 	for at := sealed - 3; at <= sealed+9; at++ {
 		t.Run(fmt.Sprintf("%03d %s", at, whole.events[at-1]), func(t *testing.T) {
 			f.Tokens(t)
-			dir := filepath.Join(t.TempDir(), "ceremony")
-			if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), &killer{at: at})); err == nil {
-				t.Fatal("the ceremony finished although it was killed")
-			}
+			dir := killedAt(t, f, at)
 			if _, err := ceremony.Run(context.Background(), f.Config(t, dir)); err != nil {
 				t.Fatalf("resume: %v", err)
 			}
@@ -50,21 +46,17 @@ func TestKilledWhileNodeKeysAreMade(t *testing.T) {
 // its record names, and signs nothing more.
 func TestSealedFileChanged(t *testing.T) {
 	f := ceremonytest.New(t, ceremonytest.Shape{Appliances: 1})
-	whole := &killer{}
-	if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, filepath.Join(t.TempDir(), "whole")), whole)); err != nil {
-		t.Fatal(err)
-	}
+	events := eventsOf(t, f)
 	for _, file := range []string{"secrets/appliance-1.keys.age", "secrets/sa.key.age"} {
 		t.Run(file, func(t *testing.T) {
 			f.Tokens(t)
-			dir := filepath.Join(t.TempDir(), "ceremony")
-			at := slices.IndexFunc(whole.events, func(e string) bool { return strings.HasSuffix(e, filepath.Base(file)) })
+			at := slices.IndexFunc(events, func(e string) bool { return strings.HasSuffix(e, filepath.Base(file)) })
 			for range 2 { // two signatures after it, so its line is on record
-				at += 1 + slices.IndexFunc(whole.events[at+1:], func(e string) bool { return strings.HasPrefix(e, "before sign ") })
+				at += 1 + slices.IndexFunc(events[at+1:], func(e string) bool {
+					return strings.HasPrefix(e, "before sign ")
+				})
 			}
-			if _, err := ceremony.Run(context.Background(), mortal(f.Config(t, dir), &killer{at: at + 1})); !errors.Is(err, errKilled) {
-				t.Fatal(err)
-			}
+			dir := killedAt(t, f, at+1)
 			if err := os.WriteFile(filepath.Join(dir, file), []byte("another"), 0o644); err != nil {
 				t.Fatal(err)
 			}

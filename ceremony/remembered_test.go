@@ -72,11 +72,8 @@ func TestRemembered(t *testing.T) {
 // go on with, since it is kept before anything more is signed.
 func TestRememberedKilled(t *testing.T) {
 	f := ceremonytest.New(t, ceremonytest.Shape{})
-	whole := &killer{}
-	if _, err := ceremony.Run(t.Context(), mortal(f.Config(t, filepath.Join(t.TempDir(), "whole")), whole)); err != nil {
-		t.Fatal(err)
-	}
-	for at := 1; at <= len(whole.events); at += 7 {
+	events := eventsOf(t, f)
+	for at := 1; at <= len(events); at += 7 {
 		f.Tokens(t)
 		dir, folder := filepath.Join(t.TempDir(), "ceremony"), t.TempDir()
 		_, err := ceremony.Run(t.Context(), mortal(remembering(f.Config(t, dir), folder), &killer{at: at}))
@@ -89,7 +86,7 @@ func TestRememberedKilled(t *testing.T) {
 			continue // the first line was on disk and not known to be: nothing is signed
 		}
 		if _, err := ceremony.Run(t.Context(), remembering(f.Config(t, dir), folder)); err != nil {
-			t.Fatalf("killed at %d (%s): %v", at, whole.events[at-1], err)
+			t.Fatalf("killed at %d (%s): %v", at, events[at-1], err)
 		}
 	}
 }
