@@ -9,13 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"officiant/bundle"
 	"officiant/bundle/bundletest"
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
+	"officiant/bundle/install/installtest"
 	"officiant/bundle/kubepki"
 )
 
@@ -25,28 +25,11 @@ type machine struct {
 	*install.Node
 }
 
-// folder is a temporary folder, in memory where that is possible: the kill tests
-// sync thousands of times, and it is not the disk they test.
-func folder(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "officiant-test-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
 func newMachine(t testing.TB, p *bundletest.PKI, n kubepki.Node) machine {
 	t.Helper()
-	m := machine{p.NewNode(t, n), &install.Node{Root: folder(t), Disk: &durable.Disk{}, Now: func() time.Time { return bundletest.Now }}}
-	s := m.State()
-	must(t, s.Init())
-	must(t, s.WriteIdentity(m.who.Identity, m.who.Recipient))
-	for name, key := range m.who.Keys {
-		must(t, s.WriteKey(name, key))
-	}
-	must(t, s.WriteRequest(n.Name, []byte("the request as it was sent")))
+	who := p.NewNode(t, n)
+	m := machine{who, installtest.Asked(t, installtest.Folder(t), who)}
+	must(t, m.State().WriteRequest(n.Name, []byte("the request as it was sent")))
 	must(t, os.MkdirAll(filepath.Join(m.Root, "etc/kubernetes/manifests"), 0o755))
 	must(t, os.WriteFile(filepath.Join(m.Root, "etc/kubernetes/manifests/etcd.yaml"), []byte("not ours\n"), 0o600))
 	return m
@@ -55,46 +38,11 @@ func newMachine(t testing.TB, p *bundletest.PKI, n kubepki.Node) machine {
 func (m machine) at(path string) string { return filepath.Join(m.Root, filepath.FromSlash(path)) }
 
 // copy makes a second machine of the same content elsewhere.
-func (m machine) copy(t testing.TB) machine { return m.copyTo(t, folder(t)) }
+func (m machine) copy(t testing.TB) machine { return m.copyTo(t, installtest.Folder(t)) }
 
 func (m machine) copyTo(t testing.TB, dir string) machine {
 	t.Helper()
-	must(t, filepath.WalkDir(m.Root, func(at string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(m.Root, at)
-		if err != nil {
-			return err
-		}
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		to := filepath.Join(dir, rel)
-		if e.IsDir() {
-			if err := os.MkdirAll(to, 0o755); err != nil {
-				return err
-			}
-			return os.Chmod(to, info.Mode().Perm())
-		}
-		if e.Type()&fs.ModeSymlink != 0 {
-			target, err := os.Readlink(at)
-			if err != nil {
-				return err
-			}
-			return os.Symlink(target, to)
-		}
-		data, err := os.ReadFile(at)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(to, data, 0o600); err != nil {
-			return err
-		}
-		return os.Chmod(to, info.Mode().Perm())
-	}))
-	return machine{m.who, &install.Node{Root: dir, Disk: &durable.Disk{}, Now: m.Now}}
+	return machine{m.who, installtest.Copy(t, m.Node, dir)}
 }
 
 // tree describes everything below a root: kind, mode and content.

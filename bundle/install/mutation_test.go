@@ -19,6 +19,7 @@ import (
 	"officiant/bundle/bundletest"
 	"officiant/bundle/durable"
 	"officiant/bundle/install"
+	"officiant/bundle/install/installtest"
 )
 
 const mutations = 10_000
@@ -300,7 +301,7 @@ func TestMutatedFolders(t *testing.T) {
 	good := p.Bundle(t, node.who, 1)
 	m := &mutant{Rand: rand.New(rand.NewPCG(20, 27)), t: t, good: good, other: bundletest.Key(t)}
 	before := tree(t, node.Root)
-	top := folder(t)
+	top := installtest.Folder(t)
 	for i := range 500 {
 		b := bundletest.Clone(good)
 		names := slices.Sorted(maps.Keys(b.Files))

@@ -15,6 +15,7 @@ import (
 
 	"officiant/bundle/durable"
 	"officiant/bundle/install"
+	"officiant/bundle/install/installtest"
 )
 
 // shadow is what of a machine's tree a power cut would leave. A file's content is
@@ -201,7 +202,7 @@ func key(image map[string]survivor) string {
 // restore makes a machine of an image.
 func restore(t *testing.T, image map[string]survivor) string {
 	t.Helper()
-	to := folder(t)
+	to := installtest.Folder(t)
 	for _, path := range slices.Sorted(maps.Keys(image)) {
 		at, r := filepath.Join(to, path), image[path]
 		if r.folder {

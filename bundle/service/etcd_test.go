@@ -15,7 +15,7 @@ import (
 
 	"officiant/bundle/bundletest"
 	"officiant/bundle/durable"
-	"officiant/bundle/install"
+	"officiant/bundle/install/installtest"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/service"
 )
@@ -63,16 +63,7 @@ func newMember(t *testing.T, p *bundletest.PKI, name string) *etcdMember {
 	t.Helper()
 	k := bundletest.EtcdOnly()
 	k.Name = name
-	who := p.NewNode(t, k)
-	n := &install.Node{Root: t.TempDir(), Disk: &durable.Disk{}, Now: func() time.Time { return bundletest.Now }}
-	s := n.State()
-	must(t, s.Init())
-	must(t, s.WriteIdentity(who.Identity, who.Recipient))
-	for leaf, key := range who.Keys {
-		must(t, s.WriteKey(leaf, key))
-	}
-	_, err := n.Install(p.Bundle(t, who, 1), install.Options{Release: p.Release.Public()})
-	must(t, err)
+	n := installtest.Installed(t, t.TempDir(), p, p.NewNode(t, k))
 	m := &service.Machine{Root: n.Root, Disk: &durable.Disk{}, Node: k, Say: t.Logf,
 		Wait: func(_ context.Context, d time.Duration) error { time.Sleep(d); return nil },
 		Run:  func(context.Context, string, ...string) ([]byte, error) { return nil, exec.ErrNotFound }}

@@ -20,7 +20,7 @@ import (
 
 	"officiant/bundle/bundletest"
 	"officiant/bundle/durable"
-	"officiant/bundle/install"
+	"officiant/bundle/install/installtest"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/service"
 )
@@ -40,16 +40,7 @@ func newControlPlane(t *testing.T, programs map[string]string) *machine {
 	p := bundletest.New(t, c)
 	k := bundletest.First()
 	k.BindPort = freePort(t)
-	who := p.NewNode(t, k)
-	n := &install.Node{Root: t.TempDir(), Disk: &durable.Disk{}, Now: func() time.Time { return bundletest.Now }}
-	s := n.State()
-	must(t, s.Init())
-	must(t, s.WriteIdentity(who.Identity, who.Recipient))
-	for leaf, key := range who.Keys {
-		must(t, s.WriteKey(leaf, key))
-	}
-	_, err := n.Install(p.Bundle(t, who, 1), install.Options{Release: p.Release.Public()})
-	must(t, err)
+	n := installtest.Installed(t, t.TempDir(), p, p.NewNode(t, k))
 	k.Address = netip.MustParseAddr("127.0.0.1") // where this test's API server is
 	m := &machine{pki: p}
 	m.Machine = &service.Machine{Root: n.Root, Disk: &durable.Disk{}, Node: k, Now: n.Now, Say: t.Logf,

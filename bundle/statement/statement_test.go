@@ -10,8 +10,8 @@ import (
 
 	"officiant/bundle"
 	"officiant/bundle/bundletest"
-	"officiant/bundle/durable"
 	"officiant/bundle/install"
+	"officiant/bundle/install/installtest"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/limittest"
 	"officiant/bundle/statement"
@@ -21,14 +21,7 @@ import (
 func installed(t *testing.T, p *bundletest.PKI, k kubepki.Node) (*bundletest.Node, *install.Node, *bundle.Bundle) {
 	t.Helper()
 	who := p.NewNode(t, k)
-	n := &install.Node{Root: t.TempDir(), Disk: &durable.Disk{}, Now: func() time.Time { return bundletest.Now }}
-	s := n.State()
-	must(t, s.Init())
-	must(t, s.WriteIdentity(who.Identity, who.Recipient))
-	for name, key := range who.Keys {
-		must(t, s.WriteKey(name, key))
-	}
-	b := p.Bundle(t, who, 1)
+	n, b := installtest.Asked(t, t.TempDir(), who), p.Bundle(t, who, 1)
 	_, err := n.Install(b, install.Options{Release: p.Release.Public()})
 	must(t, err)
 	return who, n, b

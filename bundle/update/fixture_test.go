@@ -19,6 +19,7 @@ import (
 	"officiant/bundle/durable"
 	"officiant/bundle/fetch"
 	"officiant/bundle/install"
+	"officiant/bundle/install/installtest"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/update"
 )
@@ -77,25 +78,10 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func folder(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "officiant-test-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
 func newNode(t testing.TB, p *bundletest.PKI, k kubepki.Node) *node {
 	t.Helper()
-	n := &node{who: p.NewNode(t, k), Node: at(folder(t))}
-	s := n.State()
-	must(t, s.Init())
-	must(t, s.WriteIdentity(n.who.Identity, n.who.Recipient))
-	for name, key := range n.who.Keys {
-		must(t, s.WriteKey(name, key))
-	}
+	n := &node{who: p.NewNode(t, k)}
+	n.Node = installtest.Asked(t, installtest.Folder(t), n.who)
 	n.services = &played{node: n.Node, with: map[string]int{}}
 	return n
 }
@@ -113,30 +99,7 @@ func (n *node) place(t testing.TB, p *bundletest.PKI, b *bundle.Bundle) {
 // copy is a second machine of the same content.
 func (n *node) copy(t testing.TB) *node {
 	t.Helper()
-	dir := folder(t)
-	must(t, filepath.WalkDir(n.Root, func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(n.Root, path)
-		if err != nil {
-			return err
-		}
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		if e.IsDir() {
-			must(t, os.MkdirAll(filepath.Join(dir, rel), 0o755))
-			return os.Chmod(filepath.Join(dir, rel), info.Mode().Perm())
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(dir, rel), data, info.Mode().Perm())
-	}))
-	c := &node{who: n.who, Node: at(dir)}
+	c := &node{who: n.who, Node: installtest.Copy(t, n.Node, installtest.Folder(t))}
 	c.services = &played{node: c.Node, with: map[string]int{}, sick: n.services.sick}
 	return c
 }

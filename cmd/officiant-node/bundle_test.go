@@ -19,6 +19,7 @@ import (
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
+	"officiant/bundle/install/installtest"
 	"officiant/bundle/kubepki"
 	"officiant/cmd/internal/exit"
 )
@@ -38,12 +39,7 @@ func newDesk(t *testing.T, n kubepki.Node) *desk {
 	d.node = d.pki.NewNode(t, n)
 	d.release = filepath.Join(d.stick, "release.pub")
 	bundletest.WriteFile(t, d.release, bundletest.PublicPEM(t, d.pki.Release.Public()))
-	s := install.OpenState(d.root, &durable.Disk{})
-	d.must(s.Init())
-	d.must(s.WriteIdentity(d.node.Identity, d.node.Recipient))
-	for name, key := range d.node.Keys {
-		d.must(s.WriteKey(name, key))
-	}
+	installtest.Asked(t, d.root, d.node)
 	return d
 }
 

@@ -124,6 +124,7 @@ var table = []row{
 	{"bundle/refusaltest", nil},
 	{"bundle/bundletest", []string{"bundle", "bundle/kubepki", "bundle/seal", "bundle/request", "bundle/kubeconfig",
 		durable}},
+	{"bundle/install/installtest", []string{"bundle/bundletest", "bundle/install", durable}},
 	{"ceremony/ceremonytest", []string{"bundle/...", "ceremony/...", "signer", "signer/pkcs11", "signer/pkcs11/module",
 		"softhsm"}},
 }
@@ -133,7 +134,8 @@ var table = []row{
 var testsOnly = []string{
 	"cmd/bench", "signer/signertest", "signer/awskms/awskmstest", "signer/gcpkms/gcpkmstest", "signer/pkcs11/pkcs11test",
 	"signer/pkcs11/pivcard",
-	"bundle/bundletest", "bundle/limittest", "bundle/refusaltest", "ceremony/ceremonytest",
+	"bundle/bundletest", "bundle/install/installtest", "bundle/limittest", "bundle/refusaltest",
+	"ceremony/ceremonytest",
 	"ceremony/history/historytest", "ceremony/online/onlinetest",
 }
 
