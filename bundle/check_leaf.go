@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"officiant/bundle/certfile"
 	"officiant/bundle/kubeconfig"
 	"officiant/bundle/kubepki"
 )
@@ -139,25 +140,9 @@ func (c *leafCheck) names(file string, cert *x509.Certificate, want kubepki.Leaf
 	if !sameSet(got, must) {
 		c.add(file, "IP addresses are %q, must be %q", got, must)
 	}
-	if n := subjectAltNames(cert); n != len(cert.DNSNames)+len(cert.IPAddresses) {
+	if n := certfile.CountAltNames(cert.Extensions); n != len(cert.DNSNames)+len(cert.IPAddresses) {
 		c.add(file, "has subject alternative names that are neither DNS names nor IP addresses")
 	}
-}
-
-// subjectAltNames counts all alternative names, of whatever kind.
-func subjectAltNames(cert *x509.Certificate) int {
-	n := 0
-	for _, e := range cert.Extensions {
-		if !e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 17}) {
-			continue
-		}
-		var names []asn1.RawValue
-		if rest, err := asn1.Unmarshal(e.Value, &names); err != nil || len(rest) > 0 {
-			return -1
-		}
-		n += len(names)
-	}
-	return n
 }
 
 func sameSet(a, b []string) bool {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"officiant/bundle/certfile"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
 	"officiant/bundle/request"
@@ -104,7 +105,8 @@ func (b *requestPass) asks(csr *x509.CertificateRequest, l kubepki.Leaf, node st
 	for _, u := range csr.URIs {
 		not("the URI", u.String())
 	}
-	if names := alternativeNames(csr); names != len(csr.DNSNames)+len(csr.IPAddresses)+len(csr.EmailAddresses)+len(csr.URIs) {
+	known := len(csr.DNSNames) + len(csr.IPAddresses) + len(csr.EmailAddresses) + len(csr.URIs)
+	if certfile.CountAltNames(csr.Extensions) != known {
 		bad("asks for alternative names that are neither DNS names nor IP addresses")
 	}
 	for _, e := range csr.Extensions {
@@ -112,23 +114,6 @@ func (b *requestPass) asks(csr *x509.CertificateRequest, l kubepki.Leaf, node st
 			bad("asks for the extension %s, which no certificate has", e.Id)
 		}
 	}
-}
-
-// alternativeNames counts all names asked for, also of the kinds that
-// crypto/x509 passes over; -1 when they cannot be read.
-func alternativeNames(csr *x509.CertificateRequest) int {
-	n := 0
-	for _, e := range csr.Extensions {
-		if !e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 17}) {
-			continue
-		}
-		var names []asn1.RawValue
-		if rest, err := asn1.Unmarshal(e.Value, &names); err != nil || len(rest) > 0 {
-			return -1
-		}
-		n += len(names)
-	}
-	return n
 }
 
 func contains(list []netip.Addr, ip net.IP) bool {

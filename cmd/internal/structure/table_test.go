@@ -31,7 +31,8 @@ var table = []row{
 	{"bundle/seal", nil},
 	{"bundle/sshsig", nil},
 	{"bundle/request", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", "bundle/privatekey", "bundle/sshsig", durable}},
-	{"bundle", []string{"bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal", "bundle/request", "bundle/privatekey", durable}},
+	{"bundle", []string{"bundle/certfile", "bundle/kubepki", "bundle/kubeadm", "bundle/kubeconfig", "bundle/seal",
+		"bundle/request", "bundle/privatekey", durable}},
 	{"bundle/contents", []string{"bundle", "bundle/kubeconfig", "bundle/privatekey"}},
 	{"bundle/install", []string{
 		"bundle", "bundle/certfile", "bundle/contents", "bundle/kubepki", "bundle/kubeconfig", "bundle/kubelet",
