@@ -102,9 +102,7 @@ func TestDoctorWithOneReader(t *testing.T) {
 	needSoftHSM(t)
 	dir := t.TempDir()
 	shell(t, dir, oneReader)
-	pin := func(token string) string {
-		return strings.TrimSpace(readFile(t, filepath.Join(dir, "room", token+".pin")))
-	}
+	pin := func(token string) string { return pinOf(t, dir, token) }
 	people := drawer{t, dir}
 	people.takes("officiant-root")
 	doctor := []string{"officiant", "doctor", "--plan", "plan.yaml", "--station", "station.yaml"}

@@ -31,13 +31,7 @@ func TestTypedShares(t *testing.T) {
 	needTool(t, "jq")
 	dir := t.TempDir()
 	shell(t, dir, sharesRoom)
-	pin := func(token string) string {
-		data, err := os.ReadFile(filepath.Join(dir, "room", token+".pin"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.TrimSpace(string(data))
-	}
+	pin := func(token string) string { return pinOf(t, dir, token) }
 	var all []*person
 	at := func(args ...string) *person {
 		p := sit(t, dir, append([]string{"officiant"}, args...)...)

@@ -26,6 +26,12 @@ func shell(t *testing.T, dir, script string) string {
 	return string(out)
 }
 
+// pinOf is the PIN of a token in the room below a folder.
+func pinOf(t *testing.T, dir, token string) string {
+	t.Helper()
+	return strings.TrimSpace(readFile(t, filepath.Join(dir, "room", token+".pin")))
+}
+
 const typedRoom = `
 officiant softhsm init --dir room --station filed.yaml
 sed 's/&pin-source=[^"]*//' filed.yaml >station.yaml
@@ -88,13 +94,7 @@ func TestTypedCeremony(t *testing.T) {
 	needTool(t, "jq")
 	dir := t.TempDir()
 	shell(t, dir, typedRoom)
-	pin := func(token string) string {
-		data, err := os.ReadFile(filepath.Join(dir, "room", token+".pin"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.TrimSpace(string(data))
-	}
+	pin := func(token string) string { return pinOf(t, dir, token) }
 	var all []*person
 	at := func(args ...string) *person {
 		p := sit(t, dir, args...)
