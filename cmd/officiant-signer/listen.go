@@ -1,15 +1,18 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"officiant/cmd/internal/exit"
 )
@@ -88,5 +91,47 @@ func (t *tlsFiles) load() error {
 	}
 	t.config.Store(&tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair},
 		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool})
+	return nil
+}
+
+// since is the key of the configuration that held when a connection began.
+type since struct{}
+
+func (t *tlsFiles) began(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, since{}, t.config.Load())
+}
+
+// guard lets those ask whose certificate would let them in now: their connection may be
+// older than the client CA, and outlive their certificate.
+func (t *tlsFiles) guard(h http.Handler, now func() time.Time) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS != nil {
+			if err := t.admits(r, now()); err != nil {
+				w.Header().Set("Connection", "close")
+				http.Error(w, err.Error(), http.StatusUnauthorized)
+				return
+			}
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+func (t *tlsFiles) admits(r *http.Request, now time.Time) error {
+	config, who := t.config.Load(), r.TLS.PeerCertificates
+	if len(who) == 0 {
+		return errors.New("there is no client certificate")
+	}
+	if r.Context().Value(since{}) == config && now.Before(who[0].NotAfter) {
+		return nil
+	}
+	between := x509.NewCertPool()
+	for _, c := range who[1:] {
+		between.AddCert(c)
+	}
+	_, err := who[0].Verify(x509.VerifyOptions{Roots: config.ClientCAs, Intermediates: between, CurrentTime: now,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if err != nil {
+		return fmt.Errorf("the client certificate of this connection is not accepted any more: %w", err)
+	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -78,8 +79,8 @@ func (s *serveOptions) serve(ctx context.Context) error {
 func (s *serveOptions) run(ctx context.Context, service *online.Service, release crypto.PublicKey, log *slog.Logger,
 	asks, watches net.Listener) error {
 	quiet := slog.NewLogLogger(log.Handler(), slog.LevelWarn)
-	requests := &http.Server{Handler: endpoint.Requests(service), ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: quiet}
+	requests := requestServer(s.tls.guard(endpoint.Requests(service), s.Now), quiet)
+	requests.ConnContext = s.tls.began
 	failed := make(chan error, 3)
 	servers := []*http.Server{requests}
 	go func() { failed <- requests.Serve(asks) }()
@@ -117,6 +118,13 @@ func (s *serveOptions) run(ctx context.Context, service *online.Service, release
 		err = nil
 	}
 	return errors.Join(err, <-ended)
+}
+
+// requestServer is that of who asks. Who is slow to ask, or to take an answer, is cut off.
+// An answer may take as long as a full queue does.
+func requestServer(h http.Handler, quiet *stdlog.Logger) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: 15 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: quiet}
 }
 
 // reload takes a new grant and new TLS files. What is wrong with them is logged, and the

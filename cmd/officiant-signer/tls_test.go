@@ -4,8 +4,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
+	stdlog "log"
 	"net"
 	"net/http"
+	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -96,5 +100,115 @@ func TestMutualTLS(t *testing.T) {
 	}
 	if err := p.end(syscall.SIGTERM); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestClientCAReplaced: with another client CA in place, a connection that is open already
+// is worth no more than a new one.
+func TestClientCAReplaced(t *testing.T) {
+	r := newRoom(t)
+	server := r.certified("server", x509.ExtKeyUsageServerAuth)
+	relay, next := r.certified("relay", x509.ExtKeyUsageClientAuth), r.certified("next", x509.ExtKeyUsageClientAuth)
+	address, err := newPort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := r.serve("--listen", address, "--tls-cert", r.path("server.crt"), "--tls-key", r.path("server.key"),
+		"--client-ca", r.path("relay.crt"))
+	p.said("the journal is open")
+	roots := x509.NewCertPool()
+	leaf, err := x509.ParseCertificate(server.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots.AddCert(leaf)
+	client := func(with tls.Certificate) *http.Client {
+		return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots,
+			Certificates: []tls.Certificate{with}}}}
+	}
+	data := body(t, onlinetest.ClientRequest(t, "worker-1", onlinetest.NewKey(t, "k")))
+	before, after := client(relay), client(next)
+	if _, err := ask(before, "https://"+address, data); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil { // the same files
+		t.Fatal(err)
+	}
+	p.said("reloaded")
+	if _, err := ask(before, "https://"+address, data); err != nil {
+		t.Errorf("with the same CA: %v", err)
+	}
+	if err := os.Rename(r.path("next.crt"), r.path("relay.crt")); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	p.said("reloaded")
+	if _, err := ask(before, "https://"+address, data); err == nil ||
+		!strings.Contains(err.Error(), "status 401: the client certificate of this connection is not accepted") {
+		t.Errorf("on the connection from before: %v", err)
+	}
+	if _, err := ask(before, "https://"+address, data); err == nil || strings.Contains(err.Error(), "status") {
+		t.Errorf("on another connection: %v", err)
+	}
+	if _, err := ask(after, "https://"+address, data); err != nil {
+		t.Errorf("by the new CA: %v", err)
+	}
+	if err := p.end(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+}
+
+// pipes is a listener whose connections hold nothing: who does not read stops who writes.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	c, ok := <-p
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+func (pipes) Close() error   { return nil }
+func (pipes) Addr() net.Addr { return &net.UnixAddr{} }
+
+// TestSlowClients: who says nothing, says it slowly, or takes no answer is cut off. The
+// limits are those of serve, a thousandth of each.
+func TestSlowClients(t *testing.T) {
+	server := requestServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "answer")
+	}), stdlog.New(io.Discard, "", 0))
+	for _, limit := range []*time.Duration{&server.ReadHeaderTimeout, &server.ReadTimeout, &server.WriteTimeout,
+		&server.IdleTimeout} {
+		*limit /= 1000 // of none, none
+	}
+	ended := make(chan struct{})
+	server.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			ended <- struct{}{}
+		}
+	}
+	listener := make(pipes)
+	go func() { _ = server.Serve(listener) }()
+	defer close(listener)
+	const head = "POST /v1/sign HTTP/1.1\r\nHost: signer\r\n"
+	for name, said := range map[string]string{
+		"nothing":                       "",
+		"half a head":                   head + "Content-Le",
+		"a head, and half a body":       head + "Content-Length: 100\r\n\r\n{",
+		"all, and takes no answer":      head + "Content-Length: 2\r\n\r\n{}",
+		"a head without end, no answer": head + "X: " + strings.Repeat("x", 64<<10),
+	} {
+		client, at := net.Pipe()
+		listener <- at
+		go func() { _, _ = io.WriteString(client, said) }() // it may be cut off meanwhile
+		select {
+		case <-ended:
+		case <-t.Context().Done():
+			t.Fatalf("who says %s stays", name)
+		}
+		client.Close()
 	}
 }
