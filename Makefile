@@ -11,6 +11,8 @@ REFUSALS := ./bundle $(addprefix ./bundle/,certfile charset contents durable fet
 	$(addprefix ./ceremony/,abandon approval attestation chain comparison history inventory issue lint online online/csrlist online/endpoint online/grant \
 		online/journal online/policy online/proof placement plan preflight profile quorum receipt report revocation schedule station status transcript) \
 	./signer $(addprefix ./signer/,attestation awskms backoff gcpkms pkcs11 pkcs11/module) ./cmd/officiant-node ./cmd/officiant-signer
+# They draw pages that others read in a moment.
+DRAWN := ^(TestInBrowser|TestTooWideCanFail)$$
 empty :=
 comma := ,
 # What covdata reports of: programs that tests build have run more than these packages.
@@ -118,7 +120,7 @@ test-browser: ## script and report in a real Chromium, on screen and on paper; i
 refusals: ## each sentence of the packages in REFUSALS is said in a test, or excepted with its reason
 	@.ci/setup-softhsm softhsm2 openssl openssh-client
 	@rm -rf build/refusals && mkdir -p build/refusals/runs
-	@OFFICIANT_COVERDIR=$(CURDIR)/build/refusals/runs .ci/test-folder $(GO) test -count=1 -cover $(REFUSALS) \
+	@OFFICIANT_COVERDIR=$(CURDIR)/build/refusals/runs .ci/test-folder $(GO) test -count=1 -cover -skip '$(DRAWN)' $(REFUSALS) \
 		-args -test.gocoverdir=$(CURDIR)/build/refusals/runs
 	@$(GO) tool covdata textfmt -i build/refusals/runs -pkg '$(REFUSED)' -o build/refusals/profile
 	@$(GO) test -count=1 -run '^TestEveryRefusalIsMet$$' ./cmd/internal/structure -args -profile $(CURDIR)/build/refusals/profile

@@ -114,11 +114,11 @@ func TestPlayed(t *testing.T) {
 		{"hang", session, context.DeadlineExceeded,
 			"C_OpenSession: did not answer in time: context deadline exceeded after 100ms"},
 	} {
-		o := Options{}
+		m := opened(t, c.what, Options{})
 		if c.what == "hang" {
-			o.Limit = 100 * time.Millisecond
+			m.SetLimit(100 * time.Millisecond)
 		}
-		err := c.call(opened(t, c.what, o))
+		err := c.call(m)
 		if !errors.Is(err, c.is) || err.Error() != c.says {
 			t.Errorf("%s: %v, want %s", c.what, err, c.says)
 		}
@@ -128,7 +128,8 @@ func TestPlayed(t *testing.T) {
 // TestLeftAlone: a process that hangs in a call that writes to the token is left alone, and
 // is said to be.
 func TestLeftAlone(t *testing.T) {
-	m := opened(t, "hang", Options{Limit: 20 * time.Millisecond})
+	m := opened(t, "hang", Options{})
+	m.SetLimit(20 * time.Millisecond)
 	if err := m.Login(1, 1, []byte("1234")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
