@@ -25,9 +25,12 @@ func script() *Script {
 		{Name: "kubernetes", Key: plan.Key{Create: "ECDSA-P256"}},
 	}}
 	p.Release.Key.Existing = fingerprint.Of([]byte("release"))
+	p.Nodes = []plan.Node{{Name: "cp-1"}}
 	return &Script{
 		Plan: &schedule.Ceremony{Plan: p, Certificates: map[string]*x509.Certificate{"root": {Raw: []byte("root")}},
-			Cluster: kubepki.Cluster{Name: "demo"}, Sequence: 2,
+			Requests: map[string]*schedule.Request{"cp-1": {Fingerprint: fingerprint.Of([]byte("cp-1"))}},
+			Vouched:  map[string]schedule.Vouch{"cp-1": schedule.ByHostKey},
+			Cluster:  kubepki.Cluster{Name: "demo"}, Sequence: 2,
 			Digest: fingerprint.Of([]byte("digest")),
 			People: approval.People{List: []approval.Person{{Name: "alice", Role: "officer"}}}},
 		Station: "room-1", PlanFile: "plan.yaml",
@@ -48,7 +51,8 @@ func TestScriptText(t *testing.T) {
 	for _, want := range []string{
 		"\nstep 2 of 2  Make the kubernetes key\n    SWAP  token b\n", "THE POINT OF NO RETURN", "  alice              officer ",
 		"root key (public key; it exists already)", "root certificate (it exists already)",
-		"release key (public key; it exists already)", "[ ] token c: for the clone of root", "if it fails: Stop.",
+		"release key (public key; it exists already)", "request of cp-1 (vouched for by the node's SSH host key)",
+		"[ ] token c: for the clone of root", "if it fails: Stop.",
 		strings.Join(fingerprint.Of([]byte("digest")).Lines(), "\n    "),
 		"officiant ceremony run plan.yaml",
 	} {

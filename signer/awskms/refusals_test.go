@@ -123,4 +123,13 @@ func TestNoTurn(t *testing.T) {
 	for range sessions {
 		<-ended
 	}
+	// All turns are taken, and the store is closed: nobody waits for one any more.
+	other := opened(t, server, quick)
+	for range sessions {
+		other.tickets <- struct{}{}
+	}
+	if err := other.Close(); err != nil {
+		t.Error(err)
+	}
+	says(t, "closed", other.begin(t.Context()), signer.ErrUnavailable, other.String()+": closed")
 }

@@ -211,5 +211,11 @@ func TestWordsRefused(t *testing.T) {
 			_, err = pinSource{fd: int(r.Fd()), has: true}.read(ctx)
 			return err
 		}},
-	}, Except: map[string]string{"%s: belongs to user %d": "takes a second user; TestPINSourceRefused"}})
+	}, Except: map[string]string{
+		"%s: belongs to user %d":         "takes a second user; TestPINSourceRefused",
+		"%s: %s may put another file":    "folders of others, and open to them: TestOwnPINFileRefusals of signer",
+		"%sis theirs; move the PIN file": "folders of others, and open to them: TestOwnPINFileRefusals of signer",
+		"%shas mode %04o; chmod o-w":     "folders of others, and open to them: TestOwnPINFileRefusals of signer",
+		"%shas mode %04o; chmod g-w":     "folders of others, and open to them: TestOwnPINFileRefusals of signer",
+	}})
 }
