@@ -8,6 +8,7 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"syscall"
@@ -157,6 +158,40 @@ func TestClientCAReplaced(t *testing.T) {
 	}
 	if err := p.end(syscall.SIGTERM); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestGuard: a connection is worth what its client's certificate is at each request; a
+// socket's has none.
+func TestGuard(t *testing.T) {
+	key, now := onlinetest.NewKey(t, "relay"), time.Now()
+	relay := onlinetest.Certify(t, key, "relay", x509.ExtKeyUsageClientAuth, now.Add(-time.Hour), now.Add(time.Hour))
+	pool := x509.NewCertPool()
+	pool.AddCert(relay)
+	files := &tlsFiles{}
+	files.config.Store(&tls.Config{ClientCAs: pool})
+	h := files.guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), func() time.Time { return now })
+	with := func(state *tls.ConnectionState) (int, string) {
+		r := httptest.NewRequest(http.MethodGet, "/v1/status", nil)
+		r.TLS = state
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r.WithContext(files.began(t.Context(), nil)))
+		return w.Code, w.Body.String()
+	}
+	has := &tls.ConnectionState{PeerCertificates: []*x509.Certificate{relay}}
+	for what, state := range map[string]*tls.ConnectionState{"a socket": nil, "a relay": has} {
+		if code, text := with(state); code != http.StatusOK {
+			t.Errorf("%s: %d: %s", what, code, text)
+		}
+	}
+	if code, text := with(&tls.ConnectionState{}); code != http.StatusUnauthorized ||
+		!strings.Contains(text, "there is no client certificate") {
+		t.Errorf("nobody: %d: %s", code, text)
+	}
+	now = relay.NotAfter.Add(time.Second)
+	if code, text := with(has); code != http.StatusUnauthorized || !strings.Contains(text, "not accepted any more") ||
+		!strings.Contains(text, "has expired") {
+		t.Errorf("after its end: %d: %s", code, text)
 	}
 }
 

@@ -19,8 +19,8 @@
 //     an open intent, or of a certificate that is still valid.
 //   - "issued" answers an open intent: its to-be-signed bytes, byte for byte. A
 //     certificate begins with its intent's key.
-//   - "abandoned" closes an open intent without a result. Its serial counts as issued, and
-//     it counts as a signature of its subject.
+//   - "abandoned" closes an open intent without a result. Its serial counts as issued. It
+//     is no signature of its subject's day: nobody got anything.
 //   - "head" has the journal key's signature over the line before it, and every line
 //     before that: of SHA-256 of "officiant journal head v1", a newline, the cluster, a
 //     newline, the line's seq, a newline, its hash in hex, a newline.

@@ -65,8 +65,8 @@ func Begin(d *durable.Disk, path string, now func() time.Time, first Open) (*Jou
 	first.Format = Format
 	j := &Journal{path: path, now: now, lock: flock.New(path + ".lock"),
 		file: flock.New(path, flock.SetFlag(os.O_RDONLY)), order: newOrder()}
-	if err := hold(j.lock); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	if err := j.hold(j.lock); err != nil {
+		return nil, nil, err
 	}
 	rec, err := j.begin(d, first)
 	if err != nil {
@@ -75,12 +75,16 @@ func Begin(d *durable.Disk, path string, now func() time.Time, first Open) (*Jou
 	return j, rec, nil
 }
 
-func hold(lock *flock.Flock) error {
+// hold has a lock until Close.
+func (j *Journal) hold(lock *flock.Flock) error {
 	ok, err := lock.TryLock()
 	if err == nil && !ok {
 		err = ErrLocked
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("%s: %w", j.path, err)
+	}
+	return nil
 }
 
 func (j *Journal) begin(d *durable.Disk, first Open) (*Recovered, error) {
@@ -92,8 +96,8 @@ func (j *Journal) begin(d *durable.Disk, first Open) (*Recovered, error) {
 		return nil, err
 	}
 	defer file.Close()
-	if err := hold(j.file); err != nil {
-		return nil, fmt.Errorf("%s: %w", j.path, err)
+	if err := j.hold(j.file); err != nil {
+		return nil, err
 	}
 	tail, err := j.order.read(j.path, file, nil)
 	if err != nil {
@@ -132,8 +136,8 @@ func (j *Journal) create(d *durable.Disk, first Open) error {
 		return err
 	}
 	j.written()
-	if err := hold(j.file); err != nil {
-		return fmt.Errorf("%s: %w", j.path, err)
+	if err := j.hold(j.file); err != nil {
+		return err
 	}
 	var err error
 	j.log, err = d.OpenLog(j.path, mode)
