@@ -3,6 +3,7 @@ package signer
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
@@ -76,6 +77,12 @@ func AlgorithmOf(pub crypto.PublicKey) (Algorithm, error) {
 			return RSA4096, nil
 		}
 		return "", fmt.Errorf("RSA key of %d bits", k.N.BitLen())
+	}
+	switch pub.(type) {
+	case nil: // what crypto/x509 gives for algorithms that it does not know
+		return "", fmt.Errorf("key of an algorithm that is not read (one for RSA-PSS alone is no RSA key)")
+	case ed25519.PublicKey:
+		return "", fmt.Errorf("Ed25519 key")
 	}
 	return "", fmt.Errorf("key of type %T", pub)
 }

@@ -113,8 +113,8 @@ func TestCheckDigest(t *testing.T) {
 		{"PSS, odd salt", r, 32, pss(20, crypto.SHA256), "salt of 20"},
 		{"PSS, negative salt", r, 32, pss(-7, crypto.SHA256), "salt of -7"},
 		{"PSS with ECDSA", ec, 32, pss(32, crypto.SHA256), "RSA-PSS options"},
-		{"Ed25519", ed25519.PublicKey(make([]byte, 32)), 32, crypto.SHA256, "ed25519"},
-		{"no key", nil, 32, crypto.SHA256, "nil"},
+		{"Ed25519", ed25519.PublicKey(make([]byte, 32)), 32, crypto.SHA256, "Ed25519 key"},
+		{"no key", nil, 32, crypto.SHA256, "an algorithm that is not read"},
 	} {
 		err := CheckDigest(c.pub, make([]byte, c.digest), c.opts)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {

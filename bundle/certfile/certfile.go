@@ -1,10 +1,8 @@
 package certfile
 
 import (
-	"bytes"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 
 	"officiant/bundle/charset"
@@ -82,7 +80,7 @@ func fromDER(data []byte) ([]*x509.Certificate, error) {
 	if isPKCS7(data) {
 		return fromPKCS7(data, pkcs7DER)
 	}
-	c, err := x509.ParseCertificate(data)
+	c, err := Parse(data)
 	if err != nil {
 		if what := derKind(data); what != nil {
 			return nil, what.error()
@@ -107,7 +105,7 @@ func blocks(data []byte) (list []*x509.Certificate, others []kind, err error) {
 			}
 			continue
 		}
-		c, err := x509.ParseCertificate(block.Bytes)
+		c, err := Parse(block.Bytes)
 		if err != nil {
 			return nil, nil, fmt.Errorf("certificate %d: %w", len(list)+1, err)
 		}
@@ -127,29 +125,4 @@ func once(list []*x509.Certificate) []*x509.Certificate {
 		}
 	}
 	return out
-}
-
-// instead says what a text holds that has no certificate.
-func instead(data []byte, kinds []kind) error {
-	switch {
-	case len(bytes.TrimSpace(data)) == 0:
-		return errors.New("is empty")
-	case len(kinds) > 0:
-		return kinds[0].error()
-	case isDER(data):
-		if what := derKind(data); what != nil {
-			return what.error()
-		}
-		return errors.New("is DER and not PEM; `openssl x509 -inform der -in FILE -out OTHER` makes PEM of a certificate")
-	}
-	if name := charset.Name(data); name != "UTF-8" {
-		if text, err := charset.UTF8(data); err == nil && bytes.Contains(text, []byte("-----BEGIN ")) {
-			return fmt.Errorf("is PEM in %s, and programs find no PEM in that; save it as ASCII or UTF-8 without a "+
-				"byte order mark", name)
-		}
-	}
-	if bytes.Contains(data, []byte("-----BEGIN "+certificate)) {
-		return errors.New("holds no certificate: its PEM is damaged (a line lost, cut short, or indented)")
-	}
-	return errors.New("holds no certificate: neither PEM nor DER is in it")
 }

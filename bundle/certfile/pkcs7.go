@@ -40,7 +40,7 @@ func fromPKCS7(der []byte, way string) ([]*x509.Certificate, error) {
 		if !set.ReadASN1Element(&one, cbasn1.SEQUENCE) { // an attribute certificate, or one of PKCS #6
 			return nil, bad
 		}
-		c, err := x509.ParseCertificate(one)
+		c, err := Parse(one)
 		if err != nil {
 			return nil, fmt.Errorf("certificate %d of the PKCS #7: %w", len(list)+1, err)
 		}

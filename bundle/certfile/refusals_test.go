@@ -1,6 +1,7 @@
 package certfile_test
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,6 +9,36 @@ import (
 	"officiant/bundle/certfile"
 	"officiant/bundle/refusaltest"
 )
+
+// mended runs the command of each refusal that names one for a text, as it is written.
+func mended(t *testing.T, sh func(string) string, crt string, read func([]byte) error) {
+	for name, broken := range map[string]string{
+		"indented":      "    " + strings.ReplaceAll(crt, "\n", "\n    "),
+		"one line":      strings.ReplaceAll(crt, "\n", ""),
+		"CR":            strings.ReplaceAll(crt, "\n", "\r"),
+		`\n`:            strings.ReplaceAll(crt, "\n", `\n`),
+		"base64 of PEM": sh("base64 crt.pem"),
+		"base64 of DER": sh("openssl x509 -in crt.pem -outform der | base64"),
+		"openssl's own": sh("openssl x509 -in crt.pem -trustout"),
+		"an old name":   strings.ReplaceAll(crt, " CERTIFICATE", " X509 CERTIFICATE"),
+		"headers":       strings.Replace(crt, "-----\n", "-----\nHost: a\n\n", 1),
+	} {
+		err := read([]byte(broken))
+		if err == nil {
+			t.Errorf("%s: is read", name)
+			continue
+		}
+		parts := strings.Split(err.Error(), "`")
+		if len(parts) != 3 {
+			t.Errorf("%s: %v names no command", name, err)
+			continue
+		}
+		sh("cat >FILE <<'END'\n" + broken + "\nEND\n" + parts[1])
+		if again := sh("cat OTHER"); read([]byte(again)) != nil {
+			t.Errorf("%s: after %s: %v", name, parts[1], read([]byte(again)))
+		}
+	}
+}
 
 // TestRefusals is the catalogue of what a certificate's file is refused with.
 func TestRefusals(t *testing.T) {
@@ -45,9 +76,14 @@ func TestRefusals(t *testing.T) {
 		return sh(fmt.Sprintf("for i in $(seq %d); do cat crt.pem; done >many.pem; "+
 			"openssl crl2pkcs7 -nocrl -certfile many.pem", n))
 	}
+	odd := func(flags, curve string) string { // a root as only some programs read it
+		return sh("openssl ecparam -genkey " + cmp.Or(curve, "-name prime256v1") + " -out odd.pem && " +
+			"openssl req -x509 -key odd.pem -subj /CN=odd -days 2 " + flags)
+	}
+	mended(t, sh, crt, all)
 	refusaltest.Hold(
 		t,
-		refusaltest.Table{Read: pem, Sources: []string{"certfile.go", "kind.go", "pkcs7.go"},
+		refusaltest.Table{Read: pem, Sources: []string{"certfile.go", "instead.go", "kind.go", "parse.go", "pkcs7.go"},
 			Rows: []refusaltest.Row{
 				{Of: "what pkcs7 -print_certs writes, with lists",
 					Data: sh("openssl pkcs7 -print_certs -in all.p7b"), Read: all},
@@ -119,11 +155,37 @@ func TestRefusals(t *testing.T) {
 					Not: "\ufeff\n" + crt},
 				{
 					Of:      "indented",
-					Data:    strings.ReplaceAll(crt, "\n", "\n    "),
-					Says:    "its PEM is damaged",
+					Data:    "    " + strings.ReplaceAll(crt, "\n", "\n    "),
+					Says:    "its PEM is indented; `sed 's/^[[:blank:]]*//' FILE >OTHER`",
 					Not:     "not found\n",
 					Instead: "neither PEM nor DER",
 				},
+				{Of: "a line lost", Data: strings.Replace(crt, "--END", "-END", 1),
+					Says: "its PEM is damaged", Not: crt},
+				{Of: "one line", Data: strings.ReplaceAll(crt, "\n", ""), Says: "its PEM stands in one line", Not: crt},
+				{Of: "CR alone", Data: strings.ReplaceAll(crt, "\n", "\r"),
+					Says: "lines that end in CR alone", Not: crt},
+				{Of: "JSON's ends of lines", Data: strings.ReplaceAll(crt, "\n", `\n`),
+					Says: `has \n in place of`, Not: crt},
+				{Of: "base64 of PEM", Data: sh("base64 crt.pem"), Says: "is base64 of PEM", Not: crt},
+				{Of: "base64 of DER", Data: sh("openssl x509 -in crt.pem -outform der | base64 -w0"), Not: crt,
+					Says: "is base64 without the first and the last line of PEM"},
+				{Of: "HTML", Data: "<!doctype html>\n", Says: "a page of HTML", Not: crt},
+				{Of: "PGP", Data: "-----BEGIN PGP PUBLIC KEY BLOCK-----\n", Says: "it is PGP", Not: crt},
+				{Of: "SSH", Data: "ssh-ed25519 AAAA a@b\n", Says: "an SSH public key", Not: crt},
+				{Of: "SSH, by ECDSA", Data: "ecdsa-sha2-nistp256 AAAA\n", Says: "an SSH public key", Not: crt},
+				{Of: "RFC 4716", Data: "---- BEGIN SSH2 PUBLIC KEY ----\n", Says: "an SSH public key", Not: crt},
+				{Of: "age", Data: "age1qq\n", Says: "an age recipient", Not: crt},
+				{Of: "YAML", Data: "apiVersion: v1\nkind: Secret\n", Says: "it is YAML: a certificate in it", Not: crt},
+				{Of: "JSON", Data: `{"kind": "Secret"}`, Says: "it is JSON: a certificate in it", Not: crt},
+				{Of: "a negative serial number", Data: odd("-set_serial -5", ""), Says: "its serial number is negative",
+					Not: odd("-set_serial 0", "")},
+				{Of: "explicit parameters", Data: odd("", "-name prime256v1 -param_enc explicit"),
+					Says: "its ECDSA key spells its curve out",
+					Not:  odd("", "-name prime256v1 -param_enc named_curve")},
+				{Of: "a curve of Bitcoin", Data: odd("", "-name secp256k1"),
+					Says: "on a curve that no program of Kubernetes reads",
+					Not:  odd("", "-name secp521r1")},
 				{Of: "no certificate in the block", Data: strings.Replace(crt, "MII", "MIJ", 1),
 					Says: "certificate 1: x509"},
 				{Of: "too many", Data: strings.Repeat(crt, 300), Says: "more than 256 certificates",

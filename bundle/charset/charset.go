@@ -59,6 +59,7 @@ func format(data []byte) string {
 	for _, f := range []struct{ begin, name string }{
 		{"\x1f\x8b", "compressed by gzip"}, {"PK\x03\x04", "a ZIP archive"}, {"BZh", "compressed by bzip2"},
 		{"\xfd7zXZ", "compressed by xz"}, {"\x28\xb5\x2f\xfd", "compressed by zstd"}, {"\x7fELF", "a program"},
+		{"\xfe\xed\xfe\xed", "a Java keystore (keytool -exportcert -rfc writes a certificate out)"},
 		{"%PDF-", "a PDF"}, {"\x30\x82", "DER"}, {"\x30\x81", "DER"},
 	} {
 		if bytes.HasPrefix(data, []byte(f.begin)) {

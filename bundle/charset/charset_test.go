@@ -28,6 +28,7 @@ func texts() []struct{ what, data, want, refused string } {
 		{"ZIP", "PK\x03\x04\xff", "", "is a ZIP archive, and no text"},
 		{"bzip2", "BZh9\xff", "", "is compressed by bzip2, and no text"},
 		{"xz", "\xfd7zXZ\x00", "", "is compressed by xz, and no text"},
+		{"JKS", "\xfe\xed\xfe\xed\x00", "", "is a Java keystore (keytool -exportcert"},
 		{"zstd", "\x28\xb5\x2f\xfd", "", "is compressed by zstd, and no text"},
 	}
 }

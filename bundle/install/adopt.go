@@ -114,8 +114,11 @@ func (r *standing) once(file, problem string) (string, string) {
 
 func (r *standing) authority(f kubepki.File) {
 	data, err := r.files.ReadFile(r.at(f.Place))
-	if errors.Is(err, fs.ErrNotExist) && f.Authority == kubepki.EtcdAuthority && r.external {
+	if missing := errors.Is(err, fs.ErrNotExist); missing && f.Authority == kubepki.EtcdAuthority && r.external {
 		r.add(f.Place, "is not there. %s", externalEtcd)
+		return
+	} else if missing {
+		r.add(f.Place, "is not there; every node of the cluster that has one has the same: copy it from there")
 		return
 	}
 	if err != nil {
@@ -123,9 +126,13 @@ func (r *standing) authority(f kubepki.File) {
 		return
 	}
 	list, err := certfile.PEM(data)
+	list = slices.CompactFunc(list, (*x509.Certificate).Equal) // twice the same is one
 	switch {
 	case err != nil:
 		r.add(f.Place, "%v", err)
+	case len(list) > 1 && list[0].CheckSignatureFrom(list[1]) == nil:
+		r.add(f.Place, "holds %s and what certified it, %s: an external authority, and no hierarchy of kubeadm's own",
+			list[0].Subject, list[1].Subject)
 	case len(list) != 1:
 		r.add(f.Place, "holds %d certificates, not one: finish the change of authorities that is under way first",
 			len(list))
@@ -268,6 +275,10 @@ func (r *standing) rotated(l kubepki.Leaf) (*InUse, error) {
 // account takes the service-account pair; kubeadm never looks whether it is one.
 func (r *standing) account(path string) {
 	data, err := r.files.ReadFile(r.at(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		r.add(path, "is not there; every control-plane node has the same: copy it from another one")
+		return
+	}
 	if err != nil {
 		r.add(path, "%v", plain(err))
 		return
@@ -285,6 +296,36 @@ func (r *standing) account(path string) {
 		return
 	}
 	r.found.AccountKey, r.found.AccountPublic = data, public
+	r.accountPublic(strings.TrimSuffix(path, ".key")+".pub", key.Public())
+}
+
+// accountPublic holds sa.pub against sa.key: the bundle's has that key's public half
+// alone. A file that is not there, or that Kubernetes does not read either, says nothing.
+func (r *standing) accountPublic(path string, own crypto.PublicKey) {
+	rest, err := r.files.ReadFile(r.at(path))
+	if err != nil {
+		return
+	}
+	keys, others := 0, 0
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if pub, err := x509.ParsePKIXPublicKey(block.Bytes); err == nil && block.Type == "PUBLIC KEY" {
+			if keys++; !sameKey(pub, own) {
+				others++
+			}
+		}
+	}
+	switch {
+	case keys > 0 && others == keys:
+		r.add(path, "does not hold the public half of sa.key, so the API server refuses every token that is signed "+
+			"with that; openssl pkey -in sa.key -pubout makes it")
+	case others > 0:
+		r.add(path, "holds %d public keys besides that of sa.key, and their tokens would be refused from the first "+
+			"bundle on; once none of these is in use, leave that of sa.key alone in it", others)
+	}
 }
 
 // plain is an error about a file without its name, which stands beside it.

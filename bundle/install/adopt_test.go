@@ -172,6 +172,11 @@ func TestStandingRefused(t *testing.T) {
 	write := func(path string, data []byte) func(m machine) {
 		return func(m machine) { must(t, os.WriteFile(m.at(path), data, 0o600)) }
 	}
+	own := func(m machine) []byte {
+		data, err := os.ReadFile(m.at(pki + "sa.pub"))
+		must(t, err)
+		return data
+	}
 	ca := func(f kubepki.Authority) *x509.Certificate { return former[f].Certificate }
 	kubernetes := bundletest.CertificatePEM(ca(kubepki.KubernetesAuthority))
 	both := func(first, then func(m machine)) func(m machine) {
@@ -193,7 +198,7 @@ func TestStandingRefused(t *testing.T) {
 		file, why string
 	}{
 		"no trust file": {func(m machine) { must(t, os.Remove(m.at(pki+"etcd/ca.crt"))) }, pki + "etcd/ca.crt",
-			"no such file"},
+			"is not there; every node of the cluster that has one has the same"},
 		"two authorities": {write(pki+"ca.crt", append(slices.Clone(kubernetes),
 			bundletest.CertificatePEM(p.Root.Certificate)...)), pki + "ca.crt", "holds 2 certificates"},
 		"an intermediate": {write(pki+"ca.crt",
@@ -210,7 +215,21 @@ func TestStandingRefused(t *testing.T) {
 		"another's key": {write(pki+"apiserver.key", bundletest.PrivatePEM(t, bundletest.Key(t))),
 			pki + "apiserver.crt", "is not its own"},
 		"no sa.key": {func(m machine) { must(t, os.Remove(m.at(pki+"sa.key"))) }, pki + "sa.key",
-			"no such file"},
+			"is not there; every control-plane node has the same"},
+		"another sa.pub": {write(pki+"sa.pub", bundletest.PublicPEM(t, bundletest.Key(t).Public())), pki + "sa.pub",
+			"does not hold the public half of sa.key"},
+		"an sa.pub of more": {func(m machine) {
+			old := bundletest.PublicPEM(t, bundletest.Key(t).Public())
+			write(pki+"sa.pub", slices.Concat([]byte("# old\n"), old, own(m)))(m)
+		}, pki + "sa.pub", "holds 1 public keys besides that of sa.key"},
+		"an authority and its own": {write(pki+"ca.crt", append(bundletest.CertificatePEM(
+			p.Authorities[kubepki.KubernetesAuthority].Certificate), bundletest.CertificatePEM(p.Root.Certificate)...)),
+			pki + "ca.crt", "and what certified it"},
+		"its certificate second": {func(m machine) {
+			leaf, err := os.ReadFile(m.at(pki + "apiserver.crt"))
+			must(t, err)
+			write(pki+"apiserver.crt", append(slices.Clone(kubernetes), leaf...))(m)
+		}, pki + "apiserver.crt", "the certificate of apiserver is number 2 in it"},
 		"a CA for a leaf": {both(write(pki+"apiserver.crt", kubernetes),
 			write(pki+"apiserver.key", bundletest.PrivatePEM(t, former[kubepki.KubernetesAuthority].Key))),
 			pki + "apiserver.crt", "is a CA certificate"},
@@ -236,6 +255,10 @@ func TestStandingRefused(t *testing.T) {
 		})
 	}
 	m := running(t, p, bundletest.First(), former)
+	write(pki+"ca.crt", append(slices.Clone(kubernetes), kubernetes...))(m) // twice the same is one
+	if _, err := m.Standing(p.Cluster, m.who.Node); err != nil {
+		t.Error(err)
+	}
 	m.Node = &install.Node{Root: m.Root, Disk: &durable.Disk{},
 		Now: func() time.Time { return bundletest.Now.AddDate(2, 0, 0) }}
 	standingRefused(t, m, p, pki+"apiserver.crt", "expired on 2027-11-23: renew it first, with kubeadm certs renew "+

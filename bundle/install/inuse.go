@@ -109,6 +109,12 @@ func (h credentials) named(file string) string {
 
 func (u *InUse) matches(l kubepki.Leaf) error {
 	if u.Key != nil && len(u.Chain) > 0 && !sameKey(u.Key.Public(), u.Chain[0].PublicKey) {
+		for i, c := range u.Chain[1:] {
+			if sameKey(u.Key.Public(), c.PublicKey) {
+				return fmt.Errorf("%s: the certificate of %s is number %d in it, after %s; programs take the first, "+
+					"which has to be the key's", u.File, l.Name, i+2, u.Chain[0].Subject)
+			}
+		}
 		return fmt.Errorf("%s: the private key of %s on this node is not its own", u.File, l.Name)
 	}
 	return nil

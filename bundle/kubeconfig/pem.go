@@ -24,7 +24,7 @@ func certificates(data []byte) ([]*x509.Certificate, error) {
 		if block == nil || block.Type != "CERTIFICATE" || len(block.Headers) != 0 {
 			return nil, fmt.Errorf("certificate %d: broken PEM", len(certs)+1)
 		}
-		cert, err := x509.ParseCertificate(block.Bytes)
+		cert, err := certfile.Parse(block.Bytes)
 		if err != nil {
 			return nil, fmt.Errorf("certificate %d: %w", len(certs)+1, err)
 		}

@@ -43,8 +43,11 @@ func above(cert *x509.Certificate, below int) []string {
 	case !MayCertify(cert):
 		bad("its key usage does not allow certificates to be signed")
 	}
-	if cert.MaxPathLen >= 0 && cert.MaxPathLen < below {
+	if cert.BasicConstraintsValid && cert.MaxPathLen >= 0 && cert.MaxPathLen < below {
 		bad("path length %d, and %d CAs stand below it", cert.MaxPathLen, below)
+	}
+	if len(cert.Subject.Names) == 0 {
+		bad("has no subject, and what it certifies would name no issuer (RFC 5280, 4.1.2.4)")
 	}
 	if len(cert.SubjectKeyId) == 0 {
 		bad("has no subject key identifier (RFC 5280, 4.2.1.2)")

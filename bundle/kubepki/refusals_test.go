@@ -164,6 +164,8 @@ func TestRefusals(t *testing.T) {
 				Not: self("root",
 					func(c *cert) { c.KeyUsage = 0 }),
 				Says: "its key usage does not allow certificates to be signed"},
+			{Of: "no subject", Data: self("", func(c *cert) { c.Subject = pkix.Name{} }), Not: good,
+				Says: "has no subject, and what it certifies would name no issuer"},
 			{Of: "a short path", Data: self("root", func(c *cert) { c.MaxPathLen = 1 }), Not: self("root",
 				func(c *cert) { c.MaxPathLen = 2 }), Says: "path length 1, and 2 CAs stand below it"},
 			{Of: "unknown", Data: self("root", func(c *cert) { c.ExtraExtensions = []pkix.Extension{unknown} }),

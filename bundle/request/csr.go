@@ -15,6 +15,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"officiant/bundle/certfile"
 )
 
 const csrPEM = "CERTIFICATE REQUEST"
@@ -29,7 +31,18 @@ func parseCSR(data []byte) (*x509.CertificateRequest, error) {
 	}
 	csr, err := x509.ParseCertificateRequest(block.Bytes)
 	if err != nil {
+		if why := certfile.Reason(err); why != err {
+			return nil, why
+		}
 		return nil, fmt.Errorf("is not a certificate request: %w", err)
+	}
+	if csr.PublicKeyAlgorithm == x509.UnknownPublicKeyAlgorithm {
+		return nil, errors.New("its key is neither ECDSA nor RSA; one for RSA-PSS alone counts as neither, " +
+			"and Kubernetes reads none")
+	}
+	if csr.SignatureAlgorithm == x509.UnknownSignatureAlgorithm {
+		return nil, errors.New("is signed in a way that is not verified here, such as RSA-PSS with a salt of " +
+			"another length than its hash; make it anew with openssl req -new -sha256 and no -sigopt")
 	}
 	if err := checkStrength(csr.PublicKey); err != nil {
 		return nil, err

@@ -65,7 +65,8 @@ func (f *Folder) read(dir fs.FS, l kubepki.Leaf) (at string, err error) {
 		return at, fmt.Errorf("%s: %w", at, err)
 	}
 	if extra := asksBeyond(csr, l); len(extra) > 0 {
-		return at, fmt.Errorf("%s: asks for %s, which this node's %s does not get", at, strings.Join(extra, ", "), l.Name)
+		return at, fmt.Errorf("%s: asks for %s, which this node's %s does not get", at, strings.Join(extra,
+			", "), l.Name)
 	}
 	key, keyAt, err := readKey(dir, strings.TrimSuffix(at, ".csr"), l.Kubeconfig != nil)
 	if err != nil {
@@ -87,14 +88,24 @@ func (e missingError) Unwrap() error { return fs.ErrNotExist }
 // maxFile bounds each file of the folder.
 const maxFile = 1 << 20
 
-// readFile reads a file of the folder that is no larger than any of them.
+// readFile reads a file of the folder that is no larger than any of them. What is not
+// there at all is a fs.ErrNotExist, and a link to nothing is none.
 func readFile(dir fs.FS, name string) ([]byte, error) {
 	info, err := fs.Stat(dir, name)
-	if err != nil {
-		return nil, err
+	if errors.Is(err, fs.ErrNotExist) {
+		if link, err := fs.Lstat(dir, name); err == nil && link.Mode()&fs.ModeSymlink != 0 {
+			return nil, errors.New("is a link to nothing")
+		}
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("is no plain file of at most %d bytes", maxFile)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, errors.New("is a directory")
+	case !info.Mode().IsRegular():
+		return nil, errors.New("is a pipe, a socket or a device, where a file belongs")
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("has %d bytes, more than the %d that are read", info.Size(), maxFile)
 	}
 	return fs.ReadFile(dir, name)
 }
@@ -174,6 +185,10 @@ func readKey(dir fs.FS, base string, inside bool) (key crypto.Signer, at string,
 	}
 	data, err := readFile(dir, at)
 	if inside && errors.Is(err, fs.ErrNotExist) {
+		if _, err := readFile(dir, base); errors.Is(err, fs.ErrNotExist) {
+			return nil, base, fmt.Errorf("%s: is missing, and so is %s: the request %[1]s.csr is without its key",
+				base, at)
+		}
 		return nil, base, fmt.Errorf("%s: has no client-key-data, and there is no %s beside it", base, at)
 	}
 	if err != nil {
@@ -197,8 +212,11 @@ func readKey(dir fs.FS, base string, inside bool) (key crypto.Signer, at string,
 // has none.
 func configKey(dir fs.FS, at string) (crypto.Signer, error) {
 	data, err := readFile(dir, at)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", at, unnamed(err))
 	}
 	defer clear(data)
 	c, err := kubeconfig.Read(at, data)

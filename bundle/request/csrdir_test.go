@@ -182,7 +182,7 @@ func TestFolderOfAWorker(t *testing.T) {
 	}
 	delete(beside, "kubelet.conf.key")
 	if _, err := FromCSRDir(beside, leaves); err == nil ||
-		!strings.Contains(err.Error(), "kubelet.conf: has no client-key-data, and there is no kubelet.conf.key beside it") {
+		!strings.Contains(err.Error(), "kubelet.conf: is missing, and so is kubelet.conf.key") {
 		t.Errorf("no key: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,9 @@ func TestFolderRefusals(t *testing.T) {
 		printf '[req]\ndistinguished_name=d\n[d]\n' >c.cnf; openssl genrsa -out small.key 1024
 		openssl genpkey -algorithm ed25519 -out ed.key; openssl ecparam -name prime256v1 -genkey -noout -out ec.key
 		openssl ecparam -name secp224r1 -genkey -noout -out p224.key
+		openssl ecparam -name prime256v1 -genkey -param_enc explicit -out explicit.key
+		openssl ecparam -name secp256k1 -genkey -noout -out k256.key
+		openssl genpkey -algorithm rsa-pss -pkeyopt rsa_keygen_bits:2048 -out pss.key
 		openssl genrsa -out rsa.key 2048; openssl genrsa -3 -out e3.key 2048`)
 	made := func(key string, more string) string {
 		return sh("openssl req -new -config c.cnf -key " + key + " " + more)
@@ -32,6 +36,14 @@ func TestFolderRefusals(t *testing.T) {
 			if dir[name] = (&fstest.MapFile{Data: data}); data == nil {
 				delete(dir, name)
 			}
+			_, err := FromCSRDir(dir, leaves)
+			return err
+		}
+	}
+	placed := func(name string, mode fs.FileMode, data string) func([]byte) error {
+		return func([]byte) error {
+			dir := generated(t)
+			dir[name] = &fstest.MapFile{Mode: mode, Data: []byte(data)}
 			_, err := FromCSRDir(dir, leaves)
 			return err
 		}
@@ -49,7 +61,8 @@ func TestFolderRefusals(t *testing.T) {
 	server := "-subj /CN=kube-apiserver "
 	csrs, keys, confs := with("pki/apiserver.csr"), with("pki/apiserver.key"), with("admin.conf")
 	named := func(file string) string {
-		return strings.Replace(conf, "client-key-data: "+between(conf, "client-key-data: ", "\n"), "client-key: "+file, 1)
+		return strings.Replace(conf,
+			"client-key-data: "+between(conf, "client-key-data: ", "\n"), "client-key: "+file, 1)
 	}
 	beside := func(name, data string) func([]byte) error {
 		return func(config []byte) error {
@@ -181,8 +194,29 @@ func TestFolderRefusals(t *testing.T) {
 			Instead: "file does not exist",
 			Read:    confs,
 		},
-		{Of: "too large", Data: csr + strings.Repeat("#", 1<<20), Says: "is no plain file of at most", Not: csr},
-		{Of: "nothing of a node", Says: "is missing, also in pki", Read: without("pki/etcd/server.csr", "kubelet.conf.csr")},
+		{Of: "too large", Data: csr + strings.Repeat("#", 1<<20),
+			Says: "bytes, more than the 1048576 that are read", Not: csr},
+		{Of: "a folder", Says: "pki/apiserver.csr: is a directory", Read: placed("pki/apiserver.csr", fs.ModeDir, "")},
+		{Of: "a FIFO", Says: "pki/apiserver.csr: is a pipe, a socket or a device, where a file belongs",
+			Read: placed("pki/apiserver.csr", fs.ModeNamedPipe, "")},
+		{Of: "a link to nothing", Says: "pki/apiserver.csr: is a link to nothing",
+			Read: placed("pki/apiserver.csr", fs.ModeSymlink, "none")},
+		{Of: "a kubeconfig that is a FIFO", Says: "admin.conf: is a pipe, a socket or a device",
+			Read: placed("admin.conf", fs.ModeNamedPipe, "")},
+		{Of: "no kubeconfig", Says: "admin.conf: is missing, and so is admin.conf.key", Read: without("admin.conf")},
+		{Of: "signed by PSS of another salt", Data: made("rsa.key", server+"-sigopt rsa_padding_mode:pss "+
+			"-sigopt rsa_pss_saltlen:20"), Says: "is signed in a way that is not verified here",
+			Not:     made("rsa.key", server+"-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32"),
+			Instead: "is not the key of"},
+		{Of: "a key for PSS alone", Data: made("pss.key", server), Says: "one for RSA-PSS alone counts as neither",
+			Not: made("rsa.key", server), Instead: "is not the key of"},
+		{Of: "explicit parameters", Data: made("explicit.key", server), Says: "its ECDSA key spells its curve out",
+			Not: made("ec.key", server), Instead: "is not the key of"},
+		{Of: "a curve of Bitcoin", Data: made("k256.key", server),
+			Says: "on a curve that no program of Kubernetes reads",
+			Not:  made("ec.key", server), Instead: "is not the key of"},
+		{Of: "nothing of a node",
+			Says: "is missing, also in pki", Read: without("pki/etcd/server.csr", "kubelet.conf.csr")},
 	}, Except: map[string]string{
 		"its RSA key has %d bits, more": "openssl makes such a key for a minute; TestWeakRSA has one",
 		"is not one line of base64":     "about our own format; TestEveryBitCounts",
