@@ -141,7 +141,7 @@ func (r *run) verifyDirectory(_ context.Context) error {
 		progress = c.Count
 	}
 	report, err := audit.Verify(r.dir.path, audit.Options{Progress: progress, Now: r.atWork(), Root: &r.result.Root,
-		Release:   &r.result.Release,
+		Release: &r.result.Release, AttestationRoots: r.AttestationRoots,
 		Rehearsal: r.rehearsal})
 	if err != nil {
 		return err

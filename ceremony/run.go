@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,9 @@ type Config struct {
 	Present []string
 	Open    signer.Opener // over all backends
 	Ask     signer.PINFunc
+	// AttestationRoots may vouch for devices in the last step's audit, beside the makers'
+	// roots that are built in; Open knows them too.
+	AttestationRoots []*x509.Certificate
 	// WrongPINs is told what the record says of wrong PINs; Open can ask it. Nil: only Ask
 	// is told.
 	WrongPINs *WrongPINs

@@ -159,12 +159,17 @@ func (r *tokens) free(ctx context.Context, name string) error {
 	case errors.Is(err, signer.ErrNotFound):
 		return nil
 	case err == nil:
+		whose := "Whose is it? If a ceremony that will not be finished made it, `officiant ceremony abandon DIR` " +
+			"destroys what that one made, and nothing else. If it is the cluster's own, have the plan use it " +
+			"by its fingerprint. Otherwise it is the wrong token, or the wrong station"
+		if s, ok := r.stores[name].(signer.Slotted); ok {
+			whose = "If it is the cluster's own, have the plan use it by its fingerprint. If it is not, name an " +
+				"empty slot in the station (id=), or empty this one, which `ceremony abandon` cannot do: " +
+				s.Emptied(ref)
+		}
 		return &Refused{[]string{
 			fmt.Sprintf("the plan creates the %s key, but a key %s is already in its token: %s", name, k.Info().Label,
-				spkiOf(k)),
-			"Whose is it? If a ceremony that will not be finished made it, `officiant ceremony abandon DIR` " +
-				"destroys what that one made, and nothing else. If it is the cluster's own, have the plan use it " +
-				"by its fingerprint. Otherwise it is the wrong token, or the wrong station",
+				spkiOf(k)), whose,
 		}}
 	case errors.Is(err, signer.ErrAmbiguous):
 		return &Refused{[]string{fmt.Sprintf("the plan creates the %s key: %v", name, err)}}

@@ -56,6 +56,12 @@ type Destroyer interface {
 	Destroy(ctx context.Context, ref Ref, id ID, spki [32]byte) (gone time.Time, err error)
 }
 
+// Slotted is a Store that makes keys in slots, and cannot destroy one there.
+type Slotted interface {
+	// Emptied says how people empty the slot that ref names, by its maker's tools.
+	Emptied(ref Ref) string
+}
+
 // Describer is a Store that says which device it is.
 type Describer interface {
 	Describe() Device

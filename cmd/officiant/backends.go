@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -37,6 +38,7 @@ type reach struct {
 	timeout  time.Duration             // for a token's answer; 0: the backend's own
 	said     func(module, line string) // gets what a module writes; nil drops it
 	tries    pkcs11.Tries              // remembers wrong PINs; nil: nobody does
+	makers   []*x509.Certificate       // may vouch for devices, beside the makers' that are built in
 	allow    module.Allow              // variables that modules get besides those of their kind
 }
 
@@ -49,7 +51,8 @@ func (r reach) at(st *station.Station) reach {
 
 // tokens is how PKCS#11 tokens are opened.
 func (r reach) tokens() pkcs11.Options {
-	return pkcs11.Options{FinalTry: r.finalTry, Timeout: r.timeout, Said: r.said, Allow: r.allow, Tries: r.tries}
+	return pkcs11.Options{FinalTry: r.finalTry, Timeout: r.timeout, Said: r.said, Allow: r.allow, Tries: r.tries,
+		Roots: r.makers}
 }
 
 // backends is the table of all there are, by URI scheme. The cloud backends
@@ -60,7 +63,7 @@ func (r reach) backends() map[string]backend {
 		"pkcs11": {Open: tokens.Open, Supports: tokens.Supports, Module: pkcs11.Module, See: tokens.See, Vouched: true,
 			Slotted: pkcs11.Slotted, Vacant: tokens.Vacant},
 	}
-	maps.Copy(all, clouds())
+	maps.Copy(all, clouds(r.makers))
 	return all
 }
 

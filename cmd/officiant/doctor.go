@@ -26,6 +26,7 @@ type doctorOptions struct {
 	previous string
 	plan     string
 	finalTry string
+	makers   attestationRoots
 	output   output.Format
 }
 
@@ -65,6 +66,7 @@ code 5.`,
 			"before the end of any")
 	c.Flags().StringVar(&d.plan, "plan", "", "plan `FILE`: look for its keys in the station's tokens")
 	finalTryFlag(c, &d.finalTry)
+	d.makers.flag(c)
 	clockFlag(c, &d.clock)
 	output.Flag(c, &d.output)
 	return c

@@ -44,6 +44,9 @@ func (d *doctorOptions) tokensOf(ctx context.Context, st *station.Station) ([]lo
 	}
 	to := d.reach().at(st)
 	to.finalTry = d.finalTry
+	if to.makers, err = d.makers.read(); err != nil {
+		return nil, err
+	}
 	if _, err := placed(ctx, c, st, c.KeysNeeded(), to.place); err != nil {
 		return nil, err
 	}

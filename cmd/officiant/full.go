@@ -3,6 +3,8 @@
 package main
 
 import (
+	"crypto/x509"
+
 	"officiant/signer/awskms"
 	"officiant/signer/gcpkms"
 )
@@ -11,9 +13,9 @@ const airgapSuffix = ""
 const airgap = false
 
 // clouds are the backends that the room's program is built without.
-func clouds() map[string]backend {
+func clouds(makers []*x509.Certificate) map[string]backend {
 	return map[string]backend{
 		"awskms": {Open: awskms.Open, Supports: awskms.Supports},
-		"gcpkms": {Open: gcpkms.Open, Supports: gcpkms.Supports, Attests: true},
+		"gcpkms": {Open: gcpkms.Options{Roots: makers}.Open, Supports: gcpkms.Supports, Attests: true},
 	}
 }

@@ -59,16 +59,18 @@ func (s *shares) openPIN(ctx context.Context, sealed []byte) ([]byte, *quorum.Co
 	c := &quorum.Collector{Set: s.set}
 	fmt.Fprintf(s.Stderr, "%s\n", exit.Line(fmt.Sprintf("The PIN of %s takes %d of these people's shares: %s.",
 		s.set.Token, s.set.Threshold, strings.Join(s.set.People, ", "))))
+	var given []string
 	for c.Missing() > 0 {
 		share, err := s.one(ctx, fmt.Sprintf("Share %d of %d, its number or its file: ", s.set.Threshold-c.Missing()+1,
 			s.set.Threshold), c.Add)
 		if err == nil && share == nil {
-			err = errors.New("no share was given")
+			err = tooFew(s.set, given)
 		}
 		if err != nil {
 			c.Clear()
 			return nil, nil, err
 		}
+		given = append(given, share.Person)
 		if sealed == nil && len(share.Sealed) > 0 {
 			sealed = share.Sealed
 		}
@@ -87,6 +89,18 @@ func (s *shares) openPIN(ctx context.Context, sealed []byte) ([]byte, *quorum.Co
 		return nil, nil, refusedPIN(err)
 	}
 	return pin, c, nil
+}
+
+// tooFew is what people are told who end before enough of them gave their shares.
+func tooFew(set *quorum.Set, given []string) error {
+	have := "none was given"
+	if len(given) > 0 {
+		have = "only that of " + strings.Join(given, ", ") + " was given"
+	}
+	return &exit.Error{Code: exit.Declined,
+		Err: fmt.Errorf("the PIN of %s takes %d shares, and %s: nothing was opened", set.Token, set.Threshold, have),
+		Hints: []string{"run the same command again when enough of these are here: " +
+			strings.Join(set.People, ", ")}}
 }
 
 // one asks for one share until take takes it; nil when the line was left empty.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -35,6 +36,7 @@ type runOptions struct {
 	newFile  bool     // of the station
 	modules  []string // that are not on record, by digest
 	wrong    ceremony.WrongPINs
+	makers   attestationRoots
 }
 
 func newRunCommand(o *options) *cobra.Command {
@@ -74,6 +76,7 @@ there.`,
 		"`FILE` on another file system for the record's head: written before anything is signed, "+
 			"and compared when the ceremony continues")
 	finalTryFlag(c, &run.finalTry)
+	run.makers.flag(c)
 	waiveFlags(c, &run.waive)
 	stationFlags(c, run)
 	return c
@@ -112,7 +115,8 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 	}
 	fmt.Fprintf(o.Stderr, "\nThe ceremony is complete. Compare these, and keep them apart from the bundles:\n")
 	fmt.Fprintf(o.Stdout, "root     %s\nrelease  %s\nhead     %s\n", result.Root, result.Release, result.Head)
-	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony verify %s --release-key %s\n", o.dir, result.Release)
+	fmt.Fprintf(o.Stderr, "\nNext:  officiant ceremony verify %s --release-key %s%s\n", o.dir, result.Release,
+		o.makers.again())
 	return nil
 }
 
@@ -128,7 +132,11 @@ func (o *runOptions) prepare(ctx context.Context, planFile string) (*ceremony.Co
 	if err != nil {
 		return nil, err
 	}
-	to := o.reach(st)
+	makers, err := o.makers.read()
+	if err != nil {
+		return nil, err
+	}
+	to := o.reach(st, makers)
 	absent, err := placed(ctx, c, st, c.KeysNeeded(), to.place)
 	if err != nil {
 		return nil, err
@@ -159,13 +167,13 @@ func (o *runOptions) prepare(ctx context.Context, planFile string) (*ceremony.Co
 		Dir: o.dir, Heads: heads, Plan: c, Station: st, Open: o.unseen(byTurns(c, st, to)),
 		Disk: o.Disk, Approvals: approvals, Received: received,
 		Now: o.Now, Rand: o.Rand, Built: builtAt(), Host: thisHost(), Modules: used, Waive: o.waive,
-		WrongPINs: &o.wrong,
+		WrongPINs: &o.wrong, AttestationRoots: makers,
 	}, nil
 }
 
-func (o *runOptions) reach(st *station.Station) reach {
+func (o *runOptions) reach(st *station.Station, makers []*x509.Certificate) reach {
 	to := o.options.reach().at(st)
-	to.finalTry = o.finalTry
+	to.finalTry, to.makers = o.finalTry, makers
 	to.tries = recordedTries{to.tries, &o.wrong}
 	return to
 }
@@ -187,7 +195,7 @@ func (o *runOptions) begin(ctx context.Context, cfg *ceremony.Config) (err error
 	if cfg.Program, err = thisProgram(o.Version); err != nil {
 		return err
 	}
-	cfg.Look = o.lookForRun(cfg.Program, c, st, o.reach(st), o.dir, clock)
+	cfg.Look = o.lookForRun(cfg.Program, c, st, o.reach(st, cfg.AttestationRoots), o.dir, clock)
 	return nil
 }
 
@@ -209,6 +217,7 @@ func (o *runOptions) unfinished(err error, planFile string) error {
 		again = o.again(planFile, &stopped.Head)
 		hints = headHints(hints, stopped.Head)
 	}
+	hints = append(hints, rootHint(err.Error())...)
 	if missing := (*ceremony.Missing)(nil); errors.As(err, &missing) && missing.What == ceremony.AWaiver {
 		hints[0] = "if two people agree to it: " + again + " " + hints[0]
 	}
@@ -234,6 +243,7 @@ func (o *runOptions) again(planFile string, head *fingerprint.SHA256) string {
 	if o.confirm != "" {
 		command += " --confirm " + o.confirm
 	}
+	command += o.makers.again()
 	if head != nil {
 		command += " --head " + head.String()
 	}

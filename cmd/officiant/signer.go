@@ -32,6 +32,7 @@ type signerOptions struct {
 	station  string
 	label    string
 	finalTry string
+	makers   attestationRoots // of the commands that open a key
 	output   output.Format
 }
 
@@ -52,6 +53,10 @@ the URI's pin-source.`
 func (s *signerOptions) key(argument string) (signer.Ref, reach, error) {
 	to := s.reach()
 	to.finalTry = s.finalTry
+	var err error
+	if to.makers, err = s.makers.read(); err != nil {
+		return signer.Ref{}, to, err
+	}
 	st, err := s.openStation()
 	if err != nil {
 		return signer.Ref{}, to, err

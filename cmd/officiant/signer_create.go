@@ -39,6 +39,7 @@ created.
 		RunE: func(c *cobra.Command, args []string) error { return s.run(c.Context(), args[0]) },
 	}
 	s.flags(c)
+	s.makers.flag(c)
 	c.Flags().StringVar(&s.label, "label", "", "`LABEL` of the key, if the URI names none")
 	c.Flags().StringVar(&s.algorithm, "algorithm", "",
 		"`ALGORITHM`: ECDSA-P256, -P384 or -P521, RSA-2048, -3072 or -4096 (required)")
@@ -78,7 +79,7 @@ func (s *signerCreateOptions) run(ctx context.Context, argument string) error {
 			return tooWeak(signer.Software, "whoever has its files and PIN has the key", least)
 		}
 		if _, err := store.Find(ctx, ref); err == nil {
-			return s.exists(argument)
+			return s.exists(argument, ref, store)
 		} else if !errors.Is(err, signer.ErrNotFound) {
 			return err
 		}
@@ -100,21 +101,24 @@ func (s *signerCreateOptions) run(ctx context.Context, argument string) error {
 }
 
 // exists refuses a name that has a key, and says what can be done.
-func (s *signerCreateOptions) exists(argument string) error {
+func (s *signerCreateOptions) exists(argument string, ref signer.Ref, in signer.Store) error {
 	look := "officiant signer inspect '" + argument + "'"
 	if s.station != "" {
 		look += " --station " + s.station
 	}
-	return &exit.Error{
-		Code: exit.Refused,
-		Err:  fmt.Errorf("%s: %w", argument, signer.ErrExists),
-		Hints: []string{
-			"whose it is:  " + look,
-			"a plan uses it as it is with the public key shown there:  key: {existing: FINGERPRINT}",
-			"a ceremony that will not be finished made it?  officiant ceremony abandon DIR (docs/stuck-ceremony.md)",
-			"for a key of its own, another name:  object=NAME in the URI",
-		},
+	hints := []string{
+		"whose it is:  " + look,
+		"a plan uses it as it is with the public key shown there:  key: {existing: FINGERPRINT}",
 	}
+	if slots, ok := in.(signer.Slotted); ok {
+		hints = append(hints, "for a key of its own, another slot, which has to be empty:  id=%05 to id=%18 in the URI",
+			"to empty this one:  "+slots.Emptied(ref))
+	} else {
+		hints = append(hints,
+			"a ceremony that will not be finished made it?  officiant ceremony abandon DIR (docs/stuck-ceremony.md)",
+			"for a key of its own, another name:  object=NAME in the URI")
+	}
+	return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %w", argument, signer.ErrExists), Hints: hints}
 }
 
 // make makes the key, shows it, and has it answer a challenge.
@@ -153,7 +157,7 @@ func tooWeak(grade signer.Grade, reason string, least signer.Grade) error {
 		Code: exit.Refused,
 		Err: &ceremony.Refused{Reasons: []string{fmt.Sprintf("the evidence would be %q (%s), and %q is required",
 			grade, reason, least)}},
-		Hints: []string{fmt.Sprintf("to allow it by name: --evidence %s", grade)},
+		Hints: append([]string{fmt.Sprintf("to allow it by name: --evidence %s", grade)}, rootHint(reason)...),
 	}
 }
 

@@ -27,6 +27,7 @@ and the grade of that evidence. It signs nothing.
 		RunE: func(c *cobra.Command, args []string) error { return s.inspect(c.Context(), args[0]) },
 	}
 	s.flags(c)
+	s.makers.flag(c)
 	c.Flags().StringVar(&s.label, "label", "", "`LABEL` of the key, if the URI names none")
 	return c
 }

@@ -13,7 +13,6 @@ import (
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
-	"officiant/ceremony/attestation"
 	"officiant/ceremony/audit"
 	"officiant/ceremony/history"
 	"officiant/cmd/internal/exit"
@@ -29,7 +28,7 @@ type verifyOptions struct {
 	releaseKey string
 	root       string
 	people     string
-	makers     []string
+	makers     attestationRoots
 	output     output.Format
 }
 
@@ -61,8 +60,7 @@ with their fingerprint. It does not replace the other two pins.`,
 	c.Flags().
 		StringVar(&verify.people, "people", "",
 			"`FINGERPRINT` of the people who may approve, as ceremony check shows it")
-	c.Flags().StringArrayVar(&verify.makers, "attestation-root", nil,
-		"PEM `FILE` of additional device attestation roots, beside the built-in vendors'; repeatable")
+	verify.makers.flag(c)
 	output.Flag(c, &verify.output)
 	return c
 }
@@ -114,16 +112,8 @@ func (o *verifyOptions) pins(ctx context.Context, dir string) (*audit.Options, e
 		}
 		*f.pin = &sum
 	}
-	for _, file := range o.makers {
-		text, err := infile.ReadFile(context.Background(), file, 64<<10)
-		if err != nil {
-			return nil, err
-		}
-		roots, err := attestation.ParseRoots(text)
-		if err != nil {
-			return nil, exit.Usagef("--attestation-root %s: %w", file, err)
-		}
-		pins.AttestationRoots = append(pins.AttestationRoots, roots...)
+	if pins.AttestationRoots, err = o.makers.read(); err != nil {
+		return nil, err
 	}
 	if sum, err := fingerprint.Parse(o.releaseKey); err == nil && o.releaseKey != "" {
 		pins.Release = &sum

@@ -227,6 +227,11 @@ func TestAttestation(t *testing.T) {
 	if i := find(""); i.Grade != signer.Consistent || !strings.Contains(i.Reason, "no root that is known") || i.Attributes["attestation.roots"] != builtInRoots(t).String() {
 		t.Errorf("without its roots: %s (%s)", i.Grade, i.Reason)
 	}
+	s.roots = fakeRoots(t)
+	if i := find(""); i.Grade != signer.Attested || i.Reason != "" {
+		t.Errorf("with roots beside those built in: %s (%s)", i.Grade, i.Reason)
+	}
+	s.roots = nil
 	query := "&attestation-roots=" + roots
 	i := find(query)
 	if i.Grade != signer.Attested || i.Reason != "" || i.Attributes["attestation.result"] != "verified" || i.Attributes["attestation.roots"] != fakeRoots(t).String() {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"cloud.google.com/go/kms/apiv1/kmspb"
@@ -155,7 +156,7 @@ func (s *store) keyOf(ctx context.Context, p place, parent *kmspb.CryptoKey, v *
 	if err != nil {
 		return nil, err
 	}
-	attested := attest(v, k.public, roots, k.info.Attributes)
+	attested := attest(v, k.public, slices.Concat(roots, s.roots), k.info.Attributes)
 	k.info.Grade, k.info.Reason = grade(parent, v, attested, s.address.plaintext)
 	return k, nil
 }

@@ -2,6 +2,7 @@ package gcpkms
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -44,6 +45,7 @@ type store struct {
 	device  signer.Device
 	limits  limits
 	tickets chan struct{} // one for each of sessions
+	roots   anchors       // that may vouch for HSMs beside those a URI names
 
 	mu     sync.RWMutex
 	closed bool
@@ -53,7 +55,18 @@ type store struct {
 // standard chain finds. There is no PIN: ask is not called. It makes one call, so
 // that a missing network or missing credentials are reported before anything is
 // recorded. Create makes a key ring that does not exist.
-func Open(ctx context.Context, ref signer.Ref, _ signer.PINFunc) (signer.Store, error) {
+func Open(ctx context.Context, ref signer.Ref, ask signer.PINFunc) (signer.Store, error) {
+	return Options{}.Open(ctx, ref, ask)
+}
+
+// Options is how key rings are opened. The zero value is what Open uses.
+type Options struct {
+	// Roots may vouch for HSMs beside those that are built in, or that a URI names.
+	Roots []*x509.Certificate
+}
+
+// Open is the package's Open, with options.
+func (o Options) Open(ctx context.Context, ref signer.Ref, _ signer.PINFunc) (signer.Store, error) {
 	a, err := parseURI(ref.URI)
 	if err != nil {
 		return nil, err
@@ -65,6 +78,7 @@ func Open(ctx context.Context, ref signer.Ref, _ signer.PINFunc) (signer.Store, 
 	if err != nil {
 		return nil, err
 	}
+	s.roots = o.Roots
 	return s, nil
 }
 

@@ -65,7 +65,8 @@ func vouch(i *signer.Info, said *attestation.Statement, err error) {
 			i.Grade, i.Reason = signer.Attested, ""
 		}
 	case i.Grade == signer.Consistent && errors.Is(err, attestation.ErrNoRoot):
-		i.Reason = fmt.Sprintf("there is an attestation of this key, but %v", err)
+		i.Reason = fmt.Sprintf("there is an attestation of this key, but %v; a newer root of its vendor's has to "+
+			"be given by name", err)
 	case i.Grade == signer.Consistent:
 		i.Grade, i.Reason = signer.Unproven, fmt.Sprintf("the token's attestation of this key proves nothing: %v", err)
 	}

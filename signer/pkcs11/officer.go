@@ -46,7 +46,7 @@ func (s slotted) managementKey(ctx context.Context, from pinSource) ([]byte, err
 	}
 	if err != nil {
 		clear(secret)
-		return nil, fmt.Errorf("%w: its management key: %w; none was tried", signer.ErrOfficer, err)
+		return nil, fmt.Errorf("%w: %w; it was not tried", signer.ErrOfficer, err)
 	}
 	return secret, nil
 }

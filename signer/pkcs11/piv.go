@@ -43,6 +43,7 @@ type inSlots interface {
 var (
 	_ signer.IDFinder  = piv{}
 	_ signer.Destroyer = piv{}
+	_ signer.Slotted   = piv{}
 )
 
 // isPIV knows a YubiKey as Yubico's module shows it.
@@ -161,10 +162,22 @@ func (p piv) FindID(ctx context.Context, ref signer.Ref, id signer.ID) (signer.K
 
 // Destroy destroys nothing: in PIV a key goes when another overwrites it, with a reset, and,
 // from firmware 5.7 on, by a command that Yubico's module does not have.
-func (p piv) Destroy(context.Context, signer.Ref, signer.ID, [32]byte) (time.Time, error) {
-	return time.Time{}, fmt.Errorf("%w: %s: Yubico's module destroys no key of a slot: use "+
-		"\"ykman piv keys delete SLOT\" (firmware 5.7 or newer), or \"ykman piv reset\", which empties all slots",
-		signer.ErrUnsupported, p.slots.token)
+func (p piv) Destroy(_ context.Context, ref signer.Ref, _ signer.ID, _ [32]byte) (time.Time, error) {
+	return time.Time{}, fmt.Errorf("%w: %s: Yubico's module destroys no key of a slot: use %s",
+		signer.ErrUnsupported, p.slots.token, p.Emptied(ref))
+}
+
+// Emptied says how a slot is emptied: of its key and of its certificate, because either
+// makes it occupied.
+func (p piv) Emptied(ref signer.Ref) string {
+	name := "SLOT"
+	if a, err := p.slots.address(ref); err == nil {
+		if in, err := a.slot(); err == nil {
+			name = fmt.Sprintf("%x", in.name())
+		}
+	}
+	return fmt.Sprintf("\"ykman piv keys delete %s\" (firmware 5.7 or newer) and "+
+		"\"ykman piv certificates delete %s\", or \"ykman piv reset\", which empties all slots", name, name)
 }
 
 // Vacant says why no key can be made in the slot of a YubiKey that ref names: it names none,

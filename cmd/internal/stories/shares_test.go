@@ -93,6 +93,7 @@ func TestTypedShares(t *testing.T) {
 	p.sees("a file: ")
 	p.types("alice")
 	p.sees("share 2, alice: right")
+	p.sees("Number or file of a share (Enter to end): ")
 	p.types("")
 	p.sees("1 of 3 showed their shares: alice; not kim, bob")
 	p.leaves(0)
@@ -140,7 +141,21 @@ func TestTypedShares(t *testing.T) {
 	p.sees("the PIN of token officiant-root was put")
 	p.leaves(0)
 
-	p = at("pin", "reshare", "set", "--threshold", "2", "--person", "kim=kim.pub", "--person", "noor", "--out", "set-2")
+	reshare := []string{"pin", "reshare", "set", "--threshold", "2", "--person", "kim=kim.pub", "--person", "noor",
+		"--out", "set-2"}
+	p = at(reshare...)
+	p.sees("Share 1 of 2, its number or its file: ")
+	p.types("set/share-2-alice.age")
+	p.sees("a file: ")
+	p.types("alice")
+	p.sees("Share 2 of 2, its number or its file: ")
+	p.types("")
+	p.sees("takes 2 shares, and only that of alice was")
+	p.leaves(6)
+	if _, err := os.Stat(filepath.Join(dir, "set-2")); err == nil {
+		t.Fatal("too few shares made a new set")
+	}
+	p = at(reshare...)
 	p.sees("Share 1 of 2, its number or its file: ")
 	p.types("set/share-2-alice.age")
 	p.sees("a file: ")
