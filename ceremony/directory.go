@@ -82,32 +82,34 @@ func lock(dir string) (func() error, error) {
 // Lock keeps every other process out of a ceremony directory until unlock is called.
 func Lock(dir string) (unlock func() error, err error) { return lock(dir) }
 
-// take makes the directory this process's own, and has plan and inputs copied
-// into it, or finds them there.
-func (d *directory) take(c *schedule.Ceremony) error {
+// take makes the directory this process's own. whole says that the plan is there, which
+// was copied last.
+func (d *directory) take(c *schedule.Ceremony) (whole bool, err error) {
 	if err := d.disk.MkdirAll(d.path, 0o700); err != nil {
-		return err
+		return false, err
 	}
 	unlock, err := lock(d.path)
 	if err != nil {
-		return err
+		return false, err
 	}
 	d.unlock = unlock
 	if d.taken, err = os.Stat(d.path); err != nil {
-		return err
+		return false, err
 	}
 	if err := d.plain(); err != nil {
-		return err
+		return false, err
 	}
-	if err := d.foreign(c); err != nil {
-		return err
+	if whole, err = d.foreign(c); err != nil {
+		return false, err
 	}
 	if err := d.removeLeftovers(); err != nil {
-		return err
+		return false, err
 	}
-	if err := d.schedule(c); err != nil {
-		return err
-	}
+	return whole, d.schedule(c)
+}
+
+// copyAll has inputs and plan copied into the directory, or finds them there.
+func (d *directory) copyAll(c *schedule.Ceremony) error {
 	if err := d.copyInputs(c); err != nil {
 		return err
 	}
@@ -238,19 +240,19 @@ func (d *directory) without(inputs map[string]fingerprint.SHA256) bool {
 }
 
 // foreign refuses a directory whose plan is another, or that holds files
-// without any plan.
-func (d *directory) foreign(c *schedule.Ceremony) error {
+// without any plan. It says whether the plan is there.
+func (d *directory) foreign(c *schedule.Ceremony) (there bool, err error) {
 	data, err := os.ReadFile(d.file(planFile))
 	if err == nil {
 		if fingerprint.Of(data) != c.Sums[planFile] {
-			return fmt.Errorf("%s: %w", d.path, ErrOtherCeremony)
+			return false, fmt.Errorf("%s: %w", d.path, ErrOtherCeremony)
 		}
-		return nil
+		return true, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return false, err
 	}
-	return d.walk(func(rel string, e fs.DirEntry) error {
+	return false, d.walk(func(rel string, e fs.DirEntry) error {
 		switch {
 		case e.IsDir() && durable.IsTemp(rel): // a batch that was not committed
 			return fs.SkipDir

@@ -21,24 +21,33 @@ import (
 )
 
 // dryRun goes through the whole schedule with throw-away keys, so that what
-// lint refuses is refused before anything is written and any key exists.
+// lint refuses is refused before anything is written and any key exists. When the ceremony
+// goes on, this program did so before it began the record: leaves are not tried again, since
+// each that is missing is checked before it is signed, as ever.
 func (r *run) dryRun(_ context.Context) error {
-	err := tryAll(r.checker, r.Plan, begin(r.Plan, r.now()), r.rand, r.stepCount)
+	if r.again = triedBefore(r); r.again {
+		r.observer.Say("the certificates of nodes were tried before the record began; each that is missing is " +
+			"checked before it is signed")
+	} else if err := prove(r.Plan, everyone); err != nil {
+		return err
+	}
+	err := tryAll(r.checker, r.Plan, begin(r.Plan, r.now()), r.rand, r.stepCount, !r.again)
 	if err != nil || !r.rehearsal {
 		return err
 	}
-	return tryAll(r.checker, r.plan, begin(r.Plan, r.now()), r.rand, r.stepCount)
+	return tryAll(r.checker, r.plan, begin(r.Plan, r.now()), r.rand, r.stepCount, !r.again)
 }
 
 // DryRun checks and lints every certificate of the schedule as if it were
 // issued at notBefore, with throw-away keys instead of those to be made.
 // It returns all refusals, as *Refused.
 func DryRun(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, random io.Reader) error {
-	return tryAll(checker, c, notBefore, random, func(of int) *stepCount { return &stepCount{of: of} })
+	return tryAll(checker, c, notBefore, random, func(of int) *stepCount { return &stepCount{of: of} }, true)
 }
 
+// tryAll is DryRun; all says whether leaves are tried as well.
 func tryAll(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, random io.Reader,
-	count func(of int) *stepCount) error {
+	count func(of int) *stepCount, all bool) error {
 	d := &hierarchy{checker: checker, plan: c, base: notBefore, random: random,
 		keys: map[string]crypto.Signer{}, certificates: map[string]*x509.Certificate{}}
 	for name, certificate := range c.Certificates {
@@ -49,7 +58,9 @@ func tryAll(checker *issue.Checker, c *schedule.Ceremony, notBefore time.Time, r
 	for n := range c.Len() {
 		kind, _ := c.Of(n + 1)
 		if kind == schedule.LeafCertificate {
-			leaves = append(leaves, n+1)
+			if all {
+				leaves = append(leaves, n+1)
+			}
 			continue
 		}
 		switch e := *c.Entry(n + 1); kind {

@@ -1,12 +1,10 @@
 package ceremony
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -50,33 +48,25 @@ func (e *Stopped) Unwrap() error { return e.cause }
 // compareHead refuses a record that does not have the head that people know. A
 // closed record whose signature is there has nothing left to sign, and a rehearsal
 // nothing to lose.
-func (r *run) compareHead(ctx context.Context, path string) error {
-	data, err := transcript.ReadFile(path)
-	if err != nil {
-		return err
+func (r *run) compareHead(ctx context.Context, lines *lines) error {
+	if r.rehearsal {
+		return nil
 	}
-	// An unterminated last line is cut when the record is gone on with.
-	t, err := transcript.Read(path, data[:bytes.LastIndexByte(data, '\n')+1])
-	if err != nil || r.rehearsal {
-		return err
-	}
-	if l, ok := t.Abandonment(); ok {
+	if l := lines.abandonment; l != nil {
 		return &Refused{[]string{fmt.Sprintf("%s: people abandoned this ceremony at %s: %s. It cannot continue; "+
 			"the plan can "+
 			"start again in another directory", r.dir.path, l.Time.Format(time.RFC3339),
 			l.Record.(transcript.Abandonment).Reason)}}
 	}
-	if len(t.Lines) > 0 {
-		r.memory.of(t.Lines[0].Hash)
-	}
-	if _, err := os.Stat(r.dir.file(signatureFile)); err == nil && t.Closed() {
+	r.memory.of(lines.all[0].hash) // the first line was read: there is no record without
+	if _, err := os.Stat(r.dir.file(signatureFile)); err == nil && lines.closed {
 		return nil
 	}
-	remembered, inMemory, err := r.remembered(t.Lines)
+	remembered, inMemory, err := r.remembered(lines)
 	if err != nil {
 		return err
 	}
-	known, written, err := r.knownHead(ctx, t.Lines)
+	known, written, err := r.knownHead(ctx, lines)
 	if errors.Is(err, ErrNobody) {
 		if !inMemory {
 			return &Missing{&Refused{[]string{"a ceremony continues only with the head of its record that was last " +
@@ -88,15 +78,10 @@ func (r *run) compareHead(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if i := lineOf(t.Lines, known); i >= 0 {
-		return r.goneOn(ctx, t.Lines[i:], written)
+	if i := lines.of(known); i >= 0 {
+		return r.goneOn(ctx, lines.all[i:], written)
 	}
 	return cutOff(known)
-}
-
-// lineOf is the index of the line that has a hash; -1 for none.
-func lineOf(lines []transcript.Line, hash fingerprint.SHA256) int {
-	return slices.IndexFunc(lines, func(l transcript.Line) bool { return l.Hash == hash })
 }
 
 // cutOff refuses a record that lacks a head, and tells more of it.
@@ -109,7 +94,7 @@ func cutOff(head fingerprint.SHA256, more ...string) error {
 
 // knownHead is the head that people gave, that the file holds, or that they are asked
 // for; ErrNobody when there is none of these.
-func (r *run) knownHead(ctx context.Context, lines []transcript.Line) (head fingerprint.SHA256, written bool,
+func (r *run) knownHead(ctx context.Context, lines *lines) (head fingerprint.SHA256, written bool,
 	err error) {
 	if len(r.Heads.Given) > 0 {
 		return r.Heads.Given[0], false, nil
@@ -121,84 +106,60 @@ func (r *run) knownHead(ctx context.Context, lines []transcript.Line) (head fing
 	if r.Heads.Ask == nil {
 		return head, false, ErrNobody
 	}
-	head, err = r.Heads.Ask(ctx, func(head fingerprint.SHA256) bool { return lineOf(lines, head) >= 0 })
+	head, err = r.Heads.Ask(ctx, func(head fingerprint.SHA256) bool { return lines.of(head) >= 0 })
 	return head, false, err
 }
 
 // goneOn has people agree to what a record says beyond the head they know. lines
 // begins with that head's. One that the process itself had written before it signed
 // anything more needs no agreement to the results of what it had announced.
-func (r *run) goneOn(ctx context.Context, lines []transcript.Line, written bool) error {
+func (r *run) goneOn(ctx context.Context, lines []line, written bool) error {
 	since := signedIn(lines[1:])
 	last := lines[len(lines)-1]
 	switch given := r.Heads.Given; {
 	case len(since) == 0, written && announced(lines):
 		return nil
-	case len(given) > 1 && given[1] == last.Hash:
+	case len(given) > 1 && given[1] == last.hash:
 		return nil
 	case len(given) == 0 && r.Heads.Agree != nil:
 		return r.Heads.Agree(ctx, since)
 	}
 	return &Missing{&Refused{append([]string{"the record has grown since that head was shown; it says that this " +
-		"was signed since:"}, since...)}, BothHeads, []string{lines[0].Hash.String(), last.Hash.String()}}
+		"was signed since:"}, since...)}, BothHeads, []string{lines[0].hash.String(), last.hash.String()}}
 }
 
 // announced says whether all that was signed in the lines after the first was
 // announced in it or before: then they were written by the process that wrote the
 // file, which puts each head there before anything more is signed.
-func announced(lines []transcript.Line) bool {
+func announced(lines []line) bool {
 	for _, l := range lines[1:] {
-		if intent := intentOf(l.Record); intent > lines[0].Seq {
+		if l.intent > lines[0].seq {
 			return false
 		}
 	}
 	return true
 }
 
-// intentOf is the line that announced what a line holds; 0 for lines that hold
-// nothing signed.
-func intentOf(r transcript.Record) int {
-	switch r := r.(type) {
-	case transcript.Issued:
-		return r.Intent
-	case transcript.CRL:
-		return r.Intent
-	case transcript.CSR:
-		return r.Intent
-	case transcript.Signature:
-		return r.Intent
-	case transcript.Challenge:
-		return r.Intent
-	}
-	return 0
-}
-
 // signedIn says in words what lines say was signed, or was about to be.
-func signedIn(lines []transcript.Line) []string {
+func signedIn(lines []line) []string {
 	var out []string
 	names := map[int]string{}
 	for _, l := range lines {
 		what := ""
-		switch r := l.Record.(type) {
-		case transcript.Intent:
-			names[l.Seq] = r.Name
-		case transcript.CRLIntent:
-			names[l.Seq] = r.Name
-		case transcript.CSRIntent:
-			names[l.Seq] = r.Name
-		case transcript.SignatureIntent:
-			names[l.Seq] = r.Name
-		case transcript.KeyIntent:
-			what = "the " + r.Name + " key was to be made"
-		case transcript.Issued, transcript.CRL, transcript.CSR, transcript.Signature:
-			what = "signed: " + names[intentOf(r)]
-			if names[intentOf(r)] == "" {
-				what = fmt.Sprintf("signed: what line %d announced", intentOf(r))
+		switch l.does {
+		case announces:
+			names[l.seq] = l.name
+		case makesKey:
+			what = "the " + l.name + " key was to be made"
+		case signs:
+			what = "signed: " + names[l.intent]
+			if names[l.intent] == "" {
+				what = fmt.Sprintf("signed: what line %d announced", l.intent)
 			}
-			delete(names, intentOf(r))
+			delete(names, l.intent)
 		}
 		if what != "" {
-			out = append(out, fmt.Sprintf("line %d: %s", l.Seq, what))
+			out = append(out, fmt.Sprintf("line %d: %s", l.seq, what))
 		}
 	}
 	if n := len(names); n > 0 {

@@ -51,10 +51,7 @@ func (r *run) openRecord(ctx context.Context, begins time.Time) error {
 		}
 		return r.beginRecord(path, begins)
 	}
-	if err := r.compareHead(ctx, path); err != nil {
-		return err
-	}
-	return r.resumeRecord(path)
+	return r.resumeRecord(ctx, path)
 }
 
 func (r *run) beginRecord(path string, begins time.Time) error {
@@ -94,10 +91,12 @@ func (r *run) beginRecord(path string, begins time.Time) error {
 	return nil
 }
 
-// resumeRecord reads what previous processes recorded into the state, and closes
-// the intents they left without a result.
-func (r *run) resumeRecord(path string) error {
-	recovered, err := r.progress.Resume(r.dir.disk, path, r.now)
+// resumeRecord reads what previous processes recorded into the state, has people agree to
+// it, and closes the intents they left without a result.
+func (r *run) resumeRecord(ctx context.Context, path string) error {
+	read := &lines{}
+	recovered, err := r.progress.Resume(r.dir.disk, path, r.now, read.see,
+		func() error { return r.compareHead(ctx, read) })
 	if err != nil {
 		return err
 	}

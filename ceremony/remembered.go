@@ -12,7 +12,6 @@ import (
 
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
-	"officiant/ceremony/transcript"
 )
 
 // memory is the head of one record, kept on this machine outside of the ceremony
@@ -125,13 +124,13 @@ func (r *run) remember(head fingerprint.SHA256) {
 
 // remembered is the head that this machine remembers of a record; a record that has
 // no such line is refused.
-func (r *run) remembered(lines []transcript.Line) (head fingerprint.SHA256, known bool, err error) {
+func (r *run) remembered(lines *lines) (head fingerprint.SHA256, known bool, err error) {
 	head, known, err = r.memory.read()
 	if err != nil {
 		r.observer.Say(fmt.Sprintf("this machine remembers no head of the record: %v", err))
 		return head, false, nil
 	}
-	if known && lineOf(lines, head) < 0 {
+	if known && lines.of(head) < 0 {
 		return head, true, cutOff(head, "this machine remembers it, in "+r.memory.file)
 	}
 	return head, known, nil

@@ -143,6 +143,7 @@ type run struct {
 	checker   *issue.Checker
 	approvals map[string][]byte
 	resumed   bool
+	again     bool // this program began the record that is there, after it had tried this plan
 	memory    memory
 	corrected *transcript.StationChanged // people agreed to another station file; nil: it is the one on record
 	rooms
@@ -240,6 +241,9 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.openRecord(ctx, begins); err != nil {
 		return err
 	}
+	if err := r.proveRest(); err != nil {
+		return err
+	}
 	if err := r.bornExpired(); err != nil {
 		return err
 	}
@@ -273,19 +277,21 @@ func (r *run) openRooms() {
 
 // copyPlan copies plan and inputs into the directory, or finds them there.
 func (r *run) copyPlan() error {
-	if err := r.dir.take(r.Plan); err != nil {
-		return err
-	}
-	// r.Plan was judged
-	c, err := schedule.OpenFS(os.DirFS(r.dir.path), planFile,
-		schedule.Options{Now: r.now(), Before: r.Plan, Past: r.Plan.Past, Held: true, Lean: true})
+	whole, err := r.dir.take(r.Plan)
 	if err != nil {
 		return err
 	}
-	c.Judged(r.Plan)
-	if c.Digest != r.Plan.Digest {
-		return fmt.Errorf("%s: its copy of the plan has digest %s, not the confirmed %s", r.dir.path, c.Digest,
-			r.Plan.Digest)
+	var c *schedule.Ceremony
+	if whole { // each input is there as it was, if the digest is the same: no need to compare both
+		c, err = r.copied()
+	}
+	if !whole || err != nil { // comparing them says which is not, and why
+		if err := r.dir.copyAll(r.Plan); err != nil {
+			return err
+		}
+		if c, err = r.copied(); err != nil {
+			return err
+		}
 	}
 	if r.plan = c; r.rehearsal {
 		r.plan, err = c.Rehearsal()
@@ -293,6 +299,21 @@ func (r *run) copyPlan() error {
 	r.Plan = nil // from here on there is one plan
 	runtime.GC() // and the other, with what reading both left, makes room now
 	return err
+}
+
+// copied opens the directory's copy of the plan, which was judged.
+func (r *run) copied() (*schedule.Ceremony, error) {
+	c, err := schedule.OpenFS(os.DirFS(r.dir.path), planFile,
+		schedule.Options{Now: r.now(), Before: r.Plan, Past: r.Plan.Past, Held: true, Lean: true})
+	if err != nil {
+		return nil, err
+	}
+	c.Judged(r.Plan)
+	if c.Digest != r.Plan.Digest {
+		return nil, fmt.Errorf("%s: its copy of the plan has digest %s, not the confirmed %s", r.dir.path, c.Digest,
+			r.Plan.Digest)
+	}
+	return c, nil
 }
 
 // inheritHistory takes the serials of the ceremonies this one continues, and

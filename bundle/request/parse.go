@@ -32,8 +32,15 @@ func refusef(part, format string, args ...any) *Refusal {
 
 // Parse reads a request file and checks all that can be checked without a plan.
 // Its error is a *Refusal.
-func Parse(file string, data []byte) (*Opened, error) {
-	o, refusal := parse(data)
+func Parse(file string, data []byte) (*Opened, error) { return open(file, data, true) }
+
+// Unpack is Parse, but for the signatures by the keys of its CSRs: nothing shows yet that
+// who asks has these keys. It is for a file that Parse has taken before, or will before
+// anything is signed for it.
+func Unpack(file string, data []byte) (*Opened, error) { return open(file, data, false) }
+
+func open(file string, data []byte, prove bool) (*Opened, error) {
+	o, refusal := parse(data, prove)
 	if refusal != nil {
 		refusal.File = file
 		return nil, refusal
@@ -41,7 +48,7 @@ func Parse(file string, data []byte) (*Opened, error) {
 	return o, nil
 }
 
-func parse(data []byte) (*Opened, *Refusal) {
+func parse(data []byte, prove bool) (*Opened, *Refusal) {
 	entries, refusal := unpack(data)
 	if refusal != nil {
 		return nil, refusal
@@ -71,7 +78,7 @@ func parse(data []byte) (*Opened, *Refusal) {
 	}
 	keys := map[fingerprint.SHA256]string{}
 	for _, c := range o.CSRs {
-		if refusal := o.openCSR(c, raw, entries, keys); refusal != nil {
+		if refusal := o.openCSR(c, raw, entries, keys, prove); refusal != nil {
 			return nil, refusal
 		}
 	}
@@ -219,13 +226,18 @@ func CheckRecipient(recipient string) error {
 	return nil
 }
 
-// openCSR checks one CSR and the signature its key made. keys has the keys
-// seen before, by SPKI.
-func (o *Opened) openCSR(c CSR, raw []byte, entries map[string][]byte, keys map[fingerprint.SHA256]string) *Refusal {
+// openCSR checks one CSR and, to prove it, both signatures that its key made. keys has the
+// keys seen before, by SPKI.
+func (o *Opened) openCSR(c CSR, raw []byte, entries map[string][]byte, keys map[fingerprint.SHA256]string,
+	prove bool) *Refusal {
 	if fingerprint.Of(entries[c.File]) != c.SHA256 {
 		return refusef(c.File, "its SHA-256 is not the one %s has", requestFile)
 	}
-	csr, err := parseCSR(entries[c.File])
+	read := unprovenCSR
+	if prove {
+		read = parseCSR
+	}
+	csr, err := read(entries[c.File])
 	if err != nil {
 		return refusef(c.File, "%v", err)
 	}
@@ -241,8 +253,10 @@ func (o *Opened) openCSR(c CSR, raw []byte, entries map[string][]byte, keys map[
 		return refusef(c.File, "has the key of %s; each certificate has a key of its own", other)
 	}
 	keys[c.SPKI] = c.File
-	if err := verify(csr.PublicKey, raw, entries[sigFile(c.Name)]); err != nil {
-		return refusef(sigFile(c.Name), "%v by the key of its CSR", err)
+	if prove {
+		if err := verify(csr.PublicKey, raw, entries[sigFile(c.Name)]); err != nil {
+			return refusef(sigFile(c.Name), "%v by the key of its CSR", err)
+		}
 	}
 	o.CSR[c.Name] = csr
 	return nil

@@ -103,8 +103,14 @@ func TestCertificatesAreReadBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := New([]string{"one"})
-	if _, err := again.Resume(&durable.Disk{}, path, func() time.Time { return began }); err != nil {
+	lines, asked := 0, false
+	_, err = again.Resume(&durable.Disk{}, path, func() time.Time { return began },
+		func(transcript.Line) { lines++ }, func() error { asked = true; return nil })
+	if err != nil {
 		t.Fatal(err)
+	}
+	if lines == 0 || !asked {
+		t.Errorf("%d lines shown, asked %t", lines, asked)
 	}
 	defer again.Close()
 	check(again)

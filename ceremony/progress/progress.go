@@ -59,10 +59,15 @@ func (p *Progress) Create(d *durable.Disk, path string, now func() time.Time, op
 	return p.told()
 }
 
-// Resume reads what previous processes recorded. Unless the record is closed, the
+// Resume reads what previous processes recorded. see is shown each line, and agree is asked
+// when there is no more, before anything is changed. Unless the record is closed, the
 // caller's first record is a transcript.Resumed.
-func (p *Progress) Resume(d *durable.Disk, path string, now func() time.Time) (*transcript.Recovered, error) {
-	log, recovered, err := transcript.ResumeLines(d, path, now, p.apply)
+func (p *Progress) Resume(d *durable.Disk, path string, now func() time.Time, see func(transcript.Line),
+	agree func() error) (*transcript.Recovered, error) {
+	log, recovered, err := transcript.ResumeLines(d, path, now, func(l transcript.Line) error {
+		see(l)
+		return p.apply(l)
+	}, agree)
 	if err != nil {
 		return nil, err
 	}

@@ -90,6 +90,7 @@ type Ceremony struct {
 	scheduleSum fingerprint.SHA256 // of schedule.txt, which WriteSchedule writes
 	rehearses   *Ceremony          // whose rehearsal this is
 	held        bool               // the plan was opened as that of a ceremony that was held
+	unproven    map[string]bool    // nodes whose requests Prove has to prove
 	reread      func(name string) ([]byte, error)
 	reopen      func(name string) (fs.File, error)
 	algorithms  map[string]signer.Algorithm // of keys, by name

@@ -31,6 +31,12 @@ type Options struct {
 	// Before is the same plan as this process has read it before, perhaps from
 	// elsewhere: nor is a request of its, of the same digest.
 	Before *Ceremony
+	// Proven are plans that this process has read: the signatures in a request of theirs, of
+	// the same digest, are not verified again.
+	Proven []*Ceremony
+	// Later leaves it to Prove to verify the signatures in the requests of nodes to which
+	// nothing is sealed. Until then the plan has no public key of theirs.
+	Later bool
 	// Held says that a ceremony was held by the plan: what plans could have by
 	// then, and are refused for now, is a warning.
 	Held bool
@@ -123,7 +129,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	facts.cluster.RevocationLists = lists.etcd != ""
 	c := &Ceremony{
 		Plan: p, File: file, Inputs: b.files.read, Sums: b.files.sums, Cluster: facts.cluster, Nodes: nodes.list,
-		Requests: sent.requests, Vouched: sent.vouched, Carried: sent.carried,
+		Requests: sent.requests, unproven: sent.unproven, Vouched: sent.vouched, Carried: sent.carried,
 		Certificates: cas.certificates, Renewed: cas.renewed, Issuers: cas.issuers,
 		Lists: lists.carried, EtcdList: lists.etcd, Sequence: past.sequence, People: people, Former: former,
 		Journals: journals.list,

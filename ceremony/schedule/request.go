@@ -83,6 +83,9 @@ func (b *requestPass) reduced(i int, o *request.Opened) *Request {
 
 // PublicKey is the key of a leaf, as its node's request has it.
 func (c *Ceremony) PublicKey(leaf Entry) (crypto.PublicKey, error) {
+	if err := notProven(c, leaf.Node); err != nil {
+		return nil, fmt.Errorf("%s: %w", leaf.Name, err)
+	}
 	r := c.Requests[leaf.Node]
 	if r == nil || r.Key(leaf.Leaf.Name) == nil {
 		return nil, fmt.Errorf("%s: no request of node %s has a key for it", leaf.Name, leaf.Node)

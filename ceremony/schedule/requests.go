@@ -21,6 +21,7 @@ type requestFacts struct {
 	requests map[string]*Request                     // by node
 	vouched  map[string]Vouch                        // by node
 	carried  map[string]map[string]*x509.Certificate // by node and Leaf.Name: what the bundle keeps
+	unproven map[string]bool                         // nodes whose requests are to be proven later
 }
 
 // requestPass opens the nodes' requests, finds who vouches for each, and holds them
@@ -32,10 +33,12 @@ type requestPass struct {
 	cas    *cas
 	nodes  *nodeFacts
 	sent   *requestFacts
-	opened map[string]*request.Opened // by this process, with their files
-	before *Ceremony                  // nil when this process has not read the plan before
-	hosts  *KnownHosts                // nil when the plan names none
-	byHost map[string]string          // nodes by their names in knownHosts, in lower case
+	opened map[string]*request.Opened  // by this process, with their files
+	before *Ceremony                   // nil when this process has not read the plan before
+	proven map[fingerprint.SHA256]bool // files whose signatures this process has verified
+	later  bool                        // others' are left for Prove
+	hosts  *KnownHosts                 // nil when the plan names none
+	byHost map[string]string           // nodes by their names in knownHosts, in lower case
 	// SSH keys that vouched for a node, in wire format
 	hostKeys map[string]string
 	wrong    causes // what requests say and the plan does not, by which they ask for something else
@@ -46,7 +49,9 @@ func requestsOf(b base, facts *clusterFacts, past *records, cas *cas, nodes *nod
 	o Options) *requestFacts {
 	pass := &requestPass{base: b, facts: facts, past: past, cas: cas, nodes: nodes, opened: o.Opened,
 		hostKeys: map[string]string{},
-		sent:     &requestFacts{map[string]*Request{}, map[string]Vouch{}, map[string]map[string]*x509.Certificate{}}}
+		sent: &requestFacts{map[string]*Request{}, map[string]Vouch{}, map[string]map[string]*x509.Certificate{},
+			map[string]bool{}},
+		proven: provenIn(o.Proven), later: o.Later && !b.p.Adopts()}
 	pass.knownHosts()
 	if o.Before != nil && sameInputs(o.Before.Sums, b.files.sums) {
 		pass.before = o.Before
@@ -106,6 +111,9 @@ func (b *requestPass) check() {
 				b.asked(i, opened[k], seen)
 				b.adoptNode(i, opened[k])
 				b.sent.requests[b.p.Nodes[i].Name] = b.reduced(i, opened[k])
+				if b.postponed(i) {
+					b.sent.unproven[b.p.Nodes[i].Name] = true
+				}
 			}
 		}
 	}
@@ -129,7 +137,7 @@ func (b *requestPass) open(some []int) ([]*request.Opened, []error) {
 			opened[k] = o
 		case b.kept(some[k]) != nil:
 		default:
-			opened[k], errs[k] = request.Parse(b.Show(in.Request), raw[k])
+			opened[k], errs[k] = b.parser(some[k])(b.Show(in.Request), raw[k])
 		}
 	})
 	return opened, errs
@@ -153,6 +161,9 @@ func (b *requestPass) again(i int, known *Request, seen keyUses) {
 		b.used(i, k.Name, fingerprint.Of(k.SPKI), seen)
 	}
 	b.sent.requests[in.Name], b.sent.vouched[in.Name] = known, b.before.Vouched[in.Name]
+	if b.before.unproven[in.Name] {
+		b.sent.unproven[in.Name] = true
+	}
 	if carried, ok := b.before.Carried[in.Name]; ok {
 		b.sent.carried[in.Name] = carried
 	}

@@ -80,7 +80,7 @@ func Resume(d *durable.Disk, path string, now func() time.Time) (*Writer, *Trans
 	w, rec, err := ResumeLines(d, path, now, func(l Line) error {
 		t.Lines = append(t.Lines, l)
 		return nil
-	})
+	}, func() error { return nil })
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -88,22 +88,23 @@ func Resume(d *durable.Disk, path string, now func() time.Time) (*Writer, *Trans
 }
 
 // ResumeLines is Resume, and gives each line to take and keeps none: a long transcript
-// needs no room. An error of take ends it.
-func ResumeLines(d *durable.Disk, path string, now func() time.Time, take func(Line) error) (*Writer, *Recovered,
-	error) {
+// needs no room. agree is asked after the last whole line, before anything is changed. An
+// error of either ends it.
+func ResumeLines(d *durable.Disk, path string, now func() time.Time, take func(Line) error, agree func() error) (
+	*Writer, *Recovered, error) {
 	f, err := OpenFile(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	w := &Writer{path: path, now: now, order: newOrder(), file: f}
-	rec, err := w.resume(d, take)
+	rec, err := w.resume(d, take, agree)
 	if err != nil {
 		return nil, nil, errors.Join(err, f.Close())
 	}
 	return w, rec, nil
 }
 
-func (w *Writer) resume(d *durable.Disk, take func(Line) error) (*Recovered, error) {
+func (w *Writer) resume(d *durable.Disk, take func(Line) error, agree func() error) (*Recovered, error) {
 	whole, tail, err := wholeLines(w.file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", w.path, err)
@@ -118,6 +119,9 @@ func (w *Writer) resume(d *durable.Disk, take func(Line) error) (*Recovered, err
 		}
 		_, closed = l.Record.(Closed)
 		lines++
+	}
+	if err := agree(); err != nil {
+		return nil, err
 	}
 	if closed && len(tail) > 0 {
 		return nil, &Broken{w.path, lines + 1, "text after the closed line"}

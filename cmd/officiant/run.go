@@ -124,7 +124,7 @@ func (o *runOptions) run(ctx context.Context, planFile string) error {
 // anybody is asked.
 func (o *runOptions) prepare(ctx context.Context, planFile string) (*ceremony.Config, error) {
 	memory.Pace()
-	c, err := openPlan(planFile, schedule.Options{Now: o.Now(), Lean: true})
+	c, err := openPlan(planFile, schedule.Options{Now: o.Now(), Lean: true, Later: ceremony.Begun(o.dir) != nil})
 	if err != nil {
 		return nil, err
 	}
