@@ -21,7 +21,8 @@ func (a *certificateAudit) abandonedIntents(c *Check) {
 			c.problem("line %d: intent of %s, abandoned: %v", s.seq, s.name, err)
 			continue
 		}
-		for _, p := range a.differences(*e, cert, false) {
+		_, found := a.differences(*e, cert, false)
+		for _, p := range found {
 			c.problem("line %d: intent of %s, abandoned: %s", s.seq, s.name, p)
 		}
 	}

@@ -69,6 +69,9 @@ func look(dir string, o Options) (*view, error) {
 			v.report.Checks = append(v.report.Checks, v.perform(k))
 		}
 	}
+	for _, do := range v.later {
+		do()
+	}
 	if err := t.record.whole(); err != nil {
 		return nil, err
 	}

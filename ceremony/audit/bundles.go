@@ -208,6 +208,21 @@ func (a *bundleAudit) bundle(l *nodeBundle, name string, n kubepki.Node, b *bund
 	a.rebuilt(bad, n, b, leaves)
 	a.clientTrust(bad, n, b)
 	a.inside(l, name, n, b, leaves)
+	if len(l.problems.Problems) == 0 {
+		a.verified(n.Name)
+	}
+}
+
+// verified notes the leaves of a bundle in which nothing is wrong: it is what plan and record
+// make it, and each leaf in it verifies by the authority that it is to be by.
+func (a *bundleAudit) verified(node string) {
+	issuing := a.authorities()
+	for e := range a.leavesOf(node) {
+		by, of := issuing[e.Leaf.Authority], a.authority(e.Signer)
+		if made := a.ledger.issued[e.Name]; made != nil && by != nil && by.Equal(of) {
+			made.verified = true
+		}
+	}
 }
 
 // signed holds the sums and their signature against the record. What is on record

@@ -26,19 +26,22 @@ func (a *certificateAudit) certificates(c *Check) {
 			issued = append(issued, s)
 		}
 	}
-	problems := make([][]string, len(issued))
+	problems, unverified := make([][]string, len(issued)), make([]bool, len(issued))
 	a.parallel(len(issued), func(i int) {
-		problems[i] = a.certificate(*a.entry(issued[i].entry), issued[i].issued.certificate())
+		// Leaves' signatures are verified with their bundles.
+		e := a.entry(issued[i].entry)
+		leaf := e.Kind == schedule.LeafCertificate
+		d, found := a.differences(*e, issued[i].issued.certificate(), !leaf)
+		problems[i], unverified[i] = found, leaf && d != nil
 	})
 	expired := 0
 	for i, s := range issued {
-		for _, p := range problems[i] {
-			c.problem("line %d: certificate of %s: %s", s.result, s.name, p)
-		}
+		a.say(c, s, problems[i])
 		if !a.o.Now.IsZero() && a.o.Now.After(time.Unix(s.issued.notAfter, 0)) {
 			expired++
 		}
 	}
+	a.verifyLater(c, issued, problems, unverified)
 	a.abandonedIntents(c)
 	a.begins(c)
 	(&vouchAudit{a.view}).vouchers(c)
@@ -56,22 +59,58 @@ func (a *certificateAudit) certificates(c *Check) {
 	}
 }
 
-// certificate lists what differs between a certificate and its entry.
-func (a *certificateAudit) certificate(e schedule.Entry, cert *x509.Certificate) []string {
-	return a.differences(e, cert, true)
+func (a *certificateAudit) say(c *Check, s *signing, problems []string) {
+	for _, p := range problems {
+		c.problem("line %d: certificate of %s: %s", s.result, s.name, p)
+	}
 }
 
-func (a *certificateAudit) differences(e schedule.Entry, cert *x509.Certificate, signed bool) []string {
+// verifyLater verifies the signatures that no check of a bundle has verified by the end, and
+// puts what it finds where it belongs: beside what else is wrong with that certificate.
+func (a *certificateAudit) verifyLater(c *Check, issued []*signing, problems [][]string, unverified []bool) {
+	at, before := len(a.report.Checks), len(c.Problems)
+	a.later = append(a.later, func() {
+		var left []int
+		for i, s := range issued {
+			if unverified[i] && !s.issued.verified {
+				left = append(left, i)
+			}
+		}
+		wrong := make([]bool, len(left))
+		a.parallel(len(left), func(n int) {
+			s := issued[left[n]]
+			e := a.entry(s.entry)
+			d := &differences{e: *e, cert: s.issued.certificate(), issuer: a.authority(e.Signer)}
+			d.signature()
+			problems[left[n]] = append(problems[left[n]], d.found...)
+			wrong[n] = len(d.found) > 0
+		})
+		if !slices.Contains(wrong, true) {
+			return
+		}
+		c := &a.report.Checks[at]
+		rest := c.Problems[before:]
+		c.Problems = []string{}
+		for i, s := range issued {
+			a.say(c, s, problems[i])
+		}
+		c.Problems = append(c.Problems, rest...)
+	})
+}
+
+// differences lists what differs between a certificate and its entry. The first result is nil
+// when it cannot be told, and the signature was not looked at either.
+func (a *certificateAudit) differences(e schedule.Entry, cert *x509.Certificate, signed bool) (*differences, []string) {
 	issuer := cert
 	if e.Kind != schedule.RootCertificate {
 		issuer = a.authority(e.Signer)
 	}
 	if issuer == nil {
-		return []string{"its issuer " + e.Signer + " has no certificate"}
+		return nil, []string{"its issuer " + e.Signer + " has no certificate"}
 	}
 	t, err := parseTBS(cert.RawTBSCertificate)
 	if err != nil {
-		return []string{err.Error()}
+		return nil, []string{err.Error()}
 	}
 	d := &differences{e: e, cert: cert, issuer: issuer}
 	d.subject()
@@ -85,7 +124,7 @@ func (a *certificateAudit) differences(e schedule.Entry, cert *x509.Certificate,
 	if signed {
 		d.signature()
 	}
-	return d.found
+	return d, d.found
 }
 
 // differences are collected about one certificate.

@@ -24,6 +24,7 @@ type issued struct {
 	notAfter int64              // in Unix seconds, as certificates have it
 	intended bool               // its to-be-signed part is the intent's
 	parsed   *x509.Certificate  // of an authority
+	verified bool               // its signature is its authority's, as the check of its bundle found
 }
 
 func keyPrefix(spki fingerprint.SHA256) [8]byte { return [8]byte(spki[:8]) }

@@ -29,6 +29,8 @@ type view struct {
 
 	kept map[string]map[string]*x509.Certificate // by node and file: carried over, or adopted; see keptAudit
 
+	later []func() // what is left for the time when all checks were made
+
 	missing map[string]bool // files that belong into the directory and are not there; see expect
 }
 
