@@ -41,7 +41,9 @@ func TestLeafSignatures(t *testing.T) {
 				}
 			}
 			r := f.auditWith(t, audit.Options{Now: time.Now(), ReleaseKey: f.release.Public()})
-			at := slices.IndexFunc(r.Checks, func(c audit.Check) bool { return strings.HasPrefix(c.Name, "each certificate is") })
+			at := slices.IndexFunc(r.Checks, func(c audit.Check) bool {
+				return strings.HasPrefix(c.Name, "each certificate is")
+			})
 			signatures, last := 0, 0
 			for _, p := range r.Checks[at].Problems {
 				var line int

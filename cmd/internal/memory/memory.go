@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"sync"
 )
 
@@ -52,13 +53,26 @@ func pace() (adjust func()) {
 		return nil
 	}
 	var now int64
+	var last found
 	return func() {
+		alive, beside := taken()
 		// Each change stops the world for a moment, so small ones are not made.
-		if next := limit(taken()); next < now-room/16 || next > now+room/16 {
+		if next := limit(last.least(alive), beside); next < now-room/16 || next > now+room/16 {
 			now = next
 			debug.SetMemoryLimit(next)
 		}
 	}
+}
+
+// found is how much the last collections found alive.
+type found []int64
+
+// least takes what one more found, and returns the least of the last four: what is made while
+// a collection is at work counts as alive, and on a busy machine that is as much again.
+func (f *found) least(alive int64) int64 {
+	*f = append(*f, alive)
+	*f = (*f)[max(0, len(*f)-4):]
+	return slices.Min(*f)
 }
 
 // limit is the collector's, for what is alive and what the runtime takes beside it.
@@ -84,10 +98,10 @@ type mark struct{ _ [64]byte }
 
 // afterEach calls do after each collection.
 func afterEach(do func()) {
-	var found func(*mark)
-	found = func(m *mark) {
+	var again func(*mark)
+	again = func(m *mark) {
 		do()
-		runtime.SetFinalizer(m, found) // it lives once more
+		runtime.SetFinalizer(m, again) // it lives once more
 	}
-	runtime.SetFinalizer(new(mark), found)
+	runtime.SetFinalizer(new(mark), again)
 }

@@ -35,8 +35,10 @@ func TestPace(t *testing.T) {
 	}
 	const more = 256 << 20
 	held := make([]byte, more)
-	runtime.GC()
-	adjust()
+	for range 4 {
+		runtime.GC()
+		adjust()
+	}
 	if grown := debug.SetMemoryLimit(-1) - little; grown < more-least || grown > 2*more {
 		t.Errorf("%d bytes more when %d more are alive", grown, more)
 	}
@@ -45,6 +47,16 @@ func TestPace(t *testing.T) {
 	adjust()
 	if left := debug.SetMemoryLimit(-1) - little; left > more/4 {
 		t.Errorf("%d bytes more when nothing more is alive", left)
+	}
+}
+
+// TestLeast: the least of the last four counts, and no older one.
+func TestLeast(t *testing.T) {
+	var f found
+	for _, c := range []struct{ alive, want int64 }{{5, 5}, {7, 5}, {3, 3}, {9, 3}, {8, 3}, {8, 3}, {6, 6}, {9, 6}} {
+		if got := f.least(c.alive); got != c.want {
+			t.Errorf("%d: %d, want %d", c.alive, got, c.want)
+		}
 	}
 }
 
