@@ -133,10 +133,43 @@ func TestRefused(t *testing.T) {
 			return err
 		}
 	}
+	renew := func(c next.Changes) func() error {
+		return func() error {
+			c.Desk = desk(t)
+			_, err := next.Renew(chain, 0, c)
+			return err
+		}
+	}
+	revoke := func(o next.RevokeOptions) func() error {
+		return func() error {
+			_, err := next.Revoke(chain, o, next.Changes{Desk: desk(t)})
+			return err
+		}
+	}
+	var root string
+	for c := range chain.Records()[0].Certificates() {
+		if c.CA && c.SelfIssued {
+			root = c.Serial.String()
+		}
+	}
+	one := []string{"worker-1"}
 	for name, tt := range map[string]struct {
 		plan func() error
 		want string
 	}{
+		"left out and left": {renew(next.Changes{Without: one, Left: one}),
+			"is to be left out for now, and has left for good"},
+		"left and asked for": {renew(next.Changes{Nodes: one, Left: one}),
+			"worker-1 has left for good, and is asked for as well"},
+		"left out, asked for": {renew(next.Changes{Nodes: one, Without: one}),
+			"worker-1 is to be left out, and asked for as well"},
+		"another cluster's file": {renew(next.Changes{Kubeadm: &next.File{Name: "kubeadm.yaml",
+			Data: []byte(strings.Replace(kubeadmFile, "clusterName: demo", "clusterName: port", 1))}}),
+			"kubeadm.yaml: is of cluster port, these ceremonies are of demo"},
+		"a serial of none": {revoke(next.RevokeOptions{Serials: []string{"abcdef"}}),
+			"abcdef: no certificate of that on these records"},
+		"the root": {revoke(next.RevokeOptions{Serials: []string{root}}),
+			"root (" + root + ") is a root: no list can say that of it"},
 		"a request under another ending": {with(func(a *next.Asked) {
 			a.Requests = requestsOf(t, f, next.File{Name: "requests/again.csrs", Data: request})
 		}), "requests/again.csrs: is a request of node worker-2, and its name does not end in .req"},
