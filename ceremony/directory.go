@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/gofrs/flock"
@@ -16,7 +15,6 @@ import (
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/ceremony/schedule"
-	"officiant/ceremony/transcript"
 )
 
 // Names in a ceremony directory.
@@ -170,7 +168,7 @@ func (d *directory) copyInputs(c *schedule.Ceremony) error {
 		if path == planFile {
 			continue
 		}
-		if slices.ContainsFunc(c.Journals, func(j transcript.Journal) bool { return j.File == path }) {
+		if c.Streamed[path] {
 			large = append(large, path)
 			continue
 		}

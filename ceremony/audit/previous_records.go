@@ -11,7 +11,7 @@ import (
 )
 
 // past is what the records of previous ceremonies say that the plan names, each
-// read once, by package history. Nothing of the ceremony that is audited is in it.
+// read once, by package history, when the plan was. Nothing of the ceremony that is audited is in it.
 type past struct {
 	records map[string]*history.Record // by the plan's file
 	given   map[string]*history.Record // of ceremonies that were given up, likewise
@@ -30,7 +30,7 @@ func readPast(p *schedule.Ceremony) *past {
 	before := newPast()
 	for _, named := range p.Plan.Previous.Ceremonies {
 		for _, file := range append([]string{named.Transcript}, named.Earlier...) {
-			r, err := history.Read(history.Text(file, p.Inputs[file]))
+			r, err := schedule.RecordOf(p, file)
 			if err != nil {
 				before.broken[file] = err
 				continue
@@ -41,7 +41,7 @@ func readPast(p *schedule.Ceremony) *past {
 			}
 		}
 		for _, file := range named.Abandoned {
-			if r, err := history.Read(history.Text(file, p.Inputs[file])); err != nil {
+			if r, err := schedule.RecordOf(p, file); err != nil {
 				before.broken[file] = err
 			} else {
 				before.given[file] = r

@@ -54,7 +54,7 @@ func OpenChain(a *history.Archive, cluster string, dirs func(dir string) fs.FS) 
 func openChain(a *history.Archive, h *history.History, dirs func(dir string) fs.FS) (Chain, error) {
 	c := Chain{History: h, archive: a, dirs: dirs}
 	for _, r := range h.Records() {
-		p, err := readPrevious(r, dirs(r.Source.Dir))
+		p, err := readPrevious(r, dirs(r.Source.Dir), h)
 		if err != nil {
 			return c, unreadable(r, err)
 		}
@@ -64,7 +64,7 @@ func openChain(a *history.Archive, h *history.History, dirs func(dir string) fs.
 		if r.Open.Cluster != h.Cluster || !r.Outlasting() {
 			continue
 		}
-		p, err := readPrevious(r, dirs(r.Source.Dir))
+		p, err := readPrevious(r, dirs(r.Source.Dir), h)
 		if err != nil {
 			return c, unreadable(r, err)
 		}
@@ -186,7 +186,7 @@ func (c Chain) openedBy(in *inputs, keys ...fingerprint.SHA256) ([]plan.Predeces
 	}
 	var out []plan.Predecessor
 	for _, r := range h.Others() {
-		p, err := readPrevious(r, c.dirs(r.Source.Dir))
+		p, err := readPrevious(r, c.dirs(r.Source.Dir), h)
 		if err != nil {
 			return nil, ofRecords(err)
 		}

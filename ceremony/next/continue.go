@@ -117,7 +117,7 @@ func (c Chain) rootsLast() ([]*Previous, error) {
 		if err != nil {
 			return nil, ofRecords(err)
 		}
-		p, err := readPrevious(h.Last(), c.dirs(h.Last().Source.Dir))
+		p, err := readPrevious(h.Last(), c.dirs(h.Last().Source.Dir), h)
 		if err != nil {
 			return nil, ofRecords(err)
 		}
@@ -149,7 +149,7 @@ func (c Chain) rootsLast() ([]*Previous, error) {
 	}
 	var last []*Previous
 	for _, r := range h.Others() {
-		p, err := readPrevious(r, c.dirs(r.Source.Dir))
+		p, err := readPrevious(r, c.dirs(r.Source.Dir), h)
 		if err != nil {
 			return nil, ofRecords(err)
 		}

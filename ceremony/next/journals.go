@@ -200,12 +200,8 @@ func (w *revoking) journalsAgain() error {
 			continue
 		}
 		named[j.First] = true
-		var data bytes.Buffer
-		if err := j.by.plan.CopyInput(j.File, &data); err != nil {
-			return fmt.Errorf("%s: %w", j.by.Dir, err)
-		}
 		out := plan.Journal{File: j.by.prefix + "/" + j.File, Line: j.Line, Head: j.Head}
-		if err := w.in.add(out.File, data.Bytes()); err != nil {
+		if err := w.in.addFrom(out.File, j.by.folder, j.File, j.by.plan.Sums[j.File]); err != nil {
 			return err
 		}
 		for _, was := range j.by.plan.Plan.Journals {

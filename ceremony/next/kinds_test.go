@@ -1,6 +1,7 @@
 package next_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -280,7 +281,7 @@ func TestSuccessorIsAlike(t *testing.T) {
 		a.Key.Create != signer.ECDSAP256 {
 		t.Errorf("etcd was valid for 6y, of O=ops and ECDSA-P256: %+v", a)
 	}
-	if got := r.Ceremony.Entries[0]; !slices.Equal(got.Organization, []string{"ops"}) {
+	if got := *r.Ceremony.Entry(1); !slices.Equal(got.Organization, []string{"ops"}) {
 		t.Errorf("the schedule has another subject: %+v", got)
 	}
 }
@@ -303,7 +304,7 @@ func TestLeft(t *testing.T) {
 	for _, c := range r.Files {
 		full := filepath.Join(folder, c.Path)
 		must(t, os.MkdirAll(filepath.Dir(full), 0o755))
-		must(t, os.WriteFile(full, c.Data, 0o644))
+		must(t, os.WriteFile(full, content(t, c), 0o644))
 	}
 	text, err := plan.New(r.Document)
 	must(t, err)
@@ -350,4 +351,13 @@ func TestListsReachEtcd(t *testing.T) {
 	if n := r.Document.Nodes; len(n) != 1 || n[0].Name != "cp-1" || !n[0].Renews() {
 		t.Errorf("bundles for %+v, want cp-1's", n)
 	}
+}
+
+// content is what a copy would hold.
+func content(t *testing.T, c next.Copy) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	_, err := c.WriteTo(&b)
+	must(t, err)
+	return b.Bytes()
 }

@@ -153,7 +153,7 @@ func opened(t *testing.T, p next.Proposal) []plan.Problem {
 	folder := t.TempDir()
 	for _, c := range p.Files {
 		must(t, os.MkdirAll(filepath.Dir(filepath.Join(folder, c.Path)), 0o755))
-		must(t, os.WriteFile(filepath.Join(folder, c.Path), c.Data, 0o644))
+		must(t, os.WriteFile(filepath.Join(folder, c.Path), content(t, c), 0o644))
 	}
 	text, err := plan.New(p.Document)
 	must(t, err)

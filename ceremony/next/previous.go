@@ -25,9 +25,10 @@ type Previous struct {
 }
 
 // readPrevious reads the plan that a ceremony was made by. The signatures are
-// `ceremony verify`'s business.
-func readPrevious(r *history.Record, folder fs.FS) (*Previous, error) {
-	c, err := schedule.OpenFS(folder, plan.File, schedule.Options{Now: r.Open.NotBefore, Held: true})
+// `ceremony verify`'s business. Records that are known are not read again.
+func readPrevious(r *history.Record, folder fs.FS, known *history.History) (*Previous, error) {
+	c, err := schedule.OpenFS(folder, plan.File,
+		schedule.Options{Now: r.Open.NotBefore, Held: true, Past: known, Lean: true})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Source.Dir, err)
 	}
@@ -46,10 +47,6 @@ func readPrevious(r *history.Record, folder fs.FS) (*Previous, error) {
 // named is the entry by which a plan names it.
 func (l *Previous) named(in *inputs, earlier ...string) (plan.Predecessor, error) {
 	file := l.prefix + ".jsonl"
-	raw, err := fs.ReadFile(l.folder, history.RecordFile)
-	if err != nil {
-		return plan.Predecessor{}, fmt.Errorf("%s: %w", l.Dir, err)
-	}
 	return plan.Predecessor{
 			Cluster:    l.Open.Cluster,
 			Sequence:   l.Open.Sequence,
@@ -57,10 +54,7 @@ func (l *Previous) named(in *inputs, earlier ...string) (plan.Predecessor, error
 			Transcript: file,
 			Earlier:    earlier,
 		},
-		in.add(
-			file,
-			raw,
-		)
+		in.addFrom(file, l.folder, history.RecordFile, l.SHA256)
 }
 
 // certificate is an authority's, as the ceremony left it; nil when it has none.

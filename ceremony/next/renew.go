@@ -1,8 +1,6 @@
 package next
 
 import (
-	"bytes"
-	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,13 +72,10 @@ func Renew(chain Chain, within time.Duration, changes Changes) (*Renewal, error)
 	}
 	out.Proposal = w.proposal(out.Ceremony)
 	out.Carried = carried(out.Ceremony)
-	for _, e := range out.Ceremony.Entries {
-		if e.Kind != schedule.LeafCertificate {
-			continue
-		}
+	for e := range out.Ceremony.All(schedule.LeafCertificate) {
 		r := Renewed{Name: e.Name, Changes: needed.changes(out.Ceremony, e)}
-		if now := needed.has[e.Name]; now != nil {
-			r.Until = now.NotAfter
+		if now, ok := needed.has[e.Name]; ok {
+			r.Until = now.until
 		}
 		out.Renewed = append(out.Renewed, r)
 	}
@@ -98,16 +93,21 @@ func carried(c *schedule.Ceremony) (n int) {
 // dueCertificates are the certificates that have to be made anew, by node, and why.
 type dueCertificates struct {
 	why map[string]map[string]string // by node and Leaf.Name
-	has map[string]*x509.Certificate // what there is, by the schedule's name
+	has map[string]present           // what there is, by the schedule's name
+}
+
+// present is what is kept of a certificate that there is.
+type present struct {
+	until time.Time
+	spki  fingerprint.SHA256
 }
 
 // due holds what every certificate would be against what there is.
 func (w *work) due(all *schedule.Ceremony) (*dueCertificates, error) {
-	d := &dueCertificates{map[string]map[string]string{}, map[string]*x509.Certificate{}}
+	d := &dueCertificates{map[string]map[string]string{}, map[string]present{}}
 	servers := w.chain.servers()
-	for _, e := range all.Entries {
-		if e.Kind != schedule.LeafCertificate ||
-			len(w.Families) > 0 && !slices.Contains(w.Families, e.Leaf.Authority) {
+	for e := range all.All(schedule.LeafCertificate) {
+		if len(w.Families) > 0 && !slices.Contains(w.Families, e.Leaf.Authority) {
 			continue
 		}
 		now, err := w.chain.present(e.Name)
@@ -115,7 +115,7 @@ func (w *work) due(all *schedule.Ceremony) (*dueCertificates, error) {
 			return nil, err
 		}
 		if now != nil {
-			d.has[e.Name] = now
+			d.has[e.Name] = present{now.NotAfter, fingerprint.Of(now.RawSubjectPublicKeyInfo)}
 		}
 		why := ""
 		switch {
@@ -171,14 +171,15 @@ func (d *dueCertificates) keep(p *plan.NewOptions, all bool) (quiet int) {
 
 // changes says what becomes different.
 func (d *dueCertificates) changes(c *schedule.Ceremony, e schedule.Entry) string {
-	now, why := d.has[e.Name], d.why[e.Node][e.Leaf.Name]
-	if now == nil {
+	now, has := d.has[e.Name]
+	why := d.why[e.Node][e.Leaf.Name]
+	if !has {
 		return why
 	}
 	if why == "" || why == "ends" {
 		why = "dates and serial number"
 	}
-	if r := c.Requests[e.Node]; r == nil || !bytes.Equal(r.Key(e.Leaf.Name), now.RawSubjectPublicKeyInfo) {
+	if r := c.Requests[e.Node]; r == nil || fingerprint.Of(r.Key(e.Leaf.Name)) != now.spki {
 		return "key, " + why
 	}
 	return why

@@ -186,8 +186,8 @@ func (w *revoking) wanted() wanted {
 			continue
 		}
 		for _, p := range slices.Concat(w.chain.all, w.chain.given) {
-			for _, e := range p.plan.Entries {
-				if r := p.plan.Requests[e.Node]; e.Kind == schedule.LeafCertificate && r != nil && r.Fingerprint == f {
+			for e := range p.plan.All(schedule.LeafCertificate) {
+				if r := p.plan.Requests[e.Node]; r != nil && r.Fingerprint == f {
 					out.made[fmt.Sprintf("%s/%s", p.Head, e.Name)] = typed
 				}
 			}

@@ -109,10 +109,8 @@ func RolloverStage(chain Chain, o RolloverOptions, changes Changes) (*Rollover, 
 	}
 	out.Proposal = r.proposal(out.Ceremony)
 	out.Carried = carried(out.Ceremony)
-	for _, e := range out.Ceremony.Entries {
-		if e.Kind == schedule.LeafCertificate {
-			out.Renewed++
-		}
+	for range out.Ceremony.All(schedule.LeafCertificate) {
+		out.Renewed++
 	}
 	return out, nil
 }

@@ -43,8 +43,9 @@ type work struct {
 	nodes []requester
 	notes []string
 	p     *plan.NewOptions
-	file  *kubeadm.Config // the cluster's present facts; nil: those of the last ceremony
-	added []string        // authorities that the cluster gets
+	file  *kubeadm.Config    // the cluster's present facts; nil: those of the last ceremony
+	added []string           // authorities that the cluster gets
+	last  *schedule.Ceremony // the plan as it was opened before; nil: it was not
 }
 
 func (c Changes) begin(chain Chain, within time.Duration) *work {
@@ -126,16 +127,13 @@ func (w *work) granted(p *Previous, n plan.Node) (requester, error) {
 	if granted == nil { // its keys were made for it
 		return requester{node: n}, nil
 	}
-	data, err := p.plan.Input(n.Request)
-	if err != nil {
-		return requester{}, err
-	}
+	was := n.Request
 	n.Request = fmt.Sprintf("%s/%s.req", p.prefix, n.Name)
 	n.Renew = nil
 	for _, k := range granted.Keys {
 		n.Renew = append(n.Renew, k.Name)
 	}
-	return requester{node: n, granted: granted}, w.in.add(n.Request, data)
+	return requester{node: n, granted: granted}, w.in.addFrom(n.Request, p.folder, was, p.plan.Sums[was])
 }
 
 // draft continues the last ceremony with the nodes gathered.
@@ -224,11 +222,13 @@ func (w *work) open() (*schedule.Ceremony, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{"plan.yaml": text}
-	for _, c := range w.in.copies {
-		files[c.Path] = c.Data
+	// What was read of the ceremonies before is not read again, and what a request proved then,
+	// or when the plan was opened before, it does not have to prove again.
+	c, err := schedule.OpenFS(&overlay{text, w.in, w.Folder}, plan.File,
+		schedule.Options{Now: w.Now, Opened: w.opened(), Past: w.chain.History, Proven: w.proven(), Lean: true})
+	if err == nil {
+		w.last = c
 	}
-	c, err := schedule.OpenFS(&overlay{files, w.Folder}, "plan.yaml", schedule.Options{Now: w.Now, Opened: w.opened()})
 	var invalid *plan.Invalid
 	if !errors.As(err, &invalid) {
 		return c, err
@@ -238,6 +238,18 @@ func (w *work) open() (*schedule.Ceremony, error) {
 		refused.Err = errors.Join(refused.Err, errors.New(problem.Message))
 	}
 	return nil, refused
+}
+
+// proven are the plans that were opened so far.
+func (w *work) proven() []*schedule.Ceremony {
+	var plans []*schedule.Ceremony
+	for _, p := range w.chain.all {
+		plans = append(plans, p.plan)
+	}
+	if w.last != nil {
+		plans = append(plans, w.last)
+	}
+	return plans
 }
 
 // knownHosts carries over which SSH host key is whose, for requests that were sent.
@@ -278,7 +290,7 @@ func (w *work) issuers(all *schedule.Ceremony) error {
 		renew[n.Name] = n.Renew
 	}
 	signs := map[string]bool{}
-	for _, e := range all.Entries {
+	for e := range all.All() {
 		if e.Kind == schedule.AuthorityCertificate {
 			signs[e.Signer] = true
 		}

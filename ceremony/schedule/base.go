@@ -22,10 +22,11 @@ type base struct {
 
 // files are the plan's inputs, each read once.
 type files struct {
-	fsys   fs.FS
-	read   map[string][]byte             // by path: all but requests, which are let go once they are opened
-	sums   map[string]fingerprint.SHA256 // of all of them
-	folded map[string]string             // paths by their lower-case form
+	fsys     fs.FS
+	read     map[string][]byte             // by path: all but requests, which are let go once they are opened
+	sums     map[string]fingerprint.SHA256 // of all of them
+	folded   map[string]string             // paths by their lower-case form
+	streamed map[string]bool               // those that are held nowhere: records and journals
 }
 
 // outlives refuses what would be valid for longer than its issuer.

@@ -62,7 +62,7 @@ type Entry struct {
 type Ceremony struct {
 	Plan     *plan.Plan
 	File     string                        // name the plan was read from, for messages
-	Inputs   map[string][]byte             // by path below the plan's folder, but requests; the plan itself is "plan.yaml"
+	Inputs   map[string][]byte             // by path below the plan's folder, but requests and what is Streamed
 	Sums     map[string]fingerprint.SHA256 // of all inputs, requests included; Input reads each
 	Cluster  kubepki.Cluster
 	Nodes    []kubepki.Node      // in the plan's order
@@ -86,6 +86,8 @@ type Ceremony struct {
 	Sharing  []approval.Group
 	Past     *history.History // what the ceremonies that this one continues have on record
 	Warnings []plan.Problem
+	// Streamed are the inputs that are held nowhere, for CopyInput alone: records and journals.
+	Streamed map[string]bool
 
 	scheduleSum fingerprint.SHA256 // of schedule.txt, which WriteSchedule writes
 	rehearses   *Ceremony          // whose rehearsal this is

@@ -87,6 +87,7 @@ func (b base) stream(limit int64, name string, where plan.At, read func(io.Reade
 		return nil
 	}
 	defer f.Close()
+	b.files.streamed[name] = true
 	hash := sha256.New()
 	text := io.TeeReader(io.LimitReader(f, limit), hash)
 	if err := read(text); err != nil {

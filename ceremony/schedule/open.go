@@ -3,7 +3,6 @@ package schedule
 import (
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -52,36 +51,13 @@ func Open(path string, o Options) (*Ceremony, error) {
 	if folder == "" {
 		folder = "."
 	}
-	// A root does not follow links that lead out of it.
-	root, err := os.OpenRoot(folder)
+	fsys, err := newRooted(folder)
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
-	c, err := open(root.FS(), name, path, func(input string) string {
-		return filepath.Join(folder,
-			filepath.FromSlash(input))
-	}, o)
-	if err != nil {
-		return nil, err
-	}
-	c.reread = func(input string) ([]byte, error) {
-		root, err := os.OpenRoot(folder)
-		if err != nil {
-			return nil, err
-		}
-		defer root.Close()
-		return readAgain(root.FS(), name, input)
-	}
-	c.reopen = func(input string) (fs.File, error) {
-		root, err := os.OpenRoot(folder)
-		if err != nil {
-			return nil, err
-		}
-		defer root.Close()
-		return openFile(root.FS(), input, MaxJournal)
-	}
-	return c, nil
+	defer fsys.release()
+	show := func(input string) string { return filepath.Join(folder, filepath.FromSlash(input)) }
+	return open(fsys, name, path, show, o)
 }
 
 // OpenFS is Open over a file system that has the plan in its top folder.
@@ -105,7 +81,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 	}
 	b := base{r, &files{
 		fsys: fsys, read: map[string][]byte{plan.File: data}, sums: map[string]fingerprint.SHA256{plan.File: sum},
-		folded: map[string]string{plan.File: plan.File},
+		folded: map[string]string{plan.File: plan.File}, streamed: map[string]bool{},
 	}, p, o.Now, o.Held}
 	plan.CheckHeader(r, p)
 	windowOf(b)
@@ -136,7 +112,7 @@ func open(fsys fs.FS, name, file string, show func(string) string, o Options) (*
 		reread:   func(input string) ([]byte, error) { return readAgain(fsys, name, input) },
 		reopen:   func(input string) (fs.File, error) { return openFile(fsys, input, MaxJournal) },
 		Past:     past.History, held: o.Held, algorithms: cas.algorithms, leaves: nodes.leaves,
-		lean: o.Lean,
+		lean: o.Lean, Streamed: b.files.streamed,
 	}
 	if err := c.expand(lists.revoking); err != nil {
 		return nil, err

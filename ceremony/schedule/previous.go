@@ -3,6 +3,8 @@ package schedule
 import (
 	"cmp"
 	"errors"
+	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -164,17 +166,35 @@ func (b *recordPass) earlier(p plan.Predecessor, next *history.Record, where pla
 // record reads the record of an input, strictly; nil when it cannot be had. One that
 // this process has read before is not read again.
 func (b *recordPass) record(file string, where plan.At) *history.Record {
-	data := b.inputUpTo(maxChain, file, where)
-	if data == nil {
+	if !b.isPath(file, where) {
 		return nil
 	}
-	sum := fingerprint.Of(data)
-	for _, r := range slices.Concat(b.known.Records(), b.known.Others(), b.known.Abandoned()) {
-		if r.SHA256 == sum {
+	source := history.Source{Name: file,
+		Open: func() (io.ReadCloser, error) { return openFile(b.files.fsys, file, maxChain) }}
+	known := slices.Concat(b.known.Records(), b.known.Others(), b.known.Abandoned())
+	if len(known) > 0 {
+		problems := len(b.Problems)
+		_ = b.stream(maxChain, file, where, func(io.Reader) error { return nil })
+		if len(b.Problems) > problems {
+			return nil
+		}
+		for _, r := range known {
+			if r.SHA256 != b.files.sums[file] {
+				continue
+			}
+			if r.Source.Dir == "" { // what is read of it again is read here: the other may be taken away
+				r.Source = source
+			}
 			return r
 		}
 	}
-	r, err := history.Read(history.Text(file, data))
+	f, err := openFile(b.files.fsys, file, maxChain)
+	if err != nil {
+		b.Refuse(where, "%v", err)
+		return nil
+	}
+	f.Close()
+	r, err := history.Read(source)
 	var broken *history.Broken
 	switch {
 	case errors.As(err, &broken):
@@ -183,8 +203,22 @@ func (b *recordPass) record(file string, where plan.At) *history.Record {
 	case err != nil:
 		b.RefuseInput(file, "%v", err)
 		return nil
+	case !b.sum(file, r.SHA256, where):
+		return nil
 	}
+	b.files.streamed[file] = true
 	return r
+}
+
+// RecordOf is what the record of a plan's input says, as it was read with the plan; an error
+// where it was not.
+func RecordOf(c *Ceremony, file string) (*history.Record, error) {
+	for _, r := range slices.Concat(c.Past.Records(), c.Past.Others(), c.Past.Abandoned()) {
+		if r.SHA256 == c.Sums[file] {
+			return r, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: no record was read from it", file)
 }
 
 // clock refuses a ceremony before the end of one that it continues, as run does.

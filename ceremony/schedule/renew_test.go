@@ -153,7 +153,7 @@ func TestRenewEarlier(t *testing.T) {
 	if c.Sequence != 3 || !c.Carried["cp-1"][strings.TrimPrefix(second[0].name, "cp-1/")].Equal(second[0].certificate) {
 		t.Errorf("sequence %d, carries not the newest of %s", c.Sequence, second[0].name)
 	}
-	if c.Inputs["previous/demo-0.jsonl"] == nil {
+	if !c.Streamed["previous/demo-0.jsonl"] || c.Inputs["previous/demo-0.jsonl"] != nil {
 		t.Error("the earlier transcript is no input, so it is not in the digest")
 	}
 	if _, err := opens(

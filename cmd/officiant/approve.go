@@ -75,7 +75,8 @@ func (o *approveOptions) run(ctx context.Context, path string) error {
 
 // show says what is approved.
 func (o *approveOptions) show(c *schedule.Ceremony) {
-	fmt.Fprintf(o.Stderr, "Plan %s for cluster %s, ceremony %d of its chain: %s.\n", c.Plan.Name, c.Cluster.Name, c.Sequence, counted(len(c.Entries), "signature"))
+	fmt.Fprintf(o.Stderr, "Plan %s for cluster %s, ceremony %d of its chain: %s.\n", c.Plan.Name, c.Cluster.Name,
+		c.Sequence, counted(c.Len(), "signature"))
 	fmt.Fprintf(o.Stderr, "Afterwards there will be:\n%s", afterwards(c))
 	for _, w := range findings(c.Warnings) {
 		fmt.Fprintf(o.Stderr, "warning: %s\n", w)

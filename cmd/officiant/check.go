@@ -102,7 +102,7 @@ func (o *checkOptions) run(ctx context.Context, path string) error {
 	}
 	result := &checked{Plan: path, Keys: []checkedKey{}, Signatures: []comparison.Entry{}, Findings: []checkedFinding{},
 		Warnings: []checkedFinding{}}
-	c, err := openPlan(path, schedule.Options{Now: o.Now()})
+	c, err := openPlan(path, schedule.Options{Now: o.Now(), Lean: true})
 	var invalid *plan.Invalid
 	switch {
 	case errors.As(err, &invalid):
@@ -175,7 +175,7 @@ func (o *checkOptions) examine(ctx context.Context, result *checked, c *schedule
 
 // sign lists what would be signed, with the fields of schedule.txt.
 func (r *checked) sign(c *schedule.Ceremony) error {
-	for _, e := range c.Entries {
+	for e := range c.All() {
 		entry, err := comparison.ParseEntry(c.Line(e))
 		if err != nil {
 			return fmt.Errorf("%s: line %d: %w", schedule.ScheduleFile, e.N, err)

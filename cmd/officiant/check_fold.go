@@ -27,7 +27,7 @@ type nodeGroup struct {
 // a name or address that the certificates of another have as well.
 func nodeGroups(c *schedule.Ceremony) (all []*nodeGroup, of map[string]*nodeGroup) {
 	entries := map[string][]schedule.Entry{}
-	for _, e := range c.Entries {
+	for e := range c.All() {
 		if e.Kind == schedule.LeafCertificate {
 			entries[e.Node] = append(entries[e.Node], e)
 		}

@@ -10,7 +10,7 @@ import (
 
 // lists says how many revocation lists an authority signs; empty for none.
 func lists(c *schedule.Ceremony, authority string) string {
-	for _, e := range c.Entries {
+	for e := range c.All() {
 		if e.Kind == schedule.CRLSignature && e.Signer == authority {
 			return "signs its revocation list"
 		}

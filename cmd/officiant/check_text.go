@@ -128,7 +128,7 @@ const signsNothing = "signs nothing"
 func certificatesBy(c *schedule.Ceremony, a plan.Authority) string {
 	authorities, leaves := 0, 0
 	nodes := map[string]bool{}
-	for _, e := range c.Entries {
+	for e := range c.All() {
 		switch {
 		case e.Signer != a.Name || e.Name == a.Name:
 		case e.Kind == schedule.AuthorityCertificate:
@@ -166,7 +166,7 @@ func tableOf(c *schedule.Ceremony, of map[string]*nodeGroup) *terminal.Table {
 	}
 	t := &terminal.Table{Header: []string{"N", "NAME", "SUBJECT; USE; NAMES AND ADDRESSES"}}
 	last := ""
-	for _, e := range c.Entries {
+	for e := range c.All() {
 		g := of[e.Node]
 		if g != nil && e.Node != g.nodes[0] {
 			continue

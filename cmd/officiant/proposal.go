@@ -180,7 +180,10 @@ func (o *options) writeCopies(folder string, copies []next.Copy) error {
 		files := make([]durable.File, len(group))
 		for i, c := range group {
 			full := filepath.Join(folder, filepath.FromSlash(c.Path))
-			files[i] = durable.File{Path: full, Data: c.Data, Mode: 0o644}
+			files[i] = durable.File{Path: full, Mode: 0o644, Fill: func(w io.Writer) error {
+				_, err := c.WriteTo(w)
+				return err
+			}}
 			if folder := filepath.Dir(full); !slices.Contains(folders, folder) {
 				if err := o.Disk.MkdirAll(folder, 0o755); err != nil {
 					return err

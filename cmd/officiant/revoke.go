@@ -175,7 +175,7 @@ func (o *revokeOptions) tell(r *next.Revocation) error {
 	}
 	fmt.Fprintf(o.Stderr, "Wrote plan %s to %s: %s of %s.\n", c.Plan.Name, o.out,
 		counted(len(c.Plan.CRLs), "revocation list"), counted(len(c.Plan.Revocations), "certificate"))
-	for _, e := range c.Entries {
+	for e := range c.All() {
 		if e.Kind == schedule.CRLSignature {
 			fmt.Fprintf(
 				o.Stderr,
