@@ -8,6 +8,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/transcript"
 )
 
@@ -35,7 +36,7 @@ func (r *run) takeOver(_ context.Context) error {
 				kept++
 			}
 		}
-		r.observer.Say(fmt.Sprintf("%s stay as they are until the next stage", count(kept, "certificate")))
+		r.observer.Say(fmt.Sprintf("%s stay as they are until the next stage", phrase.Count(kept, "certificate")))
 	}
 	if len(records) == 0 {
 		return nil

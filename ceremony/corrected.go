@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/transcript"
 )
 
@@ -157,7 +158,7 @@ func (r *tokens) sameToken(p phase, is transcript.Token) error {
 		if was := r.boundTo(name); was != nil && was.ID() != is.ID() {
 			return &Refused{[]string{fmt.Sprintf("the corrected station has %s in token %s, serial %s; the record has the %s "+
 				"key in token %s, serial %s: keys that exist, and those to be made beside them, stay in their token",
-				list(p.keys), is.Label, is.Serial, name, was.Label, was.Serial)}}
+				phrase.List(p.keys), is.Label, is.Serial, name, was.Label, was.Serial)}}
 		}
 	}
 	return nil
@@ -178,7 +179,7 @@ func (r *tokens) takeCorrection() error {
 		return err
 	}
 	r.observer.Say(fmt.Sprintf("from here on the ceremony goes by station file %s, agreed to by %s",
-		r.corrected.Station, list(r.corrected.By)))
+		r.corrected.Station, phrase.List(r.corrected.By)))
 	r.corrected = nil
 	return nil
 }

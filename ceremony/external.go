@@ -10,6 +10,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/issue"
 	"officiant/ceremony/profile"
 	"officiant/ceremony/receipt"
@@ -27,7 +28,8 @@ type Awaiting struct {
 }
 
 func (e *Awaiting) Error() string {
-	return fmt.Sprintf("the ceremony waits for %s signed below %q", count(len(e.Back), "certificate"), e.Root.Subject)
+	return fmt.Sprintf("the ceremony waits for %s signed below %q", phrase.Count(len(e.Back), "certificate"),
+		e.Root.Subject)
 }
 
 // addRequests adds a step for each authority of a token that asks for its
@@ -46,7 +48,7 @@ func (s *script) addRequests(p phase) {
 // addGate adds the step at which a ceremony waits for what others sign.
 func (s *script) addGate() {
 	if n := len(s.plan.Awaited()); n > 0 {
-		gate := s.add(fmt.Sprintf("Receive %s signed externally", count(n, "certificate")),
+		gate := s.add(fmt.Sprintf("Receive %s signed externally", phrase.Count(n, "certificate")),
 			inIssuing(func(r *issuing, _ context.Context) error { return r.receive() }))
 		gate.People = "Write the head down and take the requests to the root; tokens go back into their safe. When " +
 			"the certificates are back, run the same command with the folder that holds them, and compare the head."

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/transcript"
 )
 
@@ -163,7 +164,7 @@ func signedIn(lines []line) []string {
 		}
 	}
 	if n := len(names); n > 0 {
-		out = append(out, fmt.Sprintf("%s announced and without a result", count(n, "signature")))
+		out = append(out, fmt.Sprintf("%s announced and without a result", phrase.Count(n, "signature")))
 	}
 	return out
 }

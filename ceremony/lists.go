@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"time"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/issue"
 	"officiant/ceremony/lint"
 	"officiant/ceremony/profile"
@@ -47,7 +48,7 @@ func (r *issuing) signList(ctx context.Context, e schedule.Entry) error {
 	if _, err := r.progress.Record(transcript.CRL{Intent: seq, List: der}); err != nil {
 		return err
 	}
-	r.observer.Say(fmt.Sprintf("number %d, %s", number, count(len(e.Revoked), "revoked certificate")))
+	r.observer.Say(fmt.Sprintf("number %d, %s", number, phrase.Count(len(e.Revoked), "revoked certificate")))
 	return nil
 }
 
@@ -74,7 +75,7 @@ func (r *issuing) carryLists(_ context.Context) error {
 			return err
 		}
 		r.observer.Say(fmt.Sprintf("list %d of %s, %s", f.List.Number, f.Signer,
-			count(len(f.List.RevokedCertificateEntries), "revoked certificate")))
+			phrase.Count(len(f.List.RevokedCertificateEntries), "revoked certificate")))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/bundle/seal"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
@@ -69,7 +70,7 @@ func (r *secrets) makeKeysOf(n plan.Node) error {
 		return err
 	}
 	record.SHA256 = fingerprint.Of(sealed)
-	r.observer.Say(fmt.Sprintf("%s of node %s made here and sealed to %s", count(len(keys), "key"), n.Name,
+	r.observer.Say(fmt.Sprintf("%s of node %s made here and sealed to %s", phrase.Count(len(keys), "key"), n.Name,
 		fingerprint.Recipient(n.Keys.Recipient)))
 	_, err = r.progress.Record(record)
 	return err

@@ -15,6 +15,7 @@ import (
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/issue"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
@@ -228,7 +229,7 @@ func (r *outputs) writeOutputs(_ context.Context) error {
 			return err
 		}
 	}
-	r.observer.Say(fmt.Sprintf("%s in %s", count(len(r.plan.Nodes), "bundle"), r.dir.file(bundlesFolder)))
+	r.observer.Say(fmt.Sprintf("%s in %s", phrase.Count(len(r.plan.Nodes), "bundle"), r.dir.file(bundlesFolder)))
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
 )
@@ -60,7 +61,7 @@ func (s *script) addToken(p phase, turns []phase) {
 	if !p.removable {
 		kind = "KMS"
 	}
-	open := s.add("Open the "+kind+" of "+list(p.keys),
+	open := s.add("Open the "+kind+" of "+phrase.List(p.keys),
 		inTokens(func(r *tokens, ctx context.Context) error { return r.openToken(ctx, p, turns) }))
 	s.insert(open, p)
 	for _, name := range p.keys {
@@ -161,7 +162,7 @@ func (s *script) reinsert(turns []phase, key string) {
 	if !p.removable || p.token == s.token {
 		return
 	}
-	step := s.add("Go back to the token of "+list(p.keys),
+	step := s.add("Go back to the token of "+phrase.List(p.keys),
 		inTokens(func(r *tokens, ctx context.Context) error { return r.reinsert(ctx, p) }))
 	s.insert(step, p)
 	step.People = "With one reader: take the other token out and seal it, put this one in, enter the PIN. With a " +

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/preflight"
 	"officiant/ceremony/transcript"
 )
@@ -46,7 +47,7 @@ func (r *run) lookAtRoom(ctx context.Context) error {
 		switch what := c.Name + ": " + c.Wrong; {
 		case c.Wrong == "":
 		case c.Refused() && slices.Contains(r.Waive.Checks, c.Name):
-			r.observer.Say("waived by " + list(r.Waive.By) + ": " + what)
+			r.observer.Say("waived by " + phrase.List(r.Waive.By) + ": " + what)
 			waived = append(waived, transcript.Deviation{Text: what + ": " + r.Waive.Reason, By: r.Waive.By, Waives: c.Name})
 		case c.Refused():
 			reasons = append(reasons, what)

@@ -10,6 +10,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 	"officiant/bundle/seal"
 	"officiant/ceremony/history"
 	"officiant/ceremony/transcript"
@@ -67,7 +68,7 @@ func (r *secrets) sealPair(secret, file string, a signer.Algorithm, recipients [
 	if err := r.dir.replaceSecret(file, sealed); err != nil {
 		return err
 	}
-	r.observer.Say(fmt.Sprintf("sealed to %s", count(len(recipients), "node")))
+	r.observer.Say(fmt.Sprintf("sealed to %s", phrase.Count(len(recipients), "node")))
 	_, err = r.progress.Record(transcript.Sealed{
 		Secret: secret, File: file, SHA256: fingerprint.Of(sealed), Recipients: recipients, PublicKey: public,
 	})
@@ -162,7 +163,7 @@ func (r *secrets) passOn(public []byte) error {
 	if len(records) == 0 {
 		return nil
 	}
-	r.observer.Say(fmt.Sprintf("%s the key as a peer sealed it", count(len(records), "node")+" will get"))
+	r.observer.Say(fmt.Sprintf("%s the key as a peer sealed it", phrase.Count(len(records), "node")+" will get"))
 	_, err := r.progress.Record(records...)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
 )
@@ -20,7 +21,7 @@ func (r *tokens) recordingShares(open signer.Opener, shared func() []transcript.
 			for _, p := range s.Proofs {
 				names = append(names, p.Person)
 			}
-			r.observer.Say("its PIN was put together by " + list(names))
+			r.observer.Say("its PIN was put together by " + phrase.List(names))
 			if _, err := r.progress.Record(s); err != nil {
 				return nil, errors.Join(err, store.Close())
 			}

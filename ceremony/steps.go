@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
@@ -91,10 +92,11 @@ func Steps(c *schedule.Ceremony, st *station.Station) ([]Step, error) {
 		s.add("Carry the next service-account key over", inSecrets((*secrets).carryNextServiceAccount))
 	}
 	if n := len(c.Lists); n > 0 {
-		s.add(fmt.Sprintf("Carry %s over", count(n, "revocation list")), inIssuing((*issuing).carryLists))
+		s.add(fmt.Sprintf("Carry %s over", phrase.Count(n, "revocation list")), inIssuing((*issuing).carryLists))
 	}
 	if n := hasMadeKeys(c); n > 0 {
-		s.add(fmt.Sprintf("Make the keys of %s and seal them", count(n, "node")), inSecrets((*secrets).makeNodeKeys))
+		s.add(fmt.Sprintf("Make the keys of %s and seal them", phrase.Count(n, "node")),
+			inSecrets((*secrets).makeNodeKeys))
 	}
 	s.addLeaves(tokens)
 	s.closing(tokens)
@@ -116,7 +118,7 @@ func (s *script) opening() {
 func (s *script) closing(tokens []phase) {
 	s.add("Close issuing", inIssuing((*issuing).closeIssuing))
 	s.reinsert(tokens, s.plan.ReleaseKey())
-	s.add(fmt.Sprintf("Sign %s", count(len(s.plan.Nodes), "bundle")), inOutputs((*outputs).signBundles))
+	s.add(fmt.Sprintf("Sign %s", phrase.Count(len(s.plan.Nodes), "bundle")), inOutputs((*outputs).signBundles))
 	if s.plan.Plan.Grant.Given() {
 		s.add("Sign the grant of the online signer", inOutputs((*outputs).signGrant))
 	}
@@ -149,7 +151,7 @@ func (s *script) addLeaves(tokens []phase) {
 	for _, name := range s.leafOrder(tokens, by) {
 		s.reinsert(tokens, name)
 		if n := leaves[name]; n > 0 {
-			s.add(fmt.Sprintf("Issue %s by %s", count(n, "certificate"), name),
+			s.add(fmt.Sprintf("Issue %s by %s", phrase.Count(n, "certificate"), name),
 				inIssuing(func(r *issuing, ctx context.Context) error { return r.issueLeaves(ctx, name) }))
 		}
 		s.addList(name)
@@ -220,26 +222,4 @@ func hasControlPlane(c *schedule.Ceremony) bool {
 		}
 	}
 	return false
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// list joins names as a person would say them.
-func list(names []string) string {
-	switch len(names) {
-	case 0:
-		return ""
-	case 1:
-		return names[0]
-	}
-	s := names[0]
-	for _, n := range names[1 : len(names)-1] {
-		s += ", " + n
-	}
-	return s + " and " + names[len(names)-1]
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 	"officiant/signer"
@@ -194,9 +195,9 @@ func instead(absent error) string {
 // insert asks people for a token that is not there, in one sentence: a swap is what
 // was to be expected. Where nobody can be asked, the same words are the error.
 func (r *tokens) insert(ctx context.Context, p phase, absent error) error {
-	words := fmt.Sprintf("put in %s, which holds the key of %s", p.place, list(p.keys))
+	words := fmt.Sprintf("put in %s, which holds the key of %s", p.place, phrase.List(p.keys))
 	if !p.removable {
-		words = fmt.Sprintf("let this machine reach %s, which holds the key of %s", p.place, list(p.keys))
+		words = fmt.Sprintf("let this machine reach %s, which holds the key of %s", p.place, phrase.List(p.keys))
 	}
 	if r.insertion == nil {
 		return fmt.Errorf("%s: %w", words, absent)

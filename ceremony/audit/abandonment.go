@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/approval"
 	"officiant/ceremony/transcript"
 )
@@ -39,10 +40,11 @@ func (a *abandonmentAudit) abandoned(c *Check) {
 	a.keysNamed(c, l.Seq, r)
 	a.ends(c, r)
 	if n := a.report.Certificates + a.report.Abandoned; n > 0 {
-		c.note("%s signed by then count as issued, %d of them without a result on record", count(n, "certificate"),
+		c.note("%s signed by then count as issued, %d of them without a result on record",
+			phrase.Count(n, "certificate"),
 			a.report.Abandoned)
 	}
-	c.Detail = count(len(r.Keys), "key")
+	c.Detail = phrase.Count(len(r.Keys), "key")
 }
 
 // statement is what people signed, in its one spelling.
@@ -159,7 +161,7 @@ func (a *abandonmentAudit) keysNamed(c *Check, seq int, r transcript.Abandonment
 		}
 	}
 	if len(r.Keys) < len(want) {
-		c.problem("line %d: names %s, the lines before have %d", seq, count(len(r.Keys), "key"), len(want))
+		c.problem("line %d: names %s, the lines before have %d", seq, phrase.Count(len(r.Keys), "key"), len(want))
 	}
 }
 
@@ -190,6 +192,6 @@ func (a *abandonmentAudit) ends(c *Check, r transcript.Abandonment) {
 	a.report.AbandonmentClosed = closed
 	if !closed {
 		c.problem("%s: unfinished: the ceremony was abandoned, and %s to be destroyed still", transcriptFile,
-			count(left, "key"))
+			phrase.Count(left, "key"))
 	}
 }

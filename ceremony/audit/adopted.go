@@ -9,6 +9,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/plan"
 )
 
@@ -129,7 +130,7 @@ func (a *keptAudit) leavesTaken(c *Check, on map[string]adoptedLine) {
 		}
 	}
 	if kept > 0 {
-		c.Detail += ", " + count(kept, "other") + " kept from before"
+		c.Detail += ", " + phrase.Count(kept, "other") + " kept from before"
 	}
 }
 

@@ -170,11 +170,3 @@ func (c *Check) note(format string, args ...any) {
 func (c *Check) unchecked(format string, args ...any) {
 	c.Unchecked = append(c.Unchecked, fmt.Sprintf(format, args...))
 }
-
-// count is a number and what it counts: "1 bundle", "2 bundles".
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}

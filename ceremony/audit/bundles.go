@@ -14,6 +14,7 @@ import (
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 )
 
 // bundleAudit proves what a ceremony gives out: authorities' certificates and bundles.
@@ -42,7 +43,7 @@ func (a *bundleAudit) authorityFiles(c *Check) {
 	}
 	a.externalFiles(c)
 	a.grant(c)
-	c.Detail = count(n, "certificate")
+	c.Detail = phrase.Count(n, "certificate")
 }
 
 // bundles looks at every node's bundle, as a folder and as a tar.
@@ -76,7 +77,7 @@ func (a *bundleAudit) bundles(c *Check) {
 	}
 	a.tree.settled += int(settled.Load())
 	a.report.Bundles = len(problems)
-	c.Detail = count(len(problems), "bundle") + ", each as folder and tar"
+	c.Detail = phrase.Count(len(problems), "bundle") + ", each as folder and tar"
 }
 
 func (a *bundleAudit) base(n kubepki.Node) string { return bundlesFolder + "/" + a.marked(n.Name) }

@@ -12,6 +12,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/schedule"
 )
 
@@ -50,12 +51,12 @@ func (a *certificateAudit) certificates(c *Check) {
 	a.facts(c)
 	a.generations(c)
 	a.online(c)
-	c.Detail = count(len(issued), "certificate")
+	c.Detail = phrase.Count(len(issued), "certificate")
 	kept := &keptAudit{a.view}
 	kept.takenOver(c)
 	kept.carriedOver(c)
 	if expired > 0 {
-		c.note("%s expired since", count(expired, "certificate"))
+		c.note("%s expired since", phrase.Count(expired, "certificate"))
 	}
 }
 

@@ -3,6 +3,8 @@ package audit
 import (
 	"bytes"
 	"strings"
+
+	"officiant/bundle/phrase"
 )
 
 // directoryAudit proves that nothing is missing, and nothing else there.
@@ -57,7 +59,7 @@ func (a *directoryAudit) directory(c *Check) {
 			c.problem("%s/: a folder that does not belong to the ceremony", name)
 		}
 	}
-	c.Detail = count(a.files(), "file")
+	c.Detail = phrase.Count(a.files(), "file")
 }
 
 // minutes wants the minutes to name this record's head. That is all: they were

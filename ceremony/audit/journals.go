@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/history"
 	"officiant/ceremony/online/proof"
 	"officiant/ceremony/schedule"
@@ -56,7 +57,7 @@ func (a *journalAudit) taken(c *Check) {
 				j.Head)
 		}
 	}
-	c.Detail = count(signed, "certificate")
+	c.Detail = phrase.Count(signed, "certificate")
 }
 
 // eachOnline reads the journals that the ceremony took in.

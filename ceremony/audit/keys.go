@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/transcript"
 )
@@ -64,7 +65,7 @@ func (a *keyAudit) keys(c *Check) {
 		r := l.Record.(transcript.KeyAbandoned)
 		c.note("line %d: a %s key of id %s may be left behind in a token: %s", l.Seq, r.Name, r.ID, r.Reason)
 	}
-	c.Detail = count(len(owners), "key") + ", " + count(len(a.ledger.challenges), "challenge")
+	c.Detail = phrase.Count(len(owners), "key") + ", " + phrase.Count(len(a.ledger.challenges), "challenge")
 	if n := len(a.ledger.canaries); n == 1 {
 		c.Detail += ", 1 canary"
 	} else if n > 1 {

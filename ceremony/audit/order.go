@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"slices"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/history"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
@@ -125,7 +126,7 @@ func (a *orderAudit) issuersFirst(c *Check) {
 func (a *orderAudit) closingFirst(c *Check) {
 	closing := a.ledger.closing()
 	if closing == nil {
-		c.problem("%s: issuing was closed %s, not once", transcriptFile, count(len(a.ledger.closings), "time"))
+		c.problem("%s: issuing was closed %s, not once", transcriptFile, phrase.Count(len(a.ledger.closings), "time"))
 		return
 	}
 	for _, s := range slices.Concat(a.ledger.certificates, a.ledger.lists) {
@@ -191,7 +192,7 @@ func (a *orderAudit) serialNumbers(c *Check) {
 			c.problem("line %d: serial number %x of %s %s", s.seq, serial, s.name, problem)
 		}
 	}
-	c.Detail = count(n, "serial number")
+	c.Detail = phrase.Count(n, "serial number")
 	if len(a.chain.serials) > 0 {
 		c.Detail += fmt.Sprintf(", held against %d of previous ceremonies", len(a.chain.serials))
 	}

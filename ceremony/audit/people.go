@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/approval"
 	"officiant/ceremony/transcript"
 )
@@ -48,7 +49,7 @@ func (a *peopleAudit) approved(c *Check) {
 		c.note("approved by %s, %s", v.Person, v.Key)
 	}
 	a.enough(c, files, onRecord)
-	c.Detail = count(len(a.report.Approved), "approval")
+	c.Detail = phrase.Count(len(a.report.Approved), "approval")
 }
 
 // approvalsOnRecord looks for the file of each approval that the first line
@@ -126,7 +127,7 @@ func (a *peopleAudit) witnessed(c *Check) {
 			c.note("not witnessed by %s", w.Name)
 		}
 	}
-	c.Detail = count(len(a.report.Witnessed), "signature")
+	c.Detail = phrase.Count(len(a.report.Witnessed), "signature")
 }
 
 func (a *peopleAudit) peoplePinned() bool { return a.o.People != nil }

@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
 )
@@ -23,7 +24,7 @@ func (a *planAudit) planCopy(c *Check) {
 		return
 	}
 	a.use(c, p)
-	c.Detail = count(p.Len(), "line") + " of schedule"
+	c.Detail = phrase.Count(p.Len(), "line") + " of schedule"
 	open := a.t.Open()
 	for _, f := range []struct{ what, got, want string }{
 		{"digest", p.Digest.String(), open.Digest.String()},

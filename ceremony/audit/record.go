@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/transcript"
 )
 
@@ -28,7 +29,7 @@ func (a *recordAudit) record(c *Check) {
 	if t == nil {
 		return
 	}
-	c.Detail = count(t.Count, "line")
+	c.Detail = phrase.Count(t.Count, "line")
 	for _, l := range a.ledger.resumed {
 		c.note("line %d: the ceremony was interrupted and continued at %s", l.Seq, stamp(l.Time))
 	}
@@ -148,9 +149,9 @@ func (a *recordAudit) unfinished(torn int) string {
 	s := fmt.Sprintf("%s: unfinished: the record ends with line %d at %s, in step %d of %d%s, with %s on record and "+
 		"%s without a result",
 		transcriptFile, last.Seq, stamp(last.Time), last.Step, a.t.Open().Steps, title,
-		count(a.report.Certificates, "certificate"), count(len(a.t.Pending()), "intent"))
+		phrase.Count(a.report.Certificates, "certificate"), phrase.Count(len(a.t.Pending()), "intent"))
 	if torn > 0 {
-		s += fmt.Sprintf("; %s of a cut off line follow", count(torn, "byte"))
+		s += fmt.Sprintf("; %s of a cut off line follow", phrase.Count(torn, "byte"))
 	}
 	return s
 }

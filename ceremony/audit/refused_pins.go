@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/transcript"
 )
 
@@ -53,7 +54,7 @@ func (a *pinAudit) refused(c *Check) {
 			}
 		}
 	}
-	c.Detail = count(n, "wrong PIN")
+	c.Detail = phrase.Count(n, "wrong PIN")
 }
 
 // one tells of a wrong PIN, of which the lines so far have made so many.

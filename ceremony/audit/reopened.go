@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/approval"
 	"officiant/ceremony/history"
 )
@@ -60,7 +61,7 @@ func (a *holderAudit) continued(c *Check) {
 			a.holdersApproved(c, holder)
 		}
 	}
-	c.Detail = count(len(keys), "key")
+	c.Detail = phrase.Count(len(keys), "key")
 }
 
 // lastHolder is the ceremony whose people have to approve that a key is opened.

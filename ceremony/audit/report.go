@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 )
 
 // Check is one thing that was looked at, and what is wrong with it.
@@ -99,9 +100,9 @@ func (r *Report) Summary() string { return r.summary(r.Verdict()) }
 
 func (r *Report) summary(verdict Verdict) string {
 	s := fmt.Sprintf("%s: %s; %s, %s, %s", r.subject(), verdict,
-		count(r.Lines, "line"), count(r.Certificates, "certificate"), count(r.Bundles, "bundle"))
+		phrase.Count(r.Lines, "line"), phrase.Count(r.Certificates, "certificate"), phrase.Count(r.Bundles, "bundle"))
 	if n := len(r.Findings()); n > 0 {
-		return s + ", " + count(n, "finding")
+		return s + ", " + phrase.Count(n, "finding")
 	}
 	return s + ", no finding"
 }

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"slices"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/history"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/revocation"
@@ -116,7 +117,8 @@ func (a *listAudit) revocationLists(c *Check) {
 			entries += len(s.list.RevokedCertificateEntries)
 		}
 	}
-	c.Detail = fmt.Sprintf("%s of %s", count(len(a.plan.Plan.CRLs), "list"), count(entries, "revoked certificate"))
+	c.Detail = fmt.Sprintf("%s of %s", phrase.Count(len(a.plan.Plan.CRLs), "list"),
+		phrase.Count(entries, "revoked certificate"))
 	if n := len(a.ledger.carriedLists); n > 0 {
 		c.Detail += fmt.Sprintf(", %d carried over", n)
 	}

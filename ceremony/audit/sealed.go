@@ -8,6 +8,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/transcript"
 )
 
@@ -19,7 +20,7 @@ type sealedAudit struct{ *view }
 func (a *sealedAudit) sealed(c *Check) {
 	sa := a.plan.Plan.ServiceAccount
 	own, all := a.accountRecipients()
-	c.Detail = count(len(a.ledger.sealed)+len(a.ledger.carried)+len(a.ledger.shared), "sealed secret")
+	c.Detail = phrase.Count(len(a.ledger.sealed)+len(a.ledger.carried)+len(a.ledger.shared), "sealed secret")
 	a.madePair(c, transcript.ServiceAccount, sealedKeyFile, sa.Create != "" && len(own) > 0, own)
 	a.madePair(c, transcript.NextServiceAccount, nextKeyFile, sa.Next.Create != "", all)
 	a.carriedPair(c, transcript.ServiceAccount, sa.Sealed, own)
@@ -73,7 +74,7 @@ func (a *sealedAudit) madePair(c *Check, secret, file string, planned bool, want
 		c.problem(
 			"%s: %s of a %s key on record, the plan asks for %d",
 			transcriptFile,
-			count(len(lines), "sealed secret"),
+			phrase.Count(len(lines), "sealed secret"),
 			secret,
 			expected,
 		)
@@ -112,7 +113,7 @@ func (a *sealedAudit) carriedPair(c *Check, secret, file string, want []string) 
 		c.problem(
 			"%s: %s of a %s key carried over on record, the plan asks for %d",
 			transcriptFile,
-			count(len(lines), "sealed secret"),
+			phrase.Count(len(lines), "sealed secret"),
 			secret,
 			expected,
 		)
@@ -212,7 +213,8 @@ func (a *view) sealedFile(c *Check, s sealedLine) {
 	want := stanzaKinds(s.Recipients)
 	if !slices.Equal(kinds, want) {
 		c.problem("%s: can be opened by %s (%s), line %d names %s", s.File,
-			count(len(kinds), "recipient"), strings.Join(kinds, ", "), s.seq, count(len(want), "recipient"))
+			phrase.Count(len(kinds), "recipient"), strings.Join(kinds, ", "), s.seq,
+			phrase.Count(len(want), "recipient"))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/bundle/privatekey"
 )
 
@@ -39,7 +40,7 @@ func (a *leakAudit) secrets(c *Check) {
 	for _, name := range sortedKeys(said) {
 		c.Problems = append(c.Problems, said[name]...)
 	}
-	c.Detail = count(a.files(), "file")
+	c.Detail = phrase.Count(a.files(), "file")
 }
 
 // leaks says what private keys one file holds.

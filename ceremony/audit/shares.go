@@ -3,6 +3,7 @@ package audit
 import (
 	"strings"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/quorum"
 	"officiant/ceremony/transcript"
 )
@@ -54,5 +55,5 @@ func (a *shareAudit) opened(c *Check) {
 		c.note("line %d: the PIN of token %s was put together by %s; set %s", l.Seq, r.Label, strings.Join(people, ", "),
 			set.ID())
 	}
-	c.Detail = count(len(a.lines()), "PIN")
+	c.Detail = phrase.Count(len(a.lines()), "PIN")
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
 )
@@ -59,7 +60,7 @@ func (a *signatureAudit) signatures(c *Check) {
 			c.problem("%s: line %d, %s, was signed %d times", scheduleFile, i+1, e.Name, n)
 		}
 	}
-	c.Detail = count(len(made), "signature")
+	c.Detail = phrase.Count(len(made), "signature")
 	for _, l := range a.ledger.abandoned {
 		r := l.Record.(transcript.Abandoned)
 		c.note("line %d: abandoned %s (%s); it may have been signed", l.Seq, a.intentName(r.Intent), r.Reason)

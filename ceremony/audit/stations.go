@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/approval"
 	"officiant/ceremony/transcript"
 )
@@ -66,7 +67,7 @@ func (a *stationAudit) stations(c *Check) {
 			}
 		}
 	}
-	c.Detail = count(n, "change")
+	c.Detail = phrase.Count(n, "change")
 }
 
 // changed tells of a change, and of modules that no line before names.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/audit"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/transcript"
@@ -61,7 +62,7 @@ func (m *Minutes) Verdict() Verdict {
 	}
 	return Verdict{
 		"bad",
-		"DOES NOT VERIFY: " + counted(len(findings), "finding"),
+		"DOES NOT VERIFY: " + phrase.Count(len(findings), "finding"),
 		"This directory is not what a ceremony leaves. " +
 			"Use nothing in it before each finding is explained; what these minutes say below is no better " +
 			"than the directory.",
@@ -131,23 +132,24 @@ func (m *Minutes) Made() []Fact {
 			found++
 		}
 	}
-	out := []Fact{{"Keys made", counted(keys, "key")}}
+	out := []Fact{{"Keys made", phrase.Count(keys, "key")}}
 	if found > 0 {
-		out = append(out, Fact{"Keys used", counted(found, "key") + " that existed"})
+		out = append(out, Fact{"Keys used", phrase.Count(found, "key") + " that existed"})
 	}
-	out = append(out, Fact{"Certificates", counted(m.Audit.Certificates, "certificate")})
+	out = append(out, Fact{"Certificates", phrase.Count(m.Audit.Certificates, "certificate")})
 	if m.Audit.Abandoned > 0 {
 		out = append(
 			out,
 			Fact{
 				"Abandoned",
-				counted(m.Audit.Abandoned, "certificate") + " with no result on record; their serial numbers count as issued",
+				phrase.Count(m.Audit.Abandoned, "certificate") +
+					" with no result on record; their serial numbers count as issued",
 			},
 		)
 	}
 	return append(out,
-		Fact{"Bundles", counted(m.Audit.Bundles, "bundle")},
-		Fact{"Record", counted(m.Audit.Lines, "line")})
+		Fact{"Bundles", phrase.Count(m.Audit.Bundles, "bundle")},
+		Fact{"Record", phrase.Count(m.Audit.Lines, "line")})
 }
 
 // Attendee is one of the plan's people, and what they did.
@@ -231,13 +233,6 @@ func (m *Minutes) Signers() []person {
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
 func day(t time.Time) string   { return t.UTC().Format(time.DateOnly) }
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
 
 // join puts what there is of some texts together.
 func join(parts ...string) string {

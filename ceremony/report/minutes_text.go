@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/audit"
 )
 
@@ -154,7 +155,7 @@ func (m *Minutes) textKeys(t *text) {
 		if k.Canary != "" {
 			t.more("a throw-away key of its template %s", k.Canary)
 		}
-		t.more("%s answered", counted(k.Challenges, "challenge"))
+		t.more("%s answered", phrase.Count(k.Challenges, "challenge"))
 		for _, c := range k.Clones {
 			t.more("clone answered from %s", c)
 		}
@@ -198,7 +199,7 @@ func (m *Minutes) textEvents(t *text) {
 			rest = append(rest, "took "+s.Took)
 		}
 		if s.Lines > 0 {
-			rest = append(rest, counted(s.Lines, "line"))
+			rest = append(rest, phrase.Count(s.Lines, "line"))
 		}
 		if s.Passes > 1 {
 			rest = append(rest, fmt.Sprintf("in %d passes", s.Passes))
@@ -221,7 +222,7 @@ func (m *Minutes) textLeaves(t *text) {
 		t.verbatim("serial %s", l.Serial)
 	}
 	if len(all) == 0 {
-		t.entry("%s, too many for paper; officiant ceremony inventory lists them.", counted(n, "certificate"))
+		t.entry("%s, too many for paper; officiant ceremony inventory lists them.", phrase.Count(n, "certificate"))
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"officiant/bundle/phrase"
 )
 
 // Picture is what a page draws: boxes and lines, in the units of its view box.
@@ -154,8 +156,9 @@ func (p *Picture) row(row []Authority, from, top int) int {
 		if a.leaves == 0 {
 			continue
 		}
-		leaf := Box{X: box.X + 16, Y: box.Y + box.H + 28, W: width - 32, H: boxHeight - 32, Title: counted(a.leaves, "certificate"),
-			Text: []string{ends(a.first, a.last)}, Stroke: quietInk, Fill: "#f4f6f7"}
+		leaf := Box{X: box.X + 16, Y: box.Y + box.H + 28, W: width - 32, H: boxHeight - 32,
+			Title: phrase.Count(a.leaves, "certificate"),
+			Text:  []string{ends(a.first, a.last)}, Stroke: quietInk, Fill: "#f4f6f7"}
 		p.Lines = append(p.Lines, Line{box.Middle(), box.Y + box.H, box.Middle(), leaf.Y})
 		p.Boxes = append(p.Boxes, leaf)
 		bottom = max(bottom, leaf.Y+leaf.H)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/revocation"
 	"officiant/ceremony/transcript"
 )
@@ -64,7 +65,7 @@ func canary(c transcript.Canary) string {
 			return "did not stay: " + t.Name
 		}
 	}
-	return fmt.Sprintf("stayed in %s, and was destroyed", counted(len(c.Trials), "trial"))
+	return fmt.Sprintf("stayed in %s, and was destroyed", phrase.Count(len(c.Trials), "trial"))
 }
 
 // claims are a key's attributes, but not those that are long, such as a maker's
@@ -297,7 +298,8 @@ func (m *Minutes) Lists() []List {
 	var out []List
 	for _, l := range m.Record.RevocationLists() {
 		one := List{
-			By: l.Signer, Number: fmt.Sprint(l.List.Number), Revoked: counted(len(l.List.RevokedCertificateEntries),
+			By: l.Signer, Number: fmt.Sprint(l.List.Number),
+			Revoked: phrase.Count(len(l.List.RevokedCertificateEntries),
 				"certificate"),
 			Next: day(l.List.NextUpdate), Made: l.Name != "",
 		}

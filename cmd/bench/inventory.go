@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"officiant/bundle/durable"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/transcript"
 )
 
@@ -29,7 +30,7 @@ func (b *bench) inventory() error {
 	if err != nil {
 		return err
 	}
-	b.printf("\nInventory: one record of %s, %d MB\n\n", plural(b.records, "certificate"), record.Size()/1e6)
+	b.printf("\nInventory: one record of %s, %d MB\n\n", phrase.Count(b.records, "certificate"), record.Size()/1e6)
 	b.printf("  %-46s  %8s  %8s  %8s\n", "", "seconds", "CPU", "MiB")
 	for _, args := range [][]string{
 		{"inventory", "-o", "table"}, {"inventory", "-o", "json"}, {"inventory", "-o", "csv"},

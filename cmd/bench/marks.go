@@ -40,13 +40,6 @@ func median[T cmp.Ordered](of []T) T {
 	return sorted[len(sorted)/2]
 }
 
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 func seconds(d time.Duration) float64 { return d.Seconds() }
 
 // fileSystem names what a folder lies on, as far as it matters here: in memory

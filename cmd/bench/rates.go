@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"officiant/bundle/phrase"
 	"officiant/signer"
 )
 
@@ -139,7 +140,7 @@ func (b *bench) printRaw(all map[signer.Algorithm][]round) {
 	b.printf("\nThe token alone: C_SignInit and C_Sign, signatures a second\n")
 	b.printf("  %-12s", "CA key")
 	for _, n := range sessions {
-		b.printf(" %10s", plural(n, "session"))
+		b.printf(" %10s", phrase.Count(n, "session"))
 	}
 	b.printf(" %14s", "through child")
 	b.printf("\n")
@@ -182,7 +183,7 @@ func (b *bench) printParts(all map[signer.Algorithm][]round) {
 		{"read", readTime},
 		{"dry run", func(r round) float64 { return seconds(r.ours.took(checkStep)) }},
 		{"copy", func(r round) float64 { return seconds(r.ours.took(copyStep)) }},
-		{"bundles", func(r round) float64 { return seconds(r.ours.took(bundleStep + plural(b.n, "bundle"))) }},
+		{"bundles", func(r round) float64 { return seconds(r.ours.took(bundleStep + phrase.Count(b.n, "bundle"))) }},
 		{"write", func(r round) float64 { return seconds(r.ours.took(writeStep)) }},
 		{"audit", func(r round) float64 { return seconds(r.ours.took(auditStep)) }},
 		{"whole run", func(r round) float64 { return seconds(r.ours.wall) }},
@@ -227,5 +228,6 @@ func (b *bench) rateMarks(all map[signer.Algorithm][]round) {
 		worst = max(worst, of(all[a], callsEach))
 	}
 	b.mark("PKCS#11 calls for each certificate", worst, 2.2, "")
-	b.mark(plural(b.n, "certificate")+" verified, P-256 CA", of(all[signer.ECDSAP256], verifyTime), 0.4*float64(b.n)/1000, " s")
+	b.mark(phrase.Count(b.n, "certificate")+" verified, P-256 CA", of(all[signer.ECDSAP256], verifyTime),
+		0.4*float64(b.n)/1000, " s")
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"officiant/bundle/phrase"
 )
 
 // renewal measures the plan that renews every certificate of a finished
@@ -25,7 +27,7 @@ func (b *bench) renewal() error {
 	if err := os.Mkdir(filepath.Dir(next), 0o755); err != nil {
 		return err
 	}
-	b.printf("\nRenewal: a plan of %s, after a ceremony of as many\n\n", plural(b.renewed, "node"))
+	b.printf("\nRenewal: a plan of %s, after a ceremony of as many\n\n", phrase.Count(b.renewed, "node"))
 	b.printf("  %-22s  %8s  %8s  %8s\n", "", "seconds", "CPU", "MiB")
 	sum, most := 0.0, 0
 	for _, args := range [][]string{

@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"officiant/bundle/phrase"
 	"officiant/signer"
 )
 
@@ -32,7 +33,7 @@ func (b *bench) slowToken() error {
 			}
 			issued := seconds(c.took(issueStep))
 			took, bare, ratio = append(took, issued), append(bare, alone), append(ratio, issued/alone)
-			bundles = append(bundles, seconds(c.took(bundleStep+plural(n, "bundle"))))
+			bundles = append(bundles, seconds(c.took(bundleStep+phrase.Count(n, "bundle"))))
 		}
 		b.printf("  %-12d %9.3f %9.3f %9.3f %9.2f %9.2f %9.3f\n", k, floor, median(bare), median(took), median(took)/floor,
 			median(ratio), median(bundles))

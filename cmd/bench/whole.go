@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 
+	"officiant/bundle/phrase"
 	"officiant/signer"
 )
 
@@ -76,7 +77,7 @@ func (b *bench) wholeAt(n int, p place, planFile string) (float64, error) {
 	}
 	b.printf("  %-7d %-10s %7.2f %7.2f %7.2f %7.2f %7.2f %7.2f %8.2f %8.2f %6.2f %6d %6d | %7.2f %7.2f %6d\n", n, p.name,
 		seconds(c.read), seconds(c.took(checkStep)), seconds(c.took(copyStep)), seconds(c.took(issueStep)),
-		seconds(c.took(bundleStep+plural(n, "bundle"))), seconds(c.took(writeStep)), seconds(c.took(auditStep)),
+		seconds(c.took(bundleStep+phrase.Count(n, "bundle"))), seconds(c.took(writeStep)), seconds(c.took(auditStep)),
 		seconds(c.wall), seconds(c.cpu), c.memory>>10, issued>>10, seconds(v.wall), seconds(v.cpu), v.memory>>10)
 	if p.folder == b.folder {
 		b.wholeMarks(n, c, v)

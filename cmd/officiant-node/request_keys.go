@@ -18,6 +18,7 @@ import (
 
 	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 	"officiant/bundle/request"
 	"officiant/bundle/seal"
 	"officiant/cmd/internal/exit"
@@ -67,13 +68,13 @@ type nodeKeys struct {
 func (k *nodeKeys) lines(algorithm string) []string {
 	var lines []string
 	if k.copied > 0 {
-		lines = append(lines, "copied "+count(k.copied, "private key"))
+		lines = append(lines, "copied "+phrase.Count(k.copied, "private key"))
 	}
 	if k.made > 0 {
-		lines = append(lines, fmt.Sprintf("made %s (%s)", count(k.made, "private key"), algorithm))
+		lines = append(lines, fmt.Sprintf("made %s (%s)", phrase.Count(k.made, "private key"), algorithm))
 	}
 	if k.kept > 0 {
-		lines = append(lines, "kept "+count(k.kept, "private key")+" of an earlier run")
+		lines = append(lines, "kept "+phrase.Count(k.kept, "private key")+" of an earlier run")
 	}
 	return lines
 }
@@ -164,7 +165,8 @@ func (r *requestOptions) makeKeys(ctx context.Context, state *install.State, lea
 		keys.kept++
 	}
 	if len(missing) > 0 && strings.HasPrefix(algorithm, "RSA") {
-		fmt.Fprintf(r.Stderr, "making %s (%s); this can take a minute\n", count(len(missing), "private key"), algorithm)
+		fmt.Fprintf(r.Stderr, "making %s (%s); this can take a minute\n", phrase.Count(len(missing), "private key"),
+			algorithm)
 	}
 	return generate(ctx, missing, algorithm, r.Rand, func(name string, key crypto.Signer) error {
 		keys.all[name] = key

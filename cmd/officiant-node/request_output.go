@@ -7,6 +7,7 @@ import (
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 	"officiant/bundle/request"
 	"path/filepath"
 	"strings"
@@ -60,7 +61,7 @@ func (r *requestOptions) say(
 	for _, name := range in.Ignored {
 		fmt.Fprintf(w, "  %s is not needed by this node and was left out\n", name)
 	}
-	fmt.Fprintf(w, "wrote %s: %s, nothing secret\n", r.out, count(len(opened.CSRs), "certificate request"))
+	fmt.Fprintf(w, "wrote %s: %s, nothing secret\n", r.out, phrase.Count(len(opened.CSRs), "certificate request"))
 }
 
 func printRequestFingerprint(w interface{ Write([]byte) (int, error) }, f fingerprint.SHA256) {
@@ -78,11 +79,4 @@ func roleNames(roles []kubepki.Role) string {
 		names[i] = string(r)
 	}
 	return strings.Join(names, ", ")
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

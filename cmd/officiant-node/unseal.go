@@ -13,6 +13,7 @@ import (
 	"officiant/bundle"
 	"officiant/bundle/install"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 	"officiant/bundle/request"
 	"officiant/bundle/seal"
 	"officiant/cmd/internal/exit"
@@ -92,7 +93,7 @@ func (o *options) unseal(ctx context.Context, file, releaseKey, identityFile, ro
 		return err
 	}
 	_, err = fmt.Fprintf(o.Stdout, "node %s of cluster %s: %s in %s, %d there already\n", b.Node, b.Cluster,
-		count(done.copied, "private key"), filepath.Join(state.Dir(), "keys"), done.kept)
+		phrase.Count(done.copied, "private key"), filepath.Join(state.Dir(), "keys"), done.kept)
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"officiant/bundle/phrase"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/output"
 	"officiant/cmd/internal/terminal"
@@ -131,13 +132,10 @@ func dash(s string) string {
 }
 
 func counted(n int) string {
-	switch n {
-	case 0:
+	if n == 0 {
 		return ""
-	case 1:
-		return ": 1 finding"
 	}
-	return fmt.Sprintf(": %d findings", n)
+	return ": " + phrase.Count(n, "finding")
 }
 
 // parseSpan reads how long something has to be valid: days ("30d") or what Go

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/bundle/sshsig"
 	"officiant/ceremony"
 	"officiant/ceremony/abandon"
@@ -105,7 +106,7 @@ func (o *abandonOptions) run(ctx context.Context, dir string) error {
 	}
 	fmt.Fprintf(o.Stderr, "\nThe ceremony is abandoned: %s destroyed, %d scheduled for destruction, %d not found, "+
 		"%d kept.\n",
-		counted(res.Destroyed, "key"), res.Scheduled, res.Absent, res.Kept)
+		phrase.Count(res.Destroyed, "key"), res.Scheduled, res.Absent, res.Kept)
 	for _, s := range res.Later {
 		fmt.Fprintf(o.Stderr, "  to be destroyed: %s\n", exit.Line(s))
 	}

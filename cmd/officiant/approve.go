@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/phrase"
 	"officiant/bundle/sshsig"
 	"officiant/ceremony"
 	"officiant/ceremony/approval"
@@ -76,7 +77,7 @@ func (o *approveOptions) run(ctx context.Context, path string) error {
 // show says what is approved.
 func (o *approveOptions) show(c *schedule.Ceremony) {
 	fmt.Fprintf(o.Stderr, "Plan %s for cluster %s, ceremony %d of its chain: %s.\n", c.Plan.Name, c.Cluster.Name,
-		c.Sequence, counted(c.Len(), "signature"))
+		c.Sequence, phrase.Count(c.Len(), "signature"))
 	fmt.Fprintf(o.Stderr, "Afterwards there will be:\n%s", afterwards(c))
 	for _, w := range findings(c.Warnings) {
 		fmt.Fprintf(o.Stderr, "warning: %s\n", w)

@@ -11,6 +11,7 @@ import (
 
 	"officiant/bundle/durable"
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony"
 	"officiant/ceremony/approval"
 	"officiant/ceremony/comparison"
@@ -128,10 +129,10 @@ func (o *checkOptions) run(ctx context.Context, path string) error {
 	case result.Digest != nil:
 		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s about the station %s; the plan has none, "+
 			"and its "+
-			"digest is valid", path, counted(n, "finding"), o.station)}
+			"digest is valid", path, phrase.Count(n, "finding"), o.station)}
 	default:
 		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s; this plan may not be signed", path,
-			counted(n, "finding"))}
+			phrase.Count(n, "finding"))}
 	}
 }
 
@@ -275,13 +276,6 @@ func findings(problems []plan.Problem) []checkedFinding {
 		out[i] = checkedFinding{p.File, p.Line, p.Column, p.Message, p.Excerpt}
 	}
 	return out
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (o *checkOptions) writeText(result *checked, c *schedule.Ceremony) error {

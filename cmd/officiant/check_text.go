@@ -9,6 +9,7 @@ import (
 
 	"officiant/bundle/fingerprint"
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/schedule"
 	"officiant/cmd/internal/terminal"
@@ -66,13 +67,15 @@ func treeOf(c *schedule.Ceremony) *terminal.Table {
 	if c.Plan.Release.Key.Create != "" {
 		origin = "new key"
 	}
-	t.Add(c.ReleaseKey(), fmt.Sprintf("%s, %s", origin, c.Algorithm(c.ReleaseKey())), fmt.Sprintf("signs %s and the transcript", counted(len(c.Nodes), "bundle")))
+	t.Add(c.ReleaseKey(), fmt.Sprintf("%s, %s", origin, c.Algorithm(c.ReleaseKey())),
+		fmt.Sprintf("signs %s and the transcript", phrase.Count(len(c.Nodes), "bundle")))
 	if s := c.Plan.Release.Successor; s.Name != "" {
 		origin := "announced before"
 		if s.Key.Create != "" {
 			origin = "new key"
 		}
-		t.Add("└─ "+s.Name, fmt.Sprintf("%s, %s", origin, c.Algorithm(s.Name)), fmt.Sprintf("announced in %s, signs nothing yet", counted(len(c.Nodes), "bundle")))
+		t.Add("└─ "+s.Name, fmt.Sprintf("%s, %s", origin, c.Algorithm(s.Name)),
+			fmt.Sprintf("announced in %s, signs nothing yet", phrase.Count(len(c.Nodes), "bundle")))
 	}
 	addAccounts(t, c.Plan.ServiceAccount)
 	return t
@@ -90,7 +93,7 @@ func addAccounts(t *terminal.Table, sa plan.ServiceAccount) {
 		t.Add("└─ next", "carried over", "verifies tokens, signs none yet")
 	}
 	if n := len(sa.Former); n > 0 {
-		t.Add("└─ former", counted(n, "public key"), "verifies tokens, signs none any more")
+		t.Add("└─ former", phrase.Count(n, "public key"), "verifies tokens, signs none any more")
 	}
 }
 
@@ -111,7 +114,7 @@ func authority(c *schedule.Ceremony, a plan.Authority) string {
 
 func certifies(c *schedule.Ceremony, a plan.Authority) string {
 	if n := len(c.Awaited()); a.External && n > 0 {
-		return "certifies " + counted(n, "intermediate") + " there"
+		return "certifies " + phrase.Count(n, "intermediate") + " there"
 	}
 	switch makes, list := certificatesBy(c, a), lists(c, a.Name); {
 	case list == "":
@@ -152,7 +155,7 @@ func certificatesBy(c *schedule.Ceremony, a plan.Authority) string {
 	case a.Family == kubepki.KubeletServingAuthority:
 		return "the online signer's: kubelet serving certificates"
 	case leaves > 0:
-		return fmt.Sprintf("issues %s for %s", counted(leaves, "certificate"), counted(len(nodes), "node"))
+		return fmt.Sprintf("issues %s for %s", phrase.Count(leaves, "certificate"), phrase.Count(len(nodes), "node"))
 	}
 	return signsNothing
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony"
 	"officiant/ceremony/placement"
 	"officiant/ceremony/schedule"
@@ -150,10 +151,10 @@ func verdict(plan string, tokens []lookedToken) error {
 	switch {
 	case wrong > 0:
 		return &exit.Error{Code: exit.Refused, Err: fmt.Errorf("%s: %s cannot be used for its keys", plan,
-			counted(wrong, "token"))}
+			phrase.Count(wrong, "token"))}
 	case unopened > 0:
 		return &exit.Error{Code: exit.Unavailable, Err: fmt.Errorf("%s: could not check %s", plan,
-			counted(unopened, "token"))}
+			phrase.Count(unopened, "token"))}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/fleet"
 	"officiant/ceremony/history"
 	"officiant/cmd/internal/exit"
@@ -137,8 +138,9 @@ func (p *publishOptions) tell(done *fleet.Publication) error {
 		fmt.Fprintf(p.Stderr, "not yet well: %s (%s) %s\n", exit.Line(n.Node), n.State, exit.Line(n.Reason))
 	}
 	return &exit.Error{
-		Code:  exit.Expiring,
-		Err:   fmt.Errorf("%s wait until %s before them well", counted(len(done.Waits), "node"), isOrAre(len(done.For))),
+		Code: exit.Expiring,
+		Err: fmt.Errorf("%s wait until %s before them well", phrase.Count(len(done.Waits), "node"),
+			isOrAre(len(done.For))),
 		Hints: []string{"officiant fleet status " + p.to, "then the same command again"},
 	}
 }
@@ -205,7 +207,7 @@ func (o *options) printFleet(cluster string, nodes []fleet.Node, format output.F
 	}
 	return &exit.Error{
 		Code: exit.Expiring,
-		Err:  fmt.Errorf("%s of %d not well", counted(len(shown.Behind), "node"), len(nodes)),
+		Err:  fmt.Errorf("%s of %d not well", phrase.Count(len(shown.Behind), "node"), len(nodes)),
 	}
 }
 

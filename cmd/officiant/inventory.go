@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/history"
 	"officiant/ceremony/inventory"
 	"officiant/ceremony/plan"
@@ -375,5 +376,5 @@ func expire(n int) string {
 	if n == 1 {
 		return "1 certificate expires"
 	}
-	return counted(n, "certificate") + " expire"
+	return phrase.Count(n, "certificate") + " expire"
 }

@@ -9,6 +9,7 @@ import (
 
 	"officiant/bundle/kubepki"
 	"officiant/bundle/nearest"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/next"
 	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
@@ -225,7 +226,7 @@ func (o *newOptions) save(p *next.Proposal, err error) error {
 		}
 	}
 	if listed > 0 {
-		fmt.Fprintf(o.Stderr, "The fingerprints of %s are those in %s.\n", counted(listed, "request"), o.list)
+		fmt.Fprintf(o.Stderr, "The fingerprints of %s are those in %s.\n", phrase.Count(listed, "request"), o.list)
 	}
 	if len(known) > 0 {
 		fmt.Fprintf(o.Stderr, "Signed by a key that is known already, so with no words to compare: %s\n", next.Some(known))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/quorum"
 	"officiant/ceremony/station"
 	"officiant/ceremony/transcript"
@@ -105,10 +106,10 @@ func (o *options) unseen(open signer.Opener) signer.Opener {
 func pinQuestion(d signer.Device) string {
 	tries, purpose := "no wrong PIN reported", "to log in"
 	if d.PINWrong > 0 {
-		tries = counted(d.PINWrong, "wrong PIN") + " as far as this machine knows"
+		tries = phrase.Count(d.PINWrong, "wrong PIN") + " as far as this machine knows"
 	}
 	if d.PINRecorded > 0 && d.PINRecorded >= d.PINWrong {
-		tries = counted(d.PINRecorded, "wrong PIN") + " for this token on record"
+		tries = phrase.Count(d.PINRecorded, "wrong PIN") + " for this token on record"
 	}
 	if d.PINCountLow {
 		tries = "a wrong PIN was entered before"

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/next"
 	"officiant/cmd/internal/exit"
 	"officiant/cmd/internal/infile"
@@ -134,7 +135,7 @@ func tellSurvivors(w io.Writer, left *next.Survivors) error {
 				exit.Line(c.File),
 			)
 		case k.Pinned:
-			fmt.Fprintf(&b, "  it is the release key that %s pinned\n", counted(left.Nodes, "node"))
+			fmt.Fprintf(&b, "  it is the release key that %s pinned\n", phrase.Count(left.Nodes, "node"))
 		case k.Of("release"):
 			b.WriteString("  no node pinned it as a release key: the plan leaves it out\n")
 		default:
@@ -170,5 +171,5 @@ Not known any more, and in no record from now on:
   - who had to approve; the people of this plan are whom you name in it
   - who can open the service-account key
 %s
-`, counted(left.Nodes, "node"), left.Sequence, account)
+`, phrase.Count(left.Nodes, "node"), left.Sequence, account)
 }

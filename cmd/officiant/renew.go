@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/bundle/kubepki"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/next"
 	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
@@ -189,7 +190,7 @@ func (o *renewOptions) nothingDue(r *next.Renewal) string {
 	if len(o.families) > 0 {
 		of = " of " + strings.Join(o.families, " and ")
 	}
-	return fmt.Sprintf("No certificate%s of %s %s, and nothing differs", of, counted(r.Quiet, "node"), o.expires())
+	return fmt.Sprintf("No certificate%s of %s %s, and nothing differs", of, phrase.Count(r.Quiet, "node"), o.expires())
 }
 
 func (o *renewOptions) expires() string {
@@ -229,10 +230,10 @@ func (o *renewOptions) tell(r *next.Renewal) error {
 		}
 	}
 	fmt.Fprintf(o.Stderr, "\nWrote plan %s to %s: %s to be issued, %d carried over, in %s.\n", r.Document.Name, o.out,
-		counted(len(r.Renewed), "certificate"), r.Carried, counted(len(r.Ceremony.Nodes), "bundle"))
+		phrase.Count(len(r.Renewed), "certificate"), r.Carried, phrase.Count(len(r.Ceremony.Nodes), "bundle"))
 	if r.Quiet > 0 {
 		fmt.Fprintf(o.Stderr, "Left out, because none of their certificates %s: %s.\n", o.expires(),
-			counted(r.Quiet, "node"))
+			phrase.Count(r.Quiet, "node"))
 	}
 	o.places(r.Keys)
 	if err := o.compare(&r.Proposal); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/next"
 	"officiant/ceremony/plan"
 	"officiant/ceremony/revocation"
@@ -94,7 +95,7 @@ func reasonNames() string {
 	for i, r := range revocation.Reasons {
 		names[i] = string(r)
 	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	return phrase.List(names)
 }
 
 // flags checks what was asked for.
@@ -174,7 +175,7 @@ func (o *revokeOptions) tell(r *next.Revocation) error {
 		fmt.Fprintln(o.Stderr)
 	}
 	fmt.Fprintf(o.Stderr, "Wrote plan %s to %s: %s of %s.\n", c.Plan.Name, o.out,
-		counted(len(c.Plan.CRLs), "revocation list"), counted(len(c.Plan.Revocations), "certificate"))
+		phrase.Count(len(c.Plan.CRLs), "revocation list"), phrase.Count(len(c.Plan.Revocations), "certificate"))
 	for e := range c.All() {
 		if e.Kind == schedule.CRLSignature {
 			fmt.Fprintf(
@@ -182,13 +183,13 @@ func (o *revokeOptions) tell(r *next.Revocation) error {
 				"  %-12s list %d, of %s, until %s\n",
 				exit.Line(e.Signer),
 				e.Number,
-				counted(len(e.Revoked), "certificate"),
+				phrase.Count(len(e.Revoked), "certificate"),
 				o.Now().Add(e.Duration).UTC().Format(time.DateOnly),
 			)
 		}
 	}
 	if n := len(c.Nodes); n > 0 {
-		fmt.Fprintf(o.Stderr, "The new list goes to etcd in %s.\n", counted(n, "bundle"))
+		fmt.Fprintf(o.Stderr, "The new list goes to etcd in %s.\n", phrase.Count(n, "bundle"))
 	}
 	if len(left) > 0 {
 		fmt.Fprintf(

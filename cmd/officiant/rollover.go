@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/phrase"
 	"officiant/ceremony/next"
 	"officiant/ceremony/plan"
 	"officiant/cmd/internal/exit"
@@ -179,7 +180,7 @@ func (o *rolloverOptions) tell(r *next.Rollover) error {
 		fmt.Fprintln(o.Stdout, exit.Line(line))
 	}
 	fmt.Fprintf(o.Stderr, "\nWrote plan %s to %s: %s to be issued, %d carried over, in %s.\n", r.Document.Name, o.out,
-		counted(r.Renewed, "certificate"), r.Carried, counted(len(r.Ceremony.Nodes), "bundle"))
+		phrase.Count(r.Renewed, "certificate"), r.Carried, phrase.Count(len(r.Ceremony.Nodes), "bundle"))
 	fmt.Fprintf(o.Stderr, "It opens the keys: %s.\n", strings.Join(r.Ceremony.KeysNeeded(), ", "))
 	o.places(r.Keys)
 	for _, name := range r.Late {

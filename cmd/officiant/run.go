@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
@@ -298,10 +299,12 @@ func afterwards(c *schedule.Ceremony) string {
 		case schedule.LeafCertificate:
 			leaves++
 		case schedule.CRLSignature:
-			fmt.Fprintf(&b, "  %-12s revocation list %d, of %s\n", e.Signer, e.Number, counted(len(e.Revoked), "certificate"))
+			fmt.Fprintf(&b, "  %-12s revocation list %d, of %s\n", e.Signer, e.Number,
+				phrase.Count(len(e.Revoked), "certificate"))
 		}
 	}
-	fmt.Fprintf(&b, "  %s, in %s\n", counted(leaves, "leaf certificate"), counted(len(c.Nodes), "signed bundle"))
+	fmt.Fprintf(&b, "  %s, in %s\n", phrase.Count(leaves, "leaf certificate"),
+		phrase.Count(len(c.Nodes), "signed bundle"))
 	return b.String()
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"officiant/bundle/phrase"
 	"officiant/bundle/sshsig"
 	"officiant/ceremony/approval"
 	"officiant/ceremony/audit"
@@ -78,7 +79,7 @@ func (o *signOptions) run(ctx context.Context, dir string) error {
 	}
 	head := record.Head
 	fmt.Fprintf(o.Stderr, "Ceremony %s of cluster %s, %s. Head of its record:\n  %s\n%s",
-		report.Name, report.Cluster, counted(report.Lines, "line"), head, indentLines(head.Lines()))
+		report.Name, report.Cluster, phrase.Count(report.Lines, "line"), head, indentLines(head.Lines()))
 	if err := writeQR(o.Stderr, head, o.qr); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony"
 	"officiant/ceremony/schedule"
 	"officiant/ceremony/station"
@@ -176,7 +177,7 @@ func (o *statusOptions) write(s *shownStatus) error {
 	}
 	say("done", "%s", doneText(s.Entries))
 	if s.Open > 0 {
-		say("", "%s without a result; each is repeated with a new serial number", counted(s.Open, "intent"))
+		say("", "%s without a result; each is repeated with a new serial number", phrase.Count(s.Open, "intent"))
 	}
 	if s.Cut > 0 {
 		say("", "the last line is incomplete (%d bytes), and is cut off when the ceremony continues", s.Cut)
@@ -248,7 +249,7 @@ func doneText(entries []status.Count) string {
 		if what == "" {
 			what = e.Kind
 		}
-		parts = append(parts, fmt.Sprintf("%d of %s", e.Done, counted(e.Total, what)))
+		parts = append(parts, fmt.Sprintf("%d of %s", e.Done, phrase.Count(e.Total, what)))
 	}
 	if len(parts) == 0 {
 		return "nothing is signed"

@@ -13,6 +13,7 @@ import (
 
 	"officiant/bundle"
 	"officiant/bundle/fingerprint"
+	"officiant/bundle/phrase"
 	"officiant/ceremony/audit"
 	"officiant/ceremony/history"
 	"officiant/cmd/internal/exit"
@@ -218,7 +219,7 @@ func (o *verifyOptions) result(dir string, r *audit.Report) error {
 			Hints: []string{"`officiant ceremony run` with its plan and station continues it",
 				"if it will not be finished: officiant ceremony abandon " + dir + " --reason TEXT"}}
 	}
-	err := fmt.Errorf("%s: the ceremony does not verify: %s", dir, counted(len(r.Findings()), "finding"))
+	err := fmt.Errorf("%s: the ceremony does not verify: %s", dir, phrase.Count(len(r.Findings()), "finding"))
 	return &exit.Error{Code: exit.Unverified, Err: err}
 }
 
