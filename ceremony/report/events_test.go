@@ -52,7 +52,7 @@ func TestEvents(t *testing.T) {
 		{transcript.Abandoned{Intent: 7, Reason: "the token was pulled"}, "abandoned",
 			"what line 7 was about to sign: the token was pulled", ""},
 		{transcript.KeyAbandoned{Name: "etcd", ID: "ab", Reason: "no answer"}, "left behind",
-			"perhaps a etcd key of id ab: no answer", ""},
+			"perhaps a key of etcd, id ab: no answer", ""},
 	}
 	m := &report.Minutes{Record: &transcript.Transcript{}}
 	for i, l := range lines {

@@ -199,7 +199,7 @@ func (m *Minutes) Events() []Event {
 		case transcript.Abandoned:
 			e.Kind, e.Text = "abandoned", fmt.Sprintf("what line %d was about to sign: %s", r.Intent, r.Reason)
 		case transcript.KeyAbandoned:
-			e.Kind, e.Text = "left behind", fmt.Sprintf("perhaps a %s key of id %s: %s", r.Name, r.ID, r.Reason)
+			e.Kind, e.Text = "left behind", fmt.Sprintf("perhaps a key of %s, id %s: %s", r.Name, r.ID, r.Reason)
 		default:
 			continue
 		}

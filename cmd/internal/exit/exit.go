@@ -136,8 +136,8 @@ func Run(ctx context.Context, root *cobra.Command, stderr io.Writer, codeOf func
 func said(c *cobra.Command, err error) string {
 	text := err.Error()
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
-		text = strings.ReplaceAll(text, failed.Error(), flagOf(c, err, failed.Path)+failed.Path+": "+failed.Err.Error())
-		if names(c, err) && errors.Is(err, fs.ErrNotExist) {
+		text = strings.ReplaceAll(text, failed.Error(), flagOf(c, err, failed.Path)+failed.Path+": "+reason(failed))
+		if names(c, err) && errors.Is(err, fs.ErrNotExist) && linkTo(failed.Path) == "" {
 			text += nearby(failed.Path)
 		}
 	}

@@ -51,6 +51,24 @@ func flagOf(c *cobra.Command, err error, path string) (flag string) {
 	return flag
 }
 
+// reason is why a path cannot be read. A link that leads nowhere is there, and would be
+// looked for in vain by who is told that it is not.
+func reason(failed *fs.PathError) string {
+	if to := linkTo(failed.Path); to != "" && errors.Is(failed, fs.ErrNotExist) {
+		return "is a link to " + to + ", which is not there"
+	}
+	return failed.Err.Error()
+}
+
+// linkTo is where a link leads; empty for what is none.
+func linkTo(path string) string {
+	to, err := os.Readlink(path)
+	if err != nil {
+		return ""
+	}
+	return to
+}
+
 // nearby says which file beside it may have been meant by one that is not there.
 func nearby(path string) string {
 	entries, err := os.ReadDir(filepath.Dir(path))

@@ -10,7 +10,7 @@ import (
 )
 
 // TestFileNotThere: the flag that named a file that is not there is said, and the file
-// beside it that was meant.
+// beside it that was meant; or where a link leads that is there.
 func TestFileNotThere(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, name := range []string{"plan.yaml", "requests"} {
@@ -18,10 +18,16 @@ func TestFileNotThere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Symlink("../stick/plan.yaml", "plan.link"); err != nil {
+		t.Fatal(err)
+	}
 	for args, want := range map[[2]string]string{
-		{"plan.yml", ""}:           "prog: plan.yml: no such file or directory; did you mean plan.yaml?\n",
-		{"--requests", "request"}:  "prog: --requests request: no such file or directory; did you mean requests?\n",
-		{"--requests", "nowhere"}:  "prog: --requests nowhere: no such file or directory\n",
+		{"plan.yml", ""}:          "prog: plan.yml: no such file or directory; did you mean plan.yaml?\n",
+		{"--requests", "request"}: "prog: --requests request: no such file or directory; did you mean requests?\n",
+		{"--requests", "nowhere"}: "prog: --requests nowhere: no such file or directory\n",
+		{"plan.link", ""}:         "prog: plan.link: is a link to ../stick/plan.yaml, which is not there\n",
+		{"--requests", "plan.link"}: "prog: --requests plan.link: is a link to ../stick/plan.yaml, " +
+			"which is not there\n",
 		{"elsewhere/plan.yml", ""}: "prog: elsewhere/plan.yml: no such file or directory\n",
 	} {
 		var requests string
