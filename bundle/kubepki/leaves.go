@@ -67,22 +67,22 @@ func (c Cluster) Placed(n Node, l Leaf) Leaf {
 // check validates the facts, alone and together. c is complete.
 func check(c Cluster, n Node) error {
 	if err := c.Validate(); err != nil {
-		return fmt.Errorf("cluster %s: %w", c.Name, err)
+		return c.wrong(err)
 	}
 	if err := n.Validate(); err != nil {
-		return fmt.Errorf("node %s: %w", n.Name, err)
+		return n.wrong(err)
 	}
 	if n.Has(ControlPlane) && !n.Has(Etcd) && !c.ExternalEtcd {
-		return fmt.Errorf("node %s: %w", n.Name, &FieldError{"roles",
+		return n.wrong(&FieldError{"roles",
 			"control-plane without etcd needs a cluster with externalEtcd; a stacked node has both roles"})
 	}
 	if !n.Has(ControlPlane) && n.Has(Worker) && c.ControlPlaneEndpoint == "" {
-		return fmt.Errorf("cluster %s: %w", c.Name, &FieldError{"controlPlaneEndpoint",
+		return c.wrong(&FieldError{"controlPlaneEndpoint",
 			fmt.Sprintf("missing; worker %s has no other way to know where the API server is", n.Name)})
 	}
 	for _, e := range n.Extra {
 		if err := e.checkServing(c, n); err != nil {
-			return fmt.Errorf("node %s: %w", n.Name, err)
+			return n.wrong(err)
 		}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"officiant/bundle/visible"
 )
 
 // A FieldError says what is wrong with one field of a Cluster or a Node.
@@ -15,6 +17,30 @@ import (
 type FieldError struct{ Field, Problem string }
 
 func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }
+
+// A FactsError says whose facts are wrong, a cluster's or a node's. It wraps FieldErrors.
+type FactsError struct {
+	Node bool
+	Name string // as it was given
+	Err  error
+}
+
+// Error quotes a name that would be read as something else.
+func (e *FactsError) Error() string {
+	what, name := "cluster", e.Name
+	if e.Node {
+		what = "node"
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return r == ' ' || !visible.Rune(r) }) {
+		name = strconv.Quote(name)
+	}
+	return fmt.Sprintf("%s %s: %v", what, name, e.Err)
+}
+
+func (e *FactsError) Unwrap() error { return e.Err }
+
+func (c Cluster) wrong(err error) error { return &FactsError{Name: c.Name, Err: err} }
+func (n Node) wrong(err error) error    { return &FactsError{Node: true, Name: n.Name, Err: err} }
 
 // problems collects FieldErrors.
 type problems []error

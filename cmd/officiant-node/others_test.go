@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,6 +93,29 @@ func TestOthersTrees(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFlagsOwnValue: a flag whose own value is wrong is not told to override a file, and a
+// name is quoted that would be read as something else.
+func TestFlagsOwnValue(t *testing.T) {
+	dir := t.TempDir()
+	config := filepath.Join(dir, "kubeadm.yaml")
+	bundletest.WriteFile(t, config, []byte("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"+
+		"clusterName: |\n  demo\nkubernetesVersion: v1.37.2\ncontrolPlaneEndpoint: api.demo.test:6443\n"))
+	for says, flags := range map[string][]string{
+		`cluster "demo\n": name: "demo\n" is not`: {"--name", "worker-1"},
+		`node "worker 1": name: "worker 1" is`:    {"--name", "worker 1", "--cluster", "demo"},
+		`node "worker-1\n": name: "worker-1\n"`:   {"--name", "worker-1\n", "--cluster", "demo"},
+		`cluster a/b: name: "a/b" is not`:         {"--name", "worker-1", "--cluster", "a/b"},
+	} {
+		r := onNode(t.Context(), &durable.Disk{}, append([]string{"request", "--kubeadm", config, "--roles", "worker",
+			"--root", filepath.Join(dir, "root"), "--out", filepath.Join(dir, "n.req")}, flags...)...)
+		own := slices.Contains(flags, "--cluster")
+		if r.code != exit.Refused || !strings.Contains(r.stderr, says) ||
+			strings.Contains(r.stderr, "overrides the file's") == own {
+			t.Errorf("%q: exit code %d: %s", flags, r.code, r.stderr)
+		}
 	}
 }
 

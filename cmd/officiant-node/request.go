@@ -182,7 +182,7 @@ func (r *requestOptions) run(ctx context.Context) error {
 	}
 	leaves, err := kubepki.Leaves(f.cluster, f.node)
 	if err != nil {
-		return &exit.Error{Code: exit.Refused, Err: err, Hints: append(waysOn(err), nothingMade)}
+		return &exit.Error{Code: exit.Refused, Err: err, Hints: append(r.flags.waysOn(err), nothingMade)}
 	}
 	if leaves, err = r.extras(f, leaves); err != nil {
 		return err

@@ -88,7 +88,7 @@ func (f *facts) fromKubeadm(ctx context.Context, r *requestOptions, names []stri
 	}
 	c, err := r.flags.given().ParseFiles(files...)
 	if err != nil {
-		return &exit.Error{Code: exit.Refused, Err: err, Hints: append(waysOn(err), nothingMade)}
+		return &exit.Error{Code: exit.Refused, Err: err, Hints: append(r.flags.waysOn(err), nothingMade)}
 	}
 	for _, note := range c.Notes {
 		fmt.Fprintln(r.Stderr, exit.Plain(note.Error()))
@@ -141,31 +141,49 @@ var ways = map[string]string{
 	"node":                 "--name NAME overrides the file's nodeRegistration.name",
 }
 
-// waysOn are the hints for what is wrong with facts.
-func waysOn(err error) []string {
+// waysOn are the hints for what is wrong with facts that no flag has said yet. Those that
+// are a node's say so around them.
+func (in factFlags) waysOn(err error) []string { return in.waysOf(err, false) }
+
+func (in factFlags) waysOf(err error, node bool) []string {
 	var hints []string
-	switch e := err.(type) {
-	case *kubepki.FieldError:
-		if way, ok := ways[e.Field]; ok {
+	add := func(fact string) {
+		if way, ok := ways[fact]; ok && !in.said(fact) {
 			hints = append(hints, way)
 		}
+	}
+	switch e := err.(type) {
+	case *kubepki.FieldError:
+		if node && e.Field == "name" {
+			add("node")
+		} else {
+			add(e.Field)
+		}
+	case *kubepki.FactsError:
+		hints = in.waysOf(e.Err, e.Node)
 	case *kubeadm.Error:
 		for end, fact := range map[string]string{
 			".kubernetesVersion": "kubernetesVersion", ".controlPlaneEndpoint": "controlPlaneEndpoint",
 			".clusterName": "name", ".advertiseAddress": "address", ".nodeRegistration.name": "node",
 		} {
 			if strings.HasSuffix(e.Field, end) {
-				hints = append(hints, ways[fact])
+				add(fact)
 			}
 		}
 	case interface{ Unwrap() []error }:
 		for _, part := range e.Unwrap() {
-			hints = append(hints, waysOn(part)...)
+			hints = append(hints, in.waysOf(part, node)...)
 		}
 	case interface{ Unwrap() error }:
-		hints = waysOn(e.Unwrap())
+		hints = in.waysOf(e.Unwrap(), node)
 	}
 	return hints
+}
+
+// said says whether a flag gave that fact: what is wrong is the flag's own value then.
+func (in factFlags) said(fact string) bool {
+	return map[string]string{"name": in.cluster, "controlPlaneEndpoint": in.endpoint, "kubernetesVersion": in.version,
+		"address": in.address, "node": in.name}[fact] != ""
 }
 
 // given are the fields of kubeadm's files that a flag goes before.
