@@ -184,7 +184,7 @@ func (s *store) pin(ctx context.Context, d signer.Device) ([]byte, error) {
 	case s.pins.has:
 		pin, err := s.pins.read(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", signer.ErrUnavailable, err)
+			return nil, noPIN{err}
 		}
 		return pin, nil
 	case d.PINPad:

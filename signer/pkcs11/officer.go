@@ -25,7 +25,7 @@ func (s slotted) managementKey(ctx context.Context, from pinSource) ([]byte, err
 	switch {
 	case from.has:
 		if secret, err = from.read(ctx); err != nil {
-			return nil, fmt.Errorf("%w: so-%w", signer.ErrUnavailable, err)
+			return nil, noPIN{fmt.Errorf("so-%w", err)}
 		}
 	case s.ask == nil:
 		return nil, fmt.Errorf("%w: to make a key it needs the management key, and there is nobody to ask and no "+

@@ -37,6 +37,12 @@ func (p pinSource) read(ctx context.Context) ([]byte, error) {
 	return line, nil
 }
 
+// noPIN is a signer.ErrUnavailable that does not say so: the token is there, and its PIN is
+// not to be had.
+type noPIN struct{ error }
+
+func (e noPIN) Unwrap() []error { return []error{signer.ErrUnavailable, e.error} }
+
 func (p pinSource) String() string {
 	if p.file != "" {
 		return p.file

@@ -163,7 +163,7 @@ func TestWordsRefused(t *testing.T) {
 		{
 			Of:   "a management key's source that is none",
 			Data: "pkcs11:token=a?so-pin-source=p",
-			Says: "so-pin-source: file:/path",
+			Says: "so-pin-source: is none of file:/path",
 			Not:  "pkcs11:token=a?so-pin-source=/p",
 		},
 		{

@@ -211,7 +211,8 @@ func parsePINSource(s string) (pinSource, error) {
 		file = u.Path
 	}
 	if !filepath.IsAbs(file) || strings.ContainsRune(file, 0) {
-		return pinSource{}, errors.New("file:/path, an absolute path, or fd:N")
+		return pinSource{}, errors.New("is none of file:/path, an absolute path, or fd:N; it is not shown, " +
+			"as it may be a PIN")
 	}
 	return pinSource{file: file, has: true}, nil
 }
