@@ -110,19 +110,23 @@ func TestParseKey(t *testing.T) {
 	certificate := &ssh.Certificate{Key: good["ed25519"], CertType: ssh.UserCert, ValidBefore: ssh.CertTimeInfinity}
 	check(t, certificate.SignCert(rand.Reader, signer(t, keys(t)["ed25519"])))
 	for _, row := range []struct{ what, line, want string }{
-		{"nothing", "", "is not an SSH public key"},
-		{"a comment", "# " + line, "is not an SSH public key"},
+		{"nothing", "", "is not an SSH public key, as a .pub file has it: it is empty"},
+		{"a comment", "# " + line, `has "#" before its kind`},
 		{"two lines", line + "\n" + line, "is more than one line"},
 		{"a line end", line + "\n", "is more than one line"},
-		{"options", "no-pty " + line, "has options"},
-		{"another kind", "ssh-rsa " + text, "is not an SSH public key"},
-		{"base64 alone", text, "is not an SSH public key"},
+		{"options", "no-pty " + line, `has "no-pty" before its kind`},
+		{"a name, as in allowed_signers", "kim@example.com " + line, `has "kim@example.com" before its kind`},
+		{"a name and its namespace", `kim namespaces="file" ` + line, `has "kim" before its kind`},
+		{"another kind", "ssh-rsa " + text, `says "ssh-rsa", and the base64 after it is a key of the kind ssh-ed25519`},
+		{"base64 alone", text, "lacks its kind: write ssh-ed25519 before it"},
+		{"the name of a file", "kim.pub", "is the name of a file"},
 		{"kind alone", kind, "is not an SSH public key"},
 		{"cut short", line[:40], "is not an SSH public key"},
-		{"a private key", "-----BEGIN OPENSSH PRIVATE KEY-----", "is not an SSH public key"},
-		{"a fingerprint", ssh.FingerprintSHA256(good["ed25519"]), "is not an SSH public key"},
+		{"a private key", "-----BEGIN OPENSSH PRIVATE KEY-----", "is a private key; ssh-keygen -y"},
+		{"a fingerprint", ssh.FingerprintSHA256(good["ed25519"]), "is a fingerprint"},
+		{"an old fingerprint", ssh.FingerprintLegacyMD5(good["ed25519"]), "is not an SSH public key"},
 		{"a small RSA key", Line(small.PublicKey()), "its RSA key has 1024 bits"},
-		{"a certificate", Line(certificate), "its key is of the kind ssh-ed25519-cert-v01@openssh.com"},
+		{"a certificate", Line(certificate), "is an SSH certificate of a key of the kind ssh-ed25519"},
 		{"DSA", dsaLine, "is not an SSH public key|its key is of the kind ssh-dss"},
 	} {
 		_, err := ParseKey(row.line)

@@ -147,10 +147,10 @@ func ParseKey(line string) (ssh.PublicKey, error) {
 	}
 	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(line))
 	if err != nil {
-		return nil, errors.New("is not an SSH public key, as a .pub file has it")
+		return nil, instead(line)
 	}
 	if len(options) > 0 {
-		return nil, errors.New("has options; give kind and base64 alone")
+		return nil, before(strings.Fields(line)[0])
 	}
 	if err := checkKey(key); err != nil {
 		return nil, err
@@ -169,6 +169,10 @@ func Line(key ssh.PublicKey) string {
 
 // checkKey refuses kinds of keys that have no business here, and weak ones.
 func checkKey(key ssh.PublicKey) error {
+	if c, ok := key.(*ssh.Certificate); ok {
+		return fmt.Errorf("is an SSH certificate of a key of the kind %s: give that key itself, as the .pub file "+
+			"without -cert has it", c.Key.Type())
+	}
 	switch key.Type() {
 	case ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256:
 		return nil

@@ -98,7 +98,8 @@ func TestPeopleRefused(t *testing.T) {
 		{"the name of a file for an old key", []Person{with(alice, func(p *Person) { p.Name = "bob.previous" })}, 1, `name is "bob.previous"`},
 		{"no key", []Person{with(alice, func(p *Person) { p.Key = "" })}, 1, "key of alice: is not an SSH public key"},
 		{"a weak key", []Person{with(alice, func(p *Person) { p.Key = weak(t) })}, 1, "key of alice: its RSA key has 1024 bits"},
-		{"options", []Person{with(alice, func(p *Person) { p.Key = "no-pty " + p.Key })}, 1, "key of alice: has options"},
+		{"options", []Person{with(alice, func(p *Person) { p.Key = "no-pty " + p.Key })}, 1,
+			`key of alice: has "no-pty" before its kind`},
 	} {
 		_, wrong := New(c.list, c.threshold)
 		found := false
