@@ -6,9 +6,11 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/sha512"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"io"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -127,7 +129,8 @@ func TestParseKey(t *testing.T) {
 		{"an old fingerprint", ssh.FingerprintLegacyMD5(good["ed25519"]), "is not an SSH public key"},
 		{"a small RSA key", Line(small.PublicKey()), "its RSA key has 1024 bits"},
 		{"a certificate", Line(certificate), "is an SSH certificate of a key of the kind ssh-ed25519"},
-		{"DSA", dsaLine, "is not an SSH public key|its key is of the kind ssh-dss"},
+		{"no DSA key", dsaLine, "is not an SSH public key|its key is of the kind ssh-dss"},
+		{"DSA", dsaKey(t), "its key is of the kind ssh-dss"},
 	} {
 		_, err := ParseKey(row.line)
 		if err == nil {
@@ -141,6 +144,16 @@ func TestParseKey(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", row.what, err, row.want)
 		}
 	}
+}
+
+// dsaKey is a public key whose numbers have the sizes of DSA's.
+func dsaKey(t *testing.T) string {
+	t.Helper()
+	one := big.NewInt(1)
+	return "ssh-dss " + base64.StdEncoding.EncodeToString(ssh.Marshal(struct {
+		Kind       string
+		P, Q, G, Y *big.Int
+	}{"ssh-dss", new(big.Int).Lsh(one, 1023), new(big.Int).Lsh(one, 159), one, one}))
 }
 
 // dsaLine has the form of a DSA key; no program makes them any more.
